@@ -1,0 +1,194 @@
+//! A client's session: numbers the calls and sorts the answers.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::delivered::Delivered;
+use crate::error::ProtocolError;
+use crate::failure::Failure;
+use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::hello::ServerHello;
+use crate::outbox::Outbox;
+use crate::record::{Receiver, Sender};
+use crate::server::CallKind;
+use crate::status::Status;
+
+/// A client's side of an authenticated connection.
+#[derive(Debug)]
+pub struct ClientSession {
+    sender: Sender,
+    receiver: Receiver,
+    server: ServerHello,
+    /// What is to be written to the server.
+    pub outbox: Outbox,
+    frames: VecDeque<Frame>,
+    last_call: u64,
+    pending: HashMap<u64, Pending>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    wants: Option<Want>,
+    next_seq: u32,
+    events: VecDeque<Event>,
+}
+
+/// Something that happened to a call.
+#[derive(Debug)]
+pub enum Event {
+    /// The server has accepted it.
+    Accepted,
+    /// A task responded.
+    Response {
+        /// What it responded with.
+        message: Delivered,
+        /// Whether the task marked it as an error.
+        error: bool,
+        /// Whether nothing follows for this call.
+        last: bool,
+    },
+    /// The call ended, and nothing follows.
+    Ended {
+        /// The answer to an INIT: the server had been initialised before.
+        already: bool,
+    },
+    /// The call failed, and nothing follows.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The exception itself, where the server could send it.
+        object: Option<Delivered>,
+    },
+    /// The answer to a ping.
+    Pong,
+    /// The answer to a status request.
+    Status(Status),
+}
+
+impl ClientSession {
+    pub(crate) fn new(sender: Sender, receiver: Receiver, server: ServerHello) -> Self {
+        Self {
+            sender,
+            receiver,
+            server,
+            outbox: Outbox::default(),
+            frames: VecDeque::new(),
+            last_call: 0,
+            pending: HashMap::new(),
+        }
+    }
+
+    /// What the server told of itself.
+    pub fn server(&self) -> &ServerHello {
+        &self.server
+    }
+
+    /// Starts a call and returns its id. Its events wait under that id until it ends or is
+    /// [forgotten](Self::forget).
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooLarge`] when the payload has too many buffers; nothing is sent then.
+    pub fn call(
+        &mut self,
+        kind: CallKind,
+        want: Want,
+        payload: Payload,
+    ) -> Result<u64, ProtocolError> {
+        self.request(kind.frame_kind(), want as u8, payload, Some(want))
+    }
+
+    /// Asks for a sign of life.
+    pub fn ping(&mut self) -> u64 {
+        self.bare_request(Kind::Ping)
+    }
+
+    /// Asks for the status.
+    pub fn status(&mut self) -> u64 {
+        self.bare_request(Kind::Status)
+    }
+
+    /// Lets the server drop a call that does not run yet, and this side forget it.
+    pub fn cancel(&mut self, call: u64) {
+        if self.pending.remove(&call).is_some() {
+            self.send(Frame::bare(Kind::Cancel, call)).expect("a cancel has no buffers");
+        }
+    }
+
+    /// Forgets a call whose further answers do not matter.
+    pub fn forget(&mut self, call: u64) {
+        self.pending.remove(&call);
+    }
+
+    /// The next thing that happened to a call, if there is one.
+    pub fn poll(&mut self, call: u64) -> Option<Event> {
+        self.pending.get_mut(&call)?.events.pop_front()
+    }
+
+    /// Takes bytes from the server.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]; the connection is of no use then.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.receiver.feed(bytes, &mut self.frames)?;
+        while let Some(frame) = self.frames.pop_front() {
+            self.sort(frame)?;
+        }
+        Ok(())
+    }
+
+    fn bare_request(&mut self, kind: Kind) -> u64 {
+        self.request(kind, 0, Payload::default(), None).expect("the request has no buffers")
+    }
+
+    fn request(
+        &mut self,
+        kind: Kind,
+        flags: u8,
+        payload: Payload,
+        wants: Option<Want>,
+    ) -> Result<u64, ProtocolError> {
+        let call = self.last_call + 1;
+        self.send(Frame { kind, flags, seq: 0, call, payload })?;
+        self.last_call = call;
+        self.pending.insert(call, Pending { wants, ..Pending::default() });
+        Ok(call)
+    }
+
+    fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        self.sender.send(frame, &mut self.outbox)
+    }
+
+    fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        let Frame { kind, flags, seq, call, payload } = frame;
+        if call == 0 || call > self.last_call {
+            return Err(ProtocolError::Malformed("an answer to a call that was not made"));
+        }
+        let Some(pending) = self.pending.get_mut(&call) else { return Ok(()) };
+        let event = match (kind, pending.wants) {
+            (Kind::Ack, Some(_)) => Event::Accepted,
+            (Kind::Response, Some(Want::First | Want::All)) => {
+                if seq != pending.next_seq {
+                    return Err(ProtocolError::Malformed("a response out of its order"));
+                }
+                pending.next_seq += 1;
+                let (error, last) = (flags & flag::USER_ERROR != 0, flags & flag::LAST != 0);
+                Event::Response { message: Delivered::new(payload), error, last }
+            }
+            (Kind::End, Some(_)) => Event::Ended { already: flags & flag::ALREADY != 0 },
+            (Kind::Error, Some(_)) => {
+                let mut failure = Failure::decode(&payload.data)
+                    .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
+                let object = failure.object.take();
+                let object = object.map(|object| Delivered::new(object.into()));
+                Event::Failed { failure, object }
+            }
+            (Kind::Pong, None) => Event::Pong,
+            (Kind::StatusReply, None) => Event::Status(
+                Status::decode(&payload.data)
+                    .ok_or(ProtocolError::Malformed("a status that says nothing"))?,
+            ),
+            _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),
+        };
+        pending.events.push_back(event);
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! The payload codec: MessagePack with extension types, see PROTOCOL.md, "Payloads".
+//!
+//! [`write`] and [`read`] are the primitives, on which the Python side encodes its objects directly;
+//! [`Value`] is the tree for Rust.
+
+pub mod read;
+pub mod value;
+pub mod write;
+
+pub use read::{Reader, Token};
+pub use value::Value;
+
+/// Extension types of the payload codec.
+pub mod ext {
+    /// An integer beyond 64 bits: two's complement, little endian, at least one byte.
+    pub const BIG_INT: i8 = 1;
+    /// A tuple: its items, encoded one after another.
+    pub const TUPLE: i8 = 2;
+    /// A pickle of protocol 5; its buffers are those of the frame.
+    pub const PICKLE: i8 = 3;
+}
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodecError {
+    /// The message ends in the middle of a value.
+    Truncated,
+    /// Bytes follow the message.
+    Trailing,
+    /// A text is not UTF-8.
+    Text,
+    /// The marker 0xc1, which MessagePack leaves unused.
+    Marker,
+    /// Nesting beyond [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
+    Depth,
+    /// An extension of an unknown type, or with contents that do not fit its type.
+    Extension(i8),
+    /// A value to be encoded holds 2^32 or more bytes or items.
+    TooLong,
+}
+
+impl std::fmt::Display for CodecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Truncated => write!(f, "the message ends in the middle of a value"),
+            Self::Trailing => write!(f, "bytes follow the end of the message"),
+            Self::Text => write!(f, "a text is not UTF-8"),
+            Self::Marker => write!(f, "a marker that means nothing"),
+            Self::Depth => write!(f, "nested deeper than {} levels", crate::limits::DEPTH_MAX),
+            Self::Extension(kind) => write!(f, "extension type {kind} with unknown contents"),
+            Self::TooLong => write!(f, "{}", write::TooLong),
+        }
+    }
+}
+
+impl std::error::Error for CodecError {}

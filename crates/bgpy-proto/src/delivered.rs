@@ -1,0 +1,31 @@
+use crate::frame::Payload;
+
+/// A payload that came through a session, hence from a peer that proved to know the token.
+///
+/// Only sessions make it. Whoever unpickles takes a `Delivered` and nothing else, which is what
+/// keeps bytes from before the handshake out of the unpickler.
+#[derive(Debug)]
+pub struct Delivered {
+    payload: Payload,
+}
+
+impl Delivered {
+    pub(crate) fn new(payload: Payload) -> Self {
+        Self { payload }
+    }
+
+    /// The encoded message.
+    pub fn data(&self) -> &[u8] {
+        &self.payload.data
+    }
+
+    /// The out-of-band buffers that the message refers to by index.
+    pub fn buffers(&self) -> &[Vec<u8>] {
+        &self.payload.buffers
+    }
+
+    /// Size of the message and its buffers, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.payload.bytes()
+    }
+}

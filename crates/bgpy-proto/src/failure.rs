@@ -1,0 +1,149 @@
+//! Why a call failed, as the server tells the client.
+
+use std::fmt;
+
+use crate::codec::Value;
+use crate::limits::FAILURE_TEXT_BYTES_MAX;
+
+/// The kind of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureCode {
+    /// The task raised.
+    Task,
+    /// The server has no tasks yet, or its `init_task` failed.
+    NotInitialized,
+    /// The server is about to end and takes no more calls.
+    Stopping,
+    /// The client cancelled the call before it ran.
+    Cancelled,
+    /// The message could not be decoded on the server, or the response not encoded.
+    Serialization,
+    /// The server does not take what was sent.
+    Refused,
+    /// Too many calls wait already.
+    Overloaded,
+}
+
+const CODES: [(FailureCode, &str); 7] = [
+    (FailureCode::Task, "task"),
+    (FailureCode::NotInitialized, "not-initialized"),
+    (FailureCode::Stopping, "stopping"),
+    (FailureCode::Cancelled, "cancelled"),
+    (FailureCode::Serialization, "serialization"),
+    (FailureCode::Refused, "refused"),
+    (FailureCode::Overloaded, "overloaded"),
+];
+
+/// A failure, with the exception where there was one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// Its kind.
+    pub code: FailureCode,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// Type of the exception, as the server names it (`ValueError`, `numpy.linalg.LinAlgError`).
+    pub exception: Option<String>,
+    /// The remote traceback as text.
+    pub traceback: Option<String>,
+    /// The exception itself as a message of the payload codec, where it could be encoded. On the
+    /// client it arrives apart, as the [`Delivered`](crate::Delivered) of
+    /// [`Event::Failed`](crate::client::Event::Failed).
+    pub object: Option<Vec<u8>>,
+}
+
+impl FailureCode {
+    /// The name that is sent.
+    pub fn as_str(self) -> &'static str {
+        CODES.iter().find(|(code, _)| *code == self).map_or("task", |(_, name)| name)
+    }
+}
+
+impl Failure {
+    /// A failure without an exception.
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), exception: None, traceback: None, object: None }
+    }
+
+    /// Encodes the failure; overlong texts lose their middle.
+    pub fn encode(&self) -> Vec<u8> {
+        let text = |text: &str| Value::Str(shortened(text));
+        Value::from([
+            ("code", self.code.as_str().into()),
+            ("message", text(&self.message)),
+            ("exception", self.exception.as_deref().map(text).into()),
+            ("traceback", self.traceback.as_deref().map(text).into()),
+            ("object", self.object.clone().map_or(Value::Nil, Value::Bytes)),
+        ])
+        .encode()
+        .expect("a failure is flat and its texts are short")
+    }
+
+    /// Decodes a failure; `None` when the bytes are not one.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let value = Value::decode(bytes).ok()?;
+        let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let name = value.get("code")?.as_str()?;
+        let code = CODES.iter().find(|(_, known)| *known == name)?.0;
+        let object = match value.get("object") {
+            Some(Value::Bytes(object)) => Some(object.clone()),
+            _ => None,
+        };
+        Some(Self {
+            code,
+            message: text("message")?,
+            exception: text("exception"),
+            traceback: text("traceback"),
+            object,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.exception {
+            Some(exception) => write!(f, "{exception}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Keeps the head and the tail of a text that is too long: both ends of a traceback tell most.
+fn shortened(text: &str) -> String {
+    if text.len() <= FAILURE_TEXT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let half = FAILURE_TEXT_BYTES_MAX / 2;
+    let head = &text[..text.floor_char_boundary(half)];
+    let tail = &text[text.ceil_char_boundary(text.len() - half)..];
+    format!("{head}\n[... {} bytes left out ...]\n{tail}", text.len() - head.len() - tail.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_the_wire() {
+        for (code, _) in CODES {
+            let failure = Failure {
+                code,
+                message: "no".into(),
+                exception: Some("ValueError".into()),
+                traceback: None,
+                object: Some(vec![1, 2]),
+            };
+            assert_eq!(Failure::decode(&failure.encode()), Some(failure));
+        }
+    }
+
+    #[test]
+    fn long_texts_keep_both_ends() {
+        let long = format!("first{}last", "\u{e9}".repeat(FAILURE_TEXT_BYTES_MAX));
+        let sent =
+            Failure::decode(&Failure::new(FailureCode::Task, long).encode()).unwrap().message;
+        assert!(sent.starts_with("first") && sent.ends_with("last"));
+        assert!(sent.len() < FAILURE_TEXT_BYTES_MAX + 100);
+    }
+}

@@ -1,0 +1,199 @@
+//! Frames: the unit in which calls and answers travel. The layout stands in PROTOCOL.md, "Frames".
+
+use crate::error::ProtocolError;
+
+/// Bytes of a frame header.
+pub const HEADER_BYTES: usize = 24;
+
+/// What a frame is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Client: the three tasks of a server.
+    Init = 0x01,
+    /// Client: run `exec_task`.
+    Exec = 0x02,
+    /// Client: run `exit_task`, then end.
+    Exit = 0x03,
+    /// Client: drop the call unless it runs already, and send no more of it.
+    Cancel = 0x04,
+    /// Client: answer with a pong.
+    Ping = 0x05,
+    /// Client: answer with the server's status.
+    Status = 0x06,
+    /// Server: the call is accepted.
+    Ack = 0x41,
+    /// Server: one response of a task.
+    Response = 0x42,
+    /// Server: the call failed; it is the call's last frame.
+    Error = 0x43,
+    /// Server: the call ended; it is the call's last frame.
+    End = 0x44,
+    /// Server: answer to a ping.
+    Pong = 0x45,
+    /// Server: answer to a status request.
+    StatusReply = 0x46,
+}
+
+impl Kind {
+    fn from_wire(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0x01 => Self::Init,
+            0x02 => Self::Exec,
+            0x03 => Self::Exit,
+            0x04 => Self::Cancel,
+            0x05 => Self::Ping,
+            0x06 => Self::Status,
+            0x41 => Self::Ack,
+            0x42 => Self::Response,
+            0x43 => Self::Error,
+            0x44 => Self::End,
+            0x45 => Self::Pong,
+            0x46 => Self::StatusReply,
+            _ => return None,
+        })
+    }
+
+    /// The flags that a frame of this kind may carry.
+    fn flags(self) -> u8 {
+        match self {
+            Self::Init | Self::Exec | Self::Exit => flag::WANT,
+            Self::Response => flag::LAST | flag::USER_ERROR,
+            Self::End => flag::ALREADY,
+            _ => 0,
+        }
+    }
+}
+
+/// Bits of a frame's flags byte.
+pub mod flag {
+    /// Calls: the two bits that hold [`Want`](super::Want).
+    pub const WANT: u8 = 0b0000_0011;
+    /// Responses: no further frame follows for this call.
+    pub const LAST: u8 = 0b0000_0001;
+    /// Responses: the task marked it as an error (`respond(..., error=True)`).
+    pub const USER_ERROR: u8 = 0b0000_0010;
+    /// Ends of INIT: the server had been initialised before, and the tasks were not used.
+    pub const ALREADY: u8 = 0b0000_0001;
+}
+
+/// What the caller wants to hear of its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Want {
+    /// That it was accepted, and no more.
+    Ack = 0,
+    /// The first response, or why there is none.
+    First = 1,
+    /// Every response, and the end.
+    All = 2,
+}
+
+impl Want {
+    /// Reads the want of a call from its flags.
+    pub(crate) fn from_flags(flags: u8) -> Result<Self, ProtocolError> {
+        match flags & flag::WANT {
+            0 => Ok(Self::Ack),
+            1 => Ok(Self::First),
+            2 => Ok(Self::All),
+            _ => Err(ProtocolError::Malformed("a call wants something unknown")),
+        }
+    }
+}
+
+/// An encoded message and the buffers that travel beside it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// The message in the payload codec; empty where the kind needs none.
+    pub data: Vec<u8>,
+    /// Out-of-band buffers, referred to from `data` by index.
+    pub buffers: Vec<Vec<u8>>,
+}
+
+impl Payload {
+    /// Size of the data and the buffers together, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.data.len() as u64 + self.buffers.iter().map(|buffer| buffer.len() as u64).sum::<u64>()
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(data: Vec<u8>) -> Self {
+        Self { data, buffers: Vec::new() }
+    }
+}
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is for.
+    pub kind: Kind,
+    /// Bits of [`flag`], as far as `kind` allows them.
+    pub flags: u8,
+    /// Position among the responses of its call, from 0.
+    pub seq: u32,
+    /// The call that it belongs to, as numbered by the client.
+    pub call: u64,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+impl Frame {
+    /// A frame without flags, sequence number and payload.
+    pub fn bare(kind: Kind, call: u64) -> Self {
+        Self { kind, flags: 0, seq: 0, call, payload: Payload::default() }
+    }
+}
+
+/// The decoded first 24 bytes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// What the frame is for.
+    pub kind: Kind,
+    /// Its flags.
+    pub flags: u8,
+    /// Number of out-of-band buffers.
+    pub buffers: u16,
+    /// Position among the responses of the call.
+    pub seq: u32,
+    /// The call.
+    pub call: u64,
+    /// Length of the payload without the buffers, in bytes.
+    pub data_bytes: u64,
+}
+
+impl Header {
+    /// The header's bytes.
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[0] = self.kind as u8;
+        bytes[1] = self.flags;
+        bytes[2..4].copy_from_slice(&self.buffers.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.seq.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.call.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.data_bytes.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Malformed`] for an unknown kind or a flag that the kind does not know.
+    pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, ProtocolError> {
+        let kind = Kind::from_wire(bytes[0])
+            .ok_or(ProtocolError::Malformed("a frame of an unknown kind"))?;
+        if bytes[1] & !kind.flags() != 0 {
+            return Err(ProtocolError::Malformed("a frame with an unknown flag"));
+        }
+        let [_, _, b2, b3, s0, s1, s2, s3, rest @ ..] = *bytes;
+        let [c0, c1, c2, c3, c4, c5, c6, c7, l0, l1, l2, l3, l4, l5, l6, l7] = rest;
+        Ok(Self {
+            kind,
+            flags: bytes[1],
+            buffers: u16::from_le_bytes([b2, b3]),
+            seq: u32::from_le_bytes([s0, s1, s2, s3]),
+            call: u64::from_le_bytes([c0, c1, c2, c3, c4, c5, c6, c7]),
+            data_bytes: u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]),
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! From a stream of bytes to frames.
+
+use std::collections::VecDeque;
+
+use crate::error::ProtocolError;
+use crate::frame::{Frame, HEADER_BYTES, Header, Payload};
+use crate::limits::RESERVE_BYTES_MAX;
+
+/// Cuts a stream of plain bytes into frames. It copies each byte once, into the vector that the
+/// frame will own, and holds nothing but the frame that is under way.
+#[derive(Debug)]
+pub struct Framing {
+    message_bytes_max: u64,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Header { bytes: [u8; HEADER_BYTES], have: usize },
+    Table { header: Header, bytes: Vec<u8> },
+    Body(Box<Body>),
+}
+
+/// A frame whose header and buffer table are known. `parts` holds its data, then its buffers.
+#[derive(Debug)]
+struct Body {
+    header: Header,
+    lengths: Vec<u64>,
+    parts: Vec<Vec<u8>>,
+}
+
+impl Stage {
+    const START: Self = Self::Header { bytes: [0; HEADER_BYTES], have: 0 };
+}
+
+impl Framing {
+    /// Accepts frames whose data and buffers are together no longer than `message_bytes_max`.
+    pub fn new(message_bytes_max: u64) -> Self {
+        Self { message_bytes_max, stage: Stage::START }
+    }
+
+    /// Whether the stream stands between two frames.
+    pub fn at_boundary(&self) -> bool {
+        matches!(self.stage, Stage::Header { have: 0, .. })
+    }
+
+    /// Takes the next bytes of the stream and appends the frames that they complete.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Malformed`] and [`ProtocolError::TooLarge`]; the stream is of no use then.
+    pub fn feed(
+        &mut self,
+        mut input: &[u8],
+        frames: &mut VecDeque<Frame>,
+    ) -> Result<(), ProtocolError> {
+        loop {
+            match &mut self.stage {
+                Stage::Header { bytes, have } => {
+                    let take = input.len().min(HEADER_BYTES - *have);
+                    bytes[*have..*have + take].copy_from_slice(&input[..take]);
+                    *have += take;
+                    input = &input[take..];
+                    if *have < HEADER_BYTES {
+                        return Ok(());
+                    }
+                    let header = Header::decode(bytes)?;
+                    self.check(header.data_bytes)?;
+                    self.stage = if header.buffers == 0 {
+                        Stage::Body(Box::new(Body::new(header, Vec::new())))
+                    } else {
+                        Stage::Table { header, bytes: Vec::new() }
+                    };
+                }
+                Stage::Table { header, bytes } => {
+                    let need = usize::from(header.buffers) * 8;
+                    let take = input.len().min(need - bytes.len());
+                    bytes.extend_from_slice(&input[..take]);
+                    input = &input[take..];
+                    if bytes.len() < need {
+                        return Ok(());
+                    }
+                    let (header, lengths) = (*header, table(bytes));
+                    let total = lengths
+                        .iter()
+                        .try_fold(header.data_bytes, |sum, length| sum.checked_add(*length));
+                    self.check(total.unwrap_or(u64::MAX))?;
+                    self.stage = Stage::Body(Box::new(Body::new(header, lengths)));
+                }
+                Stage::Body(body) => {
+                    input = body.fill(input);
+                    if !body.is_complete() {
+                        return Ok(());
+                    }
+                    let Stage::Body(body) = std::mem::replace(&mut self.stage, Stage::START) else {
+                        unreachable!("the stage was just matched")
+                    };
+                    frames.push_back(body.into_frame());
+                    if input.is_empty() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(&self, bytes: u64) -> Result<(), ProtocolError> {
+        if bytes > self.message_bytes_max {
+            return Err(ProtocolError::TooLarge {
+                what: "a message",
+                bytes,
+                limit: self.message_bytes_max,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn table(bytes: &[u8]) -> Vec<u64> {
+    let (lengths, _) = bytes.as_chunks::<8>();
+    lengths.iter().map(|length| u64::from_le_bytes(*length)).collect()
+}
+
+impl Body {
+    fn new(header: Header, lengths: Vec<u64>) -> Self {
+        let mut parts = Vec::with_capacity(1 + lengths.len());
+        parts.push(reserved(header.data_bytes));
+        Self { header, lengths, parts }
+    }
+
+    fn length(&self, part: usize) -> u64 {
+        if part == 0 { self.header.data_bytes } else { self.lengths[part - 1] }
+    }
+
+    /// Moves bytes from the input into the parts and returns what is left of the input.
+    fn fill<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
+        loop {
+            let index = self.parts.len() - 1;
+            let missing = self.length(index) - self.parts[index].len() as u64;
+            let take = missing.min(input.len() as u64) as usize;
+            self.parts[index].extend_from_slice(&input[..take]);
+            input = &input[take..];
+            if missing > take as u64 || index == self.lengths.len() {
+                return input;
+            }
+            self.parts.push(reserved(self.lengths[index]));
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        let last = self.lengths.len();
+        self.parts.len() == last + 1 && self.parts[last].len() as u64 == self.length(last)
+    }
+
+    fn into_frame(mut self) -> Frame {
+        let data = std::mem::take(&mut self.parts[0]);
+        self.parts.remove(0);
+        Frame {
+            kind: self.header.kind,
+            flags: self.header.flags,
+            seq: self.header.seq,
+            call: self.header.call,
+            payload: Payload { data, buffers: self.parts },
+        }
+    }
+}
+
+fn reserved(length: u64) -> Vec<u8> {
+    Vec::with_capacity(length.min(RESERVE_BYTES_MAX as u64) as usize)
+}

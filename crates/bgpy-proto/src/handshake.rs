@@ -1,0 +1,290 @@
+//! The handshake: preamble, Noise NNpsk0 with the token as key, and the client's confirmation.
+//! See PROTOCOL.md, "Handshake".
+//!
+//! A handshake is fed with bytes and is consumed by its end, which gives the session and what it
+//! has read beyond the handshake.
+
+use std::sync::Arc;
+
+use snow::{Builder, HandshakeState};
+
+use crate::client::ClientSession;
+use crate::error::ProtocolError;
+use crate::hello::{ClientHello, ServerHello};
+use crate::limits::HANDSHAKE_BYTES_MAX;
+use crate::outbox::Outbox;
+use crate::record::{Receiver, Sender};
+use crate::server::ServerSession;
+use crate::token::Psk;
+
+/// Version of the protocol that this crate speaks.
+pub const VERSION: u8 = 1;
+
+const MAGIC: [u8; 4] = *b"bgpy";
+const PREAMBLE_BYTES: usize = 8;
+const TAG_BYTES: usize = 16;
+
+/// Cipher of the handshake, and whether the records after it are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Suite {
+    /// AES-256-GCM: fastest where the processor has instructions for it.
+    AesGcm = 1,
+    /// ChaCha20-Poly1305: fastest elsewhere.
+    ChaChaPoly = 2,
+    /// AES-256-GCM for the handshake, then no sealing. For Unix sockets only, whose bytes nobody
+    /// but the kernel sees.
+    Clear = 3,
+}
+
+impl Suite {
+    fn from_wire(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::AesGcm,
+            2 => Self::ChaChaPoly,
+            3 => Self::Clear,
+            _ => return None,
+        })
+    }
+
+    fn noise(self) -> &'static str {
+        match self {
+            Self::AesGcm | Self::Clear => "Noise_NNpsk0_25519_AESGCM_SHA256",
+            Self::ChaChaPoly => "Noise_NNpsk0_25519_ChaChaPoly_SHA256",
+        }
+    }
+
+    fn preamble(self) -> [u8; PREAMBLE_BYTES] {
+        let [a, b, c, d] = MAGIC;
+        [a, b, c, d, VERSION, self as u8, 0, 0]
+    }
+
+    /// Builds the Noise state; the client's preamble is bound into it.
+    fn builder<'a>(self, psk: &'a Psk, prologue: &'a [u8]) -> Builder<'a> {
+        let params = self.noise().parse().expect("the name of the suite is well-formed");
+        Builder::new(params)
+            .psk(0, psk.bytes())
+            .and_then(|builder| builder.prologue(prologue))
+            .expect("key and prologue are set once")
+    }
+}
+
+/// A client's side of a handshake that is under way.
+#[derive(Debug)]
+pub struct ClientHandshake {
+    noise: HandshakeState,
+    suite: Suite,
+    message_bytes_max: u64,
+    input: Vec<u8>,
+}
+
+/// A server's side of a handshake that is under way.
+#[derive(Debug)]
+pub struct ServerHandshake {
+    psk: Psk,
+    hello: ServerHello,
+    clear_allowed: bool,
+    message_bytes_max: u64,
+    input: Vec<u8>,
+    stage: ServerStage,
+}
+
+#[derive(Debug)]
+enum ServerStage {
+    /// Waits for the client's preamble and first message.
+    First,
+    /// Has answered; the key is proven by the next record.
+    Confirm { noise: Arc<snow::StatelessTransportState>, suite: Suite, client: ClientHello },
+}
+
+/// What became of the bytes that were fed.
+#[derive(Debug)]
+pub enum Step<H, S> {
+    /// More bytes are needed.
+    More(H),
+    /// Both sides have proven the token.
+    Done(S),
+}
+
+impl ClientHandshake {
+    /// Starts a handshake; its first bytes are appended to `out`.
+    pub fn start(
+        suite: Suite,
+        psk: &Psk,
+        hello: &ClientHello,
+        message_bytes_max: u64,
+        out: &mut Outbox,
+    ) -> Self {
+        let preamble = suite.preamble();
+        let mut noise = suite
+            .builder(psk, &preamble)
+            .build_initiator()
+            .expect("NNpsk0 needs nothing but the key");
+        out.extend(&preamble);
+        write_noise(&mut noise, &hello.encode(), out);
+        Self { noise, suite, message_bytes_max, input: Vec::new() }
+    }
+
+    /// Takes bytes from the server.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]: the server speaks something else, another version, or does not know the
+    /// token.
+    pub fn feed(
+        mut self,
+        bytes: &[u8],
+        out: &mut Outbox,
+    ) -> Result<Step<Self, ClientSession>, ProtocolError> {
+        self.input.extend_from_slice(bytes);
+        check_magic(&self.input)?;
+        let Some(preamble) = self.input.first_chunk::<PREAMBLE_BYTES>() else {
+            return Ok(Step::More(self));
+        };
+        if *preamble != self.suite.preamble() {
+            return Err(match preamble[4] {
+                VERSION => ProtocolError::Malformed("the server answered with another suite"),
+                theirs => ProtocolError::Version { ours: VERSION, theirs },
+            });
+        }
+        let Some((message, end)) = message(&self.input, PREAMBLE_BYTES)? else {
+            return Ok(Step::More(self));
+        };
+        let mut plain = vec![0; HANDSHAKE_BYTES_MAX];
+        let bytes = self
+            .noise
+            .read_message(message, &mut plain)
+            .map_err(|_| ProtocolError::Unauthenticated)?;
+        let hello = ServerHello::decode(&plain[..bytes])
+            .ok_or(ProtocolError::Malformed("the server's hello"))?;
+        let noise = Arc::new(
+            self.noise
+                .into_stateless_transport_mode()
+                .expect("the second message ends the handshake"),
+        );
+        let mut confirmation = [0; TAG_BYTES];
+        noise
+            .write_message(0, &[], &mut confirmation)
+            .expect("an empty message has the length of a tag");
+        out.extend(&(TAG_BYTES as u16).to_le_bytes());
+        out.extend(&confirmation);
+        let sealed = (self.suite != Suite::Clear).then_some(noise);
+        let sender = Sender::new(sealed.clone(), 1);
+        let receiver = Receiver::new(sealed, 0, self.message_bytes_max);
+        let mut session = ClientSession::new(sender, receiver, hello);
+        session.feed(&self.input[end..])?;
+        Ok(Step::Done(session))
+    }
+}
+
+impl ServerHandshake {
+    /// Waits for a client. Suite [`Suite::Clear`] is taken only where `clear_allowed` says that the
+    /// transport is a Unix socket.
+    pub fn new(psk: Psk, hello: ServerHello, clear_allowed: bool, message_bytes_max: u64) -> Self {
+        Self {
+            psk,
+            hello,
+            clear_allowed,
+            message_bytes_max,
+            input: Vec::new(),
+            stage: ServerStage::First,
+        }
+    }
+
+    /// Takes bytes from the client.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]; nothing is answered then, except that a client of another version gets
+    /// this side's preamble.
+    pub fn feed(
+        mut self,
+        bytes: &[u8],
+        out: &mut Outbox,
+    ) -> Result<Step<Self, ServerSession>, ProtocolError> {
+        self.input.extend_from_slice(bytes);
+        if matches!(self.stage, ServerStage::First) && !self.first(out)? {
+            return Ok(Step::More(self));
+        }
+        let ServerStage::Confirm { noise, .. } = &self.stage else {
+            unreachable!("the first stage is over")
+        };
+        let Some((confirmation, end)) = message(&self.input, 0)? else {
+            return Ok(Step::More(self));
+        };
+        let proven = noise.read_message(0, confirmation, &mut [0; HANDSHAKE_BYTES_MAX]);
+        if proven != Ok(0) {
+            return Err(ProtocolError::Unauthenticated);
+        }
+        let ServerStage::Confirm { noise, suite, client } = self.stage else {
+            unreachable!("just matched")
+        };
+        let sealed = (suite != Suite::Clear).then_some(noise);
+        let sender = Sender::new(sealed.clone(), 0);
+        let receiver = Receiver::new(sealed, 1, self.message_bytes_max);
+        let mut session = ServerSession::new(sender, receiver, client);
+        session.feed(&self.input[end..])?;
+        Ok(Step::Done(session))
+    }
+
+    /// Reads the client's first message and answers it; `false` until it is complete.
+    fn first(&mut self, out: &mut Outbox) -> Result<bool, ProtocolError> {
+        check_magic(&self.input)?;
+        let Some(preamble) = self.input.first_chunk::<PREAMBLE_BYTES>() else { return Ok(false) };
+        if preamble[4] != VERSION {
+            out.extend(&Suite::AesGcm.preamble());
+            return Err(ProtocolError::Version { ours: VERSION, theirs: preamble[4] });
+        }
+        if preamble[6..] != [0, 0] {
+            return Err(ProtocolError::Malformed("a preamble with reserved bits"));
+        }
+        let suite = Suite::from_wire(preamble[5])
+            .filter(|suite| *suite != Suite::Clear || self.clear_allowed)
+            .ok_or(ProtocolError::Suite(preamble[5]))?;
+        let Some((message, end)) = message(&self.input, PREAMBLE_BYTES)? else { return Ok(false) };
+        let mut noise = suite
+            .builder(&self.psk, preamble)
+            .build_responder()
+            .expect("NNpsk0 needs nothing but the key");
+        let mut plain = vec![0; HANDSHAKE_BYTES_MAX];
+        let bytes =
+            noise.read_message(message, &mut plain).map_err(|_| ProtocolError::Unauthenticated)?;
+        let client = ClientHello::decode(&plain[..bytes])
+            .ok_or(ProtocolError::Malformed("the client's hello"))?;
+        out.extend(&suite.preamble());
+        write_noise(&mut noise, &self.hello.encode(), out);
+        let noise =
+            noise.into_stateless_transport_mode().expect("the second message ends the handshake");
+        self.stage = ServerStage::Confirm { noise: Arc::new(noise), suite, client };
+        self.input.drain(..end);
+        Ok(true)
+    }
+}
+
+/// Rejects a stream at its first byte that is not this protocol's.
+fn check_magic(input: &[u8]) -> Result<(), ProtocolError> {
+    let have = input.len().min(MAGIC.len());
+    if input[..have] == MAGIC[..have] { Ok(()) } else { Err(ProtocolError::NotBgpy) }
+}
+
+/// The length-prefixed message at `start` and where it ends, once it is complete.
+fn message(input: &[u8], start: usize) -> Result<Option<(&[u8], usize)>, ProtocolError> {
+    let Some(prefix) = input[start..].first_chunk::<2>() else { return Ok(None) };
+    let bytes = usize::from(u16::from_le_bytes(*prefix));
+    if bytes > HANDSHAKE_BYTES_MAX {
+        return Err(ProtocolError::TooLarge {
+            what: "a handshake message",
+            bytes: bytes as u64,
+            limit: HANDSHAKE_BYTES_MAX as u64,
+        });
+    }
+    let (from, end) = (start + 2, start + 2 + bytes);
+    Ok(input.get(from..end).map(|message| (message, end)))
+}
+
+fn write_noise(noise: &mut HandshakeState, payload: &[u8], out: &mut Outbox) {
+    let mut message = [0; HANDSHAKE_BYTES_MAX];
+    let bytes = noise
+        .write_message(payload, &mut message)
+        .expect("a hello and its key fit a handshake message");
+    out.extend(&(bytes as u16).to_le_bytes());
+    out.extend(&message[..bytes]);
+}

@@ -1,0 +1,117 @@
+//! What the two sides tell each other inside the handshake. Unknown keys are skipped, so that a
+//! later version can add some.
+
+use std::fmt;
+
+use crate::codec::Value;
+use crate::token::fill_random;
+
+/// A random identity of 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Id(pub [u8; 16]);
+
+/// What the client tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientHello {
+    /// The client, the same over all its connections.
+    pub client: Id,
+    /// Version of bgpy.
+    pub bgpy: String,
+    /// Version of Python, when the client is one.
+    pub python: Option<String>,
+    /// Process id on the client's machine.
+    pub pid: u64,
+}
+
+/// What the server tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerHello {
+    /// The server process; a restarted one has another.
+    pub instance: Id,
+    /// Grows when a server of this name lost or restored its state.
+    pub generation: u64,
+    /// Version of bgpy.
+    pub bgpy: String,
+    /// Version of Python, when the server runs one.
+    pub python: Option<String>,
+    /// Process id on the server's machine.
+    pub pid: u64,
+}
+
+impl Id {
+    /// A new random identity.
+    pub fn random() -> Self {
+        let mut id = Self::default();
+        fill_random(&mut id.0);
+        id
+    }
+
+    fn from_value(value: Option<&Value>) -> Option<Self> {
+        let Some(Value::Bytes(bytes)) = value else { return None };
+        Some(Self(bytes.as_slice().try_into().ok()?))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl ClientHello {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        encode([
+            ("client", Value::Bytes(self.client.0.to_vec())),
+            ("bgpy", self.bgpy.as_str().into()),
+            ("python", self.python.as_deref().into()),
+            ("pid", self.pid.into()),
+        ])
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let value = Value::decode(bytes).ok()?;
+        Some(Self {
+            client: Id::from_value(value.get("client"))?,
+            bgpy: text(&value, "bgpy")?,
+            python: text(&value, "python"),
+            pid: value.get("pid")?.as_u64()?,
+        })
+    }
+}
+
+impl ServerHello {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        encode([
+            ("instance", Value::Bytes(self.instance.0.to_vec())),
+            ("generation", self.generation.into()),
+            ("bgpy", self.bgpy.as_str().into()),
+            ("python", self.python.as_deref().into()),
+            ("pid", self.pid.into()),
+        ])
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let value = Value::decode(bytes).ok()?;
+        Some(Self {
+            instance: Id::from_value(value.get("instance"))?,
+            generation: value.get("generation")?.as_u64()?,
+            bgpy: text(&value, "bgpy")?,
+            python: text(&value, "python"),
+            pid: value.get("pid")?.as_u64()?,
+        })
+    }
+}
+
+fn encode<const N: usize>(pairs: [(&str, Value); N]) -> Vec<u8> {
+    Value::from(pairs).encode().expect("a hello is flat and short")
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().map(str::to_owned)
+}

@@ -1,0 +1,38 @@
+//! The bgpy protocol, without I/O.
+//!
+//! Bytes from a peer go in, events come out; what has to be sent collects in an [`Outbox`]. Nothing
+//! here opens a socket, reads a clock, starts a thread or knows Python, so that every schedule of
+//! reads, writes and disconnects can be played in a test. The bytes themselves are specified in
+//! `docs/spec/PROTOCOL.md`.
+//!
+//! The order of a connection is the order of its types: a [`handshake`] is consumed to give a
+//! session ([`ClientSession`] or [`ServerSession`]), and only a session produces a [`Delivered`]
+//! message, the one thing whose contents may be unpickled.
+
+pub mod client;
+pub mod codec;
+pub mod failure;
+pub mod frame;
+pub mod framing;
+pub mod handshake;
+pub mod hello;
+pub mod limits;
+pub mod outbox;
+pub mod record;
+pub mod server;
+pub mod status;
+pub mod token;
+
+mod delivered;
+mod error;
+
+pub use client::ClientSession;
+pub use delivered::Delivered;
+pub use error::ProtocolError;
+pub use failure::{Failure, FailureCode};
+pub use frame::{Frame, Kind, Payload, Want};
+pub use hello::{ClientHello, Id, ServerHello};
+pub use outbox::Outbox;
+pub use server::{CallKind, Request, ServerSession};
+pub use status::{State, Status};
+pub use token::{Psk, Token};

@@ -1,0 +1,226 @@
+//! A server's session: checks the requests and keeps what each caller wants to hear.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::delivered::Delivered;
+use crate::error::ProtocolError;
+use crate::failure::{Failure, FailureCode};
+use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::hello::ClientHello;
+use crate::limits::CALLS_PER_CONNECTION_MAX;
+use crate::outbox::Outbox;
+use crate::record::{Receiver, Sender};
+use crate::status::Status;
+
+/// The three kinds of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// Bring the tasks and run `init_task`.
+    Init,
+    /// Run `exec_task`.
+    Exec,
+    /// Run `exit_task` and end.
+    Exit,
+}
+
+impl CallKind {
+    pub(crate) fn frame_kind(self) -> Kind {
+        match self {
+            Self::Init => Kind::Init,
+            Self::Exec => Kind::Exec,
+            Self::Exit => Kind::Exit,
+        }
+    }
+}
+
+/// What a client asks for.
+#[derive(Debug)]
+pub enum Request {
+    /// A call; it is to be [acked](ServerSession::ack) or [failed](ServerSession::fail).
+    Call {
+        /// Its id.
+        id: u64,
+        /// Its kind.
+        kind: CallKind,
+        /// What the caller wants to hear.
+        want: Want,
+        /// Its argument.
+        message: Delivered,
+    },
+    /// Drop a call that does not run yet.
+    Cancel {
+        /// The call.
+        id: u64,
+    },
+    /// Answer with the status.
+    Status {
+        /// The request's id.
+        id: u64,
+    },
+}
+
+/// A server's side of an authenticated connection.
+#[derive(Debug)]
+pub struct ServerSession {
+    sender: Sender,
+    receiver: Receiver,
+    client: ClientHello,
+    /// What is to be written to the client.
+    pub outbox: Outbox,
+    frames: VecDeque<Frame>,
+    requests: VecDeque<Request>,
+    last_call: u64,
+    open: HashMap<u64, Open>,
+}
+
+/// A call whose caller still listens.
+#[derive(Debug)]
+struct Open {
+    want: Want,
+    acked: bool,
+    next_seq: u32,
+}
+
+impl ServerSession {
+    pub(crate) fn new(sender: Sender, receiver: Receiver, client: ClientHello) -> Self {
+        Self {
+            sender,
+            receiver,
+            client,
+            outbox: Outbox::default(),
+            frames: VecDeque::new(),
+            requests: VecDeque::new(),
+            last_call: 0,
+            open: HashMap::new(),
+        }
+    }
+
+    /// What the client told of itself.
+    pub fn client(&self) -> &ClientHello {
+        &self.client
+    }
+
+    /// Takes bytes from the client; pings are answered at once.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]; the connection is of no use then.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.receiver.feed(bytes, &mut self.frames)?;
+        while let Some(frame) = self.frames.pop_front() {
+            self.sort(frame)?;
+        }
+        Ok(())
+    }
+
+    /// The next thing that the client asks for.
+    pub fn poll(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// Tells the caller that its call is accepted, unless it was told.
+    pub fn ack(&mut self, call: u64) {
+        let Some(open) = self.open.get_mut(&call) else { return };
+        if open.acked {
+            return;
+        }
+        open.acked = true;
+        if open.want == Want::Ack {
+            self.open.remove(&call);
+        }
+        self.send(Frame::bare(Kind::Ack, call));
+    }
+
+    /// Whether the caller would still take a response; encoding one is in vain otherwise.
+    pub fn wants_response(&self, call: u64) -> bool {
+        self.open.contains_key(&call)
+    }
+
+    /// Sends a response of the task; `false` when the caller does not listen (any more).
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooLarge`] when the payload has too many buffers; nothing is sent then.
+    pub fn respond(
+        &mut self,
+        call: u64,
+        payload: Payload,
+        error: bool,
+    ) -> Result<bool, ProtocolError> {
+        let Some(open) = self.open.get_mut(&call) else { return Ok(false) };
+        let last = open.want == Want::First;
+        let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
+        let seq = open.next_seq;
+        let frame = Frame { kind: Kind::Response, flags, seq, call, payload };
+        self.sender.send(frame, &mut self.outbox)?;
+        open.next_seq = seq.wrapping_add(1);
+        if last {
+            self.open.remove(&call);
+        }
+        Ok(true)
+    }
+
+    /// Tells the caller that its call has ended. `already` marks an INIT that changed nothing.
+    pub fn end(&mut self, call: u64, already: bool) {
+        if self.open.remove(&call).is_some() {
+            let flags = if already { flag::ALREADY } else { 0 };
+            self.send(Frame { flags, ..Frame::bare(Kind::End, call) });
+        }
+    }
+
+    /// Tells the caller that its call has failed; `false` when it does not listen (any more).
+    pub fn fail(&mut self, call: u64, failure: &Failure) -> bool {
+        let listens = self.open.remove(&call).is_some();
+        if listens {
+            let payload = failure.encode().into();
+            self.send(Frame { payload, ..Frame::bare(Kind::Error, call) });
+        }
+        listens
+    }
+
+    /// Answers a status request.
+    pub fn status(&mut self, request: u64, status: &Status) {
+        let payload = status.encode().into();
+        self.send(Frame { payload, ..Frame::bare(Kind::StatusReply, request) });
+    }
+
+    fn send(&mut self, frame: Frame) {
+        self.sender.send(frame, &mut self.outbox).expect("the frame has no buffers");
+    }
+
+    fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        let Frame { kind, flags, seq: _, call, payload } = frame;
+        if kind == Kind::Cancel {
+            self.open.remove(&call);
+            self.requests.push_back(Request::Cancel { id: call });
+            return Ok(());
+        }
+        if call <= self.last_call {
+            return Err(ProtocolError::Malformed("a call id that does not grow"));
+        }
+        self.last_call = call;
+        let kind = match kind {
+            Kind::Init => CallKind::Init,
+            Kind::Exec => CallKind::Exec,
+            Kind::Exit => CallKind::Exit,
+            Kind::Status => {
+                self.requests.push_back(Request::Status { id: call });
+                return Ok(());
+            }
+            Kind::Ping => {
+                self.send(Frame::bare(Kind::Pong, call));
+                return Ok(());
+            }
+            _ => return Err(ProtocolError::Malformed("a frame that only servers send")),
+        };
+        let want = Want::from_flags(flags)?;
+        let full = self.open.len() >= CALLS_PER_CONNECTION_MAX;
+        self.open.insert(call, Open { want, acked: false, next_seq: 0 });
+        if full {
+            let text = format!("{CALLS_PER_CONNECTION_MAX} calls of this connection are open");
+            self.fail(call, &Failure::new(FailureCode::Overloaded, text));
+        } else {
+            let message = Delivered::new(payload);
+            self.requests.push_back(Request::Call { id: call, kind, want, message });
+        }
+        Ok(())
+    }
+}
