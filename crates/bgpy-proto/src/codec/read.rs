@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`CodecError`]; the reader is of no use then.
     #[inline]
-    pub fn next(&mut self) -> Result<Token<'a>, CodecError> {
+    pub fn token(&mut self) -> Result<Token<'a>, CodecError> {
         let marker = self.fixed::<1>()?[0];
         Ok(match marker {
             0x00..=0x7f => Token::Int(i64::from(marker)),

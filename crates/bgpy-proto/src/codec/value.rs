@@ -117,7 +117,7 @@ impl Value {
 
     fn decode_from(reader: &mut Reader<'_>, depth: usize) -> Result<Self, CodecError> {
         let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
-        Ok(match reader.next()? {
+        Ok(match reader.token()? {
             Token::Nil => Self::Nil,
             Token::Bool(value) => Self::Bool(value),
             Token::Int(value) => Self::Int(value),
