@@ -25,11 +25,23 @@ pub struct ClientSession {
     pending: HashMap<u64, Pending>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pending {
-    wants: Option<Want>,
+    asked: Asked,
     next_seq: u32,
     events: VecDeque<Event>,
+    /// Whether an answer has come, so that an ack would come too late.
+    answered: bool,
+    /// Whether the last event is among `events`.
+    ended: bool,
+}
+
+/// What an answer has to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Call(Want),
+    Ping,
+    Status,
 }
 
 /// Something that happened to a call.
@@ -64,6 +76,12 @@ pub enum Event {
     Status(Status),
 }
 
+impl Pending {
+    fn new(asked: Asked) -> Self {
+        Self { asked, next_seq: 0, events: VecDeque::new(), answered: false, ended: false }
+    }
+}
+
 impl ClientSession {
     pub(crate) fn new(sender: Sender, receiver: Receiver, server: ServerHello) -> Self {
         Self {
@@ -93,17 +111,17 @@ impl ClientSession {
         want: Want,
         payload: Payload,
     ) -> Result<u64, ProtocolError> {
-        self.request(kind.frame_kind(), want as u8, payload, Some(want))
+        self.request(kind.frame_kind(), want as u8, payload, Asked::Call(want))
     }
 
     /// Asks for a sign of life.
     pub fn ping(&mut self) -> u64 {
-        self.bare_request(Kind::Ping)
+        self.bare_request(Kind::Ping, Asked::Ping)
     }
 
     /// Asks for the status.
     pub fn status(&mut self) -> u64 {
-        self.bare_request(Kind::Status)
+        self.bare_request(Kind::Status, Asked::Status)
     }
 
     /// Lets the server drop a call that does not run yet, and this side forget it.
@@ -118,9 +136,15 @@ impl ClientSession {
         self.pending.remove(&call);
     }
 
-    /// The next thing that happened to a call, if there is one.
+    /// The next thing that happened to a call, if there is one. The last event ends the call here
+    /// as well: there is nothing to forget then.
     pub fn poll(&mut self, call: u64) -> Option<Event> {
-        self.pending.get_mut(&call)?.events.pop_front()
+        let pending = self.pending.get_mut(&call)?;
+        let event = pending.events.pop_front();
+        if pending.ended && pending.events.is_empty() {
+            self.pending.remove(&call);
+        }
+        event
     }
 
     /// Takes bytes from the server.
@@ -135,8 +159,8 @@ impl ClientSession {
         Ok(())
     }
 
-    fn bare_request(&mut self, kind: Kind) -> u64 {
-        self.request(kind, 0, Payload::default(), None).expect("the request has no buffers")
+    fn bare_request(&mut self, kind: Kind, asked: Asked) -> u64 {
+        self.request(kind, 0, Payload::default(), asked).expect("the request has no buffers")
     }
 
     fn request(
@@ -144,12 +168,12 @@ impl ClientSession {
         kind: Kind,
         flags: u8,
         payload: Payload,
-        wants: Option<Want>,
+        asked: Asked,
     ) -> Result<u64, ProtocolError> {
         let call = self.last_call + 1;
         self.send(Frame { kind, flags, seq: 0, call, payload })?;
         self.last_call = call;
-        self.pending.insert(call, Pending { wants, ..Pending::default() });
+        self.pending.insert(call, Pending::new(asked));
         Ok(call)
     }
 
@@ -163,30 +187,39 @@ impl ClientSession {
             return Err(ProtocolError::Malformed("an answer to a call that was not made"));
         }
         let Some(pending) = self.pending.get_mut(&call) else { return Ok(()) };
-        let event = match (kind, pending.wants) {
-            (Kind::Ack, Some(_)) => Event::Accepted,
-            (Kind::Response, Some(Want::First | Want::All)) => {
+        if pending.ended {
+            return Err(ProtocolError::Malformed("an answer after the last one"));
+        }
+        let event = match (kind, pending.asked) {
+            (Kind::Ack, Asked::Call(_)) if !pending.answered => Event::Accepted,
+            (Kind::Response, Asked::Call(Want::First | Want::All)) => {
                 if seq != pending.next_seq {
                     return Err(ProtocolError::Malformed("a response out of its order"));
                 }
-                pending.next_seq += 1;
+                pending.next_seq = seq.wrapping_add(1);
                 let (error, last) = (flags & flag::USER_ERROR != 0, flags & flag::LAST != 0);
                 Event::Response { message: Delivered::new(payload), error, last }
             }
-            (Kind::End, Some(_)) => Event::Ended { already: flags & flag::ALREADY != 0 },
-            (Kind::Error, Some(_)) => {
+            (Kind::End, Asked::Call(_)) => Event::Ended { already: flags & flag::ALREADY != 0 },
+            (Kind::Error, Asked::Call(_)) => {
                 let mut failure = Failure::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
                 let object = failure.object.take();
                 let object = object.map(|object| Delivered::new(object.into()));
                 Event::Failed { failure, object }
             }
-            (Kind::Pong, None) => Event::Pong,
-            (Kind::StatusReply, None) => Event::Status(
+            (Kind::Pong, Asked::Ping) => Event::Pong,
+            (Kind::StatusReply, Asked::Status) => Event::Status(
                 Status::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a status that says nothing"))?,
             ),
             _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),
+        };
+        pending.answered = true;
+        pending.ended = match event {
+            Event::Accepted => pending.asked == Asked::Call(Want::Ack),
+            Event::Response { last, .. } => last,
+            _ => true,
         };
         pending.events.push_back(event);
         Ok(())

@@ -64,15 +64,17 @@ impl Failure {
         Self { code, message: message.into(), exception: None, traceback: None, object: None }
     }
 
-    /// Encodes the failure; overlong texts lose their middle.
+    /// Encodes the failure; overlong texts lose their middle, and an exception beyond what the codec
+    /// can announce is left out.
     pub fn encode(&self) -> Vec<u8> {
         let text = |text: &str| Value::Str(shortened(text));
+        let object = self.object.as_ref().filter(|object| u32::try_from(object.len()).is_ok());
         Value::from([
             ("code", self.code.as_str().into()),
             ("message", text(&self.message)),
             ("exception", self.exception.as_deref().map(text).into()),
             ("traceback", self.traceback.as_deref().map(text).into()),
-            ("object", self.object.clone().map_or(Value::Nil, Value::Bytes)),
+            ("object", object.cloned().map_or(Value::Nil, Value::Bytes)),
         ])
         .encode()
         .expect("a failure is flat and its texts are short")

@@ -28,6 +28,10 @@ impl Outbox {
 
     /// Appends a copy of `bytes`.
     pub fn extend(&mut self, bytes: &[u8]) {
+        // No chunk is empty, or `front` would be empty while bytes wait.
+        if bytes.is_empty() {
+            return;
+        }
         self.bytes += bytes.len();
         match self.chunks.back_mut() {
             Some(last) if last.len() + bytes.len() <= JOIN_BYTES => last.extend_from_slice(bytes),

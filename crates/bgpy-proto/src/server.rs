@@ -47,11 +47,6 @@ pub enum Request {
         /// Its argument.
         message: Delivered,
     },
-    /// Drop a call that does not run yet.
-    Cancel {
-        /// The call.
-        id: u64,
-    },
     /// Answer with the status.
     Status {
         /// The request's id.
@@ -79,6 +74,12 @@ struct Open {
     want: Want,
     acked: bool,
     next_seq: u32,
+}
+
+impl Open {
+    fn wants_response(&self) -> bool {
+        self.want != Want::Ack
+    }
 }
 
 impl ServerSession {
@@ -130,12 +131,14 @@ impl ServerSession {
         self.send(Frame::bare(Kind::Ack, call));
     }
 
-    /// Whether the caller would still take a response; encoding one is in vain otherwise.
+    /// Whether the caller would still take a response. If it never would, because it asked for none
+    /// or cancelled, encoding one is in vain.
     pub fn wants_response(&self, call: u64) -> bool {
-        self.open.contains_key(&call)
+        self.open.get(&call).is_some_and(Open::wants_response)
     }
 
-    /// Sends a response of the task; `false` when the caller does not listen (any more).
+    /// Sends a response of the task; `false` when the caller does not listen (any more). It implies
+    /// the ack.
     ///
     /// # Errors
     /// [`ProtocolError::TooLarge`] when the payload has too many buffers; nothing is sent then.
@@ -145,13 +148,16 @@ impl ServerSession {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
-        let Some(open) = self.open.get_mut(&call) else { return Ok(false) };
+        let Some(open) = self.open.get_mut(&call).filter(|open| open.wants_response()) else {
+            return Ok(false);
+        };
         let last = open.want == Want::First;
         let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
         let seq = open.next_seq;
         let frame = Frame { kind: Kind::Response, flags, seq, call, payload };
         self.sender.send(frame, &mut self.outbox)?;
         open.next_seq = seq.wrapping_add(1);
+        open.acked = true;
         if last {
             self.open.remove(&call);
         }
@@ -190,7 +196,6 @@ impl ServerSession {
         let Frame { kind, flags, seq: _, call, payload } = frame;
         if kind == Kind::Cancel {
             self.open.remove(&call);
-            self.requests.push_back(Request::Cancel { id: call });
             return Ok(());
         }
         if call <= self.last_call {

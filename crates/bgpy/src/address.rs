@@ -1,0 +1,59 @@
+//! Host names and ports.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+/// Where a server is, as its user wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// A name, an IPv4 or an IPv6 address, the latter with or without brackets.
+    pub host: String,
+    /// The port; 0 lets a server choose.
+    pub port: u16,
+}
+
+impl Address {
+    /// Takes host and port.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+
+    /// The socket addresses that the host stands for, at least one.
+    ///
+    /// # Errors
+    /// What the resolver says, also when it finds nothing.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        let host = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let addresses: Vec<_> =
+            (host.unwrap_or(&self.host), self.port).to_socket_addrs()?.collect();
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        }
+        Ok(addresses)
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') && !self.host.starts_with('[') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv6_is_shown_in_brackets_and_taken_with_or_without() {
+        for host in ["::1", "[::1]"] {
+            let address = Address::new(host, 80);
+            assert_eq!(address.to_string(), "[::1]:80");
+            assert_eq!(address.resolve().unwrap(), ["[::1]:80".parse().unwrap()]);
+        }
+        assert_eq!(Address::new("localhost", 1).to_string(), "localhost:1");
+    }
+}

@@ -1,0 +1,267 @@
+//! Finding a server and shaking hands with it.
+
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bgpy_proto::handshake::{ClientHandshake, Step, Suite};
+use bgpy_proto::{ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, Token};
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+
+use super::ClientOptions;
+use super::link::Link;
+use super::wait::{SLICE, Wait};
+use crate::address::Address;
+use crate::error::ConnectError;
+use crate::platform;
+use crate::registry::{Entry, Registry};
+
+/// Longest time for connecting and the handshake, unless the caller sets less.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// After this long without traffic the kernel asks the other machine whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// The environment variable that holds a token.
+pub(crate) const TOKEN_VARIABLE: &str = "BGPY_TOKEN";
+
+/// Connects by the Unix socket of a server of this user, else by TCP.
+pub(super) fn connect(
+    address: &Address,
+    options: &ClientOptions,
+    id: Id,
+    wait: &Wait<'_>,
+) -> Result<Link, ConnectError> {
+    let attempt = Attempt { server: address.to_string(), options, id, wait, since: Instant::now() };
+    let addresses = address
+        .resolve()
+        .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?;
+    let registry = Registry::of_user().ok();
+    let entries = registry.as_ref().map_or_else(Vec::new, |registry| registry.find(&addresses));
+    for entry in &entries {
+        let Some(path) = entry.socket.as_deref().filter(|_| options.unix_socket) else { continue };
+        match attempt.by_file(path, entry)? {
+            Some(link) => return Ok(link),
+            // A socket that nobody listens on any more: its server has died.
+            None => registry.iter().for_each(|registry| registry.remove(entry)),
+        }
+    }
+    attempt.by_tcp(&addresses, entries.first())
+}
+
+struct Attempt<'a> {
+    server: String,
+    options: &'a ClientOptions,
+    id: Id,
+    wait: &'a Wait<'a>,
+    since: Instant,
+}
+
+impl Attempt<'_> {
+    /// Connects by a Unix socket; `None` when nobody listens on it.
+    fn by_file(&self, path: &Path, entry: &Entry) -> Result<Option<Link>, ConnectError> {
+        let socket = match platform::connect_file(path) {
+            Ok(socket) => socket,
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(source) => return Err(self.io(source)),
+        };
+        self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
+        self.shake_hands(socket, Suite::Clear, Some(entry)).map(Some)
+    }
+
+    fn by_tcp(
+        &self,
+        addresses: &[SocketAddr],
+        entry: Option<&Entry>,
+    ) -> Result<Link, ConnectError> {
+        let mut refused = None;
+        for address in addresses {
+            match self.connect_tcp(*address) {
+                Ok(socket) => {
+                    self.options.journal.debug(format_args!("connected to {}", self.server));
+                    return self.shake_hands(socket, sealed_suite(), entry);
+                }
+                Err(error @ (ConnectError::Timeout { .. } | ConnectError::Interrupted)) => {
+                    return Err(error);
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or(ConnectError::NotRunning { server: self.server.clone() }))
+    }
+
+    fn connect_tcp(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
+        let connected = || -> io::Result<Option<Socket>> {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            platform::connect_start(&socket, &SockAddr::from(address))?;
+            while !self.wait_for(&socket, true)? {
+                if self.wait.is_interrupted() {
+                    return Ok(None);
+                }
+            }
+            platform::connect_finish(&socket)?;
+            socket.set_tcp_nodelay(true)?;
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+            Ok(Some(socket))
+        };
+        match connected() {
+            Ok(Some(socket)) => Ok(socket),
+            Ok(None) => Err(ConnectError::Interrupted),
+            Err(source) => Err(self.io(source)),
+        }
+    }
+
+    fn shake_hands(
+        &self,
+        socket: Socket,
+        suite: Suite,
+        entry: Option<&Entry>,
+    ) -> Result<Link, ConnectError> {
+        let token = self.token(entry);
+        let psk = token.as_ref().map_or_else(Psk::open, Token::psk);
+        match self.exchange(&socket, suite, &psk) {
+            Ok(session) => Ok(Link::new(socket, self.server.clone(), session)),
+            Err(Refusal::Connect(error)) => Err(error),
+            Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => {
+                Err(ConnectError::Auth { server: self.server.clone(), token: token.is_some() })
+            }
+            Err(Refusal::Protocol(source)) => {
+                Err(ConnectError::Protocol { server: self.server.clone(), source })
+            }
+        }
+    }
+
+    fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {
+        let hello = ClientHello {
+            client: self.id,
+            bgpy: crate::VERSION.to_owned(),
+            python: self.options.python.clone(),
+            pid: u64::from(std::process::id()),
+        };
+        socket.set_read_timeout(Some(SLICE)).map_err(|error| self.io(error))?;
+        let mut outbox = Outbox::default();
+        let limit = self.options.message_bytes_max;
+        let mut handshake = ClientHandshake::start(suite, psk, &hello, limit, &mut outbox);
+        self.send(socket, &mut outbox)?;
+        let mut buffer = [0; 4096];
+        let mut silent = true;
+        loop {
+            let bytes = match self.receive(socket, &mut buffer)? {
+                // A server that gets a wrong key closes without a word.
+                [] if silent => return Err(Refusal::Protocol(ProtocolError::Unauthenticated)),
+                [] => return Err(self.io(io::ErrorKind::UnexpectedEof.into()).into()),
+                bytes => bytes,
+            };
+            silent = false;
+            match handshake.feed(bytes, &mut outbox).map_err(Refusal::Protocol)? {
+                Step::More(more) => handshake = more,
+                Step::Done(session) => {
+                    self.send(socket, &mut outbox)?;
+                    return Ok(session);
+                }
+            }
+        }
+    }
+
+    /// Sends a handshake message, which always fits an empty socket buffer.
+    fn send(&self, socket: &Socket, outbox: &mut Outbox) -> Result<(), Refusal> {
+        while !outbox.is_empty() {
+            match platform::send_now(socket, outbox.front()) {
+                Ok(sent) => outbox.advance(sent),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if was_cut(&error) => {
+                    return Err(Refusal::Protocol(ProtocolError::Unauthenticated));
+                }
+                Err(error) => return Err(self.io(error).into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives what there is; empty at the end of the stream.
+    fn receive<'b>(&self, socket: &Socket, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
+        while !self.wait_for(socket, false).map_err(|error| self.io(error))? {
+            if self.wait.is_interrupted() {
+                return Err(ConnectError::Interrupted.into());
+            }
+        }
+        let mut stream = socket;
+        let count = match stream.read(buffer) {
+            Ok(count) => count,
+            Err(error) if was_cut(&error) => 0,
+            Err(error) => return Err(self.io(error).into()),
+        };
+        Ok(&buffer[..count])
+    }
+
+    /// Waits a slice of time for the socket; an error of kind `TimedOut` when all of it is over.
+    fn wait_for(&self, socket: &Socket, writable: bool) -> io::Result<bool> {
+        let left = self.limit().checked_sub(self.since.elapsed()).unwrap_or_default();
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match platform::wait(socket, !writable, writable, left.min(SLICE)) {
+            Ok(ready) => Ok(ready.readable || ready.writable),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn limit(&self) -> Duration {
+        self.wait.limit().map_or(CONNECT, |limit| limit.min(CONNECT))
+    }
+
+    /// The token that was given, else the one of the registry, else that of the environment. The
+    /// registry's comes first because it is what the server really uses.
+    fn token(&self, entry: Option<&Entry>) -> Option<Token> {
+        match (&self.options.token, entry) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(entry)) => entry.token(),
+            (None, None) => token_of_environment(),
+        }
+    }
+
+    fn io(&self, source: io::Error) -> ConnectError {
+        let server = self.server.clone();
+        match source.kind() {
+            io::ErrorKind::ConnectionRefused => ConnectError::NotRunning { server },
+            io::ErrorKind::TimedOut => ConnectError::Timeout { server, after: self.limit() },
+            _ => ConnectError::Io { server, source },
+        }
+    }
+}
+
+/// Why a handshake came to nothing.
+enum Refusal {
+    Connect(ConnectError),
+    Protocol(ProtocolError),
+}
+
+impl From<ConnectError> for Refusal {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+/// The token in `BGPY_TOKEN`, if there is one.
+pub(crate) fn token_of_environment() -> Option<Token> {
+    std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Token::new)
+}
+
+/// AES where the processor has instructions for it, which is everywhere but on old ARM boards.
+fn sealed_suite() -> Suite {
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        Suite::AesGcm
+    } else {
+        Suite::ChaChaPoly
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn was_cut(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,186 @@
+//! The blocking client.
+
+mod connect;
+mod link;
+mod wait;
+
+use std::sync::{Arc, Mutex};
+
+use bgpy_proto::{CallKind, Delivered, Id, Payload, Status, Token, Want, limits};
+
+use crate::address::Address;
+use crate::error::{CallError, ConnectError};
+use crate::journal::Journal;
+use crate::sync::lock;
+
+pub(crate) use connect::token_of_environment;
+pub use link::{Call, Link, Response};
+pub use wait::Wait;
+
+/// How a client behaves, with defaults for all of it.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// The server's token; without one it is looked for in the registry, then in `BGPY_TOKEN`.
+    pub token: Option<Token>,
+    /// Version of Python, to be told to the server.
+    pub python: Option<String>,
+    /// Longest message that is taken from the server, in bytes.
+    pub message_bytes_max: u64,
+    /// Whether a server on this machine may be reached by its Unix socket instead of TCP.
+    pub unix_socket: bool,
+    /// Where the client logs.
+    pub journal: Journal,
+}
+
+/// A client of one server. It connects at its first call, keeps the connection, and connects again
+/// when it was lost. It may be shared between threads, and used after a `fork`.
+#[derive(Debug)]
+pub struct Client {
+    address: Address,
+    options: ClientOptions,
+    id: Id,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            token: None,
+            python: None,
+            message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            unix_socket: true,
+            journal: Journal::silent(),
+        }
+    }
+}
+
+impl Client {
+    /// A client of the server at `address`. It does not connect yet.
+    pub fn new(address: Address, options: ClientOptions) -> Self {
+        Self { address, options, id: Id::random(), link: Mutex::new(None) }
+    }
+
+    /// The server's address, as it was given.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The connection, opened now unless it is open.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub fn link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, ConnectError> {
+        match self.current() {
+            Some(link) => Ok(link),
+            None => Ok(self.adopt(self.open(wait)?)),
+        }
+    }
+
+    /// The connection, if it is open and belongs to this process. Never waits.
+    pub fn current(&self) -> Option<Arc<Link>> {
+        lock(&self.link).as_ref().filter(|link| link.is_usable()).cloned()
+    }
+
+    /// Opens a connection that this client does not know yet.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub fn open(&self, wait: &Wait<'_>) -> Result<Link, ConnectError> {
+        connect::connect(&self.address, &self.options, self.id, wait)
+    }
+
+    /// Makes a connection this client's own, unless another thread was faster. Never waits.
+    pub fn adopt(&self, link: Link) -> Arc<Link> {
+        let mut current = lock(&self.link);
+        if let Some(current) = current.as_ref().filter(|link| link.is_usable()) {
+            return current.clone();
+        }
+        current.insert(Arc::new(link)).clone()
+    }
+
+    /// Closes the connection; the next call opens another.
+    pub fn close(&self) {
+        if let Some(link) = lock(&self.link).take() {
+            link.close();
+        }
+    }
+
+    /// Sends `exec_task` its argument and waits for its first response.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(&self, payload: Payload, wait: &Wait<'_>) -> Result<Response, CallError> {
+        self.link(wait)?.first(CallKind::Exec, payload, wait)
+    }
+
+    /// Sends `exec_task` its argument and returns when the server has accepted the call.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn execute(&self, payload: Payload, wait: &Wait<'_>) -> Result<(), CallError> {
+        self.link(wait)?.accepted(CallKind::Exec, payload, wait)
+    }
+
+    /// Sends the tasks and waits for the end of `init_task`; `false` when the server had been
+    /// initialised before.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn initialize(&self, payload: Payload, wait: &Wait<'_>) -> Result<bool, CallError> {
+        self.link(wait)?.initialize(payload, wait)
+    }
+
+    /// Asks for the server's status, which it gives also while a task runs.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn status(&self, wait: &Wait<'_>) -> Result<Status, CallError> {
+        self.link(wait)?.status(wait)
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn ping(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        self.link(wait)?.ping(wait)
+    }
+
+    /// Runs `exit_task` and ends the server. Returns when the server has accepted it.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn terminate(&self, payload: Payload, wait: &Wait<'_>) -> Result<(), CallError> {
+        self.link(wait)?.accepted(CallKind::Exit, payload, wait)
+    }
+
+    /// As [`terminate`](Self::terminate), and waits for the first response of `exit_task`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn terminate_and_wait(
+        &self,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Response, CallError> {
+        self.link(wait)?.first(CallKind::Exit, payload, wait)
+    }
+
+    /// Calls and hands every response to `each`, until the call ends.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call_all(
+        &self,
+        payload: Payload,
+        wait: &Wait<'_>,
+        mut each: impl FnMut(Delivered, bool),
+    ) -> Result<(), CallError> {
+        let link = self.link(wait)?;
+        let mut call = link.begin(CallKind::Exec, Want::All, payload, wait)?;
+        while let Some(Response { message, error }) = call.next(wait)? {
+            each(message, error);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! How long a caller waits, and what may end the wait early.
+
+use std::time::{Duration, Instant};
+
+/// A time limit and a look at the outside world.
+pub struct Wait<'a> {
+    limit: Option<Duration>,
+    since: Instant,
+    interrupted: &'a dyn Fn() -> bool,
+}
+
+/// Waits are cut into slices of this length, to look for time limits, a silent server and signals
+/// that came a moment before the wait began.
+pub(crate) const SLICE: Duration = Duration::from_millis(200);
+
+impl Wait<'static> {
+    /// Waits as long as the server lives.
+    pub fn forever() -> Self {
+        Self { limit: None, since: Instant::now(), interrupted: &|| false }
+    }
+
+    /// Waits so long, counted from now.
+    pub fn at_most(limit: Duration) -> Self {
+        Self { limit: Some(limit), ..Self::forever() }
+    }
+}
+
+impl<'a> Wait<'a> {
+    /// Waits so long, counted from now. `interrupted` is asked when a signal has arrived and a few
+    /// times a second; `true` ends the wait.
+    pub fn new(limit: Option<Duration>, interrupted: &'a dyn Fn() -> bool) -> Self {
+        Self { limit, since: Instant::now(), interrupted }
+    }
+
+    /// The time limit.
+    pub fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        (self.interrupted)()
+    }
+
+    /// How long the next slice of the wait is; `None` when the time is over.
+    pub(crate) fn slice(&self) -> Option<Duration> {
+        match self.limit {
+            None => Some(SLICE),
+            Some(limit) => {
+                let left = limit.checked_sub(self.since.elapsed())?;
+                (!left.is_zero()).then_some(left.min(SLICE))
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Wait<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wait").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}

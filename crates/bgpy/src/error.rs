@@ -1,0 +1,367 @@
+//! What can go wrong, one type an operation. Each message says what failed, on what, and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bgpy_proto::{Delivered, Failure, ProtocolError};
+
+/// Why a connection did not come about.
+#[derive(Debug)]
+pub enum ConnectError {
+    /// The host name means nothing.
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Nobody listens there.
+    NotRunning {
+        /// `host:port`.
+        server: String,
+    },
+    /// The network or the operating system refused.
+    Io {
+        /// `host:port`.
+        server: String,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Connecting or the handshake took too long.
+    Timeout {
+        /// `host:port`.
+        server: String,
+        /// How long it was tried.
+        after: Duration,
+    },
+    /// The two sides do not hold the same token.
+    Auth {
+        /// `host:port`.
+        server: String,
+        /// Whether this side had a token at all.
+        token: bool,
+    },
+    /// The peer is something else, or speaks another version.
+    Protocol {
+        /// `host:port`.
+        server: String,
+        /// What it did.
+        source: ProtocolError,
+    },
+    /// The caller was interrupted, by Ctrl-C for example.
+    Interrupted,
+}
+
+/// Why a call gave no response.
+#[derive(Debug)]
+pub enum CallError {
+    /// There was no connection.
+    Connect(ConnectError),
+    /// The connection broke while the call was under way.
+    Lost {
+        /// `host:port`.
+        server: String,
+        /// How it broke.
+        reason: Lost,
+    },
+    /// The caller's time limit passed.
+    Timeout {
+        /// `host:port`.
+        server: String,
+        /// The limit.
+        after: Duration,
+        /// Whether the server had accepted the call.
+        accepted: bool,
+    },
+    /// The task ended without a response.
+    NoResponse {
+        /// `host:port`.
+        server: String,
+    },
+    /// The server says why.
+    Failed {
+        /// `host:port`.
+        server: String,
+        /// What it says.
+        failure: Box<Failure>,
+        /// The exception itself, where the server could send it.
+        object: Option<Box<Delivered>>,
+    },
+    /// The message breaks a limit of the protocol; nothing was sent.
+    Message(ProtocolError),
+    /// The caller was interrupted, by Ctrl-C for example.
+    Interrupted,
+}
+
+/// How a connection broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// The server closed it, most likely because it ended.
+    Closed,
+    /// The operating system reported an error.
+    Io(io::ErrorKind),
+    /// The server gave no sign of life for this long, though it was asked for one.
+    Silent(Duration),
+    /// The server broke the protocol.
+    Protocol(ProtocolError),
+    /// This side closed it.
+    Dropped,
+}
+
+/// Why a server could not be set up.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The host name means nothing.
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// The address is taken.
+    AddressInUse {
+        /// `host:port`.
+        address: String,
+    },
+    /// The address cannot be listened on.
+    Bind {
+        /// `host:port`.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A token that can be guessed, on an address that others reach.
+    WeakToken {
+        /// `host:port`.
+        address: String,
+    },
+    /// No authentication, on an address that others reach.
+    Unprotected {
+        /// `host:port`.
+        address: String,
+    },
+    /// The registry cannot be used, so that nobody could find the generated token.
+    Registry {
+        /// Its directory.
+        directory: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// The operating system refused something that every server needs.
+    Io(io::Error),
+}
+
+/// Why a background server did not come up.
+#[derive(Debug)]
+pub enum StartError {
+    /// The interpreter or program cannot be started.
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The log file cannot be written.
+    LogFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The server said why it does not start.
+    Reported {
+        /// What kind of error it is, so that it can be raised as such.
+        kind: String,
+        /// The server's words.
+        message: String,
+    },
+    /// The server ended without a word of its own; what it printed is what there is.
+    Died {
+        /// Exit code or signal.
+        status: String,
+        /// The end of its log.
+        output: String,
+    },
+    /// It took longer than the caller wanted to wait; the server was ended.
+    Timeout {
+        /// The limit.
+        after: Duration,
+        /// The end of its log.
+        output: String,
+    },
+    /// The caller was interrupted; the server was ended.
+    Interrupted,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve { host, source } => {
+                write!(f, "the host name '{host}' cannot be resolved: {source}")
+            }
+            Self::NotRunning { server } => {
+                write!(f, "no server listens on {server}: start one there, or check host and port")
+            }
+            Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
+            Self::Timeout { server, after } => write!(
+                f,
+                "{server} did not answer within {}: check the address and whether a firewall is \
+                 in between",
+                Seconds(*after)
+            ),
+            Self::Auth { server, token: true } => write!(
+                f,
+                "{server} did not accept the token: use the one that the server was started with"
+            ),
+            Self::Auth { server, token: false } => write!(
+                f,
+                "{server} wants a token, and none was given or found: pass token=... or set \
+                 BGPY_TOKEN to the one that the server was started with"
+            ),
+            Self::Protocol { server, source: source @ ProtocolError::Version { .. } } => {
+                write!(f, "{server}: {source}; install the same version of bgpy on both sides")
+            }
+            Self::Protocol { server, source } => write!(f, "{server}: {source}"),
+            Self::Interrupted => f.write_str("interrupted while connecting"),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => error.fmt(f),
+            Self::Lost { server, reason } => write!(
+                f,
+                "the connection to {server} was lost ({reason}) before the call was answered: it \
+                 may or may not have run"
+            ),
+            Self::Timeout { server, after, accepted: true } => write!(
+                f,
+                "{server} accepted the call but did not answer within {}: it runs to its end if it \
+                 has begun, and is dropped otherwise",
+                Seconds(*after)
+            ),
+            Self::Timeout { server, after, accepted: false } => write!(
+                f,
+                "{server} did not answer within {}: the call may or may not have run",
+                Seconds(*after)
+            ),
+            Self::NoResponse { server } => write!(
+                f,
+                "the task on {server} ended without a response: let it call respond(...), or do \
+                 not wait for one"
+            ),
+            Self::Failed { server, failure, .. } => write!(f, "{server}: {failure}"),
+            Self::Message(error) => write!(f, "the message cannot be sent: {error}"),
+            Self::Interrupted => f.write_str("interrupted while waiting for an answer"),
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed by the server"),
+            Self::Io(kind) => kind.fmt(f),
+            Self::Silent(time) => write!(f, "no sign of life for {}", Seconds(*time)),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Dropped => f.write_str("closed by this client"),
+        }
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve { host, source } => {
+                write!(f, "the host name '{host}' cannot be resolved: {source}")
+            }
+            Self::AddressInUse { address } => write!(
+                f,
+                "{address} is in use: another program listens there; stop it, or choose another \
+                 port (0 takes a free one)"
+            ),
+            Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::WeakToken { address } => write!(
+                f,
+                "the token for {address} can be guessed, and the address is reachable from other \
+                 machines: take one from token_create(), or force this one with allow_weak_token"
+            ),
+            Self::Unprotected { address } => write!(
+                f,
+                "a server without authentication is refused on {address}, which other machines \
+                 reach: whoever connects could run code there"
+            ),
+            Self::Registry { directory, source } => write!(
+                f,
+                "cannot keep the server's token in {}: {source}; mend the directory, point \
+                 BGPY_RUNTIME_DIR elsewhere, or pass a token",
+                directory.display()
+            ),
+            Self::Io(source) => write!(f, "cannot set up the server: {source}"),
+        }
+    }
+}
+
+impl ServeError {
+    /// A short name that survives the way from a background server to whoever starts it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
+            Self::AddressInUse { .. } => "address-in-use",
+            Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => "start",
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawn { program, source } => {
+                write!(f, "cannot start '{}': {source}", program.display())
+            }
+            Self::LogFile { path, source } => {
+                write!(f, "cannot write the log file '{}': {source}", path.display())
+            }
+            Self::Reported { message, .. } => f.write_str(message),
+            Self::Died { status, output } => {
+                write!(f, "the server ended while starting ({status})")?;
+                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
+            }
+            Self::Timeout { after, output } => {
+                write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
+                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
+            }
+            Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+impl std::error::Error for CallError {}
+impl std::error::Error for ServeError {}
+impl std::error::Error for StartError {}
+
+impl From<ConnectError> for CallError {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A time as a person would say it.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", (self.0.as_secs_f64() * 1000.0).round() / 1000.0)
+    }
+}

@@ -1,0 +1,254 @@
+//! The log of a server or a client: leveled lines with time and zone, rotated by size.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+
+use crate::platform;
+use crate::sync::lock;
+
+/// Size at which a log file is rotated, in bytes.
+const ROTATE_BYTES: u64 = 10 << 20;
+
+/// Number of rotated files that are kept beside the current one.
+const KEPT: u32 = 5;
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For those who look for a fault in bgpy or in its use.
+    Debug,
+    /// What a server does in its life.
+    Info,
+    /// What somebody may want to look at.
+    Warning,
+    /// What failed.
+    Error,
+    /// What ends the server.
+    Critical,
+}
+
+const LEVELS: [(Level, &str); 5] = [
+    (Level::Debug, "DEBUG"),
+    (Level::Info, "INFO"),
+    (Level::Warning, "WARNING"),
+    (Level::Error, "ERROR"),
+    (Level::Critical, "CRITICAL"),
+];
+
+/// A log. Clones write to the same place.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    level: Level,
+    sink: Arc<Mutex<Sink>>,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Nowhere,
+    Stderr,
+    File(LogFile),
+}
+
+#[derive(Debug)]
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    /// Whether standard output and error of the process are this file too.
+    is_output: bool,
+}
+
+impl Level {
+    /// The level's name.
+    pub fn as_str(self) -> &'static str {
+        LEVELS.iter().find(|(level, _)| *level == self).map_or("INFO", |(_, name)| name)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = LEVELS.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
+        known.map(|(level, _)| *level).ok_or_else(|| {
+            format!("'{text}' is no log level: take DEBUG, INFO, WARNING, ERROR or CRITICAL")
+        })
+    }
+}
+
+impl Journal {
+    /// Writes nothing.
+    pub fn silent() -> Self {
+        Self::new(Level::Critical, Sink::Nowhere)
+    }
+
+    /// Writes to standard error.
+    pub fn stderr(level: Level) -> Self {
+        Self::new(level, Sink::Stderr)
+    }
+
+    /// Appends to a file, which is created when it is missing and rotated when it is large.
+    ///
+    /// # Errors
+    /// What the operating system says when the file cannot be opened for writing.
+    pub fn file(level: Level, path: &Path) -> io::Result<Self> {
+        // The working directory may change later.
+        let path = std::path::absolute(path)?;
+        let file = open(&path)?;
+        Ok(Self::new(level, Sink::File(LogFile { path, file, is_output: false })))
+    }
+
+    /// Makes the file of this log the process's standard output and error, so that prints and
+    /// the last words of a crash stand in it too. Without a file it does nothing.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn take_output(&self) -> io::Result<()> {
+        if let Sink::File(log) = &mut *lock(&self.sink) {
+            platform::redirect_output(&log.file)?;
+            log.is_output = true;
+        }
+        Ok(())
+    }
+
+    /// The file that is written to, if it is one.
+    pub fn path(&self) -> Option<PathBuf> {
+        match &*lock(&self.sink) {
+            Sink::File(log) => Some(log.path.clone()),
+            _ => None,
+        }
+    }
+
+    /// Rotates the file when it has grown large. Prints go past this log, so whoever owns it calls
+    /// this from time to time.
+    pub fn rotate_if_large(&self) {
+        if let Sink::File(log) = &mut *lock(&self.sink) {
+            log.rotate_if_large();
+        }
+    }
+
+    /// Writes a line for finding faults.
+    pub fn debug(&self, text: impl fmt::Display) {
+        self.write(Level::Debug, text);
+    }
+
+    /// Writes a line about what happens.
+    pub fn info(&self, text: impl fmt::Display) {
+        self.write(Level::Info, text);
+    }
+
+    /// Writes a warning.
+    pub fn warning(&self, text: impl fmt::Display) {
+        self.write(Level::Warning, text);
+    }
+
+    /// Writes an error.
+    pub fn error(&self, text: impl fmt::Display) {
+        self.write(Level::Error, text);
+    }
+
+    /// Writes what ends the process.
+    pub fn critical(&self, text: impl fmt::Display) {
+        self.write(Level::Critical, text);
+    }
+
+    /// Writes one record. A log that cannot be written must not stop the server: errors are
+    /// dropped.
+    pub fn write(&self, level: Level, text: impl fmt::Display) {
+        if level < self.level {
+            return;
+        }
+        let mut sink = lock(&self.sink);
+        if matches!(*sink, Sink::Nowhere) {
+            return;
+        }
+        let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let record = format!("{now} {level:<8} [{}] {text}\n", std::process::id());
+        // One write a record, so that records of several writers do not mix.
+        match &mut *sink {
+            Sink::Nowhere => {}
+            Sink::Stderr => drop(io::stderr().write_all(record.as_bytes())),
+            Sink::File(log) => {
+                drop(log.file.write_all(record.as_bytes()));
+                log.rotate_if_large();
+            }
+        }
+    }
+
+    fn new(level: Level, sink: Sink) -> Self {
+        Self { level, sink: Arc::new(Mutex::new(sink)) }
+    }
+}
+
+impl LogFile {
+    fn rotate_if_large(&mut self) {
+        if self.file.metadata().is_ok_and(|about| about.len() >= ROTATE_BYTES) {
+            // A rotation that fails leaves the log growing, which is better than losing it.
+            drop(self.rotate());
+        }
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        for age in (1..KEPT).rev() {
+            let from = aged(&self.path, age);
+            if from.exists() {
+                fs::rename(from, aged(&self.path, age + 1))?;
+            }
+        }
+        fs::rename(&self.path, aged(&self.path, 1))?;
+        self.file = open(&self.path)?;
+        if self.is_output {
+            platform::redirect_output(&self.file)?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of a rotated file: `server.log.1` is the youngest.
+fn aged(path: &Path, age: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{age}"));
+    name.into()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appends_filters_and_rotates() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("server.log");
+        fs::write(&path, "from before\n").unwrap();
+        let journal = Journal::file(Level::Info, &path).unwrap();
+        journal.debug("not this");
+        journal.info("this");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("from before\n") && text.ends_with("this\n"), "{text}");
+        assert!(!text.contains("not this"));
+        for round in 0..8 {
+            journal.info("x".repeat(ROTATE_BYTES as usize));
+            assert_eq!(fs::metadata(&path).unwrap().len(), 0, "round {round}");
+        }
+        assert!(aged(&path, KEPT).exists() && !aged(&path, KEPT + 1).exists());
+    }
+
+    #[test]
+    fn levels_are_read_in_any_case() {
+        assert_eq!("debug".parse(), Ok(Level::Debug));
+        assert!("loud".parse::<Level>().unwrap_err().contains("'loud'"));
+    }
+}

@@ -1,0 +1,29 @@
+//! Keep a piece of Python or Rust alive in the background and call it from anywhere.
+//!
+//! This crate does the I/O around [`bgpy_proto`]: the blocking [`Client`], the [`Server`] with its
+//! leader/follower reactor, [starting](spawn) servers in the background, and the
+//! [registry] by which processes of one user find them. It knows nothing of Python: tasks run
+//! behind the [`Executor`] trait, which [`Service`] implements for Rust closures.
+
+pub mod address;
+pub mod client;
+pub mod error;
+pub mod journal;
+pub mod registry;
+pub mod server;
+pub mod spawn;
+
+mod platform;
+mod sync;
+
+pub use bgpy_proto::codec::Value;
+pub use bgpy_proto::{
+    CallKind, Delivered, Failure, FailureCode, Payload, State, Status, Token, Want, limits,
+};
+pub use client::{Client, ClientOptions, Link, Response, Wait};
+pub use error::{CallError, ConnectError, ServeError, StartError};
+pub use journal::{Journal, Level};
+pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
+
+/// Version of bgpy.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,102 @@
+//! Windows, with what the standard library and socket2 offer. Not run so far.
+//!
+//! There are no Unix sockets, so that every client comes over TCP, and a blocked socket call cannot
+//! be interrupted, so that waits end at the socket's time limits instead.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{SockAddr, Socket};
+
+/// How long a write may block before the caller looks around.
+const WRITE_SLICE: Duration = Duration::from_millis(50);
+
+pub(crate) fn connect_file(_path: &Path) -> io::Result<Socket> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here"))
+}
+
+pub(crate) fn connect_start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    socket.connect_timeout(address, Duration::from_secs(10))?;
+    socket.set_write_timeout(Some(WRITE_SLICE))
+}
+
+pub(crate) fn connect_finish(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn send_now(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+    socket.send(bytes)
+}
+
+pub(crate) fn send_slices_now(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket.send_vectored(slices)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+pub(crate) fn wait(
+    socket: &Socket,
+    readable: bool,
+    writable: bool,
+    limit: Duration,
+) -> io::Result<Readiness> {
+    if writable {
+        // A write waits by itself, for a slice of time.
+        return Ok(Readiness { readable, writable });
+    }
+    let before = socket.read_timeout()?;
+    socket.set_read_timeout(Some(limit.max(Duration::from_millis(1))))?;
+    let peeked = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
+    socket.set_read_timeout(before)?;
+    let waiting = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    };
+    Ok(Readiness { readable: !peeked.as_ref().is_err_and(waiting), writable: false })
+}
+
+pub(crate) fn raise_descriptor_limit() {}
+
+pub(crate) fn detach() -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn redirect_output(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn take_standard_streams() -> io::Result<(File, File)> {
+    use std::os::windows::io::AsHandle;
+    let input = io::stdin().as_handle().try_clone_to_owned()?;
+    let output = io::stdout().as_handle().try_clone_to_owned()?;
+    Ok((input.into(), output.into()))
+}
+
+pub(crate) fn runtime_directory() -> Option<PathBuf> {
+    std::env::var_os("LOCALAPPDATA").map(|path| PathBuf::from(path).join("bgpy\\run"))
+}
+
+pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
+    // The user's profile is closed to other users already.
+    std::fs::create_dir_all(path)
+}
+
+pub(crate) fn private_file() -> OpenOptions {
+    OpenOptions::new()
+}
+
+pub(crate) fn end_now() {
+    std::process::exit(1);
+}
+
+pub(crate) fn background(command: &mut std::process::Command) {
+    use std::os::windows::process::CommandExt;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+}

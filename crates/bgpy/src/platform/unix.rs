@@ -1,0 +1,194 @@
+//! Unix, by way of rustix.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+use rustix::process::{Resource, Rlimit};
+use socket2::{SockAddr, Socket};
+
+/// Connects to a Unix socket.
+pub(crate) fn connect_file(path: &Path) -> io::Result<Socket> {
+    let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket)
+}
+
+/// Starts to connect; whether it is done shows when the socket becomes writable.
+pub(crate) fn connect_start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    match socket.connect(address) {
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => Ok(()),
+        result => result,
+    }
+}
+
+/// Ends what [`connect_start`] began, after the socket became writable.
+pub(crate) fn connect_finish(socket: &Socket) -> io::Result<()> {
+    match socket.take_error()? {
+        Some(error) => Err(error),
+        None => socket.set_nonblocking(false),
+    }
+}
+
+/// Writes what fits without waiting.
+pub(crate) fn send_now(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+}
+
+/// Writes what fits of several slices without waiting.
+pub(crate) fn send_slices_now(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    Ok(rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags)?)
+}
+
+/// What a socket is ready for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+/// Waits until the socket is ready or the time is over.
+///
+/// # Errors
+/// [`io::ErrorKind::Interrupted`] when a signal arrived.
+pub(crate) fn wait(
+    socket: &Socket,
+    readable: bool,
+    writable: bool,
+    limit: Duration,
+) -> io::Result<Readiness> {
+    let mut interest = PollFlags::empty();
+    interest.set(PollFlags::IN, readable);
+    interest.set(PollFlags::OUT, writable);
+    let mut fds = [PollFd::from_borrowed_fd(socket.as_fd(), interest)];
+    let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 });
+    poll(&mut fds, Some(&limit))?;
+    // An error or a hang-up is found out by the read or write that follows.
+    let broken = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    let ready = fds[0].revents();
+    Ok(Readiness {
+        readable: readable && ready.intersects(PollFlags::IN | broken),
+        writable: writable && ready.intersects(PollFlags::OUT | broken),
+    })
+}
+
+/// Whether the process at the other end of a Unix socket belongs to this user.
+pub(crate) fn is_same_user(stream: &mio::net::UnixStream) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        rustix::net::sockopt::socket_peercred(stream)
+            .is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        // The directory's mode 0700 keeps other users out.
+        let _ = stream;
+        true
+    }
+}
+
+/// Lets this process open as many descriptors as it may.
+pub(crate) fn raise_descriptor_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    // Failing leaves the limit as it was, and the cap on handshakes still holds.
+    let _ = rustix::process::setrlimit(
+        Resource::Nofile,
+        Rlimit { current: limit.maximum, maximum: limit.maximum },
+    );
+}
+
+/// Leaves the session, terminal and process group of the parent, and closes what it left open.
+///
+/// Rust and Python open descriptors close-on-exec, so one that survived the exec without that flag
+/// is the parent's: a pipe that somebody may wait for.
+pub(crate) fn detach() -> io::Result<()> {
+    match rustix::process::setsid() {
+        Ok(_) | Err(Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let Ok(directory) = std::fs::read_dir("/dev/fd") else { return Ok(()) };
+    let inherited: Vec<i32> = directory
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2)
+        .collect();
+    for fd in inherited {
+        close_inherited(fd);
+    }
+    Ok(())
+}
+
+fn close_inherited(fd: i32) {
+    use rustix::io::{FdFlags, fcntl_getfd};
+    // SAFETY: the descriptor is only asked for its flags, which fails cleanly when it is not open.
+    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    if fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
+        // SAFETY: nothing in this process opened it (see `detach`), so nothing else owns it.
+        drop(unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
+    }
+}
+
+/// Makes `file` the process's standard output and standard error.
+pub(crate) fn redirect_output(file: &File) -> io::Result<()> {
+    rustix::stdio::dup2_stdout(file)?;
+    rustix::stdio::dup2_stderr(file)?;
+    Ok(())
+}
+
+/// Takes what standard input and output are now, and puts nothing and the log in their place.
+pub(crate) fn take_standard_streams() -> io::Result<(File, File)> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let output = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    Ok((input.into(), output.into()))
+}
+
+/// The user's own place for short-lived files, when the system has one.
+pub(crate) fn runtime_directory() -> Option<PathBuf> {
+    let from = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    from("XDG_RUNTIME_DIR")
+        .map(|path| path.join("bgpy"))
+        .or_else(|| from("XDG_CACHE_HOME").map(|path| path.join("bgpy/run")))
+        .or_else(|| from("HOME").map(|path| path.join(".cache/bgpy/run")))
+}
+
+/// Creates a directory that only this user may enter, or confirms that it is one.
+pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let about = std::fs::metadata(path)?;
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user owns it"));
+    }
+    if about.mode() & 0o077 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "other users may enter it (chmod 700 it)",
+        ));
+    }
+    Ok(())
+}
+
+/// Options to create a file that only this user may read.
+pub(crate) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Ends this process at once, whatever its threads are doing.
+pub(crate) fn end_now() {
+    // The signal cannot fail to be sent to oneself.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+/// Prepares a command whose process outlives this one. The process itself [detaches](detach) as its
+/// first act, which spares a fork of a large parent here.
+pub(crate) fn background(_command: &mut std::process::Command) {}

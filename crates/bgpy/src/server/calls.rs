@@ -1,0 +1,196 @@
+//! The calls of a server: which are accepted, which waits, which runs.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bgpy_proto::{
+    CallKind, Delivered, Failure, FailureCode, Request, ServerSession, State, Status, Want, limits,
+};
+
+/// A call that waits for the executor.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) connection: usize,
+    pub(super) id: u64,
+    pub(super) kind: CallKind,
+    pub(super) want: Want,
+    pub(super) message: Delivered,
+}
+
+/// The call that runs.
+#[derive(Debug)]
+struct Running {
+    connection: usize,
+    id: u64,
+    since: Instant,
+}
+
+/// Where the server stands, and what it has to do.
+#[derive(Debug)]
+pub(super) struct Calls {
+    queue: VecDeque<Waiting>,
+    queue_bytes: u64,
+    running: Option<Running>,
+    started: Instant,
+    done: u64,
+    pub(super) clients: u64,
+    /// INITs that wait or run: a call behind one of them is accepted in the hope of its success.
+    inits: u64,
+    initialized: bool,
+    /// An EXIT is accepted: nothing is accepted behind it.
+    exiting: bool,
+    /// The server was told to end: nothing runs any more but `exit_task`.
+    stopping: bool,
+    /// Whether calls are acked when they are accepted. While the executor is about to answer, it is
+    /// not: the response says as much, and saves a write.
+    pub(super) ack_at_once: bool,
+}
+
+impl Calls {
+    /// A server that is starting, which counts as an INIT that runs.
+    pub(super) fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            running: None,
+            started: Instant::now(),
+            done: 0,
+            clients: 0,
+            inits: 1,
+            initialized: false,
+            exiting: false,
+            stopping: false,
+            ack_at_once: false,
+        }
+    }
+
+    /// Ends the start.
+    pub(super) fn started(&mut self, initialized: bool) {
+        self.inits -= 1;
+        self.initialized = initialized;
+    }
+
+    /// Serves a request, or queues it.
+    pub(super) fn admit(
+        &mut self,
+        session: &mut ServerSession,
+        connection: usize,
+        request: Request,
+    ) {
+        match request {
+            Request::Status { id } => session.status(id, &self.status()),
+            Request::Call { id, kind, want, message } => {
+                if let Err(failure) = self.check(kind, &message) {
+                    session.fail(id, &failure);
+                    return;
+                }
+                if want == Want::Ack || self.ack_at_once {
+                    session.ack(id);
+                }
+                self.inits += u64::from(kind == CallKind::Init);
+                self.exiting |= kind == CallKind::Exit;
+                self.queue_bytes += message.bytes();
+                self.queue.push_back(Waiting { connection, id, kind, want, message });
+            }
+        }
+    }
+
+    fn check(&self, kind: CallKind, message: &Delivered) -> Result<(), Failure> {
+        let full = self.queue.len() >= limits::QUEUE_CALLS_MAX
+            || (!self.queue.is_empty()
+                && self.queue_bytes + message.bytes() > limits::QUEUE_BYTES_MAX);
+        if self.is_ending() {
+            Err(stopping())
+        } else if kind == CallKind::Exec && !self.initialized && self.inits == 0 {
+            Err(not_initialized())
+        } else if full {
+            let text = format!("{} calls wait already; try again later", self.queue.len());
+            Err(Failure::new(FailureCode::Overloaded, text))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The call that is next, if one waits; it counts as running from now.
+    pub(super) fn next(&mut self) -> Option<Waiting> {
+        let call = self.queue.pop_front()?;
+        self.queue_bytes -= call.message.bytes();
+        self.running =
+            Some(Running { connection: call.connection, id: call.id, since: Instant::now() });
+        Some(call)
+    }
+
+    /// Notes the end of the running call.
+    pub(super) fn finish(&mut self, kind: CallKind, succeeded: bool) {
+        self.running = None;
+        self.done += 1;
+        match kind {
+            CallKind::Init => {
+                self.inits -= 1;
+                self.initialized |= succeeded;
+            }
+            CallKind::Exec => {}
+            CallKind::Exit => self.stopping = true,
+        }
+    }
+
+    /// Takes the calls that wait, because none of them will run.
+    pub(super) fn stop(&mut self) -> VecDeque<Waiting> {
+        self.stopping = true;
+        self.queue_bytes = 0;
+        std::mem::take(&mut self.queue)
+    }
+
+    /// The call that runs and those that wait, by connection and id.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = (usize, u64)> {
+        let running = self.running.as_ref().map(|call| (call.connection, call.id));
+        running.into_iter().chain(self.queue.iter().map(|call| (call.connection, call.id)))
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(super) fn is_initialized(&self) -> bool {
+        self.initialized
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Whether no more calls are accepted.
+    pub(super) fn is_ending(&self) -> bool {
+        self.exiting || self.stopping
+    }
+
+    fn status(&self) -> Status {
+        let state = match self.running {
+            _ if self.is_ending() => State::Stopping,
+            Some(_) => State::Busy,
+            None if self.initialized => State::Ready,
+            None if self.inits > 0 => State::Busy,
+            None => State::Uninitialized,
+        };
+        Status {
+            state,
+            busy_s: self.running.as_ref().map(|call| call.since.elapsed().as_secs_f64()),
+            queue: self.queue.len() as u64,
+            calls: self.done,
+            clients: self.clients,
+            uptime_s: self.started.elapsed().as_secs_f64(),
+            pid: u64::from(std::process::id()),
+        }
+    }
+}
+
+pub(super) fn stopping() -> Failure {
+    Failure::new(FailureCode::Stopping, "the server is about to end and takes no more calls")
+}
+
+pub(super) fn not_initialized() -> Failure {
+    Failure::new(
+        FailureCode::NotInitialized,
+        "the server has no tasks yet: call initialize(init_task, exec_task, exit_task) first",
+    )
+}

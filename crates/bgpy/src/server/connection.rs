@@ -1,0 +1,213 @@
+//! One accepted connection: its socket, and its handshake or session.
+
+use std::io::{self, Read, Write};
+
+use bgpy_proto::handshake::{ServerHandshake, Step};
+use bgpy_proto::{Outbox, ProtocolError, ServerSession};
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+
+/// Whether a read that gives less than was asked for has emptied the socket, so that the next one
+/// need not be tried. It holds for stream sockets under epoll and kqueue.
+const SHORT_READ_EMPTIES: bool = cfg!(unix);
+
+/// A stream of either kind.
+pub(super) enum Stream {
+    Tcp(mio::net::TcpStream),
+    #[cfg(unix)]
+    Unix(mio::net::UnixStream),
+}
+
+pub(super) struct Connection {
+    stream: Stream,
+    token: Token,
+    stage: Stage,
+    /// What a handshake has to send; a session has its own.
+    outbox: Outbox,
+    /// Whether the poller tells when the socket can be written again.
+    waits_to_write: bool,
+    /// Name for the log.
+    pub(super) peer: String,
+}
+
+enum Stage {
+    Handshake(Box<ServerHandshake>),
+    Session(Box<ServerSession>),
+    /// A handshake that was refused.
+    Over,
+}
+
+/// What a read has led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Bytes came, and more may wait.
+    More,
+    /// Bytes came, and no more wait.
+    Emptied,
+    /// Nothing waits.
+    Nothing,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(super) enum Over {
+    Closed,
+    Io(io::Error),
+    Protocol(ProtocolError),
+}
+
+impl Connection {
+    pub(super) fn new(
+        mut stream: Stream,
+        token: Token,
+        peer: String,
+        handshake: ServerHandshake,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        // Interest in writing is added only while something waits: a Unix socket would report each
+        // read of its peer otherwise, and wake the server once more a call.
+        registry.register(stream.source(), token, Interest::READABLE)?;
+        Ok(Self {
+            stream,
+            token,
+            stage: Stage::Handshake(Box::new(handshake)),
+            outbox: Outbox::default(),
+            waits_to_write: false,
+            peer,
+        })
+    }
+
+    pub(super) fn session(&mut self) -> Option<&mut ServerSession> {
+        match &mut self.stage {
+            Stage::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_session(&self) -> bool {
+        matches!(self.stage, Stage::Session(_))
+    }
+
+    /// Bytes that the peer has not taken yet.
+    pub(super) fn backlog(&self) -> usize {
+        match &self.stage {
+            Stage::Session(session) => session.outbox.len(),
+            _ => self.outbox.len(),
+        }
+    }
+
+    /// Reads once and digests what came.
+    pub(super) fn read(&mut self, scratch: &mut [u8]) -> Result<Progress, Over> {
+        let count = loop {
+            match self.stream.read(scratch) {
+                Ok(0) => return Err(Over::Closed),
+                Ok(count) => break count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Progress::Nothing);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Over::Io(error)),
+            }
+        };
+        self.feed(&scratch[..count]).map_err(Over::Protocol)?;
+        let emptied = SHORT_READ_EMPTIES && count < scratch.len();
+        Ok(if emptied { Progress::Emptied } else { Progress::More })
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Session(mut session) => {
+                let result = session.feed(bytes);
+                self.stage = Stage::Session(session);
+                result
+            }
+            Stage::Handshake(handshake) => {
+                self.stage = match handshake.feed(bytes, &mut self.outbox)? {
+                    Step::More(handshake) => Stage::Handshake(Box::new(handshake)),
+                    Step::Done(session) => Stage::Session(Box::new(session)),
+                };
+                Ok(())
+            }
+            Stage::Over => Ok(()),
+        }
+    }
+
+    /// Writes what the socket takes, and asks to be told when it takes more.
+    pub(super) fn flush(&mut self, registry: &Registry) -> Result<(), Over> {
+        let blocked = loop {
+            // What is left of the handshake goes before the session's frames.
+            let outbox = match &mut self.stage {
+                Stage::Session(session) if self.outbox.is_empty() => &mut session.outbox,
+                _ => &mut self.outbox,
+            };
+            if outbox.is_empty() {
+                break false;
+            }
+            let sent = if outbox.is_single() {
+                self.stream.write(outbox.front())
+            } else {
+                self.stream.write_vectored(&outbox.slices())
+            };
+            match sent {
+                Ok(count) => outbox.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Over::Io(error)),
+            }
+        };
+        if blocked != self.waits_to_write {
+            self.waits_to_write = blocked;
+            let interest =
+                if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            registry.reregister(self.stream.source(), self.token, interest).map_err(Over::Io)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) {
+        // Closing the socket deregisters it as well.
+        drop(registry.deregister(self.stream.source()));
+    }
+}
+
+impl Stream {
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(stream) => stream,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write_vectored(slices),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.write_vectored(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,422 @@
+//! Connections and calls of a server, behind one lock that is never held while waiting.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+use bgpy_proto::handshake::ServerHandshake;
+use bgpy_proto::{
+    CallKind, Failure, Payload, ProtocolError, Psk, ServerHello, ServerSession, Want, limits,
+};
+use mio::{Interest, Registry, Token};
+
+use super::calls::{Calls, Waiting, stopping};
+use super::connection::{Connection, Over, Progress, Stream};
+use super::listen::Listener;
+use crate::journal::Journal;
+use crate::platform;
+
+/// Bytes that one connection may bring before the others get their turn.
+const READ_TURN_BYTES: usize = 256 << 10;
+
+/// Connections that are accepted before those that exist get their turn.
+const ACCEPT_TURN: usize = 64;
+
+/// How long accepting pauses when the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the size of the log is looked at: prints of tasks go to it unseen.
+const LOG_LOOK: Duration = Duration::from_secs(10);
+
+/// The first token of connections; smaller ones are the listeners'.
+const FIRST_CONNECTION: usize = 16;
+
+pub(super) struct Core {
+    registry: Registry,
+    listeners: Vec<Listener>,
+    /// Listeners that may have connections to accept.
+    acceptable: VecDeque<usize>,
+    accept_again: Option<Instant>,
+    connections: HashMap<usize, Connection>,
+    next_connection: usize,
+    /// Connections in the order of their accept, with the time until which they must have shaken
+    /// hands; some have, or are gone.
+    handshakes: VecDeque<(usize, Instant)>,
+    handshakes_open: usize,
+    /// Connections that may have bytes to read.
+    unread: VecDeque<usize>,
+    pub(super) calls: Calls,
+    psk: Psk,
+    hello: ServerHello,
+    message_bytes_max: u64,
+    pub(super) journal: Journal,
+    log_look: Instant,
+    /// What is to be done as soon as no more calls are accepted: the registry entry goes.
+    retire: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// What a core is made of.
+pub(super) struct CoreParts {
+    pub(super) registry: Registry,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) psk: Psk,
+    pub(super) hello: ServerHello,
+    pub(super) message_bytes_max: u64,
+    pub(super) journal: Journal,
+    pub(super) retire: Box<dyn FnOnce() + Send>,
+}
+
+impl Core {
+    pub(super) fn new(parts: CoreParts) -> io::Result<Self> {
+        let CoreParts { registry, mut listeners, psk, hello, message_bytes_max, journal, retire } =
+            parts;
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            registry.register(listener.source(), Token(index), Interest::READABLE)?;
+        }
+        Ok(Self {
+            registry,
+            acceptable: VecDeque::new(),
+            accept_again: None,
+            listeners,
+            connections: HashMap::new(),
+            next_connection: FIRST_CONNECTION,
+            handshakes: VecDeque::new(),
+            handshakes_open: 0,
+            unread: VecDeque::new(),
+            calls: Calls::new(),
+            psk,
+            hello,
+            message_bytes_max,
+            journal,
+            log_look: Instant::now() + LOG_LOOK,
+            retire: Some(retire),
+        })
+    }
+
+    /// Takes note of what the poller reports.
+    pub(super) fn ready(&mut self, token: usize, writable: bool) {
+        if token < FIRST_CONNECTION {
+            self.acceptable.push_back(token);
+            return;
+        }
+        if writable {
+            self.flush(token);
+        }
+        self.unread.push_back(token);
+    }
+
+    /// Does a turn of work on everything that is ready.
+    pub(super) fn proceed(&mut self, scratch: &mut [u8]) {
+        let now = Instant::now();
+        for _ in 0..self.unread.len() {
+            let Some(token) = self.unread.pop_front() else { break };
+            self.read(token, scratch);
+        }
+        if self.accept_again.is_some_and(|again| again <= now) {
+            self.accept_again = None;
+            self.acceptable.extend(0..self.listeners.len());
+        }
+        while let Some(index) = self.acceptable.pop_front() {
+            if !self.accept(index) {
+                break;
+            }
+        }
+        self.expire_handshakes(now);
+        if self.log_look <= now {
+            self.log_look = now + LOG_LOOK;
+            self.journal.rotate_if_large();
+        }
+        if self.calls.is_ending() {
+            self.retire();
+        }
+    }
+
+    /// How long the poller may wait before there is something to do here.
+    pub(super) fn patience(&self) -> Duration {
+        if !self.unread.is_empty() || !self.acceptable.is_empty() {
+            return Duration::ZERO;
+        }
+        let handshake = self.handshakes.front().map(|(_, until)| *until);
+        let soonest = [handshake, self.accept_again].into_iter().flatten().min();
+        let soonest = soonest.map_or(self.log_look, |soonest| soonest.min(self.log_look));
+        // Rounded up, so that the time is over when the poller returns.
+        soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1)
+    }
+
+    /// Accepts what waits; `false` when others should get their turn first.
+    fn accept(&mut self, index: usize) -> bool {
+        for _ in 0..ACCEPT_TURN {
+            let Some(listener) = self.listeners.get(index) else { return true };
+            match listener.accept() {
+                Ok(Some((stream, peer))) => self.greet(stream, peer),
+                Ok(None) => {}
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return true,
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => {
+                        self.journal.warning(format_args!("cannot accept a connection: {error}"));
+                        self.evict_handshake();
+                        self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                        return true;
+                    }
+                },
+            }
+        }
+        self.acceptable.push_back(index);
+        false
+    }
+
+    fn greet(&mut self, stream: Stream, peer: String) {
+        if self.handshakes_open >= limits::HANDSHAKES_MAX {
+            self.evict_handshake();
+        }
+        let token = self.next_connection;
+        self.next_connection += 1;
+        let clear_allowed = stream.is_unix();
+        let handshake = ServerHandshake::new(
+            self.psk.clone(),
+            self.hello.clone(),
+            clear_allowed,
+            self.message_bytes_max,
+        );
+        match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
+            Ok(connection) => {
+                self.connections.insert(token, connection);
+                let until = Instant::now() + Duration::from_millis(limits::HANDSHAKE_MS);
+                self.handshakes.push_back((token, until));
+                self.handshakes_open += 1;
+                // Its first bytes may have come before it was registered.
+                self.unread.push_back(token);
+            }
+            Err(error) => self.journal.warning(format_args!("cannot watch a connection: {error}")),
+        }
+    }
+
+    fn is_shaking_hands(&self, token: usize) -> bool {
+        self.connections.get(&token).is_some_and(|connection| !connection.is_session())
+    }
+
+    fn evict_handshake(&mut self) {
+        while let Some((token, _)) = self.handshakes.pop_front() {
+            if self.is_shaking_hands(token) {
+                self.close(token, "too many connections without a handshake");
+                return;
+            }
+        }
+    }
+
+    fn expire_handshakes(&mut self, now: Instant) {
+        while let Some((token, until)) = self.handshakes.front().copied() {
+            let open = self.is_shaking_hands(token);
+            if open && until > now {
+                return;
+            }
+            self.handshakes.pop_front();
+            if open {
+                self.close(token, "no handshake in time");
+            }
+        }
+    }
+
+    /// Reads and serves one connection, for a turn.
+    fn read(&mut self, token: usize, scratch: &mut [u8]) {
+        let mut left = READ_TURN_BYTES / scratch.len();
+        let outcome = loop {
+            let Some(connection) = self.connections.get_mut(&token) else { return };
+            if connection.backlog() > limits::OUTBOX_PAUSE_BYTES {
+                // A peer that does not read its answers is not asked for more; `flush` resumes it.
+                break Ok(());
+            }
+            let was_session = connection.is_session();
+            let progress = match connection.read(scratch) {
+                Ok(progress) => progress,
+                Err(over) => break Err(over),
+            };
+            if connection.is_session() && !was_session {
+                self.handshakes_open -= 1;
+                self.calls.clients += 1;
+                self.journal.debug(format_args!("a client has come from {}", connection.peer));
+            }
+            if let Some(session) = connection.session() {
+                while let Some(request) = session.poll() {
+                    self.calls.admit(session, token, request);
+                }
+            }
+            left -= 1;
+            match progress {
+                Progress::More if left == 0 => {
+                    self.unread.push_back(token);
+                    break Ok(());
+                }
+                Progress::More => {}
+                Progress::Emptied | Progress::Nothing => break Ok(()),
+            }
+        };
+        match outcome {
+            Ok(()) => self.flush(token),
+            // What a refused peer is to be told, if anything, goes out before the end.
+            Err(over) => self.give_up(token, over),
+        }
+    }
+
+    fn give_up(&mut self, token: usize, over: Over) {
+        let Some(connection) = self.connections.get_mut(&token) else { return };
+        drop(connection.flush(&self.registry));
+        match over {
+            Over::Closed => self.close(token, "closed by the peer"),
+            Over::Io(error) => self.close(token, &error.to_string()),
+            Over::Protocol(error) => {
+                let peer = &connection.peer;
+                self.journal.warning(format_args!("connection from {peer} refused: {error}"));
+                self.close(token, "refused");
+            }
+        }
+    }
+
+    /// Writes what waits for a connection.
+    fn flush(&mut self, token: usize) {
+        let Some(connection) = self.connections.get_mut(&token) else { return };
+        let paused = connection.backlog() > limits::OUTBOX_PAUSE_BYTES;
+        match connection.flush(&self.registry) {
+            Ok(()) if paused && connection.backlog() <= limits::OUTBOX_PAUSE_BYTES => {
+                self.unread.push_back(token);
+            }
+            Ok(()) => {}
+            Err(over) => self.give_up(token, over),
+        }
+    }
+
+    fn close(&mut self, token: usize, why: &str) {
+        let Some(mut connection) = self.connections.remove(&token) else { return };
+        connection.deregister(&self.registry);
+        if connection.is_session() {
+            self.calls.clients -= 1;
+        } else {
+            self.handshakes_open -= 1;
+        }
+        self.journal.debug(format_args!("connection from {} ended: {why}", connection.peer));
+    }
+
+    /// The call to run now. Calls whose callers have taken them back are dropped.
+    pub(super) fn next_call(&mut self) -> Option<Waiting> {
+        loop {
+            let call = self.calls.next()?;
+            let taken_back = call.want != Want::Ack
+                && call.kind != CallKind::Exit
+                && self.connections.contains_key(&call.connection)
+                && !self.wants_response(call.connection, call.id);
+            if !taken_back {
+                return Some(call);
+            }
+            self.calls.finish(call.kind, false);
+            self.journal.info(format_args!("call {} was taken back before it ran", call.id));
+        }
+    }
+
+    /// Acks the running call and those that wait, because it will take a while.
+    pub(super) fn ack_all(&mut self) {
+        self.calls.ack_at_once = true;
+        let calls: Vec<_> = self.calls.accepted().collect();
+        for (connection, id) in calls {
+            self.with_session(connection, |session| session.ack(id));
+        }
+    }
+
+    pub(super) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
+        let session = self.connections.get_mut(&connection).and_then(Connection::session);
+        session.is_some_and(|session| session.wants_response(id))
+    }
+
+    pub(super) fn respond(
+        &mut self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+        error: bool,
+    ) -> Result<bool, ProtocolError> {
+        let Some(peer) = self.connections.get_mut(&connection) else { return Ok(false) };
+        if peer.backlog() > limits::OUTBOX_BYTES_MAX {
+            self.close(connection, "it does not read its responses");
+            return Ok(false);
+        }
+        let Some(session) = peer.session() else { return Ok(false) };
+        let taken = session.respond(id, payload, error)?;
+        self.flush(connection);
+        Ok(taken)
+    }
+
+    /// Tells the caller how its call ended; `false` when nobody listens.
+    pub(super) fn conclude(
+        &mut self,
+        connection: usize,
+        id: u64,
+        outcome: &Result<bool, Failure>,
+    ) -> bool {
+        let told = self.with_session(connection, |session| match outcome {
+            Ok(already) => {
+                session.end(id, *already);
+                true
+            }
+            Err(failure) => session.fail(id, failure),
+        });
+        told.unwrap_or(false)
+    }
+
+    fn with_session<T>(
+        &mut self,
+        connection: usize,
+        act: impl FnOnce(&mut ServerSession) -> T,
+    ) -> Option<T> {
+        let result = act(self.connections.get_mut(&connection)?.session()?);
+        self.flush(connection);
+        Some(result)
+    }
+
+    /// Takes no more calls and answers those that wait.
+    pub(super) fn stop(&mut self) {
+        for call in self.calls.stop() {
+            self.conclude(call.connection, call.id, &Err(stopping()));
+        }
+        self.retire();
+    }
+
+    /// Closes the listeners and removes the registry entry, so that a successor can take over.
+    pub(super) fn retire(&mut self) {
+        let Some(retire) = self.retire.take() else { return };
+        for listener in &mut self.listeners {
+            drop(self.registry.deregister(listener.source()));
+        }
+        self.listeners.clear();
+        retire();
+    }
+
+    /// Whether something still waits to be written.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.connections.values().any(|connection| connection.backlog() > 0)
+    }
+}
+
+impl Stream {
+    fn is_unix(&self) -> bool {
+        !matches!(self, Self::Tcp(_))
+    }
+}
+
+impl Listener {
+    /// Accepts one connection and names its peer; none for a peer that is not let in.
+    fn accept(&self) -> io::Result<Option<(Stream, String)>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                super::listen::prepare(&stream)?;
+                Ok(Some((Stream::Tcp(stream), peer.to_string())))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                let welcome = platform::is_same_user(&stream);
+                Ok(welcome.then(|| (Stream::Unix(stream), "this machine".to_owned())))
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What runs the calls of a server.
+
+use std::sync::Arc;
+
+use bgpy_proto::{Delivered, Failure, Payload, ProtocolError};
+
+use super::reactor::Shared;
+
+/// Runs calls, one at a time, on the thread that called [`Server::run`](super::Server::run).
+pub trait Executor {
+    /// Called once before any call, while clients can connect already. `true` says that the server
+    /// has its tasks now and needs no INIT.
+    ///
+    /// # Errors
+    /// A [`Failure`] ends the server before it was ready.
+    fn start(&mut self) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    /// Takes the tasks and runs `init_task`.
+    ///
+    /// # Errors
+    /// A [`Failure`] for the caller; the server stays without tasks.
+    fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure>;
+
+    /// Runs `exec_task`.
+    ///
+    /// # Errors
+    /// A [`Failure`] for the caller; the server goes on with the state as it is.
+    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure>;
+
+    /// Runs `exit_task`, also when there is no caller who asks for it (a signal, an end of a
+    /// foreground server). Afterwards the server ends. Only called after a successful `init`.
+    ///
+    /// # Errors
+    /// A [`Failure`] for the caller.
+    fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure>;
+
+    /// Called between calls when a signal has arrived.
+    fn signalled(&mut self) {}
+}
+
+/// The way back to the caller of one call. It may be kept and used from any thread.
+#[derive(Clone)]
+pub struct Reply {
+    shared: Arc<Shared>,
+    /// Connection and id of the call; none where nobody called.
+    call: Option<(usize, u64)>,
+}
+
+impl Reply {
+    pub(super) fn new(shared: Arc<Shared>, call: Option<(usize, u64)>) -> Self {
+        Self { shared, call }
+    }
+
+    /// Whether the caller would still take a response.
+    pub fn is_wanted(&self) -> bool {
+        self.call.is_some_and(|(connection, id)| self.shared.wants_response(connection, id))
+    }
+
+    /// Sends a response; `false` when the caller did not want one (any more), which is no error.
+    /// Never waits: what the network does not take at once leaves later.
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooLarge`] when the payload has too many buffers.
+    pub fn respond(&self, payload: Payload, error: bool) -> Result<bool, ProtocolError> {
+        let Some((connection, id)) = self.call else { return Ok(false) };
+        self.shared.respond(connection, id, payload, error)
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reply").field("call", &self.call).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+//! Listening sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use mio::event::Source;
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::address::Address;
+use crate::error::ServeError;
+
+/// Connections that the kernel keeps for a server that is not looking.
+const BACKLOG: i32 = 1024;
+
+/// After this long without traffic the kernel asks the other machine whether it is still there.
+const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A listening socket of either kind.
+pub(super) enum Listener {
+    Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
+    Unix(mio::net::UnixListener),
+}
+
+impl Listener {
+    /// Listens on the first of the addresses of a host that can be had.
+    pub(super) fn tcp(address: &Address) -> Result<(Self, SocketAddr), ServeError> {
+        let candidates = address
+            .resolve()
+            .map_err(|source| ServeError::Resolve { host: address.host.clone(), source })?;
+        let mut first = None;
+        for candidate in candidates {
+            match bind(candidate) {
+                Ok(listener) => {
+                    let local = listener.local_addr()?;
+                    return Ok((Self::Tcp(listener), local));
+                }
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        let address = address.to_string();
+        Err(match first.unwrap_or(io::ErrorKind::NotFound.into()) {
+            error if error.kind() == io::ErrorKind::AddrInUse => {
+                ServeError::AddressInUse { address }
+            }
+            source => ServeError::Bind { address, source },
+        })
+    }
+
+    /// Listens on a Unix socket.
+    #[cfg(unix)]
+    pub(super) fn unix(path: &Path) -> io::Result<Self> {
+        mio::net::UnixListener::bind(path).map(Self::Unix)
+    }
+
+    pub(super) fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            #[cfg(unix)]
+            Self::Unix(listener) => listener,
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<mio::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // A port whose last server ended a moment ago can be taken again. On Windows the option would
+    // let two servers share a port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(mio::net::TcpListener::from_std(socket.into()))
+}
+
+/// Sets the options of an accepted TCP connection.
+pub(super) fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
+}

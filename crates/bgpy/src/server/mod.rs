@@ -1,0 +1,268 @@
+//! The server: listens, accepts calls, and runs them on an [`Executor`].
+
+mod calls;
+mod connection;
+mod core;
+mod executor;
+mod listen;
+mod reactor;
+mod service;
+mod signal;
+mod standin;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgpy_proto::{Failure, Id, Psk, ServerHello, Token, limits};
+
+use crate::address::Address;
+use crate::client::token_of_environment;
+use crate::error::ServeError;
+use crate::journal::Journal;
+use crate::platform;
+use crate::registry::{Entry, Registry};
+
+use self::core::CoreParts;
+use self::listen::Listener;
+use self::reactor::Shared;
+
+pub use executor::{Executor, Reply};
+pub use service::Service;
+pub use signal::SignalPipe;
+
+/// Bytes of a token that the server makes up.
+const TOKEN_BYTES: usize = 32;
+
+/// How a server behaves, with defaults for all of it.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The token; without one that of `BGPY_TOKEN` is taken, or one is made up.
+    pub token: Option<Token>,
+    /// Whether clients have to prove a token at all.
+    pub auth: bool,
+    /// Whether a token that can be guessed is taken on an address that other machines reach.
+    pub allow_weak_token: bool,
+    /// Version of Python, to be told to clients.
+    pub python: Option<String>,
+    /// Longest message that is taken from a client, in bytes.
+    pub message_bytes_max: u64,
+    /// Where the server leaves word of itself; none leaves none.
+    pub registry: Option<Registry>,
+    /// The server's identity.
+    pub instance: Id,
+    /// Where it logs.
+    pub journal: Journal,
+}
+
+/// A server that listens. Calls wait until it [runs](Self::run).
+pub struct Server {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    socket: Option<PathBuf>,
+    signals: SignalPipe,
+}
+
+/// Lets a server end from elsewhere: a signal handler, or another thread.
+#[derive(Clone)]
+pub struct Stopper {
+    shared: Arc<Shared>,
+}
+
+/// How a server ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// As it should.
+    Orderly,
+    /// Its start failed.
+    Start(Failure),
+    /// Its `exit_task` failed.
+    ExitTask(Failure),
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            token: None,
+            auth: true,
+            allow_weak_token: false,
+            python: None,
+            message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            registry: Registry::of_user().ok(),
+            instance: Id::random(),
+            journal: Journal::silent(),
+        }
+    }
+}
+
+impl Server {
+    /// Listens on `address`, and on a Unix socket for clients of the same user on this machine.
+    ///
+    /// # Errors
+    /// [`ServeError`]; nothing is left behind then.
+    pub fn bind(address: &Address, options: ServerOptions) -> Result<Self, ServeError> {
+        let ServerOptions { token, auth, instance, journal, .. } = options;
+        let (tcp, local) = Listener::tcp(address)?;
+        let chosen = token.or_else(token_of_environment).filter(|_| auth);
+        let exposed = !local.ip().is_loopback();
+        let shown = Address::new(local.ip().to_string(), local.port()).to_string();
+        match &chosen {
+            _ if exposed && !auth => return Err(ServeError::Unprotected { address: shown }),
+            Some(token) if exposed && token.is_weak() && !options.allow_weak_token => {
+                return Err(ServeError::WeakToken { address: shown });
+            }
+            _ => {}
+        }
+        let made_up = auth && chosen.is_none();
+        let token = chosen.or_else(|| auth.then(|| Token::generate(TOKEN_BYTES)));
+
+        let mut listeners = vec![tcp];
+        let mut entry = Entry::new(instance, &address.host, local);
+        entry.token = token.as_ref().map(|token| token.expose().to_owned());
+        entry.python = options.python.clone();
+        entry.log_file = journal.path();
+        let registered = match &options.registry {
+            Some(registry) => register(registry, &mut entry, instance, &mut listeners)
+                .map_err(|source| (registry.directory().to_owned(), source)),
+            None => Ok(()),
+        };
+        if let Err((directory, source)) = registered {
+            // Without an entry nobody would know a token that was made up.
+            if made_up {
+                return Err(ServeError::Registry { directory, source });
+            }
+            let directory = directory.display();
+            journal.warning(format_args!(
+                "no entry in {directory} ({source}): clients must be given the token"
+            ));
+        }
+        platform::raise_descriptor_limit();
+        announce(&journal, &shown, exposed, &entry, options.registry.as_ref());
+
+        let (signals, receiver) = signal::pipe()?;
+        let hello = ServerHello {
+            instance,
+            generation: 0,
+            bgpy: crate::VERSION.to_owned(),
+            python: options.python,
+            pid: u64::from(std::process::id()),
+        };
+        let socket = entry.socket.clone();
+        let retire_from = options.registry.clone();
+        let parts = |registry| CoreParts {
+            registry,
+            listeners,
+            psk: token.as_ref().map_or_else(Psk::open, Token::psk),
+            hello,
+            message_bytes_max: options.message_bytes_max,
+            journal,
+            retire: Box::new(move || {
+                if let Some(registry) = retire_from {
+                    registry.remove(&entry);
+                }
+            }),
+        };
+        let shared = Shared::new(parts, receiver)?;
+        Ok(Self { shared, address: local, socket, signals })
+    }
+
+    /// The address that it listens on, with the port that was chosen for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The Unix socket that it listens on.
+    pub fn socket(&self) -> Option<&PathBuf> {
+        self.socket.as_ref()
+    }
+
+    /// A handle that ends the server.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { shared: self.shared.clone() }
+    }
+
+    /// Where a signal handler may write a byte to have [`Executor::signalled`] called.
+    pub fn signals(&self) -> &SignalPipe {
+        &self.signals
+    }
+
+    /// Runs calls on this thread until a client sends EXIT, or a [`Stopper`] stops it.
+    pub fn run(self, executor: &mut dyn Executor) -> Ended {
+        let ended = self.shared.run(executor);
+        let journal = self.shared.journal();
+        match &ended {
+            Ended::Orderly => journal.info("ended"),
+            Ended::Start(failure) => journal.critical(format_args!("not started: {failure}")),
+            Ended::ExitTask(failure) => {
+                journal.error(format_args!("ended, but exit_task failed: {failure}"));
+            }
+        }
+        ended
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.retire();
+    }
+}
+
+impl Stopper {
+    /// Takes no more calls, answers those that wait, runs `exit_task` and ends. A task that still
+    /// runs after `grace` is killed with its process.
+    pub fn stop(&self, grace: Duration) {
+        self.shared.stop(grace);
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stopper").finish_non_exhaustive()
+    }
+}
+
+/// Listens on a Unix socket as well, and writes the entry.
+fn register(
+    registry: &Registry,
+    entry: &mut Entry,
+    instance: Id,
+    listeners: &mut Vec<Listener>,
+) -> std::io::Result<()> {
+    registry.prepare()?;
+    registry.prune_logs();
+    #[cfg(unix)]
+    if let Some(path) = registry.socket_path(instance) {
+        listeners.push(Listener::unix(&path)?);
+        entry.socket = Some(path);
+    }
+    let _ = (instance, listeners);
+    registry.add(entry)
+}
+
+fn announce(
+    journal: &Journal,
+    address: &str,
+    exposed: bool,
+    entry: &Entry,
+    registry: Option<&Registry>,
+) {
+    let version = crate::VERSION;
+    journal.info(format_args!("bgpy {version} listens on {address}"));
+    if entry.token.is_none() {
+        journal.warning("no authentication: every user of this machine can run code here");
+    } else if exposed {
+        let place =
+            registry.map_or("-".into(), |registry| registry.directory().display().to_string());
+        journal.info(format_args!(
+            "other machines need the token: copy it from the server's entry in {place} and set \
+             BGPY_TOKEN there"
+        ));
+    }
+}

@@ -1,0 +1,307 @@
+//! The leader/follower reactor.
+//!
+//! Whoever holds the lock on [`Leader`] polls the sockets. While the server is idle that is the
+//! thread which runs the tasks: it reads a call, runs it and writes the answer without waking
+//! anybody. While it runs a task for longer than a moment, the [stand-in](super::standin) leads.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bgpy_proto::{CallKind, Failure, FailureCode, Payload, ProtocolError};
+use mio::{Events, Poll, Token, Waker};
+
+use super::calls::{Waiting, not_initialized};
+use super::core::{Core, CoreParts};
+use super::executor::{Executor, Reply};
+use super::standin::StandIn;
+use super::{Ended, signal};
+use crate::platform;
+use crate::sync::{lock, try_lock};
+
+/// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+/// How long a server that ends waits for clients to take their last answers.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+const WAKE: Token = Token(usize::MAX);
+const SIGNAL: Token = Token(usize::MAX - 1);
+
+/// What the executing thread, the stand-in and the replies share.
+pub(super) struct Shared {
+    core: Mutex<Core>,
+    leader: Mutex<Leader>,
+    waker: Waker,
+    pub(super) standin: StandIn,
+    /// Turns of the executing thread, so that the stand-in sees whether it moves.
+    pub(super) turns: AtomicU64,
+    /// Whether the executing thread is busy with something else than polling.
+    pub(super) away: AtomicBool,
+    /// Whether the executing thread wants to lead (again).
+    executor_waits: AtomicBool,
+    stopped_by_signal: AtomicBool,
+}
+
+/// The poller and what only its holder needs.
+pub(super) struct Leader {
+    poll: Poll,
+    events: Events,
+    scratch: Vec<u8>,
+    patience: Duration,
+    signals: signal::Receiver,
+}
+
+/// What a turn has brought.
+struct Turn {
+    signalled: bool,
+    work: bool,
+}
+
+impl Shared {
+    pub(super) fn new(
+        parts: impl FnOnce(mio::Registry) -> CoreParts,
+        mut signals: signal::Receiver,
+    ) -> io::Result<Arc<Self>> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        signals.register(poll.registry(), SIGNAL)?;
+        let core = Core::new(parts(poll.registry().try_clone()?))?;
+        let leader = Leader {
+            poll,
+            events: Events::with_capacity(256),
+            scratch: vec![0; SCRATCH_BYTES],
+            patience: Duration::ZERO,
+            signals,
+        };
+        let shared = Arc::new(Self {
+            core: Mutex::new(core),
+            leader: Mutex::new(leader),
+            waker,
+            standin: StandIn::default(),
+            turns: AtomicU64::new(0),
+            away: AtomicBool::new(true),
+            executor_waits: AtomicBool::new(false),
+            stopped_by_signal: AtomicBool::new(false),
+        });
+        Ok(shared)
+    }
+
+    /// Runs calls until an EXIT or a stop.
+    pub(super) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
+        let standin = self.standin.start(self);
+        let ended = self.run_calls(executor);
+        self.standin.quit();
+        self.wake();
+        // The stand-in does nothing that could panic or wait.
+        drop(standin.join());
+        ended
+    }
+
+    fn run_calls(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
+        self.standin.arm();
+        match guarded(|| executor.start()) {
+            Ok(initialized) => lock(&self.core).calls.started(initialized),
+            Err(failure) => {
+                lock(&self.core).stop();
+                return Ended::Start(failure);
+            }
+        }
+        let mut exit = Ok(());
+        loop {
+            let mut core = lock(&self.core);
+            if core.calls.is_stopping() {
+                break;
+            }
+            let next = core.next_call();
+            let initialized = core.calls.is_initialized();
+            drop(core);
+            match next {
+                Some(call) => {
+                    let kind = call.kind;
+                    let outcome = self.execute(call, initialized, executor);
+                    // How another call ended is its caller's business.
+                    if kind == CallKind::Exit {
+                        exit = outcome;
+                    }
+                }
+                None => self.lead(executor),
+            }
+        }
+        if self.stopped_by_signal.load(Ordering::SeqCst) && lock(&self.core).calls.is_initialized()
+        {
+            lock(&self.core).journal.info("running exit_task");
+            let reply = Reply::new(self.clone(), None);
+            exit = guarded(|| executor.exit(None, &reply));
+        }
+        self.say_farewell();
+        exit.map_or_else(Ended::ExitTask, |()| Ended::Orderly)
+    }
+
+    /// Polls until there is work.
+    fn lead(&self, executor: &mut dyn Executor) {
+        self.executor_waits.store(true, Ordering::SeqCst);
+        let mut leader = try_lock(&self.leader).unwrap_or_else(|| {
+            self.wake();
+            lock(&self.leader)
+        });
+        self.executor_waits.store(false, Ordering::SeqCst);
+        self.away.store(false, Ordering::SeqCst);
+        loop {
+            self.turns.fetch_add(1, Ordering::Relaxed);
+            let turn = leader.turn(self);
+            if turn.signalled {
+                executor.signalled();
+            }
+            if turn.work || turn.signalled {
+                break;
+            }
+        }
+        self.away.store(true, Ordering::SeqCst);
+        drop(leader);
+        self.standin.arm();
+    }
+
+    /// Polls for the executing thread until that wants to poll itself.
+    pub(super) fn stand_in(&self) {
+        let Some(mut leader) = try_lock(&self.leader) else { return };
+        lock(&self.core).ack_all();
+        while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
+            leader.turn(self);
+        }
+        lock(&self.core).calls.ack_at_once = false;
+    }
+
+    fn execute(
+        self: &Arc<Self>,
+        call: Waiting,
+        initialized: bool,
+        executor: &mut dyn Executor,
+    ) -> Result<(), Failure> {
+        let Waiting { connection, id, kind, message, .. } = call;
+        let reply = Reply::new(self.clone(), Some((connection, id)));
+        let outcome = match kind {
+            CallKind::Init if initialized => Ok(true),
+            CallKind::Init => guarded(|| executor.init(message, &reply)).map(|()| false),
+            CallKind::Exec if !initialized => Err(not_initialized()),
+            CallKind::Exec => guarded(|| executor.exec(message, &reply)).map(|()| false),
+            CallKind::Exit if !initialized => Ok(false),
+            CallKind::Exit => guarded(|| executor.exit(Some(message), &reply)).map(|()| false),
+        };
+        let mut core = lock(&self.core);
+        core.calls.finish(kind, outcome.is_ok());
+        let told = core.conclude(connection, id, &outcome);
+        if let Err(failure) = &outcome {
+            let to = if told { "its caller was told" } else { "nobody waits for it" };
+            let traceback = failure.traceback.as_deref().unwrap_or_default();
+            core.journal.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
+        }
+        outcome.map(|_| ())
+    }
+
+    /// Takes no more calls, answers those that wait, and lets the executing thread end. What still
+    /// runs after `grace` is killed with the process.
+    pub(super) fn stop(&self, grace: Duration) {
+        if self.stopped_by_signal.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let mut core = lock(&self.core);
+        core.stop();
+        core.journal.info("told to end");
+        let journal = core.journal.clone();
+        drop(core);
+        self.wake();
+        let watch = move || {
+            std::thread::sleep(grace);
+            journal.critical(format_args!("not ended within {} s: killed", grace.as_secs_f64()));
+            platform::end_now();
+        };
+        // Without the thread the end is only less certain.
+        drop(std::thread::Builder::new().name("bgpy-grace".into()).spawn(watch));
+    }
+
+    /// Gives clients the time to take their last answers.
+    fn say_farewell(&self) {
+        let until = Instant::now() + FAREWELL;
+        self.executor_waits.store(true, Ordering::SeqCst);
+        self.wake();
+        let mut leader = lock(&self.leader);
+        lock(&self.core).retire();
+        while Instant::now() < until && lock(&self.core).has_backlog() {
+            leader.patience = leader.patience.min(Duration::from_millis(100));
+            leader.turn(self);
+        }
+    }
+
+    /// Leaves no trace of a server that never ran.
+    pub(super) fn retire(&self) {
+        lock(&self.core).retire();
+    }
+
+    pub(super) fn journal(&self) -> crate::Journal {
+        lock(&self.core).journal.clone()
+    }
+
+    pub(super) fn wants_response(&self, connection: usize, id: u64) -> bool {
+        lock(&self.core).wants_response(connection, id)
+    }
+
+    pub(super) fn respond(
+        &self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+        error: bool,
+    ) -> Result<bool, ProtocolError> {
+        let mut core = lock(&self.core);
+        let taken = core.respond(connection, id, payload, error)?;
+        if !taken {
+            core.journal.debug(format_args!("a response to call {id} was dropped: not awaited"));
+        }
+        Ok(taken)
+    }
+
+    fn wake(&self) {
+        // A waker fails only when the poller is gone, and then nobody is to be woken.
+        drop(self.waker.wake());
+    }
+}
+
+impl Leader {
+    /// Waits for the sockets, and serves those that are ready.
+    fn turn(&mut self, shared: &Shared) -> Turn {
+        let mut signalled = false;
+        if let Err(error) = self.poll.poll(&mut self.events, Some(self.patience)) {
+            signalled = error.kind() == io::ErrorKind::Interrupted;
+            self.events.clear();
+        }
+        let mut core = lock(&shared.core);
+        for event in &self.events {
+            match event.token() {
+                WAKE => {}
+                SIGNAL => {
+                    self.signals.drain();
+                    signalled = true;
+                }
+                Token(token) => core.ready(token, event.is_writable()),
+            }
+        }
+        core.proceed(&mut self.scratch);
+        self.patience = core.patience();
+        Turn { signalled, work: core.calls.has_waiting() || core.calls.is_stopping() }
+    }
+}
+
+/// Runs a part of an executor; a panic in it becomes the caller's failure.
+fn guarded<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Err(Failure::new(FailureCode::Task, format!("the task panicked: {text}")))
+    })
+}

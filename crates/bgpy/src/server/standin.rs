@@ -1,0 +1,91 @@
+//! The thread that polls the sockets while a task runs.
+//!
+//! It is armed lazily. While calls come in, it looks once a millisecond whether the executing thread
+//! moves, which costs the calls nothing; after some quiet it sleeps until the next call.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use super::reactor::Shared;
+
+/// A task that runs this long is stood in for.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Looks without a call after which the thread goes to sleep.
+const QUIET_LOOKS: u32 = 50;
+
+#[derive(Debug, Default)]
+pub(super) struct StandIn {
+    thread: OnceLock<Thread>,
+    armed: AtomicBool,
+    over: AtomicBool,
+}
+
+impl StandIn {
+    /// Starts the thread.
+    pub(super) fn start(&self, shared: &Arc<Shared>) -> JoinHandle<()> {
+        let shared = shared.clone();
+        let handle = thread::Builder::new()
+            .name("bgpy-standin".into())
+            .stack_size(256 << 10)
+            .spawn(move || shared.standin.watch(&shared))
+            .expect("the system gives a server one thread");
+        self.thread.get_or_init(|| handle.thread().clone());
+        handle
+    }
+
+    /// Sees to it that the thread is looking. Called whenever the executing thread stops polling.
+    pub(super) fn arm(&self) {
+        if !self.armed.load(Ordering::SeqCst) {
+            self.armed.store(true, Ordering::SeqCst);
+            self.unpark();
+        }
+    }
+
+    /// Lets the thread end.
+    pub(super) fn quit(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.unpark();
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    fn watch(&self, shared: &Shared) {
+        while !self.is_over() {
+            if !self.armed.load(Ordering::SeqCst) {
+                thread::park();
+                continue;
+            }
+            let mut quiet = 0;
+            while quiet < QUIET_LOOKS && !self.is_over() {
+                let turns = shared.turns.load(Ordering::Relaxed);
+                thread::park_timeout(LOOK);
+                let moved = shared.turns.load(Ordering::Relaxed) != turns;
+                match (moved, shared.away.load(Ordering::SeqCst)) {
+                    (true, _) => quiet = 0,
+                    (false, false) => quiet += 1,
+                    (false, true) => {
+                        quiet = 0;
+                        shared.stand_in();
+                    }
+                }
+            }
+            self.armed.store(false, Ordering::SeqCst);
+            // The executing thread may have gone away before it could see that nobody looks.
+            if shared.away.load(Ordering::SeqCst) {
+                self.armed.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+}

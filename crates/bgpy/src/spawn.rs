@@ -1,0 +1,320 @@
+//! Starting a server in the background, from both sides.
+//!
+//! The parent gives the configuration on the child's standard input and reads one report from its
+//! standard output: ready, or why not. The child's standard error is the log from the start, so
+//! that its own words are there whatever happens. Neither arguments nor environment hold a secret.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use bgpy_proto::Id;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Wait;
+use crate::error::StartError;
+use crate::platform;
+use crate::registry::Registry;
+use crate::sync::lock;
+
+/// Bytes of a log that are shown when a start has failed.
+const OUTPUT_BYTES_MAX: u64 = 8 << 10;
+
+/// What a background server has to know.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Config {
+    /// Host to listen on.
+    pub host: String,
+    /// Port to listen on, or 0.
+    pub port: u16,
+    /// The token, if the user gave one.
+    pub token: Option<String>,
+    /// Whether clients have to prove a token.
+    pub auth: bool,
+    /// Whether a token that can be guessed is taken on an address that other machines reach.
+    pub allow_weak_token: bool,
+    /// Level of the log, by name.
+    pub log_level: String,
+    /// The log; chosen in the user's runtime directory when there is none.
+    pub log_file: Option<PathBuf>,
+    /// A Python file with the tasks.
+    pub init_file: Option<PathBuf>,
+    /// The server's identity, in hexadecimal digits; made up when it is empty.
+    pub instance: String,
+}
+
+/// What a child reports.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Report {
+    /// It takes calls.
+    Ready {
+        /// Its process id.
+        pid: u32,
+        /// Where it listens.
+        address: SocketAddr,
+    },
+    /// It does not start.
+    Failed {
+        /// A short name of the kind of error.
+        kind: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// A server that this process has started.
+#[derive(Debug, Clone)]
+pub struct Background {
+    /// Its process id.
+    pub pid: u32,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where it logs.
+    pub log_file: Option<PathBuf>,
+    end: Arc<End>,
+}
+
+/// The end of a child, noticed by a thread of its own, so that it never stays a zombie.
+#[derive(Debug, Default)]
+struct End {
+    status: Mutex<Option<ExitStatus>>,
+    came: Condvar,
+}
+
+/// The child's side: where it reports to.
+#[derive(Debug)]
+pub struct Reporter {
+    output: File,
+}
+
+/// Starts `command` as a background server and waits until it is ready.
+///
+/// # Errors
+/// [`StartError`]; no process is left behind then.
+pub fn start(
+    mut command: Command,
+    mut config: Config,
+    wait: &Wait<'_>,
+) -> Result<Background, StartError> {
+    let program = PathBuf::from(command.get_program());
+    let (log, path) = open_log(&mut config)?;
+    let mut printed = path.as_deref().and_then(Printed::from_now);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    platform::background(&mut command);
+    let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
+    let mut birth = Birth { child, over: false };
+    // A child that dies at once closes the pipe; what it printed says more than that.
+    let text = serde_json::to_vec(&config).expect("a configuration has only text keys");
+    drop(birth.child.stdin.take().map(|mut input| input.write_all(&text)));
+    let report = birth.report(wait).map_err(|reason| birth.explain(reason, wait, &mut printed))?;
+    birth.over = true;
+    match report {
+        Report::Failed { kind, message } => {
+            drop(birth.child.wait());
+            Err(StartError::Reported { kind, message })
+        }
+        Report::Ready { pid, address } => {
+            let end = birth.watch();
+            Ok(Background { pid, address, log_file: path, end })
+        }
+    }
+}
+
+/// A child that has not reported yet; it is ended when nobody takes it over.
+struct Birth {
+    child: Child,
+    over: bool,
+}
+
+enum NoReport {
+    Died,
+    Timeout,
+    Interrupted,
+}
+
+impl Birth {
+    fn report(&mut self, wait: &Wait<'_>) -> Result<Report, NoReport> {
+        let output = self.child.stdout.take().expect("it was piped");
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            // A line, or the end of a child that died; its own children may keep the pipe open.
+            drop(BufReader::new(output).read_until(b'\n', &mut text));
+            drop(sender.send(text));
+        });
+        loop {
+            let slice = wait.slice().ok_or(NoReport::Timeout)?;
+            match receiver.recv_timeout(slice) {
+                Ok(text) => return serde_json::from_slice(&text).map_err(|_| NoReport::Died),
+                Err(RecvTimeoutError::Timeout) if wait.is_interrupted() => {
+                    return Err(NoReport::Interrupted);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(NoReport::Died),
+            }
+        }
+    }
+
+    /// Ends the child and puts together what can be said.
+    fn explain(
+        &mut self,
+        reason: NoReport,
+        wait: &Wait<'_>,
+        printed: &mut Option<Printed>,
+    ) -> StartError {
+        if !matches!(reason, NoReport::Died) {
+            drop(self.child.kill());
+        }
+        let status = self.child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        self.over = true;
+        let output = printed.as_mut().map(Printed::text).unwrap_or_default();
+        match reason {
+            NoReport::Died => StartError::Died { status, output },
+            NoReport::Timeout => {
+                StartError::Timeout { after: wait.limit().unwrap_or_default(), output }
+            }
+            NoReport::Interrupted => StartError::Interrupted,
+        }
+    }
+
+    fn watch(self) -> Arc<End> {
+        let end = Arc::new(End::default());
+        let watched = end.clone();
+        let mut birth = self;
+        let watch = move || {
+            let status = birth.child.wait();
+            *lock(&watched.status) = status.ok();
+            watched.came.notify_all();
+        };
+        // Without the thread the child stays a zombie until this process ends.
+        drop(thread::Builder::new().name("bgpy-child".into()).stack_size(128 << 10).spawn(watch));
+        end
+    }
+}
+
+impl Drop for Birth {
+    fn drop(&mut self) {
+        if !self.over {
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+    }
+}
+
+impl Background {
+    /// Waits for the end of the process; `None` when the time is over or the caller interrupted.
+    pub fn wait(&self, wait: &Wait<'_>) -> Option<ExitStatus> {
+        let mut status = lock(&self.end.status);
+        while status.is_none() {
+            let slice = wait.slice()?;
+            status =
+                self.end.came.wait_timeout(status, slice).unwrap_or_else(PoisonError::into_inner).0;
+            if status.is_none() && wait.is_interrupted() {
+                return None;
+            }
+        }
+        *status
+    }
+}
+
+impl Reporter {
+    /// Becomes a background server: takes the configuration, and leaves the parent's session,
+    /// terminal and pipes.
+    ///
+    /// # Errors
+    /// When standard input holds no configuration, or the operating system refuses.
+    pub fn take_over() -> io::Result<(Self, Config)> {
+        let (mut input, output) = platform::take_standard_streams()?;
+        let mut text = Vec::new();
+        input.read_to_end(&mut text)?;
+        let config = serde_json::from_slice(&text)?;
+        platform::detach()?;
+        Ok((Self { output }, config))
+    }
+
+    /// Sends the report, which ends the parent's wait.
+    pub fn report(mut self, report: &Report) {
+        let mut text = serde_json::to_vec(report).expect("a report has only text keys");
+        text.push(b'\n');
+        // A parent that is gone does not want to know.
+        drop(self.output.write_all(&text));
+    }
+}
+
+impl Config {
+    /// The server's identity.
+    pub fn id(&self) -> Id {
+        let digit = |at: usize| u8::from_str_radix(self.instance.get(at..at + 2)?, 16).ok();
+        let mut id = Id::default();
+        for (index, byte) in id.0.iter_mut().enumerate() {
+            match digit(2 * index) {
+                Some(value) => *byte = value,
+                None => return Id::random(),
+            }
+        }
+        id
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("log_file", &self.log_file)
+            .field("init_file", &self.init_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the log before anything is started, and settles who the server is, after whom a log in
+/// the runtime directory is called.
+fn open_log(config: &mut Config) -> Result<(Stdio, Option<PathBuf>), StartError> {
+    let instance = config.id();
+    config.instance = instance.to_string();
+    let own = |registry: Registry| registry.prepare().ok().map(|()| registry.log_path(instance));
+    let path = match &config.log_file {
+        Some(path) => Some(path.clone()),
+        // Without a place to log, what the server prints is lost, but it runs.
+        None => Registry::of_user().ok().and_then(own),
+    };
+    let Some(path) = path else { return Ok((Stdio::null(), None)) };
+    let opened = std::path::absolute(&path).and_then(|path| {
+        let file = OpenOptions::new().append(true).create(true).open(&path)?;
+        Ok((file, path))
+    });
+    let (file, path) = opened.map_err(|source| StartError::LogFile { path, source })?;
+    config.log_file = Some(path.clone());
+    Ok((file.into(), Some(path)))
+}
+
+/// What a child has printed since it was started.
+struct Printed {
+    file: File,
+    start: u64,
+}
+
+impl Printed {
+    fn from_now(path: &Path) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let start = file.seek(SeekFrom::End(0)).ok()?;
+        Some(Self { file, start })
+    }
+
+    fn text(&mut self) -> String {
+        let end = self.file.metadata().map_or(self.start, |about| about.len());
+        let start = self.start.max(end.saturating_sub(OUTPUT_BYTES_MAX));
+        let mut bytes = Vec::new();
+        // A log that cannot be read any more gives no text, and the error is told without it.
+        if self.file.seek(SeekFrom::Start(start)).is_ok() {
+            drop(self.file.read_to_end(&mut bytes));
+        }
+        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+    }
+}
