@@ -109,6 +109,8 @@ fn serves_others_while_a_task_runs() {
     assert!(status.busy_s.is_some());
     let limited = other.call(payload(7_u64), &Wait::at_most(Duration::from_millis(50)));
     assert!(matches!(limited, Err(CallError::Timeout { accepted: true, .. })), "{limited:?}");
+    // The answer shows that the server has read all that was sent before.
+    other.ping(&Wait::forever()).unwrap();
     hold.send(()).unwrap();
     assert_eq!(waiting.join().unwrap(), Value::Int(0));
     // The call that timed out was taken back before it ran.

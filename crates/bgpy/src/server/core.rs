@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::ServerHandshake;
 use bgpy_proto::{
     CallKind, Failure, Payload, ProtocolError, Psk, ServerHello, ServerSession, Want, limits,
 };
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry, Token, Waker};
 
 use super::calls::{Calls, Waiting, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
@@ -33,6 +34,7 @@ const FIRST_CONNECTION: usize = 16;
 
 pub(super) struct Core {
     registry: Registry,
+    waker: Arc<Waker>,
     listeners: Vec<Listener>,
     /// Listeners that may have connections to accept.
     acceptable: VecDeque<usize>,
@@ -67,7 +69,7 @@ pub(super) struct CoreParts {
 }
 
 impl Core {
-    pub(super) fn new(parts: CoreParts) -> io::Result<Self> {
+    pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
         let CoreParts { registry, mut listeners, psk, hello, message_bytes_max, journal, retire } =
             parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
@@ -75,6 +77,7 @@ impl Core {
         }
         Ok(Self {
             registry,
+            waker,
             acceptable: VecDeque::new(),
             accept_again: None,
             listeners,
@@ -280,6 +283,9 @@ impl Core {
         match connection.flush(&self.registry) {
             Ok(()) if paused && connection.backlog() <= limits::OUTBOX_PAUSE_BYTES => {
                 self.unread.push_back(token);
+                // Whoever polls may not know that there is something to read again. A waker fails
+                // only when the poller is gone.
+                drop(self.waker.wake());
             }
             Ok(()) => {}
             Err(over) => self.give_up(token, over),
@@ -295,6 +301,11 @@ impl Core {
             self.handshakes_open -= 1;
         }
         self.journal.debug(format_args!("connection from {} ended: {why}", connection.peer));
+    }
+
+    /// Whether there is something for the executing thread to do.
+    pub(super) fn has_work(&self) -> bool {
+        self.calls.has_waiting() || self.calls.is_stopping()
     }
 
     /// The call to run now. Calls whose callers have taken them back are dropped.

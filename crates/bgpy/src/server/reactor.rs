@@ -34,7 +34,7 @@ const SIGNAL: Token = Token(usize::MAX - 1);
 pub(super) struct Shared {
     core: Mutex<Core>,
     leader: Mutex<Leader>,
-    waker: Waker,
+    waker: Arc<Waker>,
     pub(super) standin: StandIn,
     /// Turns of the executing thread, so that the stand-in sees whether it moves.
     pub(super) turns: AtomicU64,
@@ -66,9 +66,9 @@ impl Shared {
         mut signals: signal::Receiver,
     ) -> io::Result<Arc<Self>> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         signals.register(poll.registry(), SIGNAL)?;
-        let core = Core::new(parts(poll.registry().try_clone()?))?;
+        let core = Core::new(parts(poll.registry().try_clone()?), waker.clone())?;
         let leader = Leader {
             poll,
             events: Events::with_capacity(256),
@@ -149,15 +149,15 @@ impl Shared {
         });
         self.executor_waits.store(false, Ordering::SeqCst);
         self.away.store(false, Ordering::SeqCst);
-        loop {
+        // The stand-in may have taken in calls until a moment ago.
+        let mut work = lock(&self.core).has_work();
+        while !work {
             self.turns.fetch_add(1, Ordering::Relaxed);
             let turn = leader.turn(self);
             if turn.signalled {
                 executor.signalled();
             }
-            if turn.work || turn.signalled {
-                break;
-            }
+            work = turn.work || turn.signalled;
         }
         self.away.store(true, Ordering::SeqCst);
         drop(leader);
@@ -290,7 +290,7 @@ impl Leader {
         }
         core.proceed(&mut self.scratch);
         self.patience = core.patience();
-        Turn { signalled, work: core.calls.has_waiting() || core.calls.is_stopping() }
+        Turn { signalled, work: core.has_work() }
     }
 }
 
