@@ -24,6 +24,11 @@ impl Delivered {
         &self.payload.buffers
     }
 
+    /// The encoded message and its buffers, to be owned by what is made from them.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<Vec<u8>>) {
+        (self.payload.data, self.payload.buffers)
+    }
+
     /// Size of the message and its buffers, in bytes.
     pub fn bytes(&self) -> u64 {
         self.payload.bytes()

@@ -9,6 +9,8 @@
 //! session ([`ClientSession`] or [`ServerSession`]), and only a session produces a [`Delivered`]
 //! message, the one thing whose contents may be unpickled.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod client;
 pub mod codec;
 pub mod failure;

@@ -5,6 +5,8 @@
 //! [registry] by which processes of one user find them. It knows nothing of Python: tasks run
 //! behind the [`Executor`] trait, which [`Service`] implements for Rust closures.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod address;
 pub mod client;
 pub mod error;

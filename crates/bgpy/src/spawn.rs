@@ -38,12 +38,16 @@ pub struct Config {
     pub auth: bool,
     /// Whether a token that can be guessed is taken on an address that other machines reach.
     pub allow_weak_token: bool,
+    /// Whether pickles from clients are opened.
+    pub allow_pickle: bool,
     /// Level of the log, by name.
     pub log_level: String,
     /// The log; chosen in the user's runtime directory when there is none.
     pub log_file: Option<PathBuf>,
     /// A Python file with the tasks.
     pub init_file: Option<PathBuf>,
+    /// Where the server looks for Python modules after its own places.
+    pub search_path: Vec<String>,
     /// The server's identity, in hexadecimal digits; made up when it is empty.
     pub instance: String,
 }

@@ -1,0 +1,75 @@
+//! What users pass, checked, with errors that name the thing.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bgpy::Wait;
+use bgpy::address::Address;
+use bgpy::journal::{Journal, Level};
+use pyo3::prelude::*;
+
+use crate::errors::config_error;
+
+/// Host and port as Python gives them.
+pub fn address(py: Python<'_>, host: &str, port: i64, free_port: bool) -> PyResult<Address> {
+    if host.is_empty() || host.contains('\0') {
+        return Err(config_error(py, format!("{host:?} is no host: take a name or an IP address")));
+    }
+    let lowest = u16::from(!free_port);
+    match u16::try_from(port) {
+        Ok(port) if port >= lowest => Ok(Address::new(host, port)),
+        _ => Err(config_error(py, format!("port {port} is not between {lowest} and 65535"))),
+    }
+}
+
+/// A log level by name.
+pub fn level(py: Python<'_>, name: &str) -> PyResult<Level> {
+    name.parse().map_err(|error: String| config_error(py, error))
+}
+
+/// A log that is written only when it has a file.
+pub fn journal(py: Python<'_>, level: Level, file: Option<&PathBuf>) -> PyResult<Journal> {
+    let Some(path) = file else { return Ok(Journal::silent()) };
+    Journal::file(level, path).map_err(|error| {
+        config_error(py, format!("cannot write the log file '{}': {error}", path.display()))
+    })
+}
+
+/// A time limit in seconds; none is none.
+pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
+        config_error(py, format!("timeout={seconds} is no time: take seconds from 0, or None"))
+    })
+}
+
+/// Confirms that a task can be called.
+pub fn callable(py: Python<'_>, name: &str, task: &Bound<'_, PyAny>) -> PyResult<()> {
+    if task.is_callable() {
+        return Ok(());
+    }
+    let kind = task.get_type().name()?;
+    Err(config_error(py, format!("{name} must be a function, not {kind}")))
+}
+
+/// Runs something that waits without the GIL; Ctrl-C and other signal handlers end the wait, and
+/// what they raised is raised.
+pub fn waiting<T: Send>(
+    py: Python<'_>,
+    limit: Option<Duration>,
+    act: impl FnOnce(&Wait<'_>) -> T + Send,
+) -> PyResult<T> {
+    let (result, raised) = py.detach(|| {
+        let raised = RefCell::new(None);
+        let interrupted = || {
+            let checked = Python::attach(|py| py.check_signals());
+            let stop = checked.is_err();
+            *raised.borrow_mut() = checked.err();
+            stop
+        };
+        let result = act(&Wait::new(limit, &interrupted));
+        (result, raised.into_inner())
+    });
+    raised.map_or(Ok(result), Err)
+}

@@ -1,0 +1,45 @@
+//! The life of a background server's process.
+
+use bgpy::spawn::Reporter;
+use bgpy::{Ended, Journal};
+use pyo3::prelude::*;
+
+use crate::arguments::level;
+use crate::server::serve;
+
+/// Become the background server that the parent process asks for on standard input.
+///
+/// Returns
+/// -------
+/// int
+///     The exit code: 0 for an orderly end, 1 otherwise.
+#[pyfunction]
+pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
+    let (reporter, config) = py.detach(Reporter::take_over)?;
+    extend_search_path(py, &config.search_path)?;
+    let level = level(py, &config.log_level)?;
+    let journal = match &config.log_file {
+        Some(path) => Journal::file(level, path)?,
+        None => Journal::silent(),
+    };
+    journal.take_output()?;
+    // What a crash of the interpreter has to say belongs in the log as well.
+    py.import("faulthandler")?.call_method0("enable")?;
+    match serve(py, &config, journal, Some(reporter)) {
+        Ok(Ended::Orderly) => Ok(0),
+        Ok(Ended::Start(_) | Ended::ExitTask(_)) => Ok(1),
+        // The parent has been told, and the log too.
+        Err(_) => Ok(1),
+    }
+}
+
+/// Lets the server import what its parent could, after what it finds by itself.
+fn extend_search_path(py: Python<'_>, more: &[String]) -> PyResult<()> {
+    let path = py.import("sys")?.getattr("path")?;
+    for place in more {
+        if !path.contains(place)? {
+            path.call_method1("append", (place,))?;
+        }
+    }
+    Ok(())
+}

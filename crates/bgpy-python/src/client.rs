@@ -1,0 +1,396 @@
+//! The blocking client.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgpy::client::ClientOptions;
+use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Status, Token, Wait};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::arguments::{address, callable, journal, level, limit, waiting};
+use crate::decode::{Policy, decode};
+use crate::encode::encode;
+use crate::errors::{call_error, connect_error, error_response};
+use crate::tasks::NAMES;
+
+/// A client of one server.
+///
+/// It connects at its first call and keeps the connection; a lost one is opened anew at the next
+/// call. It may be shared between threads and used after ``os.fork()``. On the server's own machine
+/// it takes the server's Unix socket, whatever host it was given.
+///
+/// Parameters
+/// ----------
+/// host : str
+///     Name or IP address of the server's machine.
+/// port : int
+///     Port that the server listens on.
+/// token : str, optional
+///     The server's token. Without one it is found in the registry (same machine, same user), else
+///     in the environment variable ``BGPY_TOKEN``.
+/// log_level : str, default "INFO"
+///     DEBUG, INFO, WARNING, ERROR or CRITICAL.
+/// log_file : path, optional
+///     File that the client appends its log to.
+/// allow_pickle : bool, default True
+///     Whether pickles from the server are opened. Without, only plain data is taken.
+///
+/// Raises
+/// ------
+/// ConfigError
+///     If an argument cannot be.
+#[pyclass(module = "bgpy", frozen, weakref)]
+pub struct Client {
+    client: bgpy::Client,
+    host: String,
+    port: i64,
+    token: Option<String>,
+    log_level: String,
+    log_file: Option<PathBuf>,
+    policy: Policy,
+}
+
+#[pymethods]
+impl Client {
+    #[new]
+    #[pyo3(signature = (host, port, token=None, log_level="INFO".to_owned(), log_file=None, *, allow_pickle=true))]
+    pub fn new(
+        py: Python<'_>,
+        host: String,
+        port: i64,
+        token: Option<String>,
+        log_level: String,
+        log_file: Option<PathBuf>,
+        allow_pickle: bool,
+    ) -> PyResult<Self> {
+        let options = ClientOptions {
+            token: token.as_deref().map(Token::new),
+            python: Some(python_version(py)),
+            journal: journal(py, level(py, &log_level)?, log_file.as_ref())?,
+            ..ClientOptions::default()
+        };
+        let client = bgpy::Client::new(address(py, &host, port, false)?, options);
+        let policy = Policy { allow_pickle };
+        Ok(Self { client, host, port, token, log_level, log_file, policy })
+    }
+
+    /// Send the tasks to the server and wait until ``init_task`` has run.
+    ///
+    /// Parameters
+    /// ----------
+    /// init_task : callable
+    ///     ``init_task()`` or ``init_task(client_socket)``; returns the state, a dict.
+    /// exec_task : callable
+    ///     ``exec_task(client_socket, state, args)``; returns the next state, or None to keep it.
+    /// exit_task : callable
+    ///     ``exit_task(client_socket, state, args)``; runs once, at the end.
+    /// timeout : float, optional
+    ///     Seconds to wait at most.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     ``{"message": "Initialization successful."}``, or ``{"message": "Already initialized."}``
+    ///     from a server that has tasks already and keeps those.
+    ///
+    /// Raises
+    /// ------
+    /// RemoteError
+    ///     If ``init_task`` raised; the server stays without tasks.
+    /// SerializationError
+    ///     If a task cannot be pickled, or not be unpickled there.
+    /// BgpyError
+    ///     As for `call`.
+    #[pyo3(signature = (init_task, exec_task, exit_task, timeout=None))]
+    fn initialize<'py>(
+        &self,
+        py: Python<'py>,
+        init_task: &Bound<'py, PyAny>,
+        exec_task: &Bound<'py, PyAny>,
+        exit_task: &Bound<'py, PyAny>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let tasks = [init_task, exec_task, exit_task];
+        for (name, task) in NAMES.into_iter().zip(tasks) {
+            callable(py, name, task)?;
+        }
+        let payload = encode(py, "the tasks", PyTuple::new(py, tasks)?.as_any())?;
+        let first = self.on_link(py, timeout, |link, wait| link.initialize(payload, wait))?;
+        confirmation(py, if first { "Initialization successful." } else { "Already initialized." })
+    }
+
+    /// Send `exec_task` its arguments.
+    ///
+    /// Parameters
+    /// ----------
+    /// exec_args : object
+    ///     Any picklable object, a dict by custom.
+    /// await_response : bool, default False
+    ///     Whether to wait for the first response of the task, or only until the server has
+    ///     accepted the call.
+    /// timeout : float, optional
+    ///     Seconds to wait at most.
+    ///
+    /// Returns
+    /// -------
+    /// object
+    ///     The response, also when it was sent with ``error=True``; without `await_response`
+    ///     ``{"message": "Received 'EXEC'"}``.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     As for `call`.
+    #[pyo3(signature = (exec_args, await_response=false, timeout=None))]
+    fn execute<'py>(
+        &self,
+        py: Python<'py>,
+        exec_args: &Bound<'py, PyAny>,
+        await_response: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let payload = encode(py, "exec_args", exec_args)?;
+        self.send(py, CallKind::Exec, payload, await_response, timeout)
+    }
+
+    /// Send `exec_task` its arguments, wait for its first response and return that.
+    ///
+    /// Parameters
+    /// ----------
+    /// args : object
+    ///     Any picklable object, a dict by custom.
+    /// timeout : float, optional
+    ///     Seconds to wait at most. Without, the wait ends when the server does: its death and a
+    ///     dead network are noticed also while a task runs.
+    ///
+    /// Returns
+    /// -------
+    /// object
+    ///     The response.
+    ///
+    /// Raises
+    /// ------
+    /// RemoteError
+    ///     If the task raised, or responded with ``error=True``.
+    /// NoResponse
+    ///     If the task ended without a response.
+    /// NotInitialized
+    ///     If the server has no tasks yet.
+    /// NotRunning, ConnectError, AuthError, ProtocolMismatch
+    ///     If there is no connection to be had.
+    /// ConnectionLost
+    ///     If the server died meanwhile; the call may or may not have run.
+    /// CallTimeout
+    ///     If the time was over.
+    /// ServerStopping, Overloaded
+    ///     If the server takes no (more) calls.
+    /// SerializationError
+    ///     If the arguments or the response cannot be pickled or unpickled.
+    #[pyo3(signature = (args, timeout=None))]
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyAny>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let payload = encode(py, "args", args)?;
+        let Response { message, error } =
+            self.on_link(py, timeout, |link, wait| link.first(CallKind::Exec, payload, wait))?;
+        let response = decode(py, message, self.policy)?;
+        if error {
+            let server = self.client.address().to_string();
+            return Err(error_response(py, &server, &response));
+        }
+        Ok(response)
+    }
+
+    /// Run `exit_task` and end the server, after the calls that it has accepted before.
+    ///
+    /// When it returns, the server has given up its address, so that another can be started there.
+    ///
+    /// Parameters
+    /// ----------
+    /// exit_args : object, optional
+    ///     Argument of `exit_task`, a dict by custom.
+    /// await_response : bool, default False
+    ///     Whether to wait for the first response of `exit_task`, or only until the server has
+    ///     accepted the call.
+    /// timeout : float, optional
+    ///     Seconds to wait at most.
+    ///
+    /// Returns
+    /// -------
+    /// object
+    ///     The response; without `await_response` ``{"message": "Received 'EXIT'"}``.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     As for `call`.
+    #[pyo3(signature = (exit_args=None, await_response=false, timeout=None))]
+    fn terminate<'py>(
+        &self,
+        py: Python<'py>,
+        exit_args: Option<&Bound<'py, PyAny>>,
+        await_response: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let nothing = PyDict::new(py).into_any();
+        let payload = encode(py, "exit_args", exit_args.unwrap_or(&nothing))?;
+        self.send(py, CallKind::Exit, payload, await_response, timeout)
+    }
+
+    /// Ask the server what it is doing, which it tells also while a task runs.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     Seconds to wait at most.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     ``state`` (UNINITIALIZED, READY, BUSY or STOPPING), ``busy_s`` (seconds that the running
+    ///     task has taken so far, or None), ``queue`` (calls that wait), ``calls`` (calls that have
+    ///     run), ``clients``, ``uptime_s`` and ``pid``.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     As for `call`.
+    #[pyo3(signature = (timeout=None))]
+    fn status<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyDict>> {
+        let Status { state, busy_s, queue, calls, clients, uptime_s, pid } =
+            self.on_link(py, timeout, |link, wait| link.status(wait))?;
+        let status = PyDict::new(py);
+        status.set_item("state", state.as_str())?;
+        status.set_item("busy_s", busy_s)?;
+        status.set_item("queue", queue)?;
+        status.set_item("calls", calls)?;
+        status.set_item("clients", clients)?;
+        status.set_item("uptime_s", uptime_s)?;
+        status.set_item("pid", pid)?;
+        Ok(status)
+    }
+
+    /// Ask the server for a sign of life.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     Seconds to wait at most.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     As for `call`.
+    #[pyo3(signature = (timeout=None))]
+    fn ping(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        self.on_link(py, timeout, |link, wait| link.ping(wait))
+    }
+
+    /// Close the connection. The server goes on; the next call connects again.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.client.close());
+    }
+
+    /// Host as it was given.
+    #[getter]
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Port as it was given.
+    #[getter]
+    fn port(&self) -> i64 {
+        self.port
+    }
+
+    /// Token as it was given.
+    #[getter]
+    fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Log level as it was given.
+    #[getter]
+    fn log_level(&self) -> &str {
+        &self.log_level
+    }
+
+    /// Log file as it was given.
+    #[getter]
+    fn log_file(&self) -> Option<&PathBuf> {
+        self.log_file.as_ref()
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) {
+        self.close(py);
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Client({:?}, {})", self.host, self.port)
+    }
+}
+
+impl Client {
+    fn send<'py>(
+        &self,
+        py: Python<'py>,
+        kind: CallKind,
+        payload: Payload,
+        await_response: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if await_response {
+            let response =
+                self.on_link(py, timeout, |link, wait| link.first(kind, payload, wait))?;
+            return decode(py, response.message, self.policy);
+        }
+        self.on_link(py, timeout, |link, wait| link.accepted(kind, payload, wait))?;
+        let name = if kind == CallKind::Exit { "EXIT" } else { "EXEC" };
+        Ok(confirmation(py, &format!("Received '{name}'"))?.into_any())
+    }
+
+    /// Acts on the connection, opened first when there is none.
+    pub fn on_link<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        act: impl FnOnce(&Link, &Wait<'_>) -> Result<T, CallError> + Send,
+    ) -> PyResult<T> {
+        let limit = limit(py, timeout)?;
+        let link = self.link(py, limit)?;
+        waiting(py, limit, |wait| act(&link, wait))?
+            .map_err(|error| call_error(py, error, self.policy))
+    }
+
+    /// The connection. The client's lock is only ever taken with the GIL held: a thread that forks
+    /// holds the GIL, so that the child never finds the lock taken.
+    fn link(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
+        if let Some(link) = self.client.current() {
+            return Ok(link);
+        }
+        let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
+        opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
+    }
+}
+
+/// The version of the running interpreter, as `3.11.7`.
+pub fn python_version(py: Python<'_>) -> String {
+    let version = py.version_info();
+    format!("{}.{}.{}", version.major, version.minor, version.patch)
+}
+
+fn confirmation<'py>(py: Python<'py>, message: &str) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("message", message)?;
+    Ok(dict)
+}

@@ -1,0 +1,145 @@
+//! From the errors of the core to the exceptions of `bgpy.errors`. This is the only place that
+//! decides which is which.
+
+use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString};
+
+use crate::decode::{Policy, decode};
+
+fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("bgpy.errors").map(Bound::unbind))?;
+    module.bind(py).getattr(name)
+}
+
+/// An exception of `bgpy.errors`.
+pub fn error(py: Python<'_>, name: &str, text: impl AsRef<str>) -> PyErr {
+    match class(py, name).and_then(|class| class.call1((text.as_ref(),))) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
+/// The user gave something that cannot be.
+pub fn config_error(py: Python<'_>, text: impl AsRef<str>) -> PyErr {
+    error(py, "ConfigError", text)
+}
+
+/// An object cannot be encoded or decoded; `cause` says why.
+pub fn serialization_error(py: Python<'_>, text: impl AsRef<str>, cause: Option<PyErr>) -> PyErr {
+    let error = error(py, "SerializationError", text);
+    error.set_cause(py, cause);
+    error
+}
+
+pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
+    let name = match source {
+        ConnectError::Resolve { .. } | ConnectError::Io { .. } => "ConnectError",
+        ConnectError::NotRunning { .. } => "NotRunning",
+        ConnectError::Timeout { .. } => "CallTimeout",
+        ConnectError::Auth { .. } => "AuthError",
+        ConnectError::Protocol { .. } => "ProtocolMismatch",
+        ConnectError::Interrupted => return interrupted(py),
+    };
+    error(py, name, source.to_string())
+}
+
+pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
+    let text = source.to_string();
+    match source {
+        CallError::Connect(source) => connect_error(py, &source),
+        CallError::Lost { .. } => error(py, "ConnectionLost", text),
+        CallError::Timeout { .. } => error(py, "CallTimeout", text),
+        CallError::NoResponse { .. } => error(py, "NoResponse", text),
+        CallError::Message(_) => serialization_error(py, text, None),
+        CallError::Interrupted => interrupted(py),
+        CallError::Failed { failure, object, .. } => {
+            // An exception that cannot be rebuilt here is told by its text and traceback.
+            let exception = object.and_then(|object| decode(py, *object, policy).ok());
+            failed(py, &text, &failure, exception)
+        }
+    }
+}
+
+fn failed(
+    py: Python<'_>,
+    text: &str,
+    failure: &Failure,
+    exception: Option<Bound<'_, PyAny>>,
+) -> PyErr {
+    let name = match failure.code {
+        FailureCode::Task => "RemoteError",
+        FailureCode::NotInitialized => "NotInitialized",
+        FailureCode::Stopping => "ServerStopping",
+        FailureCode::Cancelled => "CallCancelled",
+        FailureCode::Serialization | FailureCode::Refused => "SerializationError",
+        FailureCode::Overloaded => "Overloaded",
+    };
+    let raised = error(py, name, text);
+    let about = raised.value(py);
+    let described = || -> PyResult<()> {
+        if let Some(traceback) = &failure.traceback {
+            about.call_method1("add_note", (format!("\nOn the server:\n\n{traceback}"),))?;
+        }
+        if failure.code == FailureCode::Task {
+            about.setattr("exception_type", failure.exception.as_deref())?;
+            about.setattr("remote_traceback", failure.traceback.as_deref())?;
+            about.setattr("exception", exception.as_ref())?;
+        }
+        Ok(())
+    };
+    if let Err(error) = described() {
+        return error;
+    }
+    let is_exception =
+        |object: &Bound<'_, PyAny>| object.is_instance_of::<pyo3::exceptions::PyBaseException>();
+    raised.set_cause(py, exception.filter(is_exception).map(PyErr::from_value));
+    raised
+}
+
+/// A response that the task marked as an error.
+pub fn error_response(py: Python<'_>, server: &str, response: &Bound<'_, PyAny>) -> PyErr {
+    let told = response
+        .cast::<PyDict>()
+        .ok()
+        .and_then(|dict| dict.get_item("message").ok().flatten())
+        .and_then(|message| message.cast_into::<PyString>().ok().map(|text| text.to_string()));
+    let text =
+        told.or_else(|| response.repr().ok().map(|repr| repr.to_string())).unwrap_or_default();
+    let raised = error(py, "RemoteError", format!("{server}: the task answered an error: {text}"));
+    match raised.value(py).setattr("response", response) {
+        Ok(()) => raised,
+        Err(error) => error,
+    }
+}
+
+pub fn start_error(py: Python<'_>, source: &StartError) -> PyErr {
+    let name = match source {
+        StartError::LogFile { .. } => "ConfigError",
+        StartError::Reported { kind, .. } => reported(kind),
+        StartError::Timeout { .. } => "CallTimeout",
+        StartError::Interrupted => return interrupted(py),
+        StartError::Spawn { .. } | StartError::Died { .. } => "StartError",
+    };
+    error(py, name, source.to_string())
+}
+
+pub fn serve_error(py: Python<'_>, source: &ServeError) -> PyErr {
+    error(py, reported(source.kind()), source.to_string())
+}
+
+/// The exception for a kind of error that a background server reports.
+fn reported(kind: &str) -> &'static str {
+    match kind {
+        "config" => "ConfigError",
+        "address-in-use" => "AddressInUse",
+        _ => "StartError",
+    }
+}
+
+fn interrupted(py: Python<'_>) -> PyErr {
+    // Python's own exception is waiting where a signal handler raised one; see `arguments`.
+    PyErr::take(py).unwrap_or_else(|| pyo3::exceptions::PyKeyboardInterrupt::new_err(()))
+}

@@ -1,0 +1,170 @@
+//! Runs the tasks of a Python server: the Python implementation of [`bgpy::Executor`].
+
+use std::path::PathBuf;
+
+use bgpy::spawn::{Report, Reporter};
+use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::decode::{Policy, decode};
+use crate::encode::encode;
+use crate::tasks::Tasks;
+
+/// The state of a Python server between its calls.
+pub struct PythonExecutor {
+    pub policy: Policy,
+    pub init_file: Option<PathBuf>,
+    pub journal: Journal,
+    /// Who is told when the server is ready, and what.
+    pub reporter: Option<(Reporter, Report)>,
+    pub served: Option<Served>,
+}
+
+/// Tasks and the state that they work on.
+pub struct Served {
+    tasks: Tasks,
+    state: Py<PyDict>,
+}
+
+impl PythonExecutor {
+    fn served(&mut self) -> Result<&mut Served, Failure> {
+        // The reactor asks for tasks only after a successful init.
+        self.served
+            .as_mut()
+            .ok_or_else(|| Failure::new(FailureCode::NotInitialized, "the server has no tasks yet"))
+    }
+}
+
+impl Executor for PythonExecutor {
+    fn start(&mut self) -> Result<bool, Failure> {
+        let initialized = match self.init_file.take() {
+            None => false,
+            Some(path) => {
+                self.journal.info(format_args!("taking the tasks from '{}'", path.display()));
+                let outcome = Python::attach(|py| {
+                    let served = || {
+                        let tasks = Tasks::from_file(py, &path)?;
+                        let state = tasks.init(py, None)?;
+                        Ok(Served { tasks, state })
+                    };
+                    served().map_err(|error| task_failure(py, &error))
+                });
+                match outcome {
+                    Ok(served) => self.served = Some(served),
+                    Err(failure) => {
+                        if let Some((reporter, _)) = self.reporter.take() {
+                            reporter.report(&start_failed(&path, &failure));
+                        }
+                        return Err(failure);
+                    }
+                }
+                true
+            }
+        };
+        if let Some((reporter, report)) = self.reporter.take() {
+            reporter.report(&report);
+        }
+        Ok(initialized)
+    }
+
+    fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+        let served = Python::attach(|py| {
+            let message = receive(py, message, self.policy)?;
+            let served = || {
+                let tasks = Tasks::from_message(&message)?;
+                let state = tasks.init(py, Some(reply))?;
+                Ok(Served { tasks, state })
+            };
+            served().map_err(|error| task_failure(py, &error))
+        })?;
+        self.served = Some(served);
+        self.journal.info("initialised");
+        Ok(())
+    }
+
+    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+        let policy = self.policy;
+        let Served { tasks, state } = self.served()?;
+        Python::attach(|py| {
+            let arguments = receive(py, message, policy)?;
+            let outcome = tasks.exec(py, reply, state, arguments);
+            if let Some(next) = outcome.map_err(|error| task_failure(py, &error))? {
+                *state = next;
+            }
+            Ok(())
+        })
+    }
+
+    fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure> {
+        let policy = self.policy;
+        let Served { tasks, state } = self.served()?;
+        Python::attach(|py| {
+            let arguments = match message {
+                Some(message) => receive(py, message, policy)?,
+                None => PyDict::new(py).into_any(),
+            };
+            tasks.exit(py, reply, state, arguments).map_err(|error| task_failure(py, &error))
+        })
+    }
+
+    fn signalled(&mut self) {
+        Python::attach(|py| {
+            // A handler that raises between two calls has nobody to raise to.
+            if let Err(error) = py.check_signals() {
+                error.write_unraisable(py, None);
+            }
+        });
+    }
+}
+
+fn receive<'py>(
+    py: Python<'py>,
+    message: Delivered,
+    policy: Policy,
+) -> Result<Bound<'py, PyAny>, Failure> {
+    decode(py, message, policy).map_err(|error| {
+        let code =
+            if policy.allow_pickle { FailureCode::Serialization } else { FailureCode::Refused };
+        // The cause is what the pickle itself raised, which says more than the error around it.
+        let told = error.cause(py).unwrap_or_else(|| error.clone_ref(py));
+        let text = error.value(py).to_string();
+        Failure { code, message: text, ..task_failure(py, &told) }
+    })
+}
+
+/// Tells a client what a task raised.
+fn task_failure(py: Python<'_>, error: &PyErr) -> Failure {
+    let value = error.value(py);
+    let about =
+        |what: &str| value.get_type().getattr(what).and_then(|name| name.extract::<String>());
+    let name = about("__qualname__").unwrap_or_else(|_| "Exception".to_owned());
+    let exception = match about("__module__") {
+        Ok(module) if module != "builtins" => format!("{module}.{name}"),
+        _ => name,
+    };
+    let traceback = || -> PyResult<String> {
+        let lines = py.import("traceback")?.getattr("format_exception")?.call1((value,))?;
+        lines.extract::<Vec<String>>().map(|lines| lines.concat())
+    };
+    // An exception that cannot be pickled is told by its text and traceback alone.
+    let object = encode(py, "the exception", value.as_any()).ok();
+    Failure {
+        code: FailureCode::Task,
+        message: value.str().map_or_else(|_| String::new(), |text| text.to_string()),
+        exception: Some(exception),
+        traceback: traceback().ok(),
+        object: object.filter(|payload| payload.buffers.is_empty()).map(|payload| payload.data),
+    }
+}
+
+fn start_failed(path: &std::path::Path, failure: &Failure) -> Report {
+    let traceback = failure.traceback.as_deref().unwrap_or_default();
+    Report::Failed {
+        kind: "start".into(),
+        message: format!(
+            "the tasks in '{}' do not start: {failure}\n\n{traceback}",
+            path.display()
+        ),
+    }
+}

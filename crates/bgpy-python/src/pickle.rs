@@ -1,0 +1,95 @@
+//! Pickling, and the one place that unpickles.
+//!
+//! [`loads`] takes a [`Delivered`] message, which exists only after a handshake, so that no byte of
+//! a stranger gets here. `tests/` and CI check that no other file names an unpickler.
+
+use std::cell::UnsafeCell;
+
+use bgpy::limits::BUFFERS_MAX;
+use bgpy::{Delivered, Payload};
+use bgpy_proto::codec::{Reader, Token, ext, write};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::decode::Policy;
+use crate::errors::serialization_error;
+
+/// Pickles an object with functions and classes by value where the other side may lack them.
+pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let by_value = || PyResult::Ok(py.import("bgpy._by_value")?.getattr("dumps")?.unbind());
+    let dumps = DUMPS.get_or_try_init(py, by_value)?;
+    let (pickle, views): (Bound<'_, PyBytes>, Bound<'_, PyList>) =
+        dumps.call1(py, (object, BUFFERS_MAX))?.extract(py)?;
+    let mut data = Vec::with_capacity(pickle.as_bytes().len() + 8);
+    write::ext(&mut data, ext::PICKLE, pickle.as_bytes())
+        .map_err(|error| PyBufferError::new_err(error.to_string()))?;
+    let mut buffers = Vec::with_capacity(views.len());
+    for view in views {
+        buffers.push(PyBuffer::<u8>::get(&view)?.to_vec(py)?);
+    }
+    Ok(Payload { data, buffers })
+}
+
+/// Opens a message that is one pickle.
+///
+/// # Errors
+/// `SerializationError`, with what the pickle raised as its cause.
+pub fn loads(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bound<'_, PyAny>> {
+    if !policy.allow_pickle {
+        let text = "the message is a pickle, and allow_pickle=False refuses those: send plain data";
+        return Err(serialization_error(py, text, None));
+    }
+    let (data, buffers) = message.into_parts();
+    let Ok(Token::Ext(ext::PICKLE, pickle)) = Reader::new(&data).token() else {
+        return Err(serialization_error(py, "the message is no pickle", None));
+    };
+    let unpickle = || {
+        let views = PyList::empty(py);
+        for bytes in buffers {
+            views.append(Py::new(py, Buffer { bytes: UnsafeCell::new(bytes) })?)?;
+        }
+        let keywords = PyDict::new(py);
+        keywords.set_item("buffers", views)?;
+        let pickle = PyBytes::new(py, pickle);
+        py.import("pickle")?.getattr("loads")?.call((pickle,), Some(&keywords))
+    };
+    unpickle().map_err(|error| {
+        let text = format!("the message cannot be unpickled: {}", error.value(py));
+        serialization_error(py, text, Some(error))
+    })
+}
+
+/// Memory that a message brought, which the object made from it owns and may write to.
+#[pyclass(module = "bgpy._bgpy", frozen)]
+pub struct Buffer {
+    bytes: UnsafeCell<Vec<u8>>,
+}
+
+// SAFETY: Rust touches the bytes only to hand their address to the interpreter. Reads and writes go
+// through Python's buffer views, whose users synchronise them as they do for a bytearray.
+unsafe impl Sync for Buffer {}
+
+#[pymethods]
+impl Buffer {
+    // SAFETY: the vector is never resized or dropped while the object lives, and each view keeps
+    // the object alive.
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: std::ffi::c_int,
+    ) -> PyResult<()> {
+        // SAFETY: no other reference to the vector exists while the GIL is held in here; the
+        // interpreter passes a view to fill.
+        let result = unsafe {
+            let bytes = &mut *slf.get().bytes.get();
+            let length = bytes.len() as ffi::Py_ssize_t;
+            ffi::PyBuffer_FillInfo(view, slf.as_ptr(), bytes.as_mut_ptr().cast(), length, 0, flags)
+        };
+        if result == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
+    }
+}

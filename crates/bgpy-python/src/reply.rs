@@ -1,0 +1,81 @@
+//! What a task answers through.
+
+use bgpy::Reply;
+use pyo3::prelude::*;
+
+use crate::encode::encode;
+use crate::errors::serialization_error;
+
+/// The way back to the caller of a task: its first argument, to be given to `respond`.
+///
+/// It stays valid after the task has ended and may be used from other threads of the server.
+#[pyclass(module = "bgpy", frozen)]
+pub struct ClientSocket {
+    reply: Reply,
+}
+
+impl ClientSocket {
+    pub fn new(reply: Reply) -> Self {
+        Self { reply }
+    }
+}
+
+#[pymethods]
+impl ClientSocket {
+    /// Send a response to the caller; the same as ``bgpy.respond(client_socket, response, error)``.
+    ///
+    /// Parameters
+    /// ----------
+    /// response : object
+    ///     Any picklable object, a dict by custom.
+    /// error : bool, default False
+    ///     Whether the response tells of an error: ``Client.call`` raises it then.
+    ///
+    /// Raises
+    /// ------
+    /// SerializationError
+    ///     If the response cannot be pickled.
+    #[pyo3(signature = (response, error=false))]
+    fn respond(&self, py: Python<'_>, response: &Bound<'_, PyAny>, error: bool) -> PyResult<()> {
+        // What nobody waits for is encoded all the same: whether a task fails must not depend on
+        // who listens.
+        let payload = encode(py, "the response", response)?;
+        py.detach(|| self.reply.respond(payload, error))
+            .map(drop)
+            .map_err(|error| serialization_error(py, error.to_string(), None))
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<bgpy.ClientSocket>"
+    }
+}
+
+/// Send a response to the client that has called a task.
+///
+/// The first response of a call goes to a client that awaits it; one that nobody awaits is
+/// dropped.
+///
+/// Parameters
+/// ----------
+/// client_socket : ClientSocket
+///     The first argument of the task.
+/// response : object
+///     Any picklable object, a dict by custom.
+/// error : bool, default False
+///     Whether the response tells of an error. ``Client.call`` raises it then, while
+///     ``Client.execute`` returns it like any other.
+///
+/// Raises
+/// ------
+/// SerializationError
+///     If the response cannot be pickled.
+#[pyfunction]
+#[pyo3(signature = (client_socket, response, error=false))]
+pub fn respond(
+    py: Python<'_>,
+    client_socket: &Bound<'_, ClientSocket>,
+    response: &Bound<'_, PyAny>,
+    error: bool,
+) -> PyResult<()> {
+    client_socket.get().respond(py, response, error)
+}

@@ -1,0 +1,131 @@
+//! The three functions that define a server.
+
+use std::path::{Path, PathBuf};
+
+use bgpy::Reply;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::reply::ClientSocket;
+
+/// `init_task`, `exec_task` and `exit_task`.
+pub struct Tasks {
+    init: Py<PyAny>,
+    exec: Py<PyAny>,
+    exit: Py<PyAny>,
+}
+
+pub const NAMES: [&str; 3] = ["init_task", "exec_task", "exit_task"];
+
+impl Tasks {
+    /// Takes the tasks that a client has sent.
+    pub fn from_message(message: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (init, exec, exit) = message.extract().map_err(|_| {
+            PyTypeError::new_err("INIT must carry init_task, exec_task and exit_task")
+        })?;
+        let tasks = Self { init, exec, exit };
+        tasks.check(message.py())?;
+        Ok(tasks)
+    }
+
+    /// Runs a Python file and takes the tasks that it defines.
+    pub fn from_file(py: Python<'_>, path: &Path) -> PyResult<Self> {
+        let module = load(py, path)?;
+        let task = |name: &str| {
+            module.getattr(name).map(Bound::unbind).map_err(|_| {
+                PyValueError::new_err(format!("'{}' defines no {name}", path.display()))
+            })
+        };
+        let tasks =
+            Self { init: task("init_task")?, exec: task("exec_task")?, exit: task("exit_task")? };
+        tasks.check(py)?;
+        Ok(tasks)
+    }
+
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        for (name, task) in NAMES.iter().zip([&self.init, &self.exec, &self.exit]) {
+            if !task.bind(py).is_callable() {
+                let kind = task.bind(py).get_type().name()?;
+                return Err(PyTypeError::new_err(format!("{name} must be a function, not {kind}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `init_task` and returns the state.
+    pub fn init(&self, py: Python<'_>, reply: Option<&Reply>) -> PyResult<Py<PyDict>> {
+        let task = self.init.bind(py);
+        let state = match reply {
+            Some(reply) if takes_argument(task)? => task.call1((socket(py, reply)?,))?,
+            None if takes_argument(task)? => task.call1((py.None(),))?,
+            _ => task.call0()?,
+        };
+        as_state(&state, "init_task must return the state as a dict")
+    }
+
+    /// Runs `exec_task`; a new state replaces the old one, and None keeps it.
+    pub fn exec(
+        &self,
+        py: Python<'_>,
+        reply: &Reply,
+        state: &Py<PyDict>,
+        arguments: Bound<'_, PyAny>,
+    ) -> PyResult<Option<Py<PyDict>>> {
+        let state = self.exec.bind(py).call1((socket(py, reply)?, state, arguments))?;
+        if state.is_none() {
+            return Ok(None);
+        }
+        as_state(&state, "exec_task must return the state as a dict, or None to keep it").map(Some)
+    }
+
+    /// Runs `exit_task`.
+    pub fn exit(
+        &self,
+        py: Python<'_>,
+        reply: &Reply,
+        state: &Py<PyDict>,
+        arguments: Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.exit.bind(py).call1((socket(py, reply)?, state, arguments)).map(drop)
+    }
+}
+
+fn socket<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, ClientSocket>> {
+    Bound::new(py, ClientSocket::new(reply.clone()))
+}
+
+fn as_state(returned: &Bound<'_, PyAny>, rule: &str) -> PyResult<Py<PyDict>> {
+    returned.cast::<PyDict>().map(|state| state.clone().unbind()).map_err(|_| {
+        let kind = returned.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+        PyTypeError::new_err(format!("{rule}, not {kind}"))
+    })
+}
+
+/// Whether `init_task` wants the client socket: both forms were always allowed.
+fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
+    // The signature of a plain function is known without the cost of importing inspect.
+    if let Ok(code) = task.getattr("__code__") {
+        let flags: u32 = code.getattr("co_flags")?.extract()?;
+        const VARARGS: u32 = 0x04;
+        return Ok(code.getattr("co_argcount")?.extract::<u32>()? > 0 || flags & VARARGS != 0);
+    }
+    let signature = task.py().import("inspect")?.getattr("signature")?.call1((task,))?;
+    signature.call_method1("bind", (task.py().None(),)).map(|_| true).or(Ok(false))
+}
+
+/// Imports a file as the module that its name says.
+fn load<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
+    let path: PathBuf = std::path::absolute(path)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = format!("bgpy_tasks_{name}");
+    let util = py.import("importlib.util")?;
+    let loader =
+        py.import("importlib.machinery")?.getattr("SourceFileLoader")?.call1((&name, &path))?;
+    let spec = util.getattr("spec_from_loader")?.call1((&name, &loader))?;
+    let module = util.getattr("module_from_spec")?.call1((&spec,))?;
+    // Classes of the file look their module up, when they are pickled for example.
+    py.import("sys")?.getattr("modules")?.set_item(&name, &module)?;
+    loader.call_method1("exec_module", PyTuple::new(py, [&module])?)?;
+    Ok(module)
+}

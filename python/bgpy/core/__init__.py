@@ -1,0 +1,1 @@
+"""Import paths of bgpy 0.2 and 0.3."""

@@ -1,0 +1,5 @@
+"""The server and `respond`; also reachable from `bgpy`."""
+
+from ._bgpy import Server, respond
+
+__all__ = ["Server", "respond"]
