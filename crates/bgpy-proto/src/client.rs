@@ -1,12 +1,13 @@
 //! A client's session: numbers the calls and sorts the answers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::Failure;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::hello::ServerHello;
+use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::record::{Receiver, Sender};
 use crate::server::CallKind;
@@ -22,17 +23,20 @@ pub struct ClientSession {
     pub outbox: Outbox,
     frames: VecDeque<Frame>,
     last_call: u64,
-    pending: HashMap<u64, Pending>,
+    pending: OpenCalls<Pending>,
 }
 
 #[derive(Debug)]
 struct Pending {
     asked: Asked,
     next_seq: u32,
-    events: VecDeque<Event>,
+    /// What has happened and was not polled yet. Most calls have one event at a time, which needs
+    /// no memory of its own.
+    first: Option<Event>,
+    rest: VecDeque<Event>,
     /// Whether an answer has come, so that an ack would come too late.
     answered: bool,
-    /// Whether the last event is among `events`.
+    /// Whether the last event has come.
     ended: bool,
 }
 
@@ -78,7 +82,20 @@ pub enum Event {
 
 impl Pending {
     fn new(asked: Asked) -> Self {
-        Self { asked, next_seq: 0, events: VecDeque::new(), answered: false, ended: false }
+        let rest = VecDeque::new();
+        Self { asked, next_seq: 0, first: None, rest, answered: false, ended: false }
+    }
+
+    fn push(&mut self, event: Event) {
+        if self.first.is_none() && self.rest.is_empty() {
+            self.first = Some(event);
+        } else {
+            self.rest.push_back(event);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        self.first.take().or_else(|| self.rest.pop_front())
     }
 }
 
@@ -91,7 +108,7 @@ impl ClientSession {
             outbox: Outbox::default(),
             frames: VecDeque::new(),
             last_call: 0,
-            pending: HashMap::new(),
+            pending: OpenCalls::default(),
         }
     }
 
@@ -126,23 +143,23 @@ impl ClientSession {
 
     /// Lets the server drop a call that does not run yet, and this side forget it.
     pub fn cancel(&mut self, call: u64) {
-        if self.pending.remove(&call).is_some() {
+        if self.pending.remove(call).is_some() {
             self.send(Frame::bare(Kind::Cancel, call)).expect("a cancel has no buffers");
         }
     }
 
     /// Forgets a call whose further answers do not matter.
     pub fn forget(&mut self, call: u64) {
-        self.pending.remove(&call);
+        self.pending.remove(call);
     }
 
     /// The next thing that happened to a call, if there is one. The last event ends the call here
     /// as well: there is nothing to forget then.
     pub fn poll(&mut self, call: u64) -> Option<Event> {
-        let pending = self.pending.get_mut(&call)?;
-        let event = pending.events.pop_front();
-        if pending.ended && pending.events.is_empty() {
-            self.pending.remove(&call);
+        let pending = self.pending.get_mut(call)?;
+        let event = pending.pop();
+        if pending.ended && pending.rest.is_empty() {
+            self.pending.remove(call);
         }
         event
     }
@@ -186,7 +203,7 @@ impl ClientSession {
         if call == 0 || call > self.last_call {
             return Err(ProtocolError::Malformed("an answer to a call that was not made"));
         }
-        let Some(pending) = self.pending.get_mut(&call) else { return Ok(()) };
+        let Some(pending) = self.pending.get_mut(call) else { return Ok(()) };
         if pending.ended {
             return Err(ProtocolError::Malformed("an answer after the last one"));
         }
@@ -221,7 +238,7 @@ impl ClientSession {
             Event::Response { last, .. } => last,
             _ => true,
         };
-        pending.events.push_back(event);
+        pending.push(event);
         Ok(())
     }
 }

@@ -65,6 +65,18 @@ impl Framing {
                     }
                     let header = Header::decode(bytes)?;
                     self.check(header.data_bytes)?;
+                    // A frame that is here as a whole, as small ones are, needs no stages.
+                    let whole = usize::try_from(header.data_bytes).ok();
+                    let whole = whole.filter(|_| header.buffers == 0);
+                    if let Some((data, rest)) = whole.and_then(|n| input.split_at_checked(n)) {
+                        frames.push_back(header.frame(data.to_vec(), Vec::new()));
+                        self.stage = Stage::START;
+                        input = rest;
+                        if input.is_empty() {
+                            return Ok(());
+                        }
+                        continue;
+                    }
                     self.stage = if header.buffers == 0 {
                         Stage::Body(Box::new(Body::new(header, Vec::new())))
                     } else {
@@ -152,15 +164,16 @@ impl Body {
     }
 
     fn into_frame(mut self) -> Frame {
-        let data = std::mem::take(&mut self.parts[0]);
-        self.parts.remove(0);
-        Frame {
-            kind: self.header.kind,
-            flags: self.header.flags,
-            seq: self.header.seq,
-            call: self.header.call,
-            payload: Payload { data, buffers: self.parts },
-        }
+        let buffers = self.parts.split_off(1);
+        let data = self.parts.pop().expect("the data is the first part");
+        self.header.frame(data, buffers)
+    }
+}
+
+impl Header {
+    fn frame(self, data: Vec<u8>, buffers: Vec<Vec<u8>>) -> Frame {
+        let Self { kind, flags, seq, call, .. } = self;
+        Frame { kind, flags, seq, call, payload: Payload { data, buffers } }
     }
 }
 

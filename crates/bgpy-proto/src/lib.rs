@@ -27,6 +27,7 @@ pub mod token;
 
 mod delivered;
 mod error;
+mod open;
 
 pub use client::ClientSession;
 pub use delivered::Delivered;

@@ -6,6 +6,9 @@ use std::io::IoSlice;
 /// Chunks up to this size are joined, so that a burst of small frames leaves in one write.
 const JOIN_BYTES: usize = 16 << 10;
 
+/// Chunks up to this size are kept for the next bytes; more would add up over idle connections.
+const SPARE_BYTES: usize = 1 << 10;
+
 /// Ordered bytes that wait to be written. Large parts keep the vector they came in.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -13,6 +16,8 @@ pub struct Outbox {
     /// Bytes of the first chunk that are written already.
     written: usize,
     bytes: usize,
+    /// The last small chunk that was written, to be filled again.
+    spare: Vec<u8>,
 }
 
 impl Outbox {
@@ -35,7 +40,11 @@ impl Outbox {
         self.bytes += bytes.len();
         match self.chunks.back_mut() {
             Some(last) if last.len() + bytes.len() <= JOIN_BYTES => last.extend_from_slice(bytes),
-            _ => self.chunks.push_back(bytes.to_vec()),
+            _ => {
+                let mut chunk = std::mem::take(&mut self.spare);
+                chunk.extend_from_slice(bytes);
+                self.chunks.push_back(chunk);
+            }
         }
     }
 
@@ -91,7 +100,11 @@ impl Outbox {
             }
             count -= left;
             self.written = 0;
-            self.chunks.pop_front();
+            if let Some(mut chunk) = self.chunks.pop_front().filter(|c| c.capacity() <= SPARE_BYTES)
+            {
+                chunk.clear();
+                self.spare = chunk;
+            }
         }
     }
 }

@@ -71,7 +71,9 @@ impl Sender {
         match &mut self.seal {
             None => {
                 out.extend(&header.encode());
-                out.push(table.collect());
+                if buffers > 0 {
+                    out.push(table.collect());
+                }
                 out.push(payload.data);
                 payload.buffers.into_iter().for_each(|buffer| out.push(buffer));
             }

@@ -1,6 +1,6 @@
 //! A server's session: checks the requests and keeps what each caller wants to hear.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
@@ -8,6 +8,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::hello::ClientHello;
 use crate::limits::CALLS_PER_CONNECTION_MAX;
+use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::record::{Receiver, Sender};
 use crate::status::Status;
@@ -47,6 +48,11 @@ pub enum Request {
         /// Its argument.
         message: Delivered,
     },
+    /// Drop a call that does not run yet.
+    Cancel {
+        /// The call.
+        id: u64,
+    },
     /// Answer with the status.
     Status {
         /// The request's id.
@@ -65,7 +71,7 @@ pub struct ServerSession {
     frames: VecDeque<Frame>,
     requests: VecDeque<Request>,
     last_call: u64,
-    open: HashMap<u64, Open>,
+    open: OpenCalls<Open>,
 }
 
 /// A call whose caller still listens.
@@ -92,7 +98,7 @@ impl ServerSession {
             frames: VecDeque::new(),
             requests: VecDeque::new(),
             last_call: 0,
-            open: HashMap::new(),
+            open: OpenCalls::default(),
         }
     }
 
@@ -120,21 +126,20 @@ impl ServerSession {
 
     /// Tells the caller that its call is accepted, unless it was told.
     pub fn ack(&mut self, call: u64) {
-        let Some(open) = self.open.get_mut(&call) else { return };
+        let Some(open) = self.open.get_mut(call) else { return };
         if open.acked {
             return;
         }
         open.acked = true;
         if open.want == Want::Ack {
-            self.open.remove(&call);
+            self.open.remove(call);
         }
         self.send(Frame::bare(Kind::Ack, call));
     }
 
-    /// Whether the caller would still take a response. If it never would, because it asked for none
-    /// or cancelled, encoding one is in vain.
+    /// Whether the caller would still take a response.
     pub fn wants_response(&self, call: u64) -> bool {
-        self.open.get(&call).is_some_and(Open::wants_response)
+        self.open.get(call).is_some_and(Open::wants_response)
     }
 
     /// Sends a response of the task; `false` when the caller does not listen (any more). It implies
@@ -148,7 +153,7 @@ impl ServerSession {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
-        let Some(open) = self.open.get_mut(&call).filter(|open| open.wants_response()) else {
+        let Some(open) = self.open.get_mut(call).filter(|open| open.wants_response()) else {
             return Ok(false);
         };
         let last = open.want == Want::First;
@@ -159,14 +164,14 @@ impl ServerSession {
         open.next_seq = seq.wrapping_add(1);
         open.acked = true;
         if last {
-            self.open.remove(&call);
+            self.open.remove(call);
         }
         Ok(true)
     }
 
     /// Tells the caller that its call has ended. `already` marks an INIT that changed nothing.
     pub fn end(&mut self, call: u64, already: bool) {
-        if self.open.remove(&call).is_some() {
+        if self.open.remove(call).is_some() {
             let flags = if already { flag::ALREADY } else { 0 };
             self.send(Frame { flags, ..Frame::bare(Kind::End, call) });
         }
@@ -174,7 +179,7 @@ impl ServerSession {
 
     /// Tells the caller that its call has failed; `false` when it does not listen (any more).
     pub fn fail(&mut self, call: u64, failure: &Failure) -> bool {
-        let listens = self.open.remove(&call).is_some();
+        let listens = self.open.remove(call).is_some();
         if listens {
             let payload = failure.encode().into();
             self.send(Frame { payload, ..Frame::bare(Kind::Error, call) });
@@ -195,7 +200,9 @@ impl ServerSession {
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Frame { kind, flags, seq: _, call, payload } = frame;
         if kind == Kind::Cancel {
-            self.open.remove(&call);
+            if self.open.remove(call).is_some() {
+                self.requests.push_back(Request::Cancel { id: call });
+            }
             return Ok(());
         }
         if call <= self.last_call {

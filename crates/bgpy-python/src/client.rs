@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy::client::ClientOptions;
 use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Status, Token, Wait};
@@ -375,7 +375,7 @@ impl Client {
     /// The connection. The client's lock is only ever taken with the GIL held: a thread that forks
     /// holds the GIL, so that the child never finds the lock taken.
     fn link(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
-        if let Some(link) = self.client.current() {
+        if let Some(link) = self.client.current(Instant::now()) {
             return Ok(link);
         }
         let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;

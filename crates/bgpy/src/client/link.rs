@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::sync::{lock, try_lock};
 const READ_BYTES: usize = 64 << 10;
 
 /// After this long without traffic, a connection is looked at before it is used again.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE_MS: u64 = 1000;
 
 /// One connection.
 #[derive(Debug)]
@@ -31,7 +32,12 @@ pub struct Link {
     socket: Socket,
     server: String,
     hello: ServerHello,
+    /// The fork generation of the process that opened it.
     process: u32,
+    opened: Instant,
+    /// Milliseconds from `opened` to the last use.
+    used_ms: AtomicU64,
+    is_lost: AtomicBool,
     state: Mutex<LinkState>,
     answered: Condvar,
     /// Held by the caller that reads for all.
@@ -47,12 +53,13 @@ struct LinkState {
     writing: bool,
     /// Callers that sleep until the one that reads wakes them.
     sleepers: usize,
-    used: Instant,
 }
 
 #[derive(Debug)]
 struct Reading {
     buffer: Vec<u8>,
+    /// Whether something came since `heard` was last set. The clock is read only when nothing comes.
+    fresh: bool,
     heard: Instant,
     /// When the server was asked for a sign of life that has not come yet.
     pinged: Option<Instant>,
@@ -83,16 +90,18 @@ impl Link {
             socket,
             server,
             hello: session.server().clone(),
-            process: std::process::id(),
-            state: Mutex::new(LinkState {
-                session,
-                lost: None,
-                writing: false,
-                sleepers: 0,
-                used: now,
-            }),
+            process: platform::fork_generation(),
+            opened: now,
+            used_ms: AtomicU64::new(0),
+            is_lost: AtomicBool::new(false),
+            state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
             answered: Condvar::new(),
-            reading: Mutex::new(Reading { buffer: Vec::new(), heard: now, pinged: None }),
+            reading: Mutex::new(Reading {
+                buffer: Vec::new(),
+                fresh: false,
+                heard: now,
+                pinged: None,
+            }),
         }
     }
 
@@ -102,19 +111,14 @@ impl Link {
     }
 
     /// Whether calls can be made: it belongs to this process (and not to the parent it was forked
-    /// from) and, as far as one can tell, to a server that lives.
-    pub fn is_usable(&self) -> bool {
-        if self.process != std::process::id() {
+    /// from) and, as far as one can tell, to a server that lives. `now` counts as a use.
+    pub fn is_usable(&self, now: Instant) -> bool {
+        if self.process != platform::fork_generation() || self.is_lost.load(Ordering::Acquire) {
             return false;
         }
-        let mut state = lock(&self.state);
-        if state.lost.is_some() {
-            return false;
-        }
-        let idle = state.used.elapsed() > IDLE;
-        state.used = Instant::now();
-        drop(state);
-        !idle || self.is_connected()
+        let now_ms = now.saturating_duration_since(self.opened).as_millis() as u64;
+        let used_ms = self.used_ms.swap(now_ms, Ordering::Relaxed);
+        now_ms.saturating_sub(used_ms) <= IDLE_MS || self.is_connected()
     }
 
     /// Looks whether the server has closed the connection while nobody was reading.
@@ -306,7 +310,7 @@ impl Link {
         let result = self.write(outbox, wait);
         let mut state = lock(&self.state);
         state.writing = false;
-        self.wake_sleepers(state);
+        self.wake_sleepers(&state);
         result
     }
 
@@ -352,9 +356,11 @@ impl Link {
         match platform::wait(&self.socket, true, true, slice) {
             Ok(ready) if ready.readable => {
                 if let Some(mut reading) = try_lock(&self.reading) {
-                    self.read(&mut reading)?;
+                    self.read(&mut reading).map_err(|lost| self.lost(lost))?;
                     *moved = Instant::now();
-                    self.wake_sleepers(lock(&self.state));
+                    let state = lock(&self.state);
+                    drop(reading);
+                    self.wake_sleepers(&state);
                 }
             }
             Ok(_) => {}
@@ -374,19 +380,15 @@ impl Link {
     /// Waits for something to happen to a call.
     fn next_event(&self, call: u64, wait: &Wait<'_>) -> Result<Event, WaitEnd> {
         loop {
-            if let Some(mut reading) = try_lock(&self.reading) {
-                let outcome = self.read_until(call, &mut reading, wait);
-                drop(reading);
-                // Whoever slept while this thread was reading has to read for itself now.
-                self.wake_sleepers(lock(&self.state));
-                return outcome;
+            if let Some(reading) = try_lock(&self.reading) {
+                return self.read_until(call, reading, wait);
             }
             let mut state = lock(&self.state);
             if let Some(event) = state.event(call)? {
                 return Ok(event);
             }
-            // With the state locked, the reader cannot leave unnoticed: it wakes the sleepers after
-            // it has let go of the reading.
+            // With the state locked, the reader cannot leave unnoticed: it lets go of the reading
+            // with the state locked as well, and wakes the sleepers then.
             if try_lock(&self.reading).is_some() {
                 continue;
             }
@@ -402,59 +404,65 @@ impl Link {
     fn read_until(
         &self,
         call: u64,
-        reading: &mut Reading,
+        mut reading: MutexGuard<'_, Reading>,
         wait: &Wait<'_>,
     ) -> Result<Event, WaitEnd> {
         // Silence counts from when somebody began to listen.
         reading.heard = reading.heard.max(wait.since());
-        loop {
-            if let Some(event) = lock(&self.state).event(call)? {
-                return Ok(event);
+        let mut state = lock(&self.state);
+        let outcome = loop {
+            match state.event(call) {
+                Ok(None) => drop(state),
+                Ok(Some(event)) => break Ok(event),
+                Err(end) => break Err(end),
             }
-            let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
-            // The socket itself wakes up after SLICE; a shorter wait needs a poll before.
-            if slice < SLICE {
-                match platform::wait(&self.socket, true, false, slice) {
-                    Ok(ready) if ready.readable => {}
-                    Ok(_) => continue,
-                    Err(error) if is_pause(error.kind()) => {
-                        if wait.is_interrupted() {
-                            return Err(WaitEnd::Interrupted);
-                        }
-                        continue;
-                    }
-                    Err(error) => return Err(WaitEnd::Lost(self.lose(Lost::Io(error.kind())))),
-                }
+            let outcome = self.read_for(&mut reading, wait);
+            state = lock(&self.state);
+            if let Err(end) = outcome {
+                break Err(end);
             }
-            if !self.read(reading).map_err(|_| self.lost_end())? {
-                if wait.is_interrupted() {
-                    return Err(WaitEnd::Interrupted);
-                }
-                self.watch(reading)?;
-            }
+            self.wake_sleepers(&state);
+        };
+        // Whoever slept while this thread was reading has to read for itself now.
+        drop(reading);
+        self.wake_sleepers(&state);
+        outcome
+    }
+
+    /// Waits for a slice of time for bytes from the server, and digests them.
+    fn read_for(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
+        // The socket itself wakes up after SLICE; a shorter wait needs a poll before.
+        let ready = slice == SLICE
+            || match platform::wait(&self.socket, true, false, slice) {
+                Ok(ready) => ready.readable,
+                Err(error) if is_pause(error.kind()) => false,
+                Err(error) => return Err(WaitEnd::Lost(self.lose(Lost::Io(error.kind())))),
+            };
+        if ready && self.read(reading).map_err(WaitEnd::Lost)? {
+            return Ok(());
         }
+        if wait.is_interrupted() {
+            return Err(WaitEnd::Interrupted);
+        }
+        self.watch(reading)
     }
 
     /// Reads once; `false` when nothing came within a slice of time.
-    fn read(&self, reading: &mut Reading) -> Result<bool, CallError> {
+    fn read(&self, reading: &mut Reading) -> Result<bool, Lost> {
         if reading.buffer.is_empty() {
             reading.buffer = vec![0; READ_BYTES];
         }
         match (&self.socket).read(&mut reading.buffer) {
-            Ok(0) => Err(self.lost(self.lose(Lost::Closed))),
+            Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
-                reading.heard = Instant::now();
+                reading.fresh = true;
                 reading.pinged = None;
-                let mut state = lock(&self.state);
-                if let Err(error) = state.session.feed(&reading.buffer[..count]) {
-                    drop(state);
-                    return Err(self.lost(self.lose(Lost::Protocol(error))));
-                }
-                self.wake_sleepers(state);
-                Ok(true)
+                let fed = lock(&self.state).session.feed(&reading.buffer[..count]);
+                fed.map(|()| true).map_err(|error| self.lose(Lost::Protocol(error)))
             }
             Err(error) if is_pause(error.kind()) => Ok(false),
-            Err(error) => Err(self.lost(self.lose(Lost::Io(error.kind())))),
+            Err(error) => Err(self.lose(Lost::Io(error.kind()))),
         }
     }
 
@@ -462,6 +470,9 @@ impl Link {
     fn watch(&self, reading: &mut Reading) -> Result<(), WaitEnd> {
         let after = Duration::from_millis(limits::PING_AFTER_MS);
         let silence = Duration::from_millis(limits::SILENCE_MS);
+        if std::mem::take(&mut reading.fresh) {
+            reading.heard = Instant::now();
+        }
         match reading.pinged {
             Some(pinged) if pinged.elapsed() > silence - after => {
                 Err(WaitEnd::Lost(self.lose(Lost::Silent(silence))))
@@ -485,7 +496,7 @@ impl Link {
         }
     }
 
-    fn wake_sleepers(&self, state: MutexGuard<'_, LinkState>) {
+    fn wake_sleepers(&self, state: &LinkState) {
         if state.sleepers > 0 {
             self.answered.notify_all();
         }
@@ -497,15 +508,12 @@ impl Link {
         let reason = state.lost.get_or_insert(reason).clone();
         // Whoever reads is woken by the end of the stream. A forked child shares the stream with
         // its parent and leaves it alone.
-        if self.process == std::process::id() {
+        self.is_lost.store(true, Ordering::Release);
+        if self.process == platform::fork_generation() {
             drop(self.socket.shutdown(std::net::Shutdown::Both));
         }
-        self.wake_sleepers(state);
+        self.wake_sleepers(&state);
         reason
-    }
-
-    fn lost_end(&self) -> WaitEnd {
-        WaitEnd::Lost(lock(&self.state).lost.clone().unwrap_or(Lost::Closed))
     }
 
     fn lost(&self, reason: Lost) -> CallError {
@@ -586,8 +594,11 @@ impl Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
+        if self.over {
+            return;
+        }
         let mut state = lock(&self.link.state);
-        if self.over || state.lost.is_some() || state.writing {
+        if state.lost.is_some() || state.writing {
             state.session.forget(self.id);
             return;
         }

@@ -5,6 +5,7 @@ mod link;
 mod wait;
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use bgpy_proto::{CallKind, Delivered, Id, Payload, Status, Token, Want, limits};
 
@@ -70,15 +71,15 @@ impl Client {
     /// # Errors
     /// [`ConnectError`].
     pub fn link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, ConnectError> {
-        match self.current() {
+        match self.current(wait.since()) {
             Some(link) => Ok(link),
             None => Ok(self.adopt(self.open(wait)?)),
         }
     }
 
     /// The connection, if it is open and belongs to this process. Never waits.
-    pub fn current(&self) -> Option<Arc<Link>> {
-        lock(&self.link).as_ref().filter(|link| link.is_usable()).cloned()
+    pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
+        lock(&self.link).as_ref().filter(|link| link.is_usable(now)).cloned()
     }
 
     /// Opens a connection that this client does not know yet.
@@ -92,7 +93,7 @@ impl Client {
     /// Makes a connection this client's own, unless another thread was faster. Never waits.
     pub fn adopt(&self, link: Link) -> Arc<Link> {
         let mut current = lock(&self.link);
-        if let Some(current) = current.as_ref().filter(|link| link.is_usable()) {
+        if let Some(current) = current.as_ref().filter(|link| link.is_usable(Instant::now())) {
             return current.clone();
         }
         current.insert(Arc::new(link)).clone()

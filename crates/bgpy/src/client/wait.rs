@@ -37,7 +37,8 @@ impl<'a> Wait<'a> {
         self.limit
     }
 
-    pub(crate) fn since(&self) -> Instant {
+    /// When the wait began.
+    pub fn since(&self) -> Instant {
         self.since
     }
 

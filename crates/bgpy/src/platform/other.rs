@@ -90,6 +90,10 @@ pub(crate) fn private_file() -> OpenOptions {
     OpenOptions::new()
 }
 
+pub(crate) fn fork_generation() -> u32 {
+    0
+}
+
 pub(crate) fn end_now() {
     std::process::exit(1);
 }

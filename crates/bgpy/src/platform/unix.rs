@@ -5,6 +5,8 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -181,6 +183,22 @@ pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
+}
+
+/// A number that differs between a process and its forked children. Asking for the process id
+/// instead would cost each call of a client a system call.
+pub(crate) fn fork_generation() -> u32 {
+    static GENERATION: AtomicU32 = AtomicU32::new(0);
+    static WATCH: Once = Once::new();
+    extern "C" fn in_child() {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
+    WATCH.call_once(|| {
+        // SAFETY: the handler only touches an atomic, which is allowed in a forked child.
+        let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        assert_eq!(failed, 0, "there is memory for one fork handler");
+    });
+    GENERATION.load(Ordering::Relaxed)
 }
 
 /// Ends this process at once, whatever its threads are doing.

@@ -1,7 +1,7 @@
 //! The calls of a server: which are accepted, which waits, which runs.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::{
     CallKind, Delivered, Failure, FailureCode, Request, ServerSession, State, Status, Want, limits,
@@ -13,7 +13,6 @@ pub(super) struct Waiting {
     pub(super) connection: usize,
     pub(super) id: u64,
     pub(super) kind: CallKind,
-    pub(super) want: Want,
     pub(super) message: Delivered,
 }
 
@@ -22,7 +21,14 @@ pub(super) struct Waiting {
 struct Running {
     connection: usize,
     id: u64,
-    since: Instant,
+    /// When it began, as far as the stand-in has noticed: the clock is not read for short calls.
+    since: Option<Instant>,
+}
+
+impl Running {
+    fn seconds(&self) -> f64 {
+        self.since.map_or(0.0, |since| since.elapsed().as_secs_f64())
+    }
 }
 
 /// Where the server stands, and what it has to do.
@@ -79,6 +85,7 @@ impl Calls {
     ) {
         match request {
             Request::Status { id } => session.status(id, &self.status()),
+            Request::Cancel { id } => self.cancel(connection, id),
             Request::Call { id, kind, want, message } => {
                 if let Err(failure) = self.check(kind, &message) {
                     session.fail(id, &failure);
@@ -90,8 +97,20 @@ impl Calls {
                 self.inits += u64::from(kind == CallKind::Init);
                 self.exiting |= kind == CallKind::Exit;
                 self.queue_bytes += message.bytes();
-                self.queue.push_back(Waiting { connection, id, kind, want, message });
+                self.queue.push_back(Waiting { connection, id, kind, message });
             }
+        }
+    }
+
+    /// Drops a call that waits. An EXIT stays: others may have been refused because of it.
+    fn cancel(&mut self, connection: usize, id: u64) {
+        let is_it = |call: &Waiting| {
+            call.connection == connection && call.id == id && call.kind != CallKind::Exit
+        };
+        let found = self.queue.iter().position(is_it).and_then(|index| self.queue.remove(index));
+        if let Some(call) = found {
+            self.queue_bytes -= call.message.bytes();
+            self.inits -= u64::from(call.kind == CallKind::Init);
         }
     }
 
@@ -115,8 +134,7 @@ impl Calls {
     pub(super) fn next(&mut self) -> Option<Waiting> {
         let call = self.queue.pop_front()?;
         self.queue_bytes -= call.message.bytes();
-        self.running =
-            Some(Running { connection: call.connection, id: call.id, since: Instant::now() });
+        self.running = Some(Running { connection: call.connection, id: call.id, since: None });
         Some(call)
     }
 
@@ -139,6 +157,13 @@ impl Calls {
         self.stopping = true;
         self.queue_bytes = 0;
         std::mem::take(&mut self.queue)
+    }
+
+    /// Notes that the running call takes its time: it began `before` now.
+    pub(super) fn takes_long(&mut self, before: Duration) {
+        if let Some(call) = &mut self.running {
+            call.since = call.since.or_else(|| Instant::now().checked_sub(before));
+        }
     }
 
     /// The call that runs and those that wait, by connection and id.
@@ -174,7 +199,7 @@ impl Calls {
         };
         Status {
             state,
-            busy_s: self.running.as_ref().map(|call| call.since.elapsed().as_secs_f64()),
+            busy_s: self.running.as_ref().map(Running::seconds),
             queue: self.queue.len() as u64,
             calls: self.done,
             clients: self.clients,

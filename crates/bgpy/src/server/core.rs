@@ -1,17 +1,16 @@
 //! Connections and calls of a server, behind one lock that is never held while waiting.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::ServerHandshake;
-use bgpy_proto::{
-    CallKind, Failure, Payload, ProtocolError, Psk, ServerHello, ServerSession, Want, limits,
-};
+use bgpy_proto::{Failure, Payload, ProtocolError, Psk, ServerHello, ServerSession, limits};
 use mio::{Interest, Registry, Token, Waker};
 
-use super::calls::{Calls, Waiting, stopping};
+use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
 use super::listen::Listener;
 use crate::journal::Journal;
@@ -26,11 +25,29 @@ const ACCEPT_TURN: usize = 64;
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often the size of the log is looked at: prints of tasks go to it unseen.
-const LOG_LOOK: Duration = Duration::from_secs(10);
-
 /// The first token of connections; smaller ones are the listeners'.
 const FIRST_CONNECTION: usize = 16;
+
+/// Tokens are counted up here, so that no peer can choose them to collide.
+type ByToken = BuildHasherDefault<TokenHasher>;
+
+#[derive(Default)]
+pub(super) struct TokenHasher(u64);
+
+impl Hasher for TokenHasher {
+    fn write(&mut self, _bytes: &[u8]) {
+        unreachable!("tokens are hashed as usize")
+    }
+
+    fn write_usize(&mut self, token: usize) {
+        // Fibonacci hashing: spreads counted numbers over the high bits, which the table looks at.
+        self.0 = (token as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 pub(super) struct Core {
     registry: Registry,
@@ -39,7 +56,7 @@ pub(super) struct Core {
     /// Listeners that may have connections to accept.
     acceptable: VecDeque<usize>,
     accept_again: Option<Instant>,
-    connections: HashMap<usize, Connection>,
+    connections: HashMap<usize, Connection, ByToken>,
     next_connection: usize,
     /// Connections in the order of their accept, with the time until which they must have shaken
     /// hands; some have, or are gone.
@@ -52,7 +69,6 @@ pub(super) struct Core {
     hello: ServerHello,
     message_bytes_max: u64,
     pub(super) journal: Journal,
-    log_look: Instant,
     /// What is to be done as soon as no more calls are accepted: the registry entry goes.
     retire: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -81,7 +97,7 @@ impl Core {
             acceptable: VecDeque::new(),
             accept_again: None,
             listeners,
-            connections: HashMap::new(),
+            connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
             handshakes: VecDeque::new(),
             handshakes_open: 0,
@@ -91,7 +107,6 @@ impl Core {
             hello,
             message_bytes_max,
             journal,
-            log_look: Instant::now() + LOG_LOOK,
             retire: Some(retire),
         })
     }
@@ -110,12 +125,12 @@ impl Core {
 
     /// Does a turn of work on everything that is ready.
     pub(super) fn proceed(&mut self, scratch: &mut [u8]) {
-        let now = Instant::now();
         for _ in 0..self.unread.len() {
             let Some(token) = self.unread.pop_front() else { break };
             self.read(token, scratch);
         }
-        if self.accept_again.is_some_and(|again| again <= now) {
+        // The clock is read only where it matters; a turn for a call needs it not.
+        if self.accept_again.is_some_and(|again| again <= Instant::now()) {
             self.accept_again = None;
             self.acceptable.extend(0..self.listeners.len());
         }
@@ -124,26 +139,23 @@ impl Core {
                 break;
             }
         }
-        self.expire_handshakes(now);
-        if self.log_look <= now {
-            self.log_look = now + LOG_LOOK;
-            self.journal.rotate_if_large();
+        if !self.handshakes.is_empty() {
+            self.expire_handshakes(Instant::now());
         }
         if self.calls.is_ending() {
             self.retire();
         }
     }
 
-    /// How long the poller may wait before there is something to do here.
-    pub(super) fn patience(&self) -> Duration {
+    /// How long the poller may wait before there is something to do here; none is for ever.
+    pub(super) fn patience(&self) -> Option<Duration> {
         if !self.unread.is_empty() || !self.acceptable.is_empty() {
-            return Duration::ZERO;
+            return Some(Duration::ZERO);
         }
         let handshake = self.handshakes.front().map(|(_, until)| *until);
-        let soonest = [handshake, self.accept_again].into_iter().flatten().min();
-        let soonest = soonest.map_or(self.log_look, |soonest| soonest.min(self.log_look));
+        let soonest = [handshake, self.accept_again].into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
-        soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1)
+        Some(soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
 
     /// Accepts what waits; `false` when others should get their turn first.
@@ -308,25 +320,10 @@ impl Core {
         self.calls.has_waiting() || self.calls.is_stopping()
     }
 
-    /// The call to run now. Calls whose callers have taken them back are dropped.
-    pub(super) fn next_call(&mut self) -> Option<Waiting> {
-        loop {
-            let call = self.calls.next()?;
-            let taken_back = call.want != Want::Ack
-                && call.kind != CallKind::Exit
-                && self.connections.contains_key(&call.connection)
-                && !self.wants_response(call.connection, call.id);
-            if !taken_back {
-                return Some(call);
-            }
-            self.calls.finish(call.kind, false);
-            self.journal.info(format_args!("call {} was taken back before it ran", call.id));
-        }
-    }
-
     /// Acks the running call and those that wait, because it will take a while.
-    pub(super) fn ack_all(&mut self) {
+    pub(super) fn ack_all(&mut self, running_for: Duration) {
         self.calls.ack_at_once = true;
+        self.calls.takes_long(running_for);
         let calls: Vec<_> = self.calls.accepted().collect();
         for (connection, id) in calls {
             self.with_session(connection, |session| session.ack(id));

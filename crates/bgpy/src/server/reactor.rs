@@ -16,7 +16,7 @@ use mio::{Events, Poll, Token, Waker};
 use super::calls::{Waiting, not_initialized};
 use super::core::{Core, CoreParts};
 use super::executor::{Executor, Reply};
-use super::standin::StandIn;
+use super::standin::{LOG_LOOK, StandIn};
 use super::{Ended, signal};
 use crate::platform;
 use crate::sync::{lock, try_lock};
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) turns: AtomicU64,
     /// Whether the executing thread is busy with something else than polling.
     pub(super) away: AtomicBool,
+    /// Times that the stand-in has led.
+    relieved: AtomicU64,
     /// Whether the executing thread wants to lead (again).
     executor_waits: AtomicBool,
     stopped_by_signal: AtomicBool,
@@ -50,7 +52,7 @@ pub(super) struct Leader {
     poll: Poll,
     events: Events,
     scratch: Vec<u8>,
-    patience: Duration,
+    patience: Option<Duration>,
     signals: signal::Receiver,
 }
 
@@ -73,7 +75,7 @@ impl Shared {
             poll,
             events: Events::with_capacity(256),
             scratch: vec![0; SCRATCH_BYTES],
-            patience: Duration::ZERO,
+            patience: Some(Duration::ZERO),
             signals,
         };
         let shared = Arc::new(Self {
@@ -83,6 +85,7 @@ impl Shared {
             standin: StandIn::default(),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
+            relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),
             stopped_by_signal: AtomicBool::new(false),
         });
@@ -111,11 +114,12 @@ impl Shared {
         }
         let mut exit = Ok(());
         loop {
+            let relieved = self.relieved.load(Ordering::SeqCst);
             let mut core = lock(&self.core);
             if core.calls.is_stopping() {
                 break;
             }
-            let next = core.next_call();
+            let next = core.calls.next();
             let initialized = core.calls.is_initialized();
             drop(core);
             match next {
@@ -127,7 +131,7 @@ impl Shared {
                         exit = outcome;
                     }
                 }
-                None => self.lead(executor),
+                None => self.lead(executor, relieved),
             }
         }
         if self.stopped_by_signal.load(Ordering::SeqCst) && lock(&self.core).calls.is_initialized()
@@ -140,8 +144,8 @@ impl Shared {
         exit.map_or_else(Ended::ExitTask, |()| Ended::Orderly)
     }
 
-    /// Polls until there is work.
-    fn lead(&self, executor: &mut dyn Executor) {
+    /// Polls until there is work. There was none when the stand-in had led `relieved` times.
+    fn lead(&self, executor: &mut dyn Executor, relieved: u64) {
         self.executor_waits.store(true, Ordering::SeqCst);
         let mut leader = try_lock(&self.leader).unwrap_or_else(|| {
             self.wake();
@@ -150,7 +154,8 @@ impl Shared {
         self.executor_waits.store(false, Ordering::SeqCst);
         self.away.store(false, Ordering::SeqCst);
         // The stand-in may have taken in calls until a moment ago.
-        let mut work = lock(&self.core).has_work();
+        let mut work =
+            self.relieved.load(Ordering::SeqCst) != relieved && lock(&self.core).has_work();
         while !work {
             self.turns.fetch_add(1, Ordering::Relaxed);
             let turn = leader.turn(self);
@@ -165,13 +170,20 @@ impl Shared {
     }
 
     /// Polls for the executing thread until that wants to poll itself.
-    pub(super) fn stand_in(&self) {
+    pub(super) fn stand_in(&self, running_for: Duration) {
         let Some(mut leader) = try_lock(&self.leader) else { return };
-        lock(&self.core).ack_all();
+        lock(&self.core).ack_all(running_for);
+        let (journal, mut looked) = (self.journal(), Instant::now());
         while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
+            leader.patience = Some(leader.patience.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
             leader.turn(self);
+            if looked.elapsed() >= LOG_LOOK {
+                looked = Instant::now();
+                journal.rotate_if_large();
+            }
         }
         lock(&self.core).calls.ack_at_once = false;
+        self.relieved.fetch_add(1, Ordering::SeqCst);
     }
 
     fn execute(
@@ -230,7 +242,7 @@ impl Shared {
         let mut leader = lock(&self.leader);
         lock(&self.core).retire();
         while Instant::now() < until && lock(&self.core).has_backlog() {
-            leader.patience = leader.patience.min(Duration::from_millis(100));
+            leader.patience = Some(Duration::from_millis(100));
             leader.turn(self);
         }
     }
@@ -273,7 +285,7 @@ impl Leader {
     /// Waits for the sockets, and serves those that are ready.
     fn turn(&mut self, shared: &Shared) -> Turn {
         let mut signalled = false;
-        if let Err(error) = self.poll.poll(&mut self.events, Some(self.patience)) {
+        if let Err(error) = self.poll.poll(&mut self.events, self.patience) {
             signalled = error.kind() == io::ErrorKind::Interrupted;
             self.events.clear();
         }

@@ -14,6 +14,9 @@ use super::reactor::Shared;
 /// A task that runs this long is stood in for.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How often the size of the log is looked at: prints of tasks go to it unseen.
+pub(super) const LOG_LOOK: Duration = Duration::from_secs(1);
+
 /// Looks without a call after which the thread goes to sleep.
 const QUIET_LOOKS: u32 = 50;
 
@@ -62,9 +65,11 @@ impl StandIn {
     }
 
     fn watch(&self, shared: &Shared) {
+        let journal = shared.journal();
         while !self.is_over() {
             if !self.armed.load(Ordering::SeqCst) {
-                thread::park();
+                thread::park_timeout(LOG_LOOK);
+                journal.rotate_if_large();
                 continue;
             }
             let mut quiet = 0;
@@ -77,7 +82,7 @@ impl StandIn {
                     (false, false) => quiet += 1,
                     (false, true) => {
                         quiet = 0;
-                        shared.stand_in();
+                        shared.stand_in(LOOK);
                     }
                 }
             }

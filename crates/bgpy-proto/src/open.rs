@@ -1,0 +1,47 @@
+//! The calls of a connection that are not over yet.
+
+use std::collections::VecDeque;
+
+/// Values by id. Ids only grow, so that the order of insertion is the order of ids, and a search
+/// needs no hashing; most of the time one call is open, and nothing is allocated for the next.
+#[derive(Debug)]
+pub(crate) struct OpenCalls<T> {
+    calls: VecDeque<(u64, T)>,
+}
+
+impl<T> Default for OpenCalls<T> {
+    fn default() -> Self {
+        Self { calls: VecDeque::new() }
+    }
+}
+
+impl<T> OpenCalls<T> {
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Adds a call whose id is above all that were added before.
+    pub(crate) fn insert(&mut self, id: u64, call: T) {
+        debug_assert!(self.calls.back().is_none_or(|(last, _)| *last < id), "ids grow");
+        self.calls.push_back((id, call));
+    }
+
+    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
+        let index = self.index(id)?;
+        Some(&mut self.calls[index].1)
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<&T> {
+        let index = self.index(id)?;
+        Some(&self.calls[index].1)
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
+        let index = self.index(id)?;
+        self.calls.remove(index).map(|(_, call)| call)
+    }
+
+    fn index(&self, id: u64) -> Option<usize> {
+        self.calls.binary_search_by_key(&id, |(id, _)| *id).ok()
+    }
+}
