@@ -25,12 +25,9 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     journal.take_output()?;
     // What a crash of the interpreter has to say belongs in the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
-    match serve(py, &config, journal, Some(reporter)) {
-        Ok(Ended::Orderly) => Ok(0),
-        Ok(Ended::Start(_) | Ended::ExitTask(_)) => Ok(1),
-        // The parent has been told, and the log too.
-        Err(_) => Ok(1),
-    }
+    // The parent has been told of an error, and the log too.
+    let orderly = matches!(serve(py, &config, journal, Some(reporter))?, Ok(Ended::Orderly));
+    Ok(i32::from(!orderly))
 }
 
 /// Lets the server import what its parent could, after what it finds by itself.

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use bgpy::spawn::Config;
-use bgpy::{Ended, Journal};
-use bgpy_cli::Interpreter;
+use bgpy::{Ended, Journal, Level};
+use bgpy_cli::{Exit, Interpreter};
 use pyo3::prelude::*;
 
 use crate::server::serve;
@@ -31,20 +31,30 @@ struct ThisInterpreter;
 impl Interpreter for ThisInterpreter {
     fn serve(&self, config: Config) -> u8 {
         Python::attach(|py| {
-            let level = config.log_level.parse().unwrap_or(bgpy::Level::Info);
+            let level = config.log_level.parse().unwrap_or(Level::Info);
             let journal = match &config.log_file {
-                None => Ok(Journal::stderr(level)),
-                Some(path) => Journal::file(level, path),
+                None => Journal::stderr(level),
+                Some(path) => match Journal::file(level, path) {
+                    Ok(journal) => journal,
+                    Err(error) => {
+                        let path = path.display();
+                        let text = format_args!("cannot write the log file '{path}': {error}");
+                        return bgpy_cli::error(text, Exit::Failed).code();
+                    }
+                },
             };
-            let outcome = journal.map_err(PyErr::from).and_then(|j| serve(py, &config, j, None));
-            match outcome {
-                Ok(Ended::Orderly) => 0,
-                Ok(Ended::Start(_) | Ended::ExitTask(_)) => 1,
-                Err(error) => {
-                    eprintln!("error: {}", error.value(py));
-                    1
+            let exit = match serve(py, &config, journal, None) {
+                Ok(Ok(Ended::Orderly)) => Exit::Done,
+                Ok(Ok(Ended::Start(failure))) => {
+                    bgpy_cli::error(format_args!("the tasks do not start: {failure}"), Exit::Failed)
                 }
-            }
+                Ok(Ok(Ended::ExitTask(failure))) => {
+                    bgpy_cli::error(format_args!("exit_task failed: {failure}"), Exit::Failed)
+                }
+                Ok(Err(error)) => bgpy_cli::error(&error, Exit::from(&error)),
+                Err(error) => bgpy_cli::error(error.value(py), Exit::Failed),
+            };
+            exit.code()
         })
     }
 

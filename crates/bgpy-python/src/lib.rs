@@ -7,6 +7,7 @@
 mod arguments;
 mod background;
 mod client;
+mod command;
 mod decode;
 mod encode;
 mod errors;
@@ -28,6 +29,7 @@ mod _bgpy {
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
+    use super::command::main;
     #[pymodule_export]
     use super::pickle::Buffer;
     #[pymodule_export]

@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use bgpy::spawn::{self, Background, Config, Report, Reporter};
-use bgpy::{CallError, CallKind, ConnectError, Ended, Journal, ServerOptions, Token, Value};
+use bgpy::{
+    CallError, CallKind, ConnectError, Ended, Journal, ServeError, ServerOptions, Token, Value,
+};
 use pyo3::prelude::*;
 
 use crate::arguments::{address, level, limit, waiting};
@@ -141,7 +143,9 @@ impl Server {
                 )
             })?;
         let mut command = Command::new(interpreter);
-        command.args(["-m", "bgpy._background", &format!("{}:{}", self.host, self.port)]);
+        // -P keeps files of the working directory from passing for modules of Python.
+        let place = address(py, &self.host, self.port, true)?.to_string();
+        command.args(["-P", "-m", "bgpy._background", &place]);
         let mut config = self.config();
         config.search_path = sys.getattr("path")?.extract()?;
         let started = waiting(py, limit(py, timeout)?, |wait| spawn::start(command, config, wait))?;
@@ -168,7 +172,7 @@ impl Server {
             None => Journal::stderr(level),
             Some(_) => crate::arguments::journal(py, level, self.log_file.as_ref())?,
         };
-        match serve(py, &self.config(), journal, None)? {
+        match serve(py, &self.config(), journal, None)?.map_err(|error| serve_error(py, &error))? {
             Ended::Orderly => Ok(()),
             Ended::Start(failure) => Err(error(py, "StartError", told(&failure))),
             Ended::ExitTask(failure) => Err(error(py, "RemoteError", told(&failure))),
@@ -366,7 +370,7 @@ pub fn serve(
     config: &Config,
     journal: Journal,
     reporter: Option<Reporter>,
-) -> PyResult<Ended> {
+) -> PyResult<Result<Ended, ServeError>> {
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
         auth: config.auth,
@@ -385,7 +389,7 @@ pub fn serve(
                 let (kind, message) = (error.kind().to_owned(), error.to_string());
                 reporter.report(&Report::Failed { kind, message });
             }
-            return Err(serve_error(py, &error));
+            return Ok(Err(error));
         }
     };
     let ready = Report::Ready { pid: std::process::id(), address: server.address() };
@@ -401,7 +405,7 @@ pub fn serve(
     if let Some(handlers) = handlers {
         handlers.remove(py)?;
     }
-    Ok(ended)
+    Ok(Ok(ended))
 }
 
 fn told(failure: &bgpy::Failure) -> String {

@@ -119,6 +119,11 @@ fn load<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
     let path: PathBuf = std::path::absolute(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let name = format!("bgpy_tasks_{name}");
+    // What lies beside the file can be imported from it, as from a script.
+    let search_path = py.import("sys")?.getattr("path")?;
+    if let Some(directory) = path.parent().filter(|d| !search_path.contains(d).unwrap_or(true)) {
+        search_path.call_method1("append", (directory,))?;
+    }
     let util = py.import("importlib.util")?;
     let loader =
         py.import("importlib.machinery")?.getattr("SourceFileLoader")?.call1((&name, &path))?;

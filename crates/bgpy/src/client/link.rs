@@ -212,21 +212,14 @@ impl Link {
     /// Waits until the server closes the connection, which it does when it ends.
     ///
     /// # Errors
-    /// [`CallError::Timeout`] and [`CallError::Interrupted`].
+    /// [`CallError`], also when the connection is lost in another way than by the server's end.
     pub fn wait_closed(&self, wait: &Wait<'_>) -> Result<(), CallError> {
-        loop {
-            match self.ping(wait) {
-                Err(CallError::Lost { .. }) => return Ok(()),
-                Err(error) => return Err(error),
-                Ok(()) => {}
-            }
-            // An answer to nothing: it comes only when the connection is lost.
-            let mut never = Call { link: self, id: u64::MAX, accepted: true, over: true };
-            match never.event(wait) {
-                Err(CallError::Lost { .. }) => return Ok(()),
-                Err(error) => return Err(error),
-                Ok(_) => {}
-            }
+        // An answer to nothing: it comes only when the connection is lost.
+        let mut never = Call { link: self, id: u64::MAX, accepted: true, over: true };
+        match never.event(wait) {
+            Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(event) => Err(never.failed(event)),
         }
     }
 

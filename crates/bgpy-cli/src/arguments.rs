@@ -1,0 +1,178 @@
+//! The arguments: reads them, and explains them when asked or when they are wrong.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+
+use crate::commands::server::Server;
+use crate::commands::terminate::Terminate;
+use crate::exit::Exit;
+use crate::output;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "bgpy",
+    version = bgpy::VERSION,
+    about = "Keep a piece of Python or Rust alive in the background and call it from anywhere",
+    after_help = "\
+Examples:
+  bgpy server 127.0.0.1 54321                   wait for clients of this machine
+  bgpy server 0.0.0.0 54321 --token             wait for clients of all machines, ask for the token
+  bgpy server 127.0.0.1 54321 -i tasks.py       start with the tasks of a file
+  bgpy terminate 127.0.0.1 54321 --timeout 10   end it
+
+The token is taken from BGPY_TOKEN, or asked for with --token. It is never an argument, because
+other users of the machine can read those."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Server(Server),
+    Terminate(Terminate),
+    /// Print the version
+    Version,
+}
+
+/// Reads the arguments. Help that was asked for ends the command too, with [`Exit::Done`].
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Command, Exit> {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => Ok(arguments.command),
+        Err(error) if gives_token(&error) => {
+            let text = "--token takes no value, because other users of the machine could read it: \
+                        type it when it is asked for, or set BGPY_TOKEN";
+            Err(output::error(text, Exit::Usage))
+        }
+        Err(error) => {
+            // Nobody may be reading any more.
+            drop(error.print());
+            Err(if error.use_stderr() { Exit::Usage } else { Exit::Done })
+        }
+    }
+}
+
+/// A file that was given; the package 0.3 wrote `None` for none.
+pub(crate) fn file(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.filter(|path| path != OsStr::new("None"))
+}
+
+/// Whether a token was written behind `--token`, which clap would repeat in its message.
+fn gives_token(error: &clap::Error) -> bool {
+    let argument = error.get(ContextKind::InvalidArg);
+    error.kind() == ErrorKind::TooManyValues
+        && matches!(argument, Some(ContextValue::String(name)) if name.contains("--token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bgpy::Level;
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, clap::Error> {
+        Arguments::try_parse_from(line.split(' ')).map(|arguments| arguments.command)
+    }
+
+    fn server(line: &str) -> Server {
+        match read(line) {
+            Ok(Command::Server(server)) => server,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn terminate(line: &str) -> Terminate {
+        match read(line) {
+            Ok(Command::Terminate(terminate)) => terminate,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn refusal(line: &str) -> String {
+        let error = read(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        error.to_string()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn server_takes_short_and_long_options() {
+        let short = server("bgpy server localhost 0 -t -l debug -f a.log -i tasks.py");
+        assert!(short.token && !short.no_auth && !short.allow_weak_token);
+        assert_eq!((short.host.as_str(), short.port), ("localhost", 0));
+        assert_eq!(short.log_level, Level::Debug);
+        assert_eq!(file(short.log_file), Some("a.log".into()));
+        assert_eq!(file(short.init_file), Some("tasks.py".into()));
+        let long = server(
+            "bgpy server ::1 65535 --log-level=WARNING --log-file=a.log --init-file=tasks.py \
+             --no-auth --allow-weak-token",
+        );
+        assert!(!long.token && long.no_auth && long.allow_weak_token);
+        assert_eq!((long.port, long.log_level), (65535, Level::Warning));
+    }
+
+    #[test]
+    fn none_is_no_file() {
+        let old = server("bgpy server 127.0.0.1 1 --log-file=None --init-file=None");
+        assert_eq!((file(old.log_file), file(old.init_file)), (None, None));
+        let plain = server("bgpy server 127.0.0.1 1");
+        assert_eq!((file(plain.log_file), plain.log_level), (None, Level::Info));
+    }
+
+    #[test]
+    fn terminate_takes_its_options() {
+        let options = terminate("bgpy terminate h 1 -t -l ERROR -f c.log --timeout 0.25");
+        assert!(options.token);
+        assert_eq!(options.timeout, Some(Duration::from_millis(250)));
+        assert_eq!(terminate("bgpy terminate h 1").timeout, None);
+    }
+
+    #[test]
+    fn a_refusal_names_what_is_wrong() {
+        for (line, part) in [
+            ("bgpy server h 65536", "'65536'"),
+            ("bgpy server h -1", "'-1'"),
+            ("bgpy server 54321 localhost", "'localhost'"),
+            ("bgpy terminate h 0", "'0'"),
+            ("bgpy server h 1 -l loud", "'loud'"),
+            ("bgpy server h 1 --token --no-auth", "--no-auth"),
+            ("bgpy server h", "<PORT>"),
+            ("bgpy serve h 1", "'serve'"),
+            ("bgpy terminate h 1 --timeout 0", "'0'"),
+            ("bgpy terminate h 1 --timeout -3", "'-3'"),
+            ("bgpy terminate h 1 --timeout inf", "'inf'"),
+            ("bgpy terminate h 1 --timeout soon", "'soon'"),
+        ] {
+            let text = refusal(line);
+            assert!(text.contains(part), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_token_as_an_argument_is_recognised() {
+        assert!(gives_token(&read("bgpy server h 1 --token=secret").unwrap_err()));
+        assert!(!gives_token(&read("bgpy server h 1 --no-auth=secret").unwrap_err()));
+        assert!(!gives_token(&read("bgpy server h 70000").unwrap_err()));
+    }
+
+    #[test]
+    fn help_and_version_are_no_errors() {
+        for line in ["bgpy --help", "bgpy -h", "bgpy server -h", "bgpy terminate -h", "bgpy -V"] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 0, "{line}");
+        }
+        let version = read("bgpy --version").unwrap_err().to_string();
+        assert_eq!(version, format!("bgpy {}\n", bgpy::VERSION));
+    }
+}

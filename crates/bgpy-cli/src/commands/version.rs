@@ -1,0 +1,10 @@
+//! `bgpy version`.
+
+use crate::exit::Exit;
+use crate::output;
+
+/// Prints the version.
+pub(crate) fn run() -> Exit {
+    output::data(format_args!("bgpy {}", bgpy::VERSION));
+    Exit::Done
+}

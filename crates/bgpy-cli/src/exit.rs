@@ -1,0 +1,125 @@
+//! Exit codes, and which error gives which.
+
+use bgpy::error::Lost;
+use bgpy::{CallError, ConnectError, ServeError};
+
+/// How the command ended, as a script sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It did what it was asked to.
+    Done = 0,
+    /// It failed, for a reason that has no code of its own.
+    Failed = 1,
+    /// The arguments make no sense.
+    Usage = 2,
+    /// No server is there.
+    NotRunning = 3,
+    /// The time limit passed.
+    TimedOut = 4,
+    /// The server did not accept the token.
+    NotAuthenticated = 5,
+    /// The other side is no bgpy server, or of another version.
+    ProtocolMismatch = 6,
+    /// The user stopped it, with the code that a shell gives for Ctrl-C.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<&ConnectError> for Exit {
+    fn from(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::NotRunning { .. } => Self::NotRunning,
+            ConnectError::Timeout { .. } => Self::TimedOut,
+            ConnectError::Auth { .. } => Self::NotAuthenticated,
+            ConnectError::Protocol { .. } => Self::ProtocolMismatch,
+            ConnectError::Interrupted => Self::Interrupted,
+            ConnectError::Resolve { .. } | ConnectError::Io { .. } => Self::Failed,
+        }
+    }
+}
+
+impl From<&CallError> for Exit {
+    fn from(error: &CallError) -> Self {
+        match error {
+            CallError::Connect(error) => error.into(),
+            CallError::Timeout { .. } => Self::TimedOut,
+            CallError::Lost { reason: Lost::Protocol(_), .. } => Self::ProtocolMismatch,
+            CallError::Interrupted => Self::Interrupted,
+            CallError::Lost { .. }
+            | CallError::NoResponse { .. }
+            | CallError::Failed { .. }
+            | CallError::Message(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&ServeError> for Exit {
+    fn from(error: &ServeError) -> Self {
+        match error {
+            // Other arguments would do.
+            ServeError::WeakToken { .. } | ServeError::Unprotected { .. } => Self::Usage,
+            ServeError::Resolve { .. }
+            | ServeError::AddressInUse { .. }
+            | ServeError::Bind { .. }
+            | ServeError::Registry { .. }
+            | ServeError::Io(_) => Self::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn server() -> String {
+        "127.0.0.1:1".to_owned()
+    }
+
+    #[test]
+    fn errors_of_connecting_have_their_codes() {
+        let after = Duration::from_secs(1);
+        let source = io::Error::other("no");
+        for (error, code) in [
+            (ConnectError::Resolve { host: "nowhere".into(), source }, 1),
+            (ConnectError::NotRunning { server: server() }, 3),
+            (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
+            (ConnectError::Timeout { server: server(), after }, 4),
+            (ConnectError::Auth { server: server(), token: true }, 5),
+            (ConnectError::Interrupted, 130),
+        ] {
+            assert_eq!(Exit::from(&error).code(), code, "{error}");
+            assert_eq!(Exit::from(&CallError::Connect(error)).code(), code);
+        }
+    }
+
+    #[test]
+    fn errors_of_calls_have_their_codes() {
+        let after = Duration::from_secs(1);
+        for (error, code) in [
+            (CallError::Timeout { server: server(), after, accepted: true }, 4),
+            (CallError::Lost { server: server(), reason: Lost::Closed }, 1),
+            (CallError::NoResponse { server: server() }, 1),
+            (CallError::Interrupted, 130),
+        ] {
+            assert_eq!(Exit::from(&error).code(), code, "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_of_serving_tell_arguments_from_the_machine() {
+        let address = server();
+        assert_eq!(Exit::from(&ServeError::Unprotected { address: server() }), Exit::Usage);
+        assert_eq!(Exit::from(&ServeError::WeakToken { address: server() }), Exit::Usage);
+        assert_eq!(Exit::from(&ServeError::AddressInUse { address }), Exit::Failed);
+    }
+}

@@ -1,0 +1,81 @@
+//! Reading from the terminal without showing what is typed.
+
+use std::io;
+
+/// Shows `prompt` and reads a line, empty at the end of the input.
+///
+/// # Errors
+/// [`io::ErrorKind::Interrupted`] for Ctrl-C, else what the operating system says.
+pub(crate) fn read_hidden(prompt: &str) -> io::Result<String> {
+    match read(prompt) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(String::new()),
+        result => result,
+    }
+}
+
+#[cfg(not(unix))]
+fn read(prompt: &str) -> io::Result<String> {
+    rpassword::prompt_password(prompt)
+}
+
+#[cfg(unix)]
+fn read(prompt: &str) -> io::Result<String> {
+    let (input, output) = (unix::Quiet::open()?, unix::terminal()?);
+    let config = rpassword::ConfigBuilder::new().input_reader(input).output_writer(output).build();
+    rpassword::prompt_password_with_config(prompt, config)
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{File, OpenOptions};
+    use std::io::{self, Read, Write};
+
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+    /// What Ctrl-C types.
+    const INTERRUPT: u8 = 3;
+
+    /// The terminal, showing nothing of what is typed until this is dropped.
+    ///
+    /// rpassword sets a terminal up likewise, but lets Ctrl-C kill the process before it has set the
+    /// terminal back, which leaves a shell that shows nothing either. Hence rpassword only edits the
+    /// line here, and Ctrl-C is an error.
+    pub(super) struct Quiet {
+        terminal: File,
+        before: Termios,
+    }
+
+    pub(super) fn terminal() -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open("/dev/tty")
+    }
+
+    impl Quiet {
+        pub(super) fn open() -> io::Result<Self> {
+            let terminal = terminal()?;
+            let before = tcgetattr(&terminal)?;
+            let mut quiet = before.clone();
+            quiet.local_modes -=
+                LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
+            tcsetattr(&terminal, OptionalActions::Now, &quiet)?;
+            Ok(Self { terminal, before })
+        }
+    }
+
+    impl Read for Quiet {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.terminal.read(buffer)?;
+            if buffer[..count].contains(&INTERRUPT) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            Ok(count)
+        }
+    }
+
+    impl Drop for Quiet {
+        fn drop(&mut self) {
+            // The end of the line was not shown either.
+            drop(self.terminal.write_all(b"\n"));
+            let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        }
+    }
+}
