@@ -110,8 +110,10 @@ fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
         const VARARGS: u32 = 0x04;
         return Ok(code.getattr("co_argcount")?.extract::<u32>()? > 0 || flags & VARARGS != 0);
     }
-    let signature = task.py().import("inspect")?.getattr("signature")?.call1((task,))?;
-    signature.call_method1("bind", (task.py().None(),)).map(|_| true).or(Ok(false))
+    // What has no signature, as some types have none, is called as it stands.
+    let inspect = task.py().import("inspect")?;
+    let Ok(signature) = inspect.call_method1("signature", (task,)) else { return Ok(false) };
+    Ok(signature.call_method0("bind").is_err())
 }
 
 /// Imports a file as the module that its name says.

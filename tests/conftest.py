@@ -1,0 +1,66 @@
+"""Real servers in temporary directories, ended by process id whatever a test does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bgpy import Client, Server
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give each test a registry of its own, and end the servers that it leaves behind."""
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o700)
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(directory))
+    monkeypatch.delenv("BGPY_TOKEN", raising=False)
+    yield directory
+    for entry in directory.glob("*.json"):
+        with suppress(OSError, ValueError):
+            os.kill(json.loads(entry.read_text())["pid"], signal.SIGKILL)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Server]]:
+    """Return a function that starts a background server on a free port."""
+    servers: list[Server] = []
+
+    def start(host: str = HOST, port: int = 0, **options: Any) -> Server:
+        server = Server(host, port, **options)
+        servers.append(server)
+        server.run_background()
+        return server
+
+    yield start
+    for server in servers:
+        if server.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(server.pid, signal.SIGKILL)
+            server.wait(10)
+
+
+@pytest.fixture
+def serve(start: Callable[..., Server]) -> Callable[..., Client]:
+    """Return a function that starts a server with tasks and returns its client."""
+
+    def serve(
+        exec_task: Callable[..., Any],
+        init_task: Callable[..., Any] = dict,
+        exit_task: Callable[..., Any] = lambda *_: None,
+        **options: Any,
+    ) -> Client:
+        server = start(**options)
+        client = Client(HOST, server.port, token=options.get("token"))
+        client.initialize(init_task, exec_task, exit_task)
+        return client
+
+    return serve
