@@ -144,7 +144,8 @@ fn task_failure(py: Python<'_>, error: &PyErr) -> Failure {
         _ => name,
     };
     let traceback = || -> PyResult<String> {
-        let lines = py.import("traceback")?.getattr("format_exception")?.call1((value,))?;
+        let parts = (value.get_type(), value, error.traceback(py));
+        let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
         lines.extract::<Vec<String>>().map(|lines| lines.concat())
     };
     // An exception that cannot be pickled is told by its text and traceback alone.
