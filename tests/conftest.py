@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bgpy import Client, Server
 
 HOST = "127.0.0.1"

@@ -12,6 +12,7 @@ import pickle
 import sys
 import sysconfig
 import threading
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -53,10 +54,8 @@ def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview]]:
     except Exception:
         # A module that cannot be taken along, for a lock or a socket in it, may still be found by
         # the other side under its name, as by a server that was started from here.
-        try:
+        with suppress(Exception):
             return _dumps(obj, buffers_max, [])
-        except Exception:
-            pass
         raise
 
 
@@ -72,7 +71,9 @@ def _dumps(
         return False
 
     with _lock:
-        mine = [m for m in by_value if m.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+        mine = [
+            m for m in by_value if m.__name__ not in cloudpickle.list_registry_pickle_by_value()
+        ]
         for module in mine:
             cloudpickle.register_pickle_by_value(module)
         try:

@@ -43,10 +43,6 @@ class CallTimeout(BgpyError, TimeoutError):
     """The time limit has passed."""
 
 
-class CallCancelled(BgpyError):
-    """The call was taken back before it ran."""
-
-
 class NotInitialized(BgpyError):
     """The server has no tasks yet."""
 

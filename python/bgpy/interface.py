@@ -17,12 +17,12 @@ Task = Callable[..., Any]
 _clients: dict[tuple[str, int, str | None], Client] = {}
 
 
-def initialize(*args: Any, timeout: float | None = None, **kwargs: Any) -> dict[str, str]:
+def initialize(*args: Any, **kwargs: Any) -> dict[str, str]:
     """Start a server in the background, unless one listens already, and give it its tasks.
 
-    ``initialize(init_task, exec_task, exit_task, host="127.0.0.1", port=54321)``; the order
-    ``initialize(host, port, init_task, exec_task, exit_task)`` is taken as well. A server is
-    started only on this machine.
+    ``initialize(init_task, exec_task, exit_task, host="127.0.0.1", port=54321, timeout=None)``;
+    the order ``initialize(host, port, init_task, exec_task, exit_task)`` is taken as well. A server
+    is started only on this machine.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def initialize(*args: Any, timeout: float | None = None, **kwargs: Any) -> dict[
         As `bgpy.Server.run_background` and `bgpy.Client.initialize`. A server that was started by
         this call is ended again.
     """
-    return _initialize(*_by_name(args), timeout=timeout, **kwargs)
+    return _initialize(*_by_name(args), **kwargs)
 
 
 def _by_name(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -14,8 +14,6 @@ pub enum FailureCode {
     NotInitialized,
     /// The server is about to end and takes no more calls.
     Stopping,
-    /// The client cancelled the call before it ran.
-    Cancelled,
     /// The message could not be decoded on the server, or the response not encoded.
     Serialization,
     /// The server does not take what was sent.
@@ -24,11 +22,10 @@ pub enum FailureCode {
     Overloaded,
 }
 
-const CODES: [(FailureCode, &str); 7] = [
+const CODES: [(FailureCode, &str); 6] = [
     (FailureCode::Task, "task"),
     (FailureCode::NotInitialized, "not-initialized"),
     (FailureCode::Stopping, "stopping"),
-    (FailureCode::Cancelled, "cancelled"),
     (FailureCode::Serialization, "serialization"),
     (FailureCode::Refused, "refused"),
     (FailureCode::Overloaded, "overloaded"),

@@ -55,24 +55,25 @@ pub struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (host, port, token=None, log_level="INFO".to_owned(), log_file=None, *, allow_pickle=true))]
+    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, *, allow_pickle=true))]
     pub fn new(
         py: Python<'_>,
         host: String,
         port: i64,
         token: Option<String>,
-        log_level: String,
+        log_level: &str,
         log_file: Option<PathBuf>,
         allow_pickle: bool,
     ) -> PyResult<Self> {
         let options = ClientOptions {
             token: token.as_deref().map(Token::new),
             python: Some(python_version(py)),
-            journal: journal(py, level(py, &log_level)?, log_file.as_ref())?,
+            journal: journal(py, level(py, log_level)?, log_file.as_ref())?,
             ..ClientOptions::default()
         };
         let client = bgpy::Client::new(address(py, &host, port, false)?, options);
         let policy = Policy { allow_pickle };
+        let log_level = log_level.to_owned();
         Ok(Self { client, host, port, token, log_level, log_file, policy })
     }
 

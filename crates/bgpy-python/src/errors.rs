@@ -73,7 +73,6 @@ fn failed(
         FailureCode::Task => "RemoteError",
         FailureCode::NotInitialized => "NotInitialized",
         FailureCode::Stopping => "ServerStopping",
-        FailureCode::Cancelled => "CallCancelled",
         FailureCode::Serialization | FailureCode::Refused => "SerializationError",
         FailureCode::Overloaded => "Overloaded",
     };

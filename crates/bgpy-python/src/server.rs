@@ -68,7 +68,7 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (host, port, token=None, log_level="INFO".to_owned(), log_file=None, init_file=None, *, auth=true, allow_weak_token=false, allow_pickle=true))]
+    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, init_file=None, *, auth=true, allow_weak_token=false, allow_pickle=true))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -78,7 +78,7 @@ impl Server {
         host: String,
         port: i64,
         token: Option<String>,
-        log_level: String,
+        log_level: &str,
         log_file: Option<PathBuf>,
         init_file: Option<PathBuf>,
         auth: bool,
@@ -86,7 +86,7 @@ impl Server {
         allow_pickle: bool,
     ) -> PyResult<Self> {
         address(py, &host, port, true)?;
-        level(py, &log_level)?;
+        level(py, log_level)?;
         if token.as_deref() == Some("") {
             return Err(config_error(py, "the token is empty: take one from token_create()"));
         }
@@ -97,7 +97,7 @@ impl Server {
             host,
             port,
             token,
-            log_level,
+            log_level: log_level.to_owned(),
             log_file,
             init_file,
             auth,

@@ -1,0 +1,75 @@
+# Everything that a person or CI does with the project. `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
+SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*.py*' -not -path '*/__pycache__/*')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test test-rust test-python lint lint-rust lint-python format bench fuzz clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install  ## Build, install into .venv and run the quick start
+	$(BIN)/python examples/quick_start.py
+
+install: $(VENV)/.installed  ## Build the wheel and install it into .venv
+
+test: test-rust test-python  ## Run every test of both languages
+
+test-rust:  ## Run the Rust tests
+	cargo test --workspace --locked
+
+test-python: install  ## Run the Python tests against the installed wheel
+	$(BIN)/python -m pytest
+
+lint: lint-rust lint-python  ## Run all linters
+
+lint-rust:  ## rustfmt and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+lint-python: install  ## ruff, mypy --strict and stubtest
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest bgpy._bgpy
+
+format:  ## Format the sources of both languages
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: $(VENV)/.installed .bench/.ready  ## Measure against raw echoes and peers; writes docs/benchmarks.md
+	cargo bench -q -p bgpy --bench round_trip --no-run
+	.bench/venv/bin/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	.bench/venv/bin/python benches/run.py $(BENCH)
+
+fuzz:  ## Fuzz every decoder for a minute each (needs cargo-fuzz and a nightly toolchain)
+	for target in frame handshake payload; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; \
+	done
+
+clean:  ## Remove what was built and installed
+	rm -rf target dist $(VENV) .bench fuzz/target
+
+$(VENV)/.ready: requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or later is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.ready $(SOURCES)
+	rm -rf dist
+	$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
+	$(BIN)/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+.bench/.ready: benches/requirements.txt benches/requirements-old.txt
+	$(PYTHON) -m venv .bench/venv
+	.bench/venv/bin/python -m pip install -q -r benches/requirements.txt
+	$(PYTHON) -m venv .bench/old
+	.bench/old/bin/python -m pip install -q -r benches/requirements-old.txt
+	touch $@

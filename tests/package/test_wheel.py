@@ -1,0 +1,31 @@
+"""What is installed is whole: stubs, marker, metadata, and an extension for every CPython 3."""
+
+from __future__ import annotations
+
+from importlib.metadata import distribution
+from pathlib import Path
+
+import bgpy
+
+
+def installed() -> set[str]:
+    return {str(file) for file in distribution("bgpy").files or []}
+
+
+def test_the_wheel_holds_stubs_and_the_typing_marker():
+    assert {"bgpy/py.typed", "bgpy/_bgpy.pyi", "bgpy/example/tasks.py"} <= installed()
+
+
+def test_the_extension_is_abi3():
+    extension = Path(bgpy._bgpy.__file__)
+    assert ".abi3." in extension.name or extension.suffix == ".pyd"
+    tags = distribution("bgpy").read_text("WHEEL") or ""
+    assert "cp311-abi3" in tags
+
+
+def test_the_version_is_one():
+    assert distribution("bgpy").version == bgpy.__version__
+
+
+def test_the_license_goes_along():
+    assert any(file.endswith("licenses/LICENSE") for file in installed())
