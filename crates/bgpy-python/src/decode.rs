@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
 
 use crate::errors::serialization_error;
-use crate::pickle;
+use crate::{keys, pickle};
 
 /// What the receiver allows.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +36,23 @@ fn value<'py>(
     reader: &mut Reader<'_>,
     depth: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let token = next(py, reader)?;
+    object(py, token, reader, depth)
+}
+
+fn next<'m>(py: Python<'_>, reader: &mut Reader<'m>) -> PyResult<Token<'m>> {
+    reader.token().map_err(|error| malformed(py, error))
+}
+
+/// The object that a token is, or that it begins.
+fn object<'py>(
+    py: Python<'py>,
+    token: Token<'_>,
+    reader: &mut Reader<'_>,
+    depth: usize,
+) -> PyResult<Bound<'py, PyAny>> {
     let depth = depth.checked_sub(1).ok_or_else(|| malformed(py, CodecError::Depth))?;
-    Ok(match reader.token().map_err(|error| malformed(py, error))? {
+    Ok(match token {
         Token::Nil => py.None().into_bound(py),
         Token::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
         Token::Int(value) => value.into_pyobject(py)?.into_any(),
@@ -55,7 +70,10 @@ fn value<'py>(
         Token::Map(pairs) => {
             let dict = PyDict::new(py);
             for _ in 0..pairs {
-                let key = value(py, reader, depth)?;
+                let key = match next(py, reader)? {
+                    Token::Str(text) => keys::key(py, text).into_any(),
+                    other => object(py, other, reader, depth)?,
+                };
                 dict.set_item(key, value(py, reader, depth)?)?;
             }
             dict.into_any()

@@ -18,7 +18,7 @@ use crate::pickle;
 
 /// Encodes an object; `what` names it in errors.
 pub fn encode(py: Python<'_>, what: &str, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
-    let mut plain = Plain { out: Vec::with_capacity(64), seen: HashSet::new() };
+    let mut plain = Plain { out: Vec::with_capacity(64), seen: Seen::default() };
     if plain.append(py, object.as_ptr(), DEPTH_MAX).is_ok() {
         return Ok(plain.out.into());
     }
@@ -32,7 +32,29 @@ pub fn encode(py: Python<'_>, what: &str, object: &Bound<'_, PyAny>) -> PyResult
 struct Plain {
     out: Vec<u8>,
     /// Containers that something else refers to as well, which may be another part of the message.
-    seen: HashSet<*mut ffi::PyObject>,
+    seen: Seen,
+}
+
+/// A set of addresses that needs no memory for a few.
+#[derive(Default)]
+struct Seen {
+    few: [usize; 8],
+    count: usize,
+    many: HashSet<usize>,
+}
+
+impl Seen {
+    /// Adds a container; `false` when it was there.
+    fn insert(&mut self, container: *mut ffi::PyObject) -> bool {
+        let address = container as usize;
+        let known = self.few[..self.count].contains(&address);
+        if known || self.count == self.few.len() {
+            return !known && self.many.insert(address);
+        }
+        self.few[self.count] = address;
+        self.count += 1;
+        true
+    }
 }
 
 /// The object is more than plain data.

@@ -12,6 +12,7 @@ mod decode;
 mod encode;
 mod errors;
 mod executor;
+mod keys;
 mod pickle;
 mod reply;
 mod server;

@@ -1,0 +1,55 @@
+//! Short texts that were decoded before. The keys of dicts repeat from call to call, and a string
+//! that exists already has its hash and needs no memory.
+
+use std::cell::RefCell;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
+
+/// Longer texts are seldom keys.
+const BYTES_MAX: usize = 32;
+
+/// Places of the cache. A text has one place, where it replaces the one before.
+const PLACES: usize = 256;
+
+/// The keys that were seen last. It belongs to the GIL, which every decoding holds.
+struct Keys {
+    places: RefCell<Vec<Option<Known>>>,
+}
+
+/// A text, and the string that was made from it.
+type Known = (Box<str>, Py<PyString>);
+
+// SAFETY: the cell is borrowed only in `key`, with the GIL held, and nothing in the borrow runs
+// Python code, which could release the GIL or decode another message.
+unsafe impl Sync for Keys {}
+
+/// The string for a key, the same object as before where possible.
+pub fn key<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+    static KEYS: PyOnceLock<Keys> = PyOnceLock::new();
+    if text.len() > BYTES_MAX {
+        return PyString::new(py, text);
+    }
+    let new = || Keys { places: RefCell::new((0..PLACES).map(|_| None).collect()) };
+    let mut places = KEYS.get_or_init(py, new).places.borrow_mut();
+    let place = &mut places[place(text)];
+    if let Some((known, string)) = place
+        && **known == *text
+    {
+        return string.bind(py).clone();
+    }
+    let string = PyString::new(py, text);
+    let before = place.replace((text.into(), string.clone().unbind()));
+    drop(places);
+    drop(before);
+    string
+}
+
+/// FNV-1a, which is as good as any for a handful of bytes. Collisions only cost the cache.
+fn place(text: &str) -> usize {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 32) as usize % PLACES
+}
