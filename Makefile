@@ -48,7 +48,7 @@ bench: $(VENV)/.installed .bench/.ready  ## Measure against raw echoes and peers
 	.bench/venv/bin/python benches/run.py $(BENCH)
 
 fuzz:  ## Fuzz every decoder for a minute each (needs cargo-fuzz and a nightly toolchain)
-	for target in frame handshake payload; do \
+	for target in frame handshake payload session; do \
 		cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; \
 	done
 

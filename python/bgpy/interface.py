@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
 
 from ._bgpy import Client, Server, respond
 from .core.environment import HOST, PORT
 from .errors import AddressInUse, ConnectionLost, NotRunning, ServerStopping, StartError
 
-__all__ = ["execute", "initialize", "respond", "terminate"]
+# Importing typing takes longer than all the rest of a server's start.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
-Task = Callable[..., Any]
+__all__ = ["execute", "initialize", "respond", "terminate"]
 
 _clients: dict[tuple[str, int, str | None], Client] = {}
 
@@ -57,9 +59,9 @@ def _by_name(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _initialize(
-    init_task: Task,
-    exec_task: Task,
-    exit_task: Task,
+    init_task: Callable[..., Any],
+    exec_task: Callable[..., Any],
+    exit_task: Callable[..., Any],
     host: str = HOST,
     port: int = PORT,
     timeout: float | None = None,

@@ -140,12 +140,6 @@ impl Receiver {
             Some(opener) => opener.feed(input, &mut self.framing, frames),
         }
     }
-
-    /// Whether the stream stands between two frames, so that an end of it loses nothing.
-    pub fn at_boundary(&self) -> bool {
-        self.framing.at_boundary()
-            && self.open.as_ref().is_none_or(|opener| opener.partial.is_empty())
-    }
 }
 
 impl Opener {

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
+use bgpy::server::Stopper;
 use bgpy::spawn::{self, Background, Config, Report, Reporter};
 use bgpy::{
     CallError, CallKind, ConnectError, Ended, Journal, ServeError, ServerOptions, Token, Value,
 };
 use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use crate::arguments::{address, level, limit, waiting};
 use crate::client::python_version;
@@ -400,12 +402,28 @@ pub fn serve(
         reporter: reporter.map(|reporter| (reporter, ready)),
         served: None,
     };
+    close_sockets_in_children(py, server.stopper())?;
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));
     if let Some(handlers) = handlers {
         handlers.remove(py)?;
     }
     Ok(Ok(ended))
+}
+
+/// Lets processes that a task forks leave the server's sockets alone.
+fn close_sockets_in_children(py: Python<'_>, stopper: Stopper) -> PyResult<()> {
+    // Where there is no fork, there is no such function.
+    let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
+    let close = PyCFunction::new_closure(
+        py,
+        Some(c"bgpy_close_sockets"),
+        None,
+        move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| stopper.abandon_in_child(),
+    )?;
+    let keywords = PyDict::new(py);
+    keywords.set_item("after_in_child", close)?;
+    register.call((), Some(&keywords)).map(drop)
 }
 
 fn told(failure: &bgpy::Failure) -> String {

@@ -91,6 +91,7 @@ impl Value {
             Self::Int(value) => write::int(out, *value),
             Self::UInt(value) => write::uint(out, *value),
             Self::Float(value) => write::f64(out, *value),
+            Self::BigInt(bytes) if bytes.is_empty() => write::int(out, 0),
             Self::BigInt(bytes) => write::ext(out, ext::BIG_INT, bytes)?,
             Self::Str(text) => write::str(out, text)?,
             Self::Bytes(bytes) => write::bin(out, bytes)?,

@@ -398,6 +398,14 @@ impl Core {
         retire();
     }
 
+    /// Closes this process's copies of all sockets, and nothing else: the poller and the registry
+    /// entry are shared with the parent.
+    pub(super) fn abandon(&mut self) {
+        self.retire = None;
+        self.listeners.clear();
+        self.connections.clear();
+    }
+
     /// Whether something still waits to be written.
     pub(super) fn has_backlog(&self) -> bool {
         self.connections.values().any(|connection| connection.backlog() > 0)

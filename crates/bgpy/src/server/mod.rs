@@ -214,6 +214,12 @@ impl Stopper {
     pub fn stop(&self, grace: Duration) {
         self.shared.stop(grace);
     }
+
+    /// Closes the sockets that a forked child of the server has inherited, so that it does not keep
+    /// the server's address and clients when the server has ended. To be called in the child.
+    pub fn abandon_in_child(&self) {
+        self.shared.abandon_in_child();
+    }
 }
 
 impl std::fmt::Debug for Server {

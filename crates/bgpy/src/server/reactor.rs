@@ -247,6 +247,15 @@ impl Shared {
         }
     }
 
+    /// See [`Stopper::abandon_in_child`](super::Stopper::abandon_in_child).
+    pub(super) fn abandon_in_child(&self) {
+        // Another thread of the parent may have held the lock at the moment of the fork. It is not
+        // here to release it, so that the sockets stay open then.
+        if let Some(mut core) = try_lock(&self.core) {
+            core.abandon();
+        }
+    }
+
     /// Leaves no trace of a server that never ran.
     pub(super) fn retire(&self) {
         lock(&self.core).retire();

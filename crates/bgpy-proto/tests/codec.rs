@@ -1,0 +1,259 @@
+//! Properties of the payload codec.
+
+use bgpy_proto::codec::{CodecError, Reader, Token, Value, ext, write};
+use bgpy_proto::limits::DEPTH_MAX;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+#[path = "meter/mod.rs"]
+mod meter;
+
+/// Most bytes that a decoded tree takes for each byte of its message, while it grows. The worst is
+/// a map of one pair: 3 bytes that become a vector with room for 4 pairs of 32-byte values.
+const GROWTH_MAX: usize = 160;
+
+/// The same cases in every run.
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(0xb6),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Any tree in the form that decoding gives: integers that fit an `i64` are `Int`.
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Nil),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        (0_u32..64, any::<i64>()).prop_map(|(shift, wide)| Value::Int(wide >> shift)),
+        (1 << 63..=u64::MAX).prop_map(Value::UInt),
+        any::<u64>().prop_map(|bits| Value::Float(f64::from_bits(bits))),
+        prop::collection::vec(any::<u8>(), 1..20).prop_map(Value::BigInt),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
+        prop::collection::vec(any::<u8>(), 0..40).prop_map(Value::Pickle),
+        ".{0,40}".prop_map(Value::Str),
+        "[a-z]{250,260}".prop_map(Value::Str),
+    ];
+    leaf.prop_recursive(6, 100, 20, |item| {
+        prop_oneof![
+            prop::collection::vec(item.clone(), 0..20).prop_map(Value::List),
+            prop::collection::vec(item.clone(), 0..20).prop_map(Value::Tuple),
+            prop::collection::vec((item.clone(), item), 0..18).prop_map(Value::Map),
+        ]
+    })
+}
+
+/// Equality that tells one NaN from another and `0.0` from `-0.0`.
+fn same(left: &Value, right: &Value) -> bool {
+    let all = |left: &[Value], right: &[Value]| {
+        left.len() == right.len() && left.iter().zip(right).all(|(l, r)| same(l, r))
+    };
+    match (left, right) {
+        (Value::Float(left), Value::Float(right)) => left.to_bits() == right.to_bits(),
+        (Value::List(left), Value::List(right)) | (Value::Tuple(left), Value::Tuple(right)) => {
+            all(left, right)
+        }
+        (Value::Map(left), Value::Map(right)) => {
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(l, r)| same(&l.0, &r.0) && same(&l.1, &r.1))
+        }
+        _ => left == right,
+    }
+}
+
+proptest! {
+    #![proptest_config(config(4_000))]
+
+    #[test]
+    fn what_is_encoded_is_decoded(value in values()) {
+        let bytes = value.encode().expect("the tree is flat enough");
+        let decoded = Value::decode(&bytes).expect("what was encoded can be decoded");
+        prop_assert!(same(&decoded, &value), "{decoded:?} != {value:?}");
+        prop_assert_eq!(decoded.encode().expect("as before"), bytes);
+    }
+
+    #[test]
+    fn a_cut_message_is_never_a_message(value in values(), at in any::<prop::sample::Index>()) {
+        let bytes = value.encode().expect("the tree is flat enough");
+        // A tuple is an extension whose length stands in front, so that its items cannot be cut.
+        prop_assert_eq!(Value::decode(&bytes[..at.index(bytes.len())]), Err(CodecError::Truncated));
+    }
+
+    #[test]
+    fn a_message_is_exactly_one_value(value in values(), more in any::<u8>()) {
+        let mut bytes = value.encode().expect("the tree is flat enough");
+        bytes.push(more);
+        prop_assert_eq!(Value::decode(&bytes), Err(CodecError::Trailing));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(40_000))]
+
+    #[test]
+    fn what_is_decoded_has_one_canonical_form(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        if let Ok(value) = Value::decode(&bytes) {
+            let canonical = value.encode().expect("it was no deeper when it came");
+            prop_assert!(canonical.len() <= bytes.len() + 4 * count_floats(&value));
+            let again = Value::decode(&canonical).expect("what was encoded can be decoded");
+            prop_assert!(same(&again, &value));
+            prop_assert_eq!(again.encode().expect("as before"), canonical);
+        }
+    }
+
+    #[test]
+    fn memory_follows_the_bytes_that_came(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let (peak, _) = meter::peak_bytes(|| Value::decode(&bytes));
+        prop_assert!(peak <= GROWTH_MAX * bytes.len(), "{peak} bytes for {}", bytes.len());
+    }
+}
+
+/// Only 4-byte floats grow when they are encoded again.
+fn count_floats(value: &Value) -> usize {
+    match value {
+        Value::Float(_) => 1,
+        Value::List(items) | Value::Tuple(items) => items.iter().map(count_floats).sum(),
+        Value::Map(pairs) => pairs.iter().map(|(k, v)| count_floats(k) + count_floats(v)).sum(),
+        _ => 0,
+    }
+}
+
+/// `levels` containers, each the only item of the one around it.
+fn nested(levels: usize, around: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    (0..levels).fold(vec![0xc0], |inner, _| around(inner))
+}
+
+fn list(inner: Vec<u8>) -> Vec<u8> {
+    [vec![0x91], inner].concat()
+}
+
+fn tuple(inner: Vec<u8>) -> Vec<u8> {
+    let mut out = Vec::new();
+    write::ext(&mut out, ext::TUPLE, &inner).expect("it is short");
+    out
+}
+
+fn map_key(inner: Vec<u8>) -> Vec<u8> {
+    [vec![0x81], inner, vec![0xc0]].concat()
+}
+
+fn map_value(inner: Vec<u8>) -> Vec<u8> {
+    [vec![0x81, 0xc0], inner].concat()
+}
+
+#[test]
+fn depth_is_limited_on_both_ways() {
+    for around in [list, tuple, map_key, map_value] {
+        // The innermost value counts as a level of its own.
+        let deepest = nested(DEPTH_MAX - 1, around);
+        let value = Value::decode(&deepest).expect("the limit itself is allowed");
+        assert_eq!(value.encode(), Ok(deepest));
+        assert_eq!(Value::decode(&nested(DEPTH_MAX, around)), Err(CodecError::Depth));
+        assert_eq!(Value::List(vec![value]).encode(), Err(CodecError::Depth));
+    }
+    for bytes in [vec![0x91; 1 << 20], vec![0x81; 1 << 20], vec![0xdd; 1 << 20]] {
+        assert!(matches!(Value::decode(&bytes), Err(CodecError::Depth | CodecError::Truncated)));
+    }
+}
+
+#[test]
+fn huge_announced_lengths_take_no_memory() {
+    let heads: [&[u8]; 16] = [
+        b"\xc5\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xc8\xff\xff\x02",
+        b"\xc9\xff\xff\xff\xff\x02",
+        b"\xda\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\xdc\xff\xff",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xde\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xdd\x00\x01\x00\x00",
+        b"\xdf\x00\x01\x00\x00",
+        b"\x91\xdd\xff\xff\xff\xff",
+        b"\x81\xc0\xdf\xff\xff\xff\xff",
+        b"\x9f",
+        b"\x8f",
+    ];
+    for head in heads {
+        let (peak, outcome) = meter::peak_bytes(|| Value::decode(head));
+        assert_eq!(outcome, Err(CodecError::Truncated), "{head:02x?}");
+        assert!(peak <= GROWTH_MAX * head.len(), "{peak} bytes for {head:02x?}");
+    }
+    // A count that is just believable: as many items as bytes are left, each of them a container
+    // that claims all the rest.
+    let mut claims = Vec::new();
+    for level in (0..DEPTH_MAX as u32 - 1).rev() {
+        claims.push(0xdd);
+        claims.extend((level * 5).to_be_bytes());
+    }
+    let (peak, outcome) = meter::peak_bytes(|| Value::decode(&claims));
+    assert!(outcome.is_err());
+    assert!(peak <= GROWTH_MAX * claims.len(), "{peak} bytes for {}", claims.len());
+}
+
+#[test]
+fn a_count_that_cannot_be_true_is_refused_at_the_head() {
+    // Whoever reads heads, as Python does, may reserve memory for the items of one.
+    let head = |bytes| Reader::new(bytes).token();
+    assert_eq!(head(b"\x92\xc0\xc0"), Ok(Token::Array(2)));
+    assert_eq!(head(b"\x92\xc0"), Err(CodecError::Truncated));
+    assert_eq!(head(b"\xdd\0\0\0\x02\xc0"), Err(CodecError::Truncated));
+    assert_eq!(head(b"\x82\xc0\xc0\xc0\xc0"), Ok(Token::Map(2)));
+    assert_eq!(head(b"\x82\xc0\xc0\xc0"), Err(CodecError::Truncated));
+    assert_eq!(head(b"\xdf\xff\xff\xff\xff\xc0"), Err(CodecError::Truncated));
+}
+
+#[test]
+fn memory_of_the_worst_messages_is_bounded() {
+    let worst: [fn(Vec<u8>) -> Vec<u8>; 4] = [list, tuple, map_key, map_value];
+    for around in worst {
+        for items in [1_u16, 1_000, 65_535] {
+            let mut bytes = vec![0xdc];
+            bytes.extend(items.to_be_bytes());
+            bytes.extend(around(vec![0xc0]).repeat(usize::from(items)));
+            let (peak, outcome) = meter::peak_bytes(|| Value::decode(&bytes));
+            assert!(outcome.is_ok());
+            assert!(peak <= GROWTH_MAX * bytes.len(), "{} bytes for each", peak / bytes.len());
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_value_is_refused_by_name() {
+    let cases: [(&[u8], CodecError); 9] = [
+        (b"", CodecError::Truncated),
+        (b"\xc1", CodecError::Marker),
+        (b"\xa1\xff", CodecError::Text),
+        (b"\xd4\x04\x00", CodecError::Extension(4)),
+        (b"\xd4\xff\x00", CodecError::Extension(-1)),
+        (b"\xc7\x00\x01", CodecError::Extension(ext::BIG_INT)),
+        (b"\xd4\x02\x91", CodecError::Truncated),
+        (b"\xd4\x02\xc1", CodecError::Marker),
+        (b"\xc0\xc0", CodecError::Trailing),
+    ];
+    for (bytes, error) in cases {
+        assert_eq!(Value::decode(bytes), Err(error), "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn longer_forms_than_needed_are_understood() {
+    let cases: [(&[u8], Value); 8] = [
+        (b"\xcf\0\0\0\0\0\0\0\x05", Value::Int(5)),
+        (b"\xd3\xff\xff\xff\xff\xff\xff\xff\xff", Value::Int(-1)),
+        (b"\xca\x3f\x80\0\0", Value::Float(1.0)),
+        (b"\xdb\0\0\0\x01a", "a".into()),
+        (b"\xc6\0\0\0\x01a", Value::Bytes(b"a".to_vec())),
+        (b"\xdd\0\0\0\x01\xc0", Value::List(vec![Value::Nil])),
+        (b"\xdf\0\0\0\0", Value::Map(Vec::new())),
+        (b"\xc9\0\0\0\x01\x02\xc0", Value::Tuple(vec![Value::Nil])),
+    ];
+    for (bytes, value) in cases {
+        assert_eq!(Value::decode(bytes).as_ref(), Ok(&value), "{bytes:02x?}");
+    }
+}

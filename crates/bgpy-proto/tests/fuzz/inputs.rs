@@ -1,0 +1,224 @@
+//! Inputs that are valid, or were.
+
+use bgpy_proto::codec::Value;
+use bgpy_proto::frame::Header;
+use bgpy_proto::{Failure, FailureCode, Kind, State, Status};
+
+use crate::random::Random;
+
+/// What clients send.
+pub const REQUESTS: [Kind; 6] =
+    [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status];
+
+/// What servers send.
+pub const ANSWERS: [Kind; 6] =
+    [Kind::Ack, Kind::Response, Kind::Error, Kind::End, Kind::Pong, Kind::StatusReply];
+
+/// Lengths and counts that stand at some edge.
+const EDGES: [u64; 12] = [
+    0,
+    1,
+    0x7f,
+    0xff,
+    0xffff,
+    1 << 16,
+    1 << 20,
+    u32::MAX as u64,
+    1 << 40,
+    (1 << 40) + 1,
+    1 << 63,
+    u64::MAX,
+];
+
+/// A frame with random contents.
+pub fn frame(random: &mut Random, kind: Kind, flags: u8, seq: u32, call: u64) -> Vec<u8> {
+    let data = random.magnitude(5);
+    let data = random.bytes(data);
+    let buffers = if random.one_in(4) { random.below(4) } else { 0 };
+    let buffers: Vec<_> = (0..buffers)
+        .map(|_| {
+            let length = random.magnitude(5);
+            random.bytes(length)
+        })
+        .collect();
+    let mut bytes = header(kind, flags, seq, call, buffers.len(), data.len());
+    buffers.iter().for_each(|buffer| bytes.extend((buffer.len() as u64).to_le_bytes()));
+    bytes.extend(data);
+    buffers.iter().for_each(|buffer| bytes.extend(buffer));
+    bytes
+}
+
+/// A frame that carries a message.
+fn carrying(kind: Kind, call: u64, message: &[u8]) -> Vec<u8> {
+    [header(kind, 0, 0, call, 0, message.len()), message.to_vec()].concat()
+}
+
+fn header(kind: Kind, flags: u8, seq: u32, call: u64, buffers: usize, data: usize) -> Vec<u8> {
+    let header =
+        Header { kind, flags, buffers: buffers as u16, seq, call, data_bytes: data as u64 };
+    header.encode().to_vec()
+}
+
+/// A request that a client may send; a cancel names some other call.
+pub fn request(random: &mut Random, kind: Kind, call: u64) -> Vec<u8> {
+    match kind {
+        Kind::Init | Kind::Exec | Kind::Exit => {
+            let want = random.below(3) as u8;
+            frame(random, kind, want, 0, call)
+        }
+        Kind::Cancel => {
+            let earlier = call.wrapping_sub(random.magnitude(3) as u64);
+            frame(random, kind, 0, 0, earlier)
+        }
+        _ => frame(random, kind, 0, 0, call),
+    }
+}
+
+/// Answers to an Ack call, a First call, an All call, a ping and a status request, which have the
+/// ids in `asked`. Few of them break a rule.
+pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
+    let &[ack, first, all, ping, status] = asked else { panic!("five things are asked") };
+    let marked = 2 * random.below(2) as u8;
+    let mut parts = vec![
+        frame(random, Kind::Ack, 0, 0, ack),
+        frame(random, Kind::Response, 1 | marked, 0, first),
+        frame(random, Kind::Ack, 0, 0, all),
+    ];
+    for seq in 0..random.below(4) {
+        let marked = 2 * random.below(2) as u8;
+        parts.push(frame(random, Kind::Response, marked, seq as u32, all));
+    }
+    parts.push(match random.below(3) {
+        already @ 0..2 => frame(random, Kind::End, already as u8, 0, all),
+        _ => carrying(Kind::Error, all, &failure().encode()),
+    });
+    parts.push(frame(random, Kind::Pong, 0, 0, ping));
+    parts.push(carrying(Kind::StatusReply, status, &self::status().encode()));
+    // Anything may be missing at the end; seldom is something missing, or strange, in between.
+    parts.truncate(random.below(parts.len() + 1));
+    if random.one_in(32) && !parts.is_empty() {
+        let (at, from) = (random.below(parts.len()), random.below(parts.len()));
+        parts[at] = parts[from].clone();
+    }
+    if random.one_in(32) {
+        let kind = ANSWERS[random.below(ANSWERS.len())];
+        let (call, seq) = (asked[random.below(asked.len())], random.below(3) as u32);
+        parts.push(frame(random, kind, 0, seq, call));
+    }
+    parts.concat()
+}
+
+/// The beginning of a handshake: right in its fixed parts, and noise where a key is needed.
+pub fn first_message(random: &mut Random) -> Vec<u8> {
+    let length = random.magnitude(7);
+    let mut bytes = b"bgpy\x01\x01\0\0".to_vec();
+    bytes[5] += random.below(3) as u8;
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(random.bytes(length));
+    bytes
+}
+
+/// The messages that the protocol itself sends, and nested ones at the limit of depth.
+pub fn messages() -> Vec<Vec<u8>> {
+    let mut deep = Value::Nil;
+    for level in 0..250 {
+        deep = if level % 2 == 0 { Value::List(vec![deep]) } else { Value::Tuple(vec![deep]) };
+    }
+    let deep = deep.encode().expect("the limit is 256 levels");
+    vec![failure().encode(), status().encode(), deep]
+}
+
+/// What each side could say of itself inside a handshake.
+pub fn hellos() -> [Vec<u8>; 2] {
+    let id = || Value::Bytes(vec![7; 16]);
+    let rest = || [("bgpy", "1.0.0".into()), ("python", Value::Nil), ("pid", 7_u64.into())];
+    let [bgpy, python, pid] = rest();
+    let client = Value::from([("client", id()), bgpy, python, pid]);
+    let [bgpy, python, pid] = rest();
+    let generation = ("generation", 3_u64.into());
+    let server = Value::from([("instance", id()), generation, bgpy, python, pid]);
+    [client, server].map(|hello| hello.encode().expect("a hello is flat"))
+}
+
+/// A tree of at most so many levels.
+pub fn value(random: &mut Random, levels: usize) -> Value {
+    let choices = if levels == 0 { 9 } else { 12 };
+    let bytes = |random: &mut Random, bits| {
+        let length = random.magnitude(bits);
+        random.bytes(length)
+    };
+    match random.below(choices) {
+        0 => Value::Nil,
+        1 => Value::Bool(random.one_in(2)),
+        2 => Value::Int((random.word() >> random.below(64)) as i64),
+        3 => Value::from(random.word() | 1 << 63),
+        4 => Value::Float(f64::from_bits(random.word())),
+        5 => Value::from(format!("{:x}é", random.word())),
+        6 => Value::Bytes(bytes(random, 6)),
+        7 => Value::Pickle(bytes(random, 6)),
+        8 => Value::BigInt(random.word().to_le_bytes()[random.below(8)..].to_vec()),
+        9 => Value::List((0..random.below(5)).map(|_| value(random, levels - 1)).collect()),
+        10 => Value::Tuple((0..random.below(5)).map(|_| value(random, levels - 1)).collect()),
+        _ => Value::Map(
+            (0..random.below(4))
+                .map(|_| (value(random, levels - 1), value(random, levels - 1)))
+                .collect(),
+        ),
+    }
+}
+
+/// Alters the bytes up to two times, or not at all.
+pub fn mutate_some(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..random.below(3) {
+        mutate(random, bytes);
+    }
+}
+
+fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
+    let at = random.below(bytes.len() + 1);
+    let end = (at + random.magnitude(5)).min(bytes.len());
+    let edge = EDGES[random.below(EDGES.len())];
+    match random.below(8) {
+        0 => bytes.truncate(at),
+        1 => drop(bytes.drain(at..end)),
+        2 => bytes.extend_from_within(at..end),
+        3 => {
+            let new = random.magnitude(4);
+            drop(bytes.splice(at..at, random.bytes(new)));
+        }
+        4 => overwrite(bytes, at, &edge.to_le_bytes()),
+        5 => overwrite(bytes, at, &(edge as u32).to_be_bytes()),
+        6 => overwrite(bytes, at, &[random.word() as u8]),
+        _ => {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << random.below(8);
+            }
+        }
+    }
+}
+
+/// Writes over what is there, as far as it goes.
+fn overwrite(bytes: &mut [u8], at: usize, new: &[u8]) {
+    bytes[at..].iter_mut().zip(new).for_each(|(byte, new)| *byte = *new);
+}
+
+fn failure() -> Failure {
+    Failure {
+        exception: Some("ValueError".into()),
+        traceback: Some("Traceback".into()),
+        object: Some(vec![1, 2, 3]),
+        ..Failure::new(FailureCode::Task, "no")
+    }
+}
+
+fn status() -> Status {
+    Status {
+        state: State::Busy,
+        busy_s: Some(0.5),
+        queue: 1,
+        calls: 1 << 40,
+        clients: 3,
+        uptime_s: 1e6,
+        pid: 77,
+    }
+}

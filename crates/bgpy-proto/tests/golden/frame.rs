@@ -1,0 +1,123 @@
+//! Each kind of frame, as sessions write it.
+
+use std::collections::VecDeque;
+
+use bgpy_proto::frame::flag;
+use bgpy_proto::framing::Framing;
+use bgpy_proto::limits::MESSAGE_BYTES_MAX;
+use bgpy_proto::{
+    CallKind, ClientSession, Failure, FailureCode, Frame, Kind, Payload, ServerSession, State, Want,
+};
+
+use crate::link::{connect, drain};
+use crate::message::status;
+use crate::vectors::{assert_all, vectors};
+
+/// What two sessions say to one another.
+struct Conversation {
+    client: ClientSession,
+    server: ServerSession,
+    /// The name of each vector, what was written, and the frame that it is.
+    spoken: Vec<(&'static str, Vec<u8>, Frame)>,
+}
+
+#[test]
+fn frames() {
+    let vectors = vectors(include_str!("frame.hex"));
+    let mut made = Vec::new();
+    for (name, bytes, frame) in conversation() {
+        let mut frames = VecDeque::new();
+        let mut framing = Framing::new(MESSAGE_BYTES_MAX);
+        framing.feed(&vectors[name], &mut frames).expect("the vector is a frame");
+        assert_eq!(frames, [frame], "{name}");
+        assert!(framing.at_boundary(), "{name}");
+        made.push((name.to_owned(), bytes));
+    }
+    assert_all(made, vectors);
+}
+
+fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
+    let (client, server) = connect();
+    let mut talk = Conversation { client, server, spoken: Vec::new() };
+    let kinds = [
+        (CallKind::Init, Kind::Init, "init", ["init ack", "init first", "init all"]),
+        (CallKind::Exec, Kind::Exec, "exec", ["exec ack", "exec first", "exec all"]),
+        (CallKind::Exit, Kind::Exit, "exit", ["exit ack", "exit first", "exit all"]),
+    ];
+    for (call, kind, data, names) in kinds {
+        for (name, want) in names.into_iter().zip([Want::Ack, Want::First, Want::All]) {
+            talk.call(name, call, kind, want, payload(data, &[]));
+        }
+    }
+    let (exec, kind) = (CallKind::Exec, Kind::Exec);
+    talk.call("exec two buffers", exec, kind, Want::All, payload("data", &["first", "2nd"]));
+    talk.call("exec empty buffers", exec, kind, Want::All, payload("", &["", ""]));
+    talk.client.cancel(11);
+    talk.asked("cancel", Frame::bare(Kind::Cancel, 11));
+    assert_eq!(talk.client.ping(), 12);
+    talk.asked("ping", Frame::bare(Kind::Ping, 12));
+    // The session answers a ping by itself.
+    talk.answered("pong", Frame::bare(Kind::Pong, 12));
+    assert_eq!(talk.client.status(), 13);
+    talk.asked("status", Frame::bare(Kind::Status, 13));
+
+    talk.server.ack(1);
+    talk.answered("ack", Frame::bare(Kind::Ack, 1));
+    let (last, error) = (flag::LAST, flag::USER_ERROR);
+    talk.respond("response", 3, 0, 0, payload("one", &[]));
+    talk.respond("response error", 3, error, 1, payload("two", &["buffer"]));
+    talk.respond("response last", 2, last, 0, payload("only", &[]));
+    talk.respond("response error last", 5, last | error, 0, payload("only", &[]));
+    let failure = Failure::new(FailureCode::Stopping, "the server ends");
+    assert!(talk.server.fail(6, &failure));
+    talk.answered("error", frame(Kind::Error, 6, 0, 0, failure.encode().into()));
+    talk.server.end(9, false);
+    talk.answered("end", Frame::bare(Kind::End, 9));
+    talk.server.end(3, true);
+    talk.answered("end already", frame(Kind::End, 3, flag::ALREADY, 0, Payload::default()));
+    let status = status(State::Ready);
+    talk.server.status(13, &status);
+    talk.answered("status reply", frame(Kind::StatusReply, 13, 0, 0, status.encode().into()));
+    talk.spoken
+}
+
+impl Conversation {
+    fn call(
+        &mut self,
+        name: &'static str,
+        call: CallKind,
+        kind: Kind,
+        want: Want,
+        payload: Payload,
+    ) {
+        let id = self.client.call(call, want, payload.clone()).expect("the buffers are few");
+        self.asked(name, frame(kind, id, want as u8, 0, payload));
+    }
+
+    fn respond(&mut self, name: &'static str, call: u64, flags: u8, seq: u32, payload: Payload) {
+        let error = flags & flag::USER_ERROR != 0;
+        assert_eq!(self.server.respond(call, payload.clone(), error), Ok(true));
+        self.answered(name, frame(Kind::Response, call, flags, seq, payload));
+    }
+
+    fn asked(&mut self, name: &'static str, frame: Frame) {
+        let bytes = drain(&mut self.client.outbox);
+        self.server.feed(&bytes).expect("an honest client is understood");
+        self.spoken.push((name, bytes, frame));
+    }
+
+    fn answered(&mut self, name: &'static str, frame: Frame) {
+        let bytes = drain(&mut self.server.outbox);
+        self.client.feed(&bytes).expect("an honest server is understood");
+        self.spoken.push((name, bytes, frame));
+    }
+}
+
+fn frame(kind: Kind, call: u64, flags: u8, seq: u32, payload: Payload) -> Frame {
+    Frame { kind, flags, seq, call, payload }
+}
+
+fn payload(data: &str, buffers: &[&str]) -> Payload {
+    let buffers = buffers.iter().map(|buffer| buffer.as_bytes().to_vec()).collect();
+    Payload { data: data.into(), buffers }
+}

@@ -1,0 +1,49 @@
+//! The limits as the specification tells them.
+
+use std::collections::BTreeMap;
+
+use bgpy_proto::limits::{
+    BUFFERS_MAX, CALLS_PER_CONNECTION_MAX, DEPTH_MAX, FAILURE_TEXT_BYTES_MAX, HANDSHAKE_BYTES_MAX,
+    HANDSHAKE_MS, HANDSHAKES_MAX, MESSAGE_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_PAUSE_BYTES,
+    PING_AFTER_MS, QUEUE_BYTES_MAX, QUEUE_CALLS_MAX, RECORD_BYTES_MAX, RESERVE_BYTES_MAX,
+    SILENCE_MS,
+};
+
+#[test]
+fn limits() {
+    let specification = include_str!("../../../../docs/spec/PROTOCOL.md");
+    let (_, section) = specification.split_once("\n## Limits\n").expect("it has a section of them");
+    let (section, _) = section.split_once("\n## ").expect("another section follows");
+    let told: BTreeMap<_, _> = section.lines().filter_map(limit).collect();
+    let held = BTreeMap::from([
+        ("BUFFERS_MAX", BUFFERS_MAX as u64),
+        ("CALLS_PER_CONNECTION_MAX", CALLS_PER_CONNECTION_MAX as u64),
+        ("DEPTH_MAX", DEPTH_MAX as u64),
+        ("FAILURE_TEXT_BYTES_MAX", FAILURE_TEXT_BYTES_MAX as u64),
+        ("HANDSHAKE_BYTES_MAX", HANDSHAKE_BYTES_MAX as u64),
+        ("HANDSHAKE_MS", HANDSHAKE_MS),
+        ("HANDSHAKES_MAX", HANDSHAKES_MAX as u64),
+        ("MESSAGE_BYTES_MAX", MESSAGE_BYTES_MAX),
+        ("OUTBOX_BYTES_MAX", OUTBOX_BYTES_MAX as u64),
+        ("OUTBOX_PAUSE_BYTES", OUTBOX_PAUSE_BYTES as u64),
+        ("PING_AFTER_MS", PING_AFTER_MS),
+        ("QUEUE_BYTES_MAX", QUEUE_BYTES_MAX),
+        ("QUEUE_CALLS_MAX", QUEUE_CALLS_MAX as u64),
+        ("RECORD_BYTES_MAX", RECORD_BYTES_MAX as u64),
+        ("RESERVE_BYTES_MAX", RESERVE_BYTES_MAX as u64),
+        ("SILENCE_MS", SILENCE_MS),
+    ]);
+    assert_eq!(told, held);
+}
+
+/// Name and number of a row: "| `NAME` | 2 048 | ..." or "| `NAME` | 2^20 | ...".
+fn limit(row: &str) -> Option<(&str, u64)> {
+    let mut cells = row.strip_prefix("| `")?.split('|');
+    let name = cells.next()?.trim_end().strip_suffix('`')?;
+    let number = cells.next()?.replace(' ', "");
+    let number = match number.split_once('^') {
+        Some((base, power)) => base.parse::<u64>().ok()?.pow(power.parse().ok()?),
+        None => number.parse().ok()?,
+    };
+    Some((name, number))
+}

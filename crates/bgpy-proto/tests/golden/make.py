@@ -1,0 +1,324 @@
+"""Writes the golden vectors from docs/spec/PROTOCOL.md, without any code of bgpy.
+
+It is a second reading of the specification: Noise from `hashlib` and `cryptography`, MessagePack
+from `msgpack`, Argon2id from `argon2-cffi`. The tests need only its output; run it again
+(`python make.py`) when the specification changes.
+"""
+
+import hashlib
+import hmac
+import struct
+from pathlib import Path
+
+import msgpack
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SUITES = {"aesgcm": 1, "chachapoly": 2, "clear": 3}
+CALLS = {"init": 0x01, "exec": 0x02, "exit": 0x03}
+WANTS = {"ack": 0, "first": 1, "all": 2}
+CODES = "task not-initialized stopping serialization refused overloaded".split()
+STATES = "UNINITIALIZED READY BUSY STOPPING".split()
+
+
+def preamble(suite, version=1):
+    return b"bgpy" + bytes([version, suite, 0, 0])
+
+
+def frame(kind, call, flags=0, seq=0, data=b"", buffers=()):
+    head = struct.pack("<BBHIQQ", kind, flags, len(buffers), seq, call, len(data))
+    table = b"".join(struct.pack("<Q", len(buffer)) for buffer in buffers)
+    return head + table + data + b"".join(buffers)
+
+
+def pack(value):
+    return msgpack.packb(value, use_bin_type=True)
+
+
+def ext(kind, data):
+    return pack(msgpack.ExtType(kind, data))
+
+
+def big_int(value, length):
+    return ext(1, value.to_bytes(length, "little", signed=True))
+
+
+def failure(code, message, exception=None, traceback=None, object=None):
+    return pack(
+        {
+            "code": code,
+            "message": message,
+            "exception": exception,
+            "traceback": traceback,
+            "object": object,
+        }
+    )
+
+
+def status(state, busy_s):
+    return pack(
+        {
+            "state": state,
+            "busy_s": busy_s,
+            "queue": 3,
+            "calls": 2**63,
+            "clients": 2,
+            "uptime_s": 86400.5,
+            "pid": 4242,
+        }
+    )
+
+
+CLIENT_HELLO = pack({"client": bytes([7] * 16), "bgpy": "1.0.0", "python": "3.13.1", "pid": 7})
+SERVER_HELLO = pack(
+    {
+        "instance": bytes([9] * 16),
+        "generation": 3,
+        "bgpy": "1.0.1",
+        "python": None,
+        "pid": 9,
+    }
+)
+GENERATED = b"0123456789abcdefghijklmnopqrstuvwxyzABCDE-_"
+CHOSEN = b"correct horse battery staple"
+DOMAIN = b"bgpy 1 token to psk"
+
+
+def psk(token):
+    if token == GENERATED:
+        return hashlib.sha256(DOMAIN + token).digest()
+    return hash_secret_raw(
+        token, DOMAIN, time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, type=Type.ID
+    )
+
+
+class Symmetric:
+    """Noise's SymmetricState, revision 34."""
+
+    def __init__(self, name, prologue):
+        self.aes = "AESGCM" in name
+        name = name.encode()
+        self.h = name.ljust(32, b"\0") if len(name) <= 32 else hashlib.sha256(name).digest()
+        self.ck, self.k, self.n = self.h, None, 0
+        self.mix_hash(prologue)
+
+    def hkdf(self, material, outputs):
+        key = hmac.digest(self.ck, material, "sha256")
+        found, last = [], b""
+        for index in range(outputs):
+            last = hmac.digest(key, last + bytes([index + 1]), "sha256")
+            found.append(last)
+        return found
+
+    def mix_hash(self, data):
+        self.h = hashlib.sha256(self.h + data).digest()
+
+    def mix_key(self, material):
+        self.ck, self.k = self.hkdf(material, 2)
+        self.n = 0
+
+    def mix_key_and_hash(self, material):
+        self.ck, mixed, self.k = self.hkdf(material, 3)
+        self.mix_hash(mixed)
+        self.n = 0
+
+    def encrypt_and_hash(self, plain):
+        sealed = seal(self.aes, self.k, self.n, plain, self.h)
+        self.n += 1
+        self.mix_hash(sealed)
+        return sealed
+
+
+def seal(aes, key, nonce, plain, associated=b""):
+    if aes:
+        return AESGCM(key).encrypt(bytes(4) + nonce.to_bytes(8, "big"), plain, associated)
+    return ChaCha20Poly1305(key).encrypt(bytes(4) + nonce.to_bytes(8, "little"), plain, associated)
+
+
+def public(private):
+    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def prefixed(message):
+    return struct.pack("<H", len(message)) + message
+
+
+CLIENT_KEY, SERVER_KEY = bytes(range(32)), bytes(range(32, 64))
+
+
+def handshake(suite):
+    cipher = "ChaChaPoly" if suite == 2 else "AESGCM"
+    client, server = map(X25519PrivateKey.from_private_bytes, (CLIENT_KEY, SERVER_KEY))
+    noise = Symmetric(f"Noise_NNpsk0_25519_{cipher}_SHA256", preamble(suite))
+    noise.mix_key_and_hash(psk(GENERATED))
+    noise.mix_hash(public(client))
+    noise.mix_key(public(client))
+    first = public(client) + noise.encrypt_and_hash(CLIENT_HELLO)
+    noise.mix_hash(public(server))
+    noise.mix_key(public(server))
+    shared = client.exchange(X25519PublicKey.from_public_bytes(public(server)))
+    noise.mix_key(shared)
+    answer = public(server) + noise.encrypt_and_hash(SERVER_HELLO)
+    up, down = noise.hkdf(b"", 2)
+    ping, pong = frame(0x05, 1), frame(0x45, 1)
+    return {
+        "first": preamble(suite) + prefixed(first),
+        "answer": preamble(suite) + prefixed(answer),
+        "confirmation": prefixed(seal(noise.aes, up, 0, b"")),
+        "ping": ping if suite == 3 else prefixed(seal(noise.aes, up, 1, ping)),
+        "pong": pong if suite == 3 else prefixed(seal(noise.aes, down, 0, pong)),
+    }
+
+
+def codec():
+    yield from {"nil": None, "false": False, "true": True}.items()
+    edges = [
+        0,
+        2**7 - 1,
+        2**7,
+        2**8 - 1,
+        2**8,
+        2**16 - 1,
+        2**16,
+        2**32 - 1,
+        2**32,
+        2**63 - 1,
+        2**63,
+        2**64 - 1,
+        -1,
+        -(2**5),
+        -(2**5) - 1,
+        -(2**7),
+        -(2**7) - 1,
+        -(2**15),
+        -(2**15) - 1,
+        -(2**31),
+        -(2**31) - 1,
+        -(2**63),
+    ]
+    for edge in edges:
+        yield f"int {edge}", edge
+    yield "big-int 2^64", big_int(2**64, 9)
+    yield "big-int -2^63-1", big_int(-(2**63) - 1, 9)
+    yield "big-int 2^120", big_int(2**120, 16)
+    yield "big-int 2^1000", big_int(2**1000, 126)
+    for bits in [
+        0x0,
+        1 << 63,
+        0x3FF8 << 48,
+        0x7FF0 << 48,
+        0xFFF0 << 48,
+        0x7FF8 << 48,
+        0x7FF0_0000_DEAD_BEEF,
+        1,
+    ]:
+        yield f"float {bits:016x}", b"\xcb" + struct.pack(">Q", bits)
+    yield "str grüße", "grüße"
+    for length in [0, 1, 31, 32, 255, 256, 65535, 65536]:
+        yield f"str {length}", "a" * length
+    for length in [0, 1, 255, 256, 65535, 65536]:
+        yield f"bytes {length}", b"b" * length
+    for items in [0, 1, 15, 16, 65535, 65536]:
+        yield f"list {items}", [None] * items
+    # A map of equal keys is no dict, hence the head alone comes from `msgpack`.
+    for pairs in [0, 1, 15, 16, 65535, 65536]:
+        yield f"map {pairs}", msgpack.Packer().pack_map_header(pairs) + b"\xc2\xc3" * pairs
+    for items in [0, 1, 2, 3, 255, 256, 65535, 65536]:
+        yield f"tuple {items}", ext(2, b"\xc0" * items)
+    for length in [0, 1, 2, 3, 4, 8, 16, 17, 255, 256, 65535, 65536]:
+        yield f"pickle {length}", ext(3, b"p" * length)
+    yield "nested", b"\x81\xa1k\x92" + ext(2, b"\x01\x90") + pack(-1)
+
+
+def frames():
+    call = 0
+    for kind, byte in CALLS.items():
+        for want, flags in WANTS.items():
+            call += 1
+            yield f"{kind} {want}", frame(byte, call, flags, data=kind.encode())
+    yield "exec two buffers", frame(0x02, 10, 2, data=b"data", buffers=[b"first", b"2nd"])
+    yield "exec empty buffers", frame(0x02, 11, 2, buffers=[b"", b""])
+    yield "cancel", frame(0x04, 11)
+    yield "ping", frame(0x05, 12)
+    yield "status", frame(0x06, 13)
+    yield "ack", frame(0x41, 1)
+    yield "response", frame(0x42, 3, 0, 0, b"one")
+    yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
+    yield "response last", frame(0x42, 2, 1, 0, b"only")
+    yield "response error last", frame(0x42, 5, 3, 0, b"only")
+    yield "error", frame(0x43, 6, data=failure("stopping", "the server ends"))
+    yield "end", frame(0x44, 9)
+    yield "end already", frame(0x44, 3, 1)
+    yield "pong", frame(0x45, 12)
+    yield "status reply", frame(0x46, 13, data=status("READY", None))
+
+
+def messages():
+    for code in CODES:
+        yield f"failure {code}", failure(code, "no")
+    yield "failure full", failure("task", "bad value", "ValueError", "Traceback ...", b"\xc0")
+    for state in STATES:
+        yield f"status {state}", status(state, 0.25 if state == "BUSY" else None)
+    yield "client hello", CLIENT_HELLO
+    yield "server hello", SERVER_HELLO
+
+
+def tokens():
+    yield "generated token", GENERATED
+    yield "generated psk", psk(GENERATED)
+    yield "chosen token", CHOSEN
+    yield "chosen psk", psk(CHOSEN)
+    yield "no psk", bytes(32)
+
+
+def handshakes():
+    yield "client ephemeral key", CLIENT_KEY
+    yield "server ephemeral key", SERVER_KEY
+    for name, suite in SUITES.items():
+        for part, data in handshake(suite).items():
+            yield f"{name} {part}", data
+
+
+def preambles():
+    for name, suite in SUITES.items():
+        yield name, preamble(suite)
+    yield "answer to another version", preamble(1)
+
+
+def shortened(data):
+    """Hex, in which a run of one byte, or of a pair of bytes, is written once with its length."""
+    words, at = [""], 0
+    while at < len(data):
+        width, count = max(((w, run(data, at, w)) for w in (1, 2)), key=lambda found: found[1])
+        if count >= 8:
+            words += [f"{data[at : at + width].hex()}*{count}", ""]
+            at += width * count
+        else:
+            words[-1] += f"{data[at]:02x}"
+            at += 1
+    return " ".join(filter(None, words))
+
+
+def run(data, at, width):
+    unit, count = data[at : at + width], 1
+    while len(unit) == width and data[at + count * width : at + (count + 1) * width] == unit:
+        count += 1
+    return count
+
+
+def write(name, about, vectors):
+    lines = [f"# {about}", "# name = bytes in hexadecimal; `xx*n` stands for n times xx"]
+    for key, value in vectors:
+        data = value if isinstance(value, bytes) and not key.startswith("bytes") else pack(value)
+        lines.append(f"{key} = {shortened(data)}".rstrip())
+    Path(__file__).with_name(f"{name}.hex").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+write("preamble", "The first bytes of each suite.", preambles())
+write("token", "From tokens to keys.", tokens())
+write("handshake", "Handshakes with fixed ephemeral keys and the generated token.", handshakes())
+write("frame", "One frame of each kind, in the order of one conversation.", frames())
+write("codec", "Payload values at each boundary of width.", codec())
+write("message", "What the protocol itself encodes in the payload codec.", messages())

@@ -1,0 +1,75 @@
+//! What the protocol itself encodes in the payload codec.
+
+use bgpy_proto::{ClientHello, Failure, FailureCode, ServerHello, State, Status};
+
+use crate::vectors::{assert_all, vectors};
+
+#[test]
+fn messages() {
+    let mut vectors = vectors(include_str!("message.hex"));
+    // The hellos are seen inside the handshakes.
+    for hello in ["client hello", "server hello"] {
+        assert!(vectors.remove(hello).is_some());
+    }
+    let codes = [
+        FailureCode::Task,
+        FailureCode::NotInitialized,
+        FailureCode::Stopping,
+        FailureCode::Serialization,
+        FailureCode::Refused,
+        FailureCode::Overloaded,
+    ];
+    let mut made = Vec::new();
+    let mut failures = codes.map(|code| (code.as_str(), Failure::new(code, "no"))).to_vec();
+    let full = Failure {
+        code: FailureCode::Task,
+        message: "bad value".into(),
+        exception: Some("ValueError".into()),
+        traceback: Some("Traceback ...".into()),
+        object: Some(vec![0xc0]),
+    };
+    failures.push(("full", full));
+    for (name, failure) in failures {
+        let name = format!("failure {name}");
+        assert_eq!(Failure::decode(&vectors[&name]).as_ref(), Some(&failure));
+        made.push((name, failure.encode()));
+    }
+    for state in [State::Uninitialized, State::Ready, State::Busy, State::Stopping] {
+        let (name, status) = (format!("status {state}"), status(state));
+        assert_eq!(Status::decode(&vectors[&name]).as_ref(), Some(&status));
+        made.push((name, status.encode()));
+    }
+    assert_all(made, vectors);
+}
+
+/// The status of the vectors.
+pub fn status(state: State) -> Status {
+    Status {
+        state,
+        busy_s: (state == State::Busy).then_some(0.25),
+        queue: 3,
+        calls: 1 << 63,
+        clients: 2,
+        uptime_s: 86_400.5,
+        pid: 4242,
+    }
+}
+
+/// The pinned bytes of a hello, which the crate sends inside its handshake only.
+pub trait Hello {
+    /// Name of the vector.
+    const NAME: &str;
+}
+
+impl Hello for ClientHello {
+    const NAME: &str = "client hello";
+}
+
+impl Hello for ServerHello {
+    const NAME: &str = "server hello";
+}
+
+/// The vector of a hello.
+pub fn hello_of<H: Hello>(_: &H) -> Vec<u8> {
+    vectors(include_str!("message.hex"))[H::NAME].clone()
+}

@@ -1,0 +1,284 @@
+//! Random schedules, each of them fixed by its seed.
+
+use bgpy_proto::{CallKind, Failure, FailureCode, Outbox, Payload, Request, State, Status, Want};
+
+use crate::link::{self, ClientEnd, Pipe, SUITES, ServerEnd};
+use crate::model::Model;
+use crate::random::Random;
+
+const SEEDS: u64 = 6_000;
+
+struct World {
+    random: Random,
+    client: ClientEnd,
+    server: ServerEnd,
+    up: Pipe,
+    down: Pipe,
+    /// Bytes that may still be read, on both sides together, before the connection is cut.
+    left: usize,
+    joined: bool,
+    model: Model,
+    /// Ids that the client has given out.
+    made: Vec<u64>,
+    /// Calls that the server knows, over or not.
+    known: Vec<u64>,
+    requests: usize,
+}
+
+#[test]
+fn every_call_hears_what_it_wants_and_no_more() {
+    let (mut requests, mut events) = (0, 0);
+    for seed in 0..SEEDS {
+        let mut world = World::new(seed, usize::MAX);
+        let steps = world.random.below(600);
+        (0..steps).for_each(|_| events += world.step());
+        events += world.finish();
+        world.model.check_complete();
+        requests += world.requests;
+    }
+    // A schedule that does nothing would agree with every model.
+    assert!(requests > 10 * SEEDS as usize, "only {requests} requests were played");
+    assert!(events > 10 * SEEDS as usize, "only {events} events were heard");
+}
+
+#[test]
+fn a_cut_at_any_byte_invents_nothing() {
+    let mut cuts = 0;
+    for seed in 0..SEEDS {
+        let mut world = World::new(seed, 0);
+        world.left = world.random.magnitude(18);
+        let steps = world.random.below(600);
+        for _ in 0..steps {
+            world.step();
+        }
+        // What was delivered is heard; the model panics at anything else.
+        world.hear_all();
+        cuts += u64::from(world.left == 0);
+    }
+    assert!(cuts > SEEDS / 2, "only {cuts} connections were cut");
+}
+
+impl World {
+    fn new(seed: u64, left: usize) -> Self {
+        let suite = SUITES[seed as usize % SUITES.len()];
+        let psk = link::psk('w');
+        let (client, out) = link::client(suite, &psk);
+        let mut random = Random::new(seed);
+        let joined = random.one_in(2);
+        Self {
+            random,
+            client: ClientEnd::new(client, out),
+            server: ServerEnd::new(link::server(&psk), Outbox::default()),
+            up: Pipe::default(),
+            down: Pipe::default(),
+            left,
+            joined,
+            model: Model::default(),
+            made: Vec::new(),
+            known: Vec::new(),
+            requests: 0,
+        }
+    }
+
+    /// Lets one thing happen, and returns the number of events that the client heard.
+    fn step(&mut self) -> usize {
+        match self.random.below(12) {
+            0..=1 => self.client.write(&mut self.up, self.joined, &mut self.random),
+            2..=3 => self.server.write(&mut self.down, self.joined, &mut self.random),
+            4..=5 => self.server_reads(),
+            6..=7 => self.client_reads(),
+            8 => self.client_asks(),
+            9..=10 => self.server_acts(),
+            _ => return self.client_hears(),
+        }
+        0
+    }
+
+    /// Ends every call and carries everything across.
+    fn finish(&mut self) -> usize {
+        loop {
+            self.client.write(&mut self.up, self.joined, &mut self.random);
+            self.server.write(&mut self.down, self.joined, &mut self.random);
+            self.server_reads();
+            self.client_reads();
+            for call in std::mem::take(&mut self.known) {
+                self.end_or_fail(call);
+            }
+            let ready = self.client.session.is_some() && self.server.session.is_some();
+            let quiet = self.client.is_quiet() && self.server.is_quiet();
+            if ready && quiet && self.up.is_empty() && self.down.is_empty() {
+                return self.hear_all();
+            }
+        }
+    }
+
+    fn server_reads(&mut self) {
+        let bytes = self.up.read(self.left, &mut self.random);
+        self.left -= bytes.len();
+        self.server.feed(&bytes).expect("an honest client is understood");
+        let Some(session) = &mut self.server.session else { return };
+        assert_eq!(*session.client(), link::client_hello());
+        while let Some(request) = session.poll() {
+            self.requests += 1;
+            self.model.check_request(&request);
+            match request {
+                Request::Call { id, .. } => self.known.push(id),
+                Request::Cancel { .. } => {}
+                Request::Status { id } => {
+                    let status = status(&mut self.random);
+                    session.status(id, &status);
+                    self.model.tell_status(id, status);
+                }
+            }
+        }
+    }
+
+    fn client_reads(&mut self) {
+        let bytes = self.down.read(self.left, &mut self.random);
+        self.left -= bytes.len();
+        self.client.feed(&bytes).expect("an honest server is understood");
+        if let Some(session) = &self.client.session {
+            assert_eq!(*session.server(), link::server_hello());
+        }
+    }
+
+    fn client_asks(&mut self) {
+        let Some(session) = &mut self.client.session else { return };
+        let random = &mut self.random;
+        match random.below(10) {
+            0 => {
+                let id = session.ping();
+                self.model.ping(id);
+                self.made.push(id);
+            }
+            1 => {
+                let id = session.status();
+                self.model.status(id);
+                self.made.push(id);
+            }
+            2..=3 if !self.made.is_empty() => {
+                let id = self.made[random.below(self.made.len())];
+                if random.one_in(2) {
+                    session.cancel(id);
+                    self.model.cancel(id);
+                } else {
+                    session.forget(id);
+                    self.model.forget(id);
+                }
+            }
+            _ => {
+                let kind = [CallKind::Init, CallKind::Exec, CallKind::Exit][random.below(3)];
+                let want = [Want::Ack, Want::First, Want::All][random.below(3)];
+                let payload = payload(random);
+                let id = session.call(kind, want, payload.clone()).expect("the buffers are few");
+                self.model.call(id, kind, want, payload);
+                self.made.push(id);
+            }
+        }
+    }
+
+    /// Acts on any call, be it over or cancelled: a task does not know.
+    fn server_acts(&mut self) {
+        if self.known.is_empty() {
+            return;
+        }
+        let call = self.known[self.random.below(self.known.len())];
+        let session = self.server.session.as_mut().expect("calls come from a session");
+        match self.random.below(8) {
+            0..=2 => {
+                session.ack(call);
+                self.model.ack(call);
+            }
+            3..=6 => {
+                let (payload, error) = (payload(&mut self.random), self.random.one_in(4));
+                let wanted = session.wants_response(call);
+                let listens = self.model.respond(call, payload.clone(), error);
+                let sent = session.respond(call, payload, error).expect("the buffers are few");
+                assert_eq!((sent, wanted), (listens, listens));
+            }
+            _ => self.end_or_fail(call),
+        }
+    }
+
+    fn end_or_fail(&mut self, call: u64) {
+        let session = self.server.session.as_mut().expect("calls come from a session");
+        if self.random.one_in(2) {
+            let already = self.random.one_in(2);
+            session.end(call, already);
+            self.model.end(call, already);
+        } else {
+            let failure = failure(&mut self.random);
+            let listened = session.fail(call, &failure);
+            assert_eq!(listened, self.model.fail(call, failure));
+        }
+    }
+
+    fn client_hears(&mut self) -> usize {
+        let (Some(session), false) = (&mut self.client.session, self.made.is_empty()) else {
+            return 0;
+        };
+        let id = self.made[self.random.below(self.made.len())];
+        let Some(event) = session.poll(id) else { return 0 };
+        self.model.check_event(id, event);
+        1
+    }
+
+    fn hear_all(&mut self) -> usize {
+        let mut heard = 0;
+        let Some(session) = &mut self.client.session else { return heard };
+        for id in &self.made {
+            while let Some(event) = session.poll(*id) {
+                self.model.check_event(*id, event);
+                heard += 1;
+            }
+        }
+        heard
+    }
+}
+
+/// Mostly small, sometimes longer than a record, sometimes empty.
+fn payload(random: &mut Random) -> Payload {
+    let buffers = if random.one_in(3) { random.below(5) } else { 0 };
+    let length = |random: &mut Random| {
+        if random.one_in(20) { random.magnitude(17) } else { random.magnitude(7) }
+    };
+    let data = length(random);
+    let data = random.bytes(data);
+    let buffer = |_| {
+        let bytes = length(random);
+        random.bytes(bytes)
+    };
+    Payload { data, buffers: (0..buffers).map(buffer).collect() }
+}
+
+fn failure(random: &mut Random) -> Failure {
+    const CODES: [FailureCode; 6] = [
+        FailureCode::Task,
+        FailureCode::NotInitialized,
+        FailureCode::Stopping,
+        FailureCode::Serialization,
+        FailureCode::Refused,
+        FailureCode::Overloaded,
+    ];
+    let text = |random: &mut Random| format!("{:x}", random.word());
+    Failure {
+        code: CODES[random.below(CODES.len())],
+        message: text(random),
+        exception: random.one_in(2).then(|| text(random)),
+        traceback: random.one_in(2).then(|| text(random)),
+        object: random.one_in(2).then(|| random.bytes(20)),
+    }
+}
+
+fn status(random: &mut Random) -> Status {
+    const STATES: [State; 4] = [State::Uninitialized, State::Ready, State::Busy, State::Stopping];
+    Status {
+        state: STATES[random.below(STATES.len())],
+        busy_s: random.one_in(2).then(|| random.below(1000) as f64 / 8.0),
+        queue: random.word(),
+        calls: random.word(),
+        clients: random.magnitude(20) as u64,
+        uptime_s: random.magnitude(30) as f64 / 8.0,
+        pid: random.magnitude(22) as u64,
+    }
+}

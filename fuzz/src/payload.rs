@@ -1,0 +1,38 @@
+//! The payload codec, and what the protocol itself encodes in it.
+
+use bgpy_proto::codec::{Reader, Value};
+use bgpy_proto::limits::FAILURE_TEXT_BYTES_MAX;
+use bgpy_proto::{Failure, Status};
+
+/// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again
+/// and must be the same.
+pub fn payload(input: &[u8]) -> bool {
+    walk(input);
+    let Ok(value) = Value::decode(input) else { return false };
+    let canonical = value.encode().expect("it was no deeper when it came");
+    let again = Value::decode(&canonical).expect("what was encoded can be decoded");
+    // Bytes are compared, because a NaN does not equal itself.
+    assert_eq!(again.encode().as_ref(), Ok(&canonical));
+
+    let failure = Failure::decode(input);
+    // Longer texts lose their middle when they are sent.
+    if let Some(failure) = failure.filter(|_| input.len() <= FAILURE_TEXT_BYTES_MAX) {
+        assert_eq!(Failure::decode(&failure.encode()), Some(failure));
+    }
+    if let Some(status) = Status::decode(input) {
+        let encoded = status.encode();
+        let again = Status::decode(&encoded).expect("what was encoded can be decoded");
+        assert_eq!(again.encode(), encoded);
+    }
+    true
+}
+
+/// Reads heads only, as the Python side does: each takes at least a byte.
+fn walk(input: &[u8]) {
+    let mut reader = Reader::new(input);
+    let mut tokens = 0;
+    while !reader.is_at_end() && reader.token().is_ok() {
+        tokens += 1;
+        assert!(tokens <= input.len());
+    }
+}
