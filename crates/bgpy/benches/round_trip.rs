@@ -20,6 +20,9 @@ const BYTES: usize = 64;
 /// Both sides know it, so that the bench needs no way to pass it on.
 const TOKEN: &str = "a-token-that-only-guards-this-benchmark-0123456789";
 
+/// A name and one call.
+type Way = (&'static str, Box<dyn FnMut()>);
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
@@ -38,7 +41,7 @@ fn measure() {
     let place = directory.path().join("run").to_str().expect("a plain path").to_owned();
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("BGPY_RUNTIME_DIR", &place) };
-    let mut ways: Vec<(&str, Box<dyn FnMut()>)> = Vec::new();
+    let mut ways: Vec<Way> = Vec::new();
     let mut servers = Vec::new();
 
     let (server, port) = start(&["echo-tcp"]);

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 SUITES = {"aesgcm": 1, "chachapoly": 2, "clear": 3}
 CALLS = {"init": 0x01, "exec": 0x02, "exit": 0x03}
 WANTS = {"ack": 0, "first": 1, "all": 2}
-CODES = "task not-initialized stopping serialization refused overloaded".split()
-STATES = "UNINITIALIZED READY BUSY STOPPING".split()
+CODES = ["task", "not-initialized", "stopping", "serialization", "refused", "overloaded"]
+STATES = ["UNINITIALIZED", "READY", "BUSY", "STOPPING"]
 
 
 def preamble(suite, version=1):
@@ -45,14 +45,14 @@ def big_int(value, length):
     return ext(1, value.to_bytes(length, "little", signed=True))
 
 
-def failure(code, message, exception=None, traceback=None, object=None):
+def failure(code, message, exception=None, traceback=None, pickled=None):
     return pack(
         {
             "code": code,
             "message": message,
             "exception": exception,
             "traceback": traceback,
-            "object": object,
+            "object": pickled,
         }
     )
 
