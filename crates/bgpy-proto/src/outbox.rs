@@ -48,6 +48,18 @@ impl Outbox {
         }
     }
 
+    /// Appends `length` bytes, which `fill` writes into zeros. The place is in one piece.
+    pub(crate) fn extend_with(&mut self, length: usize, fill: impl FnOnce(&mut [u8])) {
+        self.bytes += length;
+        if self.chunks.back().is_none_or(|last| last.len() + length > JOIN_BYTES) {
+            self.chunks.push_back(std::mem::take(&mut self.spare));
+        }
+        let last = self.chunks.back_mut().expect("one was pushed unless there was one");
+        let start = last.len();
+        last.resize(start + length, 0);
+        fill(&mut last[start..]);
+    }
+
     /// Appends `bytes`, without copying them where they are many.
     pub fn push(&mut self, bytes: Vec<u8>) {
         if bytes.len() <= JOIN_BYTES {

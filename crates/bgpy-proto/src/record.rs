@@ -15,6 +15,9 @@ use crate::outbox::Outbox;
 
 const TAG_BYTES: usize = 16;
 
+/// Buffers up to this size are kept for the next record.
+const KEPT_BYTES: usize = 1 << 10;
+
 /// Payloads up to this size are sealed together with their header.
 const SMALL_BYTES: u64 = 4096;
 
@@ -100,13 +103,13 @@ impl Cipher {
     fn seal(&mut self, plain: &[u8], out: &mut Outbox) {
         for piece in plain.chunks(RECORD_PLAIN_BYTES_MAX) {
             let sealed = piece.len() + TAG_BYTES;
-            let mut record = vec![0; 2 + sealed];
-            record[..2].copy_from_slice(&(sealed as u16).to_le_bytes());
-            self.noise
-                .write_message(self.nonce, piece, &mut record[2..])
-                .expect("the piece is below Noise's limit and the record has room for its tag");
+            out.extend_with(2 + sealed, |record| {
+                record[..2].copy_from_slice(&(sealed as u16).to_le_bytes());
+                self.noise
+                    .write_message(self.nonce, piece, &mut record[2..])
+                    .expect("the piece is below Noise's limit and the record has room for its tag");
+            });
             self.nonce += 1;
-            out.push(record);
         }
     }
 }
@@ -170,11 +173,13 @@ impl Opener {
             input = rest;
         }
         self.partial.extend_from_slice(input);
-        // An idle connection keeps no buffers.
-        if self.partial.is_empty() {
+        // An idle connection keeps no large buffers.
+        if self.partial.is_empty() && self.partial.capacity() > KEPT_BYTES {
             self.partial = Vec::new();
         }
-        self.plain = Vec::new();
+        if self.plain.capacity() > KEPT_BYTES {
+            self.plain = Vec::new();
+        }
         Ok(())
     }
 
