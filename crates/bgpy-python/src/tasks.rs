@@ -123,12 +123,15 @@ fn load<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
     let name = format!("bgpy_tasks_{name}");
     // What lies beside the file can be imported from it, as from a script.
     let search_path = py.import("sys")?.getattr("path")?;
-    if let Some(directory) = path.parent().filter(|d| !search_path.contains(d).unwrap_or(true)) {
+    let directory = path.parent().unwrap_or(&path).as_os_str();
+    if !search_path.contains(directory)? {
         search_path.call_method1("append", (directory,))?;
     }
     let util = py.import("importlib.util")?;
-    let loader =
-        py.import("importlib.machinery")?.getattr("SourceFileLoader")?.call1((&name, &path))?;
+    let loader = py
+        .import("importlib.machinery")?
+        .getattr("SourceFileLoader")?
+        .call1((&name, path.as_os_str()))?;
     let spec = util.getattr("spec_from_loader")?.call1((&name, &loader))?;
     let module = util.getattr("module_from_spec")?.call1((&spec,))?;
     // Classes of the file look their module up, when they are pickled for example.
