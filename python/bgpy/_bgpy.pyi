@@ -28,7 +28,8 @@ class _Status(TypedDict):
     pid: int
 
 @final
-class Buffer: ...
+class Buffer:
+    def __reduce__(self) -> tuple[type[bytearray], tuple[bytearray]]: ...
 
 @final
 class ClientSocket:

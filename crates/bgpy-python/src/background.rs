@@ -3,6 +3,7 @@
 use bgpy::spawn::Reporter;
 use bgpy::{Ended, Journal};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::arguments::level;
 use crate::server::serve;
@@ -25,6 +26,10 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     journal.take_output()?;
     // What a crash of the interpreter has to say belongs in the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
+    // Prints stand in the log line by line, and not when a buffer is full.
+    let line_by_line = PyDict::new(py);
+    line_by_line.set_item("line_buffering", true)?;
+    py.import("sys")?.getattr("stdout")?.call_method("reconfigure", (), Some(&line_by_line))?;
     // The parent has been told of an error, and the log too.
     let orderly = matches!(serve(py, &config, journal, Some(reporter))?, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))

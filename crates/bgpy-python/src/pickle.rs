@@ -13,7 +13,7 @@ use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyType};
 
 use crate::decode::Policy;
 use crate::errors::serialization_error;
@@ -76,6 +76,14 @@ unsafe impl Sync for Buffer {}
 
 #[pymethods]
 impl Buffer {
+    /// It travels on as what pickle makes of a writable buffer.
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyByteArray>,))> {
+        let bytes = PyByteArray::from(slf.as_any())?;
+        Ok((slf.py().get_type::<PyByteArray>(), (bytes,)))
+    }
+
     // SAFETY: the vector is never resized or dropped while the object lives, and each view keeps
     // the object alive.
     unsafe fn __getbuffer__(

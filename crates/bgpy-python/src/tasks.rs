@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bgpy::Reply;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyFunction, PyTuple};
 
 use crate::reply::ClientSocket;
 
@@ -104,11 +104,12 @@ fn as_state(returned: &Bound<'_, PyAny>, rule: &str) -> PyResult<Py<PyDict>> {
 
 /// Whether `init_task` wants the client socket: both forms were always allowed.
 fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
-    // The signature of a plain function is known without the cost of importing inspect.
-    if let Ok(code) = task.getattr("__code__") {
-        let flags: u32 = code.getattr("co_flags")?.extract()?;
-        const VARARGS: u32 = 0x04;
-        return Ok(code.getattr("co_argcount")?.extract::<u32>()? > 0 || flags & VARARGS != 0);
+    // What a plain function wants is known without the cost of importing inspect.
+    let is_plain = task.is_instance_of::<PyFunction>() && !task.hasattr("__wrapped__")?;
+    if is_plain {
+        let wanted: usize = task.getattr("__code__")?.getattr("co_argcount")?.extract()?;
+        let defaults = task.getattr("__defaults__")?;
+        return Ok(wanted > if defaults.is_none() { 0 } else { defaults.len()? });
     }
     // What has no signature, as some types have none, is called as it stands.
     let inspect = task.py().import("inspect")?;
