@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) turns: AtomicU64,
     /// Whether the executing thread is busy with something else than polling.
     pub(super) away: AtomicBool,
+    /// Whether a signal has come that the executing thread has not dealt with.
+    signalled: AtomicBool,
     /// Times that the stand-in has led.
     relieved: AtomicU64,
     /// Whether the executing thread wants to lead (again).
@@ -54,12 +56,6 @@ pub(super) struct Leader {
     scratch: Vec<u8>,
     patience: Option<Duration>,
     signals: signal::Receiver,
-}
-
-/// What a turn has brought.
-struct Turn {
-    signalled: bool,
-    work: bool,
 }
 
 impl Shared {
@@ -85,6 +81,7 @@ impl Shared {
             standin: StandIn::default(),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
+            signalled: AtomicBool::new(false),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),
             stopped_by_signal: AtomicBool::new(false),
@@ -153,16 +150,17 @@ impl Shared {
         });
         self.executor_waits.store(false, Ordering::SeqCst);
         self.away.store(false, Ordering::SeqCst);
-        // The stand-in may have taken in calls until a moment ago.
+        // The stand-in may have taken in calls until a moment ago, and may have seen a signal.
         let mut work =
             self.relieved.load(Ordering::SeqCst) != relieved && lock(&self.core).has_work();
         while !work {
-            self.turns.fetch_add(1, Ordering::Relaxed);
-            let turn = leader.turn(self);
-            if turn.signalled {
+            if self.signalled.swap(false, Ordering::SeqCst) {
                 executor.signalled();
+                // The handlers may have stopped the server.
+                break;
             }
-            work = turn.work || turn.signalled;
+            self.turns.fetch_add(1, Ordering::Relaxed);
+            work = leader.turn(self);
         }
         self.away.store(true, Ordering::SeqCst);
         drop(leader);
@@ -291,12 +289,14 @@ impl Shared {
 }
 
 impl Leader {
-    /// Waits for the sockets, and serves those that are ready.
-    fn turn(&mut self, shared: &Shared) -> Turn {
-        let mut signalled = false;
+    /// Waits for the sockets, and serves those that are ready. Returns whether there is work for
+    /// the executing thread.
+    fn turn(&mut self, shared: &Shared) -> bool {
         if let Err(error) = self.poll.poll(&mut self.events, self.patience) {
-            signalled = error.kind() == io::ErrorKind::Interrupted;
             self.events.clear();
+            if error.kind() == io::ErrorKind::Interrupted {
+                shared.signalled.store(true, Ordering::SeqCst);
+            }
         }
         let mut core = lock(&shared.core);
         for event in &self.events {
@@ -304,14 +304,14 @@ impl Leader {
                 WAKE => {}
                 SIGNAL => {
                     self.signals.drain();
-                    signalled = true;
+                    shared.signalled.store(true, Ordering::SeqCst);
                 }
                 Token(token) => core.ready(token, event.is_writable()),
             }
         }
         core.proceed(&mut self.scratch);
         self.patience = core.patience();
-        Turn { signalled, work: core.has_work() }
+        core.has_work()
     }
 }
 
