@@ -3,25 +3,21 @@
 //! A caller writes on its own thread. Of the callers that wait for an answer, one reads for all of
 //! them; when it has its own answer, it passes the reading on.
 
-use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::client::Event;
-use bgpy_proto::{
-    CallKind, ClientSession, Delivered, Outbox, Payload, ServerHello, Status, Want, limits,
-};
+use bgpy_proto::{CallKind, ClientSession, Delivered, Payload, ServerHello, Status, Want};
 use socket2::Socket;
 
-use super::wait::{SLICE, Wait};
+use super::call::Call;
+use super::reading::Reading;
+use super::wait::Wait;
 use crate::error::{CallError, Lost};
 use crate::platform;
 use crate::sync::{lock, try_lock};
-
-/// Bytes that one read takes at most.
-const READ_BYTES: usize = 64 << 10;
 
 /// After this long without traffic, a connection is looked at before it is used again.
 const IDLE_MS: u64 = 1000;
@@ -29,8 +25,8 @@ const IDLE_MS: u64 = 1000;
 /// One connection.
 #[derive(Debug)]
 pub struct Link {
-    socket: Socket,
-    server: String,
+    pub(super) socket: Socket,
+    pub(super) server: String,
     hello: ServerHello,
     /// The fork generation of the process that opened it.
     process: u32,
@@ -38,31 +34,21 @@ pub struct Link {
     /// Milliseconds from `opened` to the last use.
     used_ms: AtomicU64,
     is_lost: AtomicBool,
-    state: Mutex<LinkState>,
-    answered: Condvar,
+    pub(super) state: Mutex<LinkState>,
+    pub(super) answered: Condvar,
     /// Held by the caller that reads for all.
-    reading: Mutex<Reading>,
+    pub(super) reading: Mutex<Reading>,
 }
 
 #[derive(Debug)]
-struct LinkState {
-    session: ClientSession,
-    lost: Option<Lost>,
+pub(super) struct LinkState {
+    pub(super) session: ClientSession,
+    pub(super) lost: Option<Lost>,
     /// Whether a caller is writing a message that the socket did not take at once. What was
     /// submitted first must leave first, so others wait with theirs.
-    writing: bool,
+    pub(super) writing: bool,
     /// Callers that sleep until the one that reads wakes them.
-    sleepers: usize,
-}
-
-#[derive(Debug)]
-struct Reading {
-    buffer: Vec<u8>,
-    /// Whether something came since `heard` was last set. The clock is read only when nothing comes.
-    fresh: bool,
-    heard: Instant,
-    /// When the server was asked for a sign of life that has not come yet.
-    pinged: Option<Instant>,
+    pub(super) sleepers: usize,
 }
 
 /// A response of a task.
@@ -72,15 +58,6 @@ pub struct Response {
     pub message: Delivered,
     /// Whether the task marked it as an error.
     pub error: bool,
-}
-
-/// A call under way. Dropping it tells the server that nobody listens any more.
-#[derive(Debug)]
-pub struct Call<'a> {
-    link: &'a Link,
-    id: u64,
-    accepted: bool,
-    over: bool,
 }
 
 impl Link {
@@ -96,12 +73,7 @@ impl Link {
             is_lost: AtomicBool::new(false),
             state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
             answered: Condvar::new(),
-            reading: Mutex::new(Reading {
-                buffer: Vec::new(),
-                fresh: false,
-                heard: now,
-                pinged: None,
-            }),
+            reading: Mutex::new(Reading::new(now)),
         }
     }
 
@@ -249,26 +221,8 @@ impl Link {
         Ok(call)
     }
 
-    /// Waits until no other caller is writing.
-    fn turn_to_write(&self, wait: &Wait<'_>) -> Result<MutexGuard<'_, LinkState>, CallError> {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(lost) = &state.lost {
-                return Err(self.lost(lost.clone()));
-            }
-            if !state.writing {
-                return Ok(state);
-            }
-            let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
-            state = self.sleep(state, slice);
-            if wait.is_interrupted() {
-                return Err(CallError::Interrupted);
-            }
-        }
-    }
-
     /// Sleeps until another caller has changed something, or the time is over.
-    fn sleep<'a>(
+    pub(super) fn sleep<'a>(
         &self,
         mut state: MutexGuard<'a, LinkState>,
         limit: Duration,
@@ -282,221 +236,14 @@ impl Link {
         state
     }
 
-    /// Writes what the session has put into its outbox: at once as a rule, with others waiting for
-    /// their turn when the socket is full.
-    fn flush(
-        &self,
-        mut state: MutexGuard<'_, LinkState>,
-        wait: &Wait<'_>,
-    ) -> Result<(), CallError> {
-        match self.send(&mut state.session.outbox) {
-            Ok(()) if state.session.outbox.is_empty() => return Ok(()),
-            Ok(()) => {}
-            Err(kind) => {
-                drop(state);
-                return Err(self.lost(self.lose(Lost::Io(kind))));
-            }
-        }
-        state.writing = true;
-        let outbox = std::mem::take(&mut state.session.outbox);
-        drop(state);
-        let result = self.write(outbox, wait);
-        let mut state = lock(&self.state);
-        state.writing = false;
-        self.wake_sleepers(&state);
-        result
-    }
-
-    /// Writes what the socket takes without waiting.
-    fn send(&self, outbox: &mut Outbox) -> Result<(), io::ErrorKind> {
-        while !outbox.is_empty() {
-            let sent = if outbox.is_single() {
-                platform::send_now(&self.socket, outbox.front())
-            } else {
-                platform::send_slices_now(&self.socket, &outbox.slices())
-            };
-            match sent {
-                Ok(bytes) => outbox.advance(bytes),
-                Err(error) if is_pause(error.kind()) => return Ok(()),
-                Err(error) => return Err(error.kind()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes everything. While the server does not take it, its answers are read, so that two
-    /// sides that write large messages to each other do not wait for ever.
-    fn write(&self, mut outbox: Outbox, wait: &Wait<'_>) -> Result<(), CallError> {
-        let mut moved = Instant::now();
-        while !outbox.is_empty() {
-            if let Err(error) = self.make_room(&mut moved, wait) {
-                // Half a frame is out: nothing can follow it on this connection.
-                self.lose(Lost::Dropped);
-                return Err(error);
-            }
-            let before = outbox.len();
-            self.send(&mut outbox).map_err(|kind| self.lost(self.lose(Lost::Io(kind))))?;
-            if outbox.len() < before {
-                moved = Instant::now();
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until the server takes more, and reads what it sends meanwhile.
-    fn make_room(&self, moved: &mut Instant, wait: &Wait<'_>) -> Result<(), CallError> {
-        let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
-        match platform::wait(&self.socket, true, true, slice) {
-            Ok(ready) if ready.readable => {
-                if let Some(mut reading) = try_lock(&self.reading) {
-                    self.read(&mut reading).map_err(|lost| self.lost(lost))?;
-                    *moved = Instant::now();
-                    let state = lock(&self.state);
-                    drop(reading);
-                    self.wake_sleepers(&state);
-                }
-            }
-            Ok(_) => {}
-            Err(error) if is_pause(error.kind()) => {}
-            Err(error) => return Err(self.lost(self.lose(Lost::Io(error.kind())))),
-        }
-        if wait.is_interrupted() {
-            return Err(CallError::Interrupted);
-        }
-        let silence = Duration::from_millis(limits::SILENCE_MS);
-        if moved.elapsed() > silence {
-            return Err(self.lost(self.lose(Lost::Silent(silence))));
-        }
-        Ok(())
-    }
-
-    /// Waits for something to happen to a call.
-    fn next_event(&self, call: u64, wait: &Wait<'_>) -> Result<Event, WaitEnd> {
-        loop {
-            if let Some(reading) = try_lock(&self.reading) {
-                return self.read_until(call, reading, wait);
-            }
-            let mut state = lock(&self.state);
-            if let Some(event) = state.event(call)? {
-                return Ok(event);
-            }
-            // With the state locked, the reader cannot leave unnoticed: it lets go of the reading
-            // with the state locked as well, and wakes the sleepers then.
-            if try_lock(&self.reading).is_some() {
-                continue;
-            }
-            let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
-            drop(self.sleep(state, slice));
-            if wait.is_interrupted() {
-                return Err(WaitEnd::Interrupted);
-            }
-        }
-    }
-
-    /// Reads for all callers until something has happened to this one's call.
-    fn read_until(
-        &self,
-        call: u64,
-        mut reading: MutexGuard<'_, Reading>,
-        wait: &Wait<'_>,
-    ) -> Result<Event, WaitEnd> {
-        // Silence counts from when somebody began to listen.
-        reading.heard = reading.heard.max(wait.since());
-        let mut state = lock(&self.state);
-        let outcome = loop {
-            match state.event(call) {
-                Ok(None) => drop(state),
-                Ok(Some(event)) => break Ok(event),
-                Err(end) => break Err(end),
-            }
-            let outcome = self.read_for(&mut reading, wait);
-            state = lock(&self.state);
-            if let Err(end) = outcome {
-                break Err(end);
-            }
-            self.wake_sleepers(&state);
-        };
-        // Whoever slept while this thread was reading has to read for itself now.
-        drop(reading);
-        self.wake_sleepers(&state);
-        outcome
-    }
-
-    /// Waits for a slice of time for bytes from the server, and digests them.
-    fn read_for(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
-        let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
-        // The socket itself wakes up after SLICE; a shorter wait needs a poll before.
-        let ready = slice == SLICE
-            || match platform::wait(&self.socket, true, false, slice) {
-                Ok(ready) => ready.readable,
-                Err(error) if is_pause(error.kind()) => false,
-                Err(error) => return Err(WaitEnd::Lost(self.lose(Lost::Io(error.kind())))),
-            };
-        if ready && self.read(reading).map_err(WaitEnd::Lost)? {
-            return Ok(());
-        }
-        if wait.is_interrupted() {
-            return Err(WaitEnd::Interrupted);
-        }
-        self.watch(reading)
-    }
-
-    /// Reads once; `false` when nothing came within a slice of time.
-    fn read(&self, reading: &mut Reading) -> Result<bool, Lost> {
-        if reading.buffer.is_empty() {
-            reading.buffer = vec![0; READ_BYTES];
-        }
-        match (&self.socket).read(&mut reading.buffer) {
-            Ok(0) => Err(self.lose(Lost::Closed)),
-            Ok(count) => {
-                reading.fresh = true;
-                reading.pinged = None;
-                let fed = lock(&self.state).session.feed(&reading.buffer[..count]);
-                fed.map(|()| true).map_err(|error| self.lose(Lost::Protocol(error)))
-            }
-            Err(error) if is_pause(error.kind()) => Ok(false),
-            Err(error) => Err(self.lose(Lost::Io(error.kind()))),
-        }
-    }
-
-    /// Asks a silent server for a sign of life, and gives it up when none comes.
-    fn watch(&self, reading: &mut Reading) -> Result<(), WaitEnd> {
-        let after = Duration::from_millis(limits::PING_AFTER_MS);
-        let silence = Duration::from_millis(limits::SILENCE_MS);
-        if std::mem::take(&mut reading.fresh) {
-            reading.heard = Instant::now();
-        }
-        match reading.pinged {
-            Some(pinged) if pinged.elapsed() > silence - after => {
-                Err(WaitEnd::Lost(self.lose(Lost::Silent(silence))))
-            }
-            None if reading.heard.elapsed() > after => {
-                let mut state = lock(&self.state);
-                // A caller that is writing notices a silent server itself.
-                if state.writing {
-                    return Ok(());
-                }
-                let ping = state.session.ping();
-                state.session.forget(ping);
-                reading.pinged = Some(Instant::now());
-                let sent = self.send(&mut state.session.outbox);
-                let stuck = sent.is_err() || !state.session.outbox.is_empty();
-                drop(state);
-                // A ping that does not fit: the server has taken nothing for a long time.
-                if stuck { Err(WaitEnd::Lost(self.lose(Lost::Silent(after)))) } else { Ok(()) }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn wake_sleepers(&self, state: &LinkState) {
+    pub(super) fn wake_sleepers(&self, state: &LinkState) {
         if state.sleepers > 0 {
             self.answered.notify_all();
         }
     }
 
     /// Marks the connection as lost, for the first reason that was found, and returns that.
-    fn lose(&self, reason: Lost) -> Lost {
+    pub(super) fn lose(&self, reason: Lost) -> Lost {
         let mut state = lock(&self.state);
         let reason = state.lost.get_or_insert(reason).clone();
         // Whoever reads is woken by the end of the stream. A forked child shares the stream with
@@ -509,104 +256,12 @@ impl Link {
         reason
     }
 
-    fn lost(&self, reason: Lost) -> CallError {
+    pub(super) fn lost(&self, reason: Lost) -> CallError {
         CallError::Lost { server: self.server.clone(), reason }
     }
 
-    fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
+    pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
         let after = wait.limit().unwrap_or_default();
         CallError::Timeout { server: self.server.clone(), after, accepted }
     }
-}
-
-/// Why a wait ended without an event.
-enum WaitEnd {
-    Timeout,
-    Interrupted,
-    Lost(Lost),
-}
-
-impl LinkState {
-    fn event(&mut self, call: u64) -> Result<Option<Event>, WaitEnd> {
-        match self.session.poll(call) {
-            Some(event) => Ok(Some(event)),
-            None => self.lost.clone().map_or(Ok(None), |lost| Err(WaitEnd::Lost(lost))),
-        }
-    }
-}
-
-impl Call<'_> {
-    /// Waits for the next response; `None` when the call has ended.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub fn next(&mut self, wait: &Wait<'_>) -> Result<Option<Response>, CallError> {
-        loop {
-            if self.over {
-                return Ok(None);
-            }
-            match self.event(wait)? {
-                Event::Accepted => self.accepted = true,
-                Event::Response { message, error, last } => {
-                    self.over |= last;
-                    return Ok(Some(Response { message, error }));
-                }
-                Event::Ended { .. } => self.over = true,
-                event => return Err(self.failed(event)),
-            }
-        }
-    }
-
-    fn event(&mut self, wait: &Wait<'_>) -> Result<Event, CallError> {
-        self.link.next_event(self.id, wait).map_err(|end| match end {
-            WaitEnd::Timeout => self.link.timed_out(wait, self.accepted),
-            WaitEnd::Interrupted => CallError::Interrupted,
-            WaitEnd::Lost(reason) => self.link.lost(reason),
-        })
-    }
-
-    /// Notes that nothing more is to come.
-    fn done<T>(&mut self, result: T) -> Result<T, CallError> {
-        self.over = true;
-        Ok(result)
-    }
-
-    fn failed(&mut self, event: Event) -> CallError {
-        self.over = true;
-        match event {
-            Event::Failed { failure, object } => CallError::Failed {
-                server: self.link.server.clone(),
-                failure: Box::new(failure),
-                object: object.map(Box::new),
-            },
-            // The session lets only events through that fit the request.
-            _ => self.link.lost(self.link.lose(Lost::Closed)),
-        }
-    }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        if self.over {
-            return;
-        }
-        let mut state = lock(&self.link.state);
-        if state.lost.is_some() || state.writing {
-            state.session.forget(self.id);
-            return;
-        }
-        // The cancel saves the server work. Where it would have to wait, the connection is stuck.
-        state.session.cancel(self.id);
-        let sent = self.link.send(&mut state.session.outbox);
-        let stuck = sent.is_err() || !state.session.outbox.is_empty();
-        drop(state);
-        if stuck {
-            self.link.lose(Lost::Dropped);
-        }
-    }
-}
-
-/// Whether an error of a socket only means that nothing happened yet.
-fn is_pause(kind: io::ErrorKind) -> bool {
-    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }

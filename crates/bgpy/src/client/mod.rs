@@ -1,8 +1,11 @@
 //! The blocking client.
 
+mod call;
 mod connect;
 mod link;
+mod reading;
 mod wait;
+mod writing;
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -14,8 +17,9 @@ use crate::error::{CallError, ConnectError};
 use crate::journal::Journal;
 use crate::sync::lock;
 
+pub use call::Call;
 pub(crate) use connect::token_of_environment;
-pub use link::{Call, Link, Response};
+pub use link::{Link, Response};
 pub use wait::Wait;
 
 /// How a client behaves, with defaults for all of it.

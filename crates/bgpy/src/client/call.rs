@@ -1,0 +1,89 @@
+//! A call under way, from its begin to its last event.
+
+use bgpy_proto::client::Event;
+
+use super::link::{Link, Response};
+use super::reading::WaitEnd;
+use super::wait::Wait;
+use crate::error::{CallError, Lost};
+use crate::sync::lock;
+
+/// A call under way. Dropping it tells the server that nobody listens any more.
+#[derive(Debug)]
+pub struct Call<'a> {
+    pub(super) link: &'a Link,
+    pub(super) id: u64,
+    pub(super) accepted: bool,
+    pub(super) over: bool,
+}
+
+impl Call<'_> {
+    /// Waits for the next response; `None` when the call has ended.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn next(&mut self, wait: &Wait<'_>) -> Result<Option<Response>, CallError> {
+        loop {
+            if self.over {
+                return Ok(None);
+            }
+            match self.event(wait)? {
+                Event::Accepted => self.accepted = true,
+                Event::Response { message, error, last } => {
+                    self.over |= last;
+                    return Ok(Some(Response { message, error }));
+                }
+                Event::Ended { .. } => self.over = true,
+                event => return Err(self.failed(event)),
+            }
+        }
+    }
+
+    pub(super) fn event(&mut self, wait: &Wait<'_>) -> Result<Event, CallError> {
+        self.link.next_event(self.id, wait).map_err(|end| match end {
+            WaitEnd::Timeout => self.link.timed_out(wait, self.accepted),
+            WaitEnd::Interrupted => CallError::Interrupted,
+            WaitEnd::Lost(reason) => self.link.lost(reason),
+        })
+    }
+
+    /// Notes that nothing more is to come.
+    pub(super) fn done<T>(&mut self, result: T) -> Result<T, CallError> {
+        self.over = true;
+        Ok(result)
+    }
+
+    pub(super) fn failed(&mut self, event: Event) -> CallError {
+        self.over = true;
+        match event {
+            Event::Failed { failure, object } => CallError::Failed {
+                server: self.link.server.clone(),
+                failure: Box::new(failure),
+                object: object.map(Box::new),
+            },
+            // The session lets only events through that fit the request.
+            _ => self.link.lost(self.link.lose(Lost::Closed)),
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let mut state = lock(&self.link.state);
+        if state.lost.is_some() || state.writing {
+            state.session.forget(self.id);
+            return;
+        }
+        // The cancel saves the server work. Where it would have to wait, the connection is stuck.
+        state.session.cancel(self.id);
+        let sent = self.link.send(&mut state.session.outbox);
+        let stuck = sent.is_err() || !state.session.outbox.is_empty();
+        drop(state);
+        if stuck {
+            self.link.lose(Lost::Dropped);
+        }
+    }
+}

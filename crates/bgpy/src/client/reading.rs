@@ -1,0 +1,172 @@
+//! How the callers of a connection read: one for all of them.
+
+use std::io::Read;
+use std::sync::MutexGuard;
+use std::time::{Duration, Instant};
+
+use bgpy_proto::client::Event;
+use bgpy_proto::limits;
+
+use super::link::{Link, LinkState};
+use super::wait::{SLICE, Wait};
+use super::writing::is_pause;
+use crate::error::Lost;
+use crate::platform;
+use crate::sync::{lock, try_lock};
+
+/// Bytes that one read takes at most.
+const READ_BYTES: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct Reading {
+    buffer: Vec<u8>,
+    /// Whether something came since `heard` was last set. The clock is read only when nothing comes.
+    fresh: bool,
+    heard: Instant,
+    /// When the server was asked for a sign of life that has not come yet.
+    pinged: Option<Instant>,
+}
+
+/// Why a wait ended without an event.
+pub(super) enum WaitEnd {
+    Timeout,
+    Interrupted,
+    Lost(Lost),
+}
+
+impl Reading {
+    /// Nobody has listened before `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { buffer: Vec::new(), fresh: false, heard: now, pinged: None }
+    }
+}
+
+impl Link {
+    /// Waits for something to happen to a call.
+    pub(super) fn next_event(&self, call: u64, wait: &Wait<'_>) -> Result<Event, WaitEnd> {
+        loop {
+            if let Some(reading) = try_lock(&self.reading) {
+                return self.read_until(call, reading, wait);
+            }
+            let mut state = lock(&self.state);
+            if let Some(event) = state.event(call)? {
+                return Ok(event);
+            }
+            // With the state locked, the reader cannot leave unnoticed: it lets go of the reading
+            // with the state locked as well, and wakes the sleepers then.
+            if try_lock(&self.reading).is_some() {
+                continue;
+            }
+            let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
+            drop(self.sleep(state, slice));
+            if wait.is_interrupted() {
+                return Err(WaitEnd::Interrupted);
+            }
+        }
+    }
+
+    /// Reads for all callers until something has happened to this one's call.
+    fn read_until(
+        &self,
+        call: u64,
+        mut reading: MutexGuard<'_, Reading>,
+        wait: &Wait<'_>,
+    ) -> Result<Event, WaitEnd> {
+        // Silence counts from when somebody began to listen.
+        reading.heard = reading.heard.max(wait.since());
+        let mut state = lock(&self.state);
+        let outcome = loop {
+            match state.event(call) {
+                Ok(None) => drop(state),
+                Ok(Some(event)) => break Ok(event),
+                Err(end) => break Err(end),
+            }
+            let outcome = self.read_for(&mut reading, wait);
+            state = lock(&self.state);
+            if let Err(end) = outcome {
+                break Err(end);
+            }
+            self.wake_sleepers(&state);
+        };
+        // Whoever slept while this thread was reading has to read for itself now.
+        drop(reading);
+        self.wake_sleepers(&state);
+        outcome
+    }
+
+    /// Waits for a slice of time for bytes from the server, and digests them.
+    fn read_for(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
+        // The socket itself wakes up after SLICE; a shorter wait needs a poll before.
+        let ready = slice == SLICE
+            || match platform::wait(&self.socket, true, false, slice) {
+                Ok(ready) => ready.readable,
+                Err(error) if is_pause(error.kind()) => false,
+                Err(error) => return Err(WaitEnd::Lost(self.lose(Lost::Io(error.kind())))),
+            };
+        if ready && self.read(reading).map_err(WaitEnd::Lost)? {
+            return Ok(());
+        }
+        if wait.is_interrupted() {
+            return Err(WaitEnd::Interrupted);
+        }
+        self.watch(reading)
+    }
+
+    /// Reads once; `false` when nothing came within a slice of time.
+    pub(super) fn read(&self, reading: &mut Reading) -> Result<bool, Lost> {
+        if reading.buffer.is_empty() {
+            reading.buffer = vec![0; READ_BYTES];
+        }
+        match (&self.socket).read(&mut reading.buffer) {
+            Ok(0) => Err(self.lose(Lost::Closed)),
+            Ok(count) => {
+                reading.fresh = true;
+                reading.pinged = None;
+                let fed = lock(&self.state).session.feed(&reading.buffer[..count]);
+                fed.map(|()| true).map_err(|error| self.lose(Lost::Protocol(error)))
+            }
+            Err(error) if is_pause(error.kind()) => Ok(false),
+            Err(error) => Err(self.lose(Lost::Io(error.kind()))),
+        }
+    }
+
+    /// Asks a silent server for a sign of life, and gives it up when none comes.
+    fn watch(&self, reading: &mut Reading) -> Result<(), WaitEnd> {
+        let after = Duration::from_millis(limits::PING_AFTER_MS);
+        let silence = Duration::from_millis(limits::SILENCE_MS);
+        if std::mem::take(&mut reading.fresh) {
+            reading.heard = Instant::now();
+        }
+        match reading.pinged {
+            Some(pinged) if pinged.elapsed() > silence - after => {
+                Err(WaitEnd::Lost(self.lose(Lost::Silent(silence))))
+            }
+            None if reading.heard.elapsed() > after => {
+                let mut state = lock(&self.state);
+                // A caller that is writing notices a silent server itself.
+                if state.writing {
+                    return Ok(());
+                }
+                let ping = state.session.ping();
+                state.session.forget(ping);
+                reading.pinged = Some(Instant::now());
+                let sent = self.send(&mut state.session.outbox);
+                let stuck = sent.is_err() || !state.session.outbox.is_empty();
+                drop(state);
+                // A ping that does not fit: the server has taken nothing for a long time.
+                if stuck { Err(WaitEnd::Lost(self.lose(Lost::Silent(after)))) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LinkState {
+    fn event(&mut self, call: u64) -> Result<Option<Event>, WaitEnd> {
+        match self.session.poll(call) {
+            Some(event) => Ok(Some(event)),
+            None => self.lost.clone().map_or(Ok(None), |lost| Err(WaitEnd::Lost(lost))),
+        }
+    }
+}

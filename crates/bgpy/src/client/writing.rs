@@ -1,0 +1,129 @@
+//! How the callers of a connection write: each for itself, one after another.
+
+use std::io;
+use std::sync::MutexGuard;
+use std::time::{Duration, Instant};
+
+use bgpy_proto::{Outbox, limits};
+
+use super::link::{Link, LinkState};
+use super::wait::Wait;
+use crate::error::{CallError, Lost};
+use crate::platform;
+use crate::sync::{lock, try_lock};
+
+impl Link {
+    /// Waits until no other caller is writing.
+    pub(super) fn turn_to_write(
+        &self,
+        wait: &Wait<'_>,
+    ) -> Result<MutexGuard<'_, LinkState>, CallError> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(lost) = &state.lost {
+                return Err(self.lost(lost.clone()));
+            }
+            if !state.writing {
+                return Ok(state);
+            }
+            let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
+            state = self.sleep(state, slice);
+            if wait.is_interrupted() {
+                return Err(CallError::Interrupted);
+            }
+        }
+    }
+
+    /// Writes what the session has put into its outbox: at once as a rule, with others waiting for
+    /// their turn when the socket is full.
+    pub(super) fn flush(
+        &self,
+        mut state: MutexGuard<'_, LinkState>,
+        wait: &Wait<'_>,
+    ) -> Result<(), CallError> {
+        match self.send(&mut state.session.outbox) {
+            Ok(()) if state.session.outbox.is_empty() => return Ok(()),
+            Ok(()) => {}
+            Err(kind) => {
+                drop(state);
+                return Err(self.lost(self.lose(Lost::Io(kind))));
+            }
+        }
+        state.writing = true;
+        let outbox = std::mem::take(&mut state.session.outbox);
+        drop(state);
+        let result = self.write(outbox, wait);
+        let mut state = lock(&self.state);
+        state.writing = false;
+        self.wake_sleepers(&state);
+        result
+    }
+
+    /// Writes what the socket takes without waiting.
+    pub(super) fn send(&self, outbox: &mut Outbox) -> Result<(), io::ErrorKind> {
+        while !outbox.is_empty() {
+            let sent = if outbox.is_single() {
+                platform::send_now(&self.socket, outbox.front())
+            } else {
+                platform::send_slices_now(&self.socket, &outbox.slices())
+            };
+            match sent {
+                Ok(bytes) => outbox.advance(bytes),
+                Err(error) if is_pause(error.kind()) => return Ok(()),
+                Err(error) => return Err(error.kind()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything. While the server does not take it, its answers are read, so that two
+    /// sides that write large messages to each other do not wait for ever.
+    fn write(&self, mut outbox: Outbox, wait: &Wait<'_>) -> Result<(), CallError> {
+        let mut moved = Instant::now();
+        while !outbox.is_empty() {
+            if let Err(error) = self.make_room(&mut moved, wait) {
+                // Half a frame is out: nothing can follow it on this connection.
+                self.lose(Lost::Dropped);
+                return Err(error);
+            }
+            let before = outbox.len();
+            self.send(&mut outbox).map_err(|kind| self.lost(self.lose(Lost::Io(kind))))?;
+            if outbox.len() < before {
+                moved = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the server takes more, and reads what it sends meanwhile.
+    fn make_room(&self, moved: &mut Instant, wait: &Wait<'_>) -> Result<(), CallError> {
+        let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
+        match platform::wait(&self.socket, true, true, slice) {
+            Ok(ready) if ready.readable => {
+                if let Some(mut reading) = try_lock(&self.reading) {
+                    self.read(&mut reading).map_err(|lost| self.lost(lost))?;
+                    *moved = Instant::now();
+                    let state = lock(&self.state);
+                    drop(reading);
+                    self.wake_sleepers(&state);
+                }
+            }
+            Ok(_) => {}
+            Err(error) if is_pause(error.kind()) => {}
+            Err(error) => return Err(self.lost(self.lose(Lost::Io(error.kind())))),
+        }
+        if wait.is_interrupted() {
+            return Err(CallError::Interrupted);
+        }
+        let silence = Duration::from_millis(limits::SILENCE_MS);
+        if moved.elapsed() > silence {
+            return Err(self.lost(self.lose(Lost::Silent(silence))));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error of a socket only means that nothing happened yet.
+pub(super) fn is_pause(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
