@@ -1,0 +1,55 @@
+"""One SQLite connection for many callers, with nothing to lock.
+
+All tasks run on the main thread of the server, one after the other. So a connection that belongs to
+the thread which opened it, as SQLite's does, is opened in `init_task` and used in `exec_task`.
+
+Usage: python sqlite_server.py [PORT]
+"""
+
+import sqlite3
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from bgpy import Client, RemoteError, Server, respond
+
+HOST = "127.0.0.1"
+
+
+def init_task():
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE visits (day TEXT, guests INTEGER)")
+    return {"connection": connection}
+
+
+def exec_task(client_socket, state, args):
+    with state["connection"] as connection:  # commits, or rolls back when something raises
+        rows = connection.execute(args["sql"], args.get("values", ())).fetchall()
+    respond(client_socket, rows)
+
+
+def exit_task(client_socket, state, args):
+    state["connection"].close()
+
+
+def main(port):
+    with Server(HOST, port) as server:
+        client = Client(HOST, server.port)
+        client.initialize(init_task, exec_task, exit_task)
+
+        def add(day):
+            values = (f"day {day}", day * 10)
+            client.call({"sql": "INSERT INTO visits VALUES (?, ?)", "values": values})
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(add, range(1, 101)))
+
+        print(client.call({"sql": "SELECT count(*), sum(guests) FROM visits"}))
+        try:
+            client.call({"sql": "SELECT * FROM guests"})
+        except RemoteError as error:
+            print(f"the server lives on after {error.exception!r}")
+        print(client.call({"sql": "SELECT * FROM visits ORDER BY guests DESC LIMIT 1"}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
