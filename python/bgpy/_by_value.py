@@ -30,7 +30,7 @@ _lock = threading.Lock()
 _local: dict[str, tuple[ModuleType, bool]] = {}
 
 
-def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview]]:
+def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview], bool]:
     """Pickle an object, with large buffers beside the pickle.
 
     Parameters
@@ -42,8 +42,9 @@ def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview]]:
 
     Returns
     -------
-    tuple of bytes and list of memoryview
-        The pickle, of protocol 5, and the buffers, one-dimensional and contiguous.
+    tuple of bytes, list of memoryview and bool
+        The pickle, of protocol 5; the buffers, one-dimensional and contiguous; and whether the
+        pickle may hold code, which only the same version of Python can run.
 
     Raises
     ------
@@ -51,10 +52,10 @@ def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview]]:
         Whatever the object raises when it is pickled.
     """
     try:
-        return _by_reference(obj, _Buffers(buffers_max))
+        return *_by_reference(obj, _Buffers(buffers_max)), False
     except Exception:
         # What the standard pickler cannot do, cloudpickle may; its errors are as good.
-        return _by_value(obj, buffers_max)
+        return *_by_value(obj, buffers_max), True
 
 
 class _Buffers:

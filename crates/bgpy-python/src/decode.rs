@@ -22,7 +22,7 @@ pub struct Policy {
 /// `SerializationError`, also for what the policy refuses.
 pub fn decode(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bound<'_, PyAny>> {
     // A message that is one pickle takes the buffers along.
-    if let Ok(Token::Ext(ext::PICKLE, _)) = Reader::new(message.data()).token() {
+    if let Ok(Token::Ext(ext::PICKLE | ext::CODE, _)) = Reader::new(message.data()).token() {
         return pickle::loads(py, message, policy);
     }
     let mut reader = Reader::new(message.data());

@@ -23,11 +23,16 @@ pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
     static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let by_value = || PyResult::Ok(py.import("bgpy._by_value")?.getattr("dumps")?.unbind());
     let dumps = DUMPS.get_or_try_init(py, by_value)?;
-    let (pickle, views): (Bound<'_, PyBytes>, Bound<'_, PyList>) =
+    let (pickle, views, holds_code): (Bound<'_, PyBytes>, Bound<'_, PyList>, bool) =
         dumps.call1(py, (object, BUFFERS_MAX))?.extract(py)?;
-    let mut data = Vec::with_capacity(pickle.as_bytes().len() + 8);
-    write::ext(&mut data, ext::PICKLE, pickle.as_bytes())
-        .map_err(|error| PyBufferError::new_err(error.to_string()))?;
+    let pickle = pickle.as_bytes();
+    let mut data = Vec::with_capacity(pickle.len() + 8);
+    if holds_code {
+        write::ext(&mut data, ext::CODE, &[&version(py)[..], pickle].concat())
+    } else {
+        write::ext(&mut data, ext::PICKLE, pickle)
+    }
+    .map_err(|error| PyBufferError::new_err(error.to_string()))?;
     let mut buffers = Vec::with_capacity(views.len());
     for view in views {
         buffers.push(PyBuffer::<u8>::get(&view)?.to_vec(py)?);
@@ -45,8 +50,22 @@ pub fn loads(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bou
         return Err(serialization_error(py, text, None));
     }
     let (data, buffers) = message.into_parts();
-    let Ok(Token::Ext(ext::PICKLE, pickle)) = Reader::new(&data).token() else {
-        return Err(serialization_error(py, "the message is no pickle", None));
+    let pickle = match Reader::new(&data).token() {
+        Ok(Token::Ext(ext::PICKLE, pickle)) => pickle,
+        // Code of another version of Python would crash the interpreter.
+        Ok(Token::Ext(ext::CODE, [major, minor, pickle @ ..])) => {
+            if [*major, *minor] != version(py) {
+                let [our_major, our_minor] = version(py);
+                let text = format!(
+                    "the message brings code of Python {major}.{minor} along, which Python \
+                     {our_major}.{our_minor} cannot run: use the same version on both sides, or \
+                     install the module that holds the code on both (--init-file for tasks)"
+                );
+                return Err(serialization_error(py, text, None));
+            }
+            pickle
+        }
+        _ => return Err(serialization_error(py, "the message is no pickle", None)),
     };
     let unpickle = || {
         let views = PyList::empty(py);
@@ -62,6 +81,12 @@ pub fn loads(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bou
         let text = format!("the message cannot be unpickled: {}", error.value(py));
         serialization_error(py, text, Some(error))
     })
+}
+
+/// Major and minor version of the running interpreter.
+fn version(py: Python<'_>) -> [u8; 2] {
+    let version = py.version_info();
+    [version.major, version.minor]
 }
 
 /// Memory that a message brought, which the object made from it owns and may write to.

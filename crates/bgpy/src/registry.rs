@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use bgpy_proto::{Id, Token};
@@ -33,6 +33,8 @@ pub struct Entry {
     pub format: u32,
     /// The server's instance id, in hexadecimal digits.
     pub instance: String,
+    /// The machine, since its last start.
+    pub machine: String,
     /// Process id.
     pub pid: u32,
     /// Host as the server's user wrote it.
@@ -122,14 +124,19 @@ impl Registry {
         }
     }
 
-    /// The entries that can be read, youngest first. They may be of servers that have died.
+    /// The entries of this machine that can be read, youngest first. They may be of servers that
+    /// have died. Nothing is believed that others could have written.
     pub fn entries(&self) -> Vec<Entry> {
+        if platform::check_private(&self.directory).is_err() {
+            return Vec::new();
+        }
+        let machine = platform::machine();
         let Ok(files) = fs::read_dir(&self.directory) else { return Vec::new() };
         let mut entries: Vec<Entry> = files
             .filter_map(|file| Some(file.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
             .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
-            .filter(|entry: &Entry| entry.format == FORMAT)
+            .filter(|entry: &Entry| entry.format == FORMAT && entry.machine == machine)
             .collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
         entries
@@ -170,6 +177,7 @@ impl Entry {
         Self {
             format: FORMAT,
             instance: instance.to_string(),
+            machine: platform::machine(),
             pid: std::process::id(),
             host: host.to_owned(),
             address,
@@ -189,9 +197,9 @@ impl Entry {
 
     /// Whether a client that connects to `address` on this machine would reach this server.
     fn serves(&self, address: SocketAddr) -> bool {
-        let here = self.address.ip();
-        let reached = here == address.ip() || (here.is_unspecified() && address.ip().is_loopback());
-        self.address.port() == address.port() && reached
+        let (here, there) = (self.address.ip(), address.ip());
+        self.address.port() == address.port()
+            && (here == there || (here.is_unspecified() && is_of_this_machine(there)))
     }
 }
 
@@ -204,6 +212,11 @@ impl std::fmt::Debug for Entry {
             .field("socket", &self.socket)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether an address is one of this machine's: others cannot be bound to.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
@@ -245,6 +258,26 @@ mod tests {
         registry.add(&entry).unwrap();
         fs::write(registry.directory().join("torn.json"), "{\"format\": 1, \"inst").unwrap();
         fs::write(registry.directory().join("empty.json"), "").unwrap();
+        assert!(registry.entries().is_empty());
+    }
+
+    #[test]
+    fn entries_of_other_machines_are_left_alone() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        entry.machine = "another".into();
+        registry.add(&entry).unwrap();
+        assert!(registry.entries().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_others_enter_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_directory, registry) = registry();
+        registry.add(&Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())).unwrap();
+        assert_eq!(registry.entries().len(), 1);
+        fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o770)).unwrap();
         assert!(registry.entries().is_empty());
     }
 

@@ -18,6 +18,9 @@ pub mod ext {
     pub const TUPLE: i8 = 2;
     /// A pickle of protocol 5; its buffers are those of the frame.
     pub const PICKLE: i8 = 3;
+    /// A pickle that holds code: major and minor version of the Python that can run it, a byte each,
+    /// then the pickle.
+    pub const CODE: i8 = 4;
 }
 
 /// Why bytes are not a message.

@@ -30,6 +30,8 @@ pub enum Value {
     Map(Vec<(Value, Value)>),
     /// An object of Python's that plain data cannot carry: its pickle. Rust passes it on unread.
     Pickle(Vec<u8>),
+    /// The same for an object that brings code along: two bytes of version, and its pickle.
+    Code(Vec<u8>),
 }
 
 impl Value {
@@ -96,6 +98,7 @@ impl Value {
             Self::Str(text) => write::str(out, text)?,
             Self::Bytes(bytes) => write::bin(out, bytes)?,
             Self::Pickle(pickle) => write::ext(out, ext::PICKLE, pickle)?,
+            Self::Code(code) => write::ext(out, ext::CODE, code)?,
             Self::List(items) => {
                 write::array(out, items.len())?;
                 items.iter().try_for_each(|item| item.encode_into(out, depth))?;
@@ -136,6 +139,7 @@ impl Value {
             }
             Token::Ext(ext::BIG_INT, bytes) if !bytes.is_empty() => Self::BigInt(bytes.to_vec()),
             Token::Ext(ext::PICKLE, pickle) => Self::Pickle(pickle.to_vec()),
+            Token::Ext(ext::CODE, code) if code.len() >= 2 => Self::Code(code.to_vec()),
             Token::Ext(ext::TUPLE, items) => {
                 let (mut inner, mut tuple) = (Reader::new(items), Vec::new());
                 while !inner.is_at_end() {

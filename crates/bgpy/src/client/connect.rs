@@ -123,6 +123,12 @@ impl Attempt<'_> {
         match self.exchange(&socket, suite, &psk) {
             Ok(session) => Ok(Link::new(socket, self.server.clone(), session)),
             Err(Refusal::Connect(error)) => Err(error),
+            // The registry's token is the right one: a server that refuses it is about to end.
+            Err(Refusal::Protocol(ProtocolError::Unauthenticated))
+                if self.options.token.is_none() && entry.is_some() =>
+            {
+                Err(ConnectError::NotRunning { server: self.server.clone() })
+            }
             Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => {
                 Err(ConnectError::Auth { server: self.server.clone(), token: token.is_some() })
             }

@@ -20,7 +20,7 @@ use crate::platform;
 use crate::sync::{lock, try_lock};
 
 /// After this long without traffic, a connection is looked at before it is used again.
-const IDLE_MS: u64 = 1000;
+const IDLE_MS: u64 = 20;
 
 /// One connection.
 #[derive(Debug)]

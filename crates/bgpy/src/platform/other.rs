@@ -86,6 +86,14 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
+pub(crate) fn check_private(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn machine() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
 pub(crate) fn private_file() -> OpenOptions {
     OpenOptions::new()
 }

@@ -165,17 +165,27 @@ pub(crate) fn runtime_directory() -> Option<PathBuf> {
 /// Creates a directory that only this user may enter, or confirms that it is one.
 pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    check_private(path)
+}
+
+/// Confirms that only this user may enter a directory.
+pub(crate) fn check_private(path: &Path) -> io::Result<()> {
     let about = std::fs::metadata(path)?;
+    let denied = |text| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     if about.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user owns it"));
+        return denied("another user owns it");
     }
     if about.mode() & 0o077 != 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "other users may enter it (chmod 700 it)",
-        ));
+        return denied("other users may enter it (chmod 700 it)");
     }
     Ok(())
+}
+
+/// A name for this machine since its last start, as several may share a home directory.
+pub(crate) fn machine() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let name = rustix::system::uname();
+    format!("{} {}", name.nodename().to_string_lossy(), boot.trim())
 }
 
 /// Options to create a file that only this user may read.

@@ -142,9 +142,6 @@ impl Core {
         if !self.handshakes.is_empty() {
             self.expire_handshakes(Instant::now());
         }
-        if self.calls.is_ending() {
-            self.retire();
-        }
     }
 
     /// How long the poller may wait before there is something to do here; none is for ever.
@@ -256,6 +253,10 @@ impl Core {
                 while let Some(request) = session.poll() {
                     self.calls.admit(session, token, request);
                 }
+            }
+            // Before the ack of an EXIT leaves: whoever hears it may start a successor at once.
+            if self.calls.is_ending() {
+                self.retire();
             }
             left -= 1;
             match progress {
