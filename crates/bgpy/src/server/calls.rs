@@ -1,6 +1,6 @@
 //! The calls of a server: which are accepted, which waits, which runs.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{
@@ -36,6 +36,11 @@ impl Running {
 pub(super) struct Calls {
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
+    /// Calls of the queue that were taken back. They are dropped at their turn, so that taking one
+    /// back needs no search.
+    taken_back: HashSet<(usize, u64)>,
+    /// The EXIT that waits or runs.
+    exit: Option<(usize, u64)>,
     running: Option<Running>,
     started: Instant,
     done: u64,
@@ -43,8 +48,6 @@ pub(super) struct Calls {
     /// INITs that wait or run: a call behind one of them is accepted in the hope of its success.
     inits: u64,
     initialized: bool,
-    /// An EXIT is accepted: nothing is accepted behind it.
-    exiting: bool,
     /// The server was told to end: nothing runs any more but `exit_task`.
     stopping: bool,
     /// Whether calls are acked when they are accepted. While the executor is about to answer, it is
@@ -58,13 +61,14 @@ impl Calls {
         Self {
             queue: VecDeque::new(),
             queue_bytes: 0,
+            taken_back: HashSet::new(),
+            exit: None,
             running: None,
             started: Instant::now(),
             done: 0,
             clients: 0,
             inits: 1,
             initialized: false,
-            exiting: false,
             stopping: false,
             ack_at_once: false,
         }
@@ -95,22 +99,21 @@ impl Calls {
                     session.ack(id);
                 }
                 self.inits += u64::from(kind == CallKind::Init);
-                self.exiting |= kind == CallKind::Exit;
+                if kind == CallKind::Exit {
+                    self.exit = Some((connection, id));
+                }
                 self.queue_bytes += message.bytes();
                 self.queue.push_back(Waiting { connection, id, kind, message });
             }
         }
     }
 
-    /// Drops a call that waits. An EXIT stays: others may have been refused because of it.
+    /// Takes back a call that waits. An EXIT stays: others may have been refused because of it.
     fn cancel(&mut self, connection: usize, id: u64) {
-        let is_it = |call: &Waiting| {
-            call.connection == connection && call.id == id && call.kind != CallKind::Exit
-        };
-        let found = self.queue.iter().position(is_it).and_then(|index| self.queue.remove(index));
-        if let Some(call) = found {
-            self.queue_bytes -= call.message.bytes();
-            self.inits -= u64::from(call.kind == CallKind::Init);
+        let call = Some((connection, id));
+        let running = self.running.as_ref().map(|call| (call.connection, call.id));
+        if call != running && call != self.exit {
+            self.taken_back.insert((connection, id));
         }
     }
 
@@ -132,10 +135,18 @@ impl Calls {
 
     /// The call that is next, if one waits; it counts as running from now.
     pub(super) fn next(&mut self) -> Option<Waiting> {
-        let call = self.queue.pop_front()?;
-        self.queue_bytes -= call.message.bytes();
-        self.running = Some(Running { connection: call.connection, id: call.id, since: None });
-        Some(call)
+        loop {
+            let call = self.queue.pop_front()?;
+            self.queue_bytes -= call.message.bytes();
+            let is_wanted =
+                self.taken_back.is_empty() || !self.taken_back.remove(&(call.connection, call.id));
+            if is_wanted {
+                self.running =
+                    Some(Running { connection: call.connection, id: call.id, since: None });
+                return Some(call);
+            }
+            self.inits -= u64::from(call.kind == CallKind::Init);
+        }
     }
 
     /// Notes the end of the running call.
@@ -156,6 +167,7 @@ impl Calls {
     pub(super) fn stop(&mut self) -> VecDeque<Waiting> {
         self.stopping = true;
         self.queue_bytes = 0;
+        self.taken_back.clear();
         std::mem::take(&mut self.queue)
     }
 
@@ -186,7 +198,7 @@ impl Calls {
 
     /// Whether no more calls are accepted.
     pub(super) fn is_ending(&self) -> bool {
-        self.exiting || self.stopping
+        self.exit.is_some() || self.stopping
     }
 
     fn status(&self) -> Status {
@@ -200,7 +212,7 @@ impl Calls {
         Status {
             state,
             busy_s: self.running.as_ref().map(Running::seconds),
-            queue: self.queue.len() as u64,
+            queue: (self.queue.len() - self.taken_back.len()) as u64,
             calls: self.done,
             clients: self.clients,
             uptime_s: self.started.elapsed().as_secs_f64(),

@@ -26,6 +26,9 @@ pub(super) struct Connection {
     outbox: Outbox,
     /// Whether the poller tells when the socket can be written again.
     waits_to_write: bool,
+    /// Whether the peer has closed its side. The poller tells that once, perhaps together with the
+    /// last bytes, so that from then on only the end of the stream is the end of reading.
+    ends: bool,
     /// Name for the log.
     pub(super) peer: String,
 }
@@ -73,6 +76,7 @@ impl Connection {
             stage: Stage::Handshake(Box::new(handshake)),
             outbox: Outbox::default(),
             waits_to_write: false,
+            ends: false,
             peer,
         })
     }
@@ -96,6 +100,11 @@ impl Connection {
         }
     }
 
+    /// Notes that the end of the stream lies behind what there is to read.
+    pub(super) fn expect_end(&mut self) {
+        self.ends = true;
+    }
+
     /// Reads once and digests what came.
     pub(super) fn read(&mut self, scratch: &mut [u8]) -> Result<Progress, Over> {
         let count = loop {
@@ -110,7 +119,7 @@ impl Connection {
             }
         };
         self.feed(&scratch[..count]).map_err(Over::Protocol)?;
-        let emptied = SHORT_READ_EMPTIES && count < scratch.len();
+        let emptied = SHORT_READ_EMPTIES && count < scratch.len() && !self.ends;
         Ok(if emptied { Progress::Emptied } else { Progress::More })
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::ServerHandshake;
 use bgpy_proto::{Failure, Payload, ProtocolError, Psk, ServerHello, ServerSession, limits};
+use mio::event::Event;
 use mio::{Interest, Registry, Token, Waker};
 
 use super::calls::{Calls, stopping};
@@ -112,12 +113,18 @@ impl Core {
     }
 
     /// Takes note of what the poller reports.
-    pub(super) fn ready(&mut self, token: usize, writable: bool) {
+    pub(super) fn ready(&mut self, event: &Event) {
+        let Token(token) = event.token();
         if token < FIRST_CONNECTION {
             self.acceptable.push_back(token);
             return;
         }
-        if writable {
+        if event.is_read_closed()
+            && let Some(connection) = self.connections.get_mut(&token)
+        {
+            connection.expect_end();
+        }
+        if event.is_writable() {
             self.flush(token);
         }
         self.unread.push_back(token);
@@ -343,12 +350,7 @@ impl Core {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
-        let Some(peer) = self.connections.get_mut(&connection) else { return Ok(false) };
-        if peer.backlog() > limits::OUTBOX_BYTES_MAX {
-            self.close(connection, "it does not read its responses");
-            return Ok(false);
-        }
-        let Some(session) = peer.session() else { return Ok(false) };
+        let Some(session) = self.session(connection) else { return Ok(false) };
         let taken = session.respond(id, payload, error)?;
         self.flush(connection);
         Ok(taken)
@@ -371,12 +373,20 @@ impl Core {
         told.unwrap_or(false)
     }
 
+    /// The session to answer through. A peer that does not read its answers loses it.
+    fn session(&mut self, connection: usize) -> Option<&mut ServerSession> {
+        if self.connections.get(&connection)?.backlog() > limits::OUTBOX_BYTES_MAX {
+            self.close(connection, "it does not read its answers");
+        }
+        self.connections.get_mut(&connection)?.session()
+    }
+
     fn with_session<T>(
         &mut self,
         connection: usize,
         act: impl FnOnce(&mut ServerSession) -> T,
     ) -> Option<T> {
-        let result = act(self.connections.get_mut(&connection)?.session()?);
+        let result = act(self.session(connection)?);
         self.flush(connection);
         Some(result)
     }

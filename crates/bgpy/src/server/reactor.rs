@@ -306,7 +306,7 @@ impl Leader {
                     self.signals.drain();
                     shared.signalled.store(true, Ordering::SeqCst);
                 }
-                Token(token) => core.ready(token, event.is_writable()),
+                _ => core.ready(event),
             }
         }
         core.proceed(&mut self.scratch);
