@@ -409,10 +409,14 @@ impl Core {
         retire();
     }
 
-    /// Closes this process's copies of all sockets, and nothing else: the poller and the registry
-    /// entry are shared with the parent.
-    pub(super) fn abandon(&mut self) {
+    /// Leaves the registry entry to another process.
+    pub(super) fn disown(&mut self) {
         self.retire = None;
+    }
+
+    /// Closes this process's copies of all sockets. The poller may be shared with a parent and is
+    /// not told.
+    pub(super) fn close_sockets(&mut self) {
         self.listeners.clear();
         self.connections.clear();
     }

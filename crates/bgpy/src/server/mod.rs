@@ -248,8 +248,12 @@ fn register(
         listeners.push(Listener::unix(&path)?);
         entry.socket = Some(path);
     }
-    let _ = (instance, listeners);
-    registry.add(entry)
+    registry.add(entry).inspect_err(|_| {
+        registry.remove(entry);
+        // The Unix socket goes; the TCP listener, which came first, stays.
+        listeners.truncate(1);
+        entry.socket = None;
+    })
 }
 
 fn announce(

@@ -7,7 +7,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{CallKind, Failure, FailureCode, Payload, ProtocolError};
@@ -46,7 +46,10 @@ pub(super) struct Shared {
     relieved: AtomicU64,
     /// Whether the executing thread wants to lead (again).
     executor_waits: AtomicBool,
-    stopped_by_signal: AtomicBool,
+    /// Whether the server was told to end, other than by EXIT.
+    stopped: AtomicBool,
+    ended: Mutex<bool>,
+    has_ended: Condvar,
 }
 
 /// The poller and what only its holder needs.
@@ -84,7 +87,9 @@ impl Shared {
             signalled: AtomicBool::new(false),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),
-            stopped_by_signal: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            ended: Mutex::new(false),
+            has_ended: Condvar::new(),
         });
         Ok(shared)
     }
@@ -97,6 +102,8 @@ impl Shared {
         self.wake();
         // The stand-in does nothing that could panic or wait.
         drop(standin.join());
+        *lock(&self.ended) = true;
+        self.has_ended.notify_all();
         ended
     }
 
@@ -106,10 +113,11 @@ impl Shared {
             Ok(initialized) => lock(&self.core).calls.started(initialized),
             Err(failure) => {
                 lock(&self.core).stop();
+                self.say_farewell();
                 return Ended::Start(failure);
             }
         }
-        let mut exit = Ok(());
+        let mut exit = None;
         loop {
             let relieved = self.relieved.load(Ordering::SeqCst);
             let mut core = lock(&self.core);
@@ -125,18 +133,23 @@ impl Shared {
                     let outcome = self.execute(call, initialized, executor);
                     // How another call ended is its caller's business.
                     if kind == CallKind::Exit {
-                        exit = outcome;
+                        exit = Some(outcome);
                     }
                 }
                 None => self.lead(executor, relieved),
             }
         }
-        if self.stopped_by_signal.load(Ordering::SeqCst) && lock(&self.core).calls.is_initialized()
-        {
-            lock(&self.core).journal.info("running exit_task");
+        // Only a stop leaves the loop before an EXIT.
+        let exit = exit.unwrap_or_else(|| {
+            let core = lock(&self.core);
+            if !core.calls.is_initialized() {
+                return Ok(());
+            }
+            core.journal.info("running exit_task");
+            drop(core);
             let reply = Reply::new(self.clone(), None);
-            exit = guarded(|| executor.exit(None, &reply));
-        }
+            guarded(|| executor.exit(None, &reply))
+        });
         self.say_farewell();
         exit.map_or_else(Ended::ExitTask, |()| Ended::Orderly)
     }
@@ -213,23 +226,29 @@ impl Shared {
 
     /// Takes no more calls, answers those that wait, and lets the executing thread end. What still
     /// runs after `grace` is killed with the process.
-    pub(super) fn stop(&self, grace: Duration) {
-        if self.stopped_by_signal.swap(true, Ordering::SeqCst) {
+    pub(super) fn stop(self: &Arc<Self>, grace: Duration) {
+        if self.stopped.swap(true, Ordering::SeqCst) {
             return;
         }
         let mut core = lock(&self.core);
         core.stop();
         core.journal.info("told to end");
-        let journal = core.journal.clone();
         drop(core);
         self.wake();
-        let watch = move || {
-            std::thread::sleep(grace);
-            journal.critical(format_args!("not ended within {} s: killed", grace.as_secs_f64()));
-            platform::end_now();
-        };
+        let shared = self.clone();
+        let watch = move || shared.end_within(grace);
         // Without the thread the end is only less certain.
         drop(std::thread::Builder::new().name("bgpy-grace".into()).spawn(watch));
+    }
+
+    /// Kills the process unless the server has ended in time.
+    fn end_within(&self, grace: Duration) {
+        let in_time = self.has_ended.wait_timeout_while(lock(&self.ended), grace, |ended| !*ended);
+        if !*in_time.unwrap_or_else(PoisonError::into_inner).0 {
+            let seconds = grace.as_secs_f64();
+            self.journal().critical(format_args!("not ended within {seconds} s: killed"));
+            platform::end_now();
+        }
     }
 
     /// Gives clients the time to take their last answers.
@@ -243,6 +262,8 @@ impl Shared {
             leader.patience = Some(Duration::from_millis(100));
             leader.turn(self);
         }
+        // Whoever holds a reply or a stopper keeps the core, but no connection.
+        lock(&self.core).close_sockets();
     }
 
     /// See [`Stopper::abandon_in_child`](super::Stopper::abandon_in_child).
@@ -250,7 +271,8 @@ impl Shared {
         // Another thread of the parent may have held the lock at the moment of the fork. It is not
         // here to release it, so that the sockets stay open then.
         if let Some(mut core) = try_lock(&self.core) {
-            core.abandon();
+            core.disown();
+            core.close_sockets();
         }
     }
 
