@@ -198,8 +198,10 @@ impl Plain {
         tuple: *mut ffi::PyObject,
         depth: usize,
     ) -> Result<(), NotPlain> {
-        // SAFETY: a container that is alive.
-        let depth = unsafe { self.inside(tuple, depth)? };
+        // SAFETY: a tuple that is alive. There is one empty tuple, which everybody shares.
+        let depth = unsafe {
+            if ffi::PyTuple_Size(tuple) == 0 { depth } else { self.inside(tuple, depth)? }
+        };
         // The length in bytes stands before the items, so they are encoded apart.
         let outer = std::mem::take(&mut self.out);
         // SAFETY: a tuple; items are borrowed from it.

@@ -1,0 +1,88 @@
+"""The chart of the small calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.patches import Patch
+from matplotlib.ticker import NullFormatter, NullLocator
+
+from workspace import Placement
+
+OURS, RAW, OTHERS, INK = "#c2410c", "#64748b", "#b6c4d4", "#1f2937"
+OLD = "bgpy 0.3.1"
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "text.color": INK,
+    # The same figures make the same file.
+    "svg.hashsalt": "bgpy",
+}
+
+
+def draw(medians_us: dict[str, dict[str, float]], path: Path) -> None:
+    """Draw a bar for each way of calling, the fastest on top, on a scale of powers of ten.
+
+    Parameters
+    ----------
+    medians_us : dict
+        Microseconds by the placement of caller and server and by the title of the way. The bars
+        are of one CPU, and go on in a pale color to where two CPUs are, if both were measured.
+    path : Path
+        Where the chart goes; the suffix says in which format.
+    """
+    place = Placement.ONE if Placement.ONE in medians_us else next(iter(medians_us))
+    apart = medians_us.get(Placement.TWO, {}) if place == Placement.ONE else {}
+    bars = sorted(medians_us[place].items(), key=lambda bar: bar[1], reverse=True)
+    names = [name for name, _ in bars]
+    near = [time for _, time in bars]
+    # What sleeps does so on any number of CPUs.
+    far = [max(time, apart.get(name, 0)) if name != OLD else time for name, time in bars]
+    colors = [color(name) for name in names]
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(8.6, 0.33 * len(bars) + 1.0), layout="constrained")
+        axes.barh(names, far, color=colors, height=0.68, alpha=0.35)
+        axes.barh(names, near, color=colors, height=0.68)
+        axes.set_xscale("log")
+        axes.set_xlim(min(near) / 2, max(far) * 6)
+        for row, (one, two) in enumerate(zip(near, far, strict=True)):
+            text = label(one) if one == two else f"{label(one)}, {label(two)}"
+            axes.text(two * 1.1, row, text, va="center", fontsize=9)
+        for tick in axes.get_yticklabels():
+            tick.set_fontweight("bold" if color(tick.get_text()) == OURS else "normal")
+        axes.tick_params(left=False, bottom=False, labelcolor=INK)
+        axes.xaxis.set_major_formatter(NullFormatter())
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.spines[:].set_visible(False)
+        axes.margins(y=0.01)
+        figure.suptitle(
+            "64 bytes to another Python process and back, median, logarithmic scale",
+            x=0.01,
+            ha="left",
+            fontsize=11,
+        )
+        if apart:
+            handles = [Patch(color=INK), Patch(color=INK, alpha=0.35, linewidth=0)]
+            labels = [f"caller and server on {Placement.ONE}", f"on {Placement.TWO}"]
+            axes.legend(handles, labels, frameon=False, loc="upper right", fontsize=9)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=120)
+        plt.close(figure)
+
+
+def color(name: str) -> str:
+    """Return the color of a bar."""
+    if name.startswith("bgpy") and name != OLD:
+        return OURS
+    return RAW if name.startswith("raw") else OTHERS
+
+
+def label(time_us: float) -> str:
+    """Return a time with its unit."""
+    if time_us < 1000:
+        return f"{time_us:.0f} µs" if time_us >= 10 else f"{time_us:.1f} µs"
+    return f"{time_us / 1000:,.0f} ms"

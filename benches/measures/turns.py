@@ -1,0 +1,107 @@
+"""Ways of calling that take turns, round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from result import Rounds, told
+from ways import load
+from ways.way import Way
+from workspace import Placement, Workspace, apart, deadline
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What is measured of ways beside each other.
+
+    Attributes
+    ----------
+    data : bytes
+        What each call sends.
+    laps : int
+        How often everything starts anew, callers and servers: where its memory happens to lie
+        makes a process faster or slower for all its life.
+    rounds, calls : int
+        How many rounds in a lap, and how many calls of each way in a round.
+    warm_up : int
+        Calls before those of a round, which do not count.
+    limit_s : float
+        Longest time of a round of one way.
+    """
+
+    data: bytes
+    laps: int
+    rounds: int
+    calls: int
+    warm_up: int
+    limit_s: float = 60.0
+
+    def __str__(self) -> str:
+        starts = f"{self.laps} starts of all processes, each with " if self.laps > 1 else ""
+        return f"{starts}{self.rounds} rounds of {self.calls} calls"
+
+
+@dataclass
+class Outcome:
+    """What became of one way: its rounds, or the reason why there are none."""
+
+    title: str
+    rounds: Rounds = field(default_factory=Rounds)
+    failure: str | None = None
+
+    def take(self, later: Outcome) -> None:
+        """Add the rounds of a later lap."""
+        self.rounds.medians += later.rounds.medians
+        self.failure = self.failure or later.failure
+
+
+def take_turns(names: list[str], turns: Turns, placement: Placement) -> dict[str, Outcome]:
+    """Measure ways beside each other, each lap in a new process."""
+    outcomes, *later = [apart(lap, names, turns, placement) for _ in range(turns.laps)]
+    for more in later:
+        for name, outcome in more.items():
+            outcomes[name].take(outcome)
+    return outcomes
+
+
+def lap(names: list[str], turns: Turns, placement: Placement) -> dict[str, Outcome]:
+    """Start all ways and measure them in turns; one that fails is left out from there on."""
+    outcomes = {name: Outcome(name) for name in names}
+    ways: dict[str, Way] = {}
+    with Workspace(placement) as workspace:
+        for name, outcome in outcomes.items():
+            with failing(outcome, turns.limit_s):
+                kind = load(name)
+                outcome.title = kind.title
+                way = kind(workspace)
+                way.open()
+                way.check(turns.data)
+                ways[name] = way
+        for number in range(turns.rounds):
+            for name, way in ways.items():
+                if not outcomes[name].failure and number < (way.rounds_max or turns.rounds):
+                    with failing(outcomes[name], turns.limit_s):
+                        take_turn(way, turns, outcomes[name].rounds)
+        for name, way in ways.items():
+            with failing(outcomes[name], turns.limit_s):
+                way.close()
+    return outcomes
+
+
+def take_turn(way: Way, turns: Turns, rounds: Rounds) -> None:
+    """Measure one way for one round."""
+    if way.calls_max is None:
+        way.times(turns.data, turns.warm_up)
+    rounds.add(way.times(turns.data, min(turns.calls, way.calls_max or turns.calls)))
+
+
+@contextmanager
+def failing(outcome: Outcome, limit_s: float) -> Iterator[None]:
+    """Note what goes wrong in the block, or takes too long."""
+    try:
+        with deadline(limit_s):
+            yield
+    except Exception as error:
+        outcome.failure = outcome.failure or told(error)

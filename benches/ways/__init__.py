@@ -1,0 +1,46 @@
+"""The ways of calling that are measured beside each other, each named ``module:Class``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .way import Way
+
+BASE = "ways.raw:Tcp"
+FLOOR = "ways.raw:Unix"
+SAME_HOST = "ways.bgpy_calls:SameHost"
+ENCRYPTED = "ways.bgpy_calls:Encrypted"
+LARGE_STATE = "ways.bgpy_calls:LargeState"
+OLD = "ways.old_bgpy:Old"
+FLOOR_BULK = "ways.raw:BulkUnix"
+
+PEERS = [
+    "ways.managers:Unix",
+    "ways.managers:Tcp",
+    "ways.zeromq:Ipc",
+    "ways.zeromq:Tcp",
+    "ways.pyro:Unix",
+    "ways.pyro:Tcp",
+    "ways.rpyc_calls:Unix",
+    "ways.rpyc_calls:Tcp",
+    "ways.grpc_calls:Unix",
+    "ways.grpc_calls:Tcp",
+]
+
+SMALL = [BASE, FLOOR, SAME_HOST, ENCRYPTED, *PEERS]
+BULK = [
+    "ways.raw:Copies",
+    "ways.raw:BulkTcp",
+    FLOOR_BULK,
+    SAME_HOST,
+    ENCRYPTED,
+    *PEERS,
+]
+
+
+def load(name: str) -> type[Way]:
+    """Import the class of a way."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)

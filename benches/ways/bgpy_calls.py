@@ -1,0 +1,48 @@
+"""bgpy: ``Client.call`` of a dict with the bytes, to a task that responds with that dict."""
+
+from __future__ import annotations
+
+import bgpy
+import bgpy_server
+from echo_tasks import exec_task, exit_task, init_task, init_task_large
+
+from .way import Way
+
+
+class SameHost(Way):
+    """As a script on the server's machine calls."""
+
+    title = "bgpy, same host"
+    tasks = init_task, exec_task, exit_task
+
+    def open(self) -> None:
+        self.server = bgpy_server.start(self.workspace)
+        self.client = self.connected()
+        self.client.initialize(*self.tasks)
+
+    def call(self, data: bytes) -> bytes:
+        return self.client.call({"data": data})["data"]
+
+    def close(self) -> None:
+        self.client.close()
+        bgpy_server.stop(self.server)
+
+    def connected(self) -> bgpy.Client:
+        """Return a client."""
+        return bgpy_server.same_host(self.server)
+
+
+class Encrypted(SameHost):
+    """As a script on another machine calls."""
+
+    title = "bgpy, TCP encrypted"
+
+    def connected(self) -> bgpy.Client:
+        return bgpy_server.by_tcp(self.workspace, self.server)
+
+
+class LargeState(SameHost):
+    """The same server with 1 GiB in its state."""
+
+    title = "bgpy, 1 GiB of state"
+    tasks = init_task_large, exec_task, exit_task
