@@ -61,10 +61,17 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Connects by a Unix socket; `None` when nobody listens on it.
     fn by_file(&self, path: &Path, entry: &Entry) -> Result<Option<Link>, ConnectError> {
-        let socket = match platform::connect_file(path) {
-            Ok(socket) => socket,
-            Err(error) if is_gone(&error) => return Ok(None),
-            Err(source) => return Err(self.io(source)),
+        let socket = loop {
+            match platform::connect_file(path, self.left()?.min(SLICE)) {
+                Ok(socket) => break socket,
+                Err(error) if is_gone(&error) => return Ok(None),
+                Err(error) if is_full(&error) => {
+                    if self.wait.is_interrupted() {
+                        return Err(ConnectError::Interrupted);
+                    }
+                }
+                Err(source) => return Err(self.io(source)),
+            }
         };
         self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
         self.shake_hands(socket, Suite::Clear, Some(entry)).map(Some)
@@ -203,15 +210,18 @@ impl Attempt<'_> {
 
     /// Waits a slice of time for the socket; an error of kind `TimedOut` when all of it is over.
     fn wait_for(&self, socket: &Socket, writable: bool) -> io::Result<bool> {
-        let left = self.limit().checked_sub(self.since.elapsed()).unwrap_or_default();
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
+        let left = self.left().map_err(|_| io::ErrorKind::TimedOut)?;
         match platform::wait(socket, !writable, writable, left.min(SLICE)) {
             Ok(ready) => Ok(ready.readable || ready.writable),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// What is left of the time.
+    fn left(&self) -> Result<Duration, ConnectError> {
+        let left = self.limit().checked_sub(self.since.elapsed()).filter(|left| !left.is_zero());
+        left.ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
     }
 
     fn limit(&self) -> Duration {
@@ -266,6 +276,10 @@ fn sealed_suite() -> Suite {
 
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn was_cut(error: &io::Error) -> bool {

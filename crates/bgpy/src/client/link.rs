@@ -19,8 +19,9 @@ use crate::error::{CallError, Lost};
 use crate::platform;
 use crate::sync::{lock, try_lock};
 
-/// After this long without traffic, a connection is looked at before it is used again.
-const IDLE_MS: u64 = 20;
+/// After this long without a call, in microseconds, a connection is looked at before it is used
+/// again. Calls in a row need no look, and no server is replaced in so short a time.
+const IDLE_US: u64 = 500;
 
 /// One connection.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub struct Link {
     /// The fork generation of the process that opened it.
     process: u32,
     opened: Instant,
-    /// Milliseconds from `opened` to the last use.
-    used_ms: AtomicU64,
+    /// Microseconds from `opened` to the last use.
+    used_us: AtomicU64,
     is_lost: AtomicBool,
     pub(super) state: Mutex<LinkState>,
     pub(super) answered: Condvar,
@@ -69,7 +70,7 @@ impl Link {
             hello: session.server().clone(),
             process: platform::fork_generation(),
             opened: now,
-            used_ms: AtomicU64::new(0),
+            used_us: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
             state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
             answered: Condvar::new(),
@@ -88,9 +89,13 @@ impl Link {
         if self.process != platform::fork_generation() || self.is_lost.load(Ordering::Acquire) {
             return false;
         }
-        let now_ms = now.saturating_duration_since(self.opened).as_millis() as u64;
-        let used_ms = self.used_ms.swap(now_ms, Ordering::Relaxed);
-        now_ms.saturating_sub(used_ms) <= IDLE_MS || self.is_connected()
+        let now_us = now.saturating_duration_since(self.opened).as_micros() as u64;
+        let used_us = self.used_us.swap(now_us, Ordering::Relaxed);
+        if now_us.saturating_sub(used_us) <= IDLE_US || self.is_connected() {
+            return true;
+        }
+        self.lose(Lost::Closed);
+        false
     }
 
     /// Looks whether the server has closed the connection while nobody was reading.

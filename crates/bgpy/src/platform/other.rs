@@ -13,7 +13,7 @@ use socket2::{SockAddr, Socket};
 /// How long a write may block before the caller looks around.
 const WRITE_SLICE: Duration = Duration::from_millis(50);
 
-pub(crate) fn connect_file(_path: &Path) -> io::Result<Socket> {
+pub(crate) fn connect_file(_path: &Path, _limit: Duration) -> io::Result<Socket> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here"))
 }
 

@@ -16,8 +16,12 @@ use rustix::process::{Resource, Rlimit};
 use socket2::{SockAddr, Socket};
 
 /// Connects to a Unix socket.
-pub(crate) fn connect_file(path: &Path) -> io::Result<Socket> {
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when the server's queue was full for so long.
+pub(crate) fn connect_file(path: &Path, limit: Duration) -> io::Result<Socket> {
     let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_write_timeout(Some(limit))?;
     socket.connect(&SockAddr::unix(path)?)?;
     Ok(socket)
 }
