@@ -11,7 +11,6 @@ from .errors import AddressInUse, ConnectionLost, NotRunning, ServerStopping, St
 # Importing typing takes longer than all the rest of a server's start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 __all__ = ["execute", "initialize", "respond", "terminate"]
@@ -19,11 +18,17 @@ __all__ = ["execute", "initialize", "respond", "terminate"]
 _clients: dict[tuple[str, int, str | None], Client] = {}
 
 
-def initialize(*args: Any, **kwargs: Any) -> dict[str, str]:
+def initialize(
+    init_task: Any,
+    exec_task: Any,
+    exit_task: Any,
+    host: Any = HOST,
+    port: Any = PORT,
+    timeout: float | None = None,
+) -> dict[str, str]:
     """Start a server in the background, unless one listens already, and give it its tasks.
 
-    ``initialize(init_task, exec_task, exit_task, host="127.0.0.1", port=54321, timeout=None)``;
-    the order ``initialize(host, port, init_task, exec_task, exit_task)`` is taken as well. A server
+    The order ``initialize(host, port, init_task, exec_task, exit_task)`` is taken as well. A server
     is started only on this machine.
 
     Parameters
@@ -48,24 +53,8 @@ def initialize(*args: Any, **kwargs: Any) -> dict[str, str]:
         As `bgpy.Server.run_background` and `bgpy.Client.initialize`. A server that was started by
         this call is ended again.
     """
-    return _initialize(*_by_name(args), **kwargs)
-
-
-def _by_name(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Put host and port behind the tasks, where they were given first."""
-    if args and isinstance(args[0], str):
-        return args[2:] + args[:2]
-    return args
-
-
-def _initialize(
-    init_task: Callable[..., Any],
-    exec_task: Callable[..., Any],
-    exit_task: Callable[..., Any],
-    host: str = HOST,
-    port: int = PORT,
-    timeout: float | None = None,
-) -> dict[str, str]:
+    if isinstance(init_task, str):
+        host, port, init_task, exec_task, exit_task = init_task, exec_task, exit_task, host, port
     client = _client(host, port)
     try:
         client.ping(timeout)

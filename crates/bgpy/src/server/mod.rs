@@ -20,7 +20,7 @@ use bgpy_proto::{Failure, Id, Psk, ServerHello, Token, limits};
 use crate::address::Address;
 use crate::client::token_of_environment;
 use crate::error::ServeError;
-use crate::journal::Journal;
+use crate::journal::{Journal, Level};
 use crate::platform;
 use crate::registry::{Entry, Registry};
 
@@ -62,6 +62,8 @@ pub struct Server {
     address: SocketAddr,
     socket: Option<PathBuf>,
     signals: SignalPipe,
+    /// What the log is told when the server runs.
+    words: Vec<(Level, String)>,
 }
 
 /// Lets a server end from elsewhere: a signal handler, or another thread.
@@ -138,7 +140,7 @@ impl Server {
             ));
         }
         platform::raise_descriptor_limit();
-        announce(&journal, &shown, exposed, &entry, options.registry.as_ref());
+        let words = announcement(&shown, exposed, &entry, options.registry.as_ref());
 
         let (signals, receiver) = signal::pipe()?;
         let hello = ServerHello {
@@ -164,7 +166,7 @@ impl Server {
             }),
         };
         let shared = Shared::new(parts, receiver)?;
-        Ok(Self { shared, address: local, socket, signals })
+        Ok(Self { shared, address: local, socket, signals, words })
     }
 
     /// The address that it listens on, with the port that was chosen for port 0.
@@ -189,8 +191,13 @@ impl Server {
 
     /// Runs calls on this thread until a client sends EXIT, or a [`Stopper`] stops it.
     pub fn run(self, executor: &mut dyn Executor) -> Ended {
-        let ended = self.shared.run(executor);
         let journal = self.shared.journal();
+        // Not before, so that whoever reads it may count on what has been set up until now, such as
+        // signal handlers.
+        for (level, text) in &self.words {
+            journal.write(*level, text);
+        }
+        let ended = self.shared.run(executor);
         match &ended {
             Ended::Orderly => journal.info("ended"),
             Ended::Start(failure) => journal.critical(format_args!("not started: {failure}")),
@@ -256,23 +263,25 @@ fn register(
     })
 }
 
-fn announce(
-    journal: &Journal,
+fn announcement(
     address: &str,
     exposed: bool,
     entry: &Entry,
     registry: Option<&Registry>,
-) {
+) -> Vec<(Level, String)> {
     let version = crate::VERSION;
-    journal.info(format_args!("bgpy {version} listens on {address}"));
+    let mut words = vec![(Level::Info, format!("bgpy {version} listens on {address}"))];
     if entry.token.is_none() {
-        journal.warning("no authentication: every user of this machine can run code here");
+        let text = "no authentication: every user of this machine can run code here";
+        words.push((Level::Warning, text.to_owned()));
     } else if exposed {
         let place =
             registry.map_or("-".into(), |registry| registry.directory().display().to_string());
-        journal.info(format_args!(
+        let text = format!(
             "other machines need the token: copy it from the server's entry in {place} and set \
              BGPY_TOKEN there"
-        ));
+        );
+        words.push((Level::Info, text));
     }
+    words
 }

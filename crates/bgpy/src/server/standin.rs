@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::reactor::Shared;
 
@@ -65,10 +65,11 @@ impl StandIn {
     }
 
     fn watch(&self, shared: &Shared) {
-        let journal = shared.journal();
+        let (journal, mut looked) = (shared.journal(), Instant::now());
         while !self.is_over() {
             if !self.armed.load(Ordering::SeqCst) {
                 thread::park_timeout(LOG_LOOK);
+                looked = Instant::now();
                 journal.rotate_if_large();
                 continue;
             }
@@ -76,6 +77,10 @@ impl StandIn {
             while quiet < QUIET_LOOKS && !self.is_over() {
                 let turns = shared.turns.load(Ordering::Relaxed);
                 thread::park_timeout(LOOK);
+                if looked.elapsed() >= LOG_LOOK {
+                    looked = Instant::now();
+                    journal.rotate_if_large();
+                }
                 let moved = shared.turns.load(Ordering::Relaxed) != turns;
                 match (moved, shared.away.load(Ordering::SeqCst)) {
                     (true, _) => quiet = 0,
