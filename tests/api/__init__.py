@@ -1,0 +1,1 @@
+"""What a user can rely on: one file for each group of promises."""

@@ -1,0 +1,142 @@
+"""A server that dies or stands still is noticed, also while a call waits for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bgpy import CallTimeout, Client, ConnectionLost, NotRunning, Server, respond
+
+HOST = "127.0.0.1"
+SOON_S = 5
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def waiting(request, start, gate, tmp_path, monkeypatch):
+    """Return a server that runs a task at the gate, and a client that reaches it either way."""
+    server = start(token="chosen by a person")
+    Client(HOST, server.port).initialize(dict, lambda *_: gate.enter(), print)
+    if request.param == "tcp":
+        # What is not in the registry might be on another machine.
+        monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+    return server, Client(HOST, server.port, token=server.token)
+
+
+def test_the_death_of_the_server_ends_a_wait(waiting, gate):
+    server, client = waiting
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(client.call, {})
+        gate.wait_entered()
+        began = time.monotonic()
+        os.kill(server.pid, signal.SIGKILL)
+        with pytest.raises(ConnectionLost, match="may or may not have run") as caught:
+            call.result(20)
+        assert time.monotonic() - began < SOON_S
+    assert isinstance(caught.value, ConnectionError)
+    assert f"{HOST}:{server.port}" in str(caught.value)
+    assert server.wait(20) == -signal.SIGKILL
+    with pytest.raises(NotRunning):
+        client.call({})
+
+
+def test_the_death_of_the_server_ends_the_waits_of_all_threads(waiting, gate):
+    server, client = waiting
+    client.ping()
+    with ThreadPoolExecutor(4) as threads:
+        calls = [threads.submit(client.call, {}) for _ in range(4)]
+        gate.wait_entered()
+        while client.status(timeout=20)["queue"] < 3:
+            pass
+        os.kill(server.pid, signal.SIGKILL)
+        for call in calls:
+            with pytest.raises(ConnectionLost):
+                call.result(20)
+
+
+def test_a_server_that_stands_still_ends_no_call_but_its_time_does(waiting):
+    server, client = waiting
+    client.ping()
+    os.kill(server.pid, signal.SIGSTOP)
+    for act in (client.call, client.execute):
+        with pytest.raises(CallTimeout):
+            act({}, timeout=0.1)
+    with pytest.raises(CallTimeout):
+        client.ping(timeout=0.1)
+    os.kill(server.pid, signal.SIGCONT)
+    client.ping()
+
+
+def test_a_large_message_to_a_server_that_stands_still_ends_in_time(waiting):
+    server, client = waiting
+    client.ping()
+    os.kill(server.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(CallTimeout):
+        client.call(bytes(64 << 20), timeout=0.3)
+    assert time.monotonic() - began < SOON_S
+    os.kill(server.pid, signal.SIGCONT)
+    client.ping()
+
+
+@pytest.mark.slow
+def test_a_server_that_stands_still_is_given_up_without_a_timeout_too(start):
+    server = start()
+    client = Client(HOST, server.port)
+    client.ping()
+    os.kill(server.pid, signal.SIGSTOP)
+    with pytest.raises(ConnectionLost, match="30 s"):
+        client.ping()
+
+
+def test_what_a_killed_server_leaves_behind_is_cleared_away(start, runtime):
+    server = start()
+    os.kill(server.pid, signal.SIGKILL)
+    assert server.wait(20) == -signal.SIGKILL
+    assert len(list(runtime.glob("*.json"))) == 1
+    with pytest.raises(NotRunning):
+        Client(HOST, server.port).ping()
+    assert [path.suffix for path in runtime.iterdir()] == [".log"]
+
+
+def test_another_program_at_the_address_of_a_killed_server_is_not_believed(start, runtime):
+    server = start()
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait(20)
+    with socket.create_server((HOST, server.port)) as listener:
+        heard = []
+
+        def listen():
+            with listener.accept()[0] as connection:
+                heard.append(connection.recv(1 << 16))
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        with pytest.raises(Exception, match=f"{HOST}:{server.port}"):
+            Client(HOST, server.port).ping()
+        thread.join()
+    assert heard[0].startswith(b"bgpy")
+
+
+def test_a_task_that_kills_its_process_ends_the_wait(serve):
+    client = serve(lambda *_: os._exit(3))
+    with pytest.raises(ConnectionLost):
+        client.call({})
+    assert not Server(HOST, client.port).is_alive()
+
+
+def test_an_idle_client_notices_at_its_next_call(start):
+    server = start()
+    client = Client(HOST, server.port)
+    client.initialize(dict, lambda caller, state, args: respond(caller, args), print)
+    assert client.call("alive") == "alive"
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait(20)
+    with pytest.raises(NotRunning):
+        client.call({})

@@ -1,0 +1,1 @@
+"""The command `bgpy`, as the console script and as `python -m bgpy`."""
