@@ -64,6 +64,13 @@ def test_the_status_tells_for_how_long(busy, gate):
     assert (idle["busy_s"], idle["queue"], idle["calls"]) == (None, 0, 2)
 
 
+def test_the_status_tells_for_how_long_also_of_a_task_that_waited(busy, gate):
+    busy.execute("wait")
+    gate.open()
+    gate.wait_entered()
+    poll(busy, lambda status: status["busy_s"] > 0.01)
+
+
 def test_the_server_is_alive_for_whoever_asks(start, gate):
     server = start()
     client = Client(HOST, server.port)

@@ -271,24 +271,22 @@ def test_errors_of_a_start_in_the_foreground_are_raised(scripts, start, tmp_path
 def test_a_server_may_run_in_a_thread_of_the_program(scripts):
     printed = scripts.run(
         """
-        import os
-        import threading
+        import socket, threading
         from bgpy import Client, Server, respond
 
-        server = Server("127.0.0.1", 0, log_file="thread.log")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        server = Server("127.0.0.1", port)
         thread = threading.Thread(target=server.run)
         thread.start()
-        text = ""
-        while "listens on" not in text:
-            text = open("thread.log").read() if os.path.exists("thread.log") else ""
-        port = int(text.split("listens on 127.0.0.1:")[1].split()[0])
+        while not server.is_alive():
+            pass
         with Client("127.0.0.1", port) as client:
             client.initialize(dict, lambda caller, state, args: respond(caller, args), print)
             print(client.call("same process"))
-            client.terminate()
+        server.stop()
         thread.join()
-        """,
-        cwd=scripts.directory,
+        """
     )
     assert printed.startswith("same process\n")
 

@@ -117,20 +117,44 @@ impl Calls {
         }
     }
 
-    fn check(&self, kind: CallKind, message: &Delivered) -> Result<(), Failure> {
-        let full = self.queue.len() >= limits::QUEUE_CALLS_MAX
-            || (!self.queue.is_empty()
-                && self.queue_bytes + message.bytes() > limits::QUEUE_BYTES_MAX);
+    fn check(&mut self, kind: CallKind, message: &Delivered) -> Result<(), Failure> {
         if self.is_ending() {
-            Err(stopping())
-        } else if kind == CallKind::Exec && !self.initialized && self.inits == 0 {
-            Err(not_initialized())
-        } else if full {
-            let text = format!("{} calls wait already; try again later", self.queue.len());
-            Err(Failure::new(FailureCode::Overloaded, text))
-        } else {
-            Ok(())
+            return Err(stopping());
         }
+        if kind == CallKind::Exec && !self.initialized && self.inits == 0 {
+            return Err(not_initialized());
+        }
+        if self.is_full(message) && self.is_worth_clearing() {
+            self.clear_taken_back();
+        }
+        if self.is_full(message) {
+            let text = format!("{} calls wait already; try again later", self.queue.len());
+            return Err(Failure::new(FailureCode::Overloaded, text));
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, message: &Delivered) -> bool {
+        self.queue.len() >= limits::QUEUE_CALLS_MAX
+            || (!self.queue.is_empty()
+                && self.queue_bytes + message.bytes() > limits::QUEUE_BYTES_MAX)
+    }
+
+    /// Whether so much of the queue was taken back that looking through all of it pays.
+    fn is_worth_clearing(&self) -> bool {
+        self.taken_back.len() * 64 >= self.queue.len()
+    }
+
+    fn clear_taken_back(&mut self) {
+        let Self { queue, queue_bytes, taken_back, inits, .. } = self;
+        queue.retain(|call| {
+            let is_wanted = !taken_back.remove(&(call.connection, call.id));
+            if !is_wanted {
+                *queue_bytes -= call.message.bytes();
+                *inits -= u64::from(call.kind == CallKind::Init);
+            }
+            is_wanted
+        });
     }
 
     /// The call that is next, if one waits; it counts as running from now.

@@ -211,7 +211,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.retire();
+        self.shared.finish();
     }
 }
 

@@ -102,8 +102,6 @@ impl Shared {
         self.wake();
         // The stand-in does nothing that could panic or wait.
         drop(standin.join());
-        *lock(&self.ended) = true;
-        self.has_ended.notify_all();
         ended
     }
 
@@ -276,9 +274,11 @@ impl Shared {
         }
     }
 
-    /// Leaves no trace of a server that never ran.
-    pub(super) fn retire(&self) {
+    /// Notes that the server has run, or never will, and leaves no trace of it.
+    pub(super) fn finish(&self) {
         lock(&self.core).retire();
+        *lock(&self.ended) = true;
+        self.has_ended.notify_all();
     }
 
     pub(super) fn journal(&self) -> crate::Journal {
