@@ -410,6 +410,8 @@ def test_the_logs_together_are_bounded(chatty, tmp_path):
         # The line about the failure comes behind the prints, and has the log rotated.
         with pytest.raises(RemoteError):
             chatty.call((11 << 10, "fail"))
+    # The caller is told a moment before the log is written.
+    chatty.ping()
     logs = sorted(path.name for path in tmp_path.glob("server.log*"))
     assert logs == ["server.log", *(f"server.log.{age}" for age in range(1, 6))]
     assert sum(path.stat().st_size for path in tmp_path.glob("server.log*")) < 6 * 12 << 20

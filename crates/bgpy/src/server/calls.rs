@@ -7,6 +7,9 @@ use bgpy_proto::{
     CallKind, Delivered, Failure, FailureCode, Request, ServerSession, State, Status, Want, limits,
 };
 
+/// Bytes of waiting calls that may stay when they are taken back, until it is their turn.
+const KEPT_BYTES: u64 = 16 << 20;
+
 /// A call that waits for the executor.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -114,6 +117,9 @@ impl Calls {
         let running = self.running.as_ref().map(|call| (call.connection, call.id));
         if call != running && call != self.exit {
             self.taken_back.insert((connection, id));
+            if self.queue_bytes > KEPT_BYTES && self.is_worth_clearing() {
+                self.clear_taken_back();
+            }
         }
     }
 
