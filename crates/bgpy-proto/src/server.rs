@@ -48,7 +48,7 @@ pub enum Request {
         /// Its argument.
         message: Delivered,
     },
-    /// Drop a call that was polled and not answered, unless it runs already.
+    /// Drop a call that does not run yet.
     Cancel {
         /// The call.
         id: u64,
@@ -193,13 +193,6 @@ impl ServerSession {
         self.send(Frame { payload, ..Frame::bare(Kind::StatusReply, request) });
     }
 
-    /// Forgets a call that nobody has polled yet; `false` when it was polled.
-    fn withdraw(&mut self, call: u64) -> bool {
-        let is_it = |request: &Request| matches!(request, Request::Call { id, .. } if *id == call);
-        let found = self.requests.iter().rposition(is_it);
-        found.and_then(|index| self.requests.remove(index)).is_some()
-    }
-
     fn send(&mut self, frame: Frame) {
         self.sender.send(frame, &mut self.outbox).expect("the frame has no buffers");
     }
@@ -207,7 +200,7 @@ impl ServerSession {
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Frame { kind, flags, seq: _, call, payload } = frame;
         if kind == Kind::Cancel {
-            if self.open.remove(call).is_some() && !self.withdraw(call) {
+            if self.open.remove(call).is_some() {
                 self.requests.push_back(Request::Cancel { id: call });
             }
             return Ok(());

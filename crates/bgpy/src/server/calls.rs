@@ -42,6 +42,8 @@ pub(super) struct Calls {
     /// Calls of the queue that were taken back. They are dropped at their turn, so that taking one
     /// back needs no search.
     taken_back: HashSet<(usize, u64)>,
+    /// Calls that were refused, and whose cancels are the next requests of their connections.
+    refused: HashSet<(usize, u64)>,
     /// The EXIT that waits or runs.
     exit: Option<(usize, u64)>,
     running: Option<Running>,
@@ -65,6 +67,7 @@ impl Calls {
             queue: VecDeque::new(),
             queue_bytes: 0,
             taken_back: HashSet::new(),
+            refused: HashSet::new(),
             exit: None,
             running: None,
             started: Instant::now(),
@@ -95,7 +98,10 @@ impl Calls {
             Request::Cancel { id } => self.cancel(connection, id),
             Request::Call { id, kind, want, message } => {
                 if let Err(failure) = self.check(kind, &message) {
-                    session.fail(id, &failure);
+                    // A caller that does not hear it has taken the call back in the same breath.
+                    if !session.fail(id, &failure) {
+                        self.refused.insert((connection, id));
+                    }
                     return;
                 }
                 if want == Want::Ack || self.ack_at_once {
@@ -113,6 +119,9 @@ impl Calls {
 
     /// Takes back a call that waits. An EXIT stays: others may have been refused because of it.
     fn cancel(&mut self, connection: usize, id: u64) {
+        if self.refused.remove(&(connection, id)) {
+            return;
+        }
         let call = Some((connection, id));
         let running = self.running.as_ref().map(|call| (call.connection, call.id));
         if call != running && call != self.exit {
