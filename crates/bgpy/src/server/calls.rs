@@ -180,8 +180,9 @@ impl Calls {
             let is_wanted =
                 self.taken_back.is_empty() || !self.taken_back.remove(&(call.connection, call.id));
             if is_wanted {
-                self.running =
-                    Some(Running { connection: call.connection, id: call.id, since: None });
+                // While the stand-in polls it does not look, so that the clock is read at once.
+                let since = self.ack_at_once.then(Instant::now);
+                self.running = Some(Running { connection: call.connection, id: call.id, since });
                 return Some(call);
             }
             self.inits -= u64::from(call.kind == CallKind::Init);
