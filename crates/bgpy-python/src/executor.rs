@@ -62,10 +62,13 @@ impl Executor for PythonExecutor {
                 true
             }
         };
+        Ok(initialized)
+    }
+
+    fn ready(&mut self) {
         if let Some((reporter, report)) = self.reporter.take() {
             reporter.report(&report);
         }
-        Ok(initialized)
     }
 
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {

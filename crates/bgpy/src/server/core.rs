@@ -409,14 +409,10 @@ impl Core {
         retire();
     }
 
-    /// Leaves the registry entry to another process.
-    pub(super) fn disown(&mut self) {
-        self.retire = None;
-    }
-
-    /// Closes this process's copies of all sockets. The poller may be shared with a parent and is
-    /// not told.
+    /// Closes this process's copies of all sockets, and forgets the registry entry. The poller may
+    /// be shared with a parent and is not told.
     pub(super) fn close_sockets(&mut self) {
+        self.retire = None;
         self.listeners.clear();
         self.connections.clear();
     }

@@ -17,6 +17,9 @@ pub trait Executor {
         Ok(false)
     }
 
+    /// Called once after the start, when calls are about to be run.
+    fn ready(&mut self) {}
+
     /// Takes the tasks and runs `init_task`.
     ///
     /// # Errors

@@ -108,7 +108,10 @@ impl Shared {
     fn run_calls(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
         self.standin.arm();
         match guarded(|| executor.start()) {
-            Ok(initialized) => lock(&self.core).calls.started(initialized),
+            Ok(initialized) => {
+                lock(&self.core).calls.started(initialized);
+                executor.ready();
+            }
             Err(failure) => {
                 lock(&self.core).stop();
                 self.say_farewell();
@@ -269,7 +272,6 @@ impl Shared {
         // Another thread of the parent may have held the lock at the moment of the fork. It is not
         // here to release it, so that the sockets stay open then.
         if let Some(mut core) = try_lock(&self.core) {
-            core.disown();
             core.close_sockets();
         }
     }
