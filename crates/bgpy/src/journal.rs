@@ -204,8 +204,17 @@ impl LogFile {
                 fs::rename(from, aged(&self.path, age + 1))?;
             }
         }
-        fs::rename(&self.path, aged(&self.path, 1))?;
-        self.file = open(&self.path)?;
+        // The new file takes the old one's place in one step, so that there is always one.
+        let mut next = self.path.as_os_str().to_owned();
+        next.push(".next");
+        let file = open(Path::new(&next))?;
+        let first = aged(&self.path, 1);
+        drop(fs::remove_file(&first));
+        if fs::hard_link(&self.path, &first).is_err() {
+            fs::rename(&self.path, &first)?;
+        }
+        fs::rename(&next, &self.path)?;
+        self.file = file;
         if self.is_output {
             platform::redirect_output(&self.file)?;
         }

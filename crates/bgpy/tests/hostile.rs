@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use bgpy_proto::handshake::Suite;
 use bgpy_proto::{Failure, Frame, Kind};
 use socket2::SockRef;
 use support::peer::{ACK, ALL, CANCEL, EXEC, FIRST, INIT, PING, Peer, STATUS};
-use support::peer::{exec, frame, ping, sealed, shake_hands};
+use support::peer::{exec, frame, ping, sealed, shake_hands, shake_hands_but_confirm};
 use support::{LIMIT, Running, Witness, call, limit, payload, until};
 
 /// A list of a number answers with so many bytes, a tuple of one fails with so long a text, and a
@@ -201,6 +202,34 @@ fn nothing_but_a_unix_socket_is_in_the_clear() {
     let mut stream = TcpStream::connect(("127.0.0.1", server.address.port)).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     assert!(shake_hands(&mut stream, Suite::Clear, &server.token.psk()).is_err());
+    is_as_before(&server);
+}
+
+/// Whoever has shown that it may know the token does not make room for those who say nothing.
+#[test]
+fn a_handshake_under_way_is_kept_before_a_crowd_of_silent_peers() {
+    let server = server();
+    let good = onlooker(&server);
+    let mut late = UnixStream::connect(&server.socket).unwrap();
+    late.set_read_timeout(Some(LIMIT)).unwrap();
+    let (mut session, confirmation) =
+        shake_hands_but_confirm(&mut late, Suite::Clear, &server.token.psk()).unwrap();
+    let connect = |_| UnixStream::connect(&server.socket).unwrap();
+    let mut crowd: Vec<_> = (0..limits::HANDSHAKES_MAX + 200).map(connect).collect();
+    // The first ones of the crowd had to go.
+    crowd[0].set_read_timeout(Some(LIMIT)).unwrap();
+    assert_eq!(crowd[0].read(&mut [0]).unwrap(), 0);
+    let ping = session.ping();
+    late.write_all(&confirmation).unwrap();
+    late.write_all(session.outbox.front()).unwrap();
+    while session.poll(ping).is_none() {
+        let mut buffer = [0; 4096];
+        let count = late.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "it had to make room");
+        session.feed(&buffer[..count]).unwrap();
+    }
+    drop((late, crowd));
+    good.finish();
     is_as_before(&server);
 }
 

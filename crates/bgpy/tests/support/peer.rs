@@ -29,14 +29,23 @@ pub fn shake_hands(
     suite: Suite,
     psk: &Psk,
 ) -> io::Result<ClientSession> {
+    let (session, confirmation) = shake_hands_but_confirm(stream, suite, psk)?;
+    stream.write_all(&confirmation)?;
+    Ok(session)
+}
+
+/// Shakes hands up to the last message, which is returned instead of being sent.
+pub fn shake_hands_but_confirm(
+    stream: &mut (impl Read + Write),
+    suite: Suite,
+    psk: &Psk,
+) -> io::Result<(ClientSession, Vec<u8>)> {
     let mut out = Outbox::default();
     let mut handshake =
         ClientHandshake::start(suite, psk, &ClientHello::default(), u64::MAX, &mut out);
+    stream.write_all(out.front())?;
+    out.advance(out.len());
     loop {
-        while !out.is_empty() {
-            let count = stream.write(out.front())?;
-            out.advance(count);
-        }
         let mut buffer = [0; 4096];
         let count = stream.read(&mut buffer)?;
         if count == 0 {
@@ -44,10 +53,7 @@ pub fn shake_hands(
         }
         match handshake.feed(&buffer[..count], &mut out).map_err(io::Error::other)? {
             Step::More(more) => handshake = more,
-            Step::Done(session) => {
-                stream.write_all(out.front())?;
-                return Ok(session);
-            }
+            Step::Done(session) => return Ok((session, out.front().to_vec())),
         }
     }
 }
