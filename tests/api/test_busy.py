@@ -177,6 +177,7 @@ def test_a_task_that_holds_the_interpreter_keeps_nobody_out(serve, gate):
     gate.wait_entered()
     other = Client(HOST, client.port)
     other.ping(timeout=LIMIT_S)
+    other.execute({}, timeout=LIMIT_S)
     assert other.status(timeout=LIMIT_S)["state"] == "BUSY"
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from bgpy import CallTimeout, Client, RemoteError, Server, StartError, respond, token_create
 
+from .processes import stand_still
+
 HOST = "127.0.0.1"
 LIMIT_S = 20
 SOON_S = 5
@@ -127,7 +129,7 @@ def test_is_alive_asks_whoever_listens(start):
 
 def test_is_alive_is_false_for_a_server_that_stands_still(start):
     server = start()
-    os.kill(server.pid, signal.SIGSTOP)
+    stand_still(server.pid)
     began = time.monotonic()
     assert not server.is_alive(timeout=0.1)
     assert time.monotonic() - began < SOON_S

@@ -131,6 +131,19 @@ def test_a_second_signal_interrupts_the_running_task(begin, gate, exited, number
     assert exited.exists()
 
 
+@pytest.mark.slow
+def test_a_task_that_does_not_end_is_given_half_a_minute(begin, gate, runtime):
+    server, client = begin()
+    client.execute("wait")
+    gate.wait_entered()
+    began = time.monotonic()
+    os.kill(server.pid, signal.SIGTERM)
+    assert server.wait(30 + LIMIT_S) == -signal.SIGKILL
+    assert time.monotonic() - began >= 30
+    assert_gone(server, runtime)
+    assert "not ended within 30 s: killed" in server.log_file.read_text()
+
+
 def test_a_failing_exit_task_is_seen_in_the_exit_code(start):
     def fail(client_socket, state, args):
         raise ValueError("cannot save")

@@ -393,7 +393,9 @@ def wait_for(path, client):
 
 def test_prints_of_tasks_rotate_the_log(chatty, tmp_path):
     chatty.execute((11 << 10, "end"))
+    # The server is kept busy with short requests meanwhile, and has a new log a moment later.
     wait_for(tmp_path / "server.log.1", chatty)
+    wait_for(tmp_path / "server.log", chatty)
     assert (tmp_path / "server.log.1").stat().st_size > LOG_BYTES
     assert (tmp_path / "server.log").stat().st_size < LOG_BYTES
 
