@@ -225,6 +225,12 @@ impl ServerHandshake {
         Ok(Step::Done(session))
     }
 
+    /// Whether the client's first message was answered. It may be a recorded one that somebody sends
+    /// again; only what follows is proof.
+    pub fn has_answered(&self) -> bool {
+        matches!(self.stage, ServerStage::Confirm { .. })
+    }
+
     /// Reads the client's first message and answers it; `false` until it is complete.
     fn first(&mut self, out: &mut Outbox) -> Result<bool, ProtocolError> {
         check_magic(&self.input)?;

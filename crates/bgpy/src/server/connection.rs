@@ -92,6 +92,11 @@ impl Connection {
         matches!(self.stage, Stage::Session(_))
     }
 
+    /// Whether the peer's first message was answered, and its proof of the token is awaited.
+    pub(super) fn has_answered_handshake(&self) -> bool {
+        matches!(&self.stage, Stage::Handshake(handshake) if handshake.has_answered())
+    }
+
     /// Bytes that the peer has not taken yet.
     pub(super) fn backlog(&self) -> usize {
         match &self.stage {

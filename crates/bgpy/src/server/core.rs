@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token, Waker};
 
 use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
+use super::handshakes::Handshakes;
 use super::listen::Listener;
 use crate::journal::Journal;
 use crate::platform;
@@ -59,10 +60,7 @@ pub(super) struct Core {
     accept_again: Option<Instant>,
     connections: HashMap<usize, Connection, ByToken>,
     next_connection: usize,
-    /// Connections in the order of their accept, with the time until which they must have shaken
-    /// hands; some have, or are gone.
-    handshakes: VecDeque<(usize, Instant)>,
-    handshakes_open: usize,
+    handshakes: Handshakes,
     /// Connections that may have bytes to read.
     unread: VecDeque<usize>,
     pub(super) calls: Calls,
@@ -100,8 +98,7 @@ impl Core {
             listeners,
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
-            handshakes: VecDeque::new(),
-            handshakes_open: 0,
+            handshakes: Handshakes::default(),
             unread: VecDeque::new(),
             calls: Calls::new(),
             psk,
@@ -156,8 +153,7 @@ impl Core {
         if !self.unread.is_empty() || !self.acceptable.is_empty() {
             return Some(Duration::ZERO);
         }
-        let handshake = self.handshakes.front().map(|(_, until)| *until);
-        let soonest = [handshake, self.accept_again].into_iter().flatten().min()?;
+        let soonest = [self.handshakes.soonest(), self.accept_again].into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
         Some(soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
@@ -186,7 +182,7 @@ impl Core {
     }
 
     fn greet(&mut self, stream: Stream, peer: String) {
-        if self.handshakes_open >= limits::HANDSHAKES_MAX {
+        if self.handshakes.is_full() {
             self.evict_handshake();
         }
         let token = self.next_connection;
@@ -201,9 +197,7 @@ impl Core {
         match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
             Ok(connection) => {
                 self.connections.insert(token, connection);
-                let until = Instant::now() + Duration::from_millis(limits::HANDSHAKE_MS);
-                self.handshakes.push_back((token, until));
-                self.handshakes_open += 1;
+                self.handshakes.add(token, Instant::now());
                 // Its first bytes may have come before it was registered.
                 self.unread.push_back(token);
             }
@@ -211,29 +205,15 @@ impl Core {
         }
     }
 
-    fn is_shaking_hands(&self, token: usize) -> bool {
-        self.connections.get(&token).is_some_and(|connection| !connection.is_session())
-    }
-
     fn evict_handshake(&mut self) {
-        while let Some((token, _)) = self.handshakes.pop_front() {
-            if self.is_shaking_hands(token) {
-                self.close(token, "too many connections without a handshake");
-                return;
-            }
+        if let Some(token) = self.handshakes.first_to_go() {
+            self.close(token, "too many connections without a handshake");
         }
     }
 
     fn expire_handshakes(&mut self, now: Instant) {
-        while let Some((token, until)) = self.handshakes.front().copied() {
-            let open = self.is_shaking_hands(token);
-            if open && until > now {
-                return;
-            }
-            self.handshakes.pop_front();
-            if open {
-                self.close(token, "no handshake in time");
-            }
+        while let Some(token) = self.handshakes.overdue(now) {
+            self.close(token, "no handshake in time");
         }
     }
 
@@ -252,9 +232,11 @@ impl Core {
                 Err(over) => break Err(over),
             };
             if connection.is_session() && !was_session {
-                self.handshakes_open -= 1;
+                self.handshakes.remove(token);
                 self.calls.clients += 1;
                 self.journal.debug(format_args!("a client has come from {}", connection.peer));
+            } else if connection.has_answered_handshake() {
+                self.handshakes.answered(token);
             }
             if let Some(session) = connection.session() {
                 while let Some(request) = session.poll() {
@@ -318,7 +300,7 @@ impl Core {
         if connection.is_session() {
             self.calls.clients -= 1;
         } else {
-            self.handshakes_open -= 1;
+            self.handshakes.remove(token);
         }
         self.journal.debug(format_args!("connection from {} ended: {why}", connection.peer));
     }

@@ -4,6 +4,7 @@ mod calls;
 mod connection;
 mod core;
 mod executor;
+mod handshakes;
 mod listen;
 mod reactor;
 mod service;
