@@ -8,18 +8,20 @@ spares most servers the import of cloudpickle.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pickle
 import sys
 import threading
+from collections import ChainMap
+from types import CodeType, FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any
+    from typing import Any, ClassVar
 
-_FUNCTION = type(lambda: None)
 _INSTALLED = tuple(
     os.path.join(os.path.dirname(os.path.realpath(file)), "") for file in (os.__file__, __file__)
 )
@@ -77,7 +79,7 @@ class _Shared(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """Refuse functions and classes that the other side may lack."""
-        if isinstance(obj, (_FUNCTION, type)) and _is_local(obj.__module__):
+        if isinstance(obj, (FunctionType, type)) and _is_local(obj.__module__):
             raise pickle.PicklingError("the code has to go along")
         return NotImplemented
 
@@ -106,16 +108,40 @@ def _cloudpickle(
 ) -> tuple[bytes, list[memoryview]]:
     import cloudpickle
 
+    file = io.BytesIO()
+    pickler = _code_pickler()(file, protocol=5, buffer_callback=buffers)
     with _lock:
         known = cloudpickle.list_registry_pickle_by_value()
         mine = [m for m in by_value if m.__name__ != "__main__" and m.__name__ not in known]
         for module in mine:
             cloudpickle.register_pickle_by_value(module)
         try:
-            return cloudpickle.dumps(obj, protocol=5, buffer_callback=buffers), buffers.views
+            pickler.dump(obj)
+            return file.getvalue(), buffers.views
         finally:
             for module in mine:
                 cloudpickle.unregister_pickle_by_value(module)
+
+
+@functools.cache
+def _code_pickler() -> Any:
+    """Make the class of picklers that take code along."""
+    import cloudpickle
+
+    known = cloudpickle.CloudPickler.dispatch_table
+
+    def reduce(code: CodeType) -> tuple[Any, ...]:
+        # Recent cloudpickles hide the name of the file, without which a traceback has no lines.
+        make, parts = known[CodeType](code)
+        hidden = "<dynamic-code>"
+        return make, tuple(
+            code.co_filename if isinstance(part, str) and part == hidden else part for part in parts
+        )
+
+    class CodePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+        dispatch_table: ClassVar = ChainMap({CodeType: reduce}, known)
+
+    return CodePickler
 
 
 def _is_local(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,24 @@ def test_a_host_name(start):
 def test_all_addresses_are_reached_through_loopback(start):
     server = start(host="0.0.0.0")
     Client(HOST, server.port).ping()
+
+
+def test_what_is_no_text_in_the_search_path_does_not_matter(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path, None, b"/bytes", "/\udcff"])
+    Client(HOST, start().port).ping()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems want text for file names")
+def test_names_of_files_may_hold_any_bytes(start, tmp_path, monkeypatch):
+    odd = tmp_path / "\udcff"
+    odd.mkdir(mode=0o700)
+    server = start(init_file=tasks_file(odd), log_file=odd / "server.log")
+    assert server.log_file == odd / "server.log"
+    assert Client(HOST, server.port).call({}) == 1
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(odd))
+    server = start()
+    Client(HOST, server.port).ping()
+    assert server.log_file.parent == odd
 
 
 def test_a_runtime_directory_too_deep_for_a_socket_does_without(start, tmp_path, monkeypatch):

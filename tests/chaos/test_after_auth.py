@@ -84,8 +84,8 @@ def test_a_client_that_dies_while_it_sends(
 ) -> None:
     with Witness(target):
         for _ in range(3):
-            process = script("client.call(bytes(512 << 20))")
-            target.until(lambda: target.resident_bytes() > target.bytes + (16 << 20))
+            process = script("while True: client.call(bytes(512 << 20))")
+            target.until(lambda: target.resident_bytes() > target.bytes + (80 << 20))
             process.kill()
             process.wait()
             target.until(lambda: target.looker.status(timeout=LIMIT_S)["clients"] <= 3)
@@ -97,11 +97,11 @@ def test_a_client_that_dies_while_it_receives(
 ) -> None:
     with Witness(target):
         for _ in range(3):
-            process = script('client.call({"size": 256 << 20})')
-            target.until(lambda: target.resident_bytes() > target.bytes + (64 << 20))
+            process = script('while True: client.call({"size": 256 << 20})')
+            target.until(lambda: target.resident_bytes() > target.bytes + (80 << 20))
             process.kill()
             process.wait()
-            target.until(lambda: target.resident_bytes() < target.bytes + (64 << 20))
+            target.until(lambda: target.resident_bytes() < target.bytes + (80 << 20))
     target.is_as_before()
 
 

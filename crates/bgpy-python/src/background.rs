@@ -1,5 +1,7 @@
 //! The life of a background server's process.
 
+use std::ffi::OsString;
+
 use bgpy::spawn::Reporter;
 use bgpy::{Ended, Journal};
 use pyo3::prelude::*;
@@ -36,7 +38,7 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
 }
 
 /// Lets the server import what its parent could, after what it finds by itself.
-fn extend_search_path(py: Python<'_>, more: &[String]) -> PyResult<()> {
+fn extend_search_path(py: Python<'_>, more: &[OsString]) -> PyResult<()> {
     let path = py.import("sys")?.getattr("path")?;
     for place in more {
         if !path.contains(place)? {

@@ -1,5 +1,6 @@
 //! The server, in the foreground and in the background.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -10,7 +11,7 @@ use bgpy::{
     CallError, CallKind, ConnectError, Ended, Journal, ServeError, ServerOptions, Token, Value,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use pyo3::types::{PyCFunction, PyDict, PyList, PyString, PyTuple};
 
 use crate::arguments::{address, level, limit, waiting};
 use crate::client::python_version;
@@ -149,7 +150,7 @@ impl Server {
         let place = address(py, &self.host, self.port, true)?.to_string();
         command.args(["-P", "-m", "bgpy._background", &place]);
         let mut config = self.config();
-        config.search_path = sys.getattr("path")?.extract()?;
+        config.search_path = search_path(&sys)?;
         let started = waiting(py, limit(py, timeout)?, |wait| spawn::start(command, config, wait))?;
         let background = started.map_err(|error| start_error(py, &error))?;
         *lock(&self.background) = Some(background);
@@ -364,6 +365,13 @@ impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the server at {}:{}", self.host, self.port())
     }
+}
+
+/// Where this process looks for modules. What is no text there, Python itself passes over.
+fn search_path(sys: &Bound<'_, PyModule>) -> PyResult<Vec<OsString>> {
+    let path = sys.getattr("path")?.cast_into::<PyList>()?;
+    let places = path.iter().filter_map(|place| place.cast_into::<PyString>().ok());
+    places.map(|place| place.extract()).collect()
 }
 
 /// Listens and runs calls on this thread until the end of the server.

@@ -15,6 +15,7 @@ pub mod registry;
 pub mod server;
 pub mod spawn;
 
+mod os_path;
 mod platform;
 mod sync;
 

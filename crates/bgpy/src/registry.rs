@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bgpy_proto::{Id, Token};
 use serde::{Deserialize, Serialize};
 
-use crate::platform;
+use crate::{os_path, platform};
 
 /// The environment variable that names the directory.
 pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
@@ -42,10 +42,12 @@ pub struct Entry {
     /// Address that it listens on.
     pub address: SocketAddr,
     /// Its Unix socket.
+    #[serde(with = "os_path")]
     pub socket: Option<PathBuf>,
     /// Its token; none when it takes everybody.
     pub token: Option<String>,
     /// Where it logs.
+    #[serde(with = "os_path")]
     pub log_file: Option<PathBuf>,
     /// Version of bgpy.
     pub bgpy: String,

@@ -4,6 +4,7 @@
 //! standard output: ready, or why not. The child's standard error is the log from the start, so
 //! that its own words are there whatever happens. Neither arguments nor environment hold a secret.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
@@ -18,9 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Wait;
 use crate::error::StartError;
-use crate::platform;
 use crate::registry::Registry;
 use crate::sync::lock;
+use crate::{os_path, platform};
 
 /// Bytes of a log that are shown when a start has failed.
 const OUTPUT_BYTES_MAX: u64 = 8 << 10;
@@ -43,11 +44,13 @@ pub struct Config {
     /// Level of the log, by name.
     pub log_level: String,
     /// The log; chosen in the user's runtime directory when there is none.
+    #[serde(with = "os_path")]
     pub log_file: Option<PathBuf>,
     /// A Python file with the tasks.
+    #[serde(with = "os_path")]
     pub init_file: Option<PathBuf>,
     /// Where the server looks for Python modules after its own places.
-    pub search_path: Vec<String>,
+    pub search_path: Vec<OsString>,
     /// The server's identity, in hexadecimal digits; made up when it is empty.
     pub instance: String,
 }
