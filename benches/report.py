@@ -88,8 +88,8 @@ def goals_table(results: list[Result]) -> Table:
     table = Table(
         "Goals",
         ["work", "goal", "measured", "met", "floor measured beside it"],
-        "What bgpy wants to reach, with the floor under it where there is one. Small calls are "
-        "judged on one CPU and on two, not where the luck of the scheduler decides.",
+        "What bgpy wants to reach, with the floor under it where there is one. On any CPU is how "
+        "users run it; on one, nobody can be faster than the instructions of both sides together.",
         words=True,
     )
     for goal in (goal for result in results for goal in result.goals):

@@ -88,10 +88,6 @@ class Scale:
         """Return where callers and servers run."""
         return [self.pin] if self.pin else list(usual)
 
-    def judges(self, place: Placement) -> bool:
-        """Return whether goals can be met or missed there, rather than by the scheduler's luck."""
-        return place is not Placement.FREE or self.pin is Placement.FREE
-
     def place(self, usual: Placement) -> Placement:
         """Return where callers and servers run."""
         return self.pin or usual

@@ -28,8 +28,8 @@ class Placement(StrEnum):
     """Where a caller and its server run.
 
     On one CPU, a call costs what the two compute. On two, it costs the waking of the other CPU as
-    well, on many machines several times as much. Left to itself the scheduler takes the one or the
-    other, and may keep to it for long, so that figures jump.
+    well, on many machines several times as much, unless it is awake. Left to itself the scheduler
+    takes the one or the other, and may keep to it for long, so that figures jump.
     """
 
     ONE = "one CPU"

@@ -23,8 +23,7 @@ def run(scale: Scale) -> Result:
     for place in scale.places(*Placement):
         outcomes = take_turns(ways.SMALL, turns, place) | old
         result.tables.append(table(turns, place, outcomes))
-        if scale.judges(place):
-            result.goals += goals(place, outcomes)
+        result.goals += goals(place, outcomes)
         result.medians_us[place] = {
             outcome.title: outcome.rounds.median / 1e3
             for outcome in outcomes.values()

@@ -18,7 +18,7 @@ use crate::pickle;
 
 /// Encodes an object; `what` names it in errors.
 pub fn encode(py: Python<'_>, what: &str, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
-    let mut plain = Plain { out: Vec::with_capacity(64), seen: Seen::default() };
+    let mut plain = Plain { out: Vec::with_capacity(256), seen: Seen::default() };
     if plain.append(py, object.as_ptr(), DEPTH_MAX).is_ok() {
         return Ok(plain.out.into());
     }

@@ -17,6 +17,7 @@ pub mod spawn;
 
 mod os_path;
 mod platform;
+mod spin;
 mod sync;
 
 pub use bgpy_proto::codec::Value;

@@ -1,17 +1,19 @@
 //! How the callers of a connection read: one for all of them.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::client::Event;
 use bgpy_proto::limits;
+use socket2::Socket;
 
 use super::link::{Link, LinkState};
 use super::wait::{SLICE, Wait};
 use super::writing::is_pause;
 use crate::error::Lost;
 use crate::platform;
+use crate::spin::Spin;
 use crate::sync::{lock, try_lock};
 
 /// Bytes that one read takes at most.
@@ -25,6 +27,7 @@ pub(super) struct Reading {
     heard: Instant,
     /// When the server was asked for a sign of life that has not come yet.
     pinged: Option<Instant>,
+    spin: Spin,
 }
 
 /// Why a wait ended without an event.
@@ -37,7 +40,16 @@ pub(super) enum WaitEnd {
 impl Reading {
     /// Nobody has listened before `now`.
     pub(super) fn new(now: Instant) -> Self {
-        Self { buffer: Vec::new(), fresh: false, heard: now, pinged: None }
+        Self { buffer: Vec::new(), fresh: false, heard: now, pinged: None, spin: Spin::default() }
+    }
+
+    /// Looks for bytes for a moment.
+    fn look(&mut self, socket: &Socket) -> Option<io::Result<usize>> {
+        let Self { buffer, spin, .. } = self;
+        spin.look(|| match platform::recv_now(socket, buffer) {
+            Err(error) if is_pause(error.kind()) => None,
+            outcome => Some(outcome),
+        })
     }
 }
 
@@ -96,6 +108,12 @@ impl Link {
 
     /// Waits for a slice of time for bytes from the server, and digests them.
     fn read_for(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        if reading.buffer.is_empty() {
+            reading.buffer = vec![0; READ_BYTES];
+        }
+        if let Some(outcome) = reading.look(&self.socket) {
+            return self.digest(reading, outcome).map(drop).map_err(WaitEnd::Lost);
+        }
         let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
         // The socket itself wakes up after SLICE; a shorter wait needs a poll before.
         let ready = slice == SLICE
@@ -118,7 +136,13 @@ impl Link {
         if reading.buffer.is_empty() {
             reading.buffer = vec![0; READ_BYTES];
         }
-        match (&self.socket).read(&mut reading.buffer) {
+        let outcome = (&self.socket).read(&mut reading.buffer);
+        self.digest(reading, outcome)
+    }
+
+    /// Takes in what a read has given; `false` when that was nothing.
+    fn digest(&self, reading: &mut Reading, outcome: io::Result<usize>) -> Result<bool, Lost> {
+        match outcome {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
                 reading.fresh = true;

@@ -34,6 +34,11 @@ pub(crate) fn send_slices_now(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Re
     socket.send_vectored(slices)
 }
 
+/// Finds nothing: a socket that does not wait for its reader would not wait for its writers either.
+pub(crate) fn recv_now(_socket: &Socket, _buffer: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use rustix::process::{Resource, Rlimit};
 use socket2::{SockAddr, Socket};
 
@@ -52,6 +52,12 @@ pub(crate) fn send_now(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
 pub(crate) fn send_slices_now(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     Ok(rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags)?)
+}
+
+/// Reads what is there without waiting.
+pub(crate) fn recv_now(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    let (bytes, _) = rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT)?;
+    Ok(bytes)
 }
 
 /// What a socket is ready for.

@@ -19,6 +19,7 @@ use super::executor::{Executor, Reply};
 use super::standin::{LOG_LOOK, StandIn};
 use super::{Ended, signal};
 use crate::platform;
+use crate::spin::Spin;
 use crate::sync::{lock, try_lock};
 
 /// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
@@ -58,6 +59,7 @@ pub(super) struct Leader {
     events: Events,
     scratch: Vec<u8>,
     patience: Option<Duration>,
+    spin: Spin,
     signals: signal::Receiver,
 }
 
@@ -75,6 +77,7 @@ impl Shared {
             events: Events::with_capacity(256),
             scratch: vec![0; SCRATCH_BYTES],
             patience: Some(Duration::ZERO),
+            spin: Spin::default(),
             signals,
         };
         let shared = Arc::new(Self {
@@ -174,7 +177,10 @@ impl Shared {
                 break;
             }
             self.turns.fetch_add(1, Ordering::Relaxed);
-            work = leader.turn(self);
+            if !leader.look() {
+                leader.wait(self);
+            }
+            work = leader.serve(self);
         }
         self.away.store(true, Ordering::SeqCst);
         drop(leader);
@@ -188,7 +194,8 @@ impl Shared {
         let (journal, mut looked) = (self.journal(), Instant::now());
         while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
             leader.patience = Some(leader.patience.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
-            leader.turn(self);
+            leader.wait(self);
+            leader.serve(self);
             if looked.elapsed() >= LOG_LOOK {
                 looked = Instant::now();
                 journal.rotate_if_large();
@@ -261,7 +268,8 @@ impl Shared {
         lock(&self.core).retire();
         while Instant::now() < until && lock(&self.core).has_backlog() {
             leader.patience = Some(Duration::from_millis(100));
-            leader.turn(self);
+            leader.wait(self);
+            leader.serve(self);
         }
         // Whoever holds a reply or a stopper keeps the core, but no connection.
         lock(&self.core).close_sockets();
@@ -313,15 +321,31 @@ impl Shared {
 }
 
 impl Leader {
-    /// Waits for the sockets, and serves those that are ready. Returns whether there is work for
-    /// the executing thread.
-    fn turn(&mut self, shared: &Shared) -> bool {
+    /// Looks at the sockets for a moment; `false` when nothing came.
+    fn look(&mut self) -> bool {
+        let Self { poll, events, patience, spin, .. } = self;
+        if *patience == Some(Duration::ZERO) {
+            return false;
+        }
+        let look = || {
+            poll.poll(events, Some(Duration::ZERO)).ok()?;
+            (!events.is_empty()).then_some(())
+        };
+        spin.look(look).is_some()
+    }
+
+    /// Waits for the sockets, for as long as there is nothing else to do.
+    fn wait(&mut self, shared: &Shared) {
         if let Err(error) = self.poll.poll(&mut self.events, self.patience) {
             self.events.clear();
             if error.kind() == io::ErrorKind::Interrupted {
                 shared.signalled.store(true, Ordering::SeqCst);
             }
         }
+    }
+
+    /// Serves the sockets that are ready. Returns whether there is work for the executing thread.
+    fn serve(&mut self, shared: &Shared) -> bool {
         let mut core = lock(&shared.core);
         for event in &self.events {
             match event.token() {
