@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use bgpy::spawn::Reporter;
 use bgpy::{Ended, Journal};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::arguments::level;
 use crate::server::serve;
@@ -35,6 +35,13 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     // The parent has been told of an error, and the log too.
     let orderly = matches!(serve(py, &config, journal, Some(reporter))?, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
+}
+
+/// Where this process looks for modules. What is no text there, Python itself passes over.
+pub fn search_path(sys: &Bound<'_, PyModule>) -> PyResult<Vec<OsString>> {
+    let path = sys.getattr("path")?.cast_into::<PyList>()?;
+    let places = path.iter().filter_map(|place| place.cast_into::<PyString>().ok());
+    places.map(|place| place.extract()).collect()
 }
 
 /// Lets the server import what its parent could, after what it finds by itself.

@@ -1,6 +1,5 @@
 //! The server, in the foreground and in the background.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -11,9 +10,10 @@ use bgpy::{
     CallError, CallKind, ConnectError, Ended, Journal, ServeError, ServerOptions, Token, Value,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use crate::arguments::{address, level, limit, waiting};
+use crate::background::search_path;
 use crate::client::python_version;
 use crate::decode::Policy;
 use crate::errors::{config_error, error, serve_error, start_error};
@@ -365,13 +365,6 @@ impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the server at {}:{}", self.host, self.port())
     }
-}
-
-/// Where this process looks for modules. What is no text there, Python itself passes over.
-fn search_path(sys: &Bound<'_, PyModule>) -> PyResult<Vec<OsString>> {
-    let path = sys.getattr("path")?.cast_into::<PyList>()?;
-    let places = path.iter().filter_map(|place| place.cast_into::<PyString>().ok());
-    places.map(|place| place.extract()).collect()
 }
 
 /// Listens and runs calls on this thread until the end of the server.
