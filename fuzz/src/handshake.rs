@@ -4,7 +4,6 @@ use std::sync::OnceLock;
 
 use bgpy_proto::codec::Value;
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite, VERSION};
-use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{ClientHello, Outbox, ProtocolError, Psk, ServerHello};
 use snow::{Builder, HandshakeState};
 
@@ -145,12 +144,12 @@ fn first_messages() -> &'static [Vec<u8>; 3] {
 fn client(suite: Suite) -> (ClientHandshake, Outbox) {
     let (mut out, hello) = (Outbox::default(), ClientHello::default());
     let psk = Psk::open();
-    let client = ClientHandshake::start(suite, &psk, &hello, MESSAGE_BYTES_MAX, &mut out);
+    let client = ClientHandshake::start(suite, &psk, &hello, &mut out);
     (client, out)
 }
 
 fn server() -> ServerHandshake {
-    ServerHandshake::new(Psk::open(), ServerHello::default(), true, MESSAGE_BYTES_MAX)
+    ServerHandshake::new(Psk::open(), ServerHello::default(), true)
 }
 
 fn unfinished<H, S>(step: Step<H, S>) -> H {

@@ -228,8 +228,8 @@ fn connect() -> (ClientSession, ServerSession) {
     let psk = Psk::open();
     let (mut up, mut down) = (Outbox::default(), Outbox::default());
     let hello = ClientHello::default();
-    let client = ClientHandshake::start(Suite::Clear, &psk, &hello, MESSAGE_BYTES_MAX, &mut up);
-    let server = ServerHandshake::new(psk, ServerHello::default(), true, MESSAGE_BYTES_MAX);
+    let client = ClientHandshake::start(Suite::Clear, &psk, &hello, &mut up);
+    let server = ServerHandshake::new(psk, ServerHello::default(), true);
     let Ok(Step::More(server)) = server.feed(&drain(&mut up), &mut down) else {
         panic!("the client is genuine")
     };

@@ -46,6 +46,7 @@ class Client:
         log_file: str | PathLike[str] | None = None,
         *,
         allow_pickle: bool = True,
+        max_message_bytes: int | None = None,
     ) -> Self: ...
     @property
     def host(self) -> str: ...
@@ -94,6 +95,7 @@ class Server:
         auth: bool = True,
         allow_weak_token: bool = False,
         allow_pickle: bool = True,
+        max_message_bytes: int | None = None,
     ) -> Self: ...
     @property
     def host(self) -> str: ...

@@ -121,13 +121,15 @@ impl ClientSession {
     /// [forgotten](Self::forget).
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] when the payload has too many buffers; nothing is sent then.
+    /// [`ProtocolError::TooLarge`] when the payload has too many buffers, and
+    /// [`ProtocolError::Unwelcome`] when it is longer than the server takes; nothing is sent then.
     pub fn call(
         &mut self,
         kind: CallKind,
         want: Want,
         payload: Payload,
     ) -> Result<u64, ProtocolError> {
+        payload.check(self.server.message_bytes_max)?;
         self.request(kind.frame_kind(), want as u8, payload, Asked::Call(want))
     }
 

@@ -26,6 +26,13 @@ pub enum ProtocolError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// A message is longer than the peer takes; it was not sent.
+    Unwelcome {
+        /// Its length, in bytes.
+        bytes: u64,
+        /// What the peer takes at most, in bytes.
+        limit: u64,
+    },
     /// The bytes break a rule of the protocol.
     Malformed(&'static str),
 }
@@ -43,6 +50,11 @@ impl fmt::Display for ProtocolError {
             Self::TooLarge { what, bytes, limit } => {
                 write!(f, "{what} of {bytes} bytes exceeds the limit of {limit} bytes")
             }
+            Self::Unwelcome { bytes, limit } => write!(
+                f,
+                "it has {bytes} bytes, and the other side takes {limit} at most (its \
+                 max_message_bytes)"
+            ),
             Self::Malformed(rule) => write!(f, "malformed: {rule}"),
         }
     }

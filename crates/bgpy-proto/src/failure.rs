@@ -5,6 +5,9 @@ use std::fmt;
 use crate::codec::Value;
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
 
+/// Texts are not cut to less than this, in bytes.
+const TEXT_BYTES_LEAST: usize = 64;
+
 /// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureCode {
@@ -64,8 +67,24 @@ impl Failure {
     /// Encodes the failure; overlong texts lose their middle, and an exception beyond what the codec
     /// can announce is left out.
     pub fn encode(&self) -> Vec<u8> {
-        let text = |text: &str| Value::Str(shortened(text));
-        let object = self.object.as_ref().filter(|object| u32::try_from(object.len()).is_ok());
+        self.encode_with(self.object.as_ref(), FAILURE_TEXT_BYTES_MAX)
+    }
+
+    /// Encodes what a peer takes that takes no longer messages: without the exception if need be,
+    /// and with ever less text.
+    pub(crate) fn encode_within(&self, bytes_max: u64) -> Vec<u8> {
+        let mut encoded = self.encode();
+        let mut text_bytes_max = FAILURE_TEXT_BYTES_MAX;
+        while encoded.len() as u64 > bytes_max && text_bytes_max > TEXT_BYTES_LEAST {
+            encoded = self.encode_with(None, text_bytes_max);
+            text_bytes_max /= 4;
+        }
+        encoded
+    }
+
+    fn encode_with(&self, object: Option<&Vec<u8>>, text_bytes_max: usize) -> Vec<u8> {
+        let text = |text: &str| Value::Str(shortened(text, text_bytes_max));
+        let object = object.filter(|object| u32::try_from(object.len()).is_ok());
         Value::from([
             ("code", self.code.as_str().into()),
             ("message", text(&self.message)),
@@ -109,11 +128,11 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Keeps the head and the tail of a text that is too long: both ends of a traceback tell most.
-fn shortened(text: &str) -> String {
-    if text.len() <= FAILURE_TEXT_BYTES_MAX {
+fn shortened(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
         return text.to_owned();
     }
-    let half = FAILURE_TEXT_BYTES_MAX / 2;
+    let half = bytes_max / 2;
     let head = &text[..text.floor_char_boundary(half)];
     let tail = &text[text.ceil_char_boundary(text.len() - half)..];
     format!("{head}\n[... {} bytes left out ...]\n{tail}", text.len() - head.len() - tail.len())
@@ -122,6 +141,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MESSAGE_BYTES_LEAST;
 
     #[test]
     fn survives_the_wire() {
@@ -135,6 +155,28 @@ mod tests {
             };
             assert_eq!(Failure::decode(&failure.encode()), Some(failure));
         }
+    }
+
+    #[test]
+    fn a_failure_fits_what_the_peer_takes() {
+        let failure = Failure {
+            exception: Some("ValueError".into()),
+            traceback: Some("line".repeat(FAILURE_TEXT_BYTES_MAX)),
+            object: Some(vec![1; 1 << 20]),
+            ..Failure::new(FailureCode::Task, "word ".repeat(FAILURE_TEXT_BYTES_MAX))
+        };
+        for bytes_max in [MESSAGE_BYTES_LEAST, 1 << 16, 1 << 19] {
+            let encoded = failure.encode_within(bytes_max);
+            assert!(encoded.len() as u64 <= bytes_max, "{bytes_max}");
+            let sent = Failure::decode(&encoded).unwrap();
+            assert!(sent.message.starts_with("word") && sent.object.is_none());
+        }
+        assert_eq!(
+            Failure::decode(&failure.encode_within(u64::MAX)).unwrap().object,
+            failure.object
+        );
+        // Whoever takes nothing gets what is left.
+        assert!(Failure::decode(&failure.encode_within(0)).is_some());
     }
 
     #[test]

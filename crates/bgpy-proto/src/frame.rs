@@ -111,6 +111,12 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// Confirms that the peer takes so long a message.
+    pub(crate) fn check(&self, limit: u64) -> Result<(), ProtocolError> {
+        let bytes = self.bytes();
+        if bytes > limit { Err(ProtocolError::Unwelcome { bytes, limit }) } else { Ok(()) }
+    }
+
     /// Size of the data and the buffers together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.data.len() as u64 + self.buffers.iter().map(|buffer| buffer.len() as u64).sum::<u64>()

@@ -84,7 +84,6 @@ pub struct ServerHandshake {
     psk: Psk,
     hello: ServerHello,
     clear_allowed: bool,
-    message_bytes_max: u64,
     input: Vec<u8>,
     stage: ServerStage,
 }
@@ -108,13 +107,7 @@ pub enum Step<H, S> {
 
 impl ClientHandshake {
     /// Starts a handshake; its first bytes are appended to `out`.
-    pub fn start(
-        suite: Suite,
-        psk: &Psk,
-        hello: &ClientHello,
-        message_bytes_max: u64,
-        out: &mut Outbox,
-    ) -> Self {
+    pub fn start(suite: Suite, psk: &Psk, hello: &ClientHello, out: &mut Outbox) -> Self {
         let preamble = suite.preamble();
         let mut noise = suite
             .builder(psk, &preamble)
@@ -122,7 +115,7 @@ impl ClientHandshake {
             .expect("NNpsk0 needs nothing but the key");
         out.extend(&preamble);
         write_noise(&mut noise, &hello.encode(), out);
-        Self { noise, suite, message_bytes_max, input: Vec::new() }
+        Self { noise, suite, message_bytes_max: hello.message_bytes_max, input: Vec::new() }
     }
 
     /// Takes bytes from the server.
@@ -179,15 +172,8 @@ impl ClientHandshake {
 impl ServerHandshake {
     /// Waits for a client. Suite [`Suite::Clear`] is taken only where `clear_allowed` says that the
     /// transport is a Unix socket.
-    pub fn new(psk: Psk, hello: ServerHello, clear_allowed: bool, message_bytes_max: u64) -> Self {
-        Self {
-            psk,
-            hello,
-            clear_allowed,
-            message_bytes_max,
-            input: Vec::new(),
-            stage: ServerStage::First,
-        }
+    pub fn new(psk: Psk, hello: ServerHello, clear_allowed: bool) -> Self {
+        Self { psk, hello, clear_allowed, input: Vec::new(), stage: ServerStage::First }
     }
 
     /// Takes bytes from the client.
@@ -219,7 +205,7 @@ impl ServerHandshake {
         };
         let sealed = (suite != Suite::Clear).then_some(noise);
         let sender = Sender::new(sealed.clone(), 0);
-        let receiver = Receiver::new(sealed, 1, self.message_bytes_max);
+        let receiver = Receiver::new(sealed, 1, self.hello.message_bytes_max);
         let mut session = ServerSession::new(sender, receiver, client);
         session.feed(&self.input[end..])?;
         Ok(Step::Done(session))

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::codec::Value;
+use crate::limits::MESSAGE_BYTES_MAX;
 use crate::token::fill_random;
 
 /// A random identity of 16 bytes.
@@ -11,7 +12,7 @@ use crate::token::fill_random;
 pub struct Id(pub [u8; 16]);
 
 /// What the client tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientHello {
     /// The client, the same over all its connections.
     pub client: Id,
@@ -21,10 +22,12 @@ pub struct ClientHello {
     pub python: Option<String>,
     /// Process id on the client's machine.
     pub pid: u64,
+    /// Longest message that the client takes, in bytes.
+    pub message_bytes_max: u64,
 }
 
 /// What the server tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerHello {
     /// The server process; a restarted one has another.
     pub instance: Id,
@@ -36,6 +39,33 @@ pub struct ServerHello {
     pub python: Option<String>,
     /// Process id on the server's machine.
     pub pid: u64,
+    /// Longest message that the server takes, in bytes.
+    pub message_bytes_max: u64,
+}
+
+impl Default for ClientHello {
+    fn default() -> Self {
+        Self {
+            client: Id::default(),
+            bgpy: String::new(),
+            python: None,
+            pid: 0,
+            message_bytes_max: MESSAGE_BYTES_MAX,
+        }
+    }
+}
+
+impl Default for ServerHello {
+    fn default() -> Self {
+        Self {
+            instance: Id::default(),
+            generation: 0,
+            bgpy: String::new(),
+            python: None,
+            pid: 0,
+            message_bytes_max: MESSAGE_BYTES_MAX,
+        }
+    }
 }
 
 impl Id {
@@ -71,6 +101,7 @@ impl ClientHello {
             ("bgpy", self.bgpy.as_str().into()),
             ("python", self.python.as_deref().into()),
             ("pid", self.pid.into()),
+            ("message_bytes_max", self.message_bytes_max.into()),
         ])
     }
 
@@ -81,6 +112,7 @@ impl ClientHello {
             bgpy: text(&value, "bgpy")?,
             python: text(&value, "python"),
             pid: value.get("pid")?.as_u64()?,
+            message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
         })
     }
 }
@@ -93,6 +125,7 @@ impl ServerHello {
             ("bgpy", self.bgpy.as_str().into()),
             ("python", self.python.as_deref().into()),
             ("pid", self.pid.into()),
+            ("message_bytes_max", self.message_bytes_max.into()),
         ])
     }
 
@@ -104,6 +137,7 @@ impl ServerHello {
             bgpy: text(&value, "bgpy")?,
             python: text(&value, "python"),
             pid: value.get("pid")?.as_u64()?,
+            message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
         })
     }
 }

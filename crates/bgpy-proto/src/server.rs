@@ -146,7 +146,8 @@ impl ServerSession {
     /// the ack.
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] when the payload has too many buffers; nothing is sent then.
+    /// [`ProtocolError::TooLarge`] when the payload has too many buffers, and
+    /// [`ProtocolError::Unwelcome`] when it is longer than the client takes; nothing is sent then.
     pub fn respond(
         &mut self,
         call: u64,
@@ -156,6 +157,7 @@ impl ServerSession {
         let Some(open) = self.open.get_mut(call).filter(|open| open.wants_response()) else {
             return Ok(false);
         };
+        payload.check(self.client.message_bytes_max)?;
         let last = open.want == Want::First;
         let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
         let seq = open.next_seq;
@@ -181,7 +183,7 @@ impl ServerSession {
     pub fn fail(&mut self, call: u64, failure: &Failure) -> bool {
         let listens = self.open.remove(call).is_some();
         if listens {
-            let payload = failure.encode().into();
+            let payload = failure.encode_within(self.client.message_bytes_max).into();
             self.send(Frame { payload, ..Frame::bare(Kind::Error, call) });
         }
         listens

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgpy::Wait;
 use bgpy::address::Address;
 use bgpy::journal::{Journal, Level};
+use bgpy::{Wait, limits};
 use pyo3::prelude::*;
 
 use crate::errors::config_error;
@@ -42,6 +42,17 @@ pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>>
     Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
         config_error(py, format!("timeout={seconds} is no time: take seconds from 0, or None"))
     })
+}
+
+/// The longest message that a side takes, in bytes; none is the protocol's own limit.
+pub fn message_bytes_max(py: Python<'_>, bytes: Option<u64>) -> PyResult<u64> {
+    let bytes = bytes.unwrap_or(limits::MESSAGE_BYTES_MAX);
+    if (limits::MESSAGE_BYTES_LEAST..=limits::MESSAGE_BYTES_MAX).contains(&bytes) {
+        return Ok(bytes);
+    }
+    let (least, most) = (limits::MESSAGE_BYTES_LEAST, limits::MESSAGE_BYTES_MAX);
+    let text = format!("max_message_bytes={bytes} is not between {least} and {most}");
+    Err(config_error(py, text))
 }
 
 /// Confirms that a task can be called.

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::arguments::level;
-use crate::server::serve;
+use crate::serve::serve;
 
 /// Become the background server that the parent process asks for on standard input.
 ///

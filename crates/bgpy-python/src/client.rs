@@ -9,7 +9,7 @@ use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Status, T
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::{address, callable, journal, level, limit, waiting};
+use crate::arguments::{address, callable, journal, level, limit, message_bytes_max, waiting};
 use crate::decode::{Policy, decode};
 use crate::encode::encode;
 use crate::errors::{call_error, connect_error, error_response};
@@ -36,6 +36,8 @@ use crate::tasks::NAMES;
 ///     File that the client appends its log to.
 /// allow_pickle : bool, default True
 ///     Whether pickles from the server are opened. Without, only plain data is taken.
+/// max_message_bytes : int, optional
+///     Longest answer that is taken, in bytes; a task that responds with more fails. Without, 1 TiB.
 ///
 /// Raises
 /// ------
@@ -55,7 +57,11 @@ pub struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, *, allow_pickle=true))]
+    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, *, allow_pickle=true, max_message_bytes=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the keywords of the Python constructor"
+    )]
     pub fn new(
         py: Python<'_>,
         host: String,
@@ -64,10 +70,12 @@ impl Client {
         log_level: &str,
         log_file: Option<PathBuf>,
         allow_pickle: bool,
+        max_message_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let options = ClientOptions {
             token: token.as_deref().map(Token::new),
             python: Some(python_version(py)),
+            message_bytes_max: message_bytes_max(py, max_message_bytes)?,
             journal: journal(py, level(py, log_level)?, log_file.as_ref())?,
             ..ClientOptions::default()
         };

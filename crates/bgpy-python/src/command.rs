@@ -7,7 +7,7 @@ use bgpy::{Ended, Journal, Level};
 use bgpy_cli::{Exit, Interpreter};
 use pyo3::prelude::*;
 
-use crate::server::serve;
+use crate::serve::serve;
 
 /// Run the command `bgpy`.
 ///

@@ -15,6 +15,7 @@ mod executor;
 mod keys;
 mod pickle;
 mod reply;
+mod serve;
 mod server;
 mod signals;
 mod tasks;

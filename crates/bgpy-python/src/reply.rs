@@ -40,9 +40,9 @@ impl ClientSocket {
         // What nobody waits for is encoded all the same: whether a task fails must not depend on
         // who listens.
         let payload = encode(py, "the response", response)?;
-        py.detach(|| self.reply.respond(payload, error))
-            .map(drop)
-            .map_err(|error| serialization_error(py, error.to_string(), None))
+        py.detach(|| self.reply.respond(payload, error)).map(drop).map_err(|error| {
+            serialization_error(py, format!("the response cannot be sent: {error}"), None)
+        })
     }
 
     fn __repr__(&self) -> &'static str {

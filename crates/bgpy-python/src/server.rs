@@ -4,21 +4,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
-use bgpy::server::Stopper;
-use bgpy::spawn::{self, Background, Config, Report, Reporter};
-use bgpy::{
-    CallError, CallKind, ConnectError, Ended, Journal, ServeError, ServerOptions, Token, Value,
-};
+use bgpy::spawn::{self, Background, Config};
+use bgpy::{CallError, CallKind, ConnectError, Ended, Journal, Token, Value};
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
-use crate::arguments::{address, level, limit, waiting};
+use crate::arguments::{address, level, limit, message_bytes_max, waiting};
 use crate::background::search_path;
 use crate::client::python_version;
 use crate::decode::Policy;
 use crate::errors::{config_error, error, serve_error, start_error};
-use crate::executor::PythonExecutor;
-use crate::signals::Handlers;
+use crate::serve::serve;
 
 /// A server: where it listens and how it behaves. It starts with `run_background` or `run`.
 ///
@@ -49,6 +44,9 @@ use crate::signals::Handlers;
 /// allow_pickle : bool, default True
 ///     Whether pickles from clients are opened. Without, only plain data is taken, and the tasks
 ///     must come from `init_file`.
+/// max_message_bytes : int, optional
+///     Longest message that is taken from a client, in bytes; clients refuse to send more. Without,
+///     1 TiB.
 ///
 /// Raises
 /// ------
@@ -65,13 +63,14 @@ pub struct Server {
     auth: bool,
     allow_weak_token: bool,
     allow_pickle: bool,
+    message_bytes_max: u64,
     background: Mutex<Option<Background>>,
 }
 
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, init_file=None, *, auth=true, allow_weak_token=false, allow_pickle=true))]
+    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, init_file=None, *, auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -87,6 +86,7 @@ impl Server {
         auth: bool,
         allow_weak_token: bool,
         allow_pickle: bool,
+        max_message_bytes: Option<u64>,
     ) -> PyResult<Self> {
         address(py, &host, port, true)?;
         level(py, log_level)?;
@@ -106,6 +106,7 @@ impl Server {
             auth,
             allow_weak_token,
             allow_pickle,
+            message_bytes_max: message_bytes_max(py, max_message_bytes)?,
             background: Mutex::new(None),
         })
     }
@@ -342,6 +343,7 @@ impl Server {
             auth: self.auth,
             allow_weak_token: self.allow_weak_token,
             allow_pickle: self.allow_pickle,
+            message_bytes_max: self.message_bytes_max,
             log_level: self.log_level.clone(),
             log_file: self.log_file.clone(),
             init_file: self.init_file.clone(),
@@ -365,66 +367,6 @@ impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the server at {}:{}", self.host, self.port())
     }
-}
-
-/// Listens and runs calls on this thread until the end of the server.
-pub fn serve(
-    py: Python<'_>,
-    config: &Config,
-    journal: Journal,
-    reporter: Option<Reporter>,
-) -> PyResult<Result<Ended, ServeError>> {
-    let options = ServerOptions {
-        token: config.token.as_deref().map(Token::new),
-        auth: config.auth,
-        allow_weak_token: config.allow_weak_token,
-        python: Some(python_version(py)),
-        instance: config.id(),
-        journal: journal.clone(),
-        ..ServerOptions::default()
-    };
-    let place = address(py, &config.host, i64::from(config.port), true)?;
-    let server = match py.detach(|| bgpy::Server::bind(&place, options)) {
-        Ok(server) => server,
-        Err(error) => {
-            journal.critical(&error);
-            if let Some(reporter) = reporter {
-                let (kind, message) = (error.kind().to_owned(), error.to_string());
-                reporter.report(&Report::Failed { kind, message });
-            }
-            return Ok(Err(error));
-        }
-    };
-    let ready = Report::Ready { pid: std::process::id(), address: server.address() };
-    let mut executor = PythonExecutor {
-        policy: Policy { allow_pickle: config.allow_pickle },
-        init_file: config.init_file.clone(),
-        journal,
-        reporter: reporter.map(|reporter| (reporter, ready)),
-        served: None,
-    };
-    close_sockets_in_children(py, server.stopper())?;
-    let handlers = Handlers::install(py, server.stopper(), server.signals())?;
-    let ended = py.detach(|| server.run(&mut executor));
-    if let Some(handlers) = handlers {
-        handlers.remove(py)?;
-    }
-    Ok(Ok(ended))
-}
-
-/// Lets processes that a task forks leave the server's sockets alone.
-fn close_sockets_in_children(py: Python<'_>, stopper: Stopper) -> PyResult<()> {
-    // Where there is no fork, there is no such function.
-    let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
-    let close = PyCFunction::new_closure(
-        py,
-        Some(c"bgpy_close_sockets"),
-        None,
-        move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| stopper.abandon_in_child(),
-    )?;
-    let keywords = PyDict::new(py);
-    keywords.set_item("after_in_child", close)?;
-    register.call((), Some(&keywords)).map(drop)
 }
 
 fn told(failure: &bgpy::Failure) -> String {

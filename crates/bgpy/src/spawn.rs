@@ -41,6 +41,8 @@ pub struct Config {
     pub allow_weak_token: bool,
     /// Whether pickles from clients are opened.
     pub allow_pickle: bool,
+    /// Longest message that is taken from a client, in bytes.
+    pub message_bytes_max: u64,
     /// Level of the log, by name.
     pub log_level: String,
     /// The log; chosen in the user's runtime directory when there is none.

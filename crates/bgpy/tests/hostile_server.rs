@@ -66,8 +66,7 @@ impl Fake {
 
 impl Host {
     fn new(mut stream: TcpStream, token: &Token) -> Self {
-        let mut handshake =
-            ServerHandshake::new(token.psk(), ServerHello::default(), false, u64::MAX);
+        let mut handshake = ServerHandshake::new(token.psk(), ServerHello::default(), false);
         let mut out = Outbox::default();
         loop {
             let mut buffer = [0; 4096];

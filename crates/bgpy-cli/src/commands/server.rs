@@ -76,6 +76,7 @@ impl Server {
             log_level: self.log_level.as_str().to_owned(),
             log_file: file(self.log_file),
             init_file: file(self.init_file),
+            message_bytes_max: bgpy::limits::MESSAGE_BYTES_MAX,
             search_path: Vec::new(),
             instance: String::new(),
         })

@@ -12,24 +12,37 @@ pub const SUITES: [(&str, Suite); 3] =
 
 /// What the client of the vectors tells.
 pub fn client_hello() -> ClientHello {
-    ClientHello { client: Id([7; 16]), bgpy: "1.0.0".into(), python: Some("3.13.1".into()), pid: 7 }
+    ClientHello {
+        client: Id([7; 16]),
+        bgpy: "1.0.0".into(),
+        python: Some("3.13.1".into()),
+        pid: 7,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+    }
 }
 
 /// What their server tells.
 pub fn server_hello() -> ServerHello {
-    ServerHello { instance: Id([9; 16]), generation: 3, bgpy: "1.0.1".into(), python: None, pid: 9 }
+    ServerHello {
+        instance: Id([9; 16]),
+        generation: 3,
+        bgpy: "1.0.1".into(),
+        python: None,
+        pid: 9,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+    }
 }
 
 /// A client's handshake, and what it writes first.
 pub fn start_client(suite: Suite, psk: &Psk) -> (ClientHandshake, Outbox) {
     let mut out = Outbox::default();
-    let client = ClientHandshake::start(suite, psk, &client_hello(), MESSAGE_BYTES_MAX, &mut out);
+    let client = ClientHandshake::start(suite, psk, &client_hello(), &mut out);
     (client, out)
 }
 
 /// A server's handshake.
 pub fn server(psk: Psk) -> ServerHandshake {
-    ServerHandshake::new(psk, server_hello(), true, MESSAGE_BYTES_MAX)
+    ServerHandshake::new(psk, server_hello(), true)
 }
 
 /// Two sessions whose frames are not sealed.

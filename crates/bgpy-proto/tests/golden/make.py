@@ -71,7 +71,15 @@ def status(state, busy_s):
     )
 
 
-CLIENT_HELLO = pack({"client": bytes([7] * 16), "bgpy": "1.0.0", "python": "3.13.1", "pid": 7})
+CLIENT_HELLO = pack(
+    {
+        "client": bytes([7] * 16),
+        "bgpy": "1.0.0",
+        "python": "3.13.1",
+        "pid": 7,
+        "message_bytes_max": 2**40,
+    }
+)
 SERVER_HELLO = pack(
     {
         "instance": bytes([9] * 16),
@@ -79,6 +87,7 @@ SERVER_HELLO = pack(
         "bgpy": "1.0.1",
         "python": None,
         "pid": 9,
+        "message_bytes_max": 2**40,
     }
 )
 GENERATED = b"0123456789abcdefghijklmnopqrstuvwxyzABCDE-_"

@@ -162,12 +162,25 @@ pub type ServerEnd = End<ServerHandshake, ServerSession>;
 
 /// What the clients tell of themselves.
 pub fn client_hello() -> ClientHello {
-    ClientHello { client: Id([7; 16]), bgpy: "1.0.0".into(), python: Some("3.13.1".into()), pid: 7 }
+    ClientHello {
+        client: Id([7; 16]),
+        bgpy: "1.0.0".into(),
+        python: Some("3.13.1".into()),
+        pid: 7,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+    }
 }
 
 /// What the servers tell of themselves.
 pub fn server_hello() -> ServerHello {
-    ServerHello { instance: Id([9; 16]), generation: 3, bgpy: "1.0.1".into(), python: None, pid: 9 }
+    ServerHello {
+        instance: Id([9; 16]),
+        generation: 3,
+        bgpy: "1.0.1".into(),
+        python: None,
+        pid: 9,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+    }
 }
 
 /// A key from a token that needs no stretching.
@@ -178,14 +191,13 @@ pub fn psk(letter: char) -> Psk {
 /// Starts a client's handshake; its first bytes wait in the outbox.
 pub fn client(suite: Suite, psk: &Psk) -> (ClientHandshake, Outbox) {
     let mut out = Outbox::default();
-    let handshake =
-        ClientHandshake::start(suite, psk, &client_hello(), MESSAGE_BYTES_MAX, &mut out);
+    let handshake = ClientHandshake::start(suite, psk, &client_hello(), &mut out);
     (handshake, out)
 }
 
 /// Waits for a client, on a transport that allows every suite.
 pub fn server(psk: &Psk) -> ServerHandshake {
-    ServerHandshake::new(psk.clone(), server_hello(), true, MESSAGE_BYTES_MAX)
+    ServerHandshake::new(psk.clone(), server_hello(), true)
 }
 
 /// Everything that waits to be written.

@@ -2,7 +2,6 @@
 
 use bgpy_proto::client::Event;
 use bgpy_proto::handshake::{ServerHandshake, Step, Suite, VERSION};
-use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
     CallKind, ClientSession, Outbox, Payload, ProtocolError, Request, ServerSession, Want,
 };
@@ -72,7 +71,7 @@ fn another_protocol_is_noticed_at_its_first_byte() {
 fn records_in_the_clear_need_a_transport_that_allows_them() {
     let (_, mut up) = client(Suite::Clear, &psk('a'));
     let mut down = Outbox::default();
-    let server = ServerHandshake::new(psk('a'), server_hello(), false, MESSAGE_BYTES_MAX);
+    let server = ServerHandshake::new(psk('a'), server_hello(), false);
     assert_eq!(failed(server.feed(&drain(&mut up), &mut down)), ProtocolError::Suite(3));
     assert!(down.is_empty());
 }

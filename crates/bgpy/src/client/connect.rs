@@ -151,11 +151,11 @@ impl Attempt<'_> {
             bgpy: crate::VERSION.to_owned(),
             python: self.options.python.clone(),
             pid: u64::from(std::process::id()),
+            message_bytes_max: self.options.message_bytes_max,
         };
         socket.set_read_timeout(Some(SLICE)).map_err(|error| self.io(error))?;
         let mut outbox = Outbox::default();
-        let limit = self.options.message_bytes_max;
-        let mut handshake = ClientHandshake::start(suite, psk, &hello, limit, &mut outbox);
+        let mut handshake = ClientHandshake::start(suite, psk, &hello, &mut outbox);
         self.send(socket, &mut outbox)?;
         let mut buffer = [0; 4096];
         let mut silent = true;

@@ -66,7 +66,6 @@ pub(super) struct Core {
     pub(super) calls: Calls,
     psk: Psk,
     hello: ServerHello,
-    message_bytes_max: u64,
     pub(super) journal: Journal,
     /// What is to be done as soon as no more calls are accepted: the registry entry goes.
     retire: Option<Box<dyn FnOnce() + Send>>,
@@ -78,15 +77,13 @@ pub(super) struct CoreParts {
     pub(super) listeners: Vec<Listener>,
     pub(super) psk: Psk,
     pub(super) hello: ServerHello,
-    pub(super) message_bytes_max: u64,
     pub(super) journal: Journal,
     pub(super) retire: Box<dyn FnOnce() + Send>,
 }
 
 impl Core {
     pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
-        let CoreParts { registry, mut listeners, psk, hello, message_bytes_max, journal, retire } =
-            parts;
+        let CoreParts { registry, mut listeners, psk, hello, journal, retire } = parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener.source(), Token(index), Interest::READABLE)?;
         }
@@ -103,7 +100,6 @@ impl Core {
             calls: Calls::new(),
             psk,
             hello,
-            message_bytes_max,
             journal,
             retire: Some(retire),
         })
@@ -188,12 +184,7 @@ impl Core {
         let token = self.next_connection;
         self.next_connection += 1;
         let clear_allowed = stream.is_unix();
-        let handshake = ServerHandshake::new(
-            self.psk.clone(),
-            self.hello.clone(),
-            clear_allowed,
-            self.message_bytes_max,
-        );
+        let handshake = ServerHandshake::new(self.psk.clone(), self.hello.clone(), clear_allowed);
         match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
             Ok(connection) => {
                 self.connections.insert(token, connection);

@@ -150,6 +150,7 @@ impl Server {
             bgpy: crate::VERSION.to_owned(),
             python: options.python,
             pid: u64::from(std::process::id()),
+            message_bytes_max: options.message_bytes_max,
         };
         let socket = entry.socket.clone();
         let retire_from = options.registry.clone();
@@ -158,7 +159,6 @@ impl Server {
             listeners,
             psk: token.as_ref().map_or_else(Psk::open, Token::psk),
             hello,
-            message_bytes_max: options.message_bytes_max,
             journal,
             retire: Box::new(move || {
                 if let Some(registry) = retire_from {

@@ -41,8 +41,7 @@ pub fn shake_hands_but_confirm(
     psk: &Psk,
 ) -> io::Result<(ClientSession, Vec<u8>)> {
     let mut out = Outbox::default();
-    let mut handshake =
-        ClientHandshake::start(suite, psk, &ClientHello::default(), u64::MAX, &mut out);
+    let mut handshake = ClientHandshake::start(suite, psk, &ClientHello::default(), &mut out);
     stream.write_all(out.front())?;
     out.advance(out.len());
     loop {

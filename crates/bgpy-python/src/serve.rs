@@ -1,0 +1,74 @@
+//! Runs a server on the thread that calls.
+
+use bgpy::server::Stopper;
+use bgpy::spawn::{Config, Report, Reporter};
+use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+
+use crate::arguments::address;
+use crate::client::python_version;
+use crate::decode::Policy;
+use crate::executor::PythonExecutor;
+use crate::signals::Handlers;
+
+/// Listens and runs calls on this thread until the end of the server.
+pub fn serve(
+    py: Python<'_>,
+    config: &Config,
+    journal: Journal,
+    reporter: Option<Reporter>,
+) -> PyResult<Result<Ended, ServeError>> {
+    let options = ServerOptions {
+        token: config.token.as_deref().map(Token::new),
+        auth: config.auth,
+        allow_weak_token: config.allow_weak_token,
+        python: Some(python_version(py)),
+        message_bytes_max: config.message_bytes_max,
+        instance: config.id(),
+        journal: journal.clone(),
+        ..ServerOptions::default()
+    };
+    let place = address(py, &config.host, i64::from(config.port), true)?;
+    let server = match py.detach(|| bgpy::Server::bind(&place, options)) {
+        Ok(server) => server,
+        Err(error) => {
+            journal.critical(&error);
+            if let Some(reporter) = reporter {
+                let (kind, message) = (error.kind().to_owned(), error.to_string());
+                reporter.report(&Report::Failed { kind, message });
+            }
+            return Ok(Err(error));
+        }
+    };
+    let ready = Report::Ready { pid: std::process::id(), address: server.address() };
+    let mut executor = PythonExecutor {
+        policy: Policy { allow_pickle: config.allow_pickle },
+        init_file: config.init_file.clone(),
+        journal,
+        reporter: reporter.map(|reporter| (reporter, ready)),
+        served: None,
+    };
+    close_sockets_in_children(py, server.stopper())?;
+    let handlers = Handlers::install(py, server.stopper(), server.signals())?;
+    let ended = py.detach(|| server.run(&mut executor));
+    if let Some(handlers) = handlers {
+        handlers.remove(py)?;
+    }
+    Ok(Ok(ended))
+}
+
+/// Lets processes that a task forks leave the server's sockets alone.
+fn close_sockets_in_children(py: Python<'_>, stopper: Stopper) -> PyResult<()> {
+    // Where there is no fork, there is no such function.
+    let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
+    let close = PyCFunction::new_closure(
+        py,
+        Some(c"bgpy_close_sockets"),
+        None,
+        move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| stopper.abandon_in_child(),
+    )?;
+    let keywords = PyDict::new(py);
+    keywords.set_item("after_in_child", close)?;
+    register.call((), Some(&keywords)).map(drop)
+}
