@@ -16,6 +16,7 @@ from .noise import BASE, Symmetric, aes_gcm, x25519
 PREAMBLE = b"bgpy\x01\x03\x00\x00"
 EXEC, ACK, RESPONSE, ERROR, END = 0x02, 0x41, 0x42, 0x43, 0x44
 FIRST, LAST = 0x01, 0x01
+ABOUT = {"bgpy": "1.0.0", "python": None, "pid": 1, "message_bytes_max": 1 << 30}
 LIMIT_S = 20
 
 
@@ -78,7 +79,7 @@ def connect(path: str, token: str) -> Peer:
     peer = Peer(stream)
     noise, secret, public = begin(token)
     noise.mix_public(public)
-    hello = pack_map(client=os.urandom(16), bgpy="1.0.0", python=None, pid=1)
+    hello = pack_map(client=os.urandom(16), **ABOUT)
     stream.sendall(PREAMBLE + prefixed(public + noise.seal(hello)))
     assert peer.take(8) == PREAMBLE
     answer = peer.take_message()
@@ -102,7 +103,7 @@ def accept(listener: socket.socket, token: str) -> Peer:
     noise.open(message[32:])
     noise.mix_public(public)
     noise.mix_key(x25519(secret, message[:32]))
-    hello = pack_map(instance=os.urandom(16), generation=0, bgpy="1.0.0", python=None, pid=1)
+    hello = pack_map(instance=os.urandom(16), generation=0, **ABOUT)
     stream.sendall(PREAMBLE + prefixed(public + noise.seal(hello)))
     # The confirmation: this peer trusts everybody.
     peer.take_message()

@@ -2,6 +2,7 @@
 
 use bgpy_proto::codec::Value;
 use bgpy_proto::frame::Header;
+use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{Failure, FailureCode, Kind, State, Status};
 
 use crate::random::Random;
@@ -131,12 +132,15 @@ pub fn messages() -> Vec<Vec<u8>> {
 /// What each side could say of itself inside a handshake.
 pub fn hellos() -> [Vec<u8>; 2] {
     let id = || Value::Bytes(vec![7; 16]);
-    let rest = || [("bgpy", "1.0.0".into()), ("python", Value::Nil), ("pid", 7_u64.into())];
-    let [bgpy, python, pid] = rest();
-    let client = Value::from([("client", id()), bgpy, python, pid]);
-    let [bgpy, python, pid] = rest();
+    let rest = || {
+        let most = ("message_bytes_max", MESSAGE_BYTES_MAX.into());
+        [("bgpy", "1.0.0".into()), ("python", Value::Nil), ("pid", 7_u64.into()), most]
+    };
+    let [bgpy, python, pid, most] = rest();
+    let client = Value::from([("client", id()), bgpy, python, pid, most]);
+    let [bgpy, python, pid, most] = rest();
     let generation = ("generation", 3_u64.into());
-    let server = Value::from([("instance", id()), generation, bgpy, python, pid]);
+    let server = Value::from([("instance", id()), generation, bgpy, python, pid, most]);
     [client, server].map(|hello| hello.encode().expect("a hello is flat"))
 }
 
