@@ -111,11 +111,11 @@ impl Peer {
         self.frames.pop_front()
     }
 
-    /// The next frame, which has to be this one. A call may be acked before it is answered: that
-    /// depends on who happens to poll.
+    /// The next frame, which has to be this one. Calls that wait may be acked before any is answered:
+    /// that depends on who happens to poll.
     pub fn expect(&mut self, kind: Kind, call: u64) -> Frame {
         let mut frame = self.receive().expect("the connection lives");
-        if frame.kind == Kind::Ack && kind != Kind::Ack && frame.call == call {
+        while frame.kind == Kind::Ack && kind != Kind::Ack {
             frame = self.receive().expect("the connection lives");
         }
         assert_eq!((frame.kind, frame.call), (kind, call));
