@@ -6,6 +6,7 @@ use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::Failure;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::framing::Grow;
 use crate::hello::ServerHello;
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
@@ -110,6 +111,11 @@ impl ClientSession {
             last_call: 0,
             pending: OpenCalls::default(),
         }
+    }
+
+    /// Has vectors of large messages grow in another way than by themselves.
+    pub fn grow_with(&mut self, grow: Grow) {
+        self.receiver.grow_with(grow);
     }
 
     /// What the server told of itself.

@@ -11,8 +11,13 @@ use crate::limits::RESERVE_BYTES_MAX;
 #[derive(Debug)]
 pub struct Framing {
     message_bytes_max: u64,
+    grow: Grow,
     stage: Stage,
 }
+
+/// How a vector gets room for so many more bytes: [`Vec::reserve_exact`], or whoever knows better
+/// where memory for large messages comes from.
+pub type Grow = fn(&mut Vec<u8>, usize);
 
 #[derive(Debug)]
 enum Stage {
@@ -36,7 +41,12 @@ impl Stage {
 impl Framing {
     /// Accepts frames whose data and buffers are together no longer than `message_bytes_max`.
     pub fn new(message_bytes_max: u64) -> Self {
-        Self { message_bytes_max, stage: Stage::START }
+        Self { message_bytes_max, grow: Vec::reserve_exact, stage: Stage::START }
+    }
+
+    /// Has vectors of large frames grow in another way.
+    pub fn grow_with(&mut self, grow: Grow) {
+        self.grow = grow;
     }
 
     /// Whether the stream stands between two frames.
@@ -99,7 +109,7 @@ impl Framing {
                     self.stage = Stage::Body(Box::new(Body::new(header, lengths)));
                 }
                 Stage::Body(body) => {
-                    input = body.fill(input);
+                    input = body.fill(input, self.grow);
                     if !body.is_complete() {
                         return Ok(());
                     }
@@ -144,12 +154,17 @@ impl Body {
     }
 
     /// Moves bytes from the input into the parts and returns what is left of the input.
-    fn fill<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
+    fn fill<'a>(&mut self, mut input: &'a [u8], grow: Grow) -> &'a [u8] {
         loop {
             let index = self.parts.len() - 1;
             let missing = self.length(index) - self.parts[index].len() as u64;
             let take = missing.min(input.len() as u64) as usize;
-            self.parts[index].extend_from_slice(&input[..take]);
+            let part = &mut self.parts[index];
+            if part.capacity() - part.len() < take {
+                // As much again as has arrived, and no more than is to come.
+                grow(part, missing.min(part.len().max(take) as u64) as usize);
+            }
+            part.extend_from_slice(&input[..take]);
             input = &input[take..];
             if missing > take as u64 || index == self.lengths.len() {
                 return input;

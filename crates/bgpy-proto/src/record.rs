@@ -9,7 +9,7 @@ use snow::StatelessTransportState;
 
 use crate::error::ProtocolError;
 use crate::frame::{Frame, Header};
-use crate::framing::Framing;
+use crate::framing::{Framing, Grow};
 use crate::limits::{BUFFERS_MAX, RECORD_BYTES_MAX, RECORD_PLAIN_BYTES_MAX};
 use crate::outbox::Outbox;
 
@@ -126,6 +126,11 @@ impl Receiver {
             plain: Vec::new(),
         });
         Self { open, framing: Framing::new(message_bytes_max) }
+    }
+
+    /// See [`Framing::grow_with`].
+    pub(crate) fn grow_with(&mut self, grow: Grow) {
+        self.framing.grow_with(grow);
     }
 
     /// Takes the next bytes from the transport and appends the frames that they complete.

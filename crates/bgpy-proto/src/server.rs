@@ -6,6 +6,7 @@ use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::{Failure, FailureCode};
 use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::framing::Grow;
 use crate::hello::ClientHello;
 use crate::limits::CALLS_PER_CONNECTION_MAX;
 use crate::open::OpenCalls;
@@ -100,6 +101,11 @@ impl ServerSession {
             last_call: 0,
             open: OpenCalls::default(),
         }
+    }
+
+    /// Has vectors of large messages grow in another way than by themselves.
+    pub fn grow_with(&mut self, grow: Grow) {
+        self.receiver.grow_with(grow);
     }
 
     /// What the client told of itself.

@@ -6,7 +6,7 @@
 use std::cell::UnsafeCell;
 
 use bgpy::limits::BUFFERS_MAX;
-use bgpy::{Delivered, Payload};
+use bgpy::{Delivered, Payload, memory};
 use bgpy_proto::codec::{Reader, Token, ext, write};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyBufferError;
@@ -35,9 +35,25 @@ pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
     .map_err(|error| PyBufferError::new_err(error.to_string()))?;
     let mut buffers = Vec::with_capacity(views.len());
     for view in views {
-        buffers.push(PyBuffer::<u8>::get(&view)?.to_vec(py)?);
+        buffers.push(copied(&PyBuffer::get(&view)?)?);
     }
     Ok(Payload { data, buffers })
+}
+
+/// Copies a buffer that is contiguous, as those of pickles are.
+fn copied(view: &PyBuffer<u8>) -> PyResult<Vec<u8>> {
+    if !view.is_c_contiguous() {
+        return Err(PyBufferError::new_err("a buffer of a pickle is not contiguous"));
+    }
+    let (length, mut bytes) = (view.len_bytes(), Vec::new());
+    memory::grow(&mut bytes, length);
+    // SAFETY: the view is contiguous and keeps its memory; the vector has room for all of it, and
+    // is as long as what was copied. The GIL is held, so that no Python code changes it meanwhile.
+    unsafe {
+        std::ptr::copy_nonoverlapping(view.buf_ptr().cast(), bytes.as_mut_ptr(), length);
+        bytes.set_len(length);
+    }
+    Ok(bytes)
 }
 
 /// Opens a message that is one pickle.

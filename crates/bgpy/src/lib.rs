@@ -11,6 +11,7 @@ pub mod address;
 pub mod client;
 pub mod error;
 pub mod journal;
+pub mod memory;
 pub mod registry;
 pub mod server;
 pub mod spawn;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
-use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
     ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, ServerHello, ServerSession, Token,
 };
@@ -167,7 +166,7 @@ pub fn client_hello() -> ClientHello {
         bgpy: "1.0.0".into(),
         python: Some("3.13.1".into()),
         pid: 7,
-        message_bytes_max: MESSAGE_BYTES_MAX,
+        ..ClientHello::default()
     }
 }
 
@@ -179,7 +178,7 @@ pub fn server_hello() -> ServerHello {
         bgpy: "1.0.1".into(),
         python: None,
         pid: 9,
-        message_bytes_max: MESSAGE_BYTES_MAX,
+        ..ServerHello::default()
     }
 }
 

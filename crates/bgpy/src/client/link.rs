@@ -16,8 +16,8 @@ use super::call::Call;
 use super::reading::Reading;
 use super::wait::Wait;
 use crate::error::{CallError, Lost};
-use crate::platform;
 use crate::sync::{lock, try_lock};
+use crate::{memory, platform};
 
 /// After this long without a call, in microseconds, a connection is looked at before it is used
 /// again. Calls in a row need no look, and no server is replaced in so short a time.
@@ -62,7 +62,8 @@ pub struct Response {
 }
 
 impl Link {
-    pub(super) fn new(socket: Socket, server: String, session: ClientSession) -> Self {
+    pub(super) fn new(socket: Socket, server: String, mut session: ClientSession) -> Self {
+        session.grow_with(memory::grow);
         let now = Instant::now();
         Self {
             socket,

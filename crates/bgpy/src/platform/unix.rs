@@ -107,6 +107,25 @@ pub(crate) fn is_same_user(stream: &mio::net::UnixStream) -> bool {
     }
 }
 
+/// Asks for huge pages for a large vector, all of it: where only a part of a mapping has them, the
+/// system cannot make it grow in its place.
+pub(crate) fn prefer_huge_pages(bytes: &mut Vec<u8>) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::mm::{Advice, madvise};
+        let page = rustix::param::page_size();
+        let start = bytes.as_mut_ptr();
+        let before = start.addr() % page;
+        let length = (before + bytes.capacity()).next_multiple_of(page);
+        // SAFETY: what else may lie on the first and last page stays as it is, because the advice
+        // changes no byte. A kernel without huge pages refuses, and gives small ones.
+        let _ =
+            unsafe { madvise(start.wrapping_sub(before).cast(), length, Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = bytes;
+}
+
 /// Lets this process open as many descriptors as it may.
 pub(crate) fn raise_descriptor_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);

@@ -7,6 +7,8 @@ use bgpy_proto::{Outbox, ProtocolError, ServerSession};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
+use crate::memory;
+
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
 /// need not be tried. It holds for stream sockets under epoll and kqueue.
 const SHORT_READ_EMPTIES: bool = cfg!(unix);
@@ -138,7 +140,10 @@ impl Connection {
             Stage::Handshake(handshake) => {
                 self.stage = match handshake.feed(bytes, &mut self.outbox)? {
                     Step::More(handshake) => Stage::Handshake(Box::new(handshake)),
-                    Step::Done(session) => Stage::Session(Box::new(session)),
+                    Step::Done(mut session) => {
+                        session.grow_with(memory::grow);
+                        Stage::Session(Box::new(session))
+                    }
                 };
                 Ok(())
             }
