@@ -13,7 +13,8 @@ pub const RECORD_BYTES_MAX: usize = 65_535;
 pub const RECORD_PLAIN_BYTES_MAX: usize = RECORD_BYTES_MAX - 16;
 
 /// Largest message (payload and buffers of one frame), in bytes, that is accepted unless the
-/// receiver sets less and says so in its hello. Memory is taken as bytes arrive, never on the strength of a length.
+/// receiver sets less and says so in its hello. Memory is taken as bytes arrive, never on the
+/// strength of a length.
 pub const MESSAGE_BYTES_MAX: u64 = 1 << 40;
 
 /// Least that a receiver may set instead of [`MESSAGE_BYTES_MAX`], in bytes, so that statuses and the

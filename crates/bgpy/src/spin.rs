@@ -36,12 +36,15 @@ impl Spin {
             return found;
         }
         let since = Instant::now();
-        while since.elapsed() < MOMENT {
+        loop {
             std::hint::spin_loop();
             let found = look();
             if found.is_some() {
                 self.next_pause = 0;
                 return found;
+            }
+            if since.elapsed() >= MOMENT {
+                break;
             }
         }
         self.next_pause = (2 * self.next_pause).clamp(1, PAUSE_MAX);
