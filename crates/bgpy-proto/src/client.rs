@@ -10,19 +10,17 @@ use crate::framing::Grow;
 use crate::hello::ServerHello;
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
-use crate::record::{Receiver, Sender};
+use crate::receiver::Receiver;
 use crate::server::CallKind;
 use crate::status::Status;
 
 /// A client's side of an authenticated connection.
 #[derive(Debug)]
 pub struct ClientSession {
-    sender: Sender,
     receiver: Receiver,
     server: ServerHello,
     /// What is to be written to the server.
     pub outbox: Outbox,
-    frames: VecDeque<Frame>,
     last_call: u64,
     pending: OpenCalls<Pending>,
 }
@@ -101,16 +99,8 @@ impl Pending {
 }
 
 impl ClientSession {
-    pub(crate) fn new(sender: Sender, receiver: Receiver, server: ServerHello) -> Self {
-        Self {
-            sender,
-            receiver,
-            server,
-            outbox: Outbox::default(),
-            frames: VecDeque::new(),
-            last_call: 0,
-            pending: OpenCalls::default(),
-        }
+    pub(crate) fn new(outbox: Outbox, receiver: Receiver, server: ServerHello) -> Self {
+        Self { receiver, server, outbox, last_call: 0, pending: OpenCalls::default() }
     }
 
     /// Has vectors of large messages grow in another way than by themselves.
@@ -172,13 +162,19 @@ impl ClientSession {
         event
     }
 
+    /// Where the next bytes of a large message belong, and how many of them. Whoever reads them right
+    /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
+    pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        self.receiver.place()
+    }
+
     /// Takes bytes from the server.
     ///
     /// # Errors
     /// [`ProtocolError`]; the connection is of no use then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
-        self.receiver.feed(bytes, &mut self.frames)?;
-        while let Some(frame) = self.frames.pop_front() {
+        self.receiver.feed(bytes)?;
+        while let Some(frame) = self.receiver.next() {
             self.sort(frame)?;
         }
         Ok(())
@@ -203,7 +199,7 @@ impl ClientSession {
     }
 
     fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        self.sender.send(frame, &mut self.outbox)
+        self.outbox.send(frame)
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {

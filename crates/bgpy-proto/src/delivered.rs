@@ -1,3 +1,4 @@
+use crate::buffer::Buffer;
 use crate::frame::Payload;
 
 /// A payload that came through a session, hence from a peer that proved to know the token.
@@ -20,12 +21,12 @@ impl Delivered {
     }
 
     /// The out-of-band buffers that the message refers to by index.
-    pub fn buffers(&self) -> &[Vec<u8>] {
+    pub fn buffers(&self) -> &[Buffer] {
         &self.payload.buffers
     }
 
     /// The encoded message and its buffers, to be owned by what is made from them.
-    pub fn into_parts(self) -> (Vec<u8>, Vec<Vec<u8>>) {
+    pub fn into_parts(self) -> (Vec<u8>, Vec<Buffer>) {
         (self.payload.data, self.payload.buffers)
     }
 

@@ -1,5 +1,8 @@
 //! Frames: the unit in which calls and answers travel. The layout stands in PROTOCOL.md, "Frames".
 
+use std::sync::Arc;
+
+use crate::buffer::{Buffer, Memory};
 use crate::error::ProtocolError;
 
 /// Bytes of a frame header.
@@ -107,7 +110,7 @@ pub struct Payload {
     /// The message in the payload codec; empty where the kind needs none.
     pub data: Vec<u8>,
     /// Out-of-band buffers, referred to from `data` by index.
-    pub buffers: Vec<Vec<u8>>,
+    pub buffers: Vec<Buffer>,
 }
 
 impl Payload {
@@ -115,6 +118,16 @@ impl Payload {
     pub(crate) fn check(&self, limit: u64) -> Result<(), ProtocolError> {
         let bytes = self.bytes();
         if bytes > limit { Err(ProtocolError::Unwelcome { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// The memory that it shares with others. Whoever holds it until the payload is sent decides
+    /// where it is let go.
+    pub fn shared(&self) -> Vec<Arc<dyn Memory>> {
+        let shared = |buffer: &Buffer| match buffer {
+            Buffer::Owned(_) => None,
+            Buffer::Shared(memory) => Some(memory.clone()),
+        };
+        self.buffers.iter().filter_map(shared).collect()
     }
 
     /// Size of the data and the buffers together, in bytes.

@@ -2,9 +2,14 @@
 
 use std::collections::VecDeque;
 
+use crate::buffer::Buffer;
 use crate::error::ProtocolError;
 use crate::frame::{Frame, HEADER_BYTES, Header, Payload};
 use crate::limits::RESERVE_BYTES_MAX;
+
+/// Parts that miss at least so many bytes are read right into their place; for fewer, a read that
+/// takes what follows along is cheaper.
+const DIRECT_BYTES: u64 = 64 << 10;
 
 /// Cuts a stream of plain bytes into frames. It copies each byte once, into the vector that the
 /// frame will own, and holds nothing but the frame that is under way.
@@ -125,6 +130,13 @@ impl Framing {
         }
     }
 
+    /// Where the next bytes of a large part belong, and how many of them: whoever reads them right
+    /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
+    pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        let Stage::Body(body) = &mut self.stage else { return None };
+        body.place(self.grow)
+    }
+
     fn check(&self, bytes: u64) -> Result<(), ProtocolError> {
         if bytes > self.message_bytes_max {
             return Err(ProtocolError::TooLarge {
@@ -156,20 +168,42 @@ impl Body {
     /// Moves bytes from the input into the parts and returns what is left of the input.
     fn fill<'a>(&mut self, mut input: &'a [u8], grow: Grow) -> &'a [u8] {
         loop {
-            let index = self.parts.len() - 1;
-            let missing = self.length(index) - self.parts[index].len() as u64;
+            let (index, missing) = self.under_way();
             let take = missing.min(input.len() as u64) as usize;
-            let part = &mut self.parts[index];
-            if part.capacity() - part.len() < take {
-                // As much again as has arrived, and no more than is to come.
-                grow(part, missing.min(part.len().max(take) as u64) as usize);
-            }
-            part.extend_from_slice(&input[..take]);
+            self.reserve(take, grow);
+            self.parts[index].extend_from_slice(&input[..take]);
             input = &input[take..];
             if missing > take as u64 || index == self.lengths.len() {
                 return input;
             }
             self.parts.push(reserved(self.lengths[index]));
+        }
+    }
+
+    fn place(&mut self, grow: Grow) -> Option<(&mut Vec<u8>, usize)> {
+        let (index, missing) = self.under_way();
+        if missing < DIRECT_BYTES {
+            return None;
+        }
+        self.reserve(1, grow);
+        let part = &mut self.parts[index];
+        let room = part.capacity() - part.len();
+        Some((part, missing.min(room as u64) as usize))
+    }
+
+    /// The part that is being filled, and how many bytes of it are to come.
+    fn under_way(&self) -> (usize, u64) {
+        let index = self.parts.len() - 1;
+        (index, self.length(index) - self.parts[index].len() as u64)
+    }
+
+    /// Makes room for so many bytes in the part that is being filled.
+    fn reserve(&mut self, bytes: usize, grow: Grow) {
+        let (index, missing) = self.under_way();
+        let part = &mut self.parts[index];
+        if part.capacity() - part.len() < bytes {
+            // As much again as has arrived, and no more than is to come.
+            grow(part, missing.min(part.len().max(bytes) as u64) as usize);
         }
     }
 
@@ -179,14 +213,14 @@ impl Body {
     }
 
     fn into_frame(mut self) -> Frame {
-        let buffers = self.parts.split_off(1);
+        let buffers = self.parts.split_off(1).into_iter().map(Buffer::Owned).collect();
         let data = self.parts.pop().expect("the data is the first part");
         self.header.frame(data, buffers)
     }
 }
 
 impl Header {
-    fn frame(self, data: Vec<u8>, buffers: Vec<Vec<u8>>) -> Frame {
+    fn frame(self, data: Vec<u8>, buffers: Vec<Buffer>) -> Frame {
         let Self { kind, flags, seq, call, .. } = self;
         Frame { kind, flags, seq, call, payload: Payload { data, buffers } }
     }

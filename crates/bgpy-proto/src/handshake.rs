@@ -13,7 +13,8 @@ use crate::error::ProtocolError;
 use crate::hello::{ClientHello, ServerHello};
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::outbox::Outbox;
-use crate::record::{Receiver, Sender};
+use crate::receiver::Receiver;
+use crate::seal::Cipher;
 use crate::server::ServerSession;
 use crate::token::Psk;
 
@@ -161,9 +162,9 @@ impl ClientHandshake {
         out.extend(&(TAG_BYTES as u16).to_le_bytes());
         out.extend(&confirmation);
         let sealed = (self.suite != Suite::Clear).then_some(noise);
-        let sender = Sender::new(sealed.clone(), 1);
-        let receiver = Receiver::new(sealed, 0, self.message_bytes_max);
-        let mut session = ClientSession::new(sender, receiver, hello);
+        let cipher = |nonce| sealed.clone().map(|noise| Cipher::new(noise, nonce));
+        let receiver = Receiver::new(cipher(0), self.message_bytes_max);
+        let mut session = ClientSession::new(Outbox::sealed(cipher(1)), receiver, hello);
         session.feed(&self.input[end..])?;
         Ok(Step::Done(session))
     }
@@ -204,9 +205,9 @@ impl ServerHandshake {
             unreachable!("just matched")
         };
         let sealed = (suite != Suite::Clear).then_some(noise);
-        let sender = Sender::new(sealed.clone(), 0);
-        let receiver = Receiver::new(sealed, 1, self.hello.message_bytes_max);
-        let mut session = ServerSession::new(sender, receiver, client);
+        let cipher = |nonce| sealed.clone().map(|noise| Cipher::new(noise, nonce));
+        let receiver = Receiver::new(cipher(1), self.hello.message_bytes_max);
+        let mut session = ServerSession::new(Outbox::sealed(cipher(0)), receiver, client);
         session.feed(&self.input[end..])?;
         Ok(Step::Done(session))
     }

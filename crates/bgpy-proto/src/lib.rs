@@ -11,6 +11,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod buffer;
 pub mod client;
 pub mod codec;
 pub mod failure;
@@ -20,7 +21,6 @@ pub mod handshake;
 pub mod hello;
 pub mod limits;
 pub mod outbox;
-pub mod record;
 pub mod server;
 pub mod status;
 pub mod token;
@@ -28,7 +28,10 @@ pub mod token;
 mod delivered;
 mod error;
 mod open;
+mod receiver;
+mod seal;
 
+pub use buffer::{Buffer, Memory};
 pub use client::ClientSession;
 pub use delivered::Delivered;
 pub use error::ProtocolError;

@@ -2,6 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::sync::Arc;
+
+use crate::buffer::{Buffer, Memory};
+use crate::error::ProtocolError;
+use crate::frame::{Frame, Header};
+use crate::limits::BUFFERS_MAX;
+use crate::seal::{Cipher, Sealer};
 
 /// Chunks up to this size are joined, so that a burst of small frames leaves in one write.
 const JOIN_BYTES: usize = 16 << 10;
@@ -9,113 +16,220 @@ const JOIN_BYTES: usize = 16 << 10;
 /// Chunks up to this size are kept for the next bytes; more would add up over idle connections.
 const SPARE_BYTES: usize = 1 << 10;
 
-/// Ordered bytes that wait to be written. Large parts keep the vector they came in.
+/// Shared memory is copied by pieces of this size.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Ordered bytes that wait to be written. Large parts stay where they are; records are sealed when
+/// the transport is about to take them.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    chunks: VecDeque<Vec<u8>>,
-    /// Bytes of the first chunk that are written already.
-    written: usize,
+    chunks: VecDeque<Chunk>,
+    /// Bytes of the first chunk that are written, or sealed, already.
+    taken: usize,
+    /// Bytes in `chunks` that are not.
     bytes: usize,
+    /// How many of the chunks are shared.
+    shared: usize,
     /// The last small chunk that was written, to be filled again.
     spare: Vec<u8>,
+    sealer: Option<Sealer>,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Owned(Vec<u8>),
+    /// Memory up to `end`; what lies behind it was copied into the chunks that follow.
+    Shared {
+        memory: Arc<dyn Memory>,
+        end: usize,
+    },
+}
+
+impl Chunk {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Shared { memory, end } => &memory.as_slice()[..*end],
+        }
+    }
 }
 
 impl Outbox {
-    /// Number of bytes that wait.
+    pub(crate) fn sealed(cipher: Option<Cipher>) -> Self {
+        Self { sealer: cipher.map(Sealer::new), ..Self::default() }
+    }
+
+    /// Number of bytes that wait; for what is not sealed yet, that of the plain bytes.
     pub fn len(&self) -> usize {
-        self.bytes
+        self.bytes + self.sealer.as_ref().map_or(0, |sealer| sealer.records().len())
     }
 
     /// Whether everything is written.
     pub fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.len() == 0
+    }
+
+    /// Appends a frame.
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooLarge`] when it has more buffers than a frame can name.
+    pub(crate) fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        let Frame { kind, flags, seq, call, payload } = frame;
+        let buffers =
+            u16::try_from(payload.buffers.len()).map_err(|_| ProtocolError::TooLarge {
+                what: "a buffer table",
+                bytes: payload.buffers.len() as u64 * 8,
+                limit: BUFFERS_MAX as u64 * 8,
+            })?;
+        let header =
+            Header { kind, flags, buffers, seq, call, data_bytes: payload.data.len() as u64 };
+        self.extend(&header.encode());
+        if buffers > 0 {
+            let lengths = payload.buffers.iter().map(|buffer| buffer.len() as u64);
+            self.push(Buffer::Owned(lengths.flat_map(u64::to_le_bytes).collect()));
+        }
+        self.push(Buffer::Owned(payload.data));
+        payload.buffers.into_iter().for_each(|buffer| self.push(buffer));
+        Ok(())
     }
 
     /// Appends a copy of `bytes`.
-    pub fn extend(&mut self, bytes: &[u8]) {
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
         // No chunk is empty, or `front` would be empty while bytes wait.
         if bytes.is_empty() {
             return;
         }
         self.bytes += bytes.len();
         match self.chunks.back_mut() {
-            Some(last) if last.len() + bytes.len() <= JOIN_BYTES => last.extend_from_slice(bytes),
+            Some(Chunk::Owned(last)) if last.len() + bytes.len() <= JOIN_BYTES => {
+                last.extend_from_slice(bytes);
+            }
             _ => {
                 let mut chunk = std::mem::take(&mut self.spare);
                 chunk.extend_from_slice(bytes);
-                self.chunks.push_back(chunk);
+                self.chunks.push_back(Chunk::Owned(chunk));
             }
         }
     }
 
-    /// Appends `length` bytes, which `fill` writes into zeros. The place is in one piece.
-    pub(crate) fn extend_with(&mut self, length: usize, fill: impl FnOnce(&mut [u8])) {
-        self.bytes += length;
-        if self.chunks.back().is_none_or(|last| last.len() + length > JOIN_BYTES) {
-            self.chunks.push_back(std::mem::take(&mut self.spare));
+    /// Appends a buffer, without copying it where it is large.
+    fn push(&mut self, buffer: Buffer) {
+        if buffer.len() <= JOIN_BYTES {
+            return self.extend(&buffer);
         }
-        let last = self.chunks.back_mut().expect("one was pushed unless there was one");
-        let start = last.len();
-        last.resize(start + length, 0);
-        fill(&mut last[start..]);
+        self.bytes += buffer.len();
+        self.chunks.push_back(match buffer {
+            Buffer::Owned(bytes) => Chunk::Owned(bytes),
+            Buffer::Shared(memory) => {
+                self.shared += 1;
+                let end = memory.as_slice().len();
+                Chunk::Shared { memory, end }
+            }
+        });
     }
 
-    /// Appends `bytes`, without copying them where they are many.
-    pub fn push(&mut self, bytes: Vec<u8>) {
-        if bytes.len() <= JOIN_BYTES {
-            self.extend(&bytes);
-        } else {
-            self.bytes += bytes.len();
-            self.chunks.push_back(bytes);
+    /// Copies a piece of the memory that others may change; `false` when nothing of such memory
+    /// waits. It begins at the far end, while the transport takes what is at the front.
+    pub fn own_some(&mut self) -> bool {
+        if self.shared == 0 {
+            return false;
         }
+        let is_shared = |chunk: &Chunk| matches!(chunk, Chunk::Shared { .. });
+        let Some(index) = self.chunks.iter().rposition(is_shared) else { return false };
+        let taken = if index == 0 { self.taken } else { 0 };
+        let Chunk::Shared { memory, end } = &mut self.chunks[index] else { return false };
+        let start = taken.max(end.saturating_sub(PIECE_BYTES));
+        let piece = memory.as_slice()[start..*end].to_vec();
+        *end = start;
+        self.chunks.insert(index + 1, Chunk::Owned(piece));
+        if start == taken {
+            self.chunks.remove(index);
+            self.shared -= 1;
+            if index == 0 {
+                self.taken = 0;
+            }
+        }
+        true
     }
 
-    /// Appends everything of `other`.
-    pub fn append(&mut self, other: &mut Self) {
-        if self.is_empty() {
-            std::mem::swap(self, other);
-            return;
+    /// Seals what the next write may take.
+    fn prepare(&mut self) {
+        let Some(mut sealer) = self.sealer.take() else { return };
+        if sealer.records().is_empty() {
+            while let Some(chunk) = self.chunks.front()
+                && sealer.has_room()
+            {
+                let sealed = sealer.seal(&chunk.as_slice()[self.taken..]);
+                self.take(sealed);
+            }
         }
-        debug_assert_eq!(other.written, 0, "only the box that is written from has a written part");
-        self.bytes += other.bytes;
-        self.chunks.append(&mut other.chunks);
-        other.bytes = 0;
+        self.sealer = Some(sealer);
     }
 
     /// The waiting bytes as slices for a vectored write; the number of slices is bounded.
-    pub fn slices(&self) -> Vec<IoSlice<'_>> {
-        let skip = |(index, chunk)| -> IoSlice<'_> {
-            let chunk: &Vec<u8> = chunk;
-            IoSlice::new(if index == 0 { &chunk[self.written..] } else { chunk })
-        };
-        self.chunks.iter().enumerate().take(64).map(skip).collect()
+    pub fn slices(&mut self) -> Vec<IoSlice<'_>> {
+        self.prepare();
+        if let Some(sealer) = &self.sealer {
+            let records = sealer.records();
+            return if records.is_empty() { Vec::new() } else { vec![IoSlice::new(records)] };
+        }
+        let taken = self.taken;
+        self.chunks
+            .iter()
+            .enumerate()
+            .take(64)
+            .map(|(index, chunk)| {
+                IoSlice::new(&chunk.as_slice()[if index == 0 { taken } else { 0 }..])
+            })
+            .collect()
     }
 
     /// The first waiting bytes in one piece; empty when nothing waits.
-    pub fn front(&self) -> &[u8] {
-        self.chunks.front().map_or(&[], |chunk| &chunk[self.written..])
+    pub fn front(&mut self) -> &[u8] {
+        self.prepare();
+        match &self.sealer {
+            Some(sealer) => sealer.records(),
+            None => self.chunks.front().map_or(&[], |chunk| &chunk.as_slice()[self.taken..]),
+        }
     }
 
-    /// Whether all that waits lies in one piece, that is, in [`front`](Self::front).
+    /// Whether a write can take no more than [`front`](Self::front).
     pub fn is_single(&self) -> bool {
-        self.chunks.len() <= 1
+        self.sealer.is_some() || self.chunks.len() <= 1
     }
 
     /// Forgets the first `count` bytes, because they are written.
-    pub fn advance(&mut self, mut count: usize) {
+    pub fn advance(&mut self, count: usize) {
+        let Some(sealer) = &mut self.sealer else { return self.take(count) };
+        sealer.advance(count);
+        if self.chunks.is_empty() {
+            sealer.shrink();
+        }
+    }
+
+    /// Forgets everything, because it will never be written.
+    pub fn clear(&mut self) {
+        *self = Self { sealer: self.sealer.take(), ..Self::default() };
+    }
+
+    /// Forgets the first `count` bytes of the chunks.
+    fn take(&mut self, mut count: usize) {
         self.bytes -= count;
         while let Some(first) = self.chunks.front() {
-            let left = first.len() - self.written;
+            let left = first.as_slice().len() - self.taken;
             if count < left {
-                self.written += count;
+                self.taken += count;
                 return;
             }
             count -= left;
-            self.written = 0;
-            if let Some(mut chunk) = self.chunks.pop_front().filter(|c| c.capacity() <= SPARE_BYTES)
-            {
-                chunk.clear();
-                self.spare = chunk;
+            self.taken = 0;
+            match self.chunks.pop_front() {
+                Some(Chunk::Owned(mut chunk)) if chunk.capacity() <= SPARE_BYTES => {
+                    chunk.clear();
+                    self.spare = chunk;
+                }
+                Some(Chunk::Shared { .. }) => self.shared -= 1,
+                _ => {}
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::hello::ClientHello;
 use crate::limits::CALLS_PER_CONNECTION_MAX;
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
-use crate::record::{Receiver, Sender};
+use crate::receiver::Receiver;
 use crate::status::Status;
 
 /// The three kinds of calls.
@@ -64,12 +64,10 @@ pub enum Request {
 /// A server's side of an authenticated connection.
 #[derive(Debug)]
 pub struct ServerSession {
-    sender: Sender,
     receiver: Receiver,
     client: ClientHello,
     /// What is to be written to the client.
     pub outbox: Outbox,
-    frames: VecDeque<Frame>,
     requests: VecDeque<Request>,
     last_call: u64,
     open: OpenCalls<Open>,
@@ -90,13 +88,11 @@ impl Open {
 }
 
 impl ServerSession {
-    pub(crate) fn new(sender: Sender, receiver: Receiver, client: ClientHello) -> Self {
+    pub(crate) fn new(outbox: Outbox, receiver: Receiver, client: ClientHello) -> Self {
         Self {
-            sender,
             receiver,
             client,
-            outbox: Outbox::default(),
-            frames: VecDeque::new(),
+            outbox,
             requests: VecDeque::new(),
             last_call: 0,
             open: OpenCalls::default(),
@@ -113,13 +109,19 @@ impl ServerSession {
         &self.client
     }
 
+    /// Where the next bytes of a large message belong, and how many of them. Whoever reads them right
+    /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
+    pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        self.receiver.place()
+    }
+
     /// Takes bytes from the client; pings are answered at once.
     ///
     /// # Errors
     /// [`ProtocolError`]; the connection is of no use then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
-        self.receiver.feed(bytes, &mut self.frames)?;
-        while let Some(frame) = self.frames.pop_front() {
+        self.receiver.feed(bytes)?;
+        while let Some(frame) = self.receiver.next() {
             self.sort(frame)?;
         }
         Ok(())
@@ -168,7 +170,7 @@ impl ServerSession {
         let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
         let seq = open.next_seq;
         let frame = Frame { kind: Kind::Response, flags, seq, call, payload };
-        self.sender.send(frame, &mut self.outbox)?;
+        self.outbox.send(frame)?;
         open.next_seq = seq.wrapping_add(1);
         open.acked = true;
         if last {
@@ -202,7 +204,7 @@ impl ServerSession {
     }
 
     fn send(&mut self, frame: Frame) {
-        self.sender.send(frame, &mut self.outbox).expect("the frame has no buffers");
+        self.outbox.send(frame).expect("the frame has no buffers");
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {

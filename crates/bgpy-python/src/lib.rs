@@ -33,7 +33,7 @@ mod _bgpy {
     #[pymodule_export]
     use super::command::main;
     #[pymodule_export]
-    use super::pickle::Buffer;
+    use super::pickle::Brought;
     #[pymodule_export]
     use super::reply::{ClientSocket, respond};
     #[pymodule_export]

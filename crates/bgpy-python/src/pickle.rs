@@ -4,9 +4,10 @@
 //! a stranger gets here. `tests/` and CI check that no other file names an unpickler.
 
 use std::cell::UnsafeCell;
+use std::sync::Arc;
 
 use bgpy::limits::BUFFERS_MAX;
-use bgpy::{Delivered, Payload, memory};
+use bgpy::{Buffer, Delivered, Memory, Payload};
 use bgpy_proto::codec::{Reader, Token, ext, write};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyBufferError;
@@ -35,25 +36,41 @@ pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
     .map_err(|error| PyBufferError::new_err(error.to_string()))?;
     let mut buffers = Vec::with_capacity(views.len());
     for view in views {
-        buffers.push(copied(&PyBuffer::get(&view)?)?);
+        buffers.push(Buffer::Shared(Arc::new(View::new(&view)?)));
     }
     Ok(Payload { data, buffers })
 }
 
-/// Copies a buffer that is contiguous, as those of pickles are.
-fn copied(view: &PyBuffer<u8>) -> PyResult<Vec<u8>> {
-    if !view.is_c_contiguous() {
-        return Err(PyBufferError::new_err("a buffer of a pickle is not contiguous"));
+/// Memory of a Python object, which is sent from where it lies.
+#[derive(Debug)]
+struct View {
+    buffer: PyBuffer<u8>,
+}
+
+impl View {
+    /// Buffers of pickles are contiguous.
+    fn new(view: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let buffer = PyBuffer::get(view)?;
+        if !buffer.is_c_contiguous() {
+            return Err(PyBufferError::new_err("a buffer of a pickle is not contiguous"));
+        }
+        Ok(Self { buffer })
     }
-    let (length, mut bytes) = (view.len_bytes(), Vec::new());
-    memory::grow(&mut bytes, length);
-    // SAFETY: the view is contiguous and keeps its memory; the vector has room for all of it, and
-    // is as long as what was copied. The GIL is held, so that no Python code changes it meanwhile.
-    unsafe {
-        std::ptr::copy_nonoverlapping(view.buf_ptr().cast(), bytes.as_mut_ptr(), length);
-        bytes.set_len(length);
+}
+
+impl Memory for View {
+    fn as_slice(&self) -> &[u8] {
+        match self.buffer.len_bytes() {
+            0 => &[],
+            // SAFETY: the view is contiguous and keeps its memory where it is. A thread that writes
+            // to an object while another sends it gets a mixture, as with any socket.
+            length => unsafe { std::slice::from_raw_parts(self.buffer.buf_ptr().cast(), length) },
+        }
     }
-    Ok(bytes)
+
+    fn as_mut_ptr(&self) -> *mut u8 {
+        self.buffer.buf_ptr().cast()
+    }
 }
 
 /// Opens a message that is one pickle.
@@ -85,8 +102,8 @@ pub fn loads(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bou
     };
     let unpickle = || {
         let views = PyList::empty(py);
-        for bytes in buffers {
-            views.append(Py::new(py, Buffer { bytes: UnsafeCell::new(bytes) })?)?;
+        for buffer in buffers {
+            views.append(Py::new(py, Brought::from(buffer))?)?;
         }
         let keywords = PyDict::new(py);
         keywords.set_item("buffers", views)?;
@@ -106,17 +123,33 @@ fn version(py: Python<'_>) -> [u8; 2] {
 }
 
 /// Memory that a message brought, which the object made from it owns and may write to.
-#[pyclass(module = "bgpy._bgpy", frozen)]
-pub struct Buffer {
-    bytes: UnsafeCell<Vec<u8>>,
+#[pyclass(module = "bgpy._bgpy", name = "Buffer", frozen)]
+pub struct Brought {
+    memory: Held,
+}
+
+/// Who owns the memory.
+enum Held {
+    Bytes(UnsafeCell<Vec<u8>>),
+    Shared(Arc<dyn Memory>),
 }
 
 // SAFETY: Rust touches the bytes only to hand their address to the interpreter. Reads and writes go
 // through Python's buffer views, whose users synchronise them as they do for a bytearray.
-unsafe impl Sync for Buffer {}
+unsafe impl Sync for Brought {}
+
+impl From<Buffer> for Brought {
+    fn from(buffer: Buffer) -> Self {
+        let memory = match buffer {
+            Buffer::Owned(bytes) => Held::Bytes(UnsafeCell::new(bytes)),
+            Buffer::Shared(memory) => Held::Shared(memory),
+        };
+        Self { memory }
+    }
+}
 
 #[pymethods]
-impl Buffer {
+impl Brought {
     /// It travels on as what pickle makes of a writable buffer.
     fn __reduce__<'py>(
         slf: &Bound<'py, Self>,
@@ -125,19 +158,25 @@ impl Buffer {
         Ok((slf.py().get_type::<PyByteArray>(), (bytes,)))
     }
 
-    // SAFETY: the vector is never resized or dropped while the object lives, and each view keeps
-    // the object alive.
+    // SAFETY: the memory neither moves nor ends while the object lives, and each view keeps the
+    // object alive.
     unsafe fn __getbuffer__(
         slf: Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
         flags: std::ffi::c_int,
     ) -> PyResult<()> {
-        // SAFETY: no other reference to the vector exists while the GIL is held in here; the
-        // interpreter passes a view to fill.
+        let (start, length) = match &slf.get().memory {
+            Held::Bytes(bytes) => {
+                // SAFETY: no other reference to the vector exists while the GIL is held in here.
+                let bytes = unsafe { &mut *bytes.get() };
+                (bytes.as_mut_ptr(), bytes.len())
+            }
+            Held::Shared(memory) => (memory.as_mut_ptr(), memory.as_slice().len()),
+        };
+        // SAFETY: the interpreter passes a view to fill; the memory is as long as it says.
         let result = unsafe {
-            let bytes = &mut *slf.get().bytes.get();
-            let length = bytes.len() as ffi::Py_ssize_t;
-            ffi::PyBuffer_FillInfo(view, slf.as_ptr(), bytes.as_mut_ptr().cast(), length, 0, flags)
+            let length = length as ffi::Py_ssize_t;
+            ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start.cast(), length, 0, flags)
         };
         if result == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
     }

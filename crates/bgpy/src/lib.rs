@@ -23,7 +23,8 @@ mod sync;
 
 pub use bgpy_proto::codec::Value;
 pub use bgpy_proto::{
-    CallKind, Delivered, Failure, FailureCode, Payload, State, Status, Token, Want, limits,
+    Buffer, CallKind, Delivered, Failure, FailureCode, Memory, Payload, State, Status, Token, Want,
+    limits,
 };
 pub use client::{Client, ClientOptions, Link, Response, Wait};
 pub use error::{CallError, ConnectError, ServeError, StartError};

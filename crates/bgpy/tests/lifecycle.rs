@@ -647,7 +647,7 @@ fn a_reply_may_be_used_from_elsewhere_and_too_late() {
     let waiting = calling(&server, 1_u64);
     let reply = kept.recv_timeout(LIMIT).unwrap();
     assert!(reply.is_wanted());
-    let too_many = Payload { data: vec![0xc0], buffers: vec![Vec::new(); 1 << 16] };
+    let too_many = Payload { data: vec![0xc0], buffers: vec![Vec::new().into(); 1 << 16] };
     assert!(reply.respond(too_many, false).is_err());
     assert!(reply.respond(payload(2_u64), false).unwrap());
     assert_eq!(waiting.join().unwrap().unwrap(), Value::Int(2));

@@ -118,6 +118,6 @@ fn frame(kind: Kind, call: u64, flags: u8, seq: u32, payload: Payload) -> Frame 
 }
 
 fn payload(data: &str, buffers: &[&str]) -> Payload {
-    let buffers = buffers.iter().map(|buffer| buffer.as_bytes().to_vec()).collect();
+    let buffers = buffers.iter().map(|buffer| buffer.as_bytes().to_vec().into()).collect();
     Payload { data: data.into(), buffers }
 }

@@ -69,8 +69,9 @@ pub fn done<H, S>(step: Result<Step<H, S>, ProtocolError>) -> S {
 pub fn drain(out: &mut Outbox) -> Vec<u8> {
     let mut bytes = Vec::new();
     while !out.is_empty() {
-        bytes.extend_from_slice(out.front());
-        out.advance(out.front().len());
+        let front = out.front().to_vec();
+        out.advance(front.len());
+        bytes.extend(front);
     }
     bytes
 }

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
 use bgpy_proto::{
-    ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, ServerHello, ServerSession, Token,
+    ClientHello, ClientSession, Id, Memory, Outbox, ProtocolError, Psk, ServerHello, ServerSession,
+    Token,
 };
 
 use crate::random::Random;
@@ -21,13 +22,12 @@ pub struct Pipe {
 impl Pipe {
     /// Writes some of what waits, as a transport does that takes only a part of a vectored write.
     pub fn write(&mut self, out: &mut Outbox, random: &mut Random) {
-        let (waiting, room) = (out.len(), random.magnitude(18));
+        let front = out.front().to_vec();
+        let (waiting, single, room) = (out.len(), out.is_single(), random.magnitude(18));
         let slices = out.slices();
-        assert_eq!(slices.first().map_or(&[][..], |slice| slice), out.front());
-        assert_eq!(slices.is_empty(), out.is_empty());
-        if out.is_single() {
-            assert_eq!(out.front().len(), waiting);
-        }
+        assert_eq!(slices.first().map_or(&[][..], |slice| slice), front);
+        assert_eq!(slices.is_empty(), waiting == 0);
+        assert!(slices.len() <= 1 || !single);
         let mut written = 0;
         for slice in slices {
             let take = slice.len().min(room - written);
@@ -47,6 +47,20 @@ impl Pipe {
     /// Whether nothing is on its way.
     pub fn is_empty(&self) -> bool {
         self.wire.is_empty()
+    }
+}
+
+/// Memory that the sender shares.
+#[derive(Debug)]
+pub struct Lent(pub Vec<u8>);
+
+impl Memory for Lent {
+    fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn as_mut_ptr(&self) -> *mut u8 {
+        self.0.as_ptr().cast_mut()
     }
 }
 
@@ -71,6 +85,8 @@ pub trait Side: Sized {
     ) -> Result<Step<Self, Self::Session>, ProtocolError>;
     /// Feeds the session.
     fn feed(session: &mut Self::Session, bytes: &[u8]) -> Result<(), ProtocolError>;
+    /// Where the next bytes of a large message belong.
+    fn place(session: &mut Self::Session) -> Option<(&mut Vec<u8>, usize)>;
     /// What the session wants to write.
     fn outbox(session: &mut Self::Session) -> &mut Outbox;
 }
@@ -88,6 +104,10 @@ impl Side for ClientHandshake {
 
     fn feed(session: &mut ClientSession, bytes: &[u8]) -> Result<(), ProtocolError> {
         session.feed(bytes)
+    }
+
+    fn place(session: &mut ClientSession) -> Option<(&mut Vec<u8>, usize)> {
+        session.place()
     }
 
     fn outbox(session: &mut ClientSession) -> &mut Outbox {
@@ -110,6 +130,10 @@ impl Side for ServerHandshake {
         session.feed(bytes)
     }
 
+    fn place(session: &mut ServerSession) -> Option<(&mut Vec<u8>, usize)> {
+        session.place()
+    }
+
     fn outbox(session: &mut ServerSession) -> &mut Outbox {
         &mut session.outbox
     }
@@ -121,9 +145,21 @@ impl<H: Side> End<H, H::Session> {
         Self { handshake: Some(handshake), session: None, out }
     }
 
-    /// Takes bytes from the other side.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+    /// Takes bytes from the other side. A transport may put them where they belong (`placed`) or not;
+    /// the messages must be the same.
+    pub fn feed(&mut self, mut bytes: &[u8], placed: bool) -> Result<(), ProtocolError> {
         if let Some(session) = &mut self.session {
+            while placed && let Some((part, most)) = H::place(session) {
+                let take = bytes.len().min(most);
+                let room = part.capacity() - part.len();
+                assert!(0 < most && most <= room, "the place is as large as it says");
+                part.extend_from_slice(&bytes[..take]);
+                bytes = &bytes[take..];
+                H::feed(session, &[])?;
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+            }
             return H::feed(session, bytes);
         }
         let handshake = self.handshake.take().expect("an end shakes hands or has a session");
@@ -134,15 +170,17 @@ impl<H: Side> End<H, H::Session> {
         Ok(())
     }
 
-    /// Writes some of what waits. A transport may collect everything in one outbox (`joined`) or
-    /// write from the session's own; the bytes must be the same.
-    pub fn write(&mut self, pipe: &mut Pipe, joined: bool, random: &mut Random) {
-        if let Some(session) = &mut self.session {
-            if joined {
-                self.out.append(H::outbox(session));
-            } else if self.out.is_empty() {
-                return pipe.write(H::outbox(session), random);
+    /// Writes some of what waits. Shared memory may be copied before it leaves (`owning`); the bytes
+    /// must be the same.
+    pub fn write(&mut self, pipe: &mut Pipe, owning: bool, random: &mut Random) {
+        if let Some(session) = &mut self.session
+            && self.out.is_empty()
+        {
+            let outbox = H::outbox(session);
+            if owning && random.one_in(2) {
+                outbox.own_some();
             }
+            return pipe.write(outbox, random);
         }
         pipe.write(&mut self.out, random);
     }
@@ -201,9 +239,12 @@ pub fn server(psk: &Psk) -> ServerHandshake {
 
 /// Everything that waits to be written.
 pub fn drain(out: &mut Outbox) -> Vec<u8> {
-    let bytes = out.slices().iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
-    out.advance(bytes.len());
-    assert!(out.is_empty(), "the tests send less than the slices of one write hold");
+    let mut bytes = Vec::new();
+    while !out.is_empty() {
+        let slices: Vec<_> = out.slices().iter().flat_map(|slice| slice.to_vec()).collect();
+        out.advance(slices.len());
+        bytes.extend(slices);
+    }
     bytes
 }
 

@@ -218,7 +218,7 @@ fn too_many_open_calls_are_refused_one_by_one() {
 fn too_many_buffers_are_not_sent() {
     for suite in [Suite::Clear, Suite::AesGcm] {
         let (mut client, mut server) = connect(suite);
-        let payload = |count| Payload { data: Vec::new(), buffers: vec![Vec::new(); count] };
+        let payload = |count| Payload { data: Vec::new(), buffers: vec![Vec::new().into(); count] };
         let error = client.call(CallKind::Exec, Want::All, payload(BUFFERS_MAX + 1)).unwrap_err();
         assert!(matches!(error, ProtocolError::TooLarge { what: "a buffer table", .. }));
         assert!(client.outbox.is_empty());

@@ -1,8 +1,12 @@
 //! Random schedules, each of them fixed by its seed.
 
-use bgpy_proto::{CallKind, Failure, FailureCode, Outbox, Payload, Request, State, Status, Want};
+use std::sync::Arc;
 
-use crate::link::{self, ClientEnd, Pipe, SUITES, ServerEnd};
+use bgpy_proto::{
+    Buffer, CallKind, Failure, FailureCode, Outbox, Payload, Request, State, Status, Want,
+};
+
+use crate::link::{self, ClientEnd, Lent, Pipe, SUITES, ServerEnd};
 use crate::model::Model;
 use crate::random::Random;
 
@@ -16,7 +20,8 @@ struct World {
     down: Pipe,
     /// Bytes that may still be read, on both sides together, before the connection is cut.
     left: usize,
-    joined: bool,
+    owning: bool,
+    placed: bool,
     model: Model,
     /// Ids that the client has given out.
     made: Vec<u64>,
@@ -64,7 +69,7 @@ impl World {
         let psk = link::psk('w');
         let (client, out) = link::client(suite, &psk);
         let mut random = Random::new(seed);
-        let joined = random.one_in(2);
+        let (owning, placed) = (random.one_in(2), random.one_in(2));
         Self {
             random,
             client: ClientEnd::new(client, out),
@@ -72,7 +77,8 @@ impl World {
             up: Pipe::default(),
             down: Pipe::default(),
             left,
-            joined,
+            owning,
+            placed,
             model: Model::default(),
             made: Vec::new(),
             known: Vec::new(),
@@ -83,8 +89,8 @@ impl World {
     /// Lets one thing happen, and returns the number of events that the client heard.
     fn step(&mut self) -> usize {
         match self.random.below(12) {
-            0..=1 => self.client.write(&mut self.up, self.joined, &mut self.random),
-            2..=3 => self.server.write(&mut self.down, self.joined, &mut self.random),
+            0..=1 => self.client.write(&mut self.up, self.owning, &mut self.random),
+            2..=3 => self.server.write(&mut self.down, self.owning, &mut self.random),
             4..=5 => self.server_reads(),
             6..=7 => self.client_reads(),
             8 => self.client_asks(),
@@ -97,8 +103,8 @@ impl World {
     /// Ends every call and carries everything across.
     fn finish(&mut self) -> usize {
         loop {
-            self.client.write(&mut self.up, self.joined, &mut self.random);
-            self.server.write(&mut self.down, self.joined, &mut self.random);
+            self.client.write(&mut self.up, self.owning, &mut self.random);
+            self.server.write(&mut self.down, self.owning, &mut self.random);
             self.server_reads();
             self.client_reads();
             for call in std::mem::take(&mut self.known) {
@@ -115,7 +121,7 @@ impl World {
     fn server_reads(&mut self) {
         let bytes = self.up.read(self.left, &mut self.random);
         self.left -= bytes.len();
-        self.server.feed(&bytes).expect("an honest client is understood");
+        self.server.feed(&bytes, self.placed).expect("an honest client is understood");
         let Some(session) = &mut self.server.session else { return };
         assert_eq!(*session.client(), link::client_hello());
         while let Some(request) = session.poll() {
@@ -136,7 +142,7 @@ impl World {
     fn client_reads(&mut self) {
         let bytes = self.down.read(self.left, &mut self.random);
         self.left -= bytes.len();
-        self.client.feed(&bytes).expect("an honest server is understood");
+        self.client.feed(&bytes, self.placed).expect("an honest server is understood");
         if let Some(session) = &self.client.session {
             assert_eq!(*session.server(), link::server_hello());
         }
@@ -246,7 +252,8 @@ fn payload(random: &mut Random) -> Payload {
     let data = random.bytes(data);
     let buffer = |_| {
         let bytes = length(random);
-        random.bytes(bytes)
+        let bytes = random.bytes(bytes);
+        if random.one_in(2) { Buffer::Shared(Arc::new(Lent(bytes))) } else { bytes.into() }
     };
     Payload { data, buffers: (0..buffers).map(buffer).collect() }
 }

@@ -212,6 +212,8 @@ impl Link {
         payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<Call<'_>, CallError> {
+        // Let go of here, with nothing locked, because its owner may have to wait for that.
+        let _shared = payload.shared();
         self.submit(wait, |session| session.call(kind, want, payload).map_err(CallError::Message))
     }
 
@@ -252,6 +254,8 @@ impl Link {
     pub(super) fn lose(&self, reason: Lost) -> Lost {
         let mut state = lock(&self.state);
         let reason = state.lost.get_or_insert(reason).clone();
+        // What its callers own must not be kept for longer than they wait.
+        state.session.outbox.clear();
         // Whoever reads is woken by the end of the stream. A forked child shares the stream with
         // its parent and leaves it alone.
         self.is_lost.store(true, Ordering::Release);

@@ -43,6 +43,11 @@ impl Reading {
         Self { buffer: Vec::new(), fresh: false, heard: now, pinged: None, spin: Spin::default() }
     }
 
+    fn heard_something(&mut self) {
+        self.fresh = true;
+        self.pinged = None;
+    }
+
     /// Looks for bytes for a moment.
     fn look(&mut self, socket: &Socket) -> Option<io::Result<usize>> {
         let Self { buffer, spin, .. } = self;
@@ -111,18 +116,25 @@ impl Link {
         if reading.buffer.is_empty() {
             reading.buffer = vec![0; READ_BYTES];
         }
-        if let Some(outcome) = reading.look(&self.socket) {
+        let placed = self.read_placed(reading).map_err(WaitEnd::Lost)?;
+        if placed == Some(true) {
+            return Ok(());
+        }
+        if placed.is_none()
+            && let Some(outcome) = reading.look(&self.socket)
+        {
             return self.digest(reading, outcome).map(drop).map_err(WaitEnd::Lost);
         }
         let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
-        // The socket itself wakes up after SLICE; a shorter wait needs a poll before.
-        let ready = slice == SLICE
+        // The socket itself wakes up after SLICE; a shorter wait needs a poll before, and so does a
+        // read of a large message, which has the state locked.
+        let ready = placed.is_none() && slice == SLICE
             || match platform::wait(&self.socket, true, false, slice) {
                 Ok(ready) => ready.readable,
                 Err(error) if is_pause(error.kind()) => false,
                 Err(error) => return Err(WaitEnd::Lost(self.lose(Lost::Io(error.kind())))),
             };
-        if ready && self.read(reading).map_err(WaitEnd::Lost)? {
+        if ready && (placed.is_some() || self.read(reading).map_err(WaitEnd::Lost)?) {
             return Ok(());
         }
         if wait.is_interrupted() {
@@ -140,13 +152,32 @@ impl Link {
         self.digest(reading, outcome)
     }
 
+    /// Reads the next bytes of a large message to where they belong; `false` when none are there,
+    /// and nothing when no large message is under way.
+    fn read_placed(&self, reading: &mut Reading) -> Result<Option<bool>, Lost> {
+        let mut state = lock(&self.state);
+        let Some((part, missing)) = state.session.place() else { return Ok(None) };
+        let outcome = reading.spin.look(|| match platform::read_end(&self.socket, part, missing) {
+            Err(error) if is_pause(error.kind()) => None,
+            outcome => Some(outcome),
+        });
+        let fed = match outcome {
+            None => return Ok(Some(false)),
+            Some(Ok(0)) => Err(Lost::Closed),
+            Some(Ok(_)) => state.session.feed(&[]).map_err(Lost::Protocol),
+            Some(Err(error)) => Err(Lost::Io(error.kind())),
+        };
+        drop(state);
+        reading.heard_something();
+        fed.map(|()| Some(true)).map_err(|lost| self.lose(lost))
+    }
+
     /// Takes in what a read has given; `false` when that was nothing.
     fn digest(&self, reading: &mut Reading, outcome: io::Result<usize>) -> Result<bool, Lost> {
         match outcome {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
-                reading.fresh = true;
-                reading.pinged = None;
+                reading.heard_something();
                 let fed = lock(&self.state).session.feed(&reading.buffer[..count]);
                 fed.map(|()| true).map_err(|error| self.lose(Lost::Protocol(error)))
             }

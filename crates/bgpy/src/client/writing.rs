@@ -12,6 +12,9 @@ use crate::error::{CallError, Lost};
 use crate::platform;
 use crate::sync::{lock, try_lock};
 
+/// Bytes that are written before other callers get to the connection's state.
+const WRITE_TURN_BYTES: usize = 8 << 20;
+
 impl Link {
     /// Waits until no other caller is writing.
     pub(super) fn turn_to_write(
@@ -50,18 +53,18 @@ impl Link {
             }
         }
         state.writing = true;
-        let outbox = std::mem::take(&mut state.session.outbox);
         drop(state);
-        let result = self.write(outbox, wait);
+        let result = self.write(wait);
         let mut state = lock(&self.state);
         state.writing = false;
         self.wake_sleepers(&state);
         result
     }
 
-    /// Writes what the socket takes without waiting.
+    /// Writes what the socket takes without waiting, for a turn.
     pub(super) fn send(&self, outbox: &mut Outbox) -> Result<(), io::ErrorKind> {
-        while !outbox.is_empty() {
+        let end = outbox.len().saturating_sub(WRITE_TURN_BYTES);
+        while outbox.len() > end {
             let sent = if outbox.is_single() {
                 platform::send_now(&self.socket, outbox.front())
             } else {
@@ -78,21 +81,28 @@ impl Link {
 
     /// Writes everything. While the server does not take it, its answers are read, so that two
     /// sides that write large messages to each other do not wait for ever.
-    fn write(&self, mut outbox: Outbox, wait: &Wait<'_>) -> Result<(), CallError> {
+    fn write(&self, wait: &Wait<'_>) -> Result<(), CallError> {
         let mut moved = Instant::now();
-        while !outbox.is_empty() {
+        loop {
             if let Err(error) = self.make_room(&mut moved, wait) {
                 // Half a frame is out: nothing can follow it on this connection.
                 self.lose(Lost::Dropped);
                 return Err(error);
             }
+            let mut state = lock(&self.state);
+            let outbox = &mut state.session.outbox;
             let before = outbox.len();
-            self.send(&mut outbox).map_err(|kind| self.lost(self.lose(Lost::Io(kind))))?;
-            if outbox.len() < before {
+            let sent = self.send(outbox);
+            let left = outbox.len();
+            drop(state);
+            sent.map_err(|kind| self.lost(self.lose(Lost::Io(kind))))?;
+            if left == 0 {
+                return Ok(());
+            }
+            if left < before {
                 moved = Instant::now();
             }
         }
-        Ok(())
     }
 
     /// Waits until the server takes more, and reads what it sends meanwhile.

@@ -39,6 +39,11 @@ pub(crate) fn recv_now(_socket: &Socket, _buffer: &mut [u8]) -> io::Result<usize
     Err(io::ErrorKind::WouldBlock.into())
 }
 
+/// Never called: only what comes by a Unix socket is read to where it belongs.
+pub(crate) fn read_end<S>(_socket: S, _bytes: &mut Vec<u8>, _most: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,

@@ -60,6 +60,18 @@ pub(crate) fn recv_now(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> 
     Ok(bytes)
 }
 
+/// Reads to the end of a vector what is there without waiting, at most so many bytes, for which it
+/// has room.
+pub(crate) fn read_end(socket: impl AsFd, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    let length = bytes.len();
+    let room = &mut bytes.spare_capacity_mut()[..most];
+    let ((read, _), _) = rustix::net::recv(socket, room, RecvFlags::DONTWAIT)?;
+    let read = read.len();
+    // SAFETY: so many bytes behind the end were just written.
+    unsafe { bytes.set_len(length + read) };
+    Ok(read)
+}
+
 /// What a socket is ready for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Readiness {

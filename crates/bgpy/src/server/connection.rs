@@ -7,11 +7,17 @@ use bgpy_proto::{Outbox, ProtocolError, ServerSession};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
-use crate::memory;
+use crate::{memory, platform};
 
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
 /// need not be tried. It holds for stream sockets under epoll and kqueue.
 const SHORT_READ_EMPTIES: bool = cfg!(unix);
+
+/// Bytes that are written to one connection before the others get their turn.
+const WRITE_TURN_BYTES: usize = 1 << 20;
+
+/// Bytes of a large message that one read takes at most.
+const PLACED_BYTES: usize = 256 << 10;
 
 /// A stream of either kind.
 pub(super) enum Stream {
@@ -114,6 +120,15 @@ impl Connection {
 
     /// Reads once and digests what came.
     pub(super) fn read(&mut self, scratch: &mut [u8]) -> Result<Progress, Over> {
+        if let Some(count) = self.read_placed() {
+            return match count {
+                Ok(0) => Err(Over::Closed),
+                Ok(_) => self.feed(&[]).map(|()| Progress::More).map_err(Over::Protocol),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Progress::More),
+                Err(error) => Err(Over::Io(error)),
+            };
+        }
         let count = loop {
             match self.stream.read(scratch) {
                 Ok(0) => return Err(Over::Closed),
@@ -128,6 +143,18 @@ impl Connection {
         self.feed(&scratch[..count]).map_err(Over::Protocol)?;
         let emptied = SHORT_READ_EMPTIES && count < scratch.len() && !self.ends;
         Ok(if emptied { Progress::Emptied } else { Progress::More })
+    }
+
+    /// Reads the next bytes of a large message, if one is under way, to where they belong.
+    fn read_placed(&mut self) -> Option<io::Result<usize>> {
+        let Stage::Session(session) = &mut self.stage else { return None };
+        let (part, missing) = session.place()?;
+        let most = missing.min(PLACED_BYTES);
+        Some(match &self.stream {
+            Stream::Tcp(stream) => platform::read_end(stream, part, most),
+            #[cfg(unix)]
+            Stream::Unix(stream) => platform::read_end(stream, part, most),
+        })
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
@@ -151,9 +178,14 @@ impl Connection {
         }
     }
 
-    /// Writes what the socket takes, and asks to be told when it takes more.
-    pub(super) fn flush(&mut self, registry: &Registry) -> Result<(), Over> {
+    /// Writes what the socket takes, for a turn, and asks to be told when it takes more. `true` when
+    /// it may take more at once.
+    pub(super) fn flush(&mut self, registry: &Registry) -> Result<bool, Over> {
+        let mut left = WRITE_TURN_BYTES;
         let blocked = loop {
+            if left == 0 {
+                return Ok(true);
+            }
             // What is left of the handshake goes before the session's frames.
             let outbox = match &mut self.stage {
                 Stage::Session(session) if self.outbox.is_empty() => &mut session.outbox,
@@ -168,7 +200,10 @@ impl Connection {
                 self.stream.write_vectored(&outbox.slices())
             };
             match sent {
-                Ok(count) => outbox.advance(count),
+                Ok(count) => {
+                    outbox.advance(count);
+                    left = left.saturating_sub(count);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Over::Io(error)),
@@ -180,7 +215,12 @@ impl Connection {
                 if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             registry.reregister(self.stream.source(), self.token, interest).map_err(Over::Io)?;
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Copies a piece of the memory of others that waits to be written; `false` when there is none.
+    pub(super) fn own_some(&mut self) -> bool {
+        self.session().is_some_and(|session| session.outbox.own_some())
     }
 
     pub(super) fn deregister(&mut self, registry: &Registry) {

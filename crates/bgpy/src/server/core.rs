@@ -63,6 +63,8 @@ pub(super) struct Core {
     handshakes: Handshakes,
     /// Connections that may have bytes to read.
     unread: VecDeque<usize>,
+    /// Connections that may take more of what waits for them.
+    unwritten: VecDeque<usize>,
     pub(super) calls: Calls,
     psk: Psk,
     hello: ServerHello,
@@ -97,6 +99,7 @@ impl Core {
             next_connection: FIRST_CONNECTION,
             handshakes: Handshakes::default(),
             unread: VecDeque::new(),
+            unwritten: VecDeque::new(),
             calls: Calls::new(),
             psk,
             hello,
@@ -125,6 +128,10 @@ impl Core {
 
     /// Does a turn of work on everything that is ready.
     pub(super) fn proceed(&mut self, scratch: &mut [u8]) {
+        for _ in 0..self.unwritten.len() {
+            let Some(token) = self.unwritten.pop_front() else { break };
+            self.flush(token);
+        }
         for _ in 0..self.unread.len() {
             let Some(token) = self.unread.pop_front() else { break };
             self.read(token, scratch);
@@ -146,7 +153,8 @@ impl Core {
 
     /// How long the poller may wait before there is something to do here; none is for ever.
     pub(super) fn patience(&self) -> Option<Duration> {
-        if !self.unread.is_empty() || !self.acceptable.is_empty() {
+        let ready = [&self.unread, &self.unwritten, &self.acceptable];
+        if ready.iter().any(|queue| !queue.is_empty()) {
             return Some(Duration::ZERO);
         }
         let soonest = [self.handshakes.soonest(), self.accept_again].into_iter().flatten().min()?;
@@ -273,15 +281,21 @@ impl Core {
     fn flush(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
         let paused = connection.backlog() > limits::OUTBOX_PAUSE_BYTES;
-        match connection.flush(&self.registry) {
-            Ok(()) if paused && connection.backlog() <= limits::OUTBOX_PAUSE_BYTES => {
-                self.unread.push_back(token);
-                // Whoever polls may not know that there is something to read again. A waker fails
-                // only when the poller is gone.
-                drop(self.waker.wake());
-            }
-            Ok(()) => {}
-            Err(over) => self.give_up(token, over),
+        let more = match connection.flush(&self.registry) {
+            Ok(more) => more,
+            Err(over) => return self.give_up(token, over),
+        };
+        let resumed = paused && connection.backlog() <= limits::OUTBOX_PAUSE_BYTES;
+        if resumed {
+            self.unread.push_back(token);
+        }
+        if more && !self.unwritten.contains(&token) {
+            self.unwritten.push_back(token);
+        }
+        if more || resumed {
+            // Whoever polls may not know that there is something to do again. A waker fails only
+            // when the poller is gone.
+            drop(self.waker.wake());
         }
     }
 
@@ -327,6 +341,16 @@ impl Core {
         let taken = session.respond(id, payload, error)?;
         self.flush(connection);
         Ok(taken)
+    }
+
+    /// Copies a piece of a response that its task may change, and writes what the client has taken
+    /// room for; `false` when nothing of it is left to copy.
+    pub(super) fn own_some(&mut self, connection: usize) -> bool {
+        let owned = self.connections.get_mut(&connection).is_some_and(Connection::own_some);
+        if owned {
+            self.flush(connection);
+        }
+        owned
     }
 
     /// Tells the caller how its call ended; `false` when nobody listens.

@@ -28,6 +28,10 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// How long a server that ends waits for clients to take their last answers.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How long a response is copied before others get their turn, and how long that is.
+const OWN_TURN: Duration = Duration::from_millis(2);
+const OWN_PAUSE: Duration = Duration::from_micros(50);
+
 const WAKE: Token = Token(usize::MAX);
 const SIGNAL: Token = Token(usize::MAX - 1);
 
@@ -306,12 +310,28 @@ impl Shared {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
+        // Let go of here, with nothing locked, because its owner may have to wait for that.
+        let _shared = payload.shared();
         let mut core = lock(&self.core);
         let taken = core.respond(connection, id, payload, error)?;
         if !taken {
             core.journal.debug(format_args!("a response to call {id} was dropped: not awaited"));
         }
+        drop(core);
+        self.own(connection);
         Ok(taken)
+    }
+
+    /// Copies what is not written yet of memory that belongs to a task.
+    fn own(&self, connection: usize) {
+        let mut open = Instant::now();
+        while lock(&self.core).own_some(connection) {
+            // A lock that is taken again at once keeps others out for as long as this goes on.
+            if open.elapsed() > OWN_TURN {
+                std::thread::sleep(OWN_PAUSE);
+                open = Instant::now();
+            }
+        }
     }
 
     fn wake(&self) {

@@ -1,0 +1,117 @@
+//! From the bytes of a transport to frames: as they are on a Unix socket, sealed on TCP.
+
+use std::collections::VecDeque;
+
+use crate::error::ProtocolError;
+use crate::frame::Frame;
+use crate::framing::{Framing, Grow};
+use crate::seal::{Cipher, record_bytes};
+
+/// Buffers up to this size are kept for the next record.
+const KEPT_BYTES: usize = 1 << 10;
+
+/// Turns the bytes of one direction into frames.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    open: Option<Opener>,
+    framing: Framing,
+    frames: VecDeque<Frame>,
+}
+
+#[derive(Debug)]
+struct Opener {
+    cipher: Cipher,
+    /// The record under way: its length prefix and what has arrived of it.
+    partial: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Receiver {
+    pub(crate) fn new(cipher: Option<Cipher>, message_bytes_max: u64) -> Self {
+        let open = cipher.map(|cipher| Opener { cipher, partial: Vec::new(), plain: Vec::new() });
+        Self { open, framing: Framing::new(message_bytes_max), frames: VecDeque::new() }
+    }
+
+    /// See [`Framing::grow_with`].
+    pub(crate) fn grow_with(&mut self, grow: Grow) {
+        self.framing.grow_with(grow);
+    }
+
+    /// Takes the next bytes from the transport.
+    ///
+    /// # Errors
+    /// Those of [`Framing::feed`], and [`ProtocolError::Unauthenticated`] for a record that does
+    /// not open.
+    pub(crate) fn feed(&mut self, input: &[u8]) -> Result<(), ProtocolError> {
+        match &mut self.open {
+            None => self.framing.feed(input, &mut self.frames),
+            Some(opener) => opener.feed(input, &mut self.framing, &mut self.frames),
+        }
+    }
+
+    /// See [`Framing::place`]. Records are opened before they have a place.
+    pub(crate) fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        if self.open.is_some() { None } else { self.framing.place() }
+    }
+
+    /// The next frame that is complete.
+    pub(crate) fn next(&mut self) -> Option<Frame> {
+        self.frames.pop_front()
+    }
+}
+
+impl Opener {
+    fn feed(
+        &mut self,
+        mut input: &[u8],
+        framing: &mut Framing,
+        frames: &mut VecDeque<Frame>,
+    ) -> Result<(), ProtocolError> {
+        // Whole records are opened where they lie; only one that is cut is copied together.
+        while !self.partial.is_empty() {
+            let need = record_bytes(&self.partial)?.unwrap_or(2);
+            let take = input.len().min(need - self.partial.len());
+            self.partial.extend_from_slice(&input[..take]);
+            input = &input[take..];
+            match record_bytes(&self.partial)? {
+                Some(bytes) if self.partial.len() == bytes => {
+                    let mut record = std::mem::take(&mut self.partial);
+                    self.open(&record[2..], framing, frames)?;
+                    record.clear();
+                    self.partial = record;
+                }
+                _ if input.is_empty() => return Ok(()),
+                _ => {}
+            }
+        }
+        while let Some(bytes) = record_bytes(input)? {
+            let Some((record, rest)) = input.split_at_checked(bytes) else { break };
+            self.open(&record[2..], framing, frames)?;
+            input = rest;
+        }
+        self.partial.extend_from_slice(input);
+        // An idle connection keeps no large buffers.
+        if framing.at_boundary() && self.partial.is_empty() {
+            if self.partial.capacity() > KEPT_BYTES {
+                self.partial = Vec::new();
+            }
+            if self.plain.capacity() > KEPT_BYTES {
+                self.plain = Vec::new();
+            }
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        sealed: &[u8],
+        framing: &mut Framing,
+        frames: &mut VecDeque<Frame>,
+    ) -> Result<(), ProtocolError> {
+        if self.plain.len() < sealed.len() {
+            self.plain.resize(sealed.len(), 0);
+        }
+        let bytes = self.cipher.open(sealed, &mut self.plain)?;
+        framing.feed(&self.plain[..bytes], frames)
+    }
+}
