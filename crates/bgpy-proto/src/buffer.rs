@@ -19,6 +19,13 @@ pub enum Buffer {
     Owned(Vec<u8>),
     /// Memory that lives elsewhere, and stays alive at least as long as this.
     Shared(Arc<dyn Memory>),
+    /// Memory in a segment of the receiver's, which both sides have mapped.
+    Lent {
+        /// The segment's number.
+        segment: u16,
+        /// The part of it that is filled.
+        memory: Arc<dyn Memory>,
+    },
 }
 
 impl std::ops::Deref for Buffer {
@@ -27,7 +34,7 @@ impl std::ops::Deref for Buffer {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
-            Self::Shared(memory) => memory.as_slice(),
+            Self::Shared(memory) | Self::Lent { memory, .. } => memory.as_slice(),
         }
     }
 }

@@ -6,13 +6,13 @@ use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::Failure;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
-use crate::framing::Grow;
 use crate::hello::ServerHello;
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::receiver::Receiver;
 use crate::server::CallKind;
 use crate::status::Status;
+use crate::supply::Supply;
 
 /// A client's side of an authenticated connection.
 #[derive(Debug)]
@@ -103,9 +103,9 @@ impl ClientSession {
         Self { receiver, server, outbox, last_call: 0, pending: OpenCalls::default() }
     }
 
-    /// Has vectors of large messages grow in another way than by themselves.
-    pub fn grow_with(&mut self, grow: Grow) {
-        self.receiver.grow_with(grow);
+    /// Has memory for large messages come from elsewhere.
+    pub fn supply_with(&mut self, supply: Box<dyn Supply>) {
+        self.receiver.supply_with(supply);
     }
 
     /// What the server told of itself.
@@ -204,6 +204,12 @@ impl ClientSession {
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Frame { kind, flags, seq, call, payload } = frame;
+        if kind == Kind::ServerOffer {
+            return self.receiver.offered(seq);
+        }
+        if let Some(segment) = self.receiver.missed(&payload) {
+            self.outbox.offer(Kind::ClientOffer, segment);
+        }
         if call == 0 || call > self.last_call {
             return Err(ProtocolError::Malformed("an answer to a call that was not made"));
         }

@@ -24,6 +24,8 @@ pub enum Kind {
     Ping = 0x05,
     /// Client: answer with the server's status.
     Status = 0x06,
+    /// Client: here is a segment that the server may fill.
+    ClientOffer = 0x07,
     /// Server: the call is accepted.
     Ack = 0x41,
     /// Server: one response of a task.
@@ -36,6 +38,8 @@ pub enum Kind {
     Pong = 0x45,
     /// Server: answer to a status request.
     StatusReply = 0x46,
+    /// Server: here is a segment that the client may fill.
+    ServerOffer = 0x47,
 }
 
 impl Kind {
@@ -47,12 +51,14 @@ impl Kind {
             0x04 => Self::Cancel,
             0x05 => Self::Ping,
             0x06 => Self::Status,
+            0x07 => Self::ClientOffer,
             0x41 => Self::Ack,
             0x42 => Self::Response,
             0x43 => Self::Error,
             0x44 => Self::End,
             0x45 => Self::Pong,
             0x46 => Self::StatusReply,
+            0x47 => Self::ServerOffer,
             _ => return None,
         })
     }
@@ -104,6 +110,36 @@ impl Want {
     }
 }
 
+/// An entry of the buffer table: the length of a buffer, and the segment that holds it unless it
+/// follows the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) bytes: u64,
+    pub(crate) segment: Option<u16>,
+}
+
+/// Marks an entry whose buffer lies in a segment.
+const LENT: u64 = 1 << 63;
+
+/// Bits of such an entry that are the length; the segment's number lies above them.
+const LENT_BITS: u32 = 48;
+
+impl Place {
+    pub(crate) fn encode(self) -> [u8; 8] {
+        let lent = self.segment.map_or(0, |segment| LENT | u64::from(segment) << LENT_BITS);
+        (lent | self.bytes).to_le_bytes()
+    }
+
+    pub(crate) fn decode(bytes: [u8; 8]) -> Self {
+        let entry = u64::from_le_bytes(bytes);
+        if entry & LENT == 0 {
+            return Self { bytes: entry, segment: None };
+        }
+        let segment = ((entry & !LENT) >> LENT_BITS) as u16;
+        Self { bytes: entry & ((1 << LENT_BITS) - 1), segment: Some(segment) }
+    }
+}
+
 /// An encoded message and the buffers that travel beside it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Payload {
@@ -124,7 +160,7 @@ impl Payload {
     /// where it is let go.
     pub fn shared(&self) -> Vec<Arc<dyn Memory>> {
         let shared = |buffer: &Buffer| match buffer {
-            Buffer::Owned(_) => None,
+            Buffer::Owned(_) | Buffer::Lent { .. } => None,
             Buffer::Shared(memory) => Some(memory.clone()),
         };
         self.buffers.iter().filter_map(shared).collect()

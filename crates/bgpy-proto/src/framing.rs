@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use crate::buffer::Buffer;
 use crate::error::ProtocolError;
-use crate::frame::{Frame, HEADER_BYTES, Header, Payload};
+use crate::frame::{Frame, HEADER_BYTES, Header, Payload, Place};
 use crate::limits::RESERVE_BYTES_MAX;
+use crate::supply::{Plain, Supply};
 
 /// Parts that miss at least so many bytes are read right into their place; for fewer, a read that
 /// takes what follows along is cheaper.
@@ -16,13 +17,9 @@ const DIRECT_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Framing {
     message_bytes_max: u64,
-    grow: Grow,
+    supply: Box<dyn Supply>,
     stage: Stage,
 }
-
-/// How a vector gets room for so many more bytes: [`Vec::reserve_exact`], or whoever knows better
-/// where memory for large messages comes from.
-pub type Grow = fn(&mut Vec<u8>, usize);
 
 #[derive(Debug)]
 enum Stage {
@@ -35,8 +32,11 @@ enum Stage {
 #[derive(Debug)]
 struct Body {
     header: Header,
+    /// Bytes of each buffer that come by the stream.
     lengths: Vec<u64>,
     parts: Vec<Vec<u8>>,
+    /// Buffers that do not, by their index.
+    lent: Vec<(usize, Buffer)>,
 }
 
 impl Stage {
@@ -46,12 +46,17 @@ impl Stage {
 impl Framing {
     /// Accepts frames whose data and buffers are together no longer than `message_bytes_max`.
     pub fn new(message_bytes_max: u64) -> Self {
-        Self { message_bytes_max, grow: Vec::reserve_exact, stage: Stage::START }
+        Self { message_bytes_max, supply: Box::new(Plain), stage: Stage::START }
     }
 
-    /// Has vectors of large frames grow in another way.
-    pub fn grow_with(&mut self, grow: Grow) {
-        self.grow = grow;
+    /// Has memory for large frames come from elsewhere.
+    pub fn supply_with(&mut self, supply: Box<dyn Supply>) {
+        self.supply = supply;
+    }
+
+    /// Where memory for large frames comes from.
+    pub(crate) fn supply(&mut self) -> &mut dyn Supply {
+        &mut *self.supply
     }
 
     /// Whether the stream stands between two frames.
@@ -93,7 +98,7 @@ impl Framing {
                         continue;
                     }
                     self.stage = if header.buffers == 0 {
-                        Stage::Body(Box::new(Body::new(header, Vec::new())))
+                        Stage::Body(Box::new(Body::new(header)))
                     } else {
                         Stage::Table { header, bytes: Vec::new() }
                     };
@@ -106,15 +111,18 @@ impl Framing {
                     if bytes.len() < need {
                         return Ok(());
                     }
-                    let (header, lengths) = (*header, table(bytes));
-                    let total = lengths
+                    let (entries, _) = bytes.as_chunks::<8>();
+                    let places: Vec<_> = entries.iter().map(|e| Place::decode(*e)).collect();
+                    let mut body = Body::new(*header);
+                    let total = places
                         .iter()
-                        .try_fold(header.data_bytes, |sum, length| sum.checked_add(*length));
+                        .try_fold(header.data_bytes, |sum, place| sum.checked_add(place.bytes));
                     self.check(total.unwrap_or(u64::MAX))?;
-                    self.stage = Stage::Body(Box::new(Body::new(header, lengths)));
+                    body.expect(&places, &mut *self.supply)?;
+                    self.stage = Stage::Body(Box::new(body));
                 }
                 Stage::Body(body) => {
-                    input = body.fill(input, self.grow);
+                    input = body.fill(input, &mut *self.supply);
                     if !body.is_complete() {
                         return Ok(());
                     }
@@ -134,7 +142,7 @@ impl Framing {
     /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
     pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         let Stage::Body(body) = &mut self.stage else { return None };
-        body.place(self.grow)
+        body.place(&mut *self.supply)
     }
 
     fn check(&self, bytes: u64) -> Result<(), ProtocolError> {
@@ -149,16 +157,27 @@ impl Framing {
     }
 }
 
-fn table(bytes: &[u8]) -> Vec<u64> {
-    let (lengths, _) = bytes.as_chunks::<8>();
-    lengths.iter().map(|length| u64::from_le_bytes(*length)).collect()
-}
-
 impl Body {
-    fn new(header: Header, lengths: Vec<u64>) -> Self {
-        let mut parts = Vec::with_capacity(1 + lengths.len());
-        parts.push(reserved(header.data_bytes));
-        Self { header, lengths, parts }
+    fn new(header: Header) -> Self {
+        let parts = vec![reserved(header.data_bytes)];
+        Self { header, lengths: Vec::new(), parts, lent: Vec::new() }
+    }
+
+    /// Takes note of where the buffers are or will be.
+    fn expect(&mut self, places: &[Place], supply: &mut dyn Supply) -> Result<(), ProtocolError> {
+        for (index, Place { bytes, segment }) in places.iter().enumerate() {
+            let Some(segment) = *segment else {
+                self.lengths.push(*bytes);
+                continue;
+            };
+            let memory = usize::try_from(*bytes).ok();
+            let memory = memory.and_then(|bytes| supply.take(segment, bytes));
+            let memory = memory
+                .ok_or(ProtocolError::Malformed("a buffer in a segment that cannot hold it"))?;
+            self.lent.push((index, Buffer::Lent { segment, memory }));
+            self.lengths.push(0);
+        }
+        Ok(())
     }
 
     fn length(&self, part: usize) -> u64 {
@@ -166,11 +185,11 @@ impl Body {
     }
 
     /// Moves bytes from the input into the parts and returns what is left of the input.
-    fn fill<'a>(&mut self, mut input: &'a [u8], grow: Grow) -> &'a [u8] {
+    fn fill<'a>(&mut self, mut input: &'a [u8], supply: &mut dyn Supply) -> &'a [u8] {
         loop {
             let (index, missing) = self.under_way();
             let take = missing.min(input.len() as u64) as usize;
-            self.reserve(take, grow);
+            self.reserve(take, supply);
             self.parts[index].extend_from_slice(&input[..take]);
             input = &input[take..];
             if missing > take as u64 || index == self.lengths.len() {
@@ -180,12 +199,12 @@ impl Body {
         }
     }
 
-    fn place(&mut self, grow: Grow) -> Option<(&mut Vec<u8>, usize)> {
+    fn place(&mut self, supply: &mut dyn Supply) -> Option<(&mut Vec<u8>, usize)> {
         let (index, missing) = self.under_way();
         if missing < DIRECT_BYTES {
             return None;
         }
-        self.reserve(1, grow);
+        self.reserve(1, supply);
         let part = &mut self.parts[index];
         let room = part.capacity() - part.len();
         Some((part, missing.min(room as u64) as usize))
@@ -198,12 +217,12 @@ impl Body {
     }
 
     /// Makes room for so many bytes in the part that is being filled.
-    fn reserve(&mut self, bytes: usize, grow: Grow) {
+    fn reserve(&mut self, bytes: usize, supply: &mut dyn Supply) {
         let (index, missing) = self.under_way();
         let part = &mut self.parts[index];
         if part.capacity() - part.len() < bytes {
             // As much again as has arrived, and no more than is to come.
-            grow(part, missing.min(part.len().max(bytes) as u64) as usize);
+            supply.grow(part, missing.min(part.len().max(bytes) as u64) as usize);
         }
     }
 
@@ -213,7 +232,10 @@ impl Body {
     }
 
     fn into_frame(mut self) -> Frame {
-        let buffers = self.parts.split_off(1).into_iter().map(Buffer::Owned).collect();
+        let mut buffers: Vec<_> = self.parts.split_off(1).into_iter().map(Buffer::Owned).collect();
+        for (index, buffer) in self.lent {
+            buffers[index] = buffer;
+        }
         let data = self.parts.pop().expect("the data is the first part");
         self.header.frame(data, buffers)
     }

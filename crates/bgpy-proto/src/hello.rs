@@ -24,6 +24,8 @@ pub struct ClientHello {
     pub pid: u64,
     /// Longest message that the client takes, in bytes.
     pub message_bytes_max: u64,
+    /// Whether the client can map segments.
+    pub segments: bool,
 }
 
 /// What the server tells.
@@ -41,6 +43,8 @@ pub struct ServerHello {
     pub pid: u64,
     /// Longest message that the server takes, in bytes.
     pub message_bytes_max: u64,
+    /// Whether the server can map segments.
+    pub segments: bool,
 }
 
 impl Default for ClientHello {
@@ -51,6 +55,7 @@ impl Default for ClientHello {
             python: None,
             pid: 0,
             message_bytes_max: MESSAGE_BYTES_MAX,
+            segments: false,
         }
     }
 }
@@ -64,6 +69,7 @@ impl Default for ServerHello {
             python: None,
             pid: 0,
             message_bytes_max: MESSAGE_BYTES_MAX,
+            segments: false,
         }
     }
 }
@@ -102,6 +108,7 @@ impl ClientHello {
             ("python", self.python.as_deref().into()),
             ("pid", self.pid.into()),
             ("message_bytes_max", self.message_bytes_max.into()),
+            ("segments", self.segments.into()),
         ])
     }
 
@@ -113,6 +120,7 @@ impl ClientHello {
             python: text(&value, "python"),
             pid: value.get("pid")?.as_u64()?,
             message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
+            segments: value.get("segments") == Some(&Value::Bool(true)),
         })
     }
 }
@@ -126,6 +134,7 @@ impl ServerHello {
             ("python", self.python.as_deref().into()),
             ("pid", self.pid.into()),
             ("message_bytes_max", self.message_bytes_max.into()),
+            ("segments", self.segments.into()),
         ])
     }
 
@@ -138,6 +147,7 @@ impl ServerHello {
             python: text(&value, "python"),
             pid: value.get("pid")?.as_u64()?,
             message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
+            segments: value.get("segments") == Some(&Value::Bool(true)),
         })
     }
 }

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod outbox;
 pub mod server;
 pub mod status;
+pub mod supply;
 pub mod token;
 
 mod delivered;
@@ -41,4 +42,5 @@ pub use hello::{ClientHello, Id, ServerHello};
 pub use outbox::Outbox;
 pub use server::{CallKind, Request, ServerSession};
 pub use status::{State, Status};
+pub use supply::Supply;
 pub use token::{Psk, Token};

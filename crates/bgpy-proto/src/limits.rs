@@ -41,7 +41,8 @@ pub const QUEUE_CALLS_MAX: usize = 262_144;
 /// it when nothing else waits.
 pub const QUEUE_BYTES_MAX: u64 = 8 << 30;
 
-/// Bytes that wait to be read by a slow peer before another response cuts the connection.
+/// Bytes that wait to be read by a slow peer, beside the largest message among them, before another
+/// answer cuts the connection.
 pub const OUTBOX_BYTES_MAX: usize = 256 << 20;
 
 /// Bytes that wait to be read by a peer before no more of its requests are read.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::buffer::{Buffer, Memory};
 use crate::error::ProtocolError;
-use crate::frame::{Frame, Header};
+use crate::frame::{Frame, HEADER_BYTES, Header, Kind, Place};
 use crate::limits::BUFFERS_MAX;
 use crate::seal::{Cipher, Sealer};
 
@@ -43,6 +43,11 @@ enum Chunk {
         memory: Arc<dyn Memory>,
         end: usize,
     },
+    /// The offer of a segment, whose descriptor goes along.
+    Offer {
+        frame: [u8; HEADER_BYTES],
+        segment: u16,
+    },
 }
 
 impl Chunk {
@@ -50,6 +55,7 @@ impl Chunk {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Shared { memory, end } => &memory.as_slice()[..*end],
+            Self::Offer { frame, .. } => frame,
         }
     }
 }
@@ -85,8 +91,14 @@ impl Outbox {
             Header { kind, flags, buffers, seq, call, data_bytes: payload.data.len() as u64 };
         self.extend(&header.encode());
         if buffers > 0 {
-            let lengths = payload.buffers.iter().map(|buffer| buffer.len() as u64);
-            self.push(Buffer::Owned(lengths.flat_map(u64::to_le_bytes).collect()));
+            let table = payload.buffers.iter().map(|buffer| {
+                let segment = match buffer {
+                    Buffer::Lent { segment, .. } => Some(*segment),
+                    _ => None,
+                };
+                Place { bytes: buffer.len() as u64, segment }
+            });
+            self.push(Buffer::Owned(table.flat_map(Place::encode).collect()));
         }
         self.push(Buffer::Owned(payload.data));
         payload.buffers.into_iter().for_each(|buffer| self.push(buffer));
@@ -114,10 +126,10 @@ impl Outbox {
 
     /// Appends a buffer, without copying it where it is large.
     fn push(&mut self, buffer: Buffer) {
-        if buffer.len() <= JOIN_BYTES {
+        if buffer.len() <= JOIN_BYTES && !matches!(buffer, Buffer::Lent { .. }) {
             return self.extend(&buffer);
         }
-        self.bytes += buffer.len();
+        let bytes = buffer.len();
         self.chunks.push_back(match buffer {
             Buffer::Owned(bytes) => Chunk::Owned(bytes),
             Buffer::Shared(memory) => {
@@ -125,7 +137,27 @@ impl Outbox {
                 let end = memory.as_slice().len();
                 Chunk::Shared { memory, end }
             }
+            // It is where it belongs already.
+            Buffer::Lent { .. } => return,
         });
+        self.bytes += bytes;
+    }
+
+    /// Appends the offer of a segment.
+    pub(crate) fn offer(&mut self, kind: Kind, segment: u16) {
+        let header =
+            Header { kind, flags: 0, buffers: 0, seq: segment.into(), call: 0, data_bytes: 0 };
+        self.bytes += HEADER_BYTES;
+        self.chunks.push_back(Chunk::Offer { frame: header.encode(), segment });
+    }
+
+    /// The segment whose descriptor has to go along with the first byte of [`front`](Self::front), in
+    /// a write of that alone.
+    pub fn attached(&self) -> Option<u16> {
+        match self.chunks.front() {
+            Some(Chunk::Offer { segment, .. }) if self.taken == 0 => Some(*segment),
+            _ => None,
+        }
     }
 
     /// Copies a piece of the memory that others may change; `false` when nothing of such memory
@@ -177,6 +209,7 @@ impl Outbox {
         self.chunks
             .iter()
             .enumerate()
+            .take_while(|(index, chunk)| *index == 0 || !matches!(chunk, Chunk::Offer { .. }))
             .take(64)
             .map(|(index, chunk)| {
                 IoSlice::new(&chunk.as_slice()[if index == 0 { taken } else { 0 }..])

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use crate::buffer::Buffer;
 use crate::error::ProtocolError;
-use crate::frame::Frame;
-use crate::framing::{Framing, Grow};
+use crate::frame::{Frame, Payload};
+use crate::framing::Framing;
 use crate::seal::{Cipher, record_bytes};
+use crate::supply::Supply;
 
 /// Buffers up to this size are kept for the next record.
 const KEPT_BYTES: usize = 1 << 10;
@@ -32,9 +34,25 @@ impl Receiver {
         Self { open, framing: Framing::new(message_bytes_max), frames: VecDeque::new() }
     }
 
-    /// See [`Framing::grow_with`].
-    pub(crate) fn grow_with(&mut self, grow: Grow) {
-        self.framing.grow_with(grow);
+    /// See [`Framing::supply_with`].
+    pub(crate) fn supply_with(&mut self, supply: Box<dyn Supply>) {
+        self.framing.supply_with(supply);
+    }
+
+    /// Takes an offer of the peer.
+    pub(crate) fn offered(&mut self, seq: u32) -> Result<(), ProtocolError> {
+        let supply = self.framing.supply();
+        let segment = u16::try_from(seq).ok().filter(|_| supply.has_segments());
+        let segment = segment.ok_or(ProtocolError::Malformed("an offer that nobody can take"))?;
+        supply.offered(segment);
+        Ok(())
+    }
+
+    /// Takes note of the large buffers of a message that came by the stream, and says what to offer.
+    pub(crate) fn missed(&mut self, payload: &Payload) -> Option<u16> {
+        let supply = self.framing.supply();
+        let by_stream = payload.buffers.iter().filter(|buffer| matches!(buffer, Buffer::Owned(_)));
+        by_stream.map(|buffer| buffer.len()).max().and_then(|bytes| supply.missed(bytes))
     }
 
     /// Takes the next bytes from the transport.

@@ -6,13 +6,13 @@ use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::{Failure, FailureCode};
 use crate::frame::{Frame, Kind, Payload, Want, flag};
-use crate::framing::Grow;
 use crate::hello::ClientHello;
 use crate::limits::CALLS_PER_CONNECTION_MAX;
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::receiver::Receiver;
 use crate::status::Status;
+use crate::supply::Supply;
 
 /// The three kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,9 +99,9 @@ impl ServerSession {
         }
     }
 
-    /// Has vectors of large messages grow in another way than by themselves.
-    pub fn grow_with(&mut self, grow: Grow) {
-        self.receiver.grow_with(grow);
+    /// Has memory for large messages come from elsewhere.
+    pub fn supply_with(&mut self, supply: Box<dyn Supply>) {
+        self.receiver.supply_with(supply);
     }
 
     /// What the client told of itself.
@@ -208,7 +208,13 @@ impl ServerSession {
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        let Frame { kind, flags, seq: _, call, payload } = frame;
+        let Frame { kind, flags, seq, call, payload } = frame;
+        if kind == Kind::ClientOffer {
+            return self.receiver.offered(seq);
+        }
+        if let Some(segment) = self.receiver.missed(&payload) {
+            self.outbox.offer(Kind::ServerOffer, segment);
+        }
         if kind == Kind::Cancel {
             if self.open.remove(call).is_some() {
                 self.requests.push_back(Request::Cancel { id: call });

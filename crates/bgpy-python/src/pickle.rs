@@ -142,7 +142,7 @@ impl From<Buffer> for Brought {
     fn from(buffer: Buffer) -> Self {
         let memory = match buffer {
             Buffer::Owned(bytes) => Held::Bytes(UnsafeCell::new(bytes)),
-            Buffer::Shared(memory) => Held::Shared(memory),
+            Buffer::Shared(memory) | Buffer::Lent { memory, .. } => Held::Shared(memory),
         };
         Self { memory }
     }

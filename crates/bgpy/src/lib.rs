@@ -11,10 +11,16 @@ pub mod address;
 pub mod client;
 pub mod error;
 pub mod journal;
-pub mod memory;
 pub mod registry;
 pub mod server;
 pub mod spawn;
+
+mod memory;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_segments.rs"]
+mod segments;
+#[cfg(target_os = "linux")]
+mod segments;
 
 mod os_path;
 mod platform;

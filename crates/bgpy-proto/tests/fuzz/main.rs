@@ -86,7 +86,7 @@ fn handshakes() {
             0 | 2 => inputs::first_message(random),
             // Zeros leave a genuine message as it is, which seldom teaches anything new.
             1 | 3 => {
-                let mut alteration = vec![0; 1 + random.below(140)];
+                let mut alteration = vec![0; 1 + random.below(200)];
                 let at = random.below(alteration.len());
                 alteration[at] = 1 << random.below(8);
                 alteration

@@ -1,17 +1,54 @@
 //! Each kind of frame, as sessions write it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bgpy_proto::frame::flag;
 use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
-    CallKind, ClientSession, Failure, FailureCode, Frame, Kind, Payload, ServerSession, State, Want,
+    Buffer, CallKind, ClientSession, Failure, FailureCode, Frame, Kind, Memory, Payload,
+    ServerSession, State, Supply, Want,
 };
 
 use crate::link::{connect, drain};
 use crate::message::status;
 use crate::vectors::{assert_all, vectors};
+
+/// The highest number of a segment.
+const SEGMENT: u16 = 0x7fff;
+
+/// Offers a segment for what is at least as long as the word that it holds.
+#[derive(Debug)]
+struct Segments;
+
+#[derive(Debug)]
+struct Filled;
+
+impl Memory for Filled {
+    fn as_slice(&self) -> &[u8] {
+        b"buffer"
+    }
+
+    fn as_mut_ptr(&self) -> *mut u8 {
+        unreachable!("nobody writes")
+    }
+}
+
+impl Supply for Segments {
+    fn has_segments(&self) -> bool {
+        true
+    }
+
+    fn take(&mut self, segment: u16, bytes: usize) -> Option<Arc<dyn Memory>> {
+        assert_eq!((segment, bytes), (SEGMENT, Filled.as_slice().len()));
+        Some(Arc::new(Filled))
+    }
+
+    fn missed(&mut self, bytes: usize) -> Option<u16> {
+        (bytes >= Filled.as_slice().len()).then_some(SEGMENT)
+    }
+}
 
 /// What two sessions say to one another.
 struct Conversation {
@@ -28,6 +65,7 @@ fn frames() {
     for (name, bytes, frame) in conversation() {
         let mut frames = VecDeque::new();
         let mut framing = Framing::new(MESSAGE_BYTES_MAX);
+        framing.supply_with(Box::new(Segments));
         framing.feed(&vectors[name], &mut frames).expect("the vector is a frame");
         assert_eq!(frames, [frame], "{name}");
         assert!(framing.at_boundary(), "{name}");
@@ -37,7 +75,9 @@ fn frames() {
 }
 
 fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
-    let (client, server) = connect();
+    let (mut client, mut server) = connect();
+    client.supply_with(Box::new(Segments));
+    server.supply_with(Box::new(Segments));
     let mut talk = Conversation { client, server, spoken: Vec::new() };
     let kinds = [
         (CallKind::Init, Kind::Init, "init", ["init ack", "init first", "init all"]),
@@ -60,12 +100,19 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     talk.answered("pong", Frame::bare(Kind::Pong, 12));
     assert_eq!(talk.client.status(), 13);
     talk.asked("status", Frame::bare(Kind::Status, 13));
+    talk.call("exec large buffer", exec, kind, Want::Ack, payload("data", &["buffer"]));
+    let offer = u32::from(SEGMENT);
+    talk.answered("server offer", frame(Kind::ServerOffer, 0, 0, offer, Payload::default()));
+    let mut lent = payload("data", &["buffer", "2nd"]);
+    lent.buffers[0] = Buffer::Lent { segment: SEGMENT, memory: Arc::new(Filled) };
+    talk.call("exec lent buffer", exec, kind, Want::Ack, lent);
 
     talk.server.ack(1);
     talk.answered("ack", Frame::bare(Kind::Ack, 1));
     let (last, error) = (flag::LAST, flag::USER_ERROR);
     talk.respond("response", 3, 0, 0, payload("one", &[]));
     talk.respond("response error", 3, error, 1, payload("two", &["buffer"]));
+    talk.asked("client offer", frame(Kind::ClientOffer, 0, 0, offer, Payload::default()));
     talk.respond("response last", 2, last, 0, payload("only", &[]));
     talk.respond("response error last", 5, last | error, 0, payload("only", &[]));
     let failure = Failure::new(FailureCode::Stopping, "the server ends");

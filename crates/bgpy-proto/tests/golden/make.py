@@ -28,9 +28,17 @@ def preamble(suite, version=1):
 
 
 def frame(kind, call, flags=0, seq=0, data=b"", buffers=()):
+    """A buffer is bytes, or the segment that it lies in and its length."""
     head = struct.pack("<BBHIQQ", kind, flags, len(buffers), seq, call, len(data))
-    table = b"".join(struct.pack("<Q", len(buffer)) for buffer in buffers)
-    return head + table + data + b"".join(buffers)
+    table = b"".join(struct.pack("<Q", entry(buffer)) for buffer in buffers)
+    return head + table + data + b"".join(b for b in buffers if isinstance(b, bytes))
+
+
+def entry(buffer):
+    if isinstance(buffer, bytes):
+        return len(buffer)
+    segment, length = buffer
+    return 1 << 63 | segment << 48 | length
 
 
 def pack(value):
@@ -78,6 +86,7 @@ CLIENT_HELLO = pack(
         "python": "3.13.1",
         "pid": 7,
         "message_bytes_max": 2**40,
+        "segments": False,
     }
 )
 SERVER_HELLO = pack(
@@ -88,6 +97,7 @@ SERVER_HELLO = pack(
         "python": None,
         "pid": 9,
         "message_bytes_max": 2**40,
+        "segments": False,
     }
 )
 GENERATED = b"0123456789abcdefghijklmnopqrstuvwxyzABCDE-_"
@@ -252,9 +262,13 @@ def frames():
     yield "cancel", frame(0x04, 11)
     yield "ping", frame(0x05, 12)
     yield "status", frame(0x06, 13)
+    yield "exec large buffer", frame(0x02, 14, 0, data=b"data", buffers=[b"buffer"])
+    yield "server offer", frame(0x47, 0, seq=0x7FFF)
+    yield "exec lent buffer", frame(0x02, 15, 0, data=b"data", buffers=[(0x7FFF, 6), b"2nd"])
     yield "ack", frame(0x41, 1)
     yield "response", frame(0x42, 3, 0, 0, b"one")
     yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
+    yield "client offer", frame(0x07, 0, seq=0x7FFF)
     yield "response last", frame(0x42, 2, 1, 0, b"only")
     yield "response error last", frame(0x42, 5, 3, 0, b"only")
     yield "error", frame(0x43, 6, data=failure("stopping", "the server ends"))

@@ -16,6 +16,7 @@ use crate::address::Address;
 use crate::error::ConnectError;
 use crate::platform;
 use crate::registry::{Entry, Registry};
+use crate::segments::{self, Segments};
 
 /// Longest time for connecting and the handshake, unless the caller sets less.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -128,7 +129,11 @@ impl Attempt<'_> {
         let token = self.token(entry);
         let psk = token.as_ref().map_or_else(Psk::open, Token::psk);
         match self.exchange(&socket, suite, &psk) {
-            Ok(session) => Ok(Link::new(socket, self.server.clone(), session)),
+            Ok(session) => {
+                let can_map = suite == Suite::Clear && session.server().segments;
+                let segments = if can_map { Segments::new() } else { None };
+                Ok(Link::new(socket, self.server.clone(), session, segments))
+            }
             Err(Refusal::Connect(error)) => Err(error),
             // The registry's token is the right one: a server that refuses it is about to end.
             Err(Refusal::Protocol(ProtocolError::Unauthenticated))
@@ -152,6 +157,7 @@ impl Attempt<'_> {
             python: self.options.python.clone(),
             pid: u64::from(std::process::id()),
             message_bytes_max: self.options.message_bytes_max,
+            segments: segments::SUPPORTED,
         };
         socket.set_read_timeout(Some(SLICE)).map_err(|error| self.io(error))?;
         let mut outbox = Outbox::default();

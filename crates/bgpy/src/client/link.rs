@@ -16,6 +16,7 @@ use super::call::Call;
 use super::reading::Reading;
 use super::wait::Wait;
 use crate::error::{CallError, Lost};
+use crate::segments::Segments;
 use crate::sync::{lock, try_lock};
 use crate::{memory, platform};
 
@@ -35,6 +36,8 @@ pub struct Link {
     /// Microseconds from `opened` to the last use.
     used_us: AtomicU64,
     is_lost: AtomicBool,
+    /// On a Unix socket whose both ends can map them.
+    pub(super) segments: Option<Segments>,
     pub(super) state: Mutex<LinkState>,
     pub(super) answered: Condvar,
     /// Held by the caller that reads for all.
@@ -62,8 +65,16 @@ pub struct Response {
 }
 
 impl Link {
-    pub(super) fn new(socket: Socket, server: String, mut session: ClientSession) -> Self {
-        session.grow_with(memory::grow);
+    pub(super) fn new(
+        socket: Socket,
+        server: String,
+        mut session: ClientSession,
+        segments: Option<Segments>,
+    ) -> Self {
+        session.supply_with(match &segments {
+            Some(segments) => segments.supply(),
+            None => Box::new(memory::Own),
+        });
         let now = Instant::now();
         Self {
             socket,
@@ -73,6 +84,7 @@ impl Link {
             opened: now,
             used_us: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
+            segments,
             state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
             answered: Condvar::new(),
             reading: Mutex::new(Reading::new(now)),
@@ -209,12 +221,19 @@ impl Link {
         &self,
         kind: CallKind,
         want: Want,
-        payload: Payload,
+        mut payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<Call<'_>, CallError> {
         // Let go of here, with nothing locked, because its owner may have to wait for that.
         let _shared = payload.shared();
-        self.submit(wait, |session| session.call(kind, want, payload).map_err(CallError::Message))
+        let loans = self.segments.as_ref().map(|segments| segments.lend(&mut payload));
+        let call = self.submit(wait, |session| {
+            session.call(kind, want, payload).map_err(CallError::Message)
+        })?;
+        if let Some(loans) = loans {
+            loans.sent();
+        }
+        Ok(call)
     }
 
     fn submit(

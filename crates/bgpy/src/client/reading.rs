@@ -13,6 +13,7 @@ use super::wait::{SLICE, Wait};
 use super::writing::is_pause;
 use crate::error::Lost;
 use crate::platform;
+use crate::segments::Segments;
 use crate::spin::Spin;
 use crate::sync::{lock, try_lock};
 
@@ -49,9 +50,13 @@ impl Reading {
     }
 
     /// Looks for bytes for a moment.
-    fn look(&mut self, socket: &Socket) -> Option<io::Result<usize>> {
+    fn look(&mut self, socket: &Socket, segments: Option<&Segments>) -> Option<io::Result<usize>> {
         let Self { buffer, spin, .. } = self;
-        spin.look(|| match platform::recv_now(socket, buffer) {
+        let mut recv = || match segments {
+            Some(segments) => segments.recv(socket, buffer, true).map(|(bytes, _)| bytes),
+            None => platform::recv_now(socket, buffer),
+        };
+        spin.look(|| match recv() {
             Err(error) if is_pause(error.kind()) => None,
             outcome => Some(outcome),
         })
@@ -121,7 +126,7 @@ impl Link {
             return Ok(());
         }
         if placed.is_none()
-            && let Some(outcome) = reading.look(&self.socket)
+            && let Some(outcome) = reading.look(&self.socket, self.segments.as_ref())
         {
             return self.digest(reading, outcome).map(drop).map_err(WaitEnd::Lost);
         }
@@ -148,7 +153,12 @@ impl Link {
         if reading.buffer.is_empty() {
             reading.buffer = vec![0; READ_BYTES];
         }
-        let outcome = (&self.socket).read(&mut reading.buffer);
+        let outcome = match &self.segments {
+            Some(segments) => {
+                segments.recv(&self.socket, &mut reading.buffer, false).map(|(bytes, _)| bytes)
+            }
+            None => (&self.socket).read(&mut reading.buffer),
+        };
         self.digest(reading, outcome)
     }
 

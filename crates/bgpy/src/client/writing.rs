@@ -65,7 +65,10 @@ impl Link {
     pub(super) fn send(&self, outbox: &mut Outbox) -> Result<(), io::ErrorKind> {
         let end = outbox.len().saturating_sub(WRITE_TURN_BYTES);
         while outbox.len() > end {
-            let sent = if outbox.is_single() {
+            let offer = self.segments.as_ref().zip(outbox.attached());
+            let sent = if let Some((segments, segment)) = offer {
+                segments.send_offer(&self.socket, outbox.front(), segment)
+            } else if outbox.is_single() {
                 platform::send_now(&self.socket, outbox.front())
             } else {
                 platform::send_slices_now(&self.socket, &outbox.slices())

@@ -11,3 +11,6 @@ pub(crate) use unix::*;
 mod other;
 #[cfg(not(unix))]
 pub(crate) use other::*;
+
+#[cfg(target_os = "linux")]
+pub(crate) mod segment;

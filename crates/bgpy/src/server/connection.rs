@@ -3,10 +3,11 @@
 use std::io::{self, Read, Write};
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
-use bgpy_proto::{Outbox, ProtocolError, ServerSession};
+use bgpy_proto::{Outbox, ProtocolError, ServerSession, limits};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
+use crate::segments::Segments;
 use crate::{memory, platform};
 
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
@@ -30,8 +31,12 @@ pub(super) struct Connection {
     stream: Stream,
     token: Token,
     stage: Stage,
+    /// On a Unix socket whose both ends can map them.
+    pub(super) segments: Option<Segments>,
     /// What a handshake has to send; a session has its own.
     outbox: Outbox,
+    /// Bytes of the largest message that has waited since nothing did.
+    largest: u64,
     /// Whether the poller tells when the socket can be written again.
     waits_to_write: bool,
     /// Whether the peer has closed its side. The poller tells that once, perhaps together with the
@@ -82,7 +87,9 @@ impl Connection {
             stream,
             token,
             stage: Stage::Handshake(Box::new(handshake)),
+            segments: None,
             outbox: Outbox::default(),
+            largest: 0,
             waits_to_write: false,
             ends: false,
             peer,
@@ -113,6 +120,17 @@ impl Connection {
         }
     }
 
+    /// Notes that a message is about to wait.
+    pub(super) fn expect_message(&mut self, bytes: u64) {
+        self.largest = self.largest.max(bytes);
+    }
+
+    /// Whether more waits than a peer that reads its answers leaves lying. A single message may be
+    /// of any size.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.backlog() as u64 > limits::OUTBOX_BYTES_MAX as u64 + self.largest
+    }
+
     /// Notes that the end of the stream lies behind what there is to read.
     pub(super) fn expect_end(&mut self) {
         self.ends = true;
@@ -129,10 +147,10 @@ impl Connection {
                 Err(error) => Err(Over::Io(error)),
             };
         }
-        let count = loop {
-            match self.stream.read(scratch) {
-                Ok(0) => return Err(Over::Closed),
-                Ok(count) => break count,
+        let (count, has_descriptor) = loop {
+            match self.receive(scratch) {
+                Ok((0, _)) => return Err(Over::Closed),
+                Ok(received) => break received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Progress::Nothing);
                 }
@@ -141,8 +159,19 @@ impl Connection {
             }
         };
         self.feed(&scratch[..count]).map_err(Over::Protocol)?;
-        let emptied = SHORT_READ_EMPTIES && count < scratch.len() && !self.ends;
+        // A read ends behind a descriptor, whatever follows.
+        let is_short = count < scratch.len() && !has_descriptor;
+        let emptied = SHORT_READ_EMPTIES && is_short && !self.ends;
         Ok(if emptied { Progress::Emptied } else { Progress::More })
+    }
+
+    /// Reads bytes, and whether a descriptor came along.
+    fn receive(&mut self, scratch: &mut [u8]) -> io::Result<(usize, bool)> {
+        match (&self.stream, &self.segments) {
+            #[cfg(unix)]
+            (Stream::Unix(stream), Some(segments)) => segments.recv(stream, scratch, true),
+            _ => Ok((self.stream.read(scratch)?, false)),
+        }
     }
 
     /// Reads the next bytes of a large message, if one is under way, to where they belong.
@@ -168,7 +197,13 @@ impl Connection {
                 self.stage = match handshake.feed(bytes, &mut self.outbox)? {
                     Step::More(handshake) => Stage::Handshake(Box::new(handshake)),
                     Step::Done(mut session) => {
-                        session.grow_with(memory::grow);
+                        if self.stream.is_unix() && session.client().segments {
+                            self.segments = Segments::new();
+                        }
+                        session.supply_with(match &self.segments {
+                            Some(segments) => segments.supply(),
+                            None => Box::new(memory::Own),
+                        });
                         Stage::Session(Box::new(session))
                     }
                 };
@@ -192,9 +227,13 @@ impl Connection {
                 _ => &mut self.outbox,
             };
             if outbox.is_empty() {
+                self.largest = 0;
                 break false;
             }
-            let sent = if outbox.is_single() {
+            let offer = self.segments.as_ref().zip(outbox.attached());
+            let sent = if let Some((segments, segment)) = offer {
+                self.stream.send_offer(outbox.front(), segment, segments)
+            } else if outbox.is_single() {
                 self.stream.write(outbox.front())
             } else {
                 self.stream.write_vectored(&outbox.slices())
@@ -230,6 +269,19 @@ impl Connection {
 }
 
 impl Stream {
+    pub(super) fn is_unix(&self) -> bool {
+        !matches!(self, Self::Tcp(_))
+    }
+
+    fn send_offer(&mut self, offer: &[u8], segment: u16, segments: &Segments) -> io::Result<usize> {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(stream) => segments.send_offer(stream, offer, segment),
+            // Nobody is offered anything on TCP.
+            Self::Tcp(stream) => stream.write(offer),
+        }
+    }
+
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(stream) => stream,

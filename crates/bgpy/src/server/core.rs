@@ -17,6 +17,7 @@ use super::handshakes::Handshakes;
 use super::listen::Listener;
 use crate::journal::Journal;
 use crate::platform;
+use crate::segments::Segments;
 
 /// Bytes that one connection may bring before the others get their turn.
 const READ_TURN_BYTES: usize = 256 << 10;
@@ -330,6 +331,12 @@ impl Core {
         session.is_some_and(|session| session.wants_response(id))
     }
 
+    /// The segments that a response may be put into, if it is awaited.
+    pub(super) fn segments(&mut self, connection: usize, id: u64) -> Option<Segments> {
+        let connection = self.connections.get_mut(&connection)?;
+        connection.session()?.wants_response(id).then(|| connection.segments.clone())?
+    }
+
     pub(super) fn respond(
         &mut self,
         connection: usize,
@@ -337,8 +344,12 @@ impl Core {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
+        let bytes = payload.bytes();
         let Some(session) = self.session(connection) else { return Ok(false) };
         let taken = session.respond(id, payload, error)?;
+        if let Some(connection) = self.connections.get_mut(&connection).filter(|_| taken) {
+            connection.expect_message(bytes);
+        }
         self.flush(connection);
         Ok(taken)
     }
@@ -372,7 +383,7 @@ impl Core {
 
     /// The session to answer through. A peer that does not read its answers loses it.
     fn session(&mut self, connection: usize) -> Option<&mut ServerSession> {
-        if self.connections.get(&connection)?.backlog() > limits::OUTBOX_BYTES_MAX {
+        if self.connections.get(&connection)?.is_stuck() {
             self.close(connection, "it does not read its answers");
         }
         self.connections.get_mut(&connection)?.session()
@@ -417,12 +428,6 @@ impl Core {
     /// Whether something still waits to be written.
     pub(super) fn has_backlog(&self) -> bool {
         self.connections.values().any(|connection| connection.backlog() > 0)
-    }
-}
-
-impl Stream {
-    fn is_unix(&self) -> bool {
-        !matches!(self, Self::Tcp(_))
     }
 }
 

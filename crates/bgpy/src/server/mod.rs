@@ -24,6 +24,7 @@ use crate::error::ServeError;
 use crate::journal::{Journal, Level};
 use crate::platform;
 use crate::registry::{Entry, Registry};
+use crate::segments;
 
 use self::core::CoreParts;
 use self::listen::Listener;
@@ -151,6 +152,7 @@ impl Server {
             python: options.python,
             pid: u64::from(std::process::id()),
             message_bytes_max: options.message_bytes_max,
+            segments: segments::SUPPORTED,
         };
         let socket = entry.socket.clone();
         let retire_from = options.registry.clone();

@@ -307,13 +307,23 @@ impl Shared {
         &self,
         connection: usize,
         id: u64,
-        payload: Payload,
+        mut payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
         // Let go of here, with nothing locked, because its owner may have to wait for that.
         let _shared = payload.shared();
+        // With nothing locked, too, because it takes a while for a large response.
+        let segments = if payload.buffers.is_empty() {
+            None
+        } else {
+            lock(&self.core).segments(connection, id)
+        };
+        let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut core = lock(&self.core);
         let taken = core.respond(connection, id, payload, error)?;
+        if let Some(loans) = loans.filter(|_| taken) {
+            loans.sent();
+        }
         if !taken {
             core.journal.debug(format_args!("a response to call {id} was dropped: not awaited"));
         }

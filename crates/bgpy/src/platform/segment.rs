@@ -1,0 +1,212 @@
+//! Memory that two processes have mapped, on Linux.
+//!
+//! A segment is a sealed `memfd`: nobody can make it smaller, so that no access to it can fail. Its
+//! first page holds its state, which both sides may change; the rest is data.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+
+/// Bytes before the data.
+const HEAD_BYTES: usize = 4096;
+
+/// The peer may fill it.
+const FREE: u32 = 0;
+/// The peer fills it, or its message lies in it.
+const TAKEN: u32 = 1;
+/// It is used no more.
+const GONE: u32 = 2;
+
+/// A segment as this process sees it.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    capacity: usize,
+}
+
+// SAFETY: the state is atomic, and the data is touched only by whoever has made it his by means of
+// the state.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Makes a segment for so many bytes of data, and the descriptor that opens it elsewhere.
+    pub(crate) fn create(number: u16, capacity: usize) -> Option<(Self, OwnedFd)> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let fd = rustix::fs::memfd_create("bgpy", flags).ok()?;
+        rustix::fs::ftruncate(&fd, (HEAD_BYTES + capacity) as u64).ok()?;
+        rustix::fs::fcntl_add_seals(&fd, seals()).ok()?;
+        let mapping = Self::map(&fd, capacity)?;
+        mapping.word(1).store(number.into(), Ordering::Relaxed);
+        Some((mapping, fd))
+    }
+
+    /// Opens a segment of the peer's; none for a descriptor that is something else.
+    pub(crate) fn open(fd: &OwnedFd) -> Option<Self> {
+        let sealed = rustix::fs::fcntl_get_seals(fd).ok()?;
+        let size = usize::try_from(rustix::fs::fstat(fd).ok()?.st_size).ok()?;
+        if !sealed.contains(seals()) {
+            return None;
+        }
+        Self::map(fd, size.checked_sub(HEAD_BYTES).filter(|capacity| *capacity > 0)?)
+    }
+
+    fn map(fd: impl AsFd, capacity: usize) -> Option<Self> {
+        let (access, length) = (ProtFlags::READ | ProtFlags::WRITE, HEAD_BYTES + capacity);
+        // SAFETY: a new mapping, at a place that the kernel chooses.
+        let start = unsafe {
+            rustix::mm::mmap(std::ptr::null_mut(), length, access, MapFlags::SHARED, fd, 0)
+        };
+        let mapping = Self { start: NonNull::new(start.ok()?.cast())?, capacity };
+        mapping.advise(Advice::LinuxHugepage);
+        Some(mapping)
+    }
+
+    /// Bytes of data that it has room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Where its data begins.
+    pub(crate) fn data(&self) -> *mut u8 {
+        // SAFETY: the mapping is longer than its head.
+        unsafe { self.start.as_ptr().add(HEAD_BYTES) }
+    }
+
+    fn state(&self) -> &AtomicU32 {
+        self.word(0)
+    }
+
+    /// Its number on the connection that it was made for.
+    pub(crate) fn number(&self) -> u32 {
+        self.word(1).load(Ordering::Relaxed)
+    }
+
+    /// A word of the head.
+    fn word(&self, index: usize) -> &AtomicU32 {
+        assert!(index < HEAD_BYTES / 4, "the head has so many words");
+        // SAFETY: it lies in the head, aligned, and the mapping lives as long as `self`.
+        unsafe { AtomicU32::from_ptr(self.start.as_ptr().cast::<u32>().add(index)) }
+    }
+
+    /// Makes it the caller's, when it is free.
+    pub(crate) fn take(&self) -> bool {
+        self.change(FREE, TAKEN)
+    }
+
+    /// Gives it back to be filled again, unless it is used no more.
+    pub(crate) fn release(&self) {
+        self.change(TAKEN, FREE);
+    }
+
+    /// Takes it out of use, when it is free; its memory goes back to the system.
+    pub(crate) fn retire(&self) -> bool {
+        let retired = self.change(FREE, GONE);
+        if retired {
+            self.advise(Advice::LinuxRemove);
+        }
+        retired
+    }
+
+    /// Says that it will not be free again.
+    pub(crate) fn keep(&self) {
+        self.state().store(GONE, Ordering::Release);
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.state().load(Ordering::Acquire) == TAKEN
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.state().load(Ordering::Acquire) == GONE
+    }
+
+    fn change(&self, from: u32, to: u32) -> bool {
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        self.state().compare_exchange(from, to, success, failure).is_ok()
+    }
+
+    /// Tells the system how the data is used.
+    fn advise(&self, advice: Advice) {
+        // SAFETY: the advices given here keep the mapping; the one that drops its data is given by
+        // whoever has just made it his. A kernel that cannot follow leaves everything as it is.
+        let _ = unsafe { rustix::mm::madvise(self.data().cast(), self.capacity, advice) };
+    }
+
+    /// Puts a copy that only this process and its forked children see, each its own, in the place
+    /// of the mapping. What is written from now on is seen by nobody else.
+    pub(crate) fn make_private(&self, fd: &OwnedFd) {
+        let (access, flags) =
+            (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED);
+        // SAFETY: it replaces this mapping by one of the same bytes, length and access.
+        let replaced = unsafe {
+            rustix::mm::mmap(self.start.as_ptr().cast(), self.length(), access, flags, fd, 0)
+        };
+        // Without memory for the tables of a mapping the fork that follows fails as well.
+        let _ = replaced;
+    }
+
+    fn length(&self) -> usize {
+        HEAD_BYTES + self.capacity
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: whoever uses the mapping holds it. Unmapping what was mapped cannot fail.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length()) };
+    }
+}
+
+/// What nobody may do to a segment.
+fn seals() -> SealFlags {
+    SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL
+}
+
+/// Writes without waiting what fits of some bytes, with a descriptor if there is one.
+pub(crate) fn send_now(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptor: Option<BorrowedFd<'_>>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = descriptor.as_slice();
+    if !descriptors.is_empty() {
+        // It has room for one.
+        control.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?)
+}
+
+/// Reads once, and takes the descriptors that come along.
+pub(crate) fn recv(
+    socket: impl AsFd,
+    bytes: &mut [u8],
+    now: bool,
+    mut arrived: impl FnMut(OwnedFd),
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut flags = RecvFlags::CMSG_CLOEXEC;
+    flags.set(RecvFlags::DONTWAIT, now);
+    let received =
+        rustix::net::recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, flags)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            descriptors.for_each(&mut arrived);
+        }
+    }
+    Ok(received.bytes)
+}
