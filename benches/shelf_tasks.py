@@ -1,0 +1,23 @@
+"""Tasks that work with objects as `ways.way.Shelf` does."""
+
+from bgpy.server import respond
+
+
+def init_task():
+    """Hold nothing."""
+    return {"held": None}
+
+
+def exec_task(client_socket, state, args):
+    """Tell the length of an object, keep it, or respond with the one that is kept."""
+    if args["work"] == "held":
+        respond(client_socket, state["held"])
+        return state
+    if args["work"] == "hold":
+        state["held"] = args["thing"]
+    respond(client_socket, len(args["thing"]))
+    return state
+
+
+def exit_task(client_socket, state, args):
+    """Do nothing."""
