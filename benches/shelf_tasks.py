@@ -9,12 +9,19 @@ def init_task():
 
 
 def exec_task(client_socket, state, args):
-    """Tell the length of an object, keep it, or respond with the one that is kept."""
-    if args["work"] == "held":
+    """Tell the length of an object, keep it, make one, or respond with the one that is kept."""
+    work = args["work"]
+    if work == "held":
         respond(client_socket, state["held"])
         return state
-    if args["work"] == "hold":
+    if work == "hold":
         state["held"] = args["thing"]
+    if work == "make":
+        import numpy as np
+
+        state["held"] = np.ones(args["thing"])
+        respond(client_socket, args["thing"])
+        return state
     respond(client_socket, len(args["thing"]))
     return state
 

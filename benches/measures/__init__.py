@@ -9,5 +9,8 @@ MEASURES = [
     "bulk",
     "large",
     "objects",
+    "sizes",
+    "peak",
+    "fairness",
     "idle_clients",
 ]

@@ -18,22 +18,20 @@ ITEMS, ITEM_BYTES = 12_500_000, 8
 BYTES = ITEMS * ITEM_BYTES
 MEMCPY_MAX = 1.4
 THROUGHPUT_MIN = 0.5
-WAYS = [
+OURS = [
     ways.MEMCPY,
     ways.ONE_WAY_UNIX,
     ways.ONE_WAY_TCP,
     ways.OBJECTS_SAME_HOST,
     ways.OBJECTS_ENCRYPTED,
-    *ways.OBJECT_PEERS,
 ]
-WAYS_FULL = [*WAYS, *ways.OBJECT_PEERS_TCP]
 WORK = {Act.ARGUMENT: "as an argument", Act.RESPONSE: "as a response"}
 
 
 def run(scale: Scale) -> Result:
-    """Measure all ways in both directions; peers by TCP, which are no faster, in the full run."""
+    """Measure all ways in both directions; the slow ones in the full run only."""
     result = Result()
-    names = WAYS if scale.quick else WAYS_FULL
+    names = [*OURS, *(ways.OBJECT_PEERS_FAST if scale.quick else ways.OBJECT_PEERS)]
     for act in WORK:
         rounds, calls = scale.pick(7, 2), scale.pick(3, 1)
         turns = Turns(array, 1, rounds, calls, scale.pick(1, 0), act=act)

@@ -14,7 +14,6 @@ from workspace import Placement
 from .turns import Outcome, Turns, take_turns
 
 PICKLE_MAX = 1.5
-PEERS = [*ways.OBJECT_PEERS, *ways.OBJECT_PEERS_TCP]
 OURS = [ways.PICKLE, ways.OBJECTS_SAME_HOST, ways.OBJECTS_ENCRYPTED]
 
 
@@ -63,9 +62,9 @@ KINDS = [
 
 
 def run(scale: Scale) -> Result:
-    """Measure all kinds; peers by TCP only in the full run."""
+    """Measure all kinds; the slow ways in the full run only."""
     result = Result()
-    names = [*OURS, *(ways.OBJECT_PEERS if scale.quick else PEERS)]
+    names = [*OURS, *(ways.OBJECT_PEERS_FAST if scale.quick else ways.OBJECT_PEERS)]
     for kind in KINDS:
         calls = scale.pick(kind.calls, max(1, kind.calls // 10))
         turns = Turns(
@@ -104,7 +103,7 @@ def goals(kind: Kind, outcomes: dict[str, Outcome]) -> list[Goal]:
         found.measured, found.met = f"{ratio:.2f} x", ratio <= PICKLE_MAX
         found.floor = f"pickle alone: {base.rounds.median / 1e6:.2f} ms"
     ahead = Goal(found.work, "ahead of every peer")
-    peers = [outcomes[name] for name in PEERS if name in outcomes]
+    peers = [outcome for name, outcome in outcomes.items() if name in ways.OBJECT_PEERS]
     peers = [peer for peer in peers if not peer.failure]
     if peers and not ours.failure:
         best = min(peers, key=lambda peer: peer.rounds.median)

@@ -48,13 +48,11 @@ OBJECTS_SAME_HOST = "ways.bgpy_calls:ObjectsSameHost"
 OBJECTS_ENCRYPTED = "ways.bgpy_calls:ObjectsEncrypted"
 
 # RPyC is not among them: it leaves objects where they are, and takes a second for 10 MB of bytes.
+OBJECT_PEERS_FAST = ["ways.managers:Unix", "ways.zeromq:PartsIpc"]
 OBJECT_PEERS = [
-    "ways.managers:Unix",
-    "ways.zeromq:PartsIpc",
+    *OBJECT_PEERS_FAST,
     "ways.pyro:Unix",
     "ways.grpc_calls:Unix",
-]
-OBJECT_PEERS_TCP = [
     "ways.managers:Tcp",
     "ways.zeromq:PartsTcp",
     "ways.pyro:Tcp",
