@@ -8,6 +8,7 @@ MEASURES = [
     "growth",
     "bulk",
     "large",
+    "ray",
     "objects",
     "sizes",
     "peak",

@@ -18,7 +18,7 @@ LIMIT_S = 300.0
 def run(scale: Scale) -> Result:
     """Measure all ways; bgpy 0.3.1, which takes minutes, only in the full run."""
     data = random.Random(1).randbytes(BYTES)
-    turns = Turns(data, 1, scale.pick(5, 2), scale.pick(5, 3), 1, LIMIT_S)
+    turns = Turns(data, 1, scale.pick(5, 2), scale.pick(5, 1), scale.pick(1, 0), LIMIT_S)
     place = scale.place(Placement.FREE)
     outcomes = take_turns(ways.BULK, turns, place)
     if not scale.quick:
