@@ -33,7 +33,7 @@ def run(scale: Scale) -> Result:
     result = Result()
     names = [*OURS, *(ways.OBJECT_PEERS_FAST if scale.quick else ways.OBJECT_PEERS)]
     for act in WORK:
-        rounds, calls = scale.pick(7, 2), scale.pick(3, 1)
+        rounds, calls = scale.pick(5, 2), scale.pick(2, 1)
         turns = Turns(array, 1, rounds, calls, scale.pick(1, 0), act=act)
         outcomes = take_turns(names, turns, scale.place(Placement.FREE))
         result.tables.append(table(turns, outcomes))

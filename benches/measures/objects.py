@@ -54,7 +54,7 @@ class Kind:
 
 
 KINDS = [
-    Kind("list of 1,000 arrays of 64 KiB", arrays, 3),
+    Kind("list of 1,000 arrays of 64 KiB", arrays, 2),
     Kind("pandas frame of 1 MB", frame, 100),
     Kind("dict of 100,000 small items", items, 10),
     Kind("str of 1 MB", text, 100),
@@ -68,7 +68,7 @@ def run(scale: Scale) -> Result:
     for kind in KINDS:
         calls = scale.pick(kind.calls, max(1, kind.calls // 10))
         turns = Turns(
-            kind.make, 1, scale.pick(7, 2), calls, scale.pick(-(-calls // 10), 1), act=Act.ARGUMENT
+            kind.make, 1, scale.pick(5, 2), calls, scale.pick(-(-calls // 10), 1), act=Act.ARGUMENT
         )
         outcomes = take_turns(names, turns, scale.place(Placement.FREE))
         result.tables.append(table(kind, turns, outcomes))
