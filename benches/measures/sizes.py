@@ -26,8 +26,8 @@ STRAIGHT_MAX = 2.0
 ROUND_BYTES, CALLS_MAX = 64 * MIB, 200
 # From this on the ways do not share the memory: one after the other instead of in turns.
 ALONE_FROM = GIB
-# The array, its message on both sides, the array that arrives, and what else there is.
-COPIES = 5
+# The array, its message on both sides, and the array that arrives.
+COPIES = 4
 
 Sizes = dict[int, dict[str, Outcome]]
 

@@ -124,7 +124,8 @@ class OneWay(Raw):
     """Large messages in one direction, each into the same memory."""
 
     def check(self, data: Any, act: Act = Act.ECHO) -> None:
-        self.memory = memoryview(bytearray(memoryview(data).nbytes))
+        if act is Act.RESPONSE:
+            self.memory = memoryview(bytearray(memoryview(data).nbytes))
         super().check(data, act)
 
     def send(self, thing: Any) -> int:
