@@ -7,7 +7,7 @@ RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.to
 SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*.py*' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-rust test-python lint lint-rust lint-python format bench fuzz clean
+.PHONY: help demo install test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,11 @@ format:  ## Format the sources of both languages
 bench: $(VENV)/.installed .bench/.ready  ## Measure against raw echoes and peers; writes docs/benchmarks.md
 	cargo bench -q -p bgpy --bench round_trip --no-run
 	.bench/venv/bin/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	test ! -e .bench/ray/.ready || .bench/ray/bin/python -m pip install -q --force-reinstall --no-deps dist/*.whl
 	.bench/venv/bin/python benches/run.py $(BENCH)
+
+bench-ray: .bench/ray/.ready  ## Measure large arrays beside Ray, which `make bench` then does too
+	$(MAKE) bench BENCH="--only ray $(BENCH)"
 
 fuzz:  ## Fuzz every decoder for a minute each (needs cargo-fuzz and a nightly toolchain)
 	for target in frame handshake payload session; do \
@@ -65,6 +69,11 @@ $(VENV)/.installed: $(VENV)/.ready $(SOURCES)
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
 	$(BIN)/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+.bench/ray/.ready: benches/requirements-ray.txt
+	$(PYTHON) -m venv .bench/ray
+	.bench/ray/bin/python -m pip install -q -r benches/requirements-ray.txt
 	touch $@
 
 .bench/.ready: benches/requirements.txt benches/requirements-old.txt

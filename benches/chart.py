@@ -1,7 +1,8 @@
-"""The chart of the small calls."""
+"""The charts of the small calls, and of arrays of all sizes."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,7 +11,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from workspace import Placement
 
@@ -72,6 +73,64 @@ def draw(medians_us: dict[str, dict[str, float]], path: Path) -> None:
             axes.legend(handles, labels, frameon=False, loc="upper right", fontsize=9)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=120)
         plt.close(figure)
+
+
+def draw_sizes(medians_us: dict[str, dict[int, float]], path: Path) -> None:
+    """Draw a line for each way over the bytes that it sent, both on scales of powers.
+
+    Parameters
+    ----------
+    medians_us : dict
+        Microseconds by the title of the way and by the bytes sent.
+    path : Path
+        Where the chart goes.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(8.6, 4.6), layout="constrained")
+        for style, (name, line) in zip(["--", ":", "-"], medians_us.items(), strict=False):
+            ours = color(name) == OURS
+            sizes, times = list(line), list(line.values())
+            axes.plot(
+                sizes,
+                times,
+                "-" if ours else style,
+                marker="o",
+                markersize=4,
+                color=OURS if ours else RAW,
+                linewidth=2 if ours else 1.3,
+                label=name,
+            )
+        axes.set_xscale("log", base=4)
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _at: size_label(size)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda time, _at: time_label(time)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(sorted({size for line in medians_us.values() for size in line}))
+        axes.grid(color=OTHERS, linewidth=0.4)
+        axes.tick_params(left=False, bottom=False, labelcolor=INK)
+        axes.spines[:].set_visible(False)
+        axes.legend(frameon=False, loc="upper left")
+        figure.suptitle(
+            "A NumPy array to another Python process, median, logarithmic scales",
+            x=0.01,
+            ha="left",
+            fontsize=11,
+        )
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=120)
+        plt.close(figure)
+
+
+def size_label(size: float) -> str:
+    """Return a size with its unit."""
+    power = min(int(math.log2(size)) // 10, 3)
+    return f"{size / (1 << 10 * power):.0f} {['B', 'KiB', 'MiB', 'GiB'][power]}"
+
+
+def time_label(time_us: float) -> str:
+    """Return a power of ten with its unit."""
+    power = min(math.floor(math.log10(time_us) + 1e-9) // 3, 2) if time_us >= 1 else 0
+    return f"{time_us / 1000**power:g} {['µs', 'ms', 's'][power]}"
 
 
 def color(name: str) -> str:

@@ -17,6 +17,7 @@ from workspace import OLD_PYTHON
 
 LOAD = "load before the run"
 PEERS = ["Pyro5", "rpyc", "pyzmq", "grpcio"]
+DATA = ["numpy", "pandas"]
 
 
 def facts() -> list[tuple[str, str]]:
@@ -31,6 +32,7 @@ def facts() -> list[tuple[str, str]]:
         ("Rust", first_line(["rustc", "--version"])),
         ("bgpy", bgpy.__version__),
         ("peers", f"{peers}, bgpy {old_version()}"),
+        ("data", ", ".join(f"{name} {version(name)}" for name in DATA)),
         ("date", datetime.datetime.now(datetime.UTC).date().isoformat()),
         (LOAD, f"{os.getloadavg()[0]:.2f}"),
     ]

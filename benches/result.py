@@ -1,4 +1,4 @@
-"""What measures come back with: tables of cells, goals, and the medians for the chart."""
+"""What measures come back with: tables of cells, goals, and the medians for the charts."""
 
 from __future__ import annotations
 
@@ -70,6 +70,8 @@ class Result:
     goals: list[Goal] = field(default_factory=list)
     # Microseconds of a small call by placement and by the title of its way, for the chart.
     medians_us: dict[str, dict[str, float]] = field(default_factory=dict)
+    # Microseconds by the title of the way and by the bytes sent, for the other chart.
+    sizes_us: dict[str, dict[int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

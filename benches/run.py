@@ -1,6 +1,6 @@
 """Measures bgpy beside its peers: ``python benches/run.py [--quick] [--only NAME] [--pin WHERE]``.
 
-A full run writes docs/benchmarks.md and docs/benchmarks.svg; the others print only.
+A full run writes docs/benchmarks.md and its charts; the others print only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few rounds, less than 90 seconds")
+    parser.add_argument("--quick", action="store_true", help="few rounds, about two minutes")
     parser.add_argument(
         "--only", action="append", choices=MEASURES, metavar="NAME", help=", ".join(MEASURES)
     )
@@ -74,7 +74,7 @@ def run_measure(name: str, scale: Scale) -> Result:
 def write(
     results: list[Result], facts: list[tuple[str, str]], scale: Scale, directory: Path
 ) -> None:
-    """Write the page and its chart."""
+    """Write the page and its charts."""
     import chart
 
     directory.mkdir(exist_ok=True)
@@ -83,6 +83,8 @@ def write(
     for result in results:
         if result.medians_us:
             chart.draw(result.medians_us, directory / "benchmarks.svg")
+        if result.sizes_us:
+            chart.draw_sizes(result.sizes_us, directory / "benchmarks-sizes.svg")
 
 
 if __name__ == "__main__":

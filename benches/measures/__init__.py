@@ -1,3 +1,17 @@
 """What is measured, in the order of the report. Each is a module with ``run(scale) -> Result``."""
 
-MEASURES = ["small", "rust", "start", "memory", "growth", "bulk", "idle_clients"]
+MEASURES = [
+    "small",
+    "rust",
+    "start",
+    "memory",
+    "growth",
+    "bulk",
+    "large",
+    "ray",
+    "objects",
+    "sizes",
+    "peak",
+    "fairness",
+    "idle_clients",
+]

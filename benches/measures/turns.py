@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from result import Rounds, told
 from ways import load
-from ways.way import Way
+from ways.way import Act, Way
 from workspace import Placement, Workspace, apart, deadline
 
 
@@ -18,8 +19,8 @@ class Turns:
 
     Attributes
     ----------
-    data : bytes
-        What each call sends.
+    data : bytes or callable
+        What each call sends, or what makes it in the process that calls.
     laps : int
         How often everything starts anew, callers and servers: where its memory happens to lie
         makes a process faster or slower for all its life.
@@ -29,14 +30,17 @@ class Turns:
         Calls before those of a round, which do not count.
     limit_s : float
         Longest time of a round of one way.
+    act : Act
+        What is done with the data.
     """
 
-    data: bytes
+    data: bytes | Callable[[], Any]
     laps: int
     rounds: int
     calls: int
     warm_up: int
     limit_s: float = 60.0
+    act: Act = Act.ECHO
 
     def __str__(self) -> str:
         starts = f"{self.laps} starts of all processes, each with " if self.laps > 1 else ""
@@ -56,6 +60,12 @@ class Outcome:
         self.rounds.medians += later.rounds.medians
         self.failure = self.failure or later.failure
 
+    def ratio(self, base: Outcome) -> float | None:
+        """Return how many times as long as another it takes, if both were measured."""
+        if self.failure or base.failure:
+            return None
+        return self.rounds.median / base.rounds.median
+
 
 def take_turns(names: list[str], turns: Turns, placement: Placement) -> dict[str, Outcome]:
     """Measure ways beside each other, each lap in a new process."""
@@ -69,6 +79,7 @@ def take_turns(names: list[str], turns: Turns, placement: Placement) -> dict[str
 def lap(names: list[str], turns: Turns, placement: Placement) -> dict[str, Outcome]:
     """Start all ways and measure them in turns; one that fails is left out from there on."""
     outcomes = {name: Outcome(name) for name in names}
+    data = turns.data() if callable(turns.data) else turns.data
     ways: dict[str, Way] = {}
     with Workspace(placement) as workspace:
         for name, outcome in outcomes.items():
@@ -77,24 +88,24 @@ def lap(names: list[str], turns: Turns, placement: Placement) -> dict[str, Outco
                 outcome.title = kind.title
                 way = kind(workspace)
                 way.open()
-                way.check(turns.data)
+                way.check(data, turns.act)
                 ways[name] = way
         for number in range(turns.rounds):
             for name, way in ways.items():
                 if not outcomes[name].failure and number < (way.rounds_max or turns.rounds):
                     with failing(outcomes[name], turns.limit_s):
-                        take_turn(way, turns, outcomes[name].rounds)
+                        take_turn(way, turns, data, outcomes[name].rounds)
         for name, way in ways.items():
             with failing(outcomes[name], turns.limit_s):
                 way.close()
     return outcomes
 
 
-def take_turn(way: Way, turns: Turns, rounds: Rounds) -> None:
+def take_turn(way: Way, turns: Turns, data: Any, rounds: Rounds) -> None:
     """Measure one way for one round."""
     if way.calls_max is None:
-        way.times(turns.data, turns.warm_up)
-    rounds.add(way.times(turns.data, min(turns.calls, way.calls_max or turns.calls)))
+        way.times(data, turns.warm_up, turns.act)
+    rounds.add(way.times(data, min(turns.calls, way.calls_max or turns.calls), turns.act))
 
 
 @contextmanager

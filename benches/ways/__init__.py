@@ -40,6 +40,26 @@ BULK = [
 ]
 
 
+MEMCPY = "ways.raw:Memcpy"
+PICKLE = "ways.raw:Pickle"
+ONE_WAY_TCP = "ways.raw:OneWayTcp"
+ONE_WAY_UNIX = "ways.raw:OneWayUnix"
+OBJECTS_SAME_HOST = "ways.bgpy_calls:ObjectsSameHost"
+OBJECTS_ENCRYPTED = "ways.bgpy_calls:ObjectsEncrypted"
+
+# RPyC is not among them: it leaves objects where they are, and takes a second for 10 MB of bytes.
+OBJECT_PEERS_FAST = ["ways.managers:Unix", "ways.zeromq:PartsIpc"]
+OBJECT_PEERS = [
+    *OBJECT_PEERS_FAST,
+    "ways.pyro:Unix",
+    "ways.grpc_calls:Unix",
+    "ways.managers:Tcp",
+    "ways.zeromq:PartsTcp",
+    "ways.pyro:Tcp",
+    "ways.grpc_calls:Tcp",
+]
+
+
 def load(name: str) -> type[Way]:
     """Import the class of a way."""
     module, _, attribute = name.partition(":")

@@ -1,9 +1,12 @@
-"""bgpy: ``Client.call`` of a dict with the bytes, to a task that responds with that dict."""
+"""bgpy: ``Client.call`` of a dict, to a task that responds with that dict or works with objects."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import bgpy
 import bgpy_server
+import shelf_tasks
 from echo_tasks import exec_task, exit_task, init_task, init_task_large
 
 from .way import Way
@@ -39,6 +42,19 @@ class Encrypted(SameHost):
 
     def connected(self) -> bgpy.Client:
         return bgpy_server.by_tcp(self.workspace, self.server)
+
+
+class ObjectsSameHost(SameHost):
+    """Objects, as a script on the server's machine sends them."""
+
+    tasks = shelf_tasks.init_task, shelf_tasks.exec_task, shelf_tasks.exit_task
+
+    def ask(self, work: str, thing: Any = None) -> Any:
+        return self.client.call({"work": work, "thing": thing})
+
+
+class ObjectsEncrypted(ObjectsSameHost, Encrypted):
+    """Objects, as a script on another machine sends them."""
 
 
 class LargeState(SameHost):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 
-from .way import Served
+from .way import Served, Shelf
 
-SERVICE, METHOD = "Echo", "echo"
+SERVICE = "Echo"
+dumps = partial(pickle.dumps, protocol=5)
 # Without them it refuses more than 4 MiB.
 OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
@@ -22,10 +25,16 @@ class Tcp(Served):
 
     def connect(self) -> None:
         self.channel = grpc.insecure_channel(self.address, OPTIONS)
-        self.echo = self.channel.unary_unary(f"/{SERVICE}/{METHOD}", pickle.dumps, pickle.loads)
+        self.echo, self.asked = (
+            self.channel.unary_unary(f"/{SERVICE}/{name}", dumps, pickle.loads)
+            for name in ("echo", "ask")
+        )
 
     def call(self, data: bytes) -> bytes:
         return self.echo(data)
+
+    def ask(self, work: str, thing: Any = None) -> Any:
+        return self.asked((work, thing))
 
     def close(self) -> None:
         self.channel.close()
@@ -33,10 +42,16 @@ class Tcp(Served):
     @classmethod
     def serve(cls, directory: Path) -> None:
         server = grpc.server(ThreadPoolExecutor(), options=OPTIONS)
-        method = grpc.unary_unary_rpc_method_handler(
-            lambda data, _context: data, pickle.loads, pickle.dumps
-        )
-        handler = grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})
+        shelf = Shelf()
+        methods = {
+            "echo": lambda data, _context: data,
+            "ask": lambda request, _context: shelf.ask(*request),
+        }
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(method, pickle.loads, dumps)
+            for name, method in methods.items()
+        }
+        handler = grpc.method_handlers_generic_handler(SERVICE, handlers)
         server.add_generic_rpc_handlers((handler,))
         bound, address = cls.bound(directory)
         port = server.add_insecure_port(bound)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from multiprocessing.managers import BaseManager
 from pathlib import Path
+from typing import Any
 
-from .way import Served
+from .way import Served, Shelf
 
 KEY = b"a key that only guards this benchmark"
 
 
-class Echo:
+class Echo(Shelf):
     """The object behind the proxy."""
 
     def echo(self, data: bytes) -> bytes:
@@ -37,6 +38,9 @@ class Unix(Served):
 
     def call(self, data: bytes) -> bytes:
         return self.proxy.echo(data)
+
+    def ask(self, work: str, thing: Any = None) -> Any:
+        return self.proxy.ask(work, thing)
 
     @classmethod
     def serve(cls, directory: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from typing import Any
 
 from workspace import BENCHES, OLD_PYTHON, Workspace
 
-from .way import Way
+from .way import Act, Way
 
 
 class Old(Way):
@@ -27,13 +28,13 @@ class Old(Way):
         self.client.ask(f"call {len(data)}")
         return data
 
-    def times(self, data: bytes, count: int) -> list[int]:
+    def times(self, data: Any, count: int, _act: Act = Act.ECHO) -> list[int]:
         return [self.client.ask(f"call {len(data)}") for _ in range(count)]
 
     def close(self) -> None:
         self.client.ask("terminate")
 
-    def check(self, data: bytes) -> None:
+    def check(self, data: Any, _act: Act = Act.ECHO) -> None:
         """Leave it to the client, which checks every answer."""
 
 

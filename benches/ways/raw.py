@@ -1,15 +1,21 @@
-"""What the system itself costs: echoes on bare sockets in Python, and copies in memory."""
+"""What the system itself costs: bare sockets in Python, and copies in memory."""
 
 from __future__ import annotations
 
+import pickle
 import socket
+import struct
 from abc import abstractmethod
 from pathlib import Path
+from typing import Any
 
-from .way import Served, Way
+from .way import Act, Served, Shelf, Way
 
 READ_BYTES = 4096
 SIZE_BYTES = 8
+# Of what is asked for: whether it is to be sent back, and the length of what follows.
+HEAD = struct.Struct("<?Q")
+DONE = b"."
 
 
 class Raw(Served):
@@ -88,10 +94,10 @@ class Unix(Raw):
 class Bulk(Raw):
     """Large messages: their size once, then one after the other, each into the same memory."""
 
-    def check(self, data: bytes) -> None:
+    def check(self, data: Any, act: Act = Act.ECHO) -> None:
         self.socket.sendall(len(data).to_bytes(SIZE_BYTES))
         self.memory = memoryview(bytearray(len(data)))
-        super().check(data)
+        super().check(data, act)
 
     def call(self, data: bytes) -> memoryview:
         self.socket.sendall(data)
@@ -114,6 +120,55 @@ class BulkUnix(Bulk, Unix):
     """Large messages over a Unix socket."""
 
 
+class OneWay(Raw):
+    """Large messages in one direction, each into the same memory."""
+
+    def check(self, data: Any, act: Act = Act.ECHO) -> None:
+        if act is Act.RESPONSE:
+            self.memory = memoryview(bytearray(memoryview(data).nbytes))
+        super().check(data, act)
+
+    def send(self, thing: Any) -> int:
+        data = memoryview(thing).cast("B")
+        self.socket.sendall(HEAD.pack(False, len(data)))
+        self.socket.sendall(data)
+        return len(thing) if self.socket.recv(len(DONE)) == DONE else 0
+
+    def hold(self, thing: Any) -> None:
+        """Leave it where it was received."""
+        self.send(thing)
+
+    def fetch(self, _like: Any) -> memoryview:
+        self.socket.sendall(HEAD.pack(True, 0))
+        receive(self.socket, self.memory)
+        return self.memory
+
+    @staticmethod
+    def echo(connection: socket.socket) -> None:
+        memory = memoryview(bytearray())
+        while head := connection.recv(HEAD.size, socket.MSG_WAITALL):
+            back, size = HEAD.unpack(head)
+            if back:
+                connection.sendall(memory)
+                continue
+            if size != len(memory):
+                memory = memoryview(bytearray(size))
+            receive(connection, memory)
+            connection.sendall(DONE)
+
+
+class OneWayTcp(OneWay, Tcp):
+    """Large messages in one direction over TCP."""
+
+    title = "raw Python TCP, warm buffer"
+
+
+class OneWayUnix(OneWay, Unix):
+    """Large messages in one direction over a Unix socket."""
+
+    title = "raw Python Unix, warm buffer"
+
+
 class Copies(Way):
     """No other process at all: the bytes are copied once for each direction."""
 
@@ -124,6 +179,47 @@ class Copies(Way):
 
     def call(self, data: bytes) -> bytes:
         return bytes(bytearray(data))
+
+
+class Memcpy(Way):
+    """No other process at all: one copy into memory that was written to before."""
+
+    title = "one memcpy, warm buffer"
+
+    def open(self) -> None:
+        self.memory = memoryview(bytearray())
+
+    def call(self, data: Any) -> memoryview:
+        data = memoryview(data).cast("B")
+        if len(self.memory) != len(data):
+            self.memory = memoryview(bytearray(len(data)))
+        self.memory[:] = data
+        return self.memory
+
+    def send(self, thing: Any) -> int:
+        self.call(thing)
+        return len(thing)
+
+    def hold(self, thing: Any) -> None:
+        self.call(thing)
+
+    def fetch(self, like: Any) -> memoryview:
+        return self.call(like)
+
+
+class Pickle(Way):
+    """No other process at all: an object to bytes and back."""
+
+    title = "pickle alone, one process"
+
+    def open(self) -> None:
+        self.shelf = Shelf()
+
+    def call(self, data: bytes) -> bytes:
+        return pickle.loads(pickle.dumps(data, 5))
+
+    def ask(self, work: str, thing: Any = None) -> Any:
+        return self.shelf.ask(*pickle.loads(pickle.dumps((work, thing), 5)))
 
 
 def receive(connection: socket.socket, memory: memoryview) -> bool:

@@ -1,0 +1,116 @@
+"""An array of 100 MB by bgpy and by Ray, beside one memcpy, in a network of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+
+import ways
+from result import MISSING, Goal, Result, Rounds, Scale, Table
+from ways.way import Act
+from workspace import BENCHES, ROOT, Placement
+
+from .large import BYTES, WORK
+from .turns import Outcome
+
+PYTHON = ROOT / ".bench" / "ray" / "bin" / "python"
+ACTOR, PUT = "ways.ray_calls:Actor", "ways.ray_calls:Put"
+WAYS = {
+    Act.ARGUMENT: [ways.MEMCPY, ways.OBJECTS_SAME_HOST, ACTOR, PUT],
+    Act.RESPONSE: [ways.MEMCPY, ways.OBJECTS_SAME_HOST, ACTOR],
+}
+# Of processes, which end with the first one, and of networks, with nothing but loopback.
+NAMESPACES = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+LIMIT_S = 240
+
+
+def run(scale: Scale) -> Result:
+    """Measure both directions; without Ray, say so."""
+    result = Result()
+    try:
+        outcomes = measured(scale)
+    except (OSError, RuntimeError) as error:
+        outcomes = {}
+        table = head(WORK[Act.ARGUMENT])
+        table.fail("Ray", error)
+        result.tables.append(table)
+    else:
+        result.tables += [filled(act, outcomes[act]) for act in WAYS]
+    result.goals += [goal(act, outcomes.get(act, {})) for act in WAYS]
+    return result
+
+
+def measured(scale: Scale) -> dict[Act, dict[str, Outcome]]:
+    """Have everything measured where there is no other network than loopback."""
+    if not PYTHON.exists():
+        raise FileNotFoundError("no interpreter has Ray; `make bench-ray` makes it")
+    root = [] if os.geteuid() == 0 else ["--map-root-user"]
+    rounds, calls, place = scale.pick(7, 2), scale.pick(3, 1), scale.place(Placement.FREE)
+    program = [PYTHON, BENCHES / "ray_run.py", str(rounds), str(calls), place]
+    # A short name, because Ray's sockets lie far below it.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
+        try:
+            run = subprocess.run(
+                [*NAMESPACES, *root, *program],
+                env={**os.environ, "PYTHONPATH": str(BENCHES), "TMPDIR": directory},
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"not done within {LIMIT_S} s") from None
+    lines = run.stdout.strip().splitlines()
+    if run.returncode or not lines:
+        raise RuntimeError((run.stderr.strip().splitlines() or ["it failed without a word"])[-1])
+    return {
+        Act(act): {
+            name: Outcome(one["title"], Rounds(one["rounds"]["medians"]), one["failure"])
+            for name, one in outcomes.items()
+        }
+        for act, outcomes in json.loads(lines[-1]).items()
+    }
+
+
+def head(direction: str) -> Table:
+    """Return the table of a direction without its rows."""
+    return Table(
+        f"NumPy array of 100 MB {direction}, beside Ray",
+        ["way of calling", "median, ms", "rounds, ms", "GB/s", "x memcpy"],
+        "As above, in a namespace that has no other network than loopback, with Ray's head, an "
+        "object store of 2 GB and an actor for each way. Nobody looks at the numbers, and Ray has "
+        "them in memory that both processes share.",
+    )
+
+
+def filled(act: Act, outcomes: dict[str, Outcome]) -> Table:
+    """Return the table of a direction."""
+    table = head(WORK[act])
+    for outcome in outcomes.values():
+        if outcome.failure:
+            table.fail(outcome.title, outcome.failure)
+            continue
+        median, ratio = outcome.rounds.median, outcome.ratio(outcomes[ways.MEMCPY])
+        table.add(
+            outcome.title,
+            f"{median / 1e6:,.1f}",
+            outcome.rounds.spread(1e6, 1),
+            f"{BYTES / median:.2f}",
+            f"{ratio:,.2f}" if ratio else MISSING,
+        )
+    return table
+
+
+def goal(act: Act, outcomes: dict[str, Outcome]) -> Goal:
+    """Return whether bgpy is ahead of Ray's faster way."""
+    goal = Goal(f"array of 100 MB {WORK[act]}, same host", "ahead of Ray")
+    found = {name: outcome for name, outcome in outcomes.items() if not outcome.failure}
+    rays = [found[name] for name in (ACTOR, PUT) if name in found]
+    if rays and ways.OBJECTS_SAME_HOST in found:
+        best = min(rays, key=lambda ray: ray.rounds.median)
+        ratio = found[ways.OBJECTS_SAME_HOST].ratio(best)
+        goal.measured, goal.met = f"{ratio:.2f} x {best.title}", ratio < 1
+        if least := best.ratio(outcomes[ways.MEMCPY]):
+            goal.floor = f"{best.title}: {least:.2f} x one memcpy"
+    return goal
