@@ -138,7 +138,7 @@ def test_a_view_of_what_arrived_can_be_sent_on(connect):
 
 
 def test_a_forked_process_has_a_copy_of_its_own(connect):
-    """Neither side of the fork sees what the other writes, nor what comes into the segment later."""
+    """Neither side of the fork sees what the other writes, nor what comes later."""
 
     def fork(client_socket, state, args):
         if isinstance(args, str):

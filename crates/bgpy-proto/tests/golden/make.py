@@ -28,7 +28,7 @@ def preamble(suite, version=1):
 
 
 def frame(kind, call, flags=0, seq=0, data=b"", buffers=()):
-    """A buffer is bytes, or the segment that it lies in and its length."""
+    """Encode a frame; a buffer is bytes, or the segment that it lies in and its length."""
     head = struct.pack("<BBHIQQ", kind, flags, len(buffers), seq, call, len(data))
     table = b"".join(struct.pack("<Q", entry(buffer)) for buffer in buffers)
     return head + table + data + b"".join(b for b in buffers if isinstance(b, bytes))

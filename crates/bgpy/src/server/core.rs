@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::ServerHandshake;
-use bgpy_proto::{Failure, Payload, ProtocolError, Psk, ServerHello, ServerSession, limits};
+use bgpy_proto::{Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry, Token, Waker};
 
@@ -17,7 +17,6 @@ use super::handshakes::Handshakes;
 use super::listen::Listener;
 use crate::journal::Journal;
 use crate::platform;
-use crate::segments::Segments;
 
 /// Bytes that one connection may bring before the others get their turn.
 const READ_TURN_BYTES: usize = 256 << 10;
@@ -59,7 +58,7 @@ pub(super) struct Core {
     /// Listeners that may have connections to accept.
     acceptable: VecDeque<usize>,
     accept_again: Option<Instant>,
-    connections: HashMap<usize, Connection, ByToken>,
+    pub(super) connections: HashMap<usize, Connection, ByToken>,
     next_connection: usize,
     handshakes: Handshakes,
     /// Connections that may have bytes to read.
@@ -279,7 +278,7 @@ impl Core {
     }
 
     /// Writes what waits for a connection.
-    fn flush(&mut self, token: usize) {
+    pub(super) fn flush(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
         let paused = connection.backlog() > limits::OUTBOX_PAUSE_BYTES;
         let more = match connection.flush(&self.registry) {
@@ -300,7 +299,7 @@ impl Core {
         }
     }
 
-    fn close(&mut self, token: usize, why: &str) {
+    pub(super) fn close(&mut self, token: usize, why: &str) {
         let Some(mut connection) = self.connections.remove(&token) else { return };
         connection.deregister(&self.registry);
         if connection.is_session() {
@@ -324,79 +323,6 @@ impl Core {
         for (connection, id) in calls {
             self.with_session(connection, |session| session.ack(id));
         }
-    }
-
-    pub(super) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
-        let session = self.connections.get_mut(&connection).and_then(Connection::session);
-        session.is_some_and(|session| session.wants_response(id))
-    }
-
-    /// The segments that a response may be put into, if it is awaited.
-    pub(super) fn segments(&mut self, connection: usize, id: u64) -> Option<Segments> {
-        let connection = self.connections.get_mut(&connection)?;
-        connection.session()?.wants_response(id).then(|| connection.segments.clone())?
-    }
-
-    pub(super) fn respond(
-        &mut self,
-        connection: usize,
-        id: u64,
-        payload: Payload,
-        error: bool,
-    ) -> Result<bool, ProtocolError> {
-        let bytes = payload.bytes();
-        let Some(session) = self.session(connection) else { return Ok(false) };
-        let taken = session.respond(id, payload, error)?;
-        if let Some(connection) = self.connections.get_mut(&connection).filter(|_| taken) {
-            connection.expect_message(bytes);
-        }
-        self.flush(connection);
-        Ok(taken)
-    }
-
-    /// Copies a piece of a response that its task may change, and writes what the client has taken
-    /// room for; `false` when nothing of it is left to copy.
-    pub(super) fn own_some(&mut self, connection: usize) -> bool {
-        let owned = self.connections.get_mut(&connection).is_some_and(Connection::own_some);
-        if owned {
-            self.flush(connection);
-        }
-        owned
-    }
-
-    /// Tells the caller how its call ended; `false` when nobody listens.
-    pub(super) fn conclude(
-        &mut self,
-        connection: usize,
-        id: u64,
-        outcome: &Result<bool, Failure>,
-    ) -> bool {
-        let told = self.with_session(connection, |session| match outcome {
-            Ok(already) => {
-                session.end(id, *already);
-                true
-            }
-            Err(failure) => session.fail(id, failure),
-        });
-        told.unwrap_or(false)
-    }
-
-    /// The session to answer through. A peer that does not read its answers loses it.
-    fn session(&mut self, connection: usize) -> Option<&mut ServerSession> {
-        if self.connections.get(&connection)?.is_stuck() {
-            self.close(connection, "it does not read its answers");
-        }
-        self.connections.get_mut(&connection)?.session()
-    }
-
-    fn with_session<T>(
-        &mut self,
-        connection: usize,
-        act: impl FnOnce(&mut ServerSession) -> T,
-    ) -> Option<T> {
-        let result = act(self.session(connection)?);
-        self.flush(connection);
-        Some(result)
     }
 
     /// Takes no more calls and answers those that wait.

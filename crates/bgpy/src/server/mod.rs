@@ -1,5 +1,6 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
+mod answers;
 mod calls;
 mod connection;
 mod core;

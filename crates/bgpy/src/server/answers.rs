@@ -1,0 +1,82 @@
+//! What a server's calls send to their callers.
+
+use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
+
+use super::connection::Connection;
+use super::core::Core;
+use crate::segments::Segments;
+
+impl Core {
+    pub(super) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
+        let session = self.connections.get_mut(&connection).and_then(Connection::session);
+        session.is_some_and(|session| session.wants_response(id))
+    }
+
+    /// The segments that a response may be put into, if it is awaited.
+    pub(super) fn segments(&mut self, connection: usize, id: u64) -> Option<Segments> {
+        let connection = self.connections.get_mut(&connection)?;
+        connection.session()?.wants_response(id).then(|| connection.segments.clone())?
+    }
+
+    pub(super) fn respond(
+        &mut self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+        error: bool,
+    ) -> Result<bool, ProtocolError> {
+        let bytes = payload.bytes();
+        let Some(session) = self.session(connection) else { return Ok(false) };
+        let taken = session.respond(id, payload, error)?;
+        if let Some(connection) = self.connections.get_mut(&connection).filter(|_| taken) {
+            connection.expect_message(bytes);
+        }
+        self.flush(connection);
+        Ok(taken)
+    }
+
+    /// Copies a piece of a response that its task may change, and writes what the client has taken
+    /// room for; `false` when nothing of it is left to copy.
+    pub(super) fn own_some(&mut self, connection: usize) -> bool {
+        let owned = self.connections.get_mut(&connection).is_some_and(Connection::own_some);
+        if owned {
+            self.flush(connection);
+        }
+        owned
+    }
+
+    /// Tells the caller how its call ended; `false` when nobody listens.
+    pub(super) fn conclude(
+        &mut self,
+        connection: usize,
+        id: u64,
+        outcome: &Result<bool, Failure>,
+    ) -> bool {
+        let told = self.with_session(connection, |session| match outcome {
+            Ok(already) => {
+                session.end(id, *already);
+                true
+            }
+            Err(failure) => session.fail(id, failure),
+        });
+        told.unwrap_or(false)
+    }
+
+    /// The session to answer through. A peer that does not read its answers loses it.
+    fn session(&mut self, connection: usize) -> Option<&mut ServerSession> {
+        if self.connections.get(&connection)?.is_stuck() {
+            self.close(connection, "it does not read its answers");
+        }
+        self.connections.get_mut(&connection)?.session()
+    }
+
+    pub(super) fn with_session<T>(
+        &mut self,
+        connection: usize,
+        act: impl FnOnce(&mut ServerSession) -> T,
+    ) -> Option<T> {
+        let result = act(self.session(connection)?);
+        self.flush(connection);
+        Some(result)
+    }
+}
