@@ -221,8 +221,7 @@ impl Body {
         let (index, missing) = self.under_way();
         let part = &mut self.parts[index];
         if part.capacity() - part.len() < bytes {
-            // As much again as has arrived, and no more than is to come.
-            supply.grow(part, missing.min(part.len().max(bytes) as u64) as usize);
+            supply.grow(part, bytes, missing);
         }
     }
 

@@ -11,7 +11,7 @@ const TAG_BYTES: usize = 16;
 
 /// Bytes of records that are sealed ahead of a write: what a socket may take at once, and few enough
 /// to lie in the processor's cache when it does.
-const AHEAD_BYTES: usize = 256 << 10;
+const AHEAD_BYTES: usize = 128 << 10;
 
 /// Memory up to this size is kept for the next record.
 const KEPT_BYTES: usize = 1 << 10;

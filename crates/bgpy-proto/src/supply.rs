@@ -8,9 +8,11 @@ use crate::buffer::Memory;
 
 /// Gives memory to the messages of a connection. What it does not do stays as it is without it.
 pub trait Supply: Debug + Send {
-    /// Makes room in a vector for so many more bytes.
-    fn grow(&mut self, bytes: &mut Vec<u8>, additional: usize) {
-        bytes.reserve_exact(additional);
+    /// Makes room in a vector for more bytes: at least `least` are there, and `most` have been
+    /// announced, which is no reason to spend memory on them.
+    fn grow(&mut self, bytes: &mut Vec<u8>, least: usize, most: u64) {
+        // As much again as has arrived, and no more than is to come.
+        bytes.reserve_exact(most.min(bytes.len().max(least) as u64) as usize);
     }
 
     /// Whether segments can be offered on this connection.

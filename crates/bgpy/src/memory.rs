@@ -10,12 +10,45 @@ use crate::platform;
 /// Vectors of at least so many bytes lie on huge pages where the system has some.
 const HUGE_BYTES: usize = 4 << 20;
 
-/// Makes room for so many more bytes.
-pub(crate) fn grow(bytes: &mut Vec<u8>, additional: usize) {
-    bytes.reserve_exact(additional);
+/// A huge page, on most machines.
+const PAGE_BYTES: usize = 2 << 20;
+
+/// Room for so many bytes is made at once, when they are announced and some have come: it is a claim
+/// on addresses, and the system gives memory when bytes arrive.
+const CLAIM_BYTES: u64 = 1 << 30;
+
+/// Vectors up to this size are copied when they grow, instead of being moved page by page to where
+/// their huge pages cannot be.
+const COPY_BYTES: usize = 2 << 20;
+
+/// What the allocator adds to a large piece of memory, at most.
+const OVERHEAD_BYTES: usize = 64;
+
+/// See [`Supply::grow`].
+pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize, most: u64) {
+    let most = usize::try_from(most.min(CLAIM_BYTES)).unwrap_or(least).max(least);
+    if bytes.len() + most < HUGE_BYTES || !claim(bytes, most) {
+        bytes.reserve_exact(most.min(bytes.len().max(least)));
+    }
     if bytes.capacity() >= HUGE_BYTES {
         platform::prefer_huge_pages(bytes);
     }
+}
+
+/// Makes a vector so large that it consists of whole huge pages; `false` when the system refuses.
+fn claim(bytes: &mut Vec<u8>, most: usize) -> bool {
+    let capacity =
+        (bytes.len() + most + OVERHEAD_BYTES).next_multiple_of(PAGE_BYTES) - OVERHEAD_BYTES;
+    if bytes.len() > COPY_BYTES {
+        return bytes.try_reserve_exact(capacity - bytes.len()).is_ok();
+    }
+    let mut larger = Vec::new();
+    let claimed = larger.try_reserve_exact(capacity).is_ok();
+    if claimed {
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
+    claimed
 }
 
 /// Gives the messages of a connection memory that is their own.
@@ -23,8 +56,8 @@ pub(crate) fn grow(bytes: &mut Vec<u8>, additional: usize) {
 pub(crate) struct Own;
 
 impl Supply for Own {
-    fn grow(&mut self, bytes: &mut Vec<u8>, additional: usize) {
-        grow(bytes, additional);
+    fn grow(&mut self, bytes: &mut Vec<u8>, least: usize, most: u64) {
+        grow(bytes, least, most);
     }
 }
 
@@ -35,11 +68,13 @@ mod tests {
     #[test]
     fn bytes_stay_when_their_vector_grows() {
         let mut bytes = vec![7; 100];
-        for additional in [0, 1, HUGE_BYTES - 1, HUGE_BYTES, 3 * HUGE_BYTES + 1] {
-            grow(&mut bytes, additional);
-            assert!(bytes.capacity() - bytes.len() >= additional);
-            bytes.extend(std::iter::repeat_n(7, additional));
-            assert!(bytes.iter().all(|byte| *byte == 7));
+        for least in [0, 1, HUGE_BYTES - 1, HUGE_BYTES, 3 * HUGE_BYTES + 1] {
+            for most in [least as u64, 1 << 31, 1 << 60] {
+                grow(&mut bytes, least, most);
+                assert!(bytes.capacity() - bytes.len() >= least);
+                bytes.extend(std::iter::repeat_n(7, least));
+                assert!(bytes.iter().all(|byte| *byte == 7));
+            }
         }
     }
 }

@@ -87,8 +87,8 @@ impl Segments {
 }
 
 impl Supply for Segments {
-    fn grow(&mut self, bytes: &mut Vec<u8>, additional: usize) {
-        memory::grow(bytes, additional);
+    fn grow(&mut self, bytes: &mut Vec<u8>, least: usize, most: u64) {
+        memory::grow(bytes, least, most);
     }
 
     fn has_segments(&self) -> bool {

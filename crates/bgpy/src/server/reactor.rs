@@ -23,7 +23,7 @@ use crate::spin::Spin;
 use crate::sync::{lock, try_lock};
 
 /// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
-const SCRATCH_BYTES: usize = 64 << 10;
+const SCRATCH_BYTES: usize = 256 << 10;
 
 /// How long a server that ends waits for clients to take their last answers.
 const FAREWELL: Duration = Duration::from_secs(5);
