@@ -47,12 +47,6 @@ impl PartialEq for Buffer {
 
 impl Eq for Buffer {}
 
-impl Default for Buffer {
-    fn default() -> Self {
-        Self::Owned(Vec::new())
-    }
-}
-
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Owned(bytes)

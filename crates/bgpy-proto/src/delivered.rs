@@ -11,7 +11,14 @@ pub struct Delivered {
 }
 
 impl Delivered {
-    pub(crate) fn new(payload: Payload) -> Self {
+    pub(crate) fn new(mut payload: Payload) -> Self {
+        // A number means something only on its connection and in its direction, while a buffer may
+        // be sent on, to anybody.
+        for buffer in &mut payload.buffers {
+            if let Buffer::Lent { memory, .. } = buffer {
+                *buffer = Buffer::Shared(memory.clone());
+            }
+        }
         Self { payload }
     }
 

@@ -7,7 +7,7 @@ use bgpy_proto::frame::flag;
 use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
-    Buffer, CallKind, ClientSession, Failure, FailureCode, Frame, Kind, Memory, Payload,
+    Buffer, CallKind, ClientSession, Failure, FailureCode, Frame, Kind, Memory, Payload, Request,
     ServerSession, State, Supply, Want,
 };
 
@@ -106,6 +106,7 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     let mut lent = payload("data", &["buffer", "2nd"]);
     lent.buffers[0] = Buffer::Lent { segment: SEGMENT, memory: Arc::new(Filled) };
     talk.call("exec lent buffer", exec, kind, Want::Ack, lent);
+    talk.passes_on_what_was_lent();
 
     talk.server.ack(1);
     talk.answered("ack", Frame::bare(Kind::Ack, 1));
@@ -145,6 +146,20 @@ impl Conversation {
         let error = flags & flag::USER_ERROR != 0;
         assert_eq!(self.server.respond(call, payload.clone(), error), Ok(true));
         self.answered(name, frame(Kind::Response, call, flags, seq, payload));
+    }
+
+    /// What came in a segment is sent on by the stream: the receiver has no such segment.
+    fn passes_on_what_was_lent(&mut self) {
+        let mut requests = std::iter::from_fn(|| self.server.poll());
+        let message = requests.find_map(|request| match request {
+            Request::Call { id: 15, message, .. } => Some(message),
+            _ => None,
+        });
+        let (data, buffers) = message.expect("the call has come").into_parts();
+        assert!(!buffers.iter().any(|buffer| matches!(buffer, Buffer::Lent { .. })));
+        let (mut client, mut server) = connect();
+        client.call(CallKind::Exec, Want::Ack, Payload { data, buffers }).expect("they are few");
+        server.feed(&drain(&mut client.outbox)).expect("it needs no segment");
     }
 
     fn asked(&mut self, name: &'static str, frame: Frame) {
