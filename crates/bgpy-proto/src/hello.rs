@@ -24,6 +24,8 @@ pub struct ClientHello {
     pub pid: u64,
     /// Longest message that the client takes, in bytes.
     pub message_bytes_max: u64,
+    /// Whether the client opens pickles.
+    pub allow_pickle: bool,
 }
 
 /// What the server tells.
@@ -41,6 +43,8 @@ pub struct ServerHello {
     pub pid: u64,
     /// Longest message that the server takes, in bytes.
     pub message_bytes_max: u64,
+    /// Whether the server opens pickles.
+    pub allow_pickle: bool,
 }
 
 impl Default for ClientHello {
@@ -51,6 +55,7 @@ impl Default for ClientHello {
             python: None,
             pid: 0,
             message_bytes_max: MESSAGE_BYTES_MAX,
+            allow_pickle: true,
         }
     }
 }
@@ -64,6 +69,7 @@ impl Default for ServerHello {
             python: None,
             pid: 0,
             message_bytes_max: MESSAGE_BYTES_MAX,
+            allow_pickle: true,
         }
     }
 }
@@ -102,6 +108,7 @@ impl ClientHello {
             ("python", self.python.as_deref().into()),
             ("pid", self.pid.into()),
             ("message_bytes_max", self.message_bytes_max.into()),
+            ("allow_pickle", self.allow_pickle.into()),
         ])
     }
 
@@ -113,6 +120,7 @@ impl ClientHello {
             python: text(&value, "python"),
             pid: value.get("pid")?.as_u64()?,
             message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
+            allow_pickle: allow_pickle(&value)?,
         })
     }
 }
@@ -126,6 +134,7 @@ impl ServerHello {
             ("python", self.python.as_deref().into()),
             ("pid", self.pid.into()),
             ("message_bytes_max", self.message_bytes_max.into()),
+            ("allow_pickle", self.allow_pickle.into()),
         ])
     }
 
@@ -138,6 +147,7 @@ impl ServerHello {
             python: text(&value, "python"),
             pid: value.get("pid")?.as_u64()?,
             message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
+            allow_pickle: allow_pickle(&value)?,
         })
     }
 }
@@ -148,4 +158,9 @@ fn encode<const N: usize>(pairs: [(&str, Value); N]) -> Vec<u8> {
 
 fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key)?.as_str().map(str::to_owned)
+}
+
+/// Peers that do not say it take pickles.
+fn allow_pickle(value: &Value) -> Option<bool> {
+    value.get("allow_pickle").map_or(Some(true), Value::as_bool)
 }
