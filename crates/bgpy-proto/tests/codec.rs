@@ -291,6 +291,20 @@ fn a_count_that_cannot_be_true_is_refused_at_the_head() {
 }
 
 #[test]
+fn long_texts_may_be_taken_unseen() {
+    let text = |bytes| Reader::new(bytes).long_text();
+    assert_eq!(text(b"\xda\0\x02\xff\xfe\xc0"), Ok(Some(&b"\xff\xfe"[..])));
+    assert_eq!(text(b"\xdb\0\0\0\x01a"), Ok(Some(&b"a"[..])));
+    assert_eq!(text(b"\xdb\xff\xff\xff\xffa"), Err(CodecError::Truncated));
+    assert_eq!(text(b"\xda\0"), Err(CodecError::Truncated));
+    let mut others = Reader::new(b"\xd9\x01a\xa1a\xc0");
+    for token in [Token::Str("a"), Token::Str("a"), Token::Nil] {
+        assert_eq!((others.long_text(), others.token()), (Ok(None), Ok(token)));
+    }
+    assert_eq!(others.long_text(), Ok(None));
+}
+
+#[test]
 fn memory_of_the_worst_messages_is_bounded() {
     let worst: [fn(Vec<u8>) -> Vec<u8>; 7] =
         [list, tuple, map_key, map_value, set, frozen_set, member];

@@ -316,6 +316,12 @@ impl Core {
         session.is_some_and(|session| session.wants_response(id))
     }
 
+    /// Whether a client opens pickles; one that is gone counts as if it did.
+    pub(super) fn takes_pickles(&mut self, connection: usize) -> bool {
+        let session = self.connections.get_mut(&connection).and_then(Connection::session);
+        session.is_none_or(|session| session.client().allow_pickle)
+    }
+
     pub(super) fn respond(
         &mut self,
         connection: usize,
