@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from pickletools import genops
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SECONDS = 2.0
-_STEPS_MAX = 24
+_STEPS_MAX = 100
 _KEY_CHARS = 40
 _TEXTS = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"}
 _EMPTY = {"EMPTY_LIST": "list", "EMPTY_DICT": "dict", "EMPTY_SET": "set", "EMPTY_TUPLE": "tuple"}
@@ -24,24 +25,32 @@ _MAKERS = {"GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "NEWOBJ_EX"}
 
 
 class _Part:
-    """What stands for an object: its type, and where it belongs."""
+    """What stands for an object: its type, and what it holds."""
 
-    __slots__ = ("items", "key", "kind", "place", "text", "whole")
+    __slots__ = ("items", "kind", "text")
 
     def __init__(self, kind: str, text: str = "") -> None:
         self.kind = kind
         # The words of a text or of a number; the full name of a class or function.
         self.text = text
-        self.items: list[_Part] = []
-        self.whole: _Part | None = None
-        self.place = ("", "")
-        self.key = ""
+        # Each part between what stands before and behind the path of the whole, and its name as an
+        # attribute. What an object is made from has no path of its own, hence none of them.
+        self.items: list[tuple[_Part, str, str, str]] = []
 
-    def take(self, part: _Part, before: str, behind: str, key: str = "") -> None:
-        """Hold a part; one that several hold stays with the first."""
-        self.items.append(part)
-        if part.whole is None and part is not self:
-            part.whole, part.place, part.key = self, (before, behind), key
+    def take(self, part: _Part, before: str, behind: str, name: str = "") -> None:
+        """Hold a part."""
+        self.items.append((part, before, behind, name))
+
+    def adopt(self, state: _Part) -> None:
+        """Hold what a state holds, as attributes."""
+        for part, _, _, name in list(state.items):
+            if name:
+                self.take(part, "", f".{name}")
+            elif part.kind == "dict":
+                self.adopt(part)
+            else:
+                self.take(part, "", "")
+        self.take(state, "", "")
 
 
 class _Machine:
@@ -119,7 +128,7 @@ class _Machine:
         if name == "BUILD":
             state, made = stack.pop(), stack[-1]
             self.suspect("build", made)
-            _adopt(made, state)
+            made.adopt(state)
             return
         if name == "GLOBAL":
             made = _Part("type", ".".join(arg.split(" ")))
@@ -131,7 +140,7 @@ class _Machine:
             made = _Part(parts[-1].text or "object")
             if made.kind.endswith("._make_skeleton_class"):
                 # cloudpickle makes a class, whose name is the second argument.
-                made.kind, made.text = "type", parts[0].items[1].text
+                made.kind, made.text = "type", parts[0].items[1][0].text
             for part in parts[:-1]:
                 made.take(part, "", "")
         self.suspect("make", made)
@@ -172,7 +181,7 @@ def culprit(pickled: bytes, made: int, root: str) -> str:
             return root
     if whole is None or found is None:
         return root
-    return _told(found, root)
+    return _told(found, whole, root, end)
 
 
 def _likely(suspects: list[tuple[str, _Part]]) -> _Part | None:
@@ -190,32 +199,23 @@ def _has_own_state(kind: str) -> bool:
     return cls is None or hasattr(cls, "__setstate__")
 
 
-def _adopt(made: _Part, state: _Part) -> None:
-    """Make what a state holds the attributes of the object."""
-    for part in state.items:
-        if part.whole is state and part.key:
-            part.whole, part.place = made, ("", f".{part.key}")
-        elif part.whole is state and part.kind == "dict":
-            _adopt(made, part)
-    if state.whole is None:
-        state.whole, state.place = made, ("", "")
-
-
-def _told(part: _Part, root: str) -> str:
-    kind = part.text if part.kind == "type" else part.kind
-    steps: list[tuple[str, str]] = []
-    while part.whole is not None:
-        steps.append(part.place)
-        part = part.whole
-        if part.kind not in ("list", "tuple", "dict", "set", "frozenset") and steps[-1] == ("", ""):
-            # The arguments that an object is made from have no path of their own.
-            steps.clear()
-    path = root
-    for before, behind in steps[::-1][:_STEPS_MAX]:
-        path = f"{before}{path}{behind}"
-    if len(steps) > _STEPS_MAX:
-        path += "[...]"
-    kind = kind.removeprefix("builtins.")
+def _told(part: _Part, whole: _Part, root: str, end: float) -> str:
+    """Find the way from the whole to a part, the shortest if there are several."""
+    path, known, queue = root, {id(whole)}, deque([(whole, root, 0)])
+    while queue and time.monotonic() < end:
+        holder, where, steps = queue.popleft()
+        if holder is part:
+            path = where
+            break
+        for item, before, behind, _ in holder.items:
+            if id(item) not in known:
+                known.add(id(item))
+                inside = where if steps < 0 else f"{before}{where}{behind}"
+                # Nothing below what has no path of its own has one either.
+                is_hidden = steps < 0 or not before + behind
+                if steps < _STEPS_MAX:
+                    queue.append((item, inside, -1 if is_hidden else steps + 1))
+    kind = (part.text if part.kind == "type" else part.kind).removeprefix("builtins.")
     return f"{path} ({'an' if kind[:1].lower() in 'aeio' else 'a'} {kind})"
 
 
