@@ -21,7 +21,7 @@ mod platform;
 mod spin;
 mod sync;
 
-pub use bgpy_proto::codec::Value;
+pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
     CallKind, Delivered, Failure, FailureCode, Payload, State, Status, Token, Want, limits,
 };

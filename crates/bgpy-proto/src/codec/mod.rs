@@ -1,11 +1,12 @@
 //! The payload codec: MessagePack with extension types, see PROTOCOL.md, "Payloads".
 //!
 //! [`write`] and [`read`] are the primitives, on which the Python side encodes its objects directly;
-//! [`Value`] is the tree for Rust.
+//! [`Value`] is the tree for Rust, and [`to_vec`] and [`from_slice`] take Rust's own types.
 
 pub mod read;
 pub mod temporal;
 pub mod text;
+pub mod typed;
 pub mod value;
 pub mod write;
 
@@ -16,6 +17,7 @@ pub use named::{Member, Path, PathKind};
 pub use read::{Reader, Token};
 pub use temporal::{Date, DateTime, Span, Time, Zone};
 pub use tree::complex;
+pub use typed::{TypedError, from_slice, from_value, to_value, to_vec};
 pub use value::Value;
 
 /// Extension types of the payload codec.
