@@ -35,7 +35,10 @@ use crate::tasks::NAMES;
 /// log_file : path, optional
 ///     File that the client appends its log to.
 /// allow_pickle : bool, default True
-///     Whether pickles from the server are opened. Without, only plain data is taken.
+///     Whether pickles from the server are opened. Without, only plain data is taken: None, numbers,
+///     texts, bytes, lists, tuples, dicts and sets of those, dates and times, decimals, UUIDs, paths,
+///     and members of enumerations whose module is imported here. A task that responds with more
+///     fails.
 /// max_message_bytes : int, optional
 ///     Longest answer that is taken, in bytes; a task that responds with more fails. Without, 1 TiB.
 ///

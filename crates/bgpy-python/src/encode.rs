@@ -54,7 +54,7 @@ fn unpicklable(root: &str, object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let py = object.py();
     let find = || -> PyResult<(String, Bound<'_, pyo3::types::PyType>)> {
         let culprit = CULPRIT.import(py, "bgpy._paths", "culprit")?;
-        culprit.call1((object, root, error.value(py)))?.extract().map_err(Into::into)
+        culprit.call1((object, root, error.value(py)))?.extract()
     };
     // Whatever goes wrong while it is looked for is no news.
     let (path, class) = find().unwrap_or_else(|_| (root.to_owned(), object.get_type()));

@@ -69,13 +69,28 @@ impl<'py> Plain<'py> {
     /// # Safety
     /// The object is alive. It need not stay so once other Python code can run.
     pub(crate) unsafe fn append(&mut self, object: *mut ffi::PyObject, depth: usize) -> Done {
-        // SAFETY: the object is alive, and no Python code runs before `held` holds it: none of the
-        // scalars is an object that the garbage collector knows.
+        // SAFETY: the object is alive.
+        unsafe { self.append_known(object, ffi::Py_REFCNT(object) > 1, depth) }
+    }
+
+    /// Appends an object of which it is known whether somebody else refers to it.
+    ///
+    /// # Safety
+    /// As for `append`.
+    #[inline]
+    unsafe fn append_known(
+        &mut self,
+        object: *mut ffi::PyObject,
+        shared: bool,
+        depth: usize,
+    ) -> Done {
+        // SAFETY: the object is alive, and no Python code runs before it is held: reading a scalar
+        // makes no object that the garbage collector knows, but for the error of `text`.
         unsafe {
             let kind = ffi::Py_TYPE(object);
             let is = |other: *mut ffi::PyTypeObject| kind == other;
             if is(&raw mut ffi::PyUnicode_Type) {
-                self.text(object)
+                self.text(object, shared)
             } else if is(&raw mut ffi::PyLong_Type) {
                 self.int(object)
             } else if object == ffi::Py_None() {
@@ -88,9 +103,8 @@ impl<'py> Plain<'py> {
                 write::f64(&mut self.out, ffi::PyFloat_AsDouble(object));
                 Ok(())
             } else if is(&raw mut ffi::PyBytes_Type) {
-                self.bytes(object)
+                self.bytes(object, shared)
             } else {
-                let shared = ffi::Py_REFCNT(object) > 1;
                 let held = Bound::from_borrowed_ptr(self.py, object);
                 self.held(kind, &held, shared, depth)
             }
@@ -166,7 +180,8 @@ impl<'py> Plain<'py> {
         NotPlain(Box::new(Trail { why, part: part.clone().unbind(), steps: Vec::new() }))
     }
 
-    /// SAFETY of the callers: the object is alive.
+    /// # Safety
+    /// The object is alive.
     #[cold]
     unsafe fn refuse(&self, part: *mut ffi::PyObject, why: Why) -> NotPlain {
         // SAFETY: as above.
@@ -174,32 +189,27 @@ impl<'py> Plain<'py> {
     }
 
     /// Notes a long text or byte string, whose copies would add up.
-    unsafe fn long(&mut self, object: *mut ffi::PyObject) -> Done {
-        // SAFETY: the object is alive.
-        unsafe {
-            if ffi::Py_REFCNT(object) > 1
-                && self.repeats == Repeats::Kept
-                && !self.seen.insert(object)
-            {
-                return Err(self.refuse(object, Why::Shared));
-            }
+    unsafe fn long(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
+        if shared && self.repeats == Repeats::Kept && !self.seen.insert(object) {
+            // SAFETY: the object is alive.
+            return Err(unsafe { self.refuse(object, Why::Shared) });
         }
         Ok(())
     }
 
-    unsafe fn text(&mut self, object: *mut ffi::PyObject) -> Done {
+    unsafe fn text(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
         let mut length = 0;
         // SAFETY: a str that is alive; its UTF-8 form lives as long as it does.
         unsafe {
+            let held = Bound::from_borrowed_ptr(self.py, object);
             let data = ffi::PyUnicode_AsUTF8AndSize(object, &mut length).cast::<u8>();
             if data.is_null() {
                 ffi::PyErr_Clear();
-                let held = Bound::from_borrowed_ptr(self.py, object);
                 return self.surrogates(&held);
             }
             let bytes = std::slice::from_raw_parts(data, length as usize);
             if bytes.len() >= LONG_BYTES {
-                self.long(object)?;
+                self.long(object, shared)?;
             }
             write::str(&mut self.out, std::str::from_utf8_unchecked(bytes))
                 .map_err(|_| self.refuse(object, Why::Form))
@@ -225,13 +235,13 @@ impl<'py> Plain<'py> {
         Err(self.not_plain(text, Why::Form))
     }
 
-    unsafe fn bytes(&mut self, object: *mut ffi::PyObject) -> Done {
+    unsafe fn bytes(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
         // SAFETY: a bytes object that is alive.
         unsafe {
             let length = ffi::PyBytes_Size(object) as usize;
             let data = ffi::PyBytes_AsString(object).cast::<u8>();
             if length >= LONG_BYTES {
-                self.long(object)?;
+                self.long(object, shared)?;
             }
             write::bin(&mut self.out, std::slice::from_raw_parts(data, length))
                 .map_err(|_| self.refuse(object, Why::Form))
@@ -259,20 +269,20 @@ impl<'py> Plain<'py> {
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyAny>, depth: usize) -> Done {
-        // SAFETY: a dict that is held. Its keys and values are alive when they are looked up; a key
-        // whose reading could run other code is held meanwhile, and so is its value. A position
-        // stays a position, whatever happens to the dict.
+        // SAFETY: a dict that is held. A key and its value are alive when they are looked up, and held
+        // from then on. A position stays a position, whatever happens to the dict.
         unsafe {
             let announced = ffi::PyDict_Size(dict.as_ptr()) as usize;
             write::map(&mut self.out, announced).map_err(|_| self.not_plain(dict, Why::Form))?;
             let (mut count, mut position) = (0, 0);
             let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
             while ffi::PyDict_Next(dict.as_ptr(), &mut position, &mut key, &mut value) != 0 {
-                let is_text = ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type;
+                // Our own reference must not make a value look shared, as it does a key.
+                let shared = ffi::Py_REFCNT(value) > 1;
                 let held = Bound::from_borrowed_ptr(self.py, key);
-                let held_value = (!is_text).then(|| Bound::from_borrowed_ptr(self.py, value));
+                let held_value = Bound::from_borrowed_ptr(self.py, value);
                 self.append(key, depth).map_err(|found| found.at(|| Step::Place(count)))?;
-                self.append(value, depth)
+                self.append_known(value, shared, depth)
                     .map_err(|found| found.at(|| Step::Key(held.clone().unbind())))?;
                 drop((held, held_value));
                 count += 1;

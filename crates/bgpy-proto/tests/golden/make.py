@@ -272,8 +272,9 @@ def codec():
     last = (23, 59, 59, 999_999)
     for name, zone in ZONES.items():
         yield f"time 12:00 {name}", ext(14, time(*noon) + zone)
-        yield f"datetime 9999-12-31 last fold {name}", ext(
-            15, date(9999, 12, 31) + time(*last, fold=1) + zone
+        yield (
+            f"datetime 9999-12-31 last fold {name}",
+            ext(15, date(9999, 12, 31) + time(*last, fold=1) + zone),
         )
         if zone:
             yield f"zone {name}", ext(17, zone)
