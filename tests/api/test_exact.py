@@ -8,7 +8,9 @@ import decimal
 import enum
 import http
 import pickle
+import sys
 import threading
+import types
 import uuid
 import zoneinfo
 from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath
@@ -24,12 +26,24 @@ from .exact import differ
 
 HOST = "127.0.0.1"
 ZONES = ["UTC", "Europe/Berlin", "America/New_York"]
-TASKS = """\
-import http
+KNOTS = """\
+import enum
+
+class Knot(enum.Enum):
+    LOOSE = (1, 2)
+    TIED = ([], "tied")
+
+Knot.TIED.value[0].extend([Knot.TIED, Knot.TIED])
+"""
+TASKS = f"""\
+import http, sys, types
 from bgpy import respond
 
+sys.modules["knots"] = types.ModuleType("knots")
+exec({KNOTS!r}, vars(sys.modules["knots"]))
+
 def init_task():
-    return {}
+    return {{}}
 
 def exec_task(client_socket, state, args):
     respond(client_socket, args)
@@ -268,6 +282,18 @@ def test_whatever_is_derived_from_them_stays_what_it_is(client, plain, value):
     assert received == value
     with pytest.raises(SerializationError, match=r"args\[0\].*allow_pickle=False"):
         plain.call([value])
+
+
+def test_members_whose_value_is_a_container_may_repeat(plain, monkeypatch):
+    # A module without a file counts as installed; the server of `plain` has one of its own.
+    module = types.ModuleType("knots")
+    monkeypatch.setitem(sys.modules, "knots", module)
+    exec(KNOTS, vars(module))
+    knot = module.Knot
+    assert plain.call([knot.LOOSE, knot.LOOSE, (1, 2)]) == [knot.LOOSE, knot.LOOSE, (1, 2)]
+    assert plain.call({knot.LOOSE}) == {knot.LOOSE}
+    with pytest.raises(SerializationError, match="stands in the message twice"):
+        plain.call(knot.TIED)
 
 
 def test_a_zone_of_its_own_is_no_cached_one(client, plain):

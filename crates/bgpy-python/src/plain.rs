@@ -37,7 +37,9 @@ pub struct Plain<'py> {
     pub(crate) py: Python<'py>,
     pub(crate) out: Vec<u8>,
     /// Objects that something else refers to as well, which may be another part of the message.
-    seen: Seen,
+    pub(crate) seen: Seen,
+    /// Whether the value of an enumeration's member is being written.
+    pub(crate) in_member: bool,
     repeats: Repeats,
     /// Enumerations of this message: the class, and what stands before each member's value.
     pub(crate) enums: Vec<(Bound<'py, PyType>, Vec<u8>)>,
@@ -51,7 +53,7 @@ type Done = Result<(), NotPlain>;
 impl<'py> Plain<'py> {
     pub fn new(py: Python<'py>, repeats: Repeats) -> Self {
         let out = Vec::with_capacity(256);
-        Self { py, out, seen: Seen::default(), repeats, enums: Vec::new() }
+        Self { py, out, seen: Seen::default(), in_member: false, repeats, enums: Vec::new() }
     }
 
     pub fn into_bytes(self) -> Vec<u8> {

@@ -175,8 +175,16 @@ impl<'py> Plain<'py> {
         let deeper = self.inside(object, false, depth)?;
         let start = self.out.len();
         self.out.extend_from_slice(&self.enums[head].1);
+        // The class has the value already, so that it is shared with nothing in the message. Members
+        // inside of a value are counted with it, lest they hold each other without end.
+        let outermost = !std::mem::replace(&mut self.in_member, true);
+        let seen = outermost.then(|| std::mem::take(&mut self.seen));
         // SAFETY: the value is held.
-        unsafe { self.append(value.as_ptr(), deeper) }.map_err(|found| found.at(|| Step::Value))?;
+        let written = unsafe { self.append(value.as_ptr(), deeper) };
+        if let Some(seen) = seen {
+            (self.seen, self.in_member) = (seen, false);
+        }
+        written.map_err(|found| found.at(|| Step::Value))?;
         self.close(object, ext::MEMBER, start)
     }
 

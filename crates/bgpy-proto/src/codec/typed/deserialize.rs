@@ -68,7 +68,7 @@ impl<'de> Deserializer<'de> for FromValue {
             },
             Value::Member(member) => Self(member.value).deserialize_any(visitor),
             Value::Pickle(_) | Value::Code(_) => {
-                Err(Error::custom("a pickle, which only Python can open"))
+                Err(Error::custom("a pickle, which nothing here can open"))
             }
         }
     }
