@@ -76,6 +76,7 @@ fn server_hears_hello(hello: &[u8], suite: Suite) -> bool {
     let expected = Value::decode(hello).ok().and_then(|hello| {
         identity(&hello, "client")?;
         hello.get("message_bytes_max")?.as_u64()?;
+        hello.get("allow_pickle").map_or(Some(true), Value::as_bool)?;
         Some((hello.get("bgpy")?.as_str()?.to_owned(), hello.get("pid")?.as_u64()?))
     });
     let Some((bgpy, pid)) = expected else {
@@ -110,6 +111,7 @@ fn client_hears_hello(hello: &[u8], suite: Suite) -> bool {
         identity(&hello, "instance")?;
         hello.get("generation")?.as_u64()?;
         hello.get("message_bytes_max")?.as_u64()?;
+        hello.get("allow_pickle").map_or(Some(true), Value::as_bool)?;
         Some((hello.get("bgpy")?.as_str()?.to_owned(), hello.get("pid")?.as_u64()?))
     });
     match (step, expected) {

@@ -8,6 +8,7 @@ spares most servers the import of cloudpickle.
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import io
 import os
@@ -15,10 +16,12 @@ import pickle
 import sys
 import threading
 from collections import ChainMap
+from enum import Enum
 from types import CodeType, FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any, ClassVar
 
@@ -58,6 +61,32 @@ def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview], bool]:
     except Exception:
         # What the standard pickler cannot do, cloudpickle may; its errors are as good.
         return *_by_value(obj, buffers_max), True
+
+
+def enumeration(cls: type) -> tuple[str, str] | None:
+    """Tell under which name the other side finds an enumeration.
+
+    Parameters
+    ----------
+    cls : type
+        A class derived from `enum.Enum`.
+
+    Returns
+    -------
+    tuple of two str, or None
+        Module and class, when pickle would name them and give the member's value; None when the
+        class has to go along, or its members are pickled in a way of their own.
+    """
+    module, name = cls.__module__, cls.__qualname__
+    own: Any = cls.__reduce_ex__
+    if own is not Enum.__reduce_ex__ or cls in copyreg.dispatch_table:
+        return None
+    if not (type(module) is type(name) is str) or _is_local(module):
+        return None
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return (module, name) if found is cls else None
 
 
 class _Buffers:
@@ -142,6 +171,33 @@ def _code_pickler() -> Any:
         dispatch_table: ClassVar = ChainMap({CodeType: reduce}, known)
 
     return CodePickler
+
+
+class Noted(Exception):
+    """Raised by who has noted enough."""
+
+
+def note(obj: Any, visit: Callable[[Any], None]) -> None:
+    """Pickle an object for nothing, as `dumps` would, and show each part when its turn comes.
+
+    Parameters
+    ----------
+    obj : object
+        What to pickle.
+    visit : callable
+        Takes each part, an object that was met before included.
+
+    Raises
+    ------
+    Exception
+        Whatever the object raises when it is pickled, or `visit`.
+    """
+
+    class Noting(_code_pickler()):  # type: ignore[misc]
+        def persistent_id(self, part: Any) -> None:
+            visit(part)
+
+    Noting(io.BytesIO(), protocol=5, buffer_callback=lambda buffer: False).dump(obj)
 
 
 def _is_local(name: str) -> bool:

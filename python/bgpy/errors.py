@@ -60,7 +60,21 @@ class Overloaded(BgpyError):
 
 
 class SerializationError(BgpyError):
-    """An object cannot be pickled or unpickled, here or on the server, or is refused."""
+    """An object cannot be pickled or unpickled, here or on the server, or is refused.
+
+    The message names the part of the object that is to blame, and its ``__cause__`` is what that
+    part raised, where it raised something.
+
+    Attributes
+    ----------
+    exception_type : str or None
+        The name of the type of what was raised on the server, if it happened there.
+    remote_traceback : str or None
+        The traceback on the server, if it happened there.
+    """
+
+    exception_type: str | None = None
+    remote_traceback: str | None = None
 
 
 class RemoteError(BgpyError):
@@ -82,3 +96,7 @@ class RemoteError(BgpyError):
     exception_type: str | None = None
     remote_traceback: str | None = None
     response: object = None
+
+
+class RemoteSerializationError(RemoteError, SerializationError):
+    """The task raised a `SerializationError`, as `respond` does for what cannot travel."""

@@ -269,7 +269,7 @@ def test_a_response_that_is_too_deep_is_an_error_and_no_crash(start):
 
     client = Client(HOST, start().port)
     client.initialize(dict, dig, print)
-    with pytest.raises(Exception, match="the response"):
+    with pytest.raises(Exception, match="response"):
         client.call(200_000)
     assert client.call(1) == [None]
 

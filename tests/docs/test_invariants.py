@@ -60,7 +60,8 @@ def test_nothing_in_python_unpickles():
 
 
 def test_only_what_a_session_delivered_can_be_unpickled():
-    (loads,) = re.findall(r"pub fn loads\((.*?)\)", code(CRATES / "bgpy-python/src/pickle.rs"))
+    signature = re.compile(r"pub fn loads<'py>\((.*?)\)", re.DOTALL)
+    (loads,) = signature.findall(code(CRATES / "bgpy-python/src/pickle.rs"))
     assert "message: Delivered" in loads
     delivered = code(CRATES / "bgpy-proto/src/delivered.rs")
     assert "pub(crate) fn new" in delivered

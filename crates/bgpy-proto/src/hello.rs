@@ -26,6 +26,8 @@ pub struct ClientHello {
     pub message_bytes_max: u64,
     /// Whether the client can map segments.
     pub segments: bool,
+    /// Whether the client opens pickles.
+    pub allow_pickle: bool,
 }
 
 /// What the server tells.
@@ -45,6 +47,8 @@ pub struct ServerHello {
     pub message_bytes_max: u64,
     /// Whether the server can map segments.
     pub segments: bool,
+    /// Whether the server opens pickles.
+    pub allow_pickle: bool,
 }
 
 impl Default for ClientHello {
@@ -56,6 +60,7 @@ impl Default for ClientHello {
             pid: 0,
             message_bytes_max: MESSAGE_BYTES_MAX,
             segments: false,
+            allow_pickle: true,
         }
     }
 }
@@ -70,6 +75,7 @@ impl Default for ServerHello {
             pid: 0,
             message_bytes_max: MESSAGE_BYTES_MAX,
             segments: false,
+            allow_pickle: true,
         }
     }
 }
@@ -109,6 +115,7 @@ impl ClientHello {
             ("pid", self.pid.into()),
             ("message_bytes_max", self.message_bytes_max.into()),
             ("segments", self.segments.into()),
+            ("allow_pickle", self.allow_pickle.into()),
         ])
     }
 
@@ -121,6 +128,7 @@ impl ClientHello {
             pid: value.get("pid")?.as_u64()?,
             message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
             segments: value.get("segments") == Some(&Value::Bool(true)),
+            allow_pickle: allow_pickle(&value)?,
         })
     }
 }
@@ -135,6 +143,7 @@ impl ServerHello {
             ("pid", self.pid.into()),
             ("message_bytes_max", self.message_bytes_max.into()),
             ("segments", self.segments.into()),
+            ("allow_pickle", self.allow_pickle.into()),
         ])
     }
 
@@ -148,6 +157,7 @@ impl ServerHello {
             pid: value.get("pid")?.as_u64()?,
             message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
             segments: value.get("segments") == Some(&Value::Bool(true)),
+            allow_pickle: allow_pickle(&value)?,
         })
     }
 }
@@ -158,4 +168,9 @@ fn encode<const N: usize>(pairs: [(&str, Value); N]) -> Vec<u8> {
 
 fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key)?.as_str().map(str::to_owned)
+}
+
+/// Peers that do not say it take pickles.
+fn allow_pickle(value: &Value) -> Option<bool> {
+    value.get("allow_pickle").map_or(Some(true), Value::as_bool)
 }

@@ -1,6 +1,9 @@
 //! Properties of the payload codec.
 
-use bgpy_proto::codec::{CodecError, Reader, Token, Value, ext, write};
+use bgpy_proto::codec::{
+    CodecError, Date, DateTime, Member, Path, PathKind, Reader, Span, Time, Token, Value, Zone,
+    ext, write,
+};
 use bgpy_proto::limits::DEPTH_MAX;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -36,14 +39,65 @@ fn values() -> impl Strategy<Value = Value> {
         prop::collection::vec(any::<u8>(), 0..40).prop_map(Value::Pickle),
         ".{0,40}".prop_map(Value::Str),
         "[a-z]{250,260}".prop_map(Value::Str),
+        "[a-z]{0,4}"
+            .prop_map(|text| Value::Surrogates([text.as_bytes(), b"\xed\xa0\x80"].concat())),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::ByteArray),
+        any::<(u64, u64)>()
+            .prop_map(|(re, im)| Value::Complex(f64::from_bits(re), f64::from_bits(im))),
+        any::<[u8; 16]>().prop_map(Value::Uuid),
+        "-?[0-9]{1,20}(\\.[0-9]{1,5})?(E[+-][0-9]{1,3})?".prop_map(Value::Decimal),
+        dates().prop_map(Value::Date),
+        times().prop_map(Value::Time),
+        (dates(), times()).prop_map(|(date, time)| Value::DateTime(DateTime { date, time })),
+        (-999_999_999..=999_999_999, 0..86_400_u32, 0..1_000_000_u32).prop_map(
+            |(days, seconds, microseconds)| Value::Span(Span { days, seconds, microseconds })
+        ),
+        zones().prop_map(|zone| Value::Zone(Box::new(zone))),
+        (0..4_u8, prop::collection::vec(".{0,8}".prop_map(Value::Str), 0..4)).prop_map(
+            |(kind, parts)| {
+                let kind = PathKind::from_number(kind).expect("there are four");
+                Value::Path(Box::new(Path { kind, parts }))
+            }
+        ),
     ];
     leaf.prop_recursive(6, 100, 20, |item| {
         prop_oneof![
             prop::collection::vec(item.clone(), 0..20).prop_map(Value::List),
             prop::collection::vec(item.clone(), 0..20).prop_map(Value::Tuple),
-            prop::collection::vec((item.clone(), item), 0..18).prop_map(Value::Map),
+            prop::collection::vec(item.clone(), 0..20).prop_map(Value::Set),
+            prop::collection::vec(item.clone(), 0..20).prop_map(Value::FrozenSet),
+            prop::collection::vec((item.clone(), item.clone()), 0..18).prop_map(Value::Map),
+            ("[a-z.]{0,9}", "[A-Z]{0,9}", item).prop_map(|(module, class, value)| {
+                Value::Member(Box::new(Member { module, class, value }))
+            }),
         ]
     })
+}
+
+fn dates() -> impl Strategy<Value = Date> {
+    (1..=9999_u16, 1..=12_u8, 1..=28_u8).prop_map(|(year, month, day)| Date { year, month, day })
+}
+
+fn times() -> impl Strategy<Value = Time> {
+    let clock = (0..24_u8, 0..60_u8, 0..60_u8, 0..1_000_000_u32, any::<bool>());
+    (clock, prop::option::of(zones().prop_map(Box::new))).prop_map(
+        |((hour, minute, second, microsecond, fold), zone)| Time {
+            hour,
+            minute,
+            second,
+            microsecond,
+            fold,
+            zone,
+        },
+    )
+}
+
+fn zones() -> impl Strategy<Value = Zone> {
+    let offset = (-86_399_999_999..86_400_000_000_i64, prop::option::of(".{0,8}"));
+    prop_oneof![
+        offset.prop_map(|(microseconds, name)| Zone::Offset { microseconds, name }),
+        "[A-Z][a-z]{1,8}/[A-Z]{1,5}".prop_map(Zone::Region),
+    ]
 }
 
 /// Equality that tells one NaN from another and `0.0` from `-0.0`.
@@ -53,8 +107,17 @@ fn same(left: &Value, right: &Value) -> bool {
     };
     match (left, right) {
         (Value::Float(left), Value::Float(right)) => left.to_bits() == right.to_bits(),
-        (Value::List(left), Value::List(right)) | (Value::Tuple(left), Value::Tuple(right)) => {
-            all(left, right)
+        (Value::Complex(re, im), Value::Complex(right_re, right_im)) => {
+            re.to_bits() == right_re.to_bits() && im.to_bits() == right_im.to_bits()
+        }
+        (Value::List(left), Value::List(right))
+        | (Value::Tuple(left), Value::Tuple(right))
+        | (Value::Set(left), Value::Set(right))
+        | (Value::FrozenSet(left), Value::FrozenSet(right)) => all(left, right),
+        (Value::Member(left), Value::Member(right)) => {
+            left.module == right.module
+                && left.class == right.class
+                && same(&left.value, &right.value)
         }
         (Value::Map(left), Value::Map(right)) => {
             left.len() == right.len()
@@ -115,7 +178,10 @@ proptest! {
 fn count_floats(value: &Value) -> usize {
     match value {
         Value::Float(_) => 1,
-        Value::List(items) | Value::Tuple(items) => items.iter().map(count_floats).sum(),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
+            items.iter().map(count_floats).sum()
+        }
+        Value::Member(member) => count_floats(&member.value),
         Value::Map(pairs) => pairs.iter().map(|(k, v)| count_floats(k) + count_floats(v)).sum(),
         _ => 0,
     }
@@ -131,8 +197,24 @@ fn list(inner: Vec<u8>) -> Vec<u8> {
 }
 
 fn tuple(inner: Vec<u8>) -> Vec<u8> {
+    extension(ext::TUPLE, &inner)
+}
+
+fn set(inner: Vec<u8>) -> Vec<u8> {
+    extension(ext::SET, &inner)
+}
+
+fn frozen_set(inner: Vec<u8>) -> Vec<u8> {
+    extension(ext::FROZENSET, &inner)
+}
+
+fn member(inner: Vec<u8>) -> Vec<u8> {
+    extension(ext::MEMBER, &[b"\xa1m\xa1C".to_vec(), inner].concat())
+}
+
+fn extension(kind: i8, contents: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    write::ext(&mut out, ext::TUPLE, &inner).expect("it is short");
+    write::ext(&mut out, kind, contents).expect("it is short");
     out
 }
 
@@ -146,7 +228,7 @@ fn map_value(inner: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn depth_is_limited_on_both_ways() {
-    for around in [list, tuple, map_key, map_value] {
+    for around in [list, tuple, map_key, map_value, set, frozen_set, member] {
         // The innermost value counts as a level of its own.
         let deepest = nested(DEPTH_MAX - 1, around);
         let value = Value::decode(&deepest).expect("the limit itself is allowed");
@@ -209,8 +291,23 @@ fn a_count_that_cannot_be_true_is_refused_at_the_head() {
 }
 
 #[test]
+fn long_texts_may_be_taken_unseen() {
+    let text = |bytes| Reader::new(bytes).long_text();
+    assert_eq!(text(b"\xda\0\x02\xff\xfe\xc0"), Ok(Some(&b"\xff\xfe"[..])));
+    assert_eq!(text(b"\xdb\0\0\0\x01a"), Ok(Some(&b"a"[..])));
+    assert_eq!(text(b"\xdb\xff\xff\xff\xffa"), Err(CodecError::Truncated));
+    assert_eq!(text(b"\xda\0"), Err(CodecError::Truncated));
+    let mut others = Reader::new(b"\xd9\x01a\xa1a\xc0");
+    for token in [Token::Str("a"), Token::Str("a"), Token::Nil] {
+        assert_eq!((others.long_text(), others.token()), (Ok(None), Ok(token)));
+    }
+    assert_eq!(others.long_text(), Ok(None));
+}
+
+#[test]
 fn memory_of_the_worst_messages_is_bounded() {
-    let worst: [fn(Vec<u8>) -> Vec<u8>; 4] = [list, tuple, map_key, map_value];
+    let worst: [fn(Vec<u8>) -> Vec<u8>; 7] =
+        [list, tuple, map_key, map_value, set, frozen_set, member];
     for around in worst {
         for items in [1_u16, 1_000, 65_535] {
             let mut bytes = vec![0xdc];
@@ -229,7 +326,7 @@ fn what_is_not_a_value_is_refused_by_name() {
         (b"", CodecError::Truncated),
         (b"\xc1", CodecError::Marker),
         (b"\xa1\xff", CodecError::Text),
-        (b"\xd4\x04\x00", CodecError::Extension(4)),
+        (b"\xd4\x05\x00", CodecError::Extension(5)),
         (b"\xd4\xff\x00", CodecError::Extension(-1)),
         (b"\xc7\x00\x01", CodecError::Extension(ext::BIG_INT)),
         (b"\xd4\x02\x91", CodecError::Truncated),
@@ -238,6 +335,47 @@ fn what_is_not_a_value_is_refused_by_name() {
     ];
     for (bytes, error) in cases {
         assert_eq!(Value::decode(bytes), Err(error), "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn contents_that_cannot_be_are_refused_by_the_type_of_their_extension() {
+    let cases: [(i8, &[&[u8]]); 13] = [
+        (ext::SURROGATES, &[b"", b"text", b"\xff", b"\xed\xa0", b"\xed\xa0\x80\xff"]),
+        (ext::COMPLEX, &[b"", &[0; 8], &[0; 15], &[0; 17]]),
+        (ext::DATE, &[b"", &[7, 234, 1], &[7, 234, 2, 29], &[7, 234, 13, 1], &[0, 0, 1, 1]]),
+        (ext::TIME, &[&[0; 7], &[24, 0, 0, 0, 0, 0, 0, 0], &[0, 0, 0, 2, 0, 0, 0, 0]]),
+        (ext::TIME, &[&[0, 0, 60, 0, 0, 0, 0, 0], &[0, 0, 0, 0, 0, 15, 0x42, 0x40]]),
+        (ext::TIME, &[&[0; 9], &[0, 0, 0, 0, 0, 0, 0, 0, 2]]),
+        (ext::DATETIME, &[b"", &[0; 12], &[7, 234, 1, 1, 0, 60, 0, 0, 0, 0, 0, 0]]),
+        (ext::SPAN, &[&[0; 11], &[0; 13], &[0, 0, 0, 0, 0, 1, 0x51, 0x80, 0, 0, 0, 0]]),
+        (ext::ZONE, &[b"", b"\0", &[0; 10], b"\x02", b"\x02\xff", b"\x03a", &[1; 9]]),
+        (ext::DECIMAL, &[b"", b"1.", b"1_0", b" 1", b"\xd9\xa1", b"inf"]),
+        (ext::UUID, &[b"", &[0; 15], &[0; 17]]),
+        (ext::PATH, &[b"", b"\x04", b"\0\xc0", b"\0\xc4\0", b"\0\xa1a\x01"]),
+        (ext::MEMBER, &[b"\xc0\xa1C\x01", b"\xa1m\xc0\x01", b"\xa1m\xa1C\x01\x02"]),
+    ];
+    for (kind, all) in cases {
+        for contents in all {
+            let decoded = Value::decode(&extension(kind, contents));
+            assert_eq!(decoded, Err(CodecError::Extension(kind)), "{kind}: {contents:02x?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_not_encoded_either() {
+    let date = Date { year: 2026, month: 2, day: 30 };
+    let cases = [
+        (Value::Date(date), ext::DATE),
+        (Value::Span(Span { days: 0, seconds: 86_400, microseconds: 0 }), ext::SPAN),
+        (Value::Zone(Box::new(Zone::Region(String::new()))), ext::ZONE),
+        (Value::Decimal("one".into()), ext::DECIMAL),
+        (Value::Surrogates(b"text".to_vec()), ext::SURROGATES),
+        (Value::Path(Box::new(Path { kind: PathKind::Posix, parts: vec![Value::Nil] })), ext::PATH),
+    ];
+    for (value, kind) in cases {
+        assert_eq!(value.encode(), Err(CodecError::Extension(kind)), "{value:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::arguments::{address, callable, journal, level, limit, message_bytes_max, waiting};
 use crate::decode::{Policy, decode};
-use crate::encode::encode;
+use crate::encode::{Receiver, encode};
 use crate::errors::{call_error, connect_error, error_response};
 use crate::tasks::NAMES;
 
@@ -35,7 +35,10 @@ use crate::tasks::NAMES;
 /// log_file : path, optional
 ///     File that the client appends its log to.
 /// allow_pickle : bool, default True
-///     Whether pickles from the server are opened. Without, only plain data is taken.
+///     Whether pickles from the server are opened. Without, only plain data is taken: None, numbers,
+///     texts, bytes, lists, tuples, dicts and sets of those, dates and times, decimals, UUIDs, paths,
+///     and members of enumerations whose module is imported here. A task that responds with more
+///     fails.
 /// max_message_bytes : int, optional
 ///     Longest answer that is taken, in bytes; a task that responds with more fails. Without, 1 TiB.
 ///
@@ -76,6 +79,7 @@ impl Client {
             token: token.as_deref().map(Token::new),
             python: Some(python_version(py)),
             message_bytes_max: message_bytes_max(py, max_message_bytes)?,
+            allow_pickle,
             journal: journal(py, level(py, log_level)?, log_file.as_ref())?,
             ..ClientOptions::default()
         };
@@ -125,7 +129,9 @@ impl Client {
         for (name, task) in NAMES.into_iter().zip(tasks) {
             callable(py, name, task)?;
         }
-        let payload = encode(py, "the tasks", PyTuple::new(py, tasks)?.as_any())?;
+        // A server that takes no pickles may have its tasks already, and needs none of these.
+        let server = Receiver { name: "the server", takes_pickles: &|| Ok(true) };
+        let payload = encode(py, "tasks", PyTuple::new(py, tasks)?.as_any(), &server)?;
         let first = self.on_link(py, timeout, |link, wait| link.initialize(payload, wait))?;
         confirmation(py, if first { "Initialization successful." } else { "Already initialized." })
     }
@@ -160,7 +166,7 @@ impl Client {
         await_response: bool,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let payload = encode(py, "exec_args", exec_args)?;
+        let payload = self.encode(py, "args", exec_args, timeout)?;
         self.send(py, CallKind::Exec, payload, await_response, timeout)
     }
 
@@ -204,10 +210,10 @@ impl Client {
         args: &Bound<'py, PyAny>,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let payload = encode(py, "args", args)?;
+        let payload = self.encode(py, "args", args, timeout)?;
         let Response { message, error } =
             self.on_link(py, timeout, |link, wait| link.first(CallKind::Exec, payload, wait))?;
-        let response = decode(py, message, self.policy)?;
+        let response = decode(py, "response", message, self.policy)?;
         if error {
             let server = self.client.address().to_string();
             return Err(error_response(py, &server, &response));
@@ -247,7 +253,7 @@ impl Client {
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let nothing = PyDict::new(py).into_any();
-        let payload = encode(py, "exit_args", exit_args.unwrap_or(&nothing))?;
+        let payload = self.encode(py, "exit_args", exit_args.unwrap_or(&nothing), timeout)?;
         self.send(py, CallKind::Exit, payload, await_response, timeout)
     }
 
@@ -350,6 +356,19 @@ impl Client {
 }
 
 impl Client {
+    /// Encodes what a server is to get, whose hello tells whether it takes pickles.
+    fn encode(
+        &self,
+        py: Python<'_>,
+        root: &str,
+        object: &Bound<'_, PyAny>,
+        timeout: Option<f64>,
+    ) -> PyResult<Payload> {
+        let takes_pickles = || Ok(self.link(py, limit(py, timeout)?)?.hello().allow_pickle);
+        let server = Receiver { name: "the server", takes_pickles: &takes_pickles };
+        encode(py, root, object, &server)
+    }
+
     fn send<'py>(
         &self,
         py: Python<'py>,
@@ -361,7 +380,7 @@ impl Client {
         if await_response {
             let response =
                 self.on_link(py, timeout, |link, wait| link.first(kind, payload, wait))?;
-            return decode(py, response.message, self.policy);
+            return decode(py, "response", response.message, self.policy);
         }
         self.on_link(py, timeout, |link, wait| link.accepted(kind, payload, wait))?;
         let name = if kind == CallKind::Exit { "EXIT" } else { "EXEC" };

@@ -3,11 +3,12 @@
 use bgpy::Delivered;
 use bgpy::limits::DEPTH_MAX;
 use bgpy_proto::codec::{CodecError, Reader, Token, ext};
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyFrozenSet, PySet, PyString, PyTuple};
 
-use crate::errors::serialization_error;
-use crate::{keys, pickle};
+use crate::errors::{is_serialization_error, serialization_error};
+use crate::{build, keys, pickle};
 
 /// What the receiver allows.
 #[derive(Debug, Clone, Copy)]
@@ -16,89 +17,173 @@ pub struct Policy {
     pub allow_pickle: bool,
 }
 
-/// Decodes a message.
+/// Decodes a message; `root` names it in errors.
 ///
 /// # Errors
 /// `SerializationError`, also for what the policy refuses.
-pub fn decode(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bound<'_, PyAny>> {
+pub fn decode<'py>(
+    py: Python<'py>,
+    root: &str,
+    message: Delivered,
+    policy: Policy,
+) -> PyResult<Bound<'py, PyAny>> {
     // A message that is one pickle takes the buffers along.
     if let Ok(Token::Ext(ext::PICKLE | ext::CODE, _)) = Reader::new(message.data()).token() {
-        return pickle::loads(py, message, policy);
+        return pickle::loads(py, root, message, policy);
     }
     let mut reader = Reader::new(message.data());
-    let object = value(py, &mut reader, DEPTH_MAX)?;
+    let object = Decoder::new(py, policy, message.data().len()).value(&mut reader, DEPTH_MAX);
+    let object = object.map_err(|error| {
+        // A key that cannot be hashed, a time zone that this system lacks, a member that is not there.
+        if is_serialization_error(&error, py) {
+            return error;
+        }
+        let text = format!("the message cannot be decoded: {}", error.value(py));
+        serialization_error(py, text, Some(error))
+    })?;
     reader.finish().map_err(|error| malformed(py, error))?;
     Ok(object)
 }
 
-fn value<'py>(
-    py: Python<'py>,
-    reader: &mut Reader<'_>,
-    depth: usize,
-) -> PyResult<Bound<'py, PyAny>> {
-    let token = next(py, reader)?;
-    object(py, token, reader, depth)
+/// Makes objects of tokens.
+pub struct Decoder<'py> {
+    pub py: Python<'py>,
+    pub policy: Policy,
+    /// Items of the tuples and sets that are being read.
+    items: Vec<Bound<'py, PyAny>>,
+    /// How many more items all lists together can hold: each takes a byte at the least.
+    budget: usize,
 }
 
-fn next<'m>(py: Python<'_>, reader: &mut Reader<'m>) -> PyResult<Token<'m>> {
-    reader.token().map_err(|error| malformed(py, error))
+impl<'py> Decoder<'py> {
+    /// For a message of so many bytes.
+    pub fn new(py: Python<'py>, policy: Policy, bytes: usize) -> Self {
+        Self { py, policy, items: Vec::new(), budget: bytes }
+    }
+
+    /// The next value.
+    pub fn value(&mut self, reader: &mut Reader<'_>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(text) = reader.long_text().map_err(|error| malformed(self.py, error))? {
+            return self.long_text(text, depth);
+        }
+        let token = self.next(reader)?;
+        self.object(token, reader, depth)
+    }
+
+    pub fn next<'m>(&self, reader: &mut Reader<'m>) -> PyResult<Token<'m>> {
+        reader.token().map_err(|error| malformed(self.py, error))
+    }
+
+    /// The object that a token is, or that it begins.
+    fn object(
+        &mut self,
+        token: Token<'_>,
+        reader: &mut Reader<'_>,
+        depth: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        let depth = self.inside(depth)?;
+        Ok(match token {
+            Token::Nil => py.None().into_bound(py),
+            Token::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
+            Token::Int(value) => value.into_pyobject(py)?.into_any(),
+            Token::UInt(value) => value.into_pyobject(py)?.into_any(),
+            Token::F64(value) => PyFloat::new(py, value).into_any(),
+            Token::Str(text) => PyString::new(py, text).into_any(),
+            Token::Bin(bytes) => PyBytes::new(py, bytes).into_any(),
+            Token::Array(items) => self.list(items, reader, depth)?,
+            Token::Map(pairs) => self.dict(pairs, reader, depth)?,
+            Token::Ext(ext::TUPLE, items) => self.tuple(items, depth)?.into_any(),
+            Token::Ext(ext::SET, items) => {
+                let start = self.push_items(items, depth)?;
+                let set = PySet::empty(py)?;
+                self.items.drain(start..).try_for_each(|item| set.add(item))?;
+                set.into_any()
+            }
+            Token::Ext(ext::FROZENSET, items) => {
+                let start = self.push_items(items, depth)?;
+                PyFrozenSet::new(py, self.items.drain(start..))?.into_any()
+            }
+            Token::Ext(ext::PATH, contents) => build::path(self, contents, depth)?,
+            Token::Ext(ext::MEMBER, contents) => build::member(self, contents, depth)?,
+            Token::Ext(kind, contents) => build::atom(py, kind, contents)?,
+        })
+    }
+
+    fn inside(&self, depth: usize) -> PyResult<usize> {
+        depth.checked_sub(1).ok_or_else(|| malformed(self.py, CodecError::Depth))
+    }
+
+    /// A text whose bytes nobody has looked at yet. Python does so in any case.
+    fn long_text(&self, text: &[u8], depth: usize) -> PyResult<Bound<'py, PyAny>> {
+        self.inside(depth)?;
+        // SAFETY: the bytes live; the result is a new reference, or NULL with an error.
+        let text = unsafe {
+            let (bytes, length) = (text.as_ptr().cast(), text.len() as ffi::Py_ssize_t);
+            let text = ffi::PyUnicode_DecodeUTF8(bytes, length, c"strict".as_ptr());
+            Bound::from_owned_ptr_or_err(self.py, text)
+        };
+        text.map_err(|_| malformed(self.py, CodecError::Text))
+    }
+
+    /// A list of so many items.
+    fn list(
+        &mut self,
+        items: usize,
+        reader: &mut Reader<'_>,
+        depth: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let left = self.budget.checked_sub(items);
+        self.budget = left.ok_or_else(|| malformed(self.py, CodecError::Truncated))?;
+        // SAFETY: the list is new, and each of its places is filled once, with a reference that it
+        // takes over. One that is given up on the way is dropped with empty places, as it may be.
+        unsafe {
+            let list = ffi::PyList_New(items as ffi::Py_ssize_t);
+            let list = Bound::from_owned_ptr_or_err(self.py, list)?;
+            for index in 0..items {
+                let item = self.value(reader, depth)?.into_ptr();
+                if ffi::PyList_SetItem(list.as_ptr(), index as ffi::Py_ssize_t, item) != 0 {
+                    return Err(PyErr::fetch(self.py));
+                }
+            }
+            Ok(list)
+        }
+    }
+
+    fn dict(
+        &mut self,
+        pairs: usize,
+        reader: &mut Reader<'_>,
+        depth: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let dict = PyDict::new(self.py);
+        for _ in 0..pairs {
+            let key = match self.next(reader)? {
+                Token::Str(text) if pairs <= keys::PAIRS_MAX => keys::key(self.py, text).into_any(),
+                other => self.object(other, reader, depth)?,
+            };
+            dict.set_item(key, self.value(reader, depth)?)?;
+        }
+        Ok(dict.into_any())
+    }
+
+    /// Reads items up to the end of the contents; they are those in `items` from there on.
+    fn push_items(&mut self, contents: &[u8], depth: usize) -> PyResult<usize> {
+        let (mut inner, start) = (Reader::new(contents), self.items.len());
+        while !inner.is_at_end() {
+            let item = self.value(&mut inner, depth)?;
+            self.items.push(item);
+        }
+        Ok(start)
+    }
+
+    /// The items up to the end of the contents, as a tuple.
+    pub fn tuple(&mut self, contents: &[u8], depth: usize) -> PyResult<Bound<'py, PyTuple>> {
+        let start = self.push_items(contents, depth)?;
+        PyTuple::new(self.py, self.items.drain(start..))
+    }
 }
 
-/// The object that a token is, or that it begins.
-fn object<'py>(
-    py: Python<'py>,
-    token: Token<'_>,
-    reader: &mut Reader<'_>,
-    depth: usize,
-) -> PyResult<Bound<'py, PyAny>> {
-    let depth = depth.checked_sub(1).ok_or_else(|| malformed(py, CodecError::Depth))?;
-    Ok(match token {
-        Token::Nil => py.None().into_bound(py),
-        Token::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
-        Token::Int(value) => value.into_pyobject(py)?.into_any(),
-        Token::UInt(value) => value.into_pyobject(py)?.into_any(),
-        Token::F64(value) => PyFloat::new(py, value).into_any(),
-        Token::Str(text) => PyString::new(py, text).into_any(),
-        Token::Bin(bytes) => PyBytes::new(py, bytes).into_any(),
-        Token::Array(items) => {
-            let list = PyList::empty(py);
-            for _ in 0..items {
-                list.append(value(py, reader, depth)?)?;
-            }
-            list.into_any()
-        }
-        Token::Map(pairs) => {
-            let dict = PyDict::new(py);
-            for _ in 0..pairs {
-                let key = match next(py, reader)? {
-                    Token::Str(text) => keys::key(py, text).into_any(),
-                    other => object(py, other, reader, depth)?,
-                };
-                dict.set_item(key, value(py, reader, depth)?)?;
-            }
-            dict.into_any()
-        }
-        Token::Ext(ext::TUPLE, items) => {
-            let (mut inner, mut tuple) = (Reader::new(items), Vec::new());
-            while !inner.is_at_end() {
-                tuple.push(value(py, &mut inner, depth)?);
-            }
-            PyTuple::new(py, tuple)?.into_any()
-        }
-        Token::Ext(ext::BIG_INT, bytes) if !bytes.is_empty() => {
-            let signed = PyDict::new(py);
-            signed.set_item("signed", true)?;
-            let arguments = (PyBytes::new(py, bytes), "little");
-            py.get_type::<pyo3::types::PyInt>().call_method(
-                "from_bytes",
-                arguments,
-                Some(&signed),
-            )?
-        }
-        Token::Ext(kind, _) => return Err(malformed(py, CodecError::Extension(kind))),
-    })
-}
-
-fn malformed(py: Python<'_>, error: CodecError) -> PyErr {
+pub fn malformed(py: Python<'_>, error: CodecError) -> PyErr {
     serialization_error(py, format!("the message cannot be decoded: {error}"), None)
 }

@@ -34,6 +34,10 @@ pub fn serialization_error(py: Python<'_>, text: impl AsRef<str>, cause: Option<
     error
 }
 
+pub fn is_serialization_error(error: &PyErr, py: Python<'_>) -> bool {
+    class(py, "SerializationError").is_ok_and(|class| error.matches(py, class).unwrap_or(false))
+}
+
 pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
     let name = match source {
         ConnectError::Resolve { .. } | ConnectError::Io { .. } => "ConnectError",
@@ -57,7 +61,7 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Interrupted => interrupted(py),
         CallError::Failed { failure, object, .. } => {
             // An exception that cannot be rebuilt here is told by its text and traceback.
-            let exception = object.and_then(|object| decode(py, *object, policy).ok());
+            let exception = object.and_then(|object| decode(py, "exception", *object, policy).ok());
             failed(py, &text, &failure, exception)
         }
     }
@@ -70,6 +74,9 @@ fn failed(
     exception: Option<Bound<'_, PyAny>>,
 ) -> PyErr {
     let name = match failure.code {
+        FailureCode::Task if failure.exception.as_deref().is_some_and(is_serialization) => {
+            "RemoteSerializationError"
+        }
         FailureCode::Task => "RemoteError",
         FailureCode::NotInitialized => "NotInitialized",
         FailureCode::Stopping => "ServerStopping",
@@ -82,9 +89,14 @@ fn failed(
         if let Some(traceback) = &failure.traceback {
             about.call_method1("add_note", (format!("\nOn the server:\n\n{traceback}"),))?;
         }
-        if failure.code == FailureCode::Task {
+        if matches!(
+            failure.code,
+            FailureCode::Task | FailureCode::Serialization | FailureCode::Refused
+        ) {
             about.setattr("exception_type", failure.exception.as_deref())?;
             about.setattr("remote_traceback", failure.traceback.as_deref())?;
+        }
+        if failure.code == FailureCode::Task {
             about.setattr("exception", exception.as_ref())?;
         }
         Ok(())
@@ -96,6 +108,11 @@ fn failed(
         |object: &Bound<'_, PyAny>| object.is_instance_of::<pyo3::exceptions::PyBaseException>();
     raised.set_cause(py, exception.filter(is_exception).map(PyErr::from_value));
     raised
+}
+
+/// Whether an exception of a task tells that something cannot travel.
+fn is_serialization(exception: &str) -> bool {
+    ["bgpy.errors.SerializationError", "bgpy.errors.RemoteSerializationError"].contains(&exception)
 }
 
 /// A response that the task marked as an error.

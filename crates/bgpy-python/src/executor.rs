@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::decode::{Policy, decode};
-use crate::encode::encode;
+use crate::encode::{Receiver, encode};
 use crate::tasks::Tasks;
 
 /// The state of a Python server between its calls.
@@ -48,7 +48,7 @@ impl Executor for PythonExecutor {
                         let state = tasks.init(py, None)?;
                         Ok(Served { tasks, state })
                     };
-                    served().map_err(|error| task_failure(py, &error))
+                    served().map_err(|error| task_failure(py, &error, None))
                 });
                 match outcome {
                     Ok(served) => self.served = Some(served),
@@ -73,13 +73,13 @@ impl Executor for PythonExecutor {
 
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
         let served = Python::attach(|py| {
-            let message = receive(py, message, self.policy)?;
+            let message = receive(py, "tasks", message, self.policy, reply)?;
             let served = || {
                 let tasks = Tasks::from_message(&message)?;
                 let state = tasks.init(py, Some(reply))?;
                 Ok(Served { tasks, state })
             };
-            served().map_err(|error| task_failure(py, &error))
+            served().map_err(|error| task_failure(py, &error, Some(reply)))
         })?;
         self.served = Some(served);
         self.journal.info("initialised");
@@ -90,9 +90,9 @@ impl Executor for PythonExecutor {
         let policy = self.policy;
         let Served { tasks, state } = self.served()?;
         Python::attach(|py| {
-            let arguments = receive(py, message, policy)?;
+            let arguments = receive(py, "args", message, policy, reply)?;
             let outcome = tasks.exec(py, reply, state, arguments);
-            if let Some(next) = outcome.map_err(|error| task_failure(py, &error))? {
+            if let Some(next) = outcome.map_err(|error| task_failure(py, &error, Some(reply)))? {
                 *state = next;
             }
             Ok(())
@@ -104,10 +104,11 @@ impl Executor for PythonExecutor {
         let Served { tasks, state } = self.served()?;
         Python::attach(|py| {
             let arguments = match message {
-                Some(message) => receive(py, message, policy)?,
+                Some(message) => receive(py, "exit_args", message, policy, reply)?,
                 None => PyDict::new(py).into_any(),
             };
-            tasks.exit(py, reply, state, arguments).map_err(|error| task_failure(py, &error))
+            let outcome = tasks.exit(py, reply, state, arguments);
+            outcome.map_err(|error| task_failure(py, &error, Some(reply)))
         })
     }
 
@@ -123,21 +124,23 @@ impl Executor for PythonExecutor {
 
 fn receive<'py>(
     py: Python<'py>,
+    root: &str,
     message: Delivered,
     policy: Policy,
+    reply: &Reply,
 ) -> Result<Bound<'py, PyAny>, Failure> {
-    decode(py, message, policy).map_err(|error| {
+    decode(py, root, message, policy).map_err(|error| {
         let code =
             if policy.allow_pickle { FailureCode::Serialization } else { FailureCode::Refused };
         // The cause is what the pickle itself raised, which says more than the error around it.
         let told = error.cause(py).unwrap_or_else(|| error.clone_ref(py));
         let text = error.value(py).to_string();
-        Failure { code, message: text, ..task_failure(py, &told) }
+        Failure { code, message: text, ..task_failure(py, &told, Some(reply)) }
     })
 }
 
 /// Tells a client what a task raised.
-fn task_failure(py: Python<'_>, error: &PyErr) -> Failure {
+fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure {
     let value = error.value(py);
     let about =
         |what: &str| value.get_type().getattr(what).and_then(|name| name.extract::<String>());
@@ -152,7 +155,9 @@ fn task_failure(py: Python<'_>, error: &PyErr) -> Failure {
         lines.extract::<Vec<String>>().map(|lines| lines.concat())
     };
     // An exception that cannot be pickled is told by its text and traceback alone.
-    let object = encode(py, "the exception", value.as_any()).ok();
+    let takes_pickles = || Ok(reply.is_none_or(|reply| py.detach(|| reply.takes_pickles())));
+    let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
+    let object = encode(py, "exception", value.as_any(), &client).ok();
     Failure {
         code: FailureCode::Task,
         message: value.str().map_or_else(|_| String::new(), |text| text.to_string()),

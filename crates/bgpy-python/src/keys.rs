@@ -10,16 +10,16 @@ use pyo3::types::PyString;
 /// Longer texts are seldom keys.
 const BYTES_MAX: usize = 32;
 
+/// The keys of larger dicts are data, and seldom come again.
+pub const PAIRS_MAX: usize = 64;
+
 /// Places of the cache. A text has one place, where it replaces the one before.
 const PLACES: usize = 256;
 
 /// The keys that were seen last. It belongs to the GIL, which every decoding holds.
 struct Keys {
-    places: RefCell<Vec<Option<Known>>>,
+    places: RefCell<Vec<Option<Py<PyString>>>>,
 }
-
-/// A text, and the string that was made from it.
-type Known = (Box<str>, Py<PyString>);
 
 // SAFETY: the cell is borrowed only in `key`, with the GIL held, and nothing in the borrow runs
 // Python code, which could release the GIL or decode another message.
@@ -34,13 +34,13 @@ pub fn key<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyString> {
     let new = || Keys { places: RefCell::new((0..PLACES).map(|_| None).collect()) };
     let mut places = KEYS.get_or_init(py, new).places.borrow_mut();
     let place = &mut places[place(text)];
-    if let Some((known, string)) = place
-        && **known == *text
+    if let Some(known) = place
+        && known.bind(py).to_str().is_ok_and(|known| known == text)
     {
-        return string.bind(py).clone();
+        return known.bind(py).clone();
     }
     let string = PyString::new(py, text);
-    let before = place.replace((text.into(), string.clone().unbind()));
+    let before = place.replace(string.clone().unbind());
     drop(places);
     drop(before);
     string

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod background;
+mod build;
 mod client;
 mod command;
 mod decode;
@@ -13,13 +14,18 @@ mod encode;
 mod errors;
 mod executor;
 mod keys;
+mod kinds;
 mod pickle;
+mod plain;
 mod reply;
+mod rich;
+mod seen;
 mod serve;
 mod server;
 mod signals;
 mod tasks;
 mod token;
+mod trail;
 
 use pyo3::prelude::*;
 

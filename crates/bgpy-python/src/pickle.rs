@@ -77,9 +77,16 @@ impl Memory for View {
 ///
 /// # Errors
 /// `SerializationError`, with what the pickle raised as its cause.
-pub fn loads(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bound<'_, PyAny>> {
+pub fn loads<'py>(
+    py: Python<'py>,
+    root: &str,
+    message: Delivered,
+    policy: Policy,
+) -> PyResult<Bound<'py, PyAny>> {
     if !policy.allow_pickle {
-        let text = "the message is a pickle, and allow_pickle=False refuses those: send plain data";
+        let text = format!(
+            "{root} came as a pickle, and allow_pickle=False refuses those: send plain data"
+        );
         return Err(serialization_error(py, text, None));
     }
     let (data, buffers) = message.into_parts();
@@ -100,20 +107,35 @@ pub fn loads(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<Bou
         }
         _ => return Err(serialization_error(py, "the message is no pickle", None)),
     };
-    let unpickle = || {
+    let pickle = PyBytes::new(py, pickle);
+    let make = || {
         let views = PyList::empty(py);
         for buffer in buffers {
             views.append(Py::new(py, Brought::from(buffer))?)?;
         }
         let keywords = PyDict::new(py);
         keywords.set_item("buffers", views)?;
-        let pickle = PyBytes::new(py, pickle);
-        py.import("pickle")?.getattr("loads")?.call((pickle,), Some(&keywords))
+        let file = py.import("io")?.call_method1("BytesIO", (&pickle,))?;
+        py.import("pickle")?.getattr("Unpickler")?.call((file,), Some(&keywords))
     };
-    unpickle().map_err(|error| {
-        let text = format!("the message cannot be unpickled: {}", error.value(py));
+    let unpickler = make()?;
+    unpickler.call_method0("load").map_err(|error| {
+        let part = part_of(root, &pickle, &unpickler).unwrap_or_else(|_| root.to_owned());
+        let text = format!("{part} cannot be unpickled: {}", error.value(py));
         serialization_error(py, text, Some(error))
     })
+}
+
+/// The part of an object that raised while it was unpickled.
+fn part_of(
+    root: &str,
+    pickle: &Bound<'_, PyBytes>,
+    unpickler: &Bound<'_, PyAny>,
+) -> PyResult<String> {
+    static CULPRIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = pickle.py();
+    let made = unpickler.getattr("memo")?.call_method0("copy")?.len()?;
+    CULPRIT.import(py, "bgpy._pickle_paths", "culprit")?.call1((pickle, made, root))?.extract()
 }
 
 /// Major and minor version of the running interpreter.

@@ -3,7 +3,7 @@
 use bgpy::Reply;
 use pyo3::prelude::*;
 
-use crate::encode::encode;
+use crate::encode::{Receiver, encode};
 use crate::errors::serialization_error;
 
 /// The way back to the caller of a task: its first argument, to be given to `respond`.
@@ -39,7 +39,9 @@ impl ClientSocket {
     fn respond(&self, py: Python<'_>, response: &Bound<'_, PyAny>, error: bool) -> PyResult<()> {
         // What nobody waits for is encoded all the same: whether a task fails must not depend on
         // who listens.
-        let payload = encode(py, "the response", response)?;
+        let takes_pickles = || Ok(py.detach(|| self.reply.takes_pickles()));
+        let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
+        let payload = encode(py, "response", response, &client)?;
         py.detach(|| self.reply.respond(payload, error)).map(drop).map_err(|error| {
             serialization_error(py, format!("the response cannot be sent: {error}"), None)
         })

@@ -25,6 +25,7 @@ pub fn serve(
         allow_weak_token: config.allow_weak_token,
         python: Some(python_version(py)),
         message_bytes_max: config.message_bytes_max,
+        allow_pickle: config.allow_pickle,
         instance: config.id(),
         journal: journal.clone(),
         ..ServerOptions::default()

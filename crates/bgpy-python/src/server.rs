@@ -42,8 +42,8 @@ use crate::serve::serve;
 /// allow_weak_token : bool, default False
 ///     Whether a token that can be guessed is allowed on an address that other machines reach.
 /// allow_pickle : bool, default True
-///     Whether pickles from clients are opened. Without, only plain data is taken, and the tasks
-///     must come from `init_file`.
+///     Whether pickles from clients are opened. Without, only plain data is taken (see `Client`),
+///     clients refuse to send more, and the tasks must come from `init_file`.
 /// max_message_bytes : int, optional
 ///     Longest message that is taken from a client, in bytes; clients refuse to send more. Without,
 ///     1 TiB.

@@ -27,7 +27,7 @@ mod platform;
 mod spin;
 mod sync;
 
-pub use bgpy_proto::codec::Value;
+pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
     Buffer, CallKind, Delivered, Failure, FailureCode, Memory, Payload, State, Status, Token, Want,
     limits,

@@ -1,13 +1,23 @@
 //! The payload codec: MessagePack with extension types, see PROTOCOL.md, "Payloads".
 //!
 //! [`write`] and [`read`] are the primitives, on which the Python side encodes its objects directly;
-//! [`Value`] is the tree for Rust.
+//! [`Value`] is the tree for Rust, and [`to_vec`] and [`from_slice`] take Rust's own types.
 
 pub mod read;
+pub mod temporal;
+pub mod text;
+pub mod typed;
 pub mod value;
 pub mod write;
 
+mod named;
+mod tree;
+
+pub use named::{Member, Path, PathKind};
 pub use read::{Reader, Token};
+pub use temporal::{Date, DateTime, Span, Time, Zone};
+pub use tree::complex;
+pub use typed::{TypedError, from_slice, from_value, to_value, to_vec};
 pub use value::Value;
 
 /// Extension types of the payload codec.
@@ -21,6 +31,34 @@ pub mod ext {
     /// A pickle that holds code: major and minor version of the Python that can run it, a byte each,
     /// then the pickle.
     pub const CODE: i8 = 4;
+    /// A text with lone surrogates, each in the three bytes that UTF-8 would take for it.
+    pub const SURROGATES: i8 = 8;
+    /// A byte string that can be changed.
+    pub const BYTEARRAY: i8 = 9;
+    /// A set: its items, encoded one after another.
+    pub const SET: i8 = 10;
+    /// A set that cannot be changed, likewise.
+    pub const FROZENSET: i8 = 11;
+    /// A complex number: two doubles, big endian.
+    pub const COMPLEX: i8 = 12;
+    /// A [`Date`](super::Date).
+    pub const DATE: i8 = 13;
+    /// A [`Time`](super::Time).
+    pub const TIME: i8 = 14;
+    /// A [`DateTime`](super::DateTime).
+    pub const DATETIME: i8 = 15;
+    /// A [`Span`](super::Span).
+    pub const SPAN: i8 = 16;
+    /// A [`Zone`](super::Zone).
+    pub const ZONE: i8 = 17;
+    /// A decimal number as text.
+    pub const DECIMAL: i8 = 18;
+    /// A UUID: its 16 bytes.
+    pub const UUID: i8 = 19;
+    /// A [`Path`](super::Path).
+    pub const PATH: i8 = 20;
+    /// A [`Member`](super::Member) of an enumeration.
+    pub const MEMBER: i8 = 21;
 }
 
 /// Why bytes are not a message.

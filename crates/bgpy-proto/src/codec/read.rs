@@ -106,6 +106,19 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Takes the bytes of a text of 256 or more, if the next value is one, without looking at them:
+    /// for callers whose own texts are checked when they are made.
+    ///
+    /// # Errors
+    /// [`CodecError`]; the reader is of no use then.
+    #[inline]
+    pub fn long_text(&mut self) -> Result<Option<&'a [u8]>, CodecError> {
+        let Some((marker @ (0xda | 0xdb), rest)) = self.rest.split_first() else { return Ok(None) };
+        self.rest = rest;
+        let length = self.length(marker - 0xd9)?;
+        self.bytes(length).map(Some)
+    }
+
     /// A length of 1, 2 or 4 bytes for widths 0, 1 and 2.
     fn length(&mut self, width: u8) -> Result<usize, CodecError> {
         Ok(match width {

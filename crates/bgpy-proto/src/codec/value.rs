@@ -1,7 +1,6 @@
 //! A tree of plain data, for Rust clients, Rust servers and the protocol's own messages.
 
-use super::{CodecError, Reader, Token, ext, write};
-use crate::limits::DEPTH_MAX;
+use super::{CodecError, Date, DateTime, Member, Path, Span, Time, Zone, write};
 
 /// Plain data.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +27,35 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// Python's `dict`, in its order.
     Map(Vec<(Value, Value)>),
+    /// Python's `set`. Whether its items are unique is not checked.
+    Set(Vec<Value>),
+    /// Python's `frozenset`, likewise.
+    FrozenSet(Vec<Value>),
+    /// A text that has [surrogates](super::text::has_surrogates), as Python has for names of files
+    /// that are not Unicode.
+    Surrogates(Vec<u8>),
+    /// Python's `bytearray`.
+    ByteArray(Vec<u8>),
+    /// A complex number: its real and its imaginary part.
+    Complex(f64, f64),
+    /// A day.
+    Date(Date),
+    /// A time of the day.
+    Time(Time),
+    /// A day and a time.
+    DateTime(DateTime),
+    /// A span of time.
+    Span(Span),
+    /// A time zone of its own.
+    Zone(Box<Zone>),
+    /// A [decimal number](super::text::is_decimal), as Python writes it.
+    Decimal(String),
+    /// A UUID.
+    Uuid([u8; 16]),
+    /// A path.
+    Path(Box<Path>),
+    /// A member of an enumeration.
+    Member(Box<Member>),
     /// An object of Python's that plain data cannot carry: its pickle. Rust passes it on unread.
     Pickle(Vec<u8>),
     /// The same for an object that brings code along: two bytes of version, and its pickle.
@@ -63,92 +91,29 @@ impl Value {
         if let Self::Int(value) = self { Some(*value) } else { None }
     }
 
-    /// Encodes the tree.
-    ///
-    /// # Errors
-    /// [`CodecError::Depth`] when it is nested too deeply, [`CodecError::TooLong`] when a part of it
-    /// has 2^32 or more bytes or items.
-    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let mut out = Vec::new();
-        self.encode_into(&mut out, DEPTH_MAX)?;
-        Ok(out)
+    /// The number, when this is a float.
+    pub fn as_f64(&self) -> Option<f64> {
+        if let Self::Float(value) = self { Some(*value) } else { None }
     }
 
-    /// Decodes a message that consists of one value.
-    ///
-    /// # Errors
-    /// [`CodecError`] when the bytes are not exactly one value.
-    pub fn decode(message: &[u8]) -> Result<Self, CodecError> {
-        let mut reader = Reader::new(message);
-        let value = Self::decode_from(&mut reader, DEPTH_MAX)?;
-        reader.finish()?;
-        Ok(value)
+    /// The truth value, when this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Self::Bool(value) = self { Some(*value) } else { None }
     }
 
-    fn encode_into(&self, out: &mut Vec<u8>, depth: usize) -> Result<(), CodecError> {
-        let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
+    /// The bytes, when this is a byte string, be it one that can be changed or not.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        if let Self::Bytes(bytes) | Self::ByteArray(bytes) = self { Some(bytes) } else { None }
+    }
+
+    /// The items, when this is a list, a tuple or a set.
+    pub fn items(&self) -> Option<&[Value]> {
         match self {
-            Self::Nil => write::nil(out),
-            Self::Bool(value) => write::bool(out, *value),
-            Self::Int(value) => write::int(out, *value),
-            Self::UInt(value) => write::uint(out, *value),
-            Self::Float(value) => write::f64(out, *value),
-            Self::BigInt(bytes) if bytes.is_empty() => write::int(out, 0),
-            Self::BigInt(bytes) => write::ext(out, ext::BIG_INT, bytes)?,
-            Self::Str(text) => write::str(out, text)?,
-            Self::Bytes(bytes) => write::bin(out, bytes)?,
-            Self::Pickle(pickle) => write::ext(out, ext::PICKLE, pickle)?,
-            Self::Code(code) => write::ext(out, ext::CODE, code)?,
-            Self::List(items) => {
-                write::array(out, items.len())?;
-                items.iter().try_for_each(|item| item.encode_into(out, depth))?;
+            Self::List(items) | Self::Tuple(items) | Self::Set(items) | Self::FrozenSet(items) => {
+                Some(items)
             }
-            Self::Tuple(items) => {
-                let mut inner = Vec::new();
-                items.iter().try_for_each(|item| item.encode_into(&mut inner, depth))?;
-                write::ext(out, ext::TUPLE, &inner)?;
-            }
-            Self::Map(pairs) => {
-                write::map(out, pairs.len())?;
-                for (key, value) in pairs {
-                    key.encode_into(out, depth)?;
-                    value.encode_into(out, depth)?;
-                }
-            }
+            _ => None,
         }
-        Ok(())
-    }
-
-    fn decode_from(reader: &mut Reader<'_>, depth: usize) -> Result<Self, CodecError> {
-        let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
-        Ok(match reader.token()? {
-            Token::Nil => Self::Nil,
-            Token::Bool(value) => Self::Bool(value),
-            Token::Int(value) => Self::Int(value),
-            Token::UInt(value) => Self::UInt(value),
-            Token::F64(value) => Self::Float(value),
-            Token::Str(text) => Self::Str(text.to_owned()),
-            Token::Bin(bytes) => Self::Bytes(bytes.to_vec()),
-            Token::Array(items) => Self::List(
-                (0..items).map(|_| Self::decode_from(reader, depth)).collect::<Result<_, _>>()?,
-            ),
-            Token::Map(pairs) => {
-                let pair =
-                    |_| Ok((Self::decode_from(reader, depth)?, Self::decode_from(reader, depth)?));
-                Self::Map((0..pairs).map(pair).collect::<Result<_, CodecError>>()?)
-            }
-            Token::Ext(ext::BIG_INT, bytes) if !bytes.is_empty() => Self::BigInt(bytes.to_vec()),
-            Token::Ext(ext::PICKLE, pickle) => Self::Pickle(pickle.to_vec()),
-            Token::Ext(ext::CODE, code) if code.len() >= 2 => Self::Code(code.to_vec()),
-            Token::Ext(ext::TUPLE, items) => {
-                let (mut inner, mut tuple) = (Reader::new(items), Vec::new());
-                while !inner.is_at_end() {
-                    tuple.push(Self::decode_from(&mut inner, depth)?);
-                }
-                Self::Tuple(tuple)
-            }
-            Token::Ext(kind, _) => return Err(CodecError::Extension(kind)),
-        })
     }
 }
 

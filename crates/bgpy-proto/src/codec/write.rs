@@ -91,6 +91,23 @@ pub fn ext(out: &mut Vec<u8>, kind: i8, data: &[u8]) -> Result<(), TooLong> {
     Ok(())
 }
 
+/// Makes what was appended since `start` the contents of an extension.
+///
+/// # Errors
+/// [`TooLong`] at 4 GiB and more.
+pub fn ext_around(out: &mut Vec<u8>, kind: i8, start: usize) -> Result<(), TooLong> {
+    let length = out.len() - start;
+    // The head goes to the end, where there is room, and from there to its place.
+    match length {
+        1 | 2 | 4 | 8 | 16 => out.push(0xd4 + length.trailing_zeros() as u8),
+        _ => head(out, [0xc7, 0xc8, 0xc9], length)?,
+    }
+    out.push(kind as u8);
+    let head_bytes = out.len() - start - length;
+    out[start..].rotate_right(head_bytes);
+    Ok(())
+}
+
 /// A part of a message is beyond what MessagePack can announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;

@@ -1,6 +1,6 @@
 //! Inputs that are valid, or were.
 
-use bgpy_proto::codec::Value;
+use bgpy_proto::codec::{Date, DateTime, Member, Path, PathKind, Span, Time, Value, Zone};
 use bgpy_proto::frame::Header;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{Failure, FailureCode, Kind, State, Status};
@@ -139,36 +139,100 @@ pub fn hellos() -> [Vec<u8>; 2] {
     let [bgpy, python, pid, most] = rest();
     let client = Value::from([("client", id()), bgpy, python, pid, most]);
     let [bgpy, python, pid, most] = rest();
-    let generation = ("generation", 3_u64.into());
-    let server = Value::from([("instance", id()), generation, bgpy, python, pid, most]);
+    let (generation, pickle) = (("generation", 3_u64.into()), ("allow_pickle", false.into()));
+    let server = Value::from([("instance", id()), generation, bgpy, python, pid, most, pickle]);
     [client, server].map(|hello| hello.encode().expect("a hello is flat"))
 }
 
 /// A tree of at most so many levels.
 pub fn value(random: &mut Random, levels: usize) -> Value {
-    let choices = if levels == 0 { 9 } else { 12 };
-    let bytes = |random: &mut Random, bits| {
-        let length = random.magnitude(bits);
-        random.bytes(length)
+    let items = |random: &mut Random, most| -> Vec<Value> {
+        (0..random.below(most)).map(|_| value(random, levels - 1)).collect()
     };
-    match random.below(choices) {
-        0 => Value::Nil,
-        1 => Value::Bool(random.one_in(2)),
-        2 => Value::Int((random.word() >> random.below(64)) as i64),
-        3 => Value::from(random.word() | 1 << 63),
-        4 => Value::Float(f64::from_bits(random.word())),
-        5 => Value::from(format!("{:x}é", random.word())),
-        6 => Value::Bytes(bytes(random, 6)),
-        7 => Value::Pickle(bytes(random, 6)),
-        8 => Value::BigInt(random.word().to_le_bytes()[random.below(8)..].to_vec()),
-        9 => Value::List((0..random.below(5)).map(|_| value(random, levels - 1)).collect()),
-        10 => Value::Tuple((0..random.below(5)).map(|_| value(random, levels - 1)).collect()),
+    match random.below(if levels == 0 { 10 } else { 16 }) {
+        0..7 => simple(random),
+        7..10 => rare(random),
+        10 => Value::List(items(random, 5)),
+        11 => Value::Tuple(items(random, 5)),
+        12 => Value::Set(items(random, 5)),
+        13 => Value::FrozenSet(items(random, 5)),
+        14 => {
+            let (module, class) = ("colours".to_owned(), "Colour".to_owned());
+            Value::Member(Box::new(Member { module, class, value: value(random, levels - 1) }))
+        }
         _ => Value::Map(
             (0..random.below(4))
                 .map(|_| (value(random, levels - 1), value(random, levels - 1)))
                 .collect(),
         ),
     }
+}
+
+/// A value that most languages have.
+fn simple(random: &mut Random) -> Value {
+    match random.below(7) {
+        0 => Value::Nil,
+        1 => Value::Bool(random.one_in(2)),
+        2 => Value::Int((random.word() >> random.below(64)) as i64),
+        3 => Value::from(random.word() | 1 << 63),
+        4 => Value::Float(f64::from_bits(random.word())),
+        5 => Value::from(format!("{:x}é", random.word())),
+        _ => Value::Bytes(bytes(random)),
+    }
+}
+
+/// A value that Python has.
+fn rare(random: &mut Random) -> Value {
+    let date = |random: &mut Random| Date {
+        year: 1 + random.below(9999) as u16,
+        month: 1 + random.below(12) as u8,
+        day: 1 + random.below(28) as u8,
+    };
+    match random.below(13) {
+        0 => Value::Pickle(bytes(random)),
+        1 => Value::BigInt(random.word().to_le_bytes()[random.below(8)..].to_vec()),
+        2 => Value::ByteArray(bytes(random)),
+        3 => Value::Surrogates(b"name-\xed\xb3\xbf".to_vec()),
+        4 => Value::Complex(f64::from_bits(random.word()), -0.0),
+        5 => Value::Date(date(random)),
+        6 => Value::Time(time(random)),
+        7 => Value::DateTime(DateTime { date: date(random), time: time(random) }),
+        8 => Value::Span(Span { days: -1, seconds: random.below(86_400) as u32, microseconds: 7 }),
+        9 => Value::Zone(Box::new(zone(random))),
+        10 => Value::Decimal(format!("-{}.5E+{}", random.word(), random.below(100))),
+        11 => Value::Uuid([random.below(256) as u8; 16]),
+        _ => {
+            let kind = PathKind::ALL[random.below(4)];
+            let parts = (0..random.below(3)).map(|part| format!("part{part}").into()).collect();
+            Value::Path(Box::new(Path { kind, parts }))
+        }
+    }
+}
+
+fn time(random: &mut Random) -> Time {
+    Time {
+        hour: random.below(24) as u8,
+        minute: random.below(60) as u8,
+        second: random.below(60) as u8,
+        microsecond: random.below(1_000_000) as u32,
+        fold: random.one_in(2),
+        zone: random.one_in(2).then(|| Box::new(zone(random))),
+    }
+}
+
+fn zone(random: &mut Random) -> Zone {
+    match random.below(3) {
+        0 => Zone::UTC,
+        1 => {
+            Zone::Offset { microseconds: -(random.below(1 << 36) as i64), name: Some("é".into()) }
+        }
+        _ => Zone::Region("Europe/Berlin".into()),
+    }
+}
+
+fn bytes(random: &mut Random) -> Vec<u8> {
+    let length = random.magnitude(6);
+    random.bytes(length)
 }
 
 /// Alters the bytes up to two times, or not at all.

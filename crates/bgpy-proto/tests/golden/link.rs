@@ -28,6 +28,7 @@ pub fn server_hello() -> ServerHello {
         bgpy: "1.0.1".into(),
         python: None,
         pid: 9,
+        allow_pickle: false,
         ..ServerHello::default()
     }
 }

@@ -87,6 +87,7 @@ CLIENT_HELLO = pack(
         "pid": 7,
         "message_bytes_max": 2**40,
         "segments": False,
+        "allow_pickle": True,
     }
 )
 SERVER_HELLO = pack(
@@ -98,6 +99,7 @@ SERVER_HELLO = pack(
         "pid": 9,
         "message_bytes_max": 2**40,
         "segments": False,
+        "allow_pickle": False,
     }
 )
 GENERATED = b"0123456789abcdefghijklmnopqrstuvwxyzABCDE-_"
@@ -191,6 +193,22 @@ def handshake(suite):
     }
 
 
+def date(year, month, day):
+    return struct.pack(">HBB", year, month, day)
+
+
+def time(hour, minute, second, microsecond, fold=0):
+    return struct.pack(">BBBBI", hour, minute, second, fold, microsecond)
+
+
+ZONES = {
+    "naive": b"",
+    "UTC": b"\0" + struct.pack(">q", 0),
+    "-01:30 named": b"\x01" + struct.pack(">q", -5_400_000_000) + b"home",
+    "Europe/Berlin": b"\x02Europe/Berlin",
+}
+
+
 def codec():
     yield from {"nil": None, "false": False, "true": True}.items()
     edges = [
@@ -248,6 +266,38 @@ def codec():
         yield f"tuple {items}", ext(2, b"\xc0" * items)
     for length in [0, 1, 2, 3, 4, 8, 16, 17, 255, 256, 65535, 65536]:
         yield f"pickle {length}", ext(3, b"p" * length)
+    for length in [2, 3, 255]:
+        yield f"code {length}", ext(4, b"\x03\x0d" + b"p" * (length - 2))
+    for text in ["\ud800", "a\udfffb", "\ud83d\ude00ü"]:
+        yield f"surrogates {ascii(text)[1:-1]}", ext(8, text.encode("utf-8", "surrogatepass"))
+    for length in [0, 1, 255, 256, 65536]:
+        yield f"bytearray {length}", ext(9, b"b" * length)
+    for items in [0, 1, 3, 256]:
+        yield f"set {items}", ext(10, b"\xc0" * items)
+        yield f"frozenset {items}", ext(11, b"\xc0" * items)
+    yield "complex 1.5 -0.0", ext(12, struct.pack(">dd", 1.5, -0.0))
+    yield "date 0001-01-01", ext(13, date(1, 1, 1))
+    yield "date 2024-02-29", ext(13, date(2024, 2, 29))
+    noon = (12, 0, 0, 0)
+    last = (23, 59, 59, 999_999)
+    for name, zone in ZONES.items():
+        yield f"time 12:00 {name}", ext(14, time(*noon) + zone)
+        yield (
+            f"datetime 9999-12-31 last fold {name}",
+            ext(15, date(9999, 12, 31) + time(*last, fold=1) + zone),
+        )
+        if zone:
+            yield f"zone {name}", ext(17, zone)
+    yield "span -1", ext(16, struct.pack(">iII", -1, 86_399, 999_999))
+    yield "span max", ext(16, struct.pack(">iII", 999_999_999, 0, 0))
+    for number in ["0", "-1.10", "1E+1000", "Infinity", "-sNaN7"]:
+        yield f"decimal {number}", ext(18, number.encode())
+    yield "uuid", ext(19, bytes(range(16)))
+    for kind in range(4):
+        yield f"path {kind}", ext(20, bytes([kind]) + pack("/") + pack("tmp"))
+    yield "path empty", ext(20, b"\0")
+    yield "path surrogate", ext(20, b"\x01" + ext(8, b"\xed\xb3\xbf"))
+    yield "member", ext(21, pack("colours") + pack("Box.Colour") + pack(3))
     yield "nested", b"\x81\xa1k\x92" + ext(2, b"\x01\x90") + pack(-1)
 
 

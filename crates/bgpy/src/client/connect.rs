@@ -158,6 +158,7 @@ impl Attempt<'_> {
             pid: u64::from(std::process::id()),
             message_bytes_max: self.options.message_bytes_max,
             segments: segments::SUPPORTED,
+            allow_pickle: self.options.allow_pickle,
         };
         socket.set_read_timeout(Some(SLICE)).map_err(|error| self.io(error))?;
         let mut outbox = Outbox::default();

@@ -31,6 +31,8 @@ pub struct ClientOptions {
     pub python: Option<String>,
     /// Longest message that is taken from the server, in bytes.
     pub message_bytes_max: u64,
+    /// Whether the client opens pickles; the server sends none if not.
+    pub allow_pickle: bool,
     /// Whether a server on this machine may be reached by its Unix socket instead of TCP.
     pub unix_socket: bool,
     /// Where the client logs.
@@ -53,6 +55,7 @@ impl Default for ClientOptions {
             token: None,
             python: None,
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            allow_pickle: true,
             unix_socket: true,
             journal: Journal::silent(),
         }

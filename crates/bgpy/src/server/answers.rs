@@ -12,6 +12,12 @@ impl Core {
         session.is_some_and(|session| session.wants_response(id))
     }
 
+    /// Whether a client opens pickles; one that is gone counts as if it did.
+    pub(super) fn takes_pickles(&mut self, connection: usize) -> bool {
+        let session = self.connections.get_mut(&connection).and_then(Connection::session);
+        session.is_none_or(|session| session.client().allow_pickle)
+    }
+
     /// The segments that a response may be put into, if it is awaited.
     pub(super) fn segments(&mut self, connection: usize, id: u64) -> Option<Segments> {
         let connection = self.connections.get_mut(&connection)?;

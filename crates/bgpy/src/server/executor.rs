@@ -61,6 +61,11 @@ impl Reply {
         self.call.is_some_and(|(connection, id)| self.shared.wants_response(connection, id))
     }
 
+    /// Whether the caller opens pickles. Where nobody called, or the caller is gone, nobody minds.
+    pub fn takes_pickles(&self) -> bool {
+        self.call.is_none_or(|(connection, _)| self.shared.takes_pickles(connection))
+    }
+
     /// Sends a response; `false` when the caller did not want one (any more), which is no error.
     /// Never waits: what the network does not take at once leaves later.
     ///

@@ -51,6 +51,8 @@ pub struct ServerOptions {
     pub python: Option<String>,
     /// Longest message that is taken from a client, in bytes.
     pub message_bytes_max: u64,
+    /// Whether the server opens pickles; clients send none if not.
+    pub allow_pickle: bool,
     /// Where the server leaves word of itself; none leaves none.
     pub registry: Option<Registry>,
     /// The server's identity.
@@ -94,6 +96,7 @@ impl Default for ServerOptions {
             allow_weak_token: false,
             python: None,
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            allow_pickle: true,
             registry: Registry::of_user().ok(),
             instance: Id::random(),
             journal: Journal::silent(),
@@ -154,6 +157,7 @@ impl Server {
             pid: u64::from(std::process::id()),
             message_bytes_max: options.message_bytes_max,
             segments: segments::SUPPORTED,
+            allow_pickle: options.allow_pickle,
         };
         let socket = entry.socket.clone();
         let retire_from = options.registry.clone();

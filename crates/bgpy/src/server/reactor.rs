@@ -303,6 +303,10 @@ impl Shared {
         lock(&self.core).wants_response(connection, id)
     }
 
+    pub(super) fn takes_pickles(&self, connection: usize) -> bool {
+        lock(&self.core).takes_pickles(connection)
+    }
+
     pub(super) fn respond(
         &self,
         connection: usize,

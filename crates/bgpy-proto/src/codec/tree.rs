@@ -1,0 +1,228 @@
+//! The bytes of a [`Value`].
+
+use super::text::{has_surrogates, is_decimal};
+use super::{
+    CodecError, Date, DateTime, Member, Path, PathKind, Reader, Span, Time, Token, Value, Zone,
+    ext, write,
+};
+use crate::limits::DEPTH_MAX;
+
+impl Value {
+    /// Encodes the tree.
+    ///
+    /// # Errors
+    /// [`CodecError::Depth`] when it is nested too deeply, [`CodecError::TooLong`] when a part of it
+    /// has 2^32 or more bytes or items, [`CodecError::Extension`] when a part of it cannot be, as a
+    /// 30th of February.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        let mut out = Vec::new();
+        self.encode_into(&mut out, DEPTH_MAX)?;
+        Ok(out)
+    }
+
+    /// Decodes a message that consists of one value.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are not exactly one value.
+    pub fn decode(message: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(message);
+        let value = Self::decode_from(&mut reader, DEPTH_MAX)?;
+        reader.finish()?;
+        Ok(value)
+    }
+
+    fn encode_into(&self, out: &mut Vec<u8>, depth: usize) -> Result<(), CodecError> {
+        let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
+        match self {
+            Self::Nil => write::nil(out),
+            Self::Bool(value) => write::bool(out, *value),
+            Self::Int(value) => write::int(out, *value),
+            Self::UInt(value) => write::uint(out, *value),
+            Self::Float(value) => write::f64(out, *value),
+            Self::BigInt(bytes) if bytes.is_empty() => write::int(out, 0),
+            Self::BigInt(bytes) => write::ext(out, ext::BIG_INT, bytes)?,
+            Self::Str(text) => write::str(out, text)?,
+            Self::Bytes(bytes) => write::bin(out, bytes)?,
+            Self::Pickle(pickle) => write::ext(out, ext::PICKLE, pickle)?,
+            Self::Code(code) => write::ext(out, ext::CODE, code)?,
+            Self::List(items) => {
+                write::array(out, items.len())?;
+                all(items, out, depth)?;
+            }
+            Self::Map(pairs) => {
+                write::map(out, pairs.len())?;
+                for (key, value) in pairs {
+                    key.encode_into(out, depth)?;
+                    value.encode_into(out, depth)?;
+                }
+            }
+            _ => {
+                let start = out.len();
+                let kind = self.append_contents(out, depth)?;
+                write::ext_around(out, kind, start)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the contents of an extension, and tells its type.
+    fn append_contents(&self, out: &mut Vec<u8>, depth: usize) -> Result<i8, CodecError> {
+        let (kind, is_valid) = match self {
+            Self::Tuple(items) => (all(items, out, depth).map(|()| ext::TUPLE)?, true),
+            Self::Set(items) => (all(items, out, depth).map(|()| ext::SET)?, true),
+            Self::FrozenSet(items) => (all(items, out, depth).map(|()| ext::FROZENSET)?, true),
+            Self::Surrogates(text) => {
+                out.extend_from_slice(text);
+                (ext::SURROGATES, has_surrogates(text))
+            }
+            Self::ByteArray(bytes) => {
+                out.extend_from_slice(bytes);
+                (ext::BYTEARRAY, true)
+            }
+            Self::Complex(real, imaginary) => {
+                [real, imaginary].iter().for_each(|part| out.extend(part.to_bits().to_be_bytes()));
+                (ext::COMPLEX, true)
+            }
+            Self::Date(date) => {
+                date.append(out);
+                (ext::DATE, date.is_valid())
+            }
+            Self::Time(time) => {
+                time.append(out);
+                (ext::TIME, time.is_valid())
+            }
+            Self::DateTime(both) => {
+                both.append(out);
+                (ext::DATETIME, both.is_valid())
+            }
+            Self::Span(span) => {
+                span.append(out);
+                (ext::SPAN, span.is_valid())
+            }
+            Self::Zone(zone) => {
+                zone.append(out);
+                (ext::ZONE, zone.is_valid())
+            }
+            Self::Decimal(text) => {
+                out.extend_from_slice(text.as_bytes());
+                (ext::DECIMAL, is_decimal(text))
+            }
+            Self::Uuid(bytes) => {
+                out.extend_from_slice(bytes);
+                (ext::UUID, true)
+            }
+            Self::Path(path) => {
+                out.push(path.kind as u8);
+                let is_text = |part: &Value| matches!(part, Self::Str(_) | Self::Surrogates(_));
+                let are_texts = path.parts.iter().all(is_text);
+                (all(&path.parts, out, depth).map(|()| ext::PATH)?, are_texts)
+            }
+            Self::Member(member) => {
+                write::str(out, &member.module)?;
+                write::str(out, &member.class)?;
+                member.value.encode_into(out, depth)?;
+                (ext::MEMBER, true)
+            }
+            _ => unreachable!("the other kinds are no such extensions"),
+        };
+        if is_valid { Ok(kind) } else { Err(CodecError::Extension(kind)) }
+    }
+
+    fn decode_from(reader: &mut Reader<'_>, depth: usize) -> Result<Self, CodecError> {
+        let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
+        Ok(match reader.token()? {
+            Token::Nil => Self::Nil,
+            Token::Bool(value) => Self::Bool(value),
+            Token::Int(value) => Self::Int(value),
+            Token::UInt(value) => Self::UInt(value),
+            Token::F64(value) => Self::Float(value),
+            Token::Str(text) => Self::Str(text.to_owned()),
+            Token::Bin(bytes) => Self::Bytes(bytes.to_vec()),
+            Token::Array(items) => Self::List(
+                (0..items).map(|_| Self::decode_from(reader, depth)).collect::<Result<_, _>>()?,
+            ),
+            Token::Map(pairs) => {
+                let pair =
+                    |_| Ok((Self::decode_from(reader, depth)?, Self::decode_from(reader, depth)?));
+                Self::Map((0..pairs).map(pair).collect::<Result<_, CodecError>>()?)
+            }
+            Token::Ext(ext::TUPLE, items) => Self::Tuple(Self::decode_all(items, depth)?),
+            Token::Ext(ext::SET, items) => Self::Set(Self::decode_all(items, depth)?),
+            Token::Ext(ext::FROZENSET, items) => Self::FrozenSet(Self::decode_all(items, depth)?),
+            Token::Ext(ext::PATH, contents) => Self::path(contents, depth)?,
+            Token::Ext(ext::MEMBER, contents) => Self::member(contents, depth)?,
+            Token::Ext(kind, contents) => {
+                Self::atom(kind, contents).ok_or(CodecError::Extension(kind))?
+            }
+        })
+    }
+
+    fn decode_all(contents: &[u8], depth: usize) -> Result<Vec<Self>, CodecError> {
+        let (mut inner, mut items) = (Reader::new(contents), Vec::new());
+        while !inner.is_at_end() {
+            items.push(Self::decode_from(&mut inner, depth)?);
+        }
+        Ok(items)
+    }
+
+    fn path(contents: &[u8], depth: usize) -> Result<Self, CodecError> {
+        let broken = CodecError::Extension(ext::PATH);
+        let (number, parts) = contents.split_first().ok_or(broken)?;
+        let kind = PathKind::from_number(*number).ok_or(broken)?;
+        let parts = Self::decode_all(parts, depth)?;
+        if parts.iter().all(|part| matches!(part, Self::Str(_) | Self::Surrogates(_))) {
+            Ok(Self::Path(Box::new(Path { kind, parts })))
+        } else {
+            Err(broken)
+        }
+    }
+
+    fn member(contents: &[u8], depth: usize) -> Result<Self, CodecError> {
+        let mut inner = Reader::new(contents);
+        let (Token::Str(module), Token::Str(class)) = (inner.token()?, inner.token()?) else {
+            return Err(CodecError::Extension(ext::MEMBER));
+        };
+        let (module, class) = (module.to_owned(), class.to_owned());
+        let value = Self::decode_from(&mut inner, depth)?;
+        inner.finish().map_err(|_| CodecError::Extension(ext::MEMBER))?;
+        Ok(Self::Member(Box::new(Member { module, class, value })))
+    }
+
+    /// An extension that holds no other value.
+    fn atom(kind: i8, contents: &[u8]) -> Option<Self> {
+        Some(match kind {
+            ext::BIG_INT if !contents.is_empty() => Self::BigInt(contents.to_vec()),
+            ext::PICKLE => Self::Pickle(contents.to_vec()),
+            ext::CODE if contents.len() >= 2 => Self::Code(contents.to_vec()),
+            ext::SURROGATES if has_surrogates(contents) => Self::Surrogates(contents.to_vec()),
+            ext::BYTEARRAY => Self::ByteArray(contents.to_vec()),
+            ext::COMPLEX => {
+                let (real, imaginary) = complex(contents)?;
+                Self::Complex(real, imaginary)
+            }
+            ext::DATE => Self::Date(Date::read(contents)?),
+            ext::TIME => Self::Time(Time::read(contents)?),
+            ext::DATETIME => Self::DateTime(DateTime::read(contents)?),
+            ext::SPAN => Self::Span(Span::read(contents)?),
+            ext::ZONE => Self::Zone(Box::new(Zone::read(contents)?)),
+            ext::DECIMAL => {
+                let text = std::str::from_utf8(contents).ok().filter(|text| is_decimal(text))?;
+                Self::Decimal(text.to_owned())
+            }
+            ext::UUID => Self::Uuid(contents.try_into().ok()?),
+            _ => return None,
+        })
+    }
+}
+
+/// Both parts of a complex number.
+pub fn complex(contents: &[u8]) -> Option<(f64, f64)> {
+    let (real, imaginary) = contents.split_first_chunk()?;
+    let imaginary: &[u8; 8] = imaginary.try_into().ok()?;
+    let double = |bytes: &[u8; 8]| f64::from_bits(u64::from_be_bytes(*bytes));
+    Some((double(real), double(imaginary)))
+}
+
+fn all(items: &[Value], out: &mut Vec<u8>, depth: usize) -> Result<(), CodecError> {
+    items.iter().try_for_each(|item| item.encode_into(out, depth))
+}

@@ -1,0 +1,118 @@
+//! Rust's own types as messages, by way of serde.
+//!
+//! A struct is a map with text keys, hence a `dict` in Python; a tuple is a `tuple`, a sequence a
+//! `list`; an enum is the name of its variant, or a map from that name to what it holds. Whatever
+//! Python has beyond that can be read as what comes nearest: a set as a sequence, a date, a time, a
+//! decimal, a UUID and a path as their text, a member of an enumeration as its value.
+
+mod deserialize;
+mod serialize;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{CodecError, Value};
+
+/// Why a Rust value is not a message, or a message not such a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypedError {
+    /// The bytes are not a message.
+    Codec(CodecError),
+    /// The message is none of what the type is made of.
+    Type(String),
+}
+
+impl fmt::Display for TypedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Codec(error) => error.fmt(f),
+            Self::Type(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for TypedError {}
+
+impl From<CodecError> for TypedError {
+    fn from(error: CodecError) -> Self {
+        Self::Codec(error)
+    }
+}
+
+impl serde::ser::Error for TypedError {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self::Type(text.to_string())
+    }
+}
+
+impl serde::de::Error for TypedError {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self::Type(text.to_string())
+    }
+}
+
+/// Encodes a Rust value as a message.
+///
+/// ```
+/// use bgpy_proto::codec::{from_slice, to_vec};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Job {
+///     model: String,
+///     batch: u32,
+///     tags: Vec<String>,
+/// }
+///
+/// let job = Job { model: "resnet".into(), batch: 32, tags: vec!["a".into()] };
+/// let message = to_vec(&job)?;
+/// assert_eq!(from_slice::<Job>(&message)?, job);
+/// # Ok::<(), bgpy_proto::codec::TypedError>(())
+/// ```
+///
+/// # Errors
+/// [`TypedError`] when it is nested too deeply or too long, or when its own code raises one.
+pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, TypedError> {
+    Ok(to_value(value)?.encode()?)
+}
+
+/// Decodes a message as a Rust value.
+///
+/// # Errors
+/// [`TypedError`] when the bytes are not a message, or not one for this type.
+pub fn from_slice<T: DeserializeOwned>(message: &[u8]) -> Result<T, TypedError> {
+    from_value(Value::decode(message)?)
+}
+
+/// Makes a tree of a Rust value.
+///
+/// ```
+/// use bgpy_proto::codec::{Value, to_value};
+///
+/// assert_eq!(to_value(&(1, "a"))?, Value::Tuple(vec![Value::Int(1), "a".into()]));
+/// # Ok::<(), bgpy_proto::codec::TypedError>(())
+/// ```
+///
+/// # Errors
+/// [`TypedError`] when its own code raises one.
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, TypedError> {
+    value.serialize(serialize::ToValue)
+}
+
+/// Makes a Rust value of a tree.
+///
+/// ```
+/// use bgpy_proto::codec::{Date, Value, from_value};
+///
+/// let days = Value::Set(vec![Value::Date(Date { year: 2026, month: 1, day: 2 })]);
+/// assert_eq!(from_value::<Vec<String>>(days)?, ["2026-01-02"]);
+/// # Ok::<(), bgpy_proto::codec::TypedError>(())
+/// ```
+///
+/// # Errors
+/// [`TypedError`] when the tree is none for this type.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, TypedError> {
+    T::deserialize(deserialize::FromValue(value))
+}

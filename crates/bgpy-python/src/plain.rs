@@ -1,0 +1,364 @@
+//! Plain data to bytes: what is built in, and containers of it. Classes of the standard library are
+//! in [`rich`](crate::rich).
+//!
+//! What must stay the same objects on the other side cannot be plain: a container, or another object
+//! that pickle remembers, which is reached twice. Numbers and short texts are an exception: too many
+//! objects share them to tell anything from it.
+//!
+//! Reading some objects allocates memory for others or runs code of the standard library, so that
+//! the garbage collector, and with it any Python code, may run in between. Therefore whatever is
+//! read after that is either held by a reference of its own or looked up anew.
+
+use std::ffi::c_int;
+
+use bgpy::limits::DEPTH_MAX;
+use bgpy_proto::codec::{ext, write};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyType};
+
+use crate::seen::Seen;
+use crate::trail::{Step, Trail, Why};
+
+/// Texts and byte strings of fewer bytes are not looked for again.
+const LONG_BYTES: usize = 64;
+
+/// What becomes of an object that cannot change and is reached twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// It must stay one object, so that the message is not plain.
+    Kept,
+    /// It may become two: for receivers that would take the message in no other way.
+    Copied,
+}
+
+/// A message that is being written.
+pub struct Plain<'py> {
+    pub(crate) py: Python<'py>,
+    pub(crate) out: Vec<u8>,
+    /// Objects that something else refers to as well, which may be another part of the message.
+    pub(crate) seen: Seen,
+    /// Whether the value of an enumeration's member is being written.
+    pub(crate) in_member: bool,
+    repeats: Repeats,
+    /// Enumerations of this message: the class, and what stands before each member's value.
+    pub(crate) enums: Vec<(Bound<'py, PyType>, Vec<u8>)>,
+}
+
+/// The object is more than plain data.
+pub struct NotPlain(pub(crate) Box<Trail>);
+
+type Done = Result<(), NotPlain>;
+
+impl<'py> Plain<'py> {
+    pub fn new(py: Python<'py>, repeats: Repeats) -> Self {
+        let out = Vec::with_capacity(256);
+        Self { py, out, seen: Seen::default(), in_member: false, repeats, enums: Vec::new() }
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Appends the object that is the whole message.
+    pub fn append_root(&mut self, object: &Bound<'py, PyAny>) -> Result<(), Trail> {
+        // SAFETY: the reference keeps the object alive.
+        unsafe { self.append(object.as_ptr(), DEPTH_MAX) }.map_err(|NotPlain(trail)| *trail)
+    }
+
+    /// Appends an object.
+    ///
+    /// # Safety
+    /// The object is alive. It need not stay so once other Python code can run.
+    pub(crate) unsafe fn append(&mut self, object: *mut ffi::PyObject, depth: usize) -> Done {
+        // SAFETY: the object is alive.
+        unsafe { self.append_known(object, ffi::Py_REFCNT(object) > 1, depth) }
+    }
+
+    /// Appends an object of which it is known whether somebody else refers to it.
+    ///
+    /// # Safety
+    /// As for `append`.
+    #[inline]
+    unsafe fn append_known(
+        &mut self,
+        object: *mut ffi::PyObject,
+        shared: bool,
+        depth: usize,
+    ) -> Done {
+        // SAFETY: the object is alive, and no Python code runs before it is held: reading a scalar
+        // makes no object that the garbage collector knows, but for the error of `text`.
+        unsafe {
+            let kind = ffi::Py_TYPE(object);
+            let is = |other: *mut ffi::PyTypeObject| kind == other;
+            if is(&raw mut ffi::PyUnicode_Type) {
+                self.text(object, shared)
+            } else if is(&raw mut ffi::PyLong_Type) {
+                self.int(object)
+            } else if object == ffi::Py_None() {
+                write::nil(&mut self.out);
+                Ok(())
+            } else if is(&raw mut ffi::PyBool_Type) {
+                write::bool(&mut self.out, object == ffi::Py_True());
+                Ok(())
+            } else if is(&raw mut ffi::PyFloat_Type) {
+                write::f64(&mut self.out, ffi::PyFloat_AsDouble(object));
+                Ok(())
+            } else if is(&raw mut ffi::PyBytes_Type) {
+                self.bytes(object, shared)
+            } else {
+                let held = Bound::from_borrowed_ptr(self.py, object);
+                self.held(kind, &held, shared, depth)
+            }
+        }
+    }
+
+    fn held(
+        &mut self,
+        kind: *mut ffi::PyTypeObject,
+        object: &Bound<'py, PyAny>,
+        shared: bool,
+        depth: usize,
+    ) -> Done {
+        let is = |other: *mut ffi::PyTypeObject| kind == other;
+        if is(&raw mut ffi::PyDict_Type) {
+            let depth = self.inside(object, shared, depth)?;
+            self.dict(object, depth)
+        } else if is(&raw mut ffi::PyList_Type) {
+            let depth = self.inside(object, shared, depth)?;
+            self.list(object, depth)
+        } else if is(&raw mut ffi::PyTuple_Type) {
+            self.tuple(object, shared, depth)
+        } else if is(&raw mut ffi::PySet_Type) {
+            let depth = self.inside(object, shared, depth)?;
+            self.set(object, ext::SET, depth)
+        } else if is(&raw mut ffi::PyFrozenSet_Type) {
+            // Python has, or had, one object for all empty ones.
+            // SAFETY: a frozenset that is held.
+            let empty = unsafe { ffi::PySet_Size(object.as_ptr()) } == 0;
+            let depth = if empty { depth } else { self.inside(object, shared, depth)? };
+            self.set(object, ext::FROZENSET, depth)
+        } else if is(&raw mut ffi::PyByteArray_Type) {
+            if shared && !self.seen.insert(object.as_ptr()) {
+                return Err(self.not_plain(object, Why::Shared));
+            }
+            // SAFETY: a bytearray that is held; nothing else runs while its memory is copied.
+            let result = unsafe {
+                let length = ffi::PyByteArray_Size(object.as_ptr()) as usize;
+                let data = ffi::PyByteArray_AsString(object.as_ptr()).cast::<u8>();
+                let bytes = std::slice::from_raw_parts(data, length);
+                write::ext(&mut self.out, ext::BYTEARRAY, bytes)
+            };
+            result.map_err(|_| self.not_plain(object, Why::Form))
+        } else {
+            self.rich(object, shared, depth)
+        }
+    }
+
+    /// Goes one level deeper, unless this container was met before.
+    pub(crate) fn inside(
+        &mut self,
+        container: &Bound<'py, PyAny>,
+        shared: bool,
+        depth: usize,
+    ) -> Result<usize, NotPlain> {
+        if shared && !self.seen.insert(container.as_ptr()) {
+            return Err(self.not_plain(container, Why::Shared));
+        }
+        let deeper = depth.checked_sub(1).filter(|left| *left > 0);
+        deeper.ok_or_else(|| self.not_plain(container, Why::Depth))
+    }
+
+    /// Notes an object that cannot change and holds no other.
+    pub(crate) fn once(&mut self, object: &Bound<'py, PyAny>, shared: bool) -> Done {
+        if shared && self.repeats == Repeats::Kept && !self.seen.insert(object.as_ptr()) {
+            return Err(self.not_plain(object, Why::Shared));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    pub(crate) fn not_plain(&self, part: &Bound<'py, PyAny>, why: Why) -> NotPlain {
+        NotPlain(Box::new(Trail { why, part: part.clone().unbind(), steps: Vec::new() }))
+    }
+
+    /// # Safety
+    /// The object is alive.
+    #[cold]
+    unsafe fn refuse(&self, part: *mut ffi::PyObject, why: Why) -> NotPlain {
+        // SAFETY: as above.
+        self.not_plain(&unsafe { Bound::from_borrowed_ptr(self.py, part) }, why)
+    }
+
+    /// Notes a long text or byte string, whose copies would add up.
+    unsafe fn long(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
+        if shared && self.repeats == Repeats::Kept && !self.seen.insert(object) {
+            // SAFETY: the object is alive.
+            return Err(unsafe { self.refuse(object, Why::Shared) });
+        }
+        Ok(())
+    }
+
+    unsafe fn text(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
+        let mut length = 0;
+        // SAFETY: a str that is alive; its UTF-8 form lives as long as it does.
+        unsafe {
+            let held = Bound::from_borrowed_ptr(self.py, object);
+            let data = ffi::PyUnicode_AsUTF8AndSize(object, &mut length).cast::<u8>();
+            if data.is_null() {
+                ffi::PyErr_Clear();
+                return self.surrogates(&held);
+            }
+            let bytes = std::slice::from_raw_parts(data, length as usize);
+            if bytes.len() >= LONG_BYTES {
+                self.long(object, shared)?;
+            }
+            write::str(&mut self.out, std::str::from_utf8_unchecked(bytes))
+                .map_err(|_| self.refuse(object, Why::Form))
+        }
+    }
+
+    /// A text that UTF-8 does not have.
+    pub(crate) fn surrogates(&mut self, text: &Bound<'py, PyAny>) -> Done {
+        // SAFETY: a str that is held; the result is a new reference, or NULL with an error.
+        let bytes = unsafe {
+            let (encoding, errors) = (c"utf-8".as_ptr(), c"surrogatepass".as_ptr());
+            let bytes = ffi::PyUnicode_AsEncodedString(text.as_ptr(), encoding, errors);
+            Bound::from_owned_ptr_or_opt(self.py, bytes)
+        };
+        let written = bytes
+            .as_ref()
+            .and_then(|bytes| bytes.cast::<PyBytes>().ok())
+            .map(|bytes| write::ext(&mut self.out, ext::SURROGATES, bytes.as_bytes()));
+        if let Some(Ok(())) = written {
+            return Ok(());
+        }
+        drop(PyErr::take(self.py));
+        Err(self.not_plain(text, Why::Form))
+    }
+
+    unsafe fn bytes(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
+        // SAFETY: a bytes object that is alive.
+        unsafe {
+            let length = ffi::PyBytes_Size(object) as usize;
+            let data = ffi::PyBytes_AsString(object).cast::<u8>();
+            if length >= LONG_BYTES {
+                self.long(object, shared)?;
+            }
+            write::bin(&mut self.out, std::slice::from_raw_parts(data, length))
+                .map_err(|_| self.refuse(object, Why::Form))
+        }
+    }
+
+    unsafe fn int(&mut self, object: *mut ffi::PyObject) -> Done {
+        let mut overflow: c_int = 0;
+        // SAFETY: an int that is alive.
+        let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow) };
+        if overflow == 0 {
+            write::int(&mut self.out, value);
+            return Ok(());
+        }
+        // SAFETY: as above.
+        let int = unsafe { Bound::from_borrowed_ptr(self.py, object) };
+        if let Ok(value) = int.extract::<u64>() {
+            write::uint(&mut self.out, value);
+            return Ok(());
+        }
+        let written = twos_complement(&int)
+            .ok()
+            .and_then(|bytes| write::ext(&mut self.out, ext::BIG_INT, &bytes).ok());
+        written.ok_or_else(|| self.not_plain(&int, Why::Form))
+    }
+
+    fn dict(&mut self, dict: &Bound<'py, PyAny>, depth: usize) -> Done {
+        // SAFETY: a dict that is held. A key and its value are alive when they are looked up, and held
+        // from then on. A position stays a position, whatever happens to the dict.
+        unsafe {
+            let announced = ffi::PyDict_Size(dict.as_ptr()) as usize;
+            write::map(&mut self.out, announced).map_err(|_| self.not_plain(dict, Why::Form))?;
+            let (mut count, mut position) = (0, 0);
+            let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+            while ffi::PyDict_Next(dict.as_ptr(), &mut position, &mut key, &mut value) != 0 {
+                // Our own reference must not make a value look shared, as it does a key.
+                let shared = ffi::Py_REFCNT(value) > 1;
+                let held = Bound::from_borrowed_ptr(self.py, key);
+                let held_value = Bound::from_borrowed_ptr(self.py, value);
+                self.append(key, depth).map_err(|found| found.at(|| Step::Place(count)))?;
+                self.append_known(value, shared, depth)
+                    .map_err(|found| found.at(|| Step::Key(held.clone().unbind())))?;
+                drop((held, held_value));
+                count += 1;
+            }
+            // Nobody may change it meanwhile; who does gets a pickle, which has the same trouble.
+            if count == announced { Ok(()) } else { Err(self.not_plain(dict, Why::Form)) }
+        }
+    }
+
+    fn list(&mut self, list: &Bound<'py, PyAny>, depth: usize) -> Done {
+        // SAFETY: a list that is held. An item is alive when it is looked up.
+        unsafe {
+            let items = ffi::PyList_Size(list.as_ptr());
+            write::array(&mut self.out, items as usize)
+                .map_err(|_| self.not_plain(list, Why::Form))?;
+            for index in 0..items {
+                if index >= ffi::PyList_Size(list.as_ptr()) {
+                    return Err(self.not_plain(list, Why::Form));
+                }
+                self.append(ffi::PyList_GetItem(list.as_ptr(), index), depth)
+                    .map_err(|found| found.at(|| Step::Index(index as usize)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tuple(&mut self, tuple: &Bound<'py, PyAny>, shared: bool, depth: usize) -> Done {
+        // SAFETY: a tuple that is held, and with it its items. There is one empty tuple, which
+        // everybody shares.
+        unsafe {
+            let items = ffi::PyTuple_Size(tuple.as_ptr());
+            let depth = if items == 0 { depth } else { self.inside(tuple, shared, depth)? };
+            let start = self.out.len();
+            for index in 0..items {
+                self.append(ffi::PyTuple_GetItem(tuple.as_ptr(), index), depth)
+                    .map_err(|found| found.at(|| Step::Index(index as usize)))?;
+            }
+            self.close(tuple, ext::TUPLE, start)
+        }
+    }
+
+    fn set(&mut self, set: &Bound<'py, PyAny>, kind: i8, depth: usize) -> Done {
+        let start = self.out.len();
+        let Ok(items) = set.try_iter() else { return Err(self.not_plain(set, Why::Form)) };
+        for (index, item) in items.enumerate() {
+            // An error says that the set was changed.
+            let Ok(item) = item else { return Err(self.not_plain(set, Why::Form)) };
+            // Our own reference makes items look shared, which costs a few more notes in `seen`.
+            // SAFETY: the item is held.
+            unsafe { self.append(item.as_ptr(), depth) }
+                .map_err(|found| found.at(|| Step::Place(index)))?;
+        }
+        self.close(set, kind, start)
+    }
+
+    /// Makes what was written since `start` the contents of an extension.
+    pub(crate) fn close(&mut self, object: &Bound<'py, PyAny>, kind: i8, start: usize) -> Done {
+        write::ext_around(&mut self.out, kind, start).map_err(|_| self.not_plain(object, Why::Form))
+    }
+}
+
+impl NotPlain {
+    /// Adds a step to the way, from its end.
+    #[cold]
+    pub(crate) fn at(mut self, step: impl FnOnce() -> Step) -> Self {
+        self.0.steps.push(step());
+        self
+    }
+}
+
+/// The shortest little-endian form of an int that keeps its sign.
+fn twos_complement(int: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let bits: usize = int.call_method0("bit_length")?.extract()?;
+    let signed = PyDict::new(int.py());
+    signed.set_item("signed", true)?;
+    int.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed))?.extract()
+}

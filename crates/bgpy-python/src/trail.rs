@@ -1,0 +1,102 @@
+//! Where in a message something stands: `args["model"].layers[3]`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+
+/// Longer keys are not written out.
+const KEY_CHARS_MAX: usize = 40;
+
+/// Longer paths lose their middle.
+const STEPS_MAX: usize = 24;
+
+/// Why an object is more than plain data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its type.
+    Type,
+    /// It stands in the message more than once.
+    Shared,
+    /// It lies too deep.
+    Depth,
+    /// It is too long, or was changed while it was read.
+    Form,
+}
+
+/// A part that is more than plain data, and the way to it, from the end.
+pub struct Trail {
+    pub why: Why,
+    pub part: Py<PyAny>,
+    pub steps: Vec<Step>,
+}
+
+pub enum Step {
+    /// The value of a key.
+    Key(Py<PyAny>),
+    /// An item of a sequence.
+    Index(usize),
+    /// A key of a dict, or an item of a set, where it stands.
+    Place(usize),
+    /// The value of an enumeration's member.
+    Value,
+}
+
+impl Trail {
+    /// The way as Python would write it.
+    pub fn path(&self, py: Python<'_>, root: &str) -> String {
+        let mut path = root.to_owned();
+        let (skipped, shown) = (self.steps.len().saturating_sub(STEPS_MAX), STEPS_MAX / 2);
+        for (index, step) in self.steps.iter().rev().enumerate() {
+            if skipped > 0 && index == shown {
+                path.push_str("[...]");
+            }
+            if skipped > 0 && (shown..shown + skipped).contains(&index) {
+                continue;
+            }
+            match step {
+                Step::Key(key) => path.push_str(&format!("[{}]", shortly(key.bind(py)))),
+                Step::Index(index) => path.push_str(&format!("[{index}]")),
+                Step::Place(index) => path = format!("list({path})[{index}]"),
+                Step::Value => path.push_str(".value"),
+            }
+        }
+        path
+    }
+
+    /// What is there, and why it cannot be plain: `x is a y.Z, which`.
+    pub fn tell(&self, py: Python<'_>, root: &str) -> String {
+        let kind = a_type(&self.part.bind(py).get_type());
+        match self.why {
+            Why::Type => format!("{} is {kind}, which", self.path(py, root)),
+            Why::Shared => {
+                format!("{} is {kind} that stands in the message twice, which", self.path(py, root))
+            }
+            Why::Depth => format!("{root} is nested deeper than plain data may be, which"),
+            Why::Form => format!("{} is {kind} of a size or form which", self.path(py, root)),
+        }
+    }
+}
+
+/// A type with its module and an article: `a torch.nn.Module`.
+pub fn a_type(class: &Bound<'_, PyType>) -> String {
+    let name = class.qualname().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+    let full = match class.module() {
+        Ok(module) if module != "builtins" => format!("{module}.{name}"),
+        _ => name,
+    };
+    let article =
+        if full.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
+    format!("{article} {full}")
+}
+
+/// A key as it is written in Python, texts in double quotes.
+fn shortly(key: &Bound<'_, PyAny>) -> String {
+    let written = match key.cast_exact::<PyString>() {
+        Ok(text) => format!("{:?}", text.to_string_lossy()),
+        // Keys are plain here, so that their words are Python's own.
+        Err(_) => key.repr().map_or_else(|_| "...".to_owned(), |text| text.to_string()),
+    };
+    if written.chars().count() <= KEY_CHARS_MAX {
+        return written;
+    }
+    written.chars().take(KEY_CHARS_MAX).chain("...".chars()).collect()
+}

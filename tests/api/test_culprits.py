@@ -1,0 +1,188 @@
+"""Objects that raise while they are pickled or unpickled: the part is named, and all live on."""
+
+from __future__ import annotations
+
+import threading
+import time
+import types
+
+import pytest
+
+from bgpy import RemoteError, SerializationError, respond
+
+HOST = "127.0.0.1"
+
+
+class Model:
+    def __init__(self, *layers):
+        self.layers = list(layers)
+
+
+class Slots:
+    __slots__ = ("_Slots__hidden", "inner")
+
+    def __init__(self, inner):
+        self.inner = inner
+
+
+class NoReduce:
+    def __reduce__(self):
+        raise KeyError("nothing to reduce")
+
+
+class NoState:
+    """Raises where it arrives."""
+
+    def __setstate__(self, state):
+        raise LookupError("no such state")
+
+    def __getstate__(self):
+        return {"a": 1}
+
+
+class NoWay:
+    """Raises when it is called where it arrives."""
+
+    def __reduce__(self):
+        return int, ("many",)
+
+
+def circle(*parts):
+    model = Model(*parts)
+    model.layers.append({"back": model})
+    return model
+
+
+@pytest.fixture
+def client(serve):
+    """Return a client whose calls are answered with their argument, or what it is told to make."""
+
+    def run(client_socket, state, args):
+        respond(client_socket, args(client_socket) if callable(args) else args)
+
+    client = serve(run)
+    yield client
+    # Whatever happened, the connection and the server live on.
+    before = client.status()
+    assert client.call("alive") == "alive"
+    assert client.status()["clients"] == before["clients"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "path", "cause"),
+    [
+        (NoReduce(), r"^args \(an? [\w.]*NoReduce\)", KeyError),
+        ({"model": Model(1, NoReduce())}, r'^args\["model"\]\.layers\[1\] \(', KeyError),
+        ([Slots({"x": (threading.Lock(),)})], r'^args\[0\]\.inner\["x"\]\[0\] \(a _', TypeError),
+        (circle(1, NoReduce()), r"^args\.layers\[1\] \(", KeyError),
+        ({1: {frozenset([NoReduce()])}}, r"^list\(list\(args\[1\]\)\[0\]\)\[0\] \(", KeyError),
+        ({NoReduce(): 1}, r"^list\(args\)\[0\] \(", KeyError),
+        ((n for n in ()), r"^args \(a generator\)", TypeError),
+        (types.SimpleNamespace(a=[time, NoReduce()]), r"^args\.a\[1\] \(", KeyError),
+    ],
+    ids=["self", "attribute", "slot", "circle", "set", "key", "generator", "namespace"],
+)
+def test_what_cannot_be_pickled_is_named(client, args, path, cause):
+    for call in (client.call, client.execute):
+        with pytest.raises(SerializationError, match=path + r".*cannot be pickled: ") as caught:
+            call(args)
+        assert type(caught.value.__cause__) is cause
+
+
+@pytest.mark.parametrize(
+    ("args", "path", "cause"),
+    [
+        (NoWay(), r"args \(an int\)", ValueError),
+        ({"m": Model(1, {"x": NoWay()})}, r'args\["m"\]\.layers\[1\]\["x"\] \(', ValueError),
+        (Model(1, Model(NoState())), r"args\.layers\[1\]\.layers\[0\] \(", LookupError),
+        ([Slots([NoState()])], r"args\[0\]\.inner\[0\] \(", LookupError),
+        (circle(1, NoState()), r"args\.layers\[1\] \(", LookupError),
+        ({"s": {1, NoWay()}}, r'list\(args\["s"\]\)\[[01]\] \(an int', ValueError),
+    ],
+    ids=["self", "attribute", "deeper", "slot", "circle", "set"],
+)
+def test_what_cannot_be_unpickled_there_is_named(client, args, path, cause):
+    with pytest.raises(SerializationError, match=path + r".*cannot be unpickled: ") as caught:
+        client.call(args)
+    assert not isinstance(caught.value, RemoteError)
+    assert type(caught.value.__cause__) is cause
+    assert caught.value.exception_type == cause.__name__
+    assert str(caught.value.__cause__) in caught.value.remote_traceback
+    # Nobody waits for it, and nothing is broken by it.
+    client.execute(args)
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "cause"),
+    [
+        (lambda _: NoWay(), r"^response \(an int\)", ValueError),
+        (
+            lambda _: {"a": [Model(NoState())]},
+            r'^response\["a"\]\[0\]\.layers\[0\] \(',
+            LookupError,
+        ),
+    ],
+    ids=["self", "deeper"],
+)
+def test_what_cannot_be_unpickled_here_is_named(client, make, path, cause):
+    for call in (client.call, lambda args: client.execute(args, await_response=True)):
+        with pytest.raises(SerializationError, match=path + r".*cannot be unpickled: ") as caught:
+            call(make)
+        assert type(caught.value.__cause__) is cause
+
+
+def test_a_response_that_cannot_be_pickled_is_named(client):
+    path = r'response\["a"\]\.layers\[0\] \(a _thread\.lock\) cannot be pickled: '
+    with pytest.raises(SerializationError, match=path) as caught:
+        client.call(lambda _: {"a": Model(threading.Lock())})
+    assert isinstance(caught.value, RemoteError)
+    assert caught.value.exception_type == "bgpy.errors.SerializationError"
+    assert type(caught.value.__cause__) is SerializationError
+    assert "in run" in caught.value.remote_traceback
+
+
+def test_the_traceback_of_the_server_shows_the_line_that_raised(client):
+    with pytest.raises(SerializationError) as caught:
+        client.call([NoState()])
+    assert "in __setstate__" in caught.value.remote_traceback
+    assert "in __setstate__" in "".join(caught.value.__notes__)
+
+
+def test_the_search_ends(client):
+    many = [{"x": [number]} for number in range(100_000)]
+    begin = time.monotonic()
+    with pytest.raises(SerializationError, match="cannot be pickled"):
+        client.call([many, many, NoReduce()])
+    assert time.monotonic() - begin < 30
+
+
+def test_a_module_that_the_other_side_lacks_is_named(scripts, start):
+    port = start().port
+    scripts.write("beside.py", "class Box:\n    pass\n")
+    printed = scripts.run(
+        """
+        import pickle, sys
+        from bgpy import Client, SerializationError, respond
+        import beside
+
+        class Far:
+            def __reduce__(self):
+                return getattr, (Near(), "x")
+
+        class Near:
+            def __reduce__(self):
+                return __import__, ("no_such_module",)
+
+        client = Client("127.0.0.1", int(sys.argv[1]))
+        client.initialize(dict, lambda c, s, a: respond(c, type(a).__name__), print)
+        try:
+            client.call({"box": [Near()]})
+        except SerializationError as error:
+            print(error)
+        print(client.call(beside.Box()))
+        """,
+        port,
+    )
+    assert 'args["box"][0]' in printed
+    assert "No module named 'no_such_module'" in printed
+    assert printed.endswith("Box\n")
