@@ -1,7 +1,6 @@
 //! Connections and calls of a server, behind one lock that is never held while waiting.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
 use super::handshakes::Handshakes;
 use super::listen::Listener;
+use super::turns::{ByToken, Turns};
 use crate::journal::Journal;
 use crate::platform;
 
@@ -30,41 +30,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The first token of connections; smaller ones are the listeners'.
 const FIRST_CONNECTION: usize = 16;
 
-/// Tokens are counted up here, so that no peer can choose them to collide.
-type ByToken = BuildHasherDefault<TokenHasher>;
-
-#[derive(Default)]
-pub(super) struct TokenHasher(u64);
-
-impl Hasher for TokenHasher {
-    fn write(&mut self, _bytes: &[u8]) {
-        unreachable!("tokens are hashed as usize")
-    }
-
-    fn write_usize(&mut self, token: usize) {
-        // Fibonacci hashing: spreads counted numbers over the high bits, which the table looks at.
-        self.0 = (token as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 pub(super) struct Core {
     registry: Registry,
     waker: Arc<Waker>,
     listeners: Vec<Listener>,
     /// Listeners that may have connections to accept.
-    acceptable: VecDeque<usize>,
+    acceptable: Turns,
     accept_again: Option<Instant>,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     next_connection: usize,
     handshakes: Handshakes,
     /// Connections that may have bytes to read.
-    unread: VecDeque<usize>,
+    unread: Turns,
     /// Connections that may take more of what waits for them.
-    unwritten: VecDeque<usize>,
+    unwritten: Turns,
     pub(super) calls: Calls,
     psk: Psk,
     hello: ServerHello,
@@ -92,14 +71,14 @@ impl Core {
         Ok(Self {
             registry,
             waker,
-            acceptable: VecDeque::new(),
+            acceptable: Turns::default(),
             accept_again: None,
             listeners,
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
             handshakes: Handshakes::default(),
-            unread: VecDeque::new(),
-            unwritten: VecDeque::new(),
+            unread: Turns::default(),
+            unwritten: Turns::default(),
             calls: Calls::new(),
             psk,
             hello,
@@ -112,7 +91,7 @@ impl Core {
     pub(super) fn ready(&mut self, event: &Event) {
         let Token(token) = event.token();
         if token < FIRST_CONNECTION {
-            self.acceptable.push_back(token);
+            self.acceptable.push(token);
             return;
         }
         if event.is_read_closed()
@@ -123,25 +102,25 @@ impl Core {
         if event.is_writable() {
             self.flush(token);
         }
-        self.unread.push_back(token);
+        self.unread.push(token);
     }
 
     /// Does a turn of work on everything that is ready.
     pub(super) fn proceed(&mut self, scratch: &mut [u8]) {
         for _ in 0..self.unwritten.len() {
-            let Some(token) = self.unwritten.pop_front() else { break };
+            let Some(token) = self.unwritten.pop() else { break };
             self.flush(token);
         }
         for _ in 0..self.unread.len() {
-            let Some(token) = self.unread.pop_front() else { break };
+            let Some(token) = self.unread.pop() else { break };
             self.read(token, scratch);
         }
         // The clock is read only where it matters; a turn for a call needs it not.
         if self.accept_again.is_some_and(|again| again <= Instant::now()) {
             self.accept_again = None;
-            self.acceptable.extend(0..self.listeners.len());
+            (0..self.listeners.len()).for_each(|index| self.acceptable.push(index));
         }
-        while let Some(index) = self.acceptable.pop_front() {
+        while let Some(index) = self.acceptable.pop() {
             if !self.accept(index) {
                 break;
             }
@@ -181,7 +160,7 @@ impl Core {
                 },
             }
         }
-        self.acceptable.push_back(index);
+        self.acceptable.push(index);
         false
     }
 
@@ -198,7 +177,7 @@ impl Core {
                 self.connections.insert(token, connection);
                 self.handshakes.add(token, Instant::now());
                 // Its first bytes may have come before it was registered.
-                self.unread.push_back(token);
+                self.unread.push(token);
             }
             Err(error) => self.journal.warning(format_args!("cannot watch a connection: {error}")),
         }
@@ -249,7 +228,7 @@ impl Core {
             left -= 1;
             match progress {
                 Progress::More if left == 0 => {
-                    self.unread.push_back(token);
+                    self.unread.push(token);
                     break Ok(());
                 }
                 Progress::More => {}
@@ -287,10 +266,10 @@ impl Core {
         };
         let resumed = paused && connection.backlog() <= limits::OUTBOX_PAUSE_BYTES;
         if resumed {
-            self.unread.push_back(token);
+            self.unread.push(token);
         }
-        if more && !self.unwritten.contains(&token) {
-            self.unwritten.push_back(token);
+        if more {
+            self.unwritten.push(token);
         }
         if more || resumed {
             // Whoever polls may not know that there is something to do again. A waker fails only

@@ -11,6 +11,7 @@ mod reactor;
 mod service;
 mod signal;
 mod standin;
+mod turns;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -20,7 +20,7 @@ use super::standin::{LOG_LOOK, StandIn};
 use super::{Ended, signal};
 use crate::platform;
 use crate::spin::Spin;
-use crate::sync::{lock, try_lock};
+use crate::sync::{FairMutex, lock, try_lock};
 
 /// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
 const SCRATCH_BYTES: usize = 256 << 10;
@@ -28,16 +28,12 @@ const SCRATCH_BYTES: usize = 256 << 10;
 /// How long a server that ends waits for clients to take their last answers.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long a response is copied before others get their turn, and how long that is.
-const OWN_TURN: Duration = Duration::from_millis(2);
-const OWN_PAUSE: Duration = Duration::from_micros(50);
-
 const WAKE: Token = Token(usize::MAX);
 const SIGNAL: Token = Token(usize::MAX - 1);
 
 /// What the executing thread, the stand-in and the replies share.
 pub(super) struct Shared {
-    core: Mutex<Core>,
+    core: FairMutex<Core>,
     leader: Mutex<Leader>,
     waker: Arc<Waker>,
     pub(super) standin: StandIn,
@@ -85,7 +81,7 @@ impl Shared {
             signals,
         };
         let shared = Arc::new(Self {
-            core: Mutex::new(core),
+            core: FairMutex::new(core),
             leader: Mutex::new(leader),
             waker,
             standin: StandIn::default(),
@@ -116,11 +112,11 @@ impl Shared {
         self.standin.arm();
         match guarded(|| executor.start()) {
             Ok(initialized) => {
-                lock(&self.core).calls.started(initialized);
+                self.core.lock().calls.started(initialized);
                 executor.ready();
             }
             Err(failure) => {
-                lock(&self.core).stop();
+                self.core.lock().stop();
                 self.say_farewell();
                 return Ended::Start(failure);
             }
@@ -128,7 +124,7 @@ impl Shared {
         let mut exit = None;
         loop {
             let relieved = self.relieved.load(Ordering::SeqCst);
-            let mut core = lock(&self.core);
+            let mut core = self.core.lock();
             if core.calls.is_stopping() {
                 break;
             }
@@ -149,7 +145,7 @@ impl Shared {
         }
         // Only a stop leaves the loop before an EXIT.
         let exit = exit.unwrap_or_else(|| {
-            let core = lock(&self.core);
+            let core = self.core.lock();
             if !core.calls.is_initialized() {
                 return Ok(());
             }
@@ -173,7 +169,7 @@ impl Shared {
         self.away.store(false, Ordering::SeqCst);
         // The stand-in may have taken in calls until a moment ago, and may have seen a signal.
         let mut work =
-            self.relieved.load(Ordering::SeqCst) != relieved && lock(&self.core).has_work();
+            self.relieved.load(Ordering::SeqCst) != relieved && self.core.lock().has_work();
         while !work {
             if self.signalled.swap(false, Ordering::SeqCst) {
                 executor.signalled();
@@ -194,7 +190,7 @@ impl Shared {
     /// Polls for the executing thread until that wants to poll itself.
     pub(super) fn stand_in(&self, running_for: Duration) {
         let Some(mut leader) = try_lock(&self.leader) else { return };
-        lock(&self.core).ack_all(running_for);
+        self.core.lock().ack_all(running_for);
         let (journal, mut looked) = (self.journal(), Instant::now());
         while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
             leader.patience = Some(leader.patience.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
@@ -205,7 +201,7 @@ impl Shared {
                 journal.rotate_if_large();
             }
         }
-        lock(&self.core).calls.ack_at_once = false;
+        self.core.lock().calls.ack_at_once = false;
         self.relieved.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -225,7 +221,7 @@ impl Shared {
             CallKind::Exit if !initialized => Ok(false),
             CallKind::Exit => guarded(|| executor.exit(Some(message), &reply)).map(|()| false),
         };
-        let mut core = lock(&self.core);
+        let mut core = self.core.lock();
         core.calls.finish(kind, outcome.is_ok());
         let told = core.conclude(connection, id, &outcome);
         if let Err(failure) = &outcome {
@@ -242,7 +238,7 @@ impl Shared {
         if self.stopped.swap(true, Ordering::SeqCst) {
             return;
         }
-        let mut core = lock(&self.core);
+        let mut core = self.core.lock();
         core.stop();
         core.journal.info("told to end");
         drop(core);
@@ -269,42 +265,42 @@ impl Shared {
         self.executor_waits.store(true, Ordering::SeqCst);
         self.wake();
         let mut leader = lock(&self.leader);
-        lock(&self.core).retire();
-        while Instant::now() < until && lock(&self.core).has_backlog() {
+        self.core.lock().retire();
+        while Instant::now() < until && self.core.lock().has_backlog() {
             leader.patience = Some(Duration::from_millis(100));
             leader.wait(self);
             leader.serve(self);
         }
         // Whoever holds a reply or a stopper keeps the core, but no connection.
-        lock(&self.core).close_sockets();
+        self.core.lock().close_sockets();
     }
 
     /// See [`Stopper::abandon_in_child`](super::Stopper::abandon_in_child).
     pub(super) fn abandon_in_child(&self) {
         // Another thread of the parent may have held the lock at the moment of the fork. It is not
         // here to release it, so that the sockets stay open then.
-        if let Some(mut core) = try_lock(&self.core) {
+        if let Some(mut core) = self.core.try_lock() {
             core.close_sockets();
         }
     }
 
     /// Notes that the server has run, or never will, and leaves no trace of it.
     pub(super) fn finish(&self) {
-        lock(&self.core).retire();
+        self.core.lock().retire();
         *lock(&self.ended) = true;
         self.has_ended.notify_all();
     }
 
     pub(super) fn journal(&self) -> crate::Journal {
-        lock(&self.core).journal.clone()
+        self.core.lock().journal.clone()
     }
 
     pub(super) fn wants_response(&self, connection: usize, id: u64) -> bool {
-        lock(&self.core).wants_response(connection, id)
+        self.core.lock().wants_response(connection, id)
     }
 
     pub(super) fn takes_pickles(&self, connection: usize) -> bool {
-        lock(&self.core).takes_pickles(connection)
+        self.core.lock().takes_pickles(connection)
     }
 
     pub(super) fn respond(
@@ -320,10 +316,10 @@ impl Shared {
         let segments = if payload.buffers.is_empty() {
             None
         } else {
-            lock(&self.core).segments(connection, id)
+            self.core.lock().segments(connection, id)
         };
         let loans = segments.map(|segments| segments.lend(&mut payload));
-        let mut core = lock(&self.core);
+        let mut core = self.core.lock();
         let taken = core.respond(connection, id, payload, error)?;
         if let Some(loans) = loans.filter(|_| taken) {
             loans.sent();
@@ -338,14 +334,7 @@ impl Shared {
 
     /// Copies what is not written yet of memory that belongs to a task.
     fn own(&self, connection: usize) {
-        let mut open = Instant::now();
-        while lock(&self.core).own_some(connection) {
-            // A lock that is taken again at once keeps others out for as long as this goes on.
-            if open.elapsed() > OWN_TURN {
-                std::thread::sleep(OWN_PAUSE);
-                open = Instant::now();
-            }
-        }
+        while self.core.lock().own_some(connection) {}
     }
 
     fn wake(&self) {
@@ -380,7 +369,7 @@ impl Leader {
 
     /// Serves the sockets that are ready. Returns whether there is work for the executing thread.
     fn serve(&mut self, shared: &Shared) -> bool {
-        let mut core = lock(&shared.core);
+        let mut core = shared.core.lock();
         for event in &self.events {
             match event.token() {
                 WAKE => {}
