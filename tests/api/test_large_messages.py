@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -246,7 +247,7 @@ def test_ten_thousand_large_messages_leave_nothing_behind(connect):
     client = connect(echo)
     server = client.status()["pid"]
     array = np.zeros(MEGABYTE, dtype="u1")
-    # By TCP each takes five times as long, and nothing is kept for the next.
+    # By TCP each takes five times as long.
     count = 1_000 if os.environ["BGPY_RUNTIME_DIR"].endswith("elsewhere") else 10_000
     for number in range(count):
         client.call(array)
@@ -258,6 +259,24 @@ def test_ten_thousand_large_messages_leave_nothing_behind(connect):
         assert resident - first < 32 * 1024
         assert fds - first_fds <= 2
     assert os.listdir("/dev/shm") == [] or not any("bgpy" in n for n in os.listdir("/dev/shm"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts by way of /proc")
+def test_memory_that_is_kept_for_the_next_message_is_given_back(connect):
+    client = connect(echo)
+    processes = [client.status()["pid"], os.getpid()]
+    array = np.ones(64 * MEGABYTE, dtype="u1")
+    client.call(array[:MEGABYTE])
+    before = [numbers(pid)[0] for pid in processes]
+    for _ in range(ROUNDS):
+        client.call(array)
+    kept = [numbers(pid)[0] for pid in processes]
+    assert all(now - then > 48 * 1024 for now, then in zip(kept, before, strict=True))
+    deadline = time.monotonic() + 60
+    while any(numbers(p)[0] - then > 16 * 1024 for p, then in zip(processes, before, strict=True)):
+        assert time.monotonic() < deadline, "it is still kept"
+        time.sleep(0.2)
 
 
 def memory_available() -> int:

@@ -170,6 +170,14 @@ impl From<Buffer> for Brought {
     }
 }
 
+impl Drop for Brought {
+    fn drop(&mut self) {
+        if let Held::Bytes(bytes) = &mut self.memory {
+            bgpy::reuse(std::mem::take(bytes.get_mut()));
+        }
+    }
+}
+
 #[pymethods]
 impl Brought {
     /// It travels on as what pickle makes of a writable buffer.

@@ -15,6 +15,7 @@ pub mod registry;
 pub mod server;
 pub mod spawn;
 
+mod keeper;
 mod memory;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_segments.rs"]
@@ -24,6 +25,7 @@ mod segments;
 
 mod os_path;
 mod platform;
+mod spare;
 mod spin;
 mod sync;
 
@@ -36,6 +38,7 @@ pub use client::{Client, ClientOptions, Link, Response, Wait};
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use journal::{Journal, Level};
 pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
+pub use spare::reuse;
 
 /// Version of bgpy.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

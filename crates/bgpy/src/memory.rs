@@ -5,10 +5,10 @@
 
 use bgpy_proto::Supply;
 
-use crate::platform;
+use crate::{platform, spare};
 
 /// Vectors of at least so many bytes lie on huge pages where the system has some.
-const HUGE_BYTES: usize = 4 << 20;
+pub(crate) const HUGE_BYTES: usize = 4 << 20;
 
 /// A huge page, on most machines.
 const PAGE_BYTES: usize = 2 << 20;
@@ -42,7 +42,7 @@ fn claim(bytes: &mut Vec<u8>, most: usize) -> bool {
     if bytes.len() > COPY_BYTES {
         return bytes.try_reserve_exact(capacity - bytes.len()).is_ok();
     }
-    let mut larger = Vec::new();
+    let mut larger = spare::take(capacity).unwrap_or_default();
     let claimed = larger.try_reserve_exact(capacity).is_ok();
     if claimed {
         larger.extend_from_slice(bytes);

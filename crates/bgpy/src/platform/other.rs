@@ -70,6 +70,8 @@ pub(crate) fn wait(
     Ok(Readiness { readable: !peeked.as_ref().is_err_and(waiting), writable: false })
 }
 
+pub(crate) fn trim_heap() {}
+
 pub(crate) fn prefer_huge_pages(_bytes: &mut Vec<u8>) {}
 
 pub(crate) fn raise_descriptor_limit() {}

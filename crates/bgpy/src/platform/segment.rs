@@ -7,6 +7,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -15,6 +16,8 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
+
+use crate::sync::lock;
 
 /// Bytes before the data.
 const HEAD_BYTES: usize = 4096;
@@ -31,6 +34,18 @@ const GONE: u32 = 2;
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     capacity: usize,
+    pages: Mutex<Pages>,
+}
+
+/// What there is of a segment's memory yet. Page by page, as it is touched, takes three times as
+/// long to make it.
+#[derive(Debug)]
+enum Pages {
+    /// Nothing, as far as this process knows; a write to the descriptor makes it without clearing it.
+    Missing(OwnedFd),
+    /// It is there, but not mapped.
+    Made,
+    Mapped,
 }
 
 // SAFETY: the state is atomic, and the data is touched only by whoever has made it his by means of
@@ -52,23 +67,27 @@ impl Mapping {
     }
 
     /// Opens a segment of the peer's; none for a descriptor that is something else.
-    pub(crate) fn open(fd: &OwnedFd) -> Option<Self> {
-        let sealed = rustix::fs::fcntl_get_seals(fd).ok()?;
-        let size = usize::try_from(rustix::fs::fstat(fd).ok()?.st_size).ok()?;
+    pub(crate) fn open(fd: OwnedFd) -> Option<Self> {
+        let sealed = rustix::fs::fcntl_get_seals(&fd).ok()?;
+        let size = usize::try_from(rustix::fs::fstat(&fd).ok()?.st_size).ok()?;
         if !sealed.contains(seals()) {
             return None;
         }
-        Self::map(fd, size.checked_sub(HEAD_BYTES).filter(|capacity| *capacity > 0)?)
+        let capacity = size.checked_sub(HEAD_BYTES).filter(|capacity| *capacity > 0)?;
+        let mut mapping = Self::map(&fd, capacity)?;
+        mapping.pages = Mutex::new(Pages::Missing(fd));
+        Some(mapping)
     }
 
-    fn map(fd: impl AsFd, capacity: usize) -> Option<Self> {
+    fn map(fd: &OwnedFd, capacity: usize) -> Option<Self> {
         let (access, length) = (ProtFlags::READ | ProtFlags::WRITE, HEAD_BYTES + capacity);
         // SAFETY: a new mapping, at a place that the kernel chooses.
         let start = unsafe {
             rustix::mm::mmap(std::ptr::null_mut(), length, access, MapFlags::SHARED, fd, 0)
         };
-        let mapping = Self { start: NonNull::new(start.ok()?.cast())?, capacity };
-        mapping.advise(Advice::LinuxHugepage);
+        let start = NonNull::new(start.ok()?.cast())?;
+        let mapping = Self { start, capacity, pages: Mutex::new(Pages::Mapped) };
+        mapping.advise(Advice::LinuxHugepage, capacity);
         Some(mapping)
     }
 
@@ -81,6 +100,25 @@ impl Mapping {
     pub(crate) fn data(&self) -> *mut u8 {
         // SAFETY: the mapping is longer than its head.
         unsafe { self.start.as_ptr().add(HEAD_BYTES) }
+    }
+
+    /// Copies bytes to where its data begins. The caller has taken it.
+    pub(crate) fn fill(&self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.capacity, "a segment that fits was taken");
+        let mut pages = lock(&self.pages);
+        let written = match &*pages {
+            Pages::Missing(fd) => write_all(fd, bytes).is_ok(),
+            Pages::Made => {
+                self.advise(Advice::LinuxPopulateWrite, bytes.len());
+                false
+            }
+            Pages::Mapped => false,
+        };
+        *pages = if written { Pages::Made } else { Pages::Mapped };
+        if !written {
+            // SAFETY: it is the caller's, and has room.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.data(), bytes.len()) };
+        }
     }
 
     fn state(&self) -> &AtomicU32 {
@@ -113,7 +151,7 @@ impl Mapping {
     pub(crate) fn retire(&self) -> bool {
         let retired = self.change(FREE, GONE);
         if retired {
-            self.advise(Advice::LinuxRemove);
+            self.advise(Advice::LinuxRemove, self.capacity);
         }
         retired
     }
@@ -136,11 +174,11 @@ impl Mapping {
         self.state().compare_exchange(from, to, success, failure).is_ok()
     }
 
-    /// Tells the system how the data is used.
-    fn advise(&self, advice: Advice) {
+    /// Tells the system how so much of the data is used.
+    fn advise(&self, advice: Advice, bytes: usize) {
         // SAFETY: the advices given here keep the mapping; the one that drops its data is given by
         // whoever has just made it his. A kernel that cannot follow leaves everything as it is.
-        let _ = unsafe { rustix::mm::madvise(self.data().cast(), self.capacity, advice) };
+        let _ = unsafe { rustix::mm::madvise(self.data().cast(), bytes, advice) };
     }
 
     /// Puts a copy that only this process and its forked children see, each its own, in the place
@@ -166,6 +204,20 @@ impl Drop for Mapping {
         // SAFETY: whoever uses the mapping holds it. Unmapping what was mapped cannot fail.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length()) };
     }
+}
+
+/// Writes bytes to the data of a segment.
+fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+    let mut at = HEAD_BYTES as u64;
+    while !bytes.is_empty() {
+        let count = rustix::io::retry_on_intr(|| rustix::io::pwrite(fd, bytes, at))?;
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[count..];
+        at += count as u64;
+    }
+    Ok(())
 }
 
 /// What nobody may do to a segment.

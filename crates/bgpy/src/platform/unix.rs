@@ -119,6 +119,15 @@ pub(crate) fn is_same_user(stream: &mio::net::UnixStream) -> bool {
     }
 }
 
+/// Has the allocator give free memory back, of which it keeps tens of megabytes after a large message.
+pub(crate) fn trim_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it locks what it looks at, and touches nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Asks for huge pages for a large vector, all of it: where only a part of a mapping has them, the
 /// system cannot make it grow in its place.
 pub(crate) fn prefer_huge_pages(bytes: &mut Vec<u8>) {

@@ -6,7 +6,6 @@
 //! stay warm meanwhile, which is what makes it fast; segments that are not used for a while are
 //! given back to the system.
 
-mod keeper;
 mod lease;
 mod pool;
 mod process;
@@ -18,9 +17,9 @@ use std::sync::{Arc, Mutex};
 use bgpy_proto::{Buffer, Memory, Payload, Supply};
 
 use self::pool::Pool;
-use crate::memory;
 use crate::platform::segment::{self, Mapping};
 use crate::sync::lock;
+use crate::{keeper, memory};
 
 /// Whether this system has segments.
 pub(crate) const SUPPORTED: bool = true;
@@ -73,6 +72,16 @@ impl Segments {
         segment::send_now(socket, offer, made.as_ref().map(|made| made.fd.as_fd()))
     }
 
+    /// Sees to it that segments which lie idle are given back.
+    fn watch(&self) {
+        let mut pool = lock(&self.pool);
+        if !pool.is_watched {
+            let weak = Arc::downgrade(&self.pool);
+            let give_back = move || weak.upgrade().is_some_and(|pool| lock(&pool).give_back());
+            pool.is_watched = keeper::watch(give_back);
+        }
+    }
+
     /// Moves the large buffers of a message into segments of the peer's, as far as some are free.
     pub(crate) fn lend(&self, payload: &mut Payload) -> Loans {
         let mut loans = Loans::default();
@@ -104,13 +113,13 @@ impl Supply for Segments {
             return None;
         }
         let segment = lock(&self.pool).missed(bytes)?;
-        keeper::watch(&self.pool);
+        self.watch();
         Some(segment)
     }
 
     fn offered(&mut self, segment: u16) {
         lock(&self.pool).offered(segment);
-        keeper::watch(&self.pool);
+        self.watch();
     }
 }
 
@@ -142,8 +151,7 @@ struct Filled {
 
 impl Filled {
     fn new(mapping: Arc<Mapping>, bytes: &[u8]) -> Self {
-        // SAFETY: the caller has taken the segment, whose capacity is enough.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), mapping.data(), bytes.len()) };
+        mapping.fill(bytes);
         Self { mapping, bytes: bytes.len() }
     }
 }

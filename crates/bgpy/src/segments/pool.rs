@@ -128,7 +128,7 @@ impl Pool {
 
     /// Takes a segment that the peer offers.
     pub(super) fn offered(&mut self, segment: u16) {
-        let Some(mapping) = self.arrived_fds.pop_front().and_then(|fd| Mapping::open(&fd)) else {
+        let Some(mapping) = self.arrived_fds.pop_front().and_then(Mapping::open) else {
             return;
         };
         self.theirs.retain(|theirs| !theirs.mapping.is_gone());

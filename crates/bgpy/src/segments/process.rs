@@ -4,14 +4,12 @@
 //! their own.
 
 use std::cell::UnsafeCell;
-use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
 
 use super::lease::Made;
-use super::pool::Pool;
 use crate::sync::lock;
 
-static PROCESS: Mutex<Process> =
-    Mutex::new(Process { leased: Vec::new(), pools: Vec::new(), keeper: None });
+static PROCESS: Mutex<Process> = Mutex::new(Process { leased: Vec::new() });
 
 /// The lock on it while a fork is under way, so that the child finds it free.
 static HELD: Held = Held(UnsafeCell::new(None));
@@ -19,10 +17,6 @@ static HELD: Held = Held(UnsafeCell::new(None));
 pub(super) struct Process {
     /// Segments that objects lie in.
     pub(super) leased: Vec<Arc<Made>>,
-    /// Connections that have segments.
-    pub(super) pools: Vec<Weak<Mutex<Pool>>>,
-    /// The fork generation of the process whose keeper is running.
-    pub(super) keeper: Option<u32>,
 }
 
 struct Held(UnsafeCell<Option<MutexGuard<'static, Process>>>);

@@ -1,0 +1,167 @@
+//! Memory of large buffers that are gone, for those that come.
+//!
+//! Fresh memory costs more than the bytes that are put there: the system clears it, a page at a
+//! time. See [`reuse`].
+
+use std::sync::Mutex;
+
+use crate::memory::HUGE_BYTES;
+use crate::sync::try_lock;
+use crate::{keeper, platform};
+
+/// Bytes that are kept at most.
+const BYTES_MAX: usize = 1 << 30;
+
+/// A vector serves for no less than this part of it, so that a small object does not keep a large
+/// one.
+const PART_LEAST: usize = 4;
+
+static SPARE: Mutex<Spare> = Mutex::new(Spare::new());
+
+#[derive(Debug)]
+struct Spare {
+    /// Vectors without content, those that came first in front.
+    vectors: Vec<Kept>,
+    /// The fork generation of the process in which they are looked after.
+    watched_in: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    vector: Vec<u8>,
+    is_idle: bool,
+}
+
+/// Keeps the memory of a large buffer that a message has brought for one to come: its pages are warm.
+/// What is not used within ten seconds goes back to the system, as does what is beyond 1 GiB. Small
+/// buffers are freed.
+pub fn reuse(bytes: Vec<u8>) {
+    // A lock that somebody else has, or had when this process was forked, is not waited for.
+    let Some(mut spare) = try_lock(&SPARE).filter(|_| bytes.capacity() >= HUGE_BYTES) else {
+        return;
+    };
+    let here = Some(platform::fork_generation());
+    if spare.watched_in != here {
+        if !keeper::watch(give_back) {
+            return;
+        }
+        spare.watched_in = here;
+    }
+    let surplus = spare.put(bytes);
+    drop(spare);
+    drop(surplus);
+}
+
+/// A vector without content that has room for so many bytes, if there is one.
+pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
+    let mut spare = try_lock(&SPARE)?;
+    let (found, surplus) = spare.take(bytes);
+    drop(spare);
+    drop(surplus);
+    found
+}
+
+fn give_back() -> bool {
+    let Some(mut spare) = try_lock(&SPARE) else { return true };
+    let idle = spare.take_idle();
+    let is_needed = !spare.vectors.is_empty();
+    if !is_needed {
+        spare.watched_in = None;
+    }
+    drop(spare);
+    drop(idle);
+    is_needed
+}
+
+impl Spare {
+    const fn new() -> Self {
+        Self { vectors: Vec::new(), watched_in: None }
+    }
+
+    /// Keeps a vector, and returns those that are too much then, so that the caller frees them when
+    /// nothing is locked.
+    fn put(&mut self, mut vector: Vec<u8>) -> Vec<Kept> {
+        vector.clear();
+        let surplus = self.make_room(vector.capacity());
+        if vector.capacity() <= BYTES_MAX {
+            self.vectors.push(Kept { vector, is_idle: false });
+        }
+        surplus
+    }
+
+    /// The smallest vector that serves. Where there is none, some make room for a new one.
+    fn take(&mut self, bytes: usize) -> (Option<Vec<u8>>, Vec<Kept>) {
+        let fits =
+            |kept: &&(usize, usize)| (bytes..=bytes.saturating_mul(PART_LEAST)).contains(&kept.0);
+        let capacities: Vec<_> =
+            self.vectors.iter().enumerate().map(|(i, kept)| (kept.vector.capacity(), i)).collect();
+        match capacities.iter().filter(fits).min() {
+            Some((_, index)) => (Some(self.vectors.remove(*index).vector), Vec::new()),
+            None => (None, self.make_room(bytes)),
+        }
+    }
+
+    /// Removes the oldest vectors until so many bytes may be added.
+    fn make_room(&mut self, bytes: usize) -> Vec<Kept> {
+        let mut total: usize = self.vectors.iter().map(|kept| kept.vector.capacity()).sum();
+        let mut count = 0;
+        while count < self.vectors.len() && total.saturating_add(bytes) > BYTES_MAX {
+            total -= self.vectors[count].vector.capacity();
+            count += 1;
+        }
+        self.vectors.drain(..count).collect()
+    }
+
+    /// Removes what was idle since the last time.
+    fn take_idle(&mut self) -> Vec<Kept> {
+        self.vectors.extract_if(.., |kept| std::mem::replace(&mut kept.is_idle, true)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(bytes: usize) -> Vec<u8> {
+        Vec::with_capacity(bytes)
+    }
+
+    #[test]
+    fn the_smallest_that_fits_is_taken() {
+        let mut spare = Spare::new();
+        for bytes in [9, 2, 5, 3] {
+            assert!(spare.put(vector(bytes * HUGE_BYTES)).is_empty());
+        }
+        let mut taken = |bytes| spare.take(bytes).0.map(|vector| vector.capacity());
+        assert_eq!(taken(4 * HUGE_BYTES), Some(5 * HUGE_BYTES));
+        assert_eq!(taken(2 * HUGE_BYTES - 1), Some(2 * HUGE_BYTES));
+        assert_eq!(taken(10 * HUGE_BYTES), None);
+        assert_eq!(taken(2 * HUGE_BYTES), Some(3 * HUGE_BYTES));
+        assert_eq!(taken(2 * HUGE_BYTES), None, "the last one is too large");
+    }
+
+    #[test]
+    fn no_more_is_kept_than_may_be() {
+        let mut spare = Spare::new();
+        let half = BYTES_MAX / 2;
+        assert!(spare.put(vector(half)).is_empty());
+        assert!(spare.put(vector(half)).is_empty());
+        assert_eq!(spare.put(vector(HUGE_BYTES)).len(), 1);
+        assert_eq!(spare.take(BYTES_MAX).1.len(), 2, "room for what comes instead");
+        assert!(spare.put(vector(BYTES_MAX + 1)).is_empty());
+        assert!(spare.vectors.is_empty());
+    }
+
+    #[test]
+    fn what_lies_idle_is_given_back() {
+        let mut spare = Spare::new();
+        spare.put(vector(HUGE_BYTES));
+        spare.put(vector(2 * HUGE_BYTES));
+        assert!(spare.take_idle().is_empty());
+        let used = spare.take(2 * HUGE_BYTES).0.expect("it is there");
+        spare.put(used);
+        assert_eq!(spare.take_idle().len(), 1);
+        assert_eq!(spare.take_idle().len(), 1);
+        assert!(spare.vectors.is_empty());
+    }
+}
