@@ -2,13 +2,15 @@
 
 use bgpy_proto::codec::{Reader, Value};
 use bgpy_proto::limits::FAILURE_TEXT_BYTES_MAX;
-use bgpy_proto::{Failure, Status};
+use bgpy_proto::{Buffer, Failure, Status};
 
 /// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again
 /// and must be the same.
 pub fn payload(input: &[u8]) -> bool {
     walk(input);
-    let Ok(value) = Value::decode(input) else { return false };
+    let buffers = [b"text".to_vec(), b"\xff".to_vec(), Vec::new()].map(Buffer::from);
+    let decoded = Value::decode(input).or_else(|_| Value::decode_with(input, &buffers));
+    let Ok(value) = decoded else { return false };
     let canonical = value.encode().expect("it was no deeper when it came");
     let again = Value::decode(&canonical).expect("what was encoded can be decoded");
     // Bytes are compared, because a NaN does not equal itself.

@@ -246,7 +246,7 @@ impl Executor for BadExit {
 
     fn exit(&mut self, message: Option<Delivered>, _reply: &Reply) -> Result<(), Failure> {
         let message = message.expect("a client asks");
-        assert_eq!(Value::decode(message.data()), Ok(Value::Map(vec![])));
+        assert_eq!(message.value(), Ok(Value::Map(vec![])));
         Err(Failure::new(FailureCode::Task, "the disk is full"))
     }
 }

@@ -1,4 +1,5 @@
 use crate::buffer::Buffer;
+use crate::codec::{CodecError, Value};
 use crate::frame::Payload;
 
 /// A payload that came through a session, hence from a peer that proved to know the token.
@@ -27,9 +28,17 @@ impl Delivered {
         &self.payload.data
     }
 
-    /// The out-of-band buffers that the message refers to by index.
+    /// The out-of-band buffers, in the order in which the message refers to them.
     pub fn buffers(&self) -> &[Buffer] {
         &self.payload.buffers
+    }
+
+    /// The message as plain data.
+    ///
+    /// # Errors
+    /// [`CodecError`] when it is none.
+    pub fn value(&self) -> Result<Value, CodecError> {
+        Value::decode_with(&self.payload.data, &self.payload.buffers)
     }
 
     /// The encoded message and its buffers, to be owned by what is made from them.

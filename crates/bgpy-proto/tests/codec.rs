@@ -1,5 +1,6 @@
 //! Properties of the payload codec.
 
+use bgpy_proto::Buffer;
 use bgpy_proto::codec::{
     CodecError, Date, DateTime, Member, Path, PathKind, Reader, Span, Time, Token, Value, Zone,
     ext, write,
@@ -326,7 +327,7 @@ fn what_is_not_a_value_is_refused_by_name() {
         (b"", CodecError::Truncated),
         (b"\xc1", CodecError::Marker),
         (b"\xa1\xff", CodecError::Text),
-        (b"\xd4\x05\x00", CodecError::Extension(5)),
+        (b"\xd4\x06\x00", CodecError::Extension(6)),
         (b"\xd4\xff\x00", CodecError::Extension(-1)),
         (b"\xc7\x00\x01", CodecError::Extension(ext::BIG_INT)),
         (b"\xd4\x02\x91", CodecError::Truncated),
@@ -361,6 +362,30 @@ fn contents_that_cannot_be_are_refused_by_the_type_of_their_extension() {
             assert_eq!(decoded, Err(CodecError::Extension(kind)), "{kind}: {contents:02x?}");
         }
     }
+}
+
+#[test]
+fn texts_and_bytes_may_be_buffers() {
+    let outside = |kind| extension(ext::OUTSIDE, &[kind]);
+    let buffers =
+        |all: &[&[u8]]| -> Vec<Buffer> { all.iter().map(|b| b.to_vec().into()).collect() };
+    let decode = |message: &[u8], all: &[&[u8]]| Value::decode_with(message, &buffers(all));
+    let all = [b"\x92".to_vec(), tuple([outside(0), outside(1)].concat()), outside(2)].concat();
+    let (text, bytes) = (Value::from("grüße"), Value::Bytes(b"\xff".to_vec()));
+    let expected =
+        Value::List(vec![Value::Tuple(vec![text, bytes]), Value::ByteArray(b"".to_vec())]);
+    let three: [&[u8]; 3] = ["grüße".as_bytes(), b"\xff", b""];
+    assert_eq!(decode(&all, &three), Ok(expected));
+    assert_eq!(decode(&all, &three[..2]), Err(CodecError::Buffers));
+    assert_eq!(decode(&outside(0), &three[..2]), Err(CodecError::Buffers));
+    assert_eq!(Value::decode(&outside(0)), Err(CodecError::Buffers));
+    assert_eq!(decode(&outside(0), &[b"\xff"]), Err(CodecError::Text));
+    assert_eq!(decode(&outside(3), &[b""]), Err(CodecError::Extension(ext::OUTSIDE)));
+    assert_eq!(decode(&extension(ext::OUTSIDE, b""), &[b""]), Err(CodecError::Extension(5)));
+    let path = extension(ext::PATH, &[&[0][..], &outside(0)].concat());
+    assert_eq!(decode(&path, &[b"tmp"]), Err(CodecError::Buffers), "a path is in the message");
+    let pickle = extension(ext::PICKLE, b"p");
+    assert_eq!(decode(&pickle, &three), Ok(Value::Pickle(b"p".to_vec())));
 }
 
 #[test]

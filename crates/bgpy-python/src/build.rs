@@ -124,7 +124,11 @@ pub fn path<'py>(
     let unknown = || malformed(py, bgpy_proto::codec::CodecError::Extension(ext::PATH));
     let (number, parts) = contents.split_first().ok_or_else(unknown)?;
     let kind = PathKind::from_number(*number).ok_or_else(unknown)?;
-    let parts = decoder.tuple(parts, depth)?;
+    // Parts of a path are in the message itself.
+    let outside = std::mem::take(&mut decoder.outside);
+    let parts = decoder.tuple(parts, depth);
+    decoder.outside = outside;
+    let parts = parts?;
     if !parts.iter().all(|part| part.is_exact_instance_of::<PyString>()) {
         return Err(unknown());
     }

@@ -1,11 +1,11 @@
 //! From messages to Python objects, without a tree in between.
 
-use bgpy::Delivered;
 use bgpy::limits::DEPTH_MAX;
-use bgpy_proto::codec::{CodecError, Reader, Token, ext};
+use bgpy::{Buffer, Delivered};
+use bgpy_proto::codec::{CodecError, Outside, Reader, Token, ext};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyFrozenSet, PySet, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PySet, PyString, PyTuple};
 
 use crate::errors::{is_serialization_error, serialization_error};
 use crate::{build, keys, pickle};
@@ -31,8 +31,9 @@ pub fn decode<'py>(
     if let Ok(Token::Ext(ext::PICKLE | ext::CODE, _)) = Reader::new(message.data()).token() {
         return pickle::loads(py, root, message, policy);
     }
-    let mut reader = Reader::new(message.data());
-    let object = Decoder::new(py, policy, message.data().len()).value(&mut reader, DEPTH_MAX);
+    let (data, outside) = message.into_parts();
+    let (mut reader, mut decoder) = (Reader::new(&data), Decoder::new(py, policy, &data, outside));
+    let object = decoder.value(&mut reader, DEPTH_MAX);
     let object = object.map_err(|error| {
         // A key that cannot be hashed, a time zone that this system lacks, a member that is not there.
         if is_serialization_error(&error, py) {
@@ -42,7 +43,7 @@ pub fn decode<'py>(
         serialization_error(py, text, Some(error))
     })?;
     reader.finish().map_err(|error| malformed(py, error))?;
-    Ok(object)
+    if decoder.outside.len() > 0 { Err(malformed(py, CodecError::Buffers)) } else { Ok(object) }
 }
 
 /// Makes objects of tokens.
@@ -53,18 +54,21 @@ pub struct Decoder<'py> {
     items: Vec<Bound<'py, PyAny>>,
     /// How many more items all lists together can hold: each takes a byte at the least.
     budget: usize,
+    /// Buffers that the message has not referred to yet.
+    pub outside: std::vec::IntoIter<Buffer>,
 }
 
 impl<'py> Decoder<'py> {
-    /// For a message of so many bytes.
-    pub fn new(py: Python<'py>, policy: Policy, bytes: usize) -> Self {
-        Self { py, policy, items: Vec::new(), budget: bytes }
+    fn new(py: Python<'py>, policy: Policy, data: &[u8], outside: Vec<Buffer>) -> Self {
+        let outside = outside.into_iter();
+        Self { py, policy, items: Vec::new(), budget: data.len(), outside }
     }
 
     /// The next value.
     pub fn value(&mut self, reader: &mut Reader<'_>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
         if let Some(text) = reader.long_text().map_err(|error| malformed(self.py, error))? {
-            return self.long_text(text, depth);
+            self.inside(depth)?;
+            return self.text(text);
         }
         let token = self.next(reader)?;
         self.object(token, reader, depth)
@@ -106,6 +110,7 @@ impl<'py> Decoder<'py> {
             }
             Token::Ext(ext::PATH, contents) => build::path(self, contents, depth)?,
             Token::Ext(ext::MEMBER, contents) => build::member(self, contents, depth)?,
+            Token::Ext(ext::OUTSIDE, contents) => self.outside(contents)?,
             Token::Ext(kind, contents) => build::atom(py, kind, contents)?,
         })
     }
@@ -115,8 +120,7 @@ impl<'py> Decoder<'py> {
     }
 
     /// A text whose bytes nobody has looked at yet. Python does so in any case.
-    fn long_text(&self, text: &[u8], depth: usize) -> PyResult<Bound<'py, PyAny>> {
-        self.inside(depth)?;
+    fn text(&self, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         // SAFETY: the bytes live; the result is a new reference, or NULL with an error.
         let text = unsafe {
             let (bytes, length) = (text.as_ptr().cast(), text.len() as ffi::Py_ssize_t);
@@ -124,6 +128,24 @@ impl<'py> Decoder<'py> {
             Bound::from_owned_ptr_or_err(self.py, text)
         };
         text.map_err(|_| malformed(self.py, CodecError::Text))
+    }
+
+    /// What the next buffer is.
+    fn outside(&mut self, contents: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        let broken = |error| malformed(py, error);
+        let kind = Outside::read(contents);
+        let kind = kind.ok_or_else(|| broken(CodecError::Extension(ext::OUTSIDE)))?;
+        let buffer = self.outside.next().ok_or_else(|| broken(CodecError::Buffers))?;
+        let object = match kind {
+            Outside::Text => self.text(&buffer)?,
+            Outside::Bytes => PyBytes::new(py, &buffer).into_any(),
+            Outside::ByteArray => PyByteArray::new(py, &buffer).into_any(),
+        };
+        if let Buffer::Owned(bytes) = buffer {
+            bgpy::reuse(bytes);
+        }
+        Ok(object)
     }
 
     /// A list of so many items.

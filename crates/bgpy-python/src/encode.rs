@@ -29,14 +29,14 @@ pub fn encode(
 ) -> PyResult<Payload> {
     let mut plain = Plain::new(py, Repeats::Kept);
     if plain.append_root(object).is_ok() {
-        return Ok(plain.into_bytes().into());
+        return Ok(plain.into_payload());
     }
     if (receiver.takes_pickles)()? {
         return pickle::dumps(py, object).map_err(|error| unpicklable(root, object, error));
     }
     let mut plain = Plain::new(py, Repeats::Copied);
     match plain.append_root(object) {
-        Ok(()) => Ok(plain.into_bytes().into()),
+        Ok(()) => Ok(plain.into_payload()),
         Err(trail) => Err(refused(py, root, &trail, receiver.name)),
     }
 }

@@ -15,6 +15,7 @@ mod errors;
 mod executor;
 mod keys;
 mod kinds;
+mod memory;
 mod pickle;
 mod plain;
 mod reply;
@@ -39,7 +40,7 @@ mod _bgpy {
     #[pymodule_export]
     use super::command::main;
     #[pymodule_export]
-    use super::pickle::Brought;
+    use super::memory::Brought;
     #[pymodule_export]
     use super::reply::{ClientSocket, respond};
     #[pymodule_export]

@@ -10,18 +10,24 @@
 //! read after that is either held by a reference of its own or looked up anew.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
-use bgpy::limits::DEPTH_MAX;
-use bgpy_proto::codec::{ext, write};
+use bgpy::limits::{BUFFERS_MAX, DEPTH_MAX};
+use bgpy::{Buffer, Memory, Payload};
+use bgpy_proto::codec::{Outside, ext, write};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
+use crate::memory::{Constant, View};
 use crate::seen::Seen;
 use crate::trail::{Step, Trail, Why};
 
 /// Texts and byte strings of fewer bytes are not looked for again.
 const LONG_BYTES: usize = 64;
+
+/// Texts and bytes of at least so many bytes are sent from where they lie.
+const OUTSIDE_BYTES: usize = 64 << 10;
 
 /// What becomes of an object that cannot change and is reached twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub enum Repeats {
 pub struct Plain<'py> {
     pub(crate) py: Python<'py>,
     pub(crate) out: Vec<u8>,
+    /// Texts and bytes that are not in there.
+    outside: Vec<Buffer>,
     /// Objects that something else refers to as well, which may be another part of the message.
     pub(crate) seen: Seen,
     /// Whether the value of an enumeration's member is being written.
@@ -53,11 +61,12 @@ type Done = Result<(), NotPlain>;
 impl<'py> Plain<'py> {
     pub fn new(py: Python<'py>, repeats: Repeats) -> Self {
         let out = Vec::with_capacity(256);
-        Self { py, out, seen: Seen::default(), in_member: false, repeats, enums: Vec::new() }
+        let (outside, seen, enums) = (Vec::new(), Seen::default(), Vec::new());
+        Self { py, out, outside, seen, in_member: false, repeats, enums }
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.out
+    pub fn into_payload(self) -> Payload {
+        Payload { data: self.out, buffers: self.outside }
     }
 
     /// Appends the object that is the whole message.
@@ -142,9 +151,15 @@ impl<'py> Plain<'py> {
             if shared && !self.seen.insert(object.as_ptr()) {
                 return Err(self.not_plain(object, Why::Shared));
             }
-            // SAFETY: a bytearray that is held; nothing else runs while its memory is copied.
+            // SAFETY: a bytearray that is held.
+            let length = unsafe { ffi::PyByteArray_Size(object.as_ptr()) } as usize;
+            if self.goes_outside(length)
+                && let Ok(view) = View::new(object)
+            {
+                return self.outside(object, Outside::ByteArray, view);
+            }
+            // SAFETY: as above; nothing else runs while its memory is copied.
             let result = unsafe {
-                let length = ffi::PyByteArray_Size(object.as_ptr()) as usize;
                 let data = ffi::PyByteArray_AsString(object.as_ptr()).cast::<u8>();
                 let bytes = std::slice::from_raw_parts(data, length);
                 write::ext(&mut self.out, ext::BYTEARRAY, bytes)
@@ -213,6 +228,9 @@ impl<'py> Plain<'py> {
             if bytes.len() >= LONG_BYTES {
                 self.long(object, shared)?;
             }
+            if self.goes_outside(bytes.len()) {
+                return self.outside(&held, Outside::Text, Constant::new(&held, bytes));
+            }
             write::str(&mut self.out, std::str::from_utf8_unchecked(bytes))
                 .map_err(|_| self.refuse(object, Why::Form))
         }
@@ -242,12 +260,32 @@ impl<'py> Plain<'py> {
         unsafe {
             let length = ffi::PyBytes_Size(object) as usize;
             let data = ffi::PyBytes_AsString(object).cast::<u8>();
+            let bytes = std::slice::from_raw_parts(data, length);
             if length >= LONG_BYTES {
                 self.long(object, shared)?;
             }
-            write::bin(&mut self.out, std::slice::from_raw_parts(data, length))
-                .map_err(|_| self.refuse(object, Why::Form))
+            if self.goes_outside(length) {
+                let held = Bound::from_borrowed_ptr(self.py, object);
+                return self.outside(&held, Outside::Bytes, Constant::new(&held, bytes));
+            }
+            write::bin(&mut self.out, bytes).map_err(|_| self.refuse(object, Why::Form))
         }
+    }
+
+    fn goes_outside(&self, bytes: usize) -> bool {
+        bytes >= OUTSIDE_BYTES && self.outside.len() < BUFFERS_MAX
+    }
+
+    /// Leaves a text or bytes where they are.
+    fn outside(
+        &mut self,
+        object: &Bound<'py, PyAny>,
+        kind: Outside,
+        memory: impl Memory + 'static,
+    ) -> Done {
+        self.outside.push(Buffer::Shared(Arc::new(memory)));
+        write::ext(&mut self.out, ext::OUTSIDE, &[kind as u8])
+            .map_err(|_| self.not_plain(object, Why::Form))
     }
 
     unsafe fn int(&mut self, object: *mut ffi::PyObject) -> Done {

@@ -355,7 +355,7 @@ fn a_server_that_answers_pings_is_waited_for() {
     });
     let client = server.client();
     let response = client.call(payload(1_u64), &Wait::forever()).unwrap();
-    assert_eq!(Value::decode(response.message.data()).unwrap(), Value::Int(3));
+    assert_eq!(response.message.value().unwrap(), Value::Int(3));
     drop(client);
     server.thread.join().unwrap();
 }

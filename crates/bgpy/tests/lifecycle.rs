@@ -60,11 +60,11 @@ impl Executor for Custom {
     }
 
     fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
-        (self.exec)(Value::decode(message.data()).unwrap(), reply)
+        (self.exec)(message.value().unwrap(), reply)
     }
 
     fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure> {
-        (self.exit)(message.map(|message| Value::decode(message.data()).unwrap()), reply)
+        (self.exit)(message.map(|message| message.value().unwrap()), reply)
     }
 }
 
@@ -620,7 +620,7 @@ fn every_response_arrives_where_all_are_wanted() {
     let mut responses = Vec::new();
     client
         .call_all(payload(7_u64), &limit(), |message, error| {
-            responses.push((Value::decode(message.data()).unwrap(), error));
+            responses.push((message.value().unwrap(), error));
         })
         .unwrap();
     let expected = |part: u64| (Value::List(vec![Value::Int(7), Value::from(part)]), part == 2);
@@ -628,7 +628,7 @@ fn every_response_arrives_where_all_are_wanted() {
     assert_eq!(taken(), [true; 3]);
     // Only the first one goes to whoever wants no more, and none to whoever wants the ack.
     let response = client.call(payload(7_u64), &limit()).unwrap();
-    assert_eq!(Value::decode(response.message.data()).unwrap(), expected(0).0);
+    assert_eq!(response.message.value().unwrap(), expected(0).0);
     client.execute(payload(7_u64), &limit()).unwrap();
     until(&client, "idle", |status| status.calls == 3 && status.state == State::Ready);
     assert_eq!(taken(), [true, false, false, false, false, false]);

@@ -68,7 +68,7 @@ fn payload(value: impl Into<Value>) -> Payload {
 
 fn call(client: &Client, value: impl Into<Value>) -> Result<Value, CallError> {
     let response = client.call(payload(value), &Wait::at_most(Duration::from_secs(60)))?;
-    Ok(Value::decode(response.message.data()).unwrap())
+    Ok(response.message.value().unwrap())
 }
 
 #[test]

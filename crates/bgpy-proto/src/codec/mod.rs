@@ -11,9 +11,11 @@ pub mod value;
 pub mod write;
 
 mod named;
+mod outside;
 mod tree;
 
 pub use named::{Member, Path, PathKind};
+pub use outside::Outside;
 pub use read::{Reader, Token};
 pub use temporal::{Date, DateTime, Span, Time, Zone};
 pub use tree::complex;
@@ -31,6 +33,8 @@ pub mod ext {
     /// A pickle that holds code: major and minor version of the Python that can run it, a byte each,
     /// then the pickle.
     pub const CODE: i8 = 4;
+    /// A text or bytes that are the next buffer of the frame: [`Outside`](super::Outside) tells what.
+    pub const OUTSIDE: i8 = 5;
     /// A text with lone surrogates, each in the three bytes that UTF-8 would take for it.
     pub const SURROGATES: i8 = 8;
     /// A byte string that can be changed.
@@ -76,6 +80,8 @@ pub enum CodecError {
     Depth,
     /// An extension of an unknown type, or with contents that do not fit its type.
     Extension(i8),
+    /// The message refers to more buffers than it has, or to fewer.
+    Buffers,
     /// A value to be encoded holds 2^32 or more bytes or items.
     TooLong,
 }
@@ -89,6 +95,7 @@ impl std::fmt::Display for CodecError {
             Self::Marker => write!(f, "a marker that means nothing"),
             Self::Depth => write!(f, "nested deeper than {} levels", crate::limits::DEPTH_MAX),
             Self::Extension(kind) => write!(f, "extension type {kind} with unknown contents"),
+            Self::Buffers => write!(f, "its buffers are not those that it refers to"),
             Self::TooLong => write!(f, "{}", write::TooLong),
         }
     }

@@ -2,9 +2,10 @@
 
 use super::text::{has_surrogates, is_decimal};
 use super::{
-    CodecError, Date, DateTime, Member, Path, PathKind, Reader, Span, Time, Token, Value, Zone,
-    ext, write,
+    CodecError, Date, DateTime, Member, Outside, Path, PathKind, Reader, Span, Time, Token, Value,
+    Zone, ext, write,
 };
+use crate::buffer::Buffer;
 use crate::limits::DEPTH_MAX;
 
 impl Value {
@@ -20,15 +21,25 @@ impl Value {
         Ok(out)
     }
 
-    /// Decodes a message that consists of one value.
+    /// Decodes a message that consists of one value and has no buffers.
     ///
     /// # Errors
     /// [`CodecError`] when the bytes are not exactly one value.
     pub fn decode(message: &[u8]) -> Result<Self, CodecError> {
-        let mut reader = Reader::new(message);
-        let value = Self::decode_from(&mut reader, DEPTH_MAX)?;
+        Self::decode_with(message, &[])
+    }
+
+    /// Decodes a message that consists of one value, parts of which are in its buffers. Those of a
+    /// pickle are left to whoever opens it.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are not exactly one value with these buffers.
+    pub fn decode_with(message: &[u8], buffers: &[Buffer]) -> Result<Self, CodecError> {
+        let (mut reader, mut decoder) = (Reader::new(message), Decoder { buffers: buffers.iter() });
+        let value = decoder.value(&mut reader, DEPTH_MAX)?;
         reader.finish()?;
-        Ok(value)
+        let is_pickle = matches!(value, Self::Pickle(_) | Self::Code(_));
+        if is_pickle || decoder.buffers.len() == 0 { Ok(value) } else { Err(CodecError::Buffers) }
     }
 
     fn encode_into(&self, out: &mut Vec<u8>, depth: usize) -> Result<(), CodecError> {
@@ -128,66 +139,6 @@ impl Value {
         if is_valid { Ok(kind) } else { Err(CodecError::Extension(kind)) }
     }
 
-    fn decode_from(reader: &mut Reader<'_>, depth: usize) -> Result<Self, CodecError> {
-        let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
-        Ok(match reader.token()? {
-            Token::Nil => Self::Nil,
-            Token::Bool(value) => Self::Bool(value),
-            Token::Int(value) => Self::Int(value),
-            Token::UInt(value) => Self::UInt(value),
-            Token::F64(value) => Self::Float(value),
-            Token::Str(text) => Self::Str(text.to_owned()),
-            Token::Bin(bytes) => Self::Bytes(bytes.to_vec()),
-            Token::Array(items) => Self::List(
-                (0..items).map(|_| Self::decode_from(reader, depth)).collect::<Result<_, _>>()?,
-            ),
-            Token::Map(pairs) => {
-                let pair =
-                    |_| Ok((Self::decode_from(reader, depth)?, Self::decode_from(reader, depth)?));
-                Self::Map((0..pairs).map(pair).collect::<Result<_, CodecError>>()?)
-            }
-            Token::Ext(ext::TUPLE, items) => Self::Tuple(Self::decode_all(items, depth)?),
-            Token::Ext(ext::SET, items) => Self::Set(Self::decode_all(items, depth)?),
-            Token::Ext(ext::FROZENSET, items) => Self::FrozenSet(Self::decode_all(items, depth)?),
-            Token::Ext(ext::PATH, contents) => Self::path(contents, depth)?,
-            Token::Ext(ext::MEMBER, contents) => Self::member(contents, depth)?,
-            Token::Ext(kind, contents) => {
-                Self::atom(kind, contents).ok_or(CodecError::Extension(kind))?
-            }
-        })
-    }
-
-    fn decode_all(contents: &[u8], depth: usize) -> Result<Vec<Self>, CodecError> {
-        let (mut inner, mut items) = (Reader::new(contents), Vec::new());
-        while !inner.is_at_end() {
-            items.push(Self::decode_from(&mut inner, depth)?);
-        }
-        Ok(items)
-    }
-
-    fn path(contents: &[u8], depth: usize) -> Result<Self, CodecError> {
-        let broken = CodecError::Extension(ext::PATH);
-        let (number, parts) = contents.split_first().ok_or(broken)?;
-        let kind = PathKind::from_number(*number).ok_or(broken)?;
-        let parts = Self::decode_all(parts, depth)?;
-        if parts.iter().all(|part| matches!(part, Self::Str(_) | Self::Surrogates(_))) {
-            Ok(Self::Path(Box::new(Path { kind, parts })))
-        } else {
-            Err(broken)
-        }
-    }
-
-    fn member(contents: &[u8], depth: usize) -> Result<Self, CodecError> {
-        let mut inner = Reader::new(contents);
-        let (Token::Str(module), Token::Str(class)) = (inner.token()?, inner.token()?) else {
-            return Err(CodecError::Extension(ext::MEMBER));
-        };
-        let (module, class) = (module.to_owned(), class.to_owned());
-        let value = Self::decode_from(&mut inner, depth)?;
-        inner.finish().map_err(|_| CodecError::Extension(ext::MEMBER))?;
-        Ok(Self::Member(Box::new(Member { module, class, value })))
-    }
-
     /// An extension that holds no other value.
     fn atom(kind: i8, contents: &[u8]) -> Option<Self> {
         Some(match kind {
@@ -211,6 +162,85 @@ impl Value {
             }
             ext::UUID => Self::Uuid(contents.try_into().ok()?),
             _ => return None,
+        })
+    }
+}
+
+/// Makes trees of tokens.
+struct Decoder<'m> {
+    /// Buffers that the message has not referred to yet.
+    buffers: std::slice::Iter<'m, Buffer>,
+}
+
+impl Decoder<'_> {
+    fn value(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<Value, CodecError> {
+        let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
+        Ok(match reader.token()? {
+            Token::Nil => Value::Nil,
+            Token::Bool(value) => Value::Bool(value),
+            Token::Int(value) => Value::Int(value),
+            Token::UInt(value) => Value::UInt(value),
+            Token::F64(value) => Value::Float(value),
+            Token::Str(text) => Value::Str(text.to_owned()),
+            Token::Bin(bytes) => Value::Bytes(bytes.to_vec()),
+            Token::Array(items) => Value::List(
+                (0..items).map(|_| self.value(reader, depth)).collect::<Result<_, _>>()?,
+            ),
+            Token::Map(pairs) => {
+                let pair = |_| Ok((self.value(reader, depth)?, self.value(reader, depth)?));
+                Value::Map((0..pairs).map(pair).collect::<Result<_, CodecError>>()?)
+            }
+            Token::Ext(ext::TUPLE, items) => Value::Tuple(self.all(items, depth)?),
+            Token::Ext(ext::SET, items) => Value::Set(self.all(items, depth)?),
+            Token::Ext(ext::FROZENSET, items) => Value::FrozenSet(self.all(items, depth)?),
+            Token::Ext(ext::PATH, contents) => Self::path(contents, depth)?,
+            Token::Ext(ext::MEMBER, contents) => self.member(contents, depth)?,
+            Token::Ext(ext::OUTSIDE, contents) => self.outside(contents)?,
+            Token::Ext(kind, contents) => {
+                Value::atom(kind, contents).ok_or(CodecError::Extension(kind))?
+            }
+        })
+    }
+
+    fn all(&mut self, contents: &[u8], depth: usize) -> Result<Vec<Value>, CodecError> {
+        let (mut inner, mut items) = (Reader::new(contents), Vec::new());
+        while !inner.is_at_end() {
+            items.push(self.value(&mut inner, depth)?);
+        }
+        Ok(items)
+    }
+
+    fn path(contents: &[u8], depth: usize) -> Result<Value, CodecError> {
+        let broken = CodecError::Extension(ext::PATH);
+        let (number, parts) = contents.split_first().ok_or(broken)?;
+        let kind = PathKind::from_number(*number).ok_or(broken)?;
+        // Parts of a path are in the message itself.
+        let parts = Decoder { buffers: [].iter() }.all(parts, depth)?;
+        if parts.iter().all(|part| matches!(part, Value::Str(_) | Value::Surrogates(_))) {
+            Ok(Value::Path(Box::new(Path { kind, parts })))
+        } else {
+            Err(broken)
+        }
+    }
+
+    fn member(&mut self, contents: &[u8], depth: usize) -> Result<Value, CodecError> {
+        let mut inner = Reader::new(contents);
+        let (Token::Str(module), Token::Str(class)) = (inner.token()?, inner.token()?) else {
+            return Err(CodecError::Extension(ext::MEMBER));
+        };
+        let (module, class) = (module.to_owned(), class.to_owned());
+        let value = self.value(&mut inner, depth)?;
+        inner.finish().map_err(|_| CodecError::Extension(ext::MEMBER))?;
+        Ok(Value::Member(Box::new(Member { module, class, value })))
+    }
+
+    fn outside(&mut self, contents: &[u8]) -> Result<Value, CodecError> {
+        let kind = Outside::read(contents).ok_or(CodecError::Extension(ext::OUTSIDE))?;
+        let bytes = self.buffers.next().ok_or(CodecError::Buffers)?.to_vec();
+        Ok(match kind {
+            Outside::Text => Value::Str(String::from_utf8(bytes).map_err(|_| CodecError::Text)?),
+            Outside::Bytes => Value::Bytes(bytes),
+            Outside::ByteArray => Value::ByteArray(bytes),
         })
     }
 }

@@ -126,7 +126,9 @@ pub fn messages() -> Vec<Vec<u8>> {
         deep = if level % 2 == 0 { Value::List(vec![deep]) } else { Value::Tuple(vec![deep]) };
     }
     let deep = deep.encode().expect("the limit is 256 levels");
-    vec![failure().encode(), status().encode(), deep]
+    // A list of what lies in three buffers.
+    let outside = b"\x93\xd4\x05\0\xd4\x05\x01\xd4\x05\x02".to_vec();
+    vec![failure().encode(), status().encode(), deep, outside]
 }
 
 /// What each side could say of itself inside a handshake.

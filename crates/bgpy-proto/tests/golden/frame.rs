@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bgpy_proto::codec::Value;
 use bgpy_proto::frame::flag;
 use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
@@ -114,6 +115,7 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     talk.respond("response", 3, 0, 0, payload("one", &[]));
     talk.respond("response error", 3, error, 1, payload("two", &["buffer"]));
     talk.asked("client offer", frame(Kind::ClientOffer, 0, 0, offer, Payload::default()));
+    talk.respond("response outside", 3, 0, 2, outside());
     talk.respond("response last", 2, last, 0, payload("only", &[]));
     talk.respond("response error last", 5, last | error, 0, payload("only", &[]));
     let failure = Failure::new(FailureCode::Stopping, "the server ends");
@@ -177,6 +179,16 @@ impl Conversation {
 
 fn frame(kind: Kind, call: u64, flags: u8, seq: u32, payload: Payload) -> Frame {
     Frame { kind, flags, seq, call, payload }
+}
+
+/// A list of a text, bytes and a bytearray that are buffers.
+fn outside() -> Payload {
+    let data = b"\x93\xd4\x05\0\xd4\x05\x01\xd4\x05\x02".to_vec();
+    let outside = Payload { data, ..payload("", &["grüße", "bytes", ""]) };
+    let (text, bytes) = (Value::from("grüße"), Value::Bytes(b"bytes".to_vec()));
+    let expected = Value::List(vec![text, bytes, Value::ByteArray(Vec::new())]);
+    assert_eq!(Value::decode_with(&outside.data, &outside.buffers), Ok(expected));
+    outside
 }
 
 fn payload(data: &str, buffers: &[&str]) -> Payload {

@@ -318,6 +318,9 @@ def frames():
     yield "ack", frame(0x41, 1)
     yield "response", frame(0x42, 3, 0, 0, b"one")
     yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
+    outside = b"\x93" + b"".join(ext(5, bytes([kind])) for kind in range(3))
+    texts = ["grüße".encode(), b"bytes", b""]
+    yield "response outside", frame(0x42, 3, 0, 2, outside, texts)
     yield "client offer", frame(0x07, 0, seq=0x7FFF)
     yield "response last", frame(0x42, 2, 1, 0, b"only")
     yield "response error last", frame(0x42, 5, 3, 0, b"only")

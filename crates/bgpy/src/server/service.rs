@@ -72,7 +72,7 @@ impl<S, I, F> std::fmt::Debug for Service<S, I, F> {
 }
 
 fn decode(message: &Delivered) -> Result<Value, Failure> {
-    Value::decode(message.data()).map_err(serialization)
+    message.value().map_err(serialization)
 }
 
 fn task(error: String) -> Failure {
