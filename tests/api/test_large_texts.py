@@ -1,0 +1,98 @@
+"""Large texts and bytes, which travel beside their message, arrive as they were."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from bgpy import Client, respond
+
+HOST = "127.0.0.1"
+TOKEN = "a token of the tests that is long enough"
+# The least that goes outside, one less, what goes by a segment, and more than a socket holds.
+LENGTHS = [(1 << 16) - 1, 1 << 16, 300_000, 5_000_000]
+# The first large messages of a connection come by the stream.
+ROUNDS = 4
+
+KINDS = {
+    "ascii": lambda length: "x" * length,
+    "two bytes a letter": lambda length: "ü" * (length // 2),
+    "four bytes a letter": lambda length: "\U0001f600" * (length // 4),
+    "surrogate": lambda length: "x" * length + "\udcff",
+    "bytes": lambda length: os.urandom(length),
+    "bytearray": lambda length: bytearray(os.urandom(length)),
+}
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def connect(request, start, tmp_path, monkeypatch):
+    """Return a function that starts a server and connects to it, by either way."""
+
+    def connect(exec_task) -> Client:
+        port = start(token=TOKEN).port
+        if request.param == "tcp":
+            # Where no entry is found, there is no socket file either.
+            (tmp_path / "elsewhere").mkdir(mode=0o700)
+            monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+        client = Client(HOST, port, token=TOKEN)
+        client.initialize(dict, exec_task, lambda *_: None)
+        return client
+
+    return connect
+
+
+def echo(client_socket, state, args):
+    respond(client_socket, args)
+
+
+def test_every_kind_comes_back_as_it_was(connect):
+    client = connect(echo)
+    for length in LENGTHS:
+        for make in KINDS.values():
+            value = make(length)
+            for _ in range(ROUNDS):
+                received = client.call(value)
+                assert type(received) is type(value)
+                assert received == value
+
+
+def test_many_stand_where_they_stood(connect):
+    client = connect(echo)
+    text, key, item = "a" * 100_000, "ü" * 50_000, b"c" * 70_000
+    value = {
+        "list": [text + str(n) for n in range(50)],
+        key: (item, bytearray(item), [{item + b"d"}, frozenset([text])]),
+        "short": "text",
+    }
+    for _ in range(ROUNDS):
+        received = client.call(value)
+        assert received == value
+        assert list(received) == list(value)
+        assert [type(part) for part in received[key]] == [bytes, bytearray, list]
+
+
+def test_a_bytearray_belongs_to_its_owner_again(connect):
+    def change(client_socket, state, args):
+        args += b"more"
+        respond(client_socket, args)
+        # The response is what it was.
+        args[:] = bytes(len(args))
+        del args[10:]
+
+    client = connect(change)
+    mine = bytearray(b"x" * 1_000_000)
+    for _ in range(ROUNDS):
+        received = client.call(mine)
+        assert received == mine + b"more"
+        received.append(0)
+        mine += b"y"
+    assert mine == b"x" * 1_000_000 + b"y" * ROUNDS
+
+
+def test_they_need_no_pickle(connect):
+    client = connect(echo)
+    plain = Client(HOST, client.port, token=TOKEN, allow_pickle=False)
+    big = "x" * 1_000_000
+    # What cannot change may become two where no pickle is taken.
+    assert plain.call([big, big, b"y" * 1_000_000]) == [big, big, b"y" * 1_000_000]
