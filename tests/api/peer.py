@@ -9,6 +9,7 @@ import hashlib
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .noise import BASE, Symmetric, aes_gcm, x25519
@@ -42,9 +43,13 @@ class Peer:
     def __exit__(self, *_: object) -> None:
         self.stream.close()
 
-    def send(self, kind: int, flags: int, call: int, data: bytes) -> None:
+    def send(
+        self, kind: int, flags: int, call: int, data: bytes, buffers: Sequence[bytes] = ()
+    ) -> None:
         """Send a frame."""
-        self.stream.sendall(struct.pack("<BBHIQQ", kind, flags, 0, 0, call, len(data)) + data)
+        head = struct.pack("<BBHIQQ", kind, flags, len(buffers), 0, call, len(data))
+        table = b"".join(struct.pack("<Q", len(buffer)) for buffer in buffers)
+        self.stream.sendall(head + table + data + b"".join(buffers))
 
     def receive(self) -> Frame:
         """Receive a frame."""

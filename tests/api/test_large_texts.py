@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from bgpy import Client, respond
+from bgpy import Client, respond, token_create
+
+from . import peer
 
 HOST = "127.0.0.1"
 TOKEN = "a token of the tests that is long enough"
@@ -96,3 +98,32 @@ def test_they_need_no_pickle(connect):
     big = "x" * 1_000_000
     # What cannot change may become two where no pickle is taken.
     assert plain.call([big, big, b"y" * 1_000_000]) == [big, big, b"y" * 1_000_000]
+
+
+TEXT, BYTES = b"\xd4\x05\x00", b"\xd4\x05\x01"
+LIES = {
+    "no buffer": (TEXT, []),
+    "one too few": (b"\x92" + TEXT + BYTES, [b"text"]),
+    "one too many": (TEXT, [b"text", b"bytes"]),
+    "no reference": (b"\xc0", [b"text"]),
+    "no text": (TEXT, [b"\xff"]),
+    "no kind": (b"\xd4\x05\x03", [b"text"]),
+    "part of a path": (b"\xd6\x14\x00" + TEXT, [b"text"]),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_buffers_that_do_not_fit_are_an_error(start, runtime, lie):
+    server = start(token=token_create())
+    client = Client(HOST, server.port, token=server.token)
+    client.initialize(dict, echo, lambda *_: None)
+    (path,) = runtime.glob("*.sock")
+    data, buffers = LIES[lie]
+    with peer.connect(str(path), server.token) as liar:
+        liar.send(peer.EXEC, peer.FIRST, 1, data, buffers)
+        answer = liar.answer()
+        assert answer.kind == peer.ERROR
+        assert b"cannot be decoded" in answer.data
+        liar.send(peer.EXEC, peer.FIRST, 2, b"\x92" + TEXT + BYTES, [b"text", b"bytes"])
+        assert liar.answer().data == b"\x92\xa4text\xc4\x05bytes"
+    assert client.call("alive") == "alive"
