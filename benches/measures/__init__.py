@@ -10,6 +10,7 @@ MEASURES = [
     "large",
     "ray",
     "objects",
+    "codec",
     "sizes",
     "peak",
     "fairness",
