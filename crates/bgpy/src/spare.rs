@@ -33,8 +33,8 @@ struct Kept {
 }
 
 /// Keeps the memory of a large buffer that a message has brought for one to come: its pages are warm.
-/// What is not used within ten seconds goes back to the system, as does what is beyond 1 GiB. Small
-/// buffers are freed.
+/// What is not used within a minute goes back to the system, as does what is beyond 1 GiB. Small buffers
+/// are freed.
 pub fn reuse(bytes: Vec<u8>) {
     // A lock that somebody else has, or had when this process was forked, is not waited for.
     let Some(mut spare) = try_lock(&SPARE).filter(|_| bytes.capacity() >= HUGE_BYTES) else {
