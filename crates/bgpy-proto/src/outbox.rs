@@ -19,6 +19,10 @@ const SPARE_BYTES: usize = 1 << 10;
 /// Shared memory is copied by pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// Bytes for one write at most: while a system call moves more, a kernel may let nobody else have its
+/// processor.
+const WRITE_BYTES: usize = 1 << 20;
+
 /// Ordered bytes that wait to be written. Large parts stay where they are; records are sealed when
 /// the transport is about to take them.
 #[derive(Debug, Default)]
@@ -198,31 +202,39 @@ impl Outbox {
         self.sealer = Some(sealer);
     }
 
-    /// The waiting bytes as slices for a vectored write; the number of slices is bounded.
+    /// The waiting bytes as slices for a vectored write; the number of slices and that of bytes are
+    /// bounded.
     pub fn slices(&mut self) -> Vec<IoSlice<'_>> {
         self.prepare();
         if let Some(sealer) = &self.sealer {
             let records = sealer.records();
             return if records.is_empty() { Vec::new() } else { vec![IoSlice::new(records)] };
         }
-        let taken = self.taken;
+        let (mut taken, mut room) = (self.taken, WRITE_BYTES);
         self.chunks
             .iter()
             .enumerate()
             .take_while(|(index, chunk)| *index == 0 || !matches!(chunk, Chunk::Offer { .. }))
             .take(64)
-            .map(|(index, chunk)| {
-                IoSlice::new(&chunk.as_slice()[if index == 0 { taken } else { 0 }..])
+            .map(|(_, chunk)| {
+                let slice = &chunk.as_slice()[std::mem::take(&mut taken)..];
+                let slice = &slice[..slice.len().min(room)];
+                room -= slice.len();
+                IoSlice::new(slice)
             })
+            .take_while(|slice| !slice.is_empty())
             .collect()
     }
 
-    /// The first waiting bytes in one piece; empty when nothing waits.
+    /// The first waiting bytes in one piece, as many as for one write; empty when nothing waits.
     pub fn front(&mut self) -> &[u8] {
         self.prepare();
         match &self.sealer {
             Some(sealer) => sealer.records(),
-            None => self.chunks.front().map_or(&[], |chunk| &chunk.as_slice()[self.taken..]),
+            None => self.chunks.front().map_or(&[], |chunk| {
+                let slice = &chunk.as_slice()[self.taken..];
+                &slice[..slice.len().min(WRITE_BYTES)]
+            }),
         }
     }
 
