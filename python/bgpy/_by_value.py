@@ -110,7 +110,20 @@ class _Shared(pickle.Pickler):
         """Refuse functions and classes that the other side may lack."""
         if isinstance(obj, (FunctionType, type)) and _is_local(obj.__module__):
             raise pickle.PicklingError("the code has to go along")
-        return NotImplemented
+        return _beside(obj)
+
+
+def _beside(obj: Any) -> Any:
+    """Reduce an object that does not know by itself how its memory stays out of a pickle."""
+    if type(obj) is memoryview:
+        # cloudpickle makes bytes of it, too.
+        return bytes, (pickle.PickleBuffer(obj) if obj.c_contiguous else obj.tobytes(),)
+    if type(obj).__module__ == "torch.storage":
+        from bgpy import _torch
+
+        if type(obj) is _torch.Storage:
+            return _torch.reduce(obj)
+    return NotImplemented
 
 
 def _by_reference(obj: Any, buffers: _Buffers) -> tuple[bytes, list[memoryview]]:
@@ -169,6 +182,10 @@ def _code_pickler() -> Any:
 
     class CodePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         dispatch_table: ClassVar = ChainMap({CodeType: reduce}, known)
+
+        def reducer_override(self, obj: Any) -> Any:
+            reduced = _beside(obj)
+            return super().reducer_override(obj) if reduced is NotImplemented else reduced
 
     return CodePickler
 

@@ -127,3 +127,13 @@ def test_buffers_that_do_not_fit_are_an_error(start, runtime, lie):
         liar.send(peer.EXEC, peer.FIRST, 2, b"\x92" + TEXT + BYTES, [b"text", b"bytes"])
         assert liar.answer().data == b"\x92\xa4text\xc4\x05bytes"
     assert client.call("alive") == "alive"
+
+
+def test_a_view_arrives_as_bytes(connect):
+    client = connect(echo)
+    content = os.urandom(1_000_000)
+    for view in (memoryview(content), memoryview(bytearray(content))[::2], memoryview(b"")):
+        for _ in range(ROUNDS):
+            received = client.call({"view": view})["view"]
+            assert type(received) is bytes
+            assert received == view
