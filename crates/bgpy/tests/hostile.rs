@@ -374,10 +374,15 @@ fn a_stream_may_be_cut_anywhere() {
     for id in 1..=20 {
         peer.expect(Kind::Response, id);
     }
-    // A table of as many buffers as a frame can name, all of them empty.
-    let mut many = frame(EXEC, FIRST, u16::MAX, 21, 1);
+    // A set of as many buffers as a frame can name, all of them empty.
+    let items = b"\xd4\x05\x01".repeat(u16::MAX.into());
+    let mut data = b"\xc9".to_vec();
+    data.extend((items.len() as u32).to_be_bytes());
+    data.push(10);
+    data.extend(items);
+    let mut many = frame(EXEC, FIRST, u16::MAX, 21, data.len() as u64);
     many.extend(vec![0; usize::from(u16::MAX) * 8]);
-    many.push(5);
+    many.extend(data);
     peer.send(&many);
     peer.expect(Kind::Response, 21);
     drop(peer);
