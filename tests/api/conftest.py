@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bgpy import Client
+
 from .gate import Gate
 from .scripts import Scripts
+
+TOKEN = "a token of the tests that is long enough"
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +47,20 @@ def scripts(tmp_path: Path) -> Iterator[Scripts]:
     scripts = Scripts(tmp_path / "scripts")
     yield scripts
     scripts.close()
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def connect(request, start, tmp_path, monkeypatch):
+    """Return a function that starts a server with a task and connects to it, by either way."""
+
+    def connect(exec_task: Callable[..., object]) -> Client:
+        server = start(token=TOKEN)
+        if request.param == "tcp":
+            # Where no entry is found, there is no socket file either.
+            (tmp_path / "elsewhere").mkdir(mode=0o700)
+            monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+        client = Client("127.0.0.1", server.port, token=TOKEN)
+        client.initialize(dict, exec_task, lambda *_: None)
+        return client
+
+    return connect

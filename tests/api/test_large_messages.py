@@ -10,7 +10,6 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,10 +17,10 @@ import pytest
 
 from bgpy import Client, SerializationError, respond
 
+from .conftest import TOKEN
 from .processes import stand_still
 
 HOST = "127.0.0.1"
-TOKEN = "a token of the tests that is long enough"
 MEGABYTE = 1 << 20
 ROUNDS = 6
 
@@ -40,23 +39,6 @@ ARRAYS = {
     "no dimensions": np.array(7.5),
     "one byte": np.zeros(1, dtype="u1"),
 }
-
-
-@pytest.fixture(params=["unix", "tcp"])
-def connect(request, start, tmp_path, monkeypatch) -> Callable[..., Client]:
-    """Return a function that starts a server and connects to it, by either way."""
-
-    def connect(exec_task: Callable[..., object]) -> Client:
-        port = start(token=TOKEN).port
-        if request.param == "tcp":
-            # Where no entry is found, there is no socket file either.
-            (tmp_path / "elsewhere").mkdir(mode=0o700)
-            monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
-        client = Client(HOST, port, token=TOKEN)
-        client.initialize(dict, exec_task, lambda *_: None)
-        return client
-
-    return connect
 
 
 def echo(client_socket, state, args):

@@ -9,9 +9,9 @@ import pytest
 from bgpy import Client, respond, token_create
 
 from . import peer
+from .conftest import TOKEN
 
 HOST = "127.0.0.1"
-TOKEN = "a token of the tests that is long enough"
 # The least that goes outside, one less, what goes by a segment, and more than a socket holds.
 LENGTHS = [(1 << 16) - 1, 1 << 16, 300_000, 5_000_000]
 # The first large messages of a connection come by the stream.
@@ -25,23 +25,6 @@ KINDS = {
     "bytes": lambda length: os.urandom(length),
     "bytearray": lambda length: bytearray(os.urandom(length)),
 }
-
-
-@pytest.fixture(params=["unix", "tcp"])
-def connect(request, start, tmp_path, monkeypatch):
-    """Return a function that starts a server and connects to it, by either way."""
-
-    def connect(exec_task) -> Client:
-        port = start(token=TOKEN).port
-        if request.param == "tcp":
-            # Where no entry is found, there is no socket file either.
-            (tmp_path / "elsewhere").mkdir(mode=0o700)
-            monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
-        client = Client(HOST, port, token=TOKEN)
-        client.initialize(dict, exec_task, lambda *_: None)
-        return client
-
-    return connect
 
 
 def echo(client_socket, state, args):
