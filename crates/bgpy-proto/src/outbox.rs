@@ -164,10 +164,15 @@ impl Outbox {
         }
     }
 
+    /// Whether memory that others may change waits.
+    pub fn is_shared(&self) -> bool {
+        self.shared > 0
+    }
+
     /// Copies a piece of the memory that others may change; `false` when nothing of such memory
     /// waits. It begins at the far end, while the transport takes what is at the front.
     pub fn own_some(&mut self) -> bool {
-        if self.shared == 0 {
+        if !self.is_shared() {
             return false;
         }
         let is_shared = |chunk: &Chunk| matches!(chunk, Chunk::Shared { .. });

@@ -67,7 +67,7 @@ impl Receiver {
         }
     }
 
-    /// See [`Framing::place`]. Records are opened before they have a place.
+    /// See [`Framing::place`]. The bytes of records have no place before they are opened.
     pub(crate) fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         if self.open.is_some() { None } else { self.framing.place() }
     }
@@ -126,6 +126,16 @@ impl Opener {
         framing: &mut Framing,
         frames: &mut VecDeque<Frame>,
     ) -> Result<(), ProtocolError> {
+        // A record of a large part is opened where that belongs, with room for its tag.
+        if let Some((part, missing)) = framing.place()
+            && missing.min(part.capacity() - part.len()) >= sealed.len()
+        {
+            let start = part.len();
+            part.resize(start + sealed.len(), 0);
+            let bytes = self.cipher.open(sealed, &mut part[start..])?;
+            part.truncate(start + bytes);
+            return framing.feed(&[], frames);
+        }
         if self.plain.len() < sealed.len() {
             self.plain.resize(sealed.len(), 0);
         }

@@ -1,7 +1,8 @@
-//! Gives back memory that is kept for reuse and lies idle. A thread of its own does it, which lives
-//! as long as there is some: clients have no other thread, and a peer that died tells nobody.
+//! Gives back memory that is kept for reuse and lies idle, and what the allocator keeps. A thread of
+//! its own does it, which lives as long as there is some: clients have no other thread, and a peer
+//! that died tells nobody.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +19,11 @@ static KEEPER: Keeper = Keeper::new(IDLE);
 /// Returns whether it will be called, which fails where the system gives no thread.
 pub(crate) fn watch(give_back: impl FnMut() -> bool + Send + 'static) -> bool {
     KEEPER.watch(Box::new(give_back))
+}
+
+/// Gives back in half a minute what the allocator keeps of memory that was just freed.
+pub(crate) fn trim_soon() {
+    KEEPER.run();
 }
 
 struct Keeper {
@@ -37,18 +43,20 @@ impl Keeper {
     }
 
     fn watch(&'static self, give_back: Box<dyn FnMut() -> bool + Send>) -> bool {
+        self.run().map(|mut kept| kept.all.push(give_back)).is_some()
+    }
+
+    /// Makes sure that its thread looks after memory in this process.
+    fn run(&'static self) -> Option<MutexGuard<'static, Kept>> {
         // A child that was forked at the wrong moment finds the lock taken for ever.
-        let Some(mut kept) = try_lock(&self.kept) else { return false };
+        let mut kept = try_lock(&self.kept)?;
         let here = Some(platform::fork_generation());
         if kept.runs_in != here {
             let thread = thread::Builder::new().name("bgpy-keeper".into()).stack_size(128 << 10);
-            if thread.spawn(|| self.look_after()).is_err() {
-                return false;
-            }
+            thread.spawn(|| self.look_after()).ok()?;
             kept.runs_in = here;
         }
-        kept.all.push(give_back);
-        true
+        Some(kept)
     }
 
     fn look_after(&self) {
@@ -58,12 +66,16 @@ impl Keeper {
             all.retain_mut(|give_back| give_back());
             let mut kept = lock(&self.kept);
             kept.all.append(&mut all);
-            if kept.all.is_empty() {
+            let is_over = kept.all.is_empty();
+            if is_over {
                 kept.runs_in = None;
+            }
+            drop(kept);
+            platform::trim_heap();
+            if is_over {
                 break;
             }
         }
-        platform::trim_heap();
     }
 }
 

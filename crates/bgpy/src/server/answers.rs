@@ -2,6 +2,8 @@
 
 use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
 
+use socket2::Socket;
+
 use super::connection::Connection;
 use super::core::Core;
 use crate::segments::Segments;
@@ -41,13 +43,17 @@ impl Core {
         Ok(taken)
     }
 
+    /// The socket that takes what is left in the memory of a task, and how many bytes wait for it.
+    pub(super) fn awaited(&mut self, connection: usize) -> Option<(Socket, usize)> {
+        let connection = self.connections.get_mut(&connection)?;
+        Some((connection.awaited()?, connection.backlog()))
+    }
+
     /// Copies a piece of a response that its task may change, and writes what the client has taken
-    /// room for; `false` when nothing of it is left to copy.
+    /// room for; `false` when nothing of it is left to copy, and whoever polls writes the rest.
     pub(super) fn own_some(&mut self, connection: usize) -> bool {
         let owned = self.connections.get_mut(&connection).is_some_and(Connection::own_some);
-        if owned {
-            self.flush(connection);
-        }
+        self.flush(connection);
         owned
     }
 

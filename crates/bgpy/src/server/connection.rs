@@ -6,9 +6,10 @@ use bgpy_proto::handshake::{ServerHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError, ServerSession, limits};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
+use socket2::{SockRef, Socket};
 
 use crate::segments::Segments;
-use crate::{memory, platform};
+use crate::{keeper, memory, platform};
 
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
 /// need not be tried. It holds for stream sockets under epoll and kqueue.
@@ -39,6 +40,8 @@ pub(super) struct Connection {
     largest: u64,
     /// Whether the poller tells when the socket can be written again.
     waits_to_write: bool,
+    /// Whether the thread that runs tasks waits for the socket itself, so that nobody else need.
+    is_awaited: bool,
     /// Whether the peer has closed its side. The poller tells that once, perhaps together with the
     /// last bytes, so that from then on only the end of the stream is the end of reading.
     ends: bool,
@@ -91,6 +94,7 @@ impl Connection {
             outbox: Outbox::default(),
             largest: 0,
             waits_to_write: false,
+            is_awaited: false,
             ends: false,
             peer,
         })
@@ -120,9 +124,11 @@ impl Connection {
         }
     }
 
-    /// Notes that a message is about to wait.
+    /// Notes that a message is about to wait. Whoever sent something in the memory of others waits
+    /// for the socket until that is written or copied.
     pub(super) fn expect_message(&mut self, bytes: u64) {
         self.largest = self.largest.max(bytes);
+        self.is_awaited = self.session().is_some_and(|session| session.outbox.is_shared());
     }
 
     /// Whether more waits than a peer that reads its answers leaves lying. A single message may be
@@ -214,12 +220,12 @@ impl Connection {
     }
 
     /// Writes what the socket takes, for a turn, and asks to be told when it takes more. `true` when
-    /// it may take more at once.
+    /// it may take more at once and nobody else will see to it.
     pub(super) fn flush(&mut self, registry: &Registry) -> Result<bool, Over> {
         let mut left = WRITE_TURN_BYTES;
         let blocked = loop {
             if left == 0 {
-                return Ok(true);
+                return Ok(!self.is_awaited);
             }
             // What is left of the handshake goes before the session's frames.
             let outbox = match &mut self.stage {
@@ -227,6 +233,7 @@ impl Connection {
                 _ => &mut self.outbox,
             };
             if outbox.is_empty() {
+                self.trim();
                 self.largest = 0;
                 break false;
             }
@@ -248,6 +255,7 @@ impl Connection {
                 Err(error) => return Err(Over::Io(error)),
             }
         };
+        let blocked = blocked && !self.is_awaited;
         if blocked != self.waits_to_write {
             self.waits_to_write = blocked;
             let interest =
@@ -257,9 +265,26 @@ impl Connection {
         Ok(false)
     }
 
+    /// A second handle of the socket, to wait with, if something in the memory of others is to be
+    /// written.
+    pub(super) fn awaited(&mut self) -> Option<Socket> {
+        let is_shared = self.session()?.outbox.is_shared();
+        is_shared.then(|| self.stream.try_clone().ok())?
+    }
+
     /// Copies a piece of the memory of others that waits to be written; `false` when there is none.
     pub(super) fn own_some(&mut self) -> bool {
-        self.session().is_some_and(|session| session.outbox.own_some())
+        let Some(session) = self.session() else { return false };
+        let owned = session.outbox.own_some();
+        self.is_awaited = session.outbox.is_shared();
+        owned
+    }
+
+    /// Has the allocator give back what copies of a large message leave.
+    pub(super) fn trim(&self) {
+        if self.largest >= memory::HUGE_BYTES as u64 {
+            keeper::trim_soon();
+        }
     }
 
     pub(super) fn deregister(&mut self, registry: &Registry) {
@@ -279,6 +304,14 @@ impl Stream {
             Self::Unix(stream) => segments.send_offer(stream, offer, segment),
             // Nobody is offered anything on TCP.
             Self::Tcp(stream) => stream.write(offer),
+        }
+    }
+
+    fn try_clone(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).try_clone(),
+            #[cfg(unix)]
+            Self::Unix(stream) => SockRef::from(stream).try_clone(),
         }
     }
 

@@ -281,6 +281,7 @@ impl Core {
     pub(super) fn close(&mut self, token: usize, why: &str) {
         let Some(mut connection) = self.connections.remove(&token) else { return };
         connection.deregister(&self.registry);
+        connection.trim();
         if connection.is_session() {
             self.calls.clients -= 1;
         } else {

@@ -25,6 +25,10 @@ use crate::sync::{FairMutex, lock, try_lock};
 /// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
 const SCRATCH_BYTES: usize = 256 << 10;
 
+/// How long a task waits for its client to take more of a response, before that is copied: about as
+/// long as the copy of what a socket takes at once.
+const TAKE_WAIT: Duration = Duration::from_millis(1);
+
 /// How long a server that ends waits for clients to take their last answers.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -311,7 +315,7 @@ impl Shared {
         error: bool,
     ) -> Result<bool, ProtocolError> {
         // Let go of here, with nothing locked, because its owner may have to wait for that.
-        let _shared = payload.shared();
+        let shared = payload.shared();
         // With nothing locked, too, because it takes a while for a large response.
         let segments = if payload.buffers.is_empty() {
             None
@@ -328,12 +332,23 @@ impl Shared {
             core.journal.debug(format_args!("a response to call {id} was dropped: not awaited"));
         }
         drop(core);
-        self.own(connection);
+        if !shared.is_empty() {
+            self.own(connection);
+        }
         Ok(taken)
     }
 
-    /// Copies what is not written yet of memory that belongs to a task.
+    /// Writes what is left in memory that belongs to a task, as long as the client takes it, and
+    /// copies what it does not.
     fn own(&self, connection: usize) {
+        let awaited = || self.core.lock().awaited(connection);
+        let mut least = usize::MAX;
+        while let Some((socket, bytes)) = awaited().filter(|(_, bytes)| *bytes < least) {
+            least = bytes;
+            // Whether it takes more shows when it is written to.
+            drop(platform::wait(&socket, false, true, TAKE_WAIT));
+            self.core.lock().flush(connection);
+        }
         while self.core.lock().own_some(connection) {}
     }
 
