@@ -16,6 +16,10 @@ from bgpy import Client, Server
 
 HOST = "127.0.0.1"
 
+# A shell without job control has what it runs in the background ignore Ctrl-C, and so would all
+# that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True)
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -24,6 +24,8 @@ STRAIGHT_FROM = MIB
 STRAIGHT_MAX = 2.0
 # So much is sent in a round, by so many calls at most.
 ROUND_BYTES, CALLS_MAX = 64 * MIB, 200
+# The first messages of a size find no memory that is kept for them.
+WARM_UP_LEAST = 3
 # From this on the ways do not share the memory: one after the other instead of in turns.
 ALONE_FROM = GIB
 # The array, its message on both sides, and the array that arrives.
@@ -80,7 +82,7 @@ def measured(scale: Scale, size: int) -> dict[str, Outcome]:
         return {way: Outcome(ways.load(way).title, failure=failure) for way in WAYS}
     calls = min(max(ROUND_BYTES // size, 1), CALLS_MAX)
     rounds = scale.pick(7 if size < ALONE_FROM else 3, 2)
-    warm_up = -(-calls // 10) if size < ALONE_FROM else 0
+    warm_up = max(-(-calls // 10), WARM_UP_LEAST)
     turns = Turns(partial(array, size), 1, rounds, calls, warm_up, act=Act.ARGUMENT)
     place = scale.place(Placement.FREE)
     if size < ALONE_FROM:

@@ -109,8 +109,9 @@ impl Pool {
         {
             return None;
         }
-        // A little more than is needed now, for messages that grow.
-        let capacity = (bytes + bytes / 8).next_multiple_of(4096);
+        // A little more than is needed now, for messages that grow, if that much may be kept.
+        let more = (bytes / 8).min(BYTES_MAX.saturating_sub(bytes));
+        let capacity = (bytes + more).next_multiple_of(4096);
         while self.own.len() >= OFFERS_MAX || !reserve(capacity) {
             let retired = self.own.iter().position(|own| own.made.mapping.retire())?;
             drop_own(self.own.swap_remove(retired));
