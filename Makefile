@@ -67,7 +67,9 @@ $(VENV)/.ready: requirements-dev.txt
 
 $(VENV)/.installed: $(VENV)/.ready $(SOURCES)
 	rm -rf dist
+	cargo build --release --locked -p bgpy-cli
 	$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
+	$(BIN)/python packaging/native_command.py dist/*.whl target/release/bgpy
 	$(BIN)/python -m pip install -q --force-reinstall --no-deps dist/*.whl
 	touch $@
 

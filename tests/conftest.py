@@ -30,7 +30,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("BGPY_TOKEN", raising=False)
     yield directory
     for entry in directory.glob("*.json"):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, TypeError, KeyError):
             os.kill(json.loads(entry.read_text())["pid"], signal.SIGKILL)
 
 

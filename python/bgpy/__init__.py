@@ -1,10 +1,12 @@
 """Keep a piece of Python alive in the background and call it from anywhere.
 
-A `Server` runs three functions, the tasks, in a process of its own; a `Client` calls it. Scripts
-that are content with one server at the default address take the functions of `bgpy.interface`.
+A `Server` runs three functions, the tasks, in a process of its own; a `Client` calls it. `start`
+starts one with a name, `connect` finds it by that, `servers` lists them. Scripts that are content
+with one server at the default address take the functions of `bgpy.interface`.
 """
 
-from ._bgpy import Client, ClientSocket, Server, __version__, respond, token_create
+from ._bgpy import Client, ClientSocket, Server, ServerInfo, __version__, respond, token_create
+from ._servers import connect, servers, start
 from .errors import (
     AddressInUse,
     AuthError,
@@ -13,6 +15,7 @@ from .errors import (
     ConfigError,
     ConnectError,
     ConnectionLost,
+    NameTaken,
     NoResponse,
     NotInitialized,
     NotRunning,
@@ -36,6 +39,7 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
+    "NameTaken",
     "NoResponse",
     "NotInitialized",
     "NotRunning",
@@ -45,12 +49,16 @@ __all__ = [
     "RemoteSerializationError",
     "SerializationError",
     "Server",
+    "ServerInfo",
     "ServerStopping",
     "StartError",
     "__version__",
+    "connect",
     "execute",
     "initialize",
     "respond",
+    "servers",
+    "start",
     "terminate",
     "token_create",
 ]

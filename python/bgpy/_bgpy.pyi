@@ -9,10 +9,14 @@ __all__ = [
     "Client",
     "ClientSocket",
     "Server",
+    "ServerInfo",
     "__version__",
     "main",
     "respond",
     "run_background_server",
+    "show",
+    "survey",
+    "table",
     "token_create",
 ]
 
@@ -20,12 +24,15 @@ __version__: Final[str]
 
 class _Status(TypedDict):
     state: str
+    task: str | None
     busy_s: float | None
     queue: int
     calls: int
     clients: int
     uptime_s: float
     pid: int
+    rss_bytes: int | None
+    name: str | None
 
 @final
 class Buffer:
@@ -40,7 +47,7 @@ class Client:
     def __new__(
         cls,
         host: str,
-        port: int,
+        port: int | None = None,
         token: str | None = None,
         log_level: str = "INFO",
         log_file: str | PathLike[str] | None = None,
@@ -51,7 +58,7 @@ class Client:
     @property
     def host(self) -> str: ...
     @property
-    def port(self) -> int: ...
+    def port(self) -> int | None: ...
     @property
     def token(self) -> str | None: ...
     @property
@@ -85,13 +92,15 @@ class Client:
 class Server:
     def __new__(
         cls,
-        host: str,
-        port: int,
+        host: str = "127.0.0.1",
+        port: int = 0,
         token: str | None = None,
         log_level: str = "INFO",
         log_file: str | PathLike[str] | None = None,
         init_file: str | PathLike[str] | None = None,
         *,
+        name: str | None = None,
+        init_module: str | None = None,
         auth: bool = True,
         allow_weak_token: bool = False,
         allow_pickle: bool = True,
@@ -110,8 +119,24 @@ class Server:
     @property
     def init_file(self) -> Path | None: ...
     @property
+    def init_module(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def target(self) -> str: ...
+    @property
     def pid(self) -> int | None: ...
-    def run_background(self, timeout: float | None = None) -> None: ...
+    @property
+    def is_started_here(self) -> bool: ...
+    def run_background(
+        self,
+        timeout: float | None = None,
+        *,
+        exist_ok: bool = False,
+        env: dict[str, str] | None = None,
+        cwd: str | PathLike[str] | None = None,
+        python: str | PathLike[str] | None = None,
+    ) -> None: ...
     def run(self) -> None: ...
     def is_alive(self, timeout: float = 5.0) -> bool: ...
     def wait(self, timeout: float | None = None) -> int | None: ...
@@ -122,7 +147,31 @@ class Server:
         *_exception: type[BaseException] | BaseException | TracebackType | None,
     ) -> None: ...
 
+@final
+class ServerInfo:
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def socket(self) -> Path | None: ...
+    @property
+    def log_file(self) -> Path | None: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    @property
+    def status(self) -> _Status | None: ...
+
 def respond(client_socket: ClientSocket, response: Any, error: bool = False) -> None: ...
 def token_create(length: int = 64) -> str: ...
 def main(arguments: Sequence[str]) -> int: ...
 def run_background_server() -> int: ...
+def show() -> str: ...
+def survey(ended: bool, timeout: float | None) -> list[ServerInfo]: ...
+def table(servers: Sequence[ServerInfo], separator: str | None = None) -> str: ...

@@ -19,12 +19,16 @@ class AddressInUse(StartError, OSError):
     """Another program listens at the address."""
 
 
+class NameTaken(StartError):
+    """A server with the name runs already."""
+
+
 class ConnectError(BgpyError, ConnectionError):
     """There is no connection: the name is unknown, or the network refuses."""
 
 
 class NotRunning(ConnectError):
-    """Nobody listens at the address."""
+    """Nobody listens at the address, or has the name."""
 
 
 class ConnectionLost(BgpyError, ConnectionError):

@@ -98,6 +98,7 @@ def crafted(start, runtime):
     os.kill(server.pid, signal.SIGKILL)
     server.wait(20)
     # The entry of the killed server leads to an impostor of this user, who knows the token.
+    path.write_text(json.dumps(entry | {"pid": os.getpid(), "process_start": None}))
     os.unlink(entry["socket"])
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(entry["socket"])
@@ -119,6 +120,8 @@ def crafted(start, runtime):
     for thread in threads:
         thread.join()
     listener.close()
+    # The process that it names now is to live on.
+    path.unlink()
 
 
 def test_plain_data_passes(strict):

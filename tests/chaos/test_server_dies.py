@@ -174,8 +174,9 @@ def test_a_kill_ends_the_calls_under_way_within_a_second(
 
 
 def files(runtime: Path) -> list[str]:
-    """Return the names in the registry, logs left aside."""
-    return sorted(path.name for path in runtime.iterdir() if ".log" not in path.name)
+    """Return the names in the registry, but for logs and what is remembered of the dead."""
+    names = {path.name for path in runtime.iterdir() if ".log" not in path.name}
+    return sorted(names - {"ended"})
 
 
 def kill(server: Server) -> None:

@@ -147,8 +147,9 @@ def test_ctrl_c(each_form, serve, gate):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     data, words = process.communicate(timeout=LIMIT_S)
-    assert (process.returncode, data) == (130, "")
-    assert "Traceback" not in words
+    # The program dies of the signal, which a shell tells as 130 as well.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert (data, "Traceback" in words) == ("", False)
     gate.open()
 
 

@@ -23,6 +23,12 @@ def test_the_extension_is_abi3():
     assert "cp311-abi3" in tags
 
 
+def test_the_command_is_a_program_of_its_own():
+    (command,) = [file for file in distribution("bgpy").files or [] if file.stem == "bgpy"]
+    with Path(command.locate()).open("rb") as program:
+        assert program.read(2) != b"#!"
+
+
 def test_the_version_is_one():
     assert distribution("bgpy").version == bgpy.__version__
 

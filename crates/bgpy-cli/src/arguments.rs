@@ -6,8 +6,20 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
+use crate::commands::call::Call;
+use crate::commands::completions::Completions;
+use crate::commands::kill::Kill;
+use crate::commands::logs::Logs;
+use crate::commands::ping::Ping;
+use crate::commands::ps::Ps;
+use crate::commands::restart::Restart;
 use crate::commands::server::Server;
+use crate::commands::start::{Run, Start};
+use crate::commands::status::ShowStatus;
+use crate::commands::stop::Stop;
 use crate::commands::terminate::Terminate;
+use crate::commands::tokens::Tokens;
+use crate::commands::wait::WaitFor;
 use crate::exit::Exit;
 use crate::output;
 
@@ -18,15 +30,17 @@ use crate::output;
     about = "Keep a piece of Python or Rust alive in the background and call it from anywhere",
     after_help = "\
 Examples:
-  bgpy server 127.0.0.1 54321                   wait for clients of this machine
-  bgpy server 0.0.0.0 54321 --token             wait for clients of all machines, ask for the token
-  bgpy server 127.0.0.1 54321 -i tasks.py       start with the tasks of a file
-  bgpy terminate 127.0.0.1 54321 --timeout 10   end it
+  bgpy start tasks.py --name trainer            start a server in the background
+  bgpy ps                                       list your servers
+  bgpy call trainer '{\"x\": 1}'                call one
+  bgpy logs trainer -f                          see what it prints
+  bgpy stop trainer                             end it
 
-The token is taken from BGPY_TOKEN, or asked for with --token. It is never an argument, because
-other users of the machine can read those."
+A server is meant by its name, by HOST:PORT, or by the path of its socket. Its token is found for
+servers of this user on this machine; else it is taken from --token-file or BGPY_TOKEN. It is never
+an argument, because other users of the machine can read those."
 )]
-struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -34,6 +48,19 @@ struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Start(Start),
+    Run(Run),
+    Ps(Ps),
+    Status(ShowStatus),
+    Call(Call),
+    Ping(Ping),
+    Logs(Logs),
+    Wait(WaitFor),
+    Stop(Stop),
+    Kill(Kill),
+    Restart(Restart),
+    Token(Tokens),
+    Completions(Completions),
     Server(Server),
     Terminate(Terminate),
     /// Print the version

@@ -35,7 +35,7 @@ impl Exit {
 impl From<&ConnectError> for Exit {
     fn from(error: &ConnectError) -> Self {
         match error {
-            ConnectError::NotRunning { .. } => Self::NotRunning,
+            ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => Self::NotRunning,
             ConnectError::Timeout { .. } => Self::TimedOut,
             ConnectError::Auth { .. } => Self::NotAuthenticated,
             ConnectError::Protocol { .. } => Self::ProtocolMismatch,
@@ -67,6 +67,7 @@ impl From<&ServeError> for Exit {
             ServeError::WeakToken { .. } | ServeError::Unprotected { .. } => Self::Usage,
             ServeError::Resolve { .. }
             | ServeError::AddressInUse { .. }
+            | ServeError::NameTaken { .. }
             | ServeError::Bind { .. }
             | ServeError::Registry { .. }
             | ServeError::Io(_) => Self::Failed,

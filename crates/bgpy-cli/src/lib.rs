@@ -8,21 +8,35 @@
 
 mod arguments;
 mod commands;
+mod completion;
+mod ending;
 mod exit;
+mod json;
 pub mod native;
 mod output;
+mod reach;
+mod table;
 mod terminal;
 mod token;
+mod view;
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
+use bgpy::Delivered;
 use bgpy::spawn::Config;
+use clap::CommandFactory;
+use clap_complete::CompleteEnv;
 
 pub use exit::Exit;
 pub use output::error;
+pub use table::Table;
+pub use view::servers_table;
 
-use self::arguments::Command;
+use self::arguments::{Arguments, Command};
+use self::commands::completions;
 use self::commands::server::Server;
+use self::commands::start::Run;
 
 /// The Python around the command.
 pub trait Interpreter {
@@ -30,27 +44,94 @@ pub trait Interpreter {
     /// for the errors of this crate's world.
     fn serve(&self, config: Config) -> u8;
 
+    /// Sets variables of the environment, for this process and Python.
+    fn set_environment(&self, variables: &[(String, String)]);
+
+    /// The interpreter's program, to run servers in the background with.
+    ///
+    /// # Errors
+    /// A text that says why there is none.
+    fn program(&self) -> Result<PathBuf, String>;
+
+    /// A message as Python shows it.
+    ///
+    /// # Errors
+    /// A text that says why it cannot be shown.
+    fn repr(&self, message: Delivered) -> Result<String, String>;
+
     /// Whether the user wants to stop, by Ctrl-C for example. Asked a few times a second while a
     /// command waits; a signal that it reports is dealt with and does not come again.
     fn interrupted(&self) -> bool;
+}
+
+/// What commands may want of Python, in one process with it or not.
+pub(crate) struct World<'a> {
+    pub(crate) interrupted: &'a dyn Fn() -> bool,
+    program: &'a dyn Fn() -> Result<PathBuf, String>,
+    repr: &'a dyn Fn(Delivered) -> Result<String, String>,
+}
+
+impl World<'_> {
+    /// The interpreter for a background server, which is the one that the user wants if any.
+    fn program(&self, wanted: Option<&Path>) -> Result<PathBuf, String> {
+        wanted.map_or_else(self.program, |program| Ok(program.to_owned()))
+    }
+
+    fn repr(&self, message: Delivered) -> Result<String, String> {
+        (self.repr)(message)
+    }
+}
+
+/// A command that becomes a server.
+enum Foreground {
+    Server(Server),
+    Run(Run),
 }
 
 /// Runs the command with its arguments, the first of which is the program's name, and returns the
 /// exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Interpreter) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    dispatch(&arguments, &|| interpreter.interrupted(), |server| server.run(interpreter))
+    let world = World {
+        interrupted: &|| interpreter.interrupted(),
+        program: &|| interpreter.program(),
+        repr: &|message| interpreter.repr(message),
+    };
+    dispatch(&arguments, &world, |foreground| match foreground {
+        Foreground::Server(server) => server.run(interpreter),
+        Foreground::Run(run) => run.run(interpreter),
+    })
 }
 
-fn dispatch(
-    arguments: &[OsString],
-    interrupted: &dyn Fn() -> bool,
-    serve: impl FnOnce(Server) -> u8,
-) -> u8 {
-    match arguments::parse(arguments) {
-        Ok(Command::Server(server)) => serve(server),
-        Ok(Command::Terminate(terminate)) => terminate.run(interrupted).code(),
-        Ok(Command::Version) => commands::version::run().code(),
-        Err(exit) => exit.code(),
+fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foreground) -> u8) -> u8 {
+    let completed = CompleteEnv::with_factory(Arguments::command)
+        .var(completions::VARIABLE)
+        .try_complete(arguments.iter().cloned(), None);
+    match completed {
+        Ok(true) => return Exit::Done.code(),
+        Ok(false) => {}
+        Err(error) => return output::error(error.to_string().trim_end(), Exit::Failed).code(),
     }
+    let exit = match arguments::parse(arguments) {
+        Ok(command) => match command {
+            Command::Server(server) => return serve(Foreground::Server(server)),
+            Command::Run(run) => return serve(Foreground::Run(run)),
+            Command::Call(call) => call.run(world),
+            Command::Completions(completions) => completions.run(),
+            Command::Kill(kill) => kill.run(world.interrupted),
+            Command::Logs(logs) => logs.run(world.interrupted),
+            Command::Ping(ping) => ping.run(world.interrupted),
+            Command::Ps(ps) => ps.run(world.interrupted),
+            Command::Restart(restart) => restart.run(world),
+            Command::Start(start) => start.run(world),
+            Command::Status(status) => status.run(world.interrupted),
+            Command::Stop(stop) => stop.run(world.interrupted),
+            Command::Terminate(terminate) => terminate.run(world.interrupted),
+            Command::Token(tokens) => tokens.run(),
+            Command::Version => commands::version::run(),
+            Command::Wait(wait) => wait.run(world.interrupted),
+        },
+        Err(exit) => exit,
+    };
+    exit.code()
 }

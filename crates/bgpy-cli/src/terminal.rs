@@ -1,6 +1,17 @@
-//! Reading from the terminal without showing what is typed.
+//! The terminal: how wide it is, and what is typed there without being shown.
 
 use std::io;
+
+/// Characters of a line on the terminal that standard output is.
+pub(crate) fn width() -> Option<usize> {
+    #[cfg(unix)]
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    #[cfg(unix)]
+    let columns = size.map(|size| usize::from(size.ws_col));
+    #[cfg(not(unix))]
+    let columns = None;
+    columns.filter(|columns| *columns > 0)
+}
 
 /// Shows `prompt` and reads a line, empty at the end of the input.
 ///

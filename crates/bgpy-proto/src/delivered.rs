@@ -4,7 +4,7 @@ use crate::frame::Payload;
 
 /// A payload that came through a session, hence from a peer that proved to know the token.
 ///
-/// Only sessions make it. Whoever unpickles takes a `Delivered` and nothing else, which is what
+/// Sessions make it, and whoever hands over what a session has made. Whoever unpickles takes a `Delivered` and nothing else, which is what
 /// keeps bytes from before the handshake out of the unpickler.
 #[derive(Debug)]
 pub struct Delivered {
@@ -21,6 +21,12 @@ impl Delivered {
             }
         }
         Self { payload }
+    }
+
+    /// A payload that another process of this user received in a session, and has handed over.
+    pub fn handed_over(data: Vec<u8>, buffers: Vec<Vec<u8>>) -> Self {
+        let buffers = buffers.into_iter().map(Buffer::Owned).collect();
+        Self::new(Payload { data, buffers })
     }
 
     /// The encoded message.

@@ -7,6 +7,8 @@ use crate::codec::Value;
 /// Where a server stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
+    /// It takes its tasks from a file or a module.
+    Starting,
     /// It has no tasks yet.
     Uninitialized,
     /// It is idle.
@@ -17,7 +19,8 @@ pub enum State {
     Stopping,
 }
 
-const STATES: [(State, &str); 4] = [
+const STATES: [(State, &str); 5] = [
+    (State::Starting, "STARTING"),
     (State::Uninitialized, "UNINITIALIZED"),
     (State::Ready, "READY"),
     (State::Busy, "BUSY"),
@@ -29,6 +32,8 @@ const STATES: [(State, &str); 4] = [
 pub struct Status {
     /// Where it stands.
     pub state: State,
+    /// The task that runs: `init_task`, `exec_task` or `exit_task`.
+    pub task: Option<String>,
     /// How long the running task has been running.
     pub busy_s: Option<f64>,
     /// Calls that wait for their turn.
@@ -41,6 +46,10 @@ pub struct Status {
     pub uptime_s: f64,
     /// Process id on the server's machine.
     pub pid: u64,
+    /// Memory that the process has resident, in bytes, where the system tells.
+    pub rss_bytes: Option<u64>,
+    /// The server's name, if it has one.
+    pub name: Option<String>,
 }
 
 impl State {
@@ -61,12 +70,15 @@ impl Status {
     pub fn encode(&self) -> Vec<u8> {
         Value::from([
             ("state", self.state.as_str().into()),
+            ("task", self.task.clone().into()),
             ("busy_s", self.busy_s.into()),
             ("queue", self.queue.into()),
             ("calls", self.calls.into()),
             ("clients", self.clients.into()),
             ("uptime_s", self.uptime_s.into()),
             ("pid", self.pid.into()),
+            ("rss_bytes", self.rss_bytes.into()),
+            ("name", self.name.clone().into()),
         ])
         .encode()
         .expect("a status is flat and short")
@@ -81,14 +93,18 @@ impl Status {
             _ => None,
         };
         let count = |key| value.get(key).and_then(Value::as_u64);
+        let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             state: STATES.iter().find(|(_, known)| *known == name)?.0,
+            task: text("task"),
             busy_s: seconds("busy_s"),
             queue: count("queue")?,
             calls: count("calls")?,
             clients: count("clients")?,
             uptime_s: seconds("uptime_s")?,
             pid: count("pid")?,
+            rss_bytes: count("rss_bytes"),
+            name: text("name"),
         })
     }
 }
@@ -102,12 +118,15 @@ mod tests {
         for (state, _) in STATES {
             let status = Status {
                 state,
+                task: (state == State::Busy).then(|| "exec_task".into()),
                 busy_s: (state == State::Busy).then_some(0.25),
                 queue: 3,
                 calls: u64::MAX,
                 clients: 0,
                 uptime_s: 1e9,
                 pid: 1,
+                rss_bytes: Some(1 << 30),
+                name: Some("trainer".into()),
             };
             assert_eq!(Status::decode(&status.encode()), Some(status));
         }

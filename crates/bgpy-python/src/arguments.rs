@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bgpy::address::Address;
 use bgpy::journal::{Journal, Level};
-use bgpy::{Wait, limits};
+use bgpy::{Target, Wait, limits};
 use pyo3::prelude::*;
 
 use crate::errors::config_error;
@@ -21,6 +21,11 @@ pub fn address(py: Python<'_>, host: &str, port: i64, free_port: bool) -> PyResu
         Ok(port) if port >= lowest => Ok(Address::new(host, port)),
         _ => Err(config_error(py, format!("port {port} is not between {lowest} and 65535"))),
     }
+}
+
+/// A name, an address or the path of a socket.
+pub fn target(py: Python<'_>, text: &str) -> PyResult<Target> {
+    text.parse().map_err(|error: String| config_error(py, error))
 }
 
 /// A log level by name.

@@ -1,6 +1,7 @@
 //! The life of a background server's process.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use bgpy::spawn::Reporter;
 use bgpy::{Ended, Journal};
@@ -8,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::arguments::level;
+use crate::errors::error;
 use crate::serve::serve;
 
 /// Become the background server that the parent process asks for on standard input.
@@ -53,4 +55,22 @@ fn extend_search_path(py: Python<'_>, more: &[OsString]) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// The running interpreter.
+pub fn this_interpreter(sys: &Bound<'_, PyModule>) -> PyResult<PathBuf> {
+    let path: Option<PathBuf> = sys.getattr("executable")?.extract()?;
+    path.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
+        let text = "sys.executable names no interpreter to run the server with: pass python=";
+        error(sys.py(), "StartError", text)
+    })
+}
+
+/// Python's form of an exit status: the code, or the negative number of the signal.
+pub fn exit_code(status: std::process::ExitStatus) -> Option<i32> {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return Some(-signal);
+    }
+    status.code()
 }

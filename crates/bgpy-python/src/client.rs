@@ -9,7 +9,9 @@ use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Status, T
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::{address, callable, journal, level, limit, message_bytes_max, waiting};
+use crate::arguments::{
+    address, callable, journal, level, limit, message_bytes_max, target, waiting,
+};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode};
 use crate::errors::{call_error, connect_error, error_response};
@@ -24,8 +26,9 @@ use crate::tasks::NAMES;
 /// Parameters
 /// ----------
 /// host : str
-///     Name or IP address of the server's machine.
-/// port : int
+///     Name or IP address of the server's machine. Without a port, any target: the name of a server,
+///     ``host:port``, ``[address]:port`` for IPv6, or the path of a server's socket.
+/// port : int, optional
 ///     Port that the server listens on.
 /// token : str, optional
 ///     The server's token. Without one it is found in the registry (same machine, same user), else
@@ -50,7 +53,7 @@ use crate::tasks::NAMES;
 pub struct Client {
     client: bgpy::Client,
     host: String,
-    port: i64,
+    port: Option<i64>,
     token: Option<String>,
     log_level: String,
     log_file: Option<PathBuf>,
@@ -60,7 +63,7 @@ pub struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, *, allow_pickle=true, max_message_bytes=None))]
+    #[pyo3(signature = (host, port=None, token=None, log_level="INFO", log_file=None, *, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -68,7 +71,7 @@ impl Client {
     pub fn new(
         py: Python<'_>,
         host: String,
-        port: i64,
+        port: Option<i64>,
         token: Option<String>,
         log_level: &str,
         log_file: Option<PathBuf>,
@@ -83,7 +86,11 @@ impl Client {
             journal: journal(py, level(py, log_level)?, log_file.as_ref())?,
             ..ClientOptions::default()
         };
-        let client = bgpy::Client::new(address(py, &host, port, false)?, options);
+        let target = match port {
+            Some(port) => address(py, &host, port, false)?.into(),
+            None => target(py, &host)?,
+        };
+        let client = bgpy::Client::new(target, options);
         let policy = Policy { allow_pickle };
         let log_level = log_level.to_owned();
         Ok(Self { client, host, port, token, log_level, log_file, policy })
@@ -215,7 +222,7 @@ impl Client {
             self.on_link(py, timeout, |link, wait| link.first(CallKind::Exec, payload, wait))?;
         let response = decode(py, "response", message, self.policy)?;
         if error {
-            let server = self.client.address().to_string();
+            let server = self.client.target().to_string();
             return Err(error_response(py, &server, &response));
         }
         Ok(response)
@@ -267,9 +274,10 @@ impl Client {
     /// Returns
     /// -------
     /// dict
-    ///     ``state`` (UNINITIALIZED, READY, BUSY or STOPPING), ``busy_s`` (seconds that the running
-    ///     task has taken so far, or None), ``queue`` (calls that wait), ``calls`` (calls that have
-    ///     run), ``clients``, ``uptime_s`` and ``pid``.
+    ///     ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (the name of the one
+    ///     that runs, or None), ``busy_s`` (seconds that it has taken so far, or None), ``queue``
+    ///     (calls that wait), ``calls`` (calls that have run), ``clients``, ``uptime_s``, ``pid``,
+    ///     ``rss_bytes`` (memory that the process has resident, or None) and ``name`` (or None).
     ///
     /// Raises
     /// ------
@@ -277,17 +285,8 @@ impl Client {
     ///     As for `call`.
     #[pyo3(signature = (timeout=None))]
     fn status<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyDict>> {
-        let Status { state, busy_s, queue, calls, clients, uptime_s, pid } =
-            self.on_link(py, timeout, |link, wait| link.status(wait))?;
-        let status = PyDict::new(py);
-        status.set_item("state", state.as_str())?;
-        status.set_item("busy_s", busy_s)?;
-        status.set_item("queue", queue)?;
-        status.set_item("calls", calls)?;
-        status.set_item("clients", clients)?;
-        status.set_item("uptime_s", uptime_s)?;
-        status.set_item("pid", pid)?;
-        Ok(status)
+        let status = self.on_link(py, timeout, |link, wait| link.status(wait))?;
+        status_dict(py, &status)
     }
 
     /// Ask the server for a sign of life.
@@ -311,7 +310,7 @@ impl Client {
         py.detach(|| self.client.close());
     }
 
-    /// Host as it was given.
+    /// Host as it was given, or any other target.
     #[getter]
     fn host(&self) -> &str {
         &self.host
@@ -319,7 +318,7 @@ impl Client {
 
     /// Port as it was given.
     #[getter]
-    fn port(&self) -> i64 {
+    fn port(&self) -> Option<i64> {
         self.port
     }
 
@@ -351,7 +350,10 @@ impl Client {
     }
 
     fn __repr__(&self) -> String {
-        format!("Client({:?}, {})", self.host, self.port)
+        match self.port {
+            Some(port) => format!("Client({:?}, {port})", self.host),
+            None => format!("Client({:?})", self.host),
+        }
     }
 }
 
@@ -415,6 +417,24 @@ impl Client {
 pub fn python_version(py: Python<'_>) -> String {
     let version = py.version_info();
     format!("{}.{}.{}", version.major, version.minor, version.patch)
+}
+
+/// A status as Python sees it.
+pub fn status_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>> {
+    let Status { state, task, busy_s, queue, calls, clients, uptime_s, pid, rss_bytes, name } =
+        status;
+    let dict = PyDict::new(py);
+    dict.set_item("state", state.as_str())?;
+    dict.set_item("task", task)?;
+    dict.set_item("busy_s", busy_s)?;
+    dict.set_item("queue", queue)?;
+    dict.set_item("calls", calls)?;
+    dict.set_item("clients", clients)?;
+    dict.set_item("uptime_s", uptime_s)?;
+    dict.set_item("pid", pid)?;
+    dict.set_item("rss_bytes", rss_bytes)?;
+    dict.set_item("name", name)?;
+    Ok(dict)
 }
 
 fn confirmation<'py>(py: Python<'py>, message: &str) -> PyResult<Bound<'py, PyDict>> {

@@ -1,13 +1,16 @@
 //! The command line, inside an interpreter.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use bgpy::spawn::Config;
-use bgpy::{Ended, Journal, Level};
+use bgpy::{Delivered, Ended, Journal, Level};
 use bgpy_cli::{Exit, Interpreter};
 use pyo3::prelude::*;
 
+use crate::background::this_interpreter;
 use crate::serve::serve;
+use crate::show;
 
 /// Run the command `bgpy`.
 ///
@@ -56,6 +59,29 @@ impl Interpreter for ThisInterpreter {
             };
             exit.code()
         })
+    }
+
+    fn set_environment(&self, variables: &[(String, String)]) {
+        Python::attach(|py| {
+            let environ = py.import("os").and_then(|os| os.getattr("environ"));
+            let set = |environ: Bound<'_, PyAny>| {
+                variables.iter().try_for_each(|(name, value)| environ.set_item(name, value))
+            };
+            if let Err(error) = environ.and_then(set) {
+                error.write_unraisable(py, None);
+            }
+        });
+    }
+
+    fn program(&self) -> Result<PathBuf, String> {
+        Python::attach(|py| {
+            let program = py.import("sys").and_then(|sys| this_interpreter(&sys));
+            program.map_err(|error| error.value(py).to_string())
+        })
+    }
+
+    fn repr(&self, message: Delivered) -> Result<String, String> {
+        Python::attach(|py| show::repr(py, message).map_err(|error| error.value(py).to_string()))
     }
 
     fn interrupted(&self) -> bool {

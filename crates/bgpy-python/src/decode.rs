@@ -1,6 +1,7 @@
 //! From messages to Python objects, without a tree in between.
 
 use bgpy::limits::DEPTH_MAX;
+use bgpy::spawn::Config;
 use bgpy::{Buffer, Delivered};
 use bgpy_proto::codec::{CodecError, Outside, Reader, Token, ext};
 use pyo3::ffi;
@@ -15,6 +16,12 @@ use crate::{build, keys, pickle};
 pub struct Policy {
     /// Whether pickles are opened.
     pub allow_pickle: bool,
+}
+
+impl From<&Config> for Policy {
+    fn from(config: &Config) -> Self {
+        Self { allow_pickle: config.allow_pickle }
+    }
 }
 
 /// Decodes a message; `root` names it in errors.

@@ -41,7 +41,7 @@ pub fn is_serialization_error(error: &PyErr, py: Python<'_>) -> bool {
 pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
     let name = match source {
         ConnectError::Resolve { .. } | ConnectError::Io { .. } => "ConnectError",
-        ConnectError::NotRunning { .. } => "NotRunning",
+        ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => "NotRunning",
         ConnectError::Timeout { .. } => "CallTimeout",
         ConnectError::Auth { .. } => "AuthError",
         ConnectError::Protocol { .. } => "ProtocolMismatch",
@@ -151,7 +151,16 @@ fn reported(kind: &str) -> &'static str {
     match kind {
         "config" => "ConfigError",
         "address-in-use" => "AddressInUse",
+        "name-taken" => "NameTaken",
         _ => "StartError",
+    }
+}
+
+/// A failure with its traceback.
+pub fn told(failure: &Failure) -> String {
+    match &failure.traceback {
+        Some(traceback) => format!("{failure}\n\n{traceback}"),
+        None => failure.to_string(),
     }
 }
 

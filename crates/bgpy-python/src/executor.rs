@@ -1,7 +1,5 @@
 //! Runs the tasks of a Python server: the Python implementation of [`bgpy::Executor`].
 
-use std::path::PathBuf;
-
 use bgpy::spawn::{Report, Reporter};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
 use pyo3::prelude::*;
@@ -9,12 +7,13 @@ use pyo3::types::PyDict;
 
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode};
-use crate::tasks::Tasks;
+use crate::tasks::{Origin, Tasks};
 
 /// The state of a Python server between its calls.
 pub struct PythonExecutor {
     pub policy: Policy,
-    pub init_file: Option<PathBuf>,
+    /// Where the tasks come from, if not from a client.
+    pub origin: Option<Origin>,
     pub journal: Journal,
     /// Who is told when the server is ready, and what.
     pub reporter: Option<(Reporter, Report)>,
@@ -38,13 +37,13 @@ impl PythonExecutor {
 
 impl Executor for PythonExecutor {
     fn start(&mut self) -> Result<bool, Failure> {
-        let initialized = match self.init_file.take() {
+        let initialized = match self.origin.take() {
             None => false,
-            Some(path) => {
-                self.journal.info(format_args!("taking the tasks from '{}'", path.display()));
+            Some(origin) => {
+                self.journal.info(format_args!("taking the tasks from {origin}"));
                 let outcome = Python::attach(|py| {
                     let served = || {
-                        let tasks = Tasks::from_file(py, &path)?;
+                        let tasks = Tasks::from_origin(py, &origin)?;
                         let state = tasks.init(py, None)?;
                         Ok(Served { tasks, state })
                     };
@@ -54,7 +53,7 @@ impl Executor for PythonExecutor {
                     Ok(served) => self.served = Some(served),
                     Err(failure) => {
                         if let Some((reporter, _)) = self.reporter.take() {
-                            reporter.report(&start_failed(&path, &failure));
+                            reporter.report(&start_failed(&origin, &failure));
                         }
                         return Err(failure);
                     }
@@ -167,13 +166,10 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
     }
 }
 
-fn start_failed(path: &std::path::Path, failure: &Failure) -> Report {
+fn start_failed(origin: &Origin, failure: &Failure) -> Report {
     let traceback = failure.traceback.as_deref().unwrap_or_default();
     Report::Failed {
         kind: "start".into(),
-        message: format!(
-            "the tasks in '{}' do not start: {failure}\n\n{traceback}",
-            path.display()
-        ),
+        message: format!("the tasks in {origin} do not start: {failure}\n\n{traceback}"),
     }
 }

@@ -23,6 +23,8 @@ mod rich;
 mod seen;
 mod serve;
 mod server;
+mod servers;
+mod show;
 mod signals;
 mod tasks;
 mod token;
@@ -45,6 +47,10 @@ mod _bgpy {
     use super::reply::{ClientSocket, respond};
     #[pymodule_export]
     use super::server::Server;
+    #[pymodule_export]
+    use super::servers::{ServerInfo, survey, table};
+    #[pymodule_export]
+    use super::show::show;
     #[pymodule_export]
     use super::token::token_create;
 

@@ -11,6 +11,7 @@ use crate::client::python_version;
 use crate::decode::Policy;
 use crate::executor::PythonExecutor;
 use crate::signals::Handlers;
+use crate::tasks::Origin;
 
 /// Listens and runs calls on this thread until the end of the server.
 pub fn serve(
@@ -27,6 +28,8 @@ pub fn serve(
         message_bytes_max: config.message_bytes_max,
         allow_pickle: config.allow_pickle,
         instance: config.id(),
+        name: config.name.clone(),
+        config: Some(config.clone()),
         journal: journal.clone(),
         ..ServerOptions::default()
     };
@@ -44,8 +47,8 @@ pub fn serve(
     };
     let ready = Report::Ready { pid: std::process::id(), address: server.address() };
     let mut executor = PythonExecutor {
-        policy: Policy { allow_pickle: config.allow_pickle },
-        init_file: config.init_file.clone(),
+        policy: Policy::from(config),
+        origin: Origin::of(config),
         journal,
         reporter: reporter.map(|reporter| (reporter, ready)),
         served: None,

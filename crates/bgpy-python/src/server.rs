@@ -1,18 +1,22 @@
 //! The server, in the foreground and in the background.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 
-use bgpy::spawn::{self, Background, Config};
-use bgpy::{CallError, CallKind, ConnectError, Ended, Journal, Token, Value};
+use bgpy::address::Address;
+use bgpy::attach::{Started, start_or_attach};
+use bgpy::registry::Entry;
+use bgpy::spawn::{self, Background, Config, Launch};
+use bgpy::{CallError, CallKind, ConnectError, Ended, Journal, Name, Target, Token, Value};
 use pyo3::prelude::*;
 
 use crate::arguments::{address, level, limit, message_bytes_max, waiting};
-use crate::background::search_path;
+use crate::background::{exit_code, search_path, this_interpreter};
 use crate::client::python_version;
 use crate::decode::Policy;
-use crate::errors::{config_error, error, serve_error, start_error};
+use crate::errors::{config_error, error, serve_error, start_error, told};
 use crate::serve::serve;
 
 /// A server: where it listens and how it behaves. It starts with `run_background` or `run`.
@@ -21,9 +25,9 @@ use crate::serve::serve;
 ///
 /// Parameters
 /// ----------
-/// host : str
+/// host : str, default "127.0.0.1"
 ///     Name or IP address to listen on.
-/// port : int
+/// port : int, default 0
 ///     Port to listen on; 0 takes a free one, which `port` tells once the server runs.
 /// token : str, optional
 ///     Secret that clients have to know. Without one that of the environment variable
@@ -37,6 +41,11 @@ use crate::serve::serve;
 /// init_file : path, optional
 ///     Python file with ``init_task``, ``exec_task`` and ``exit_task``, which the server takes its
 ///     tasks from before it is ready.
+/// name : str, optional
+///     Name by which users of this account find the server on this machine: a letter, and up to 63
+///     more letters, digits, ``.``, ``_`` or ``-``. Only one server that runs can have it.
+/// init_module : str, optional
+///     Module with the three tasks, which the server imports instead of running a file.
 /// auth : bool, default True
 ///     Whether clients have to know a token at all. Without, only loopback addresses are allowed.
 /// allow_weak_token : bool, default False
@@ -54,71 +63,83 @@ use crate::serve::serve;
 ///     If an argument cannot be.
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Server {
-    host: String,
-    port: i64,
-    token: Option<String>,
-    log_level: String,
-    log_file: Option<PathBuf>,
-    init_file: Option<PathBuf>,
-    auth: bool,
-    allow_weak_token: bool,
-    allow_pickle: bool,
-    message_bytes_max: u64,
-    background: Mutex<Option<Background>>,
+    /// As it was asked for.
+    config: Config,
+    started: Mutex<Option<Started>>,
 }
 
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (host, port, token=None, log_level="INFO", log_file=None, init_file=None, *, auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
+    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
     )]
     fn new(
         py: Python<'_>,
-        host: String,
+        host: &str,
         port: i64,
         token: Option<String>,
         log_level: &str,
         log_file: Option<PathBuf>,
         init_file: Option<PathBuf>,
+        name: Option<&str>,
+        init_module: Option<String>,
         auth: bool,
         allow_weak_token: bool,
         allow_pickle: bool,
         max_message_bytes: Option<u64>,
     ) -> PyResult<Self> {
-        address(py, &host, port, true)?;
+        let place = address(py, host, port, true)?;
         level(py, log_level)?;
         if token.as_deref() == Some("") {
             return Err(config_error(py, "the token is empty: take one from token_create()"));
         }
+        if init_file.is_some() && init_module.is_some() {
+            let text = "the tasks come from init_file or from init_module, not from both";
+            return Err(config_error(py, text));
+        }
         if let Some(path) = init_file.as_ref().filter(|path| !path.is_file()) {
             return Err(config_error(py, format!("the init file '{}' is no file", path.display())));
         }
-        Ok(Self {
-            host,
-            port,
+        let name = name.map(str::parse).transpose();
+        let config = Config {
+            host: place.host,
+            port: place.port,
             token,
             log_level: log_level.to_owned(),
             log_file,
             init_file,
+            name: name.map_err(|error: String| config_error(py, error))?,
+            init_module,
             auth,
             allow_weak_token,
             allow_pickle,
             message_bytes_max: message_bytes_max(py, max_message_bytes)?,
-            background: Mutex::new(None),
-        })
+            ..Config::default()
+        };
+        Ok(Self { config, started: Mutex::new(None) })
     }
 
     /// Start the server in the background and return when it is ready.
     ///
-    /// It lives on when this process ends, with this process's working directory and environment.
+    /// It lives on when this process ends, with this process's working directory and environment
+    /// unless told otherwise.
     ///
     /// Parameters
     /// ----------
     /// timeout : float, optional
     ///     Seconds to wait at most; a server that is not ready then is ended.
+    /// exist_ok : bool, default False
+    ///     Whether a server that has the name already will do. Of many that start one at the same
+    ///     moment, exactly one does, and the others get that.
+    /// env : dict of str to str, optional
+    ///     Environment variables to set for the server, beside those of this process.
+    /// cwd : path, optional
+    ///     The server's working directory.
+    /// python : path, optional
+    ///     Interpreter to run the server with. It has to have bgpy.
     ///
     /// Raises
     /// ------
@@ -126,35 +147,55 @@ impl Server {
     ///     If another program listens there.
     /// StartError
     ///     If it does not start for another reason, told in the server's own words.
+    /// NameTaken
+    ///     If a server with the name runs already. It is a `StartError`.
     /// ConfigError
     ///     If the log file cannot be written, or the token is too weak for the address.
     /// CallTimeout
     ///     If the time was over.
-    #[pyo3(signature = (timeout=None))]
-    fn run_background(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        if let Some(background) = self.started() {
-            let pid = background.pid;
+    #[pyo3(signature = (timeout=None, *, exist_ok=false, env=None, cwd=None, python=None))]
+    fn run_background(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        exist_ok: bool,
+        env: Option<HashMap<OsString, OsString>>,
+        cwd: Option<PathBuf>,
+        python: Option<PathBuf>,
+    ) -> PyResult<()> {
+        if let Some(pid) = self.pid() {
             return Err(error(py, "StartError", format!("{self} was started already (pid {pid})")));
         }
         let sys = py.import("sys")?;
-        let interpreter: Option<PathBuf> = sys.getattr("executable")?.extract()?;
-        let interpreter =
-            interpreter.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
-                error(
-                    py,
-                    "StartError",
-                    "sys.executable names no interpreter to run the server with",
-                )
-            })?;
-        let mut command = Command::new(interpreter);
-        // -P keeps files of the working directory from passing for modules of Python.
-        let place = address(py, &self.host, self.port, true)?.to_string();
-        command.args(["-P", "-m", "bgpy._background", &place]);
-        let mut config = self.config();
+        let interpreter = match python {
+            Some(python) => python,
+            None => this_interpreter(&sys)?,
+        };
+        let mut config = self.config.clone();
+        let place = Address::new(config.host.as_str(), config.port).to_string();
         config.search_path = search_path(&sys)?;
-        let started = waiting(py, limit(py, timeout)?, |wait| spawn::start(command, config, wait))?;
-        let background = started.map_err(|error| start_error(py, &error))?;
-        *lock(&self.background) = Some(background);
+        // The server looks for files from where it is.
+        for path in [&mut config.log_file, &mut config.init_file].into_iter().flatten() {
+            *path = std::path::absolute(&*path)?;
+        }
+        config.launch = Some(Launch {
+            // -P keeps files of the working directory from passing for modules of Python.
+            command: vec![
+                interpreter.into(),
+                "-P".into(),
+                "-m".into(),
+                "bgpy._background".into(),
+                place.into(),
+            ],
+            directory: cwd,
+            environment: env.into_iter().flatten().collect(),
+        });
+        let started = waiting(py, limit(py, timeout)?, |wait| match &self.config.name {
+            Some(name) if exist_ok => start_or_attach(name, &config, wait),
+            _ => spawn::start(config.clone(), wait).map(Started::Here),
+        })?;
+        let started = started.map_err(|error| start_error(py, &error))?;
+        *lock(&self.started) = Some(started);
         Ok(())
     }
 
@@ -171,12 +212,12 @@ impl Server {
     /// RemoteError
     ///     If `exit_task` raised.
     fn run(&self, py: Python<'_>) -> PyResult<()> {
-        let level = level(py, &self.log_level)?;
-        let journal = match &self.log_file {
+        let level = level(py, &self.config.log_level)?;
+        let journal = match &self.config.log_file {
             None => Journal::stderr(level),
-            Some(_) => crate::arguments::journal(py, level, self.log_file.as_ref())?,
+            path => crate::arguments::journal(py, level, path.as_ref())?,
         };
-        match serve(py, &self.config(), journal, None)?.map_err(|error| serve_error(py, &error))? {
+        match serve(py, &self.config, journal, None)?.map_err(|error| serve_error(py, &error))? {
             Ended::Orderly => Ok(()),
             Ended::Start(failure) => Err(error(py, "StartError", told(&failure))),
             Ended::ExitTask(failure) => Err(error(py, "RemoteError", told(&failure))),
@@ -219,16 +260,19 @@ impl Server {
             let text = format!("{self} has not ended within {} s", timeout.unwrap_or_default());
             error(py, "CallTimeout", text)
         };
-        if let Some(background) = self.started() {
+        if let Some(background) = self.child() {
             let status = waiting(py, limit, |wait| background.wait(wait))?.ok_or_else(late)?;
             return Ok(exit_code(status));
         }
         let client = self.client(py)?;
         let waited = waiting(py, limit, |wait| client.link(wait)?.wait_closed(wait))?;
         match waited {
-            Ok(()) | Err(CallError::Connect(ConnectError::NotRunning { .. })) => Ok(None),
+            Ok(())
+            | Err(CallError::Connect(
+                ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. },
+            )) => Ok(None),
             Err(CallError::Timeout { .. }) => Err(late()),
-            Err(error) => Err(crate::errors::call_error(py, error, self.policy())),
+            Err(error) => Err(crate::errors::call_error(py, error, Policy::from(&self.config))),
         }
     }
 
@@ -250,7 +294,9 @@ impl Server {
         let limit = limit(py, timeout)?;
         let stopped = waiting(py, limit, |wait| {
             let link = match client.link(wait) {
-                Err(ConnectError::NotRunning { .. }) => return Ok(()),
+                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. }) => {
+                    return Ok(());
+                }
                 link => link?,
             };
             let nothing = Value::Map(Vec::new()).encode().expect("an empty map is short").into();
@@ -261,9 +307,10 @@ impl Server {
             }
             link.wait_closed(wait)
         })?;
-        stopped.map_err(|error| crate::errors::call_error(py, error, self.policy()))?;
+        stopped
+            .map_err(|error| crate::errors::call_error(py, error, Policy::from(&self.config)))?;
         // A child has closed its connections a moment before it is gone.
-        match self.started() {
+        match self.child() {
             Some(_) => self.wait(py, timeout).map(drop),
             None => Ok(()),
         }
@@ -272,47 +319,76 @@ impl Server {
     /// Host to listen on.
     #[getter]
     fn host(&self) -> &str {
-        &self.host
+        &self.config.host
     }
 
     /// Port to listen on; once the server was started in the background, the one that it has.
     #[getter]
-    fn port(&self) -> i64 {
-        self.started().map_or(self.port, |background| i64::from(background.address.port()))
+    fn port(&self) -> u16 {
+        self.known(|background| background.address.port(), |entry| entry.address.port())
+            .unwrap_or(self.config.port)
+    }
+
+    /// Name as it was given.
+    #[getter]
+    fn name(&self) -> Option<&str> {
+        self.config.name.as_ref().map(Name::as_str)
+    }
+
+    /// What a client takes to find the server on this machine: its name, else its address.
+    #[getter]
+    fn target(&self) -> String {
+        match &self.config.name {
+            Some(name) => name.to_string(),
+            None => Address::new(self.config.host.as_str(), self.port()).to_string(),
+        }
     }
 
     /// Token as it was given.
     #[getter]
     fn token(&self) -> Option<&str> {
-        self.token.as_deref()
+        self.config.token.as_deref()
     }
 
     /// Log level as it was given.
     #[getter]
     fn log_level(&self) -> &str {
-        &self.log_level
+        &self.config.log_level
     }
 
     /// Log file as it was given; once the server was started in the background, the one that it has.
     #[getter]
     fn log_file(&self) -> Option<PathBuf> {
-        self.started().map_or_else(|| self.log_file.clone(), |background| background.log_file)
+        let log_file = |background: &Background| background.log_file.clone();
+        self.known(log_file, |entry| entry.log_file.clone()).unwrap_or(self.config.log_file.clone())
     }
 
     /// File with the tasks, as it was given.
     #[getter]
     fn init_file(&self) -> Option<&PathBuf> {
-        self.init_file.as_ref()
+        self.config.init_file.as_ref()
+    }
+
+    /// Module with the tasks, as it was given.
+    #[getter]
+    fn init_module(&self) -> Option<&str> {
+        self.config.init_module.as_deref()
     }
 
     /// Process id, once the server was started in the background.
     #[getter]
     fn pid(&self) -> Option<u32> {
-        self.started().map(|background| background.pid)
+        self.known(|background| background.pid, |entry| entry.pid)
+    }
+
+    /// Whether this process has started the server.
+    #[getter]
+    fn is_started_here(&self) -> bool {
+        self.child().is_some()
     }
 
     fn __enter__<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
-        slf.get().run_background(py, None)?;
+        slf.get().run_background(py, None, false, None, None, None)?;
         Ok(slf)
     }
 
@@ -322,69 +398,53 @@ impl Server {
     }
 
     fn __repr__(&self) -> String {
-        format!("Server({:?}, {})", self.host, self.port())
+        let name = self.config.name.as_ref().map(|name| format!(", name={:?}", name.as_str()));
+        format!("Server({:?}, {}{})", self.host(), self.port(), name.unwrap_or_default())
     }
 }
 
 impl Server {
-    fn started(&self) -> Option<Background> {
-        lock(&self.background).clone()
+    /// What is known of the server once it was started.
+    fn known<T>(
+        &self,
+        here: impl FnOnce(&Background) -> T,
+        elsewhere: impl FnOnce(&Entry) -> T,
+    ) -> Option<T> {
+        lock(&self.started).as_ref().map(|started| match started {
+            Started::Here(background) => here(background),
+            Started::Attached(entry) => elsewhere(entry),
+        })
     }
 
-    fn policy(&self) -> Policy {
-        Policy { allow_pickle: self.allow_pickle }
-    }
-
-    fn config(&self) -> Config {
-        Config {
-            host: self.host.clone(),
-            port: self.port as u16,
-            token: self.token.clone(),
-            auth: self.auth,
-            allow_weak_token: self.allow_weak_token,
-            allow_pickle: self.allow_pickle,
-            message_bytes_max: self.message_bytes_max,
-            log_level: self.log_level.clone(),
-            log_file: self.log_file.clone(),
-            init_file: self.init_file.clone(),
-            search_path: Vec::new(),
-            instance: String::new(),
-        }
+    /// The server's process, if this one has started it.
+    fn child(&self) -> Option<Background> {
+        self.known(|background| Some(background.clone()), |_| None).flatten()
     }
 
     /// A client of this server.
     fn client(&self, py: Python<'_>) -> PyResult<bgpy::Client> {
         let options = bgpy::ClientOptions {
-            token: self.token.as_deref().map(Token::new),
+            token: self.config.token.as_deref().map(Token::new),
             python: Some(python_version(py)),
             ..bgpy::ClientOptions::default()
         };
-        Ok(bgpy::Client::new(address(py, &self.host, self.port(), true)?, options))
+        let target = match &self.config.name {
+            Some(name) => Target::Name(name.clone()),
+            None => Target::Address(Address::new(self.config.host.as_str(), self.port())),
+        };
+        Ok(bgpy::Client::new(target, options))
     }
 }
 
 impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the server at {}:{}", self.host, self.port())
-    }
-}
-
-fn told(failure: &bgpy::Failure) -> String {
-    match &failure.traceback {
-        Some(traceback) => format!("{failure}\n\n{traceback}"),
-        None => failure.to_string(),
+        match &self.config.name {
+            Some(name) => write!(f, "the server '{name}'"),
+            None => write!(f, "the server at {}:{}", self.host(), self.port()),
+        }
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Python's form of an exit status: the code, or the negative number of the signal.
-fn exit_code(status: std::process::ExitStatus) -> Option<i32> {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return Some(-signal);
-    }
-    status.code()
 }

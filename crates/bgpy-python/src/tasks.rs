@@ -1,8 +1,10 @@
 //! The three functions that define a server.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bgpy::Reply;
+use bgpy::spawn::Config;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyTuple};
@@ -14,6 +16,32 @@ pub struct Tasks {
     init: Py<PyAny>,
     exec: Py<PyAny>,
     exit: Py<PyAny>,
+}
+
+/// Where tasks come from that no client sends.
+#[derive(Debug)]
+pub enum Origin {
+    /// A Python file.
+    File(PathBuf),
+    /// A module that can be imported.
+    Module(String),
+}
+
+impl Origin {
+    /// The one that a configuration names.
+    pub fn of(config: &Config) -> Option<Self> {
+        let file = config.init_file.clone().map(Self::File);
+        file.or_else(|| config.init_module.clone().map(Self::Module))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "'{}'", path.display()),
+            Self::Module(name) => write!(f, "module '{name}'"),
+        }
+    }
 }
 
 pub const NAMES: [&str; 3] = ["init_task", "exec_task", "exit_task"];
@@ -29,13 +57,15 @@ impl Tasks {
         Ok(tasks)
     }
 
-    /// Runs a Python file and takes the tasks that it defines.
-    pub fn from_file(py: Python<'_>, path: &Path) -> PyResult<Self> {
-        let module = load(py, path)?;
+    /// Runs a file or imports a module, and takes the tasks that it defines.
+    pub fn from_origin(py: Python<'_>, origin: &Origin) -> PyResult<Self> {
+        let module = match origin {
+            Origin::File(path) => load(py, path)?,
+            Origin::Module(name) => import(py, name)?,
+        };
         let task = |name: &str| {
-            module.getattr(name).map(Bound::unbind).map_err(|_| {
-                PyValueError::new_err(format!("'{}' defines no {name}", path.display()))
-            })
+            let found = module.getattr(name).map(Bound::unbind);
+            found.map_err(|_| PyValueError::new_err(format!("{origin} defines no {name}")))
         };
         let tasks =
             Self { init: task("init_task")?, exec: task("exec_task")?, exit: task("exit_task")? };
@@ -139,4 +169,14 @@ fn load<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
     py.import("sys")?.getattr("modules")?.set_item(&name, &module)?;
     loader.call_method1("exec_module", PyTuple::new(py, [&module])?)?;
     Ok(module)
+}
+
+/// Imports a module, also from the working directory, as `python -m` does.
+fn import<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let search_path = py.import("sys")?.getattr("path")?;
+    let here = py.import("os")?.call_method0("getcwd")?;
+    if !search_path.contains(&here)? {
+        search_path.call_method1("append", (here,))?;
+    }
+    py.import("importlib")?.call_method1("import_module", (name,))
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
 
 /// Where a server is, as its user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +31,30 @@ impl Address {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
         }
         Ok(addresses)
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    /// Takes `host:port`, and `[address]:port` for IPv6.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |what: &str| format!("'{text}' is no address: {what}, as in 127.0.0.1:54321");
+        let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("it has no port"))?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if bare.is_none() && host.contains(':') {
+            return Err(format!(
+                "'{text}' is no address: write IPv6 with brackets, as in [{host}]:{port}"
+            ));
+        }
+        let host = bare.unwrap_or(host);
+        if host.is_empty() || host.contains('\0') {
+            return Err(wrong("it has no host"));
+        }
+        match port.parse() {
+            Ok(port) if port > 0 => Ok(Self::new(host, port)),
+            _ => Err(wrong("its port must be a number from 1 to 65535")),
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bgpy_proto::{Delivered, Failure, ProtocolError};
 
+use crate::name::Name;
+
 /// Why a connection did not come about.
 #[derive(Debug)]
 pub enum ConnectError {
@@ -21,6 +23,11 @@ pub enum ConnectError {
     NotRunning {
         /// `host:port`.
         server: String,
+    },
+    /// No server of this user and machine has the name.
+    NoSuchName {
+        /// The name.
+        name: Name,
     },
     /// The network or the operating system refused.
     Io {
@@ -142,7 +149,12 @@ pub enum ServeError {
         /// `host:port`.
         address: String,
     },
-    /// The registry cannot be used, so that nobody could find the generated token.
+    /// A server of this user has the name.
+    NameTaken {
+        /// The name.
+        name: Name,
+    },
+    /// The registry cannot be used, so that nobody could find the generated token or the name.
     Registry {
         /// Its directory.
         directory: PathBuf,
@@ -204,6 +216,11 @@ impl fmt::Display for ConnectError {
             Self::NotRunning { server } => {
                 write!(f, "no server listens on {server}: start one there, or check host and port")
             }
+            Self::NoSuchName { name } => write!(
+                f,
+                "no server named '{name}' runs here: `bgpy ps` lists those that do; a server on \
+                 another machine is reached by its host and port"
+            ),
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
             Self::Timeout { server, after } => write!(
                 f,
@@ -295,10 +312,15 @@ impl fmt::Display for ServeError {
                 "a server without authentication is refused on {address}, which other machines \
                  reach: whoever connects could run code there"
             ),
+            Self::NameTaken { name } => write!(
+                f,
+                "a server named '{name}' runs already: stop it, connect to it, or take another \
+                 name"
+            ),
             Self::Registry { directory, source } => write!(
                 f,
-                "cannot keep the server's token in {}: {source}; mend the directory, point \
-                 BGPY_RUNTIME_DIR elsewhere, or pass a token",
+                "cannot keep the server's name and token in {}: {source}; mend the directory, \
+                 point BGPY_RUNTIME_DIR elsewhere, or pass a token and no name",
                 directory.display()
             ),
             Self::Io(source) => write!(f, "cannot set up the server: {source}"),
@@ -312,6 +334,7 @@ impl ServeError {
         match self {
             Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
             Self::AddressInUse { .. } => "address-in-use",
+            Self::NameTaken { .. } => "name-taken",
             Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => "start",
         }
     }

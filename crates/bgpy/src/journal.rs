@@ -14,7 +14,10 @@ use crate::sync::lock;
 const ROTATE_BYTES: u64 = 10 << 20;
 
 /// Number of rotated files that are kept beside the current one.
-const KEPT: u32 = 5;
+pub(crate) const KEPT: u32 = 5;
+
+/// Bytes of the moment that a record begins with.
+const STAMP_BYTES: usize = "2026-01-01T00:00:00.000+00:00".len();
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,7 +174,7 @@ impl Journal {
         if matches!(*sink, Sink::Nowhere) {
             return;
         }
-        let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let now = shown(&jiff::Zoned::now());
         let record = format!("{now} {level:<8} [{}] {text}\n", std::process::id());
         // One write a record, so that records of several writers do not mix.
         match &mut *sink {
@@ -222,8 +225,43 @@ impl LogFile {
     }
 }
 
+/// A moment as logs show it, given in milliseconds since 1970 UTC, with the zone of this machine.
+pub fn time(ms: i64) -> String {
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    shown(&moment.to_zoned(jiff::tz::TimeZone::system()))
+}
+
+/// Reads a moment, as in `2026-01-31T12:00:00Z`, or how long ago it was, as in `10m` or `2h 30m`, and
+/// returns it in milliseconds since 1970 UTC.
+///
+/// # Errors
+/// A text that says what would do.
+pub fn when(text: &str) -> Result<i64, String> {
+    let now = jiff::Zoned::now();
+    let ago = || now.checked_sub(text.parse::<jiff::Span>().ok()?.abs()).ok();
+    let moment = || text.parse::<jiff::Timestamp>().ok();
+    let local =
+        || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(now.time_zone().clone()).ok();
+    let found = moment().or_else(|| ago().map(|then| then.timestamp()));
+    let found = found.or_else(|| local().map(|then| then.timestamp()));
+    found.map(jiff::Timestamp::as_millisecond).ok_or_else(|| {
+        "give a moment as in 2026-01-31T12:00:00Z, or how long ago as in 10m or 2h".into()
+    })
+}
+
+/// The moment that a record begins with, in milliseconds since 1970 UTC; none for other lines.
+pub(crate) fn moment(line: &[u8]) -> Option<i64> {
+    let word = line.split(|byte| *byte == b' ').next()?;
+    let text = std::str::from_utf8(word).ok().filter(|text| text.len() == STAMP_BYTES)?;
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+fn shown(moment: &jiff::Zoned) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}
+
 /// The name of a rotated file: `server.log.1` is the youngest.
-fn aged(path: &Path, age: u32) -> PathBuf {
+pub(crate) fn aged(path: &Path, age: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{age}"));
     name.into()

@@ -8,12 +8,17 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod address;
+pub mod attach;
 pub mod client;
 pub mod error;
 pub mod journal;
+pub mod logs;
+pub mod name;
 pub mod registry;
 pub mod server;
 pub mod spawn;
+pub mod survey;
+pub mod target;
 
 mod keeper;
 mod memory;
@@ -37,8 +42,11 @@ pub use bgpy_proto::{
 pub use client::{Client, ClientOptions, Link, Response, Wait};
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use journal::{Journal, Level};
+pub use name::Name;
 pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
 pub use spare::reuse;
+pub use survey::ServerInfo;
+pub use target::Target;
 
 /// Version of bgpy.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -4,7 +4,7 @@
 //! standard output: ready, or why not. The child's standard error is the log from the start, so
 //! that its own words are there whatever happens. Neither arguments nor environment hold a secret.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
@@ -14,11 +14,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use bgpy_proto::Id;
+use bgpy_proto::{Id, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Wait;
 use crate::error::StartError;
+use crate::journal::Level;
+use crate::name::Name;
 use crate::registry::Registry;
 use crate::sync::lock;
 use crate::{os_path, platform};
@@ -26,9 +28,23 @@ use crate::{os_path, platform};
 /// Bytes of a log that are shown when a start has failed.
 const OUTPUT_BYTES_MAX: u64 = 8 << 10;
 
-/// What a background server has to know.
+/// How a server's process is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// A program and its arguments, none of them a secret.
+    pub command: Vec<OsString>,
+    /// Its working directory; that of this process if there is none.
+    #[serde(with = "os_path")]
+    pub directory: Option<PathBuf>,
+    /// Variables that it has beside those of this process.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// What a server has to know.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Config {
+    /// How its process is started, where it has one of its own.
+    pub launch: Option<Launch>,
     /// Host to listen on.
     pub host: String,
     /// Port to listen on, or 0.
@@ -53,6 +69,10 @@ pub struct Config {
     pub init_file: Option<PathBuf>,
     /// Where the server looks for Python modules after its own places.
     pub search_path: Vec<OsString>,
+    /// A Python module with the tasks.
+    pub init_module: Option<String>,
+    /// The server's name.
+    pub name: Option<Name>,
     /// The server's identity, in hexadecimal digits; made up when it is empty.
     pub instance: String,
 }
@@ -102,25 +122,13 @@ pub struct Reporter {
     output: File,
 }
 
-/// Starts `command` as a background server and waits until it is ready.
+/// Starts a server in the background and waits until it is ready.
 ///
 /// # Errors
 /// [`StartError`]; no process is left behind then.
-pub fn start(
-    mut command: Command,
-    mut config: Config,
-    wait: &Wait<'_>,
-) -> Result<Background, StartError> {
-    let program = PathBuf::from(command.get_program());
-    let (log, path) = open_log(&mut config)?;
+pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> {
+    let (mut birth, path) = begin(config)?;
     let mut printed = path.as_deref().and_then(Printed::from_now);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-    platform::background(&mut command);
-    let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
-    let mut birth = Birth { child, over: false };
-    // A child that dies at once closes the pipe; what it printed says more than that.
-    let text = serde_json::to_vec(&config).expect("a configuration has only text keys");
-    drop(birth.child.stdin.take().map(|mut input| input.write_all(&text)));
     let report = birth.report(wait).map_err(|reason| birth.explain(reason, wait, &mut printed))?;
     birth.over = true;
     match report {
@@ -133,6 +141,32 @@ pub fn start(
             Ok(Background { pid, address, log_file: path, end })
         }
     }
+}
+
+/// Starts a server in the background, whose process id is returned, and leaves it alone. Its log tells
+/// what becomes of it.
+///
+/// # Errors
+/// [`StartError::Spawn`] and [`StartError::LogFile`].
+pub fn start_unwatched(config: Config) -> Result<u32, StartError> {
+    let (mut birth, _) = begin(config)?;
+    birth.over = true;
+    Ok(birth.child.id())
+}
+
+/// Starts the process and tells it what it has to know.
+fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
+    let mut command = config.launch.as_ref().map_or_else(|| Command::new(""), Launch::command);
+    let program = PathBuf::from(command.get_program());
+    let (log, path) = open_log(&mut config)?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    platform::background(&mut command);
+    let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
+    let mut birth = Birth { child, over: false };
+    // A child that dies at once closes the pipe; what it printed says more than that.
+    let text = serde_json::to_vec(&config).expect("a configuration has only text keys");
+    drop(birth.child.stdin.take().map(|mut input| input.write_all(&text)));
+    Ok((birth, path))
 }
 
 /// A child that has not reported yet; it is ended when nobody takes it over.
@@ -256,7 +290,46 @@ impl Reporter {
     }
 }
 
+impl Launch {
+    fn command(&self) -> Command {
+        let mut words = self.command.iter();
+        let mut command = Command::new(words.next().map_or(OsStr::new(""), OsString::as_os_str));
+        command.args(words).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            launch: None,
+            host: "127.0.0.1".into(),
+            port: 0,
+            token: None,
+            auth: true,
+            allow_weak_token: false,
+            allow_pickle: true,
+            message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            log_level: Level::Info.as_str().into(),
+            log_file: None,
+            init_file: None,
+            search_path: Vec::new(),
+            init_module: None,
+            name: None,
+            instance: String::new(),
+        }
+    }
+}
+
 impl Config {
+    /// Whether the server takes its tasks from somewhere before it is ready.
+    pub fn has_tasks(&self) -> bool {
+        self.init_file.is_some() || self.init_module.is_some()
+    }
+
     /// The server's identity.
     pub fn id(&self) -> Id {
         let digit = |at: usize| u8::from_str_radix(self.instance.get(at..at + 2)?, 16).ok();
@@ -276,8 +349,10 @@ impl std::fmt::Debug for Config {
         f.debug_struct("Config")
             .field("host", &self.host)
             .field("port", &self.port)
+            .field("name", &self.name)
             .field("log_file", &self.log_file)
             .field("init_file", &self.init_file)
+            .field("init_module", &self.init_module)
             .finish_non_exhaustive()
     }
 }

@@ -130,12 +130,15 @@ fn id_of(request: &Request) -> u64 {
 fn a_status() -> Status {
     Status {
         state: State::Ready,
+        task: None,
         busy_s: None,
         queue: 0,
         calls: 0,
         clients: 1,
         uptime_s: 0.0,
         pid: 1,
+        rss_bytes: None,
+        name: None,
     }
 }
 

@@ -1,5 +1,17 @@
-//! The commands, each with its options.
+//! The commands, one a file.
 
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod kill;
+pub(crate) mod logs;
+pub(crate) mod ping;
+pub(crate) mod ps;
+pub(crate) mod restart;
 pub(crate) mod server;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
 pub(crate) mod terminate;
+pub(crate) mod tokens;
 pub(crate) mod version;
+pub(crate) mod wait;

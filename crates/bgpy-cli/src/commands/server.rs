@@ -72,13 +72,10 @@ impl Server {
             token: token.map(|token| token.expose().to_owned()),
             auth: !self.no_auth,
             allow_weak_token: self.allow_weak_token,
-            allow_pickle: true,
             log_level: self.log_level.as_str().to_owned(),
             log_file: file(self.log_file),
             init_file: file(self.init_file),
-            message_bytes_max: bgpy::limits::MESSAGE_BYTES_MAX,
-            search_path: Vec::new(),
-            instance: String::new(),
+            ..Config::default()
         })
     }
 }

@@ -4,32 +4,49 @@ mod search;
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
-use std::process::Command;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use self::search::{Environment, find};
+use bgpy::Delivered;
+
+use self::search::{Environment, NotFound, find};
 use crate::exit::Exit;
-use crate::{dispatch, output};
+use crate::{Foreground, World, dispatch, output};
 
-/// Runs the command as [`run`](crate::run) does, but for `server`: its arguments go as they are,
-/// once they are known to be right, to `python -m bgpy`. Does not return then where a process can
-/// become another program.
+/// Runs the command as [`run`](crate::run) does, but for what becomes a server: its arguments go as
+/// they are, once they are known to be right, to `python -m bgpy`. Does not return then where a process
+/// can become another program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    // Ctrl-C ends this process by itself.
-    dispatch(&arguments, &|| false, |_| hand_over(&arguments).code())
+    let world = World {
+        // Ctrl-C ends this process by itself.
+        interrupted: &|| false,
+        program: &|| interpreter().map_err(|error| error.to_string()),
+        repr: &repr,
+    };
+    dispatch(&arguments, &world, |foreground| {
+        let wanted = match foreground {
+            Foreground::Run(run) => run.recipe.python,
+            Foreground::Server(_) => None,
+        };
+        hand_over(wanted, &arguments).code()
+    })
 }
 
-/// Lets an interpreter run the command; returns only when there is none.
-fn hand_over(arguments: &[OsString]) -> Exit {
-    let environment = Environment {
+fn interpreter() -> Result<PathBuf, NotFound> {
+    find(&Environment {
         setting: env::var_os("BGPY_PYTHON"),
         executable: env::current_exe().ok(),
         virtual_env: env::var_os("VIRTUAL_ENV"),
         path: env::var_os("PATH"),
         is_executable: &is_executable,
-    };
-    match find(&environment) {
+    })
+}
+
+/// Lets an interpreter run the command; returns only when there is none.
+fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
+    match wanted.map_or_else(interpreter, Ok) {
         Ok(python) => {
             let mut command = Command::new(&python);
             command.args(["-m", "bgpy"]).args(arguments.get(1..).unwrap_or_default());
@@ -37,6 +54,38 @@ fn hand_over(arguments: &[OsString]) -> Exit {
         }
         Err(error) => output::error(error, Exit::Failed),
     }
+}
+
+/// Has an interpreter show a message.
+fn repr(message: Delivered) -> Result<String, String> {
+    let python = interpreter().map_err(|error| error.to_string())?;
+    let cannot = |error: &dyn std::fmt::Display| {
+        format!("the answer cannot be shown by '{}': {error}", python.display())
+    };
+    let mut child = Command::new(&python)
+        .args(["-P", "-m", "bgpy._show"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| cannot(&error))?;
+    let input = child.stdin.take().expect("it was piped");
+    let written = write_parts(input, &message);
+    let output = child.wait_with_output().map_err(|error| cannot(&error))?;
+    if !output.status.success() {
+        return Err(cannot(&output.status));
+    }
+    written.map_err(|error| cannot(&error))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// Writes a message as `bgpy._show` reads it: each part behind its length in 8 bytes, little endian.
+fn write_parts(mut pipe: impl Write, message: &Delivered) -> std::io::Result<()> {
+    let buffers = message.buffers().iter().map(|buffer| &**buffer);
+    for part in std::iter::once(message.data()).chain(buffers) {
+        pipe.write_all(&(part.len() as u64).to_le_bytes())?;
+        pipe.write_all(part)?;
+    }
+    Ok(())
 }
 
 /// The same process goes on as the interpreter, so that signals and the terminal reach it.

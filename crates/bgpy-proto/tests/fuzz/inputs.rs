@@ -284,11 +284,14 @@ fn failure() -> Failure {
 fn status() -> Status {
     Status {
         state: State::Busy,
+        task: Some("exec_task".into()),
         busy_s: Some(0.5),
         queue: 1,
         calls: 1 << 40,
         clients: 3,
         uptime_s: 1e6,
         pid: 77,
+        rss_bytes: Some(1 << 30),
+        name: Some("trainer".into()),
     }
 }

@@ -20,7 +20,7 @@ SUITES = {"aesgcm": 1, "chachapoly": 2, "clear": 3}
 CALLS = {"init": 0x01, "exec": 0x02, "exit": 0x03}
 WANTS = {"ack": 0, "first": 1, "all": 2}
 CODES = ["task", "not-initialized", "stopping", "serialization", "refused", "overloaded"]
-STATES = ["UNINITIALIZED", "READY", "BUSY", "STOPPING"]
+STATES = ["STARTING", "UNINITIALIZED", "READY", "BUSY", "STOPPING"]
 
 
 def preamble(suite, version=1):
@@ -69,12 +69,15 @@ def status(state, busy_s):
     return pack(
         {
             "state": state,
+            "task": "exec_task" if busy_s else None,
             "busy_s": busy_s,
             "queue": 3,
             "calls": 2**63,
             "clients": 2,
             "uptime_s": 86400.5,
             "pid": 4242,
+            "rss_bytes": 2**25 if busy_s else None,
+            "name": "trainer" if busy_s else None,
         }
     )
 

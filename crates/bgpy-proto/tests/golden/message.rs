@@ -34,7 +34,8 @@ fn messages() {
         assert_eq!(Failure::decode(&vectors[&name]).as_ref(), Some(&failure));
         made.push((name, failure.encode()));
     }
-    for state in [State::Uninitialized, State::Ready, State::Busy, State::Stopping] {
+    let idle = [State::Starting, State::Uninitialized, State::Ready, State::Stopping];
+    for state in idle.into_iter().chain([State::Busy]) {
         let (name, status) = (format!("status {state}"), status(state));
         assert_eq!(Status::decode(&vectors[&name]).as_ref(), Some(&status));
         made.push((name, status.encode()));
@@ -44,14 +45,18 @@ fn messages() {
 
 /// The status of the vectors.
 pub fn status(state: State) -> Status {
+    let is_busy = state == State::Busy;
     Status {
         state,
-        busy_s: (state == State::Busy).then_some(0.25),
+        task: is_busy.then(|| "exec_task".into()),
+        busy_s: is_busy.then_some(0.25),
         queue: 3,
         calls: 1 << 63,
         clients: 2,
         uptime_s: 86_400.5,
         pid: 4242,
+        rss_bytes: is_busy.then_some(1 << 25),
+        name: is_busy.then(|| "trainer".into()),
     }
 }
 

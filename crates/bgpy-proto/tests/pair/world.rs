@@ -278,14 +278,18 @@ fn failure(random: &mut Random) -> Failure {
 }
 
 fn status(random: &mut Random) -> Status {
-    const STATES: [State; 4] = [State::Uninitialized, State::Ready, State::Busy, State::Stopping];
+    const STATES: [State; 5] =
+        [State::Starting, State::Uninitialized, State::Ready, State::Busy, State::Stopping];
     Status {
         state: STATES[random.below(STATES.len())],
+        task: random.one_in(2).then(|| "exec_task".into()),
         busy_s: random.one_in(2).then(|| random.below(1000) as f64 / 8.0),
         queue: random.word(),
         calls: random.word(),
         clients: random.magnitude(20) as u64,
         uptime_s: random.magnitude(30) as f64 / 8.0,
         pid: random.magnitude(22) as u64,
+        rss_bytes: random.one_in(2).then(|| random.word()),
+        name: random.one_in(2).then(|| "trainer".into()),
     }
 }

@@ -12,11 +12,12 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 use super::ClientOptions;
 use super::link::Link;
 use super::wait::{SLICE, Wait};
-use crate::address::Address;
 use crate::error::ConnectError;
+use crate::name::Name;
 use crate::platform;
 use crate::registry::{Entry, Registry};
 use crate::segments::{self, Segments};
+use crate::target::Target;
 
 /// Longest time for connecting and the handshake, unless the caller sets less.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -27,28 +28,47 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// The environment variable that holds a token.
 pub(crate) const TOKEN_VARIABLE: &str = "BGPY_TOKEN";
 
-/// Connects by the Unix socket of a server of this user, else by TCP.
+/// Connects to a server, by its Unix socket where there is one.
 pub(super) fn connect(
-    address: &Address,
+    target: &Target,
     options: &ClientOptions,
     id: Id,
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
-    let attempt = Attempt { server: address.to_string(), options, id, wait, since: Instant::now() };
-    let addresses = address
-        .resolve()
-        .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?;
-    let registry = Registry::of_user().ok();
-    let entries = registry.as_ref().map_or_else(Vec::new, |registry| registry.find(&addresses));
-    for entry in &entries {
-        let Some(path) = entry.socket.as_deref().filter(|_| options.unix_socket) else { continue };
-        match attempt.by_file(path, entry)? {
-            Some(link) => return Ok(link),
-            // A socket that nobody listens on any more: its server has died.
-            None => registry.iter().for_each(|registry| registry.remove(entry)),
+    let attempt = Attempt { server: target.to_string(), options, id, wait, since: Instant::now() };
+    let registry = &Registry::of_user().ok();
+    let entries = |find: &dyn Fn(&Registry) -> Vec<Entry>| {
+        let mut entries = registry.as_ref().map_or_else(Vec::new, find);
+        // What a server that died has left is cleared away by whoever meets it.
+        let registry = registry.as_ref();
+        entries.retain_mut(|entry| registry.is_some_and(|registry| !registry.bury(entry)));
+        entries
+    };
+    match target {
+        Target::Name(name) => attempt.by_name(name, &entries(&|registry| registry.named(name))),
+        Target::Socket(path) => {
+            let entries = entries(&Registry::entries);
+            let entry = entries.iter().find(|entry| entry.socket.as_deref() == Some(path));
+            attempt.by_file(path, entry)?.ok_or_else(|| attempt.not_running())
+        }
+        Target::Address(address) => {
+            let addresses = address
+                .resolve()
+                .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?;
+            attempt.by_address(&addresses, &entries(&|registry| registry.find(&addresses)))
         }
     }
-    attempt.by_tcp(&addresses, entries.first())
+}
+
+/// Connects to the server of an entry.
+pub(crate) fn connect_to(
+    entry: &Entry,
+    options: &ClientOptions,
+    wait: &Wait<'_>,
+) -> Result<Link, ConnectError> {
+    let server = entry.target().to_string();
+    let attempt = Attempt { server, options, id: Id::random(), wait, since: Instant::now() };
+    attempt.by_entry(entry)
 }
 
 struct Attempt<'a> {
@@ -60,8 +80,49 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    fn by_name(&self, name: &Name, entries: &[Entry]) -> Result<Link, ConnectError> {
+        for entry in entries {
+            match self.by_entry(entry) {
+                // It has died; the one before it may not have.
+                Err(ConnectError::NotRunning { .. }) => {}
+                result => return result,
+            }
+        }
+        Err(ConnectError::NoSuchName { name: name.clone() })
+    }
+
+    fn by_entry(&self, entry: &Entry) -> Result<Link, ConnectError> {
+        if let Some(path) = entry.socket.as_deref().filter(|_| self.options.unix_socket)
+            && let Some(link) = self.by_file(path, Some(entry))?
+        {
+            return Ok(link);
+        }
+        self.by_tcp(&[entry.reachable()], Some(entry))
+    }
+
+    fn by_address(
+        &self,
+        addresses: &[SocketAddr],
+        entries: &[Entry],
+    ) -> Result<Link, ConnectError> {
+        for entry in entries {
+            let path = entry.socket.as_deref().filter(|_| self.options.unix_socket);
+            // Where nobody listens on the socket any more, another program may have the address.
+            if let Some(path) = path
+                && let Some(link) = self.by_file(path, Some(entry))?
+            {
+                return Ok(link);
+            }
+        }
+        self.by_tcp(addresses, entries.first())
+    }
+
+    fn not_running(&self) -> ConnectError {
+        ConnectError::NotRunning { server: self.server.clone() }
+    }
+
     /// Connects by a Unix socket; `None` when nobody listens on it.
-    fn by_file(&self, path: &Path, entry: &Entry) -> Result<Option<Link>, ConnectError> {
+    fn by_file(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Link>, ConnectError> {
         let socket = loop {
             match platform::connect_file(path, self.left()?.min(SLICE)) {
                 Ok(socket) => break socket,
@@ -75,7 +136,7 @@ impl Attempt<'_> {
             }
         };
         self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
-        self.shake_hands(socket, Suite::Clear, Some(entry)).map(Some)
+        self.shake_hands(socket, Suite::Clear, entry).map(Some)
     }
 
     fn by_tcp(
@@ -96,7 +157,7 @@ impl Attempt<'_> {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        Err(refused.unwrap_or(ConnectError::NotRunning { server: self.server.clone() }))
+        Err(refused.unwrap_or_else(|| self.not_running()))
     }
 
     fn connect_tcp(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
@@ -139,7 +200,7 @@ impl Attempt<'_> {
             Err(Refusal::Protocol(ProtocolError::Unauthenticated))
                 if self.options.token.is_none() && entry.is_some() =>
             {
-                Err(ConnectError::NotRunning { server: self.server.clone() })
+                Err(self.not_running())
             }
             Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => {
                 Err(ConnectError::Auth { server: self.server.clone(), token: token.is_some() })

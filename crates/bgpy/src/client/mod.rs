@@ -12,13 +12,13 @@ use std::time::Instant;
 
 use bgpy_proto::{CallKind, Delivered, Id, Payload, Status, Token, Want, limits};
 
-use crate::address::Address;
 use crate::error::{CallError, ConnectError};
 use crate::journal::Journal;
 use crate::sync::lock;
+use crate::target::Target;
 
 pub use call::Call;
-pub(crate) use connect::token_of_environment;
+pub(crate) use connect::{connect_to, token_of_environment};
 pub use link::{Link, Response};
 pub use wait::Wait;
 
@@ -43,7 +43,7 @@ pub struct ClientOptions {
 /// when it was lost. It may be shared between threads, and used after a `fork`.
 #[derive(Debug)]
 pub struct Client {
-    address: Address,
+    target: Target,
     options: ClientOptions,
     id: Id,
     link: Mutex<Option<Arc<Link>>>,
@@ -63,14 +63,14 @@ impl Default for ClientOptions {
 }
 
 impl Client {
-    /// A client of the server at `address`. It does not connect yet.
-    pub fn new(address: Address, options: ClientOptions) -> Self {
-        Self { address, options, id: Id::random(), link: Mutex::new(None) }
+    /// A client of a server. It does not connect yet.
+    pub fn new(target: impl Into<Target>, options: ClientOptions) -> Self {
+        Self { target: target.into(), options, id: Id::random(), link: Mutex::new(None) }
     }
 
-    /// The server's address, as it was given.
-    pub fn address(&self) -> &Address {
-        &self.address
+    /// The server, as it was named.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The connection, opened now unless it is open.
@@ -94,7 +94,7 @@ impl Client {
     /// # Errors
     /// [`ConnectError`].
     pub fn open(&self, wait: &Wait<'_>) -> Result<Link, ConnectError> {
-        connect::connect(&self.address, &self.options, self.id, wait)
+        connect::connect(&self.target, &self.options, self.id, wait)
     }
 
     /// Makes a connection this client's own, unless another thread was faster. Never waits.

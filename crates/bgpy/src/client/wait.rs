@@ -42,12 +42,13 @@ impl<'a> Wait<'a> {
         self.since
     }
 
-    pub(crate) fn is_interrupted(&self) -> bool {
+    /// Whether the caller wants to stop.
+    pub fn is_interrupted(&self) -> bool {
         (self.interrupted)()
     }
 
     /// How long the next slice of the wait is; `None` when the time is over.
-    pub(crate) fn slice(&self) -> Option<Duration> {
+    pub fn slice(&self) -> Option<Duration> {
         match self.limit {
             None => Some(SLICE),
             Some(limit) => {

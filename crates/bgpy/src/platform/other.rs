@@ -72,6 +72,39 @@ pub(crate) fn wait(
 
 pub(crate) fn trim_heap() {}
 
+pub(crate) fn is_file_at(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Nothing is known of other processes: each counts as there.
+pub(crate) fn process_start(_pid: u32) -> Option<u64> {
+    Some(0)
+}
+
+/// Nothing is known of other processes.
+#[derive(Debug)]
+pub(crate) struct Process;
+
+impl Process {
+    pub(crate) fn open(_pid: u32, _start: Option<u64>) -> io::Result<Option<Self>> {
+        Ok(Some(Self))
+    }
+
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let text = "not on this system: end it in the task manager";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        std::thread::sleep(limit);
+        false
+    }
+}
+
+pub(crate) fn resident_bytes(_pid: u32) -> Option<u64> {
+    None
+}
+
 pub(crate) fn prefer_huge_pages(_bytes: &mut Vec<u8>) {}
 
 pub(crate) fn raise_descriptor_limit() {}

@@ -231,6 +231,116 @@ pub(crate) fn check_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a path leads to this open file, and not to another one or to none.
+pub(crate) fn is_file_at(file: &File, path: &Path) -> bool {
+    let identity = |about: std::fs::Metadata| (about.dev(), about.ino());
+    let here = file.metadata().map(identity).ok();
+    here.is_some() && here == std::fs::metadata(path).map(identity).ok()
+}
+
+/// When a process began, in a unit of the system's own; `None` when there is no such process.
+#[cfg(target_os = "linux")]
+pub(crate) fn process_start(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in brackets, may hold anything. Behind it: state, and so on; the
+    // start is field 22 of all (see proc_pid_stat(5)).
+    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
+    let is_dead = matches!(fields.next()?, "Z" | "X");
+    fields.nth(18)?.parse().ok().filter(|_| !is_dead)
+}
+
+/// When a process began, in a unit of the system's own; `None` when there is no such process. Here,
+/// the one and the other with the same id cannot be told apart.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn process_start(pid: u32) -> Option<u64> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    let there = match rustix::process::test_kill_process(pid) {
+        Ok(()) | Err(Errno::PERM) => true,
+        Err(_) => false,
+    };
+    there.then_some(0)
+}
+
+/// A process that may be another user's child, and that began at a known time.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(crate) struct Process(std::os::fd::OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Process {
+    /// `None` when there is no such process any more.
+    pub(crate) fn open(pid: u32, start: Option<u64>) -> io::Result<Option<Self>> {
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+        let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let process = match pidfd_open(id.ok_or(Errno::INVAL)?, PidfdFlags::empty()) {
+            Err(Errno::SRCH) => return Ok(None),
+            opened => opened?,
+        };
+        // From here on the id cannot be given to another process.
+        let found = process_start(pid);
+        let is_same = found.is_some() && (start.is_none() || start == found);
+        Ok(is_same.then_some(Self(process)))
+    }
+
+    /// Ends it, whatever it does.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        Ok(rustix::process::pidfd_send_signal(&self.0, rustix::process::Signal::KILL)?)
+    }
+
+    /// Whether it ends in that time.
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// A process that may be another user's child. Here it is known by its id alone.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub(crate) struct Process(u32);
+
+#[cfg(not(target_os = "linux"))]
+impl Process {
+    /// `None` when there is no such process any more.
+    pub(crate) fn open(pid: u32, _start: Option<u64>) -> io::Result<Option<Self>> {
+        Ok(process_start(pid).map(|_| Self(pid)))
+    }
+
+    /// Ends it, whatever it does.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        use rustix::process::{Pid, Signal, kill_process};
+        let id = i32::try_from(self.0).ok().and_then(Pid::from_raw).ok_or(Errno::INVAL)?;
+        Ok(kill_process(id, Signal::KILL)?)
+    }
+
+    /// Whether it ends in that time.
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        let until = std::time::Instant::now() + limit;
+        while process_start(self.0).is_some() {
+            if std::time::Instant::now() > until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+}
+
+/// Bytes of memory that a process has resident, if it is this user's to know.
+#[cfg(target_os = "linux")]
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// Bytes of memory that a process has resident: not known here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn resident_bytes(_pid: u32) -> Option<u64> {
+    None
+}
+
 /// A name for this machine since its last start, as several may share a home directory.
 pub(crate) fn machine() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

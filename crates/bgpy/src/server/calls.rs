@@ -7,6 +7,9 @@ use bgpy_proto::{
     CallKind, Delivered, Failure, FailureCode, Request, ServerSession, State, Status, Want, limits,
 };
 
+use crate::name::Name;
+use crate::platform;
+
 /// Bytes of waiting calls that may stay when they are taken back, until it is their turn.
 const KEPT_BYTES: u64 = 16 << 20;
 
@@ -24,6 +27,7 @@ pub(super) struct Waiting {
 struct Running {
     connection: usize,
     id: u64,
+    kind: CallKind,
     /// When it began, as far as the stand-in has noticed: the clock is not read for short calls.
     since: Option<Instant>,
 }
@@ -37,6 +41,8 @@ impl Running {
 /// Where the server stands, and what it has to do.
 #[derive(Debug)]
 pub(super) struct Calls {
+    /// The server's name.
+    name: Option<Name>,
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
     /// Calls of the queue that were taken back. They are dropped at their turn, so that taking one
@@ -53,6 +59,7 @@ pub(super) struct Calls {
     /// INITs that wait or run: a call behind one of them is accepted in the hope of its success.
     inits: u64,
     initialized: bool,
+    is_starting: bool,
     /// The server was told to end: nothing runs any more but `exit_task`.
     stopping: bool,
     /// Whether calls are acked when they are accepted. While the executor is about to answer, it is
@@ -62,8 +69,9 @@ pub(super) struct Calls {
 
 impl Calls {
     /// A server that is starting, which counts as an INIT that runs.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(name: Option<Name>) -> Self {
         Self {
+            name,
             queue: VecDeque::new(),
             queue_bytes: 0,
             taken_back: HashSet::new(),
@@ -75,6 +83,7 @@ impl Calls {
             clients: 0,
             inits: 1,
             initialized: false,
+            is_starting: true,
             stopping: false,
             ack_at_once: false,
         }
@@ -83,6 +92,7 @@ impl Calls {
     /// Ends the start.
     pub(super) fn started(&mut self, initialized: bool) {
         self.inits -= 1;
+        self.is_starting = false;
         self.initialized = initialized;
     }
 
@@ -182,7 +192,8 @@ impl Calls {
             if is_wanted {
                 // While the stand-in polls it does not look, so that the clock is read at once.
                 let since = self.ack_at_once.then(Instant::now);
-                self.running = Some(Running { connection: call.connection, id: call.id, since });
+                let Waiting { connection, id, kind, .. } = call;
+                self.running = Some(Running { connection, id, kind, since });
                 return Some(call);
             }
             self.inits -= u64::from(call.kind == CallKind::Init);
@@ -244,20 +255,31 @@ impl Calls {
     fn status(&self) -> Status {
         let state = match self.running {
             _ if self.is_ending() => State::Stopping,
+            _ if self.is_starting => State::Starting,
             Some(_) => State::Busy,
             None if self.initialized => State::Ready,
-            None if self.inits > 0 => State::Busy,
             None => State::Uninitialized,
         };
         Status {
             state,
+            task: self.running.as_ref().map(|call| task(call.kind).to_owned()),
             busy_s: self.running.as_ref().map(Running::seconds),
             queue: (self.queue.len() - self.taken_back.len()) as u64,
             calls: self.done,
             clients: self.clients,
             uptime_s: self.started.elapsed().as_secs_f64(),
             pid: u64::from(std::process::id()),
+            rss_bytes: platform::resident_bytes(std::process::id()),
+            name: self.name.as_ref().map(Name::to_string),
         }
+    }
+}
+
+fn task(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Init => "init_task",
+        CallKind::Exec => "exec_task",
+        CallKind::Exit => "exit_task",
     }
 }
 

@@ -14,9 +14,11 @@ use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
 use super::handshakes::Handshakes;
 use super::listen::Listener;
+use super::record::Record;
 use super::turns::{ByToken, Turns};
 use crate::journal::Journal;
 use crate::platform;
+use crate::registry::Ending;
 
 /// Bytes that one connection may bring before the others get their turn.
 const READ_TURN_BYTES: usize = 256 << 10;
@@ -48,8 +50,8 @@ pub(super) struct Core {
     psk: Psk,
     hello: ServerHello,
     pub(super) journal: Journal,
-    /// What is to be done as soon as no more calls are accepted: the registry entry goes.
-    retire: Option<Box<dyn FnOnce() + Send>>,
+    record: Record,
+    is_retired: bool,
 }
 
 /// What a core is made of.
@@ -59,12 +61,12 @@ pub(super) struct CoreParts {
     pub(super) psk: Psk,
     pub(super) hello: ServerHello,
     pub(super) journal: Journal,
-    pub(super) retire: Box<dyn FnOnce() + Send>,
+    pub(super) record: Record,
 }
 
 impl Core {
     pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
-        let CoreParts { registry, mut listeners, psk, hello, journal, retire } = parts;
+        let CoreParts { registry, mut listeners, psk, hello, journal, record } = parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener.source(), Token(index), Interest::READABLE)?;
         }
@@ -79,11 +81,12 @@ impl Core {
             handshakes: Handshakes::default(),
             unread: Turns::default(),
             unwritten: Turns::default(),
-            calls: Calls::new(),
+            calls: Calls::new(record.name().cloned()),
             psk,
             hello,
             journal,
-            retire: Some(retire),
+            record,
+            is_retired: false,
         })
     }
 
@@ -315,20 +318,43 @@ impl Core {
 
     /// Closes the listeners and removes the registry entry, so that a successor can take over.
     pub(super) fn retire(&mut self) {
-        let Some(retire) = self.retire.take() else { return };
+        if std::mem::replace(&mut self.is_retired, true) {
+            return;
+        }
         for listener in &mut self.listeners {
             drop(self.registry.deregister(listener.source()));
         }
         self.listeners.clear();
-        retire();
+        self.record.retire();
     }
 
-    /// Closes this process's copies of all sockets, and forgets the registry entry. The poller may
-    /// be shared with a parent and is not told.
+    /// Closes the listeners and notes how the server ended; nothing is left of one that never ran.
+    pub(super) fn end(&mut self, ending: Option<Ending>) {
+        match ending {
+            Some(ending) => {
+                self.retire();
+                self.record.end(ending);
+            }
+            None if self.is_retired => {}
+            None => {
+                self.record.forget();
+                self.retire();
+            }
+        }
+    }
+
+    /// Closes this process's copies of all sockets. The poller may be shared with a parent and is not
+    /// told.
     pub(super) fn close_sockets(&mut self) {
-        self.retire = None;
         self.listeners.clear();
         self.connections.clear();
+    }
+
+    /// Leaves sockets and registry entry to the process that this one was forked from.
+    pub(super) fn abandon(&mut self) {
+        self.is_retired = true;
+        self.record.abandon();
+        self.close_sockets();
     }
 
     /// Whether something still waits to be written.

@@ -8,6 +8,7 @@ mod executor;
 mod handshakes;
 mod listen;
 mod reactor;
+mod record;
 mod service;
 mod signal;
 mod standin;
@@ -24,13 +25,16 @@ use crate::address::Address;
 use crate::client::token_of_environment;
 use crate::error::ServeError;
 use crate::journal::{Journal, Level};
+use crate::name::Name;
 use crate::platform;
-use crate::registry::{Entry, Registry};
+use crate::registry::{Claim, Ending, Entry, Registry};
 use crate::segments;
+use crate::spawn::Config;
 
 use self::core::CoreParts;
 use self::listen::Listener;
 use self::reactor::Shared;
+use self::record::Record;
 
 pub use executor::{Executor, Reply};
 pub use service::Service;
@@ -58,6 +62,10 @@ pub struct ServerOptions {
     pub registry: Option<Registry>,
     /// The server's identity.
     pub instance: Id,
+    /// Its name, which no other server of this user has while it runs.
+    pub name: Option<Name>,
+    /// What it was told when it was started, to be kept for a restart.
+    pub config: Option<Config>,
     /// Where it logs.
     pub journal: Journal,
 }
@@ -100,6 +108,8 @@ impl Default for ServerOptions {
             allow_pickle: true,
             registry: Registry::of_user().ok(),
             instance: Id::random(),
+            name: None,
+            config: None,
             journal: Journal::silent(),
         }
     }
@@ -112,6 +122,9 @@ impl Server {
     /// [`ServeError`]; nothing is left behind then.
     pub fn bind(address: &Address, options: ServerOptions) -> Result<Self, ServeError> {
         let ServerOptions { token, auth, instance, journal, .. } = options;
+        // First of all: whoever finds the name taken should leave no trace.
+        let claim = options.name.as_ref().map(|name| claim(options.registry.as_ref(), name));
+        let claim = claim.transpose()?;
         let (tcp, local) = Listener::tcp(address)?;
         let chosen = token.or_else(token_of_environment).filter(|_| auth);
         let exposed = !local.ip().is_loopback();
@@ -129,6 +142,8 @@ impl Server {
         let mut listeners = vec![tcp];
         let mut entry = Entry::new(instance, &address.host, local);
         entry.token = token.as_ref().map(|token| token.expose().to_owned());
+        entry.name = options.name;
+        entry.config = options.config.map(|config| Config { token: None, ..config }.into());
         entry.python = options.python.clone();
         entry.log_file = journal.path();
         let registered = match &options.registry {
@@ -137,8 +152,8 @@ impl Server {
             None => Ok(()),
         };
         if let Err((directory, source)) = registered {
-            // Without an entry nobody would know a token that was made up.
-            if made_up {
+            // Without an entry nobody would know a token that was made up, nor find a name.
+            if made_up || claim.is_some() {
                 return Err(ServeError::Registry { directory, source });
             }
             let directory = directory.display();
@@ -161,18 +176,13 @@ impl Server {
             allow_pickle: options.allow_pickle,
         };
         let socket = entry.socket.clone();
-        let retire_from = options.registry.clone();
         let parts = |registry| CoreParts {
             registry,
             listeners,
             psk: token.as_ref().map_or_else(Psk::open, Token::psk),
             hello,
             journal,
-            retire: Box::new(move || {
-                if let Some(registry) = retire_from {
-                    registry.remove(&entry);
-                }
-            }),
+            record: Record::new(options.registry, entry, claim),
         };
         let shared = Shared::new(parts, receiver)?;
         Ok(Self { shared, address: local, socket, signals, words })
@@ -207,20 +217,23 @@ impl Server {
             journal.write(*level, text);
         }
         let ended = self.shared.run(executor);
-        match &ended {
-            Ended::Orderly => journal.info("ended"),
-            Ended::Start(failure) => journal.critical(format_args!("not started: {failure}")),
+        let (level, text) = match &ended {
+            Ended::Orderly => (Level::Info, "ended".to_owned()),
+            Ended::Start(failure) => (Level::Critical, format!("not started: {failure}")),
             Ended::ExitTask(failure) => {
-                journal.error(format_args!("ended, but exit_task failed: {failure}"));
+                (Level::Error, format!("ended, but exit_task failed: {failure}"))
             }
-        }
+        };
+        journal.write(level, &text);
+        let orderly = matches!(ended, Ended::Orderly);
+        self.shared.finish(Some(Ending::now(orderly, text)));
         ended
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.finish();
+        self.shared.finish(None);
     }
 }
 
@@ -258,18 +271,35 @@ fn register(
     listeners: &mut Vec<Listener>,
 ) -> std::io::Result<()> {
     registry.prepare()?;
-    registry.prune_logs();
+    registry.prune();
     #[cfg(unix)]
     if let Some(path) = registry.socket_path(instance) {
         listeners.push(Listener::unix(&path)?);
         entry.socket = Some(path);
     }
     registry.add(entry).inspect_err(|_| {
-        registry.remove(entry);
         // The Unix socket goes; the TCP listener, which came first, stays.
         listeners.truncate(1);
-        entry.socket = None;
+        if let Some(path) = entry.socket.take() {
+            drop(std::fs::remove_file(path));
+        }
     })
+}
+
+/// Takes a name that no other server has.
+fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> {
+    let registry = registry.ok_or_else(|| ServeError::Registry {
+        directory: PathBuf::new(),
+        source: std::io::Error::other("there is none to keep a name in"),
+    })?;
+    let claimed = registry.prepare().and_then(|()| registry.claim(name));
+    match claimed {
+        Ok(Some(claim)) => Ok(claim),
+        Ok(None) => Err(ServeError::NameTaken { name: name.clone() }),
+        Err(source) => {
+            Err(ServeError::Registry { directory: registry.directory().to_owned(), source })
+        }
+    }
 }
 
 fn announcement(

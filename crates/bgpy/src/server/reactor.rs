@@ -19,6 +19,7 @@ use super::executor::{Executor, Reply};
 use super::standin::{LOG_LOOK, StandIn};
 use super::{Ended, signal};
 use crate::platform;
+use crate::registry::Ending;
 use crate::spin::Spin;
 use crate::sync::{FairMutex, lock, try_lock};
 
@@ -258,7 +259,11 @@ impl Shared {
         let in_time = self.has_ended.wait_timeout_while(lock(&self.ended), grace, |ended| !*ended);
         if !*in_time.unwrap_or_else(PoisonError::into_inner).0 {
             let seconds = grace.as_secs_f64();
-            self.journal().critical(format_args!("not ended within {seconds} s: killed"));
+            let reason = format!("not ended within {seconds} s of being told to: killed");
+            let mut core = self.core.lock();
+            core.journal.critical(&reason);
+            core.end(Some(Ending::now(false, reason)));
+            drop(core);
             platform::end_now();
         }
     }
@@ -284,13 +289,13 @@ impl Shared {
         // Another thread of the parent may have held the lock at the moment of the fork. It is not
         // here to release it, so that the sockets stay open then.
         if let Some(mut core) = self.core.try_lock() {
-            core.close_sockets();
+            core.abandon();
         }
     }
 
-    /// Notes that the server has run, or never will, and leaves no trace of it.
-    pub(super) fn finish(&self) {
-        self.core.lock().retire();
+    /// Notes how the server has run, or that it never will.
+    pub(super) fn finish(&self, ending: Option<Ending>) {
+        self.core.lock().end(ending);
         *lock(&self.ended) = true;
         self.has_ended.notify_all();
     }

@@ -1,0 +1,110 @@
+//! `bgpy call`: calls a server with JSON.
+
+use std::fs;
+use std::io::{self, Read};
+
+use bgpy::{CallKind, Client, Payload};
+use clap::Args;
+
+use crate::World;
+use crate::exit::Exit;
+use crate::json::{from_json, to_json};
+use crate::output;
+use crate::reach::Reach;
+
+/// Call a server's exec_task with JSON, and print its answer as JSON
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An answer that JSON cannot hold, a tuple or an array for example, is printed as Python shows it.
+
+Exit codes: 0 answered, 1 the task raised or did not answer, 3 no server there, 4 timed out,
+5 wrong token.
+
+Examples:
+  bgpy call trainer '{\"name\": \"world\"}'
+  bgpy call trainer @request.json --timeout 60
+  echo '[1, 2, 3]' | bgpy call trainer -
+  bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted")]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+
+    /// The argument of exec_task: JSON, @FILE with JSON, or - for standard input
+    #[arg(value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    pub(crate) argument: String,
+
+    /// Return when the server has accepted the call
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+impl Call {
+    pub(crate) fn run(self, world: &World<'_>) -> Exit {
+        let client = match self.reach.client() {
+            Ok(client) => client,
+            Err(exit) => return exit,
+        };
+        let payload = match self.payload() {
+            Ok(payload) => payload,
+            Err(text) => return output::error(text, Exit::Usage),
+        };
+        self.call(&client, payload, world)
+    }
+
+    fn payload(&self) -> Result<Payload, String> {
+        let text = match self.argument.as_str() {
+            "-" => {
+                let mut text = String::new();
+                let read = io::stdin().read_to_string(&mut text);
+                read.map(|_| text).map_err(|error| format!("standard input: {error}"))?
+            }
+            word => match word.strip_prefix('@') {
+                Some(path) => fs::read_to_string(path).map_err(|e| format!("'{path}': {e}"))?,
+                None => word.to_owned(),
+            },
+        };
+        let value = serde_json::from_str(&text)
+            .map_err(|error| format!("the argument is no JSON: {error}"))?;
+        let encoded = from_json(value).encode().map_err(|error| error.to_string())?;
+        Ok(encoded.into())
+    }
+
+    fn call(&self, client: &Client, payload: Payload, world: &World<'_>) -> Exit {
+        let wait = self.reach.access.wait(world.interrupted);
+        if self.no_wait {
+            return match client.execute(payload, &wait) {
+                Ok(()) => Exit::Done,
+                Err(error) => output::error(&error, Exit::from(&error)),
+            };
+        }
+        let response = client.link(&wait).map_err(Into::into);
+        let response = response.and_then(|link| link.first(CallKind::Exec, payload, &wait));
+        match response {
+            Ok(response) => {
+                let exit = if response.error { Exit::Failed } else { Exit::Done };
+                match response.message.value().ok().as_ref().and_then(to_json) {
+                    Some(json) => output::data(json),
+                    None => match world.repr(response.message) {
+                        Ok(text) => {
+                            output::data(text);
+                            output::note("note: JSON cannot hold the answer: shown as in Python");
+                        }
+                        Err(error) => return output::error(error, Exit::Failed),
+                    },
+                }
+                if response.error {
+                    output::note("error: the task answered an error");
+                }
+                exit
+            }
+            Err(error) => {
+                if let bgpy::CallError::Failed { failure, .. } = &error
+                    && let Some(traceback) = &failure.traceback
+                {
+                    output::note(traceback.trim_end());
+                }
+                output::error(&error, Exit::from(&error))
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `bgpy completions`: teaches a shell.
+
+use clap::{Args, CommandFactory, ValueEnum};
+use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
+
+use crate::arguments::Arguments;
+use crate::exit::Exit;
+use crate::output;
+
+/// The variable by which a shell asks for completions.
+pub(crate) const VARIABLE: &str = "BGPY_COMPLETE";
+
+/// Print what a shell needs to complete commands, options and servers
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(bgpy completions bash)                              in ~/.bashrc
+  source <(bgpy completions zsh)                               in ~/.zshrc, behind compinit
+  bgpy completions fish > ~/.config/fish/completions/bgpy.fish")]
+pub(crate) struct Completions {
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Completions {
+    pub(crate) fn run(self) -> Exit {
+        let completer: &dyn EnvCompleter = match self.shell {
+            Shell::Bash => &Bash,
+            Shell::Zsh => &Zsh,
+            Shell::Fish => &Fish,
+        };
+        let name = Arguments::command().get_name().to_owned();
+        let mut script = Vec::new();
+        match completer.write_registration(VARIABLE, &name, &name, &name, &mut script) {
+            Ok(()) => {
+                output::data(String::from_utf8_lossy(&script).trim_end());
+                Exit::Done
+            }
+            Err(error) => output::error(&error, Exit::Failed),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `bgpy ping`: a sign of life.
+
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::exit::Exit;
+use crate::output::{self, Output};
+use crate::reach::Reach;
+
+/// Ask a server for a sign of life, which it gives also while a task runs
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 it lives, 3 no server there, 4 timed out, 5 wrong token, 6 no bgpy server or one of
+another version.")]
+pub(crate) struct Ping {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl Ping {
+    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
+        let client = match self.reach.client() {
+            Ok(client) => client,
+            Err(exit) => return exit,
+        };
+        let wait = self.reach.access.wait(interrupted);
+        let start = Instant::now();
+        match client.ping(&wait) {
+            Ok(()) => {
+                let ms = start.elapsed().as_secs_f64() * 1e3;
+                if self.output.is_json() {
+                    output::data(json!({ "ms": ms }));
+                } else {
+                    output::data(format_args!("{} lives: {ms:.1} ms", self.reach.target));
+                }
+                Exit::Done
+            }
+            Err(error) => output::error(&error, Exit::from(&error)),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `bgpy ps`: lists servers.
+
+use std::time::Duration;
+
+use bgpy::survey::survey;
+use bgpy::{ServerInfo, Wait};
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::output::{self, Output};
+use crate::reach::{registry, seconds};
+use crate::view::{server_json, servers_table};
+
+/// List your servers on this machine
+#[derive(Debug, Args)]
+#[command(after_help = "\
+STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, or STALE (its
+process is there, but does not answer).
+
+Examples:
+  bgpy ps          those that run
+  bgpy ps -a       also those that have ended
+  bgpy ps -o json  for a script")]
+pub(crate) struct Ps {
+    /// List servers that have ended, too
+    #[arg(short, long)]
+    pub(crate) all: bool,
+
+    /// Wait so long for an answer at most [default: 2]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl Ps {
+    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
+        let registry = match registry() {
+            Ok(registry) => registry,
+            Err(exit) => return exit,
+        };
+        let infos = survey(&registry, self.all, &Wait::new(self.timeout, interrupted));
+        if self.output.is_json() {
+            let all: Vec<_> = infos.iter().map(server_json).collect();
+            output::data(format_args!("{:#}", serde_json::Value::from(all)));
+            return Exit::Done;
+        }
+        let shown: Vec<&ServerInfo> = infos.iter().collect();
+        let table = servers_table(&shown);
+        output::data(table.lines(self.output.width(), self.output.is_colored()));
+        for info in infos {
+            if let Some(reason) = info.reason {
+                output::note(format_args!("{} is {}: {reason}", info.entry.target(), info.state));
+            }
+        }
+        Exit::Done
+    }
+}

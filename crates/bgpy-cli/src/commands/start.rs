@@ -1,0 +1,264 @@
+//! `bgpy start` and `bgpy run`: a server with a name, in the background and in the foreground.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use bgpy::address::Address;
+use bgpy::attach::{Started, start_or_attach};
+use bgpy::registry::Registry;
+use bgpy::spawn::{self, Config, Launch};
+use bgpy::survey::look_up;
+use bgpy::{Level, Name, StartError, Target};
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::output::{self, Output};
+use crate::reach::{Access, registry};
+use crate::view::server_json;
+use crate::{Interpreter, World};
+
+/// Where a server gets its tasks, and how it behaves.
+#[derive(Debug, Args)]
+pub(crate) struct Recipe {
+    /// A Python file with init_task, exec_task and exit_task, or the name of a module with them
+    #[arg(value_name = "FILE|MODULE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) tasks: OsString,
+
+    /// The server's name [default: that of the file or module]
+    #[arg(long)]
+    pub(crate) name: Option<Name>,
+
+    /// Listen here; port 0 takes a free one, 0.0.0.0 listens on all of this machine's addresses
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = bind)]
+    pub(crate) bind: Address,
+
+    /// Set an environment variable for the server; may be given several times
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
+
+    /// The server's working directory
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) cwd: Option<PathBuf>,
+
+    /// Run the server with this interpreter, which has to have bgpy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) python: Option<PathBuf>,
+
+    /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
+    #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
+    pub(crate) log_level: Level,
+
+    /// Append the log to this file
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+/// Start a server in the background, and return when it is ready
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 it is ready, 1 it does not start (its own words are shown), 2 wrong arguments,
+4 not ready in time.
+
+Examples:
+  bgpy start tasks.py                        a server named 'tasks'
+  bgpy start mypackage.tasks --name trainer
+  bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
+  bgpy start tasks.py --exist-ok             content with the one that has the name")]
+pub(crate) struct Start {
+    #[command(flatten)]
+    pub(crate) recipe: Recipe,
+
+    /// Be content with a server that has the name already
+    #[arg(long)]
+    pub(crate) exist_ok: bool,
+
+    /// Do not wait until it is ready; `bgpy wait` does, and its log tells what becomes of it
+    #[arg(long, conflicts_with = "exist_ok")]
+    pub(crate) no_wait: bool,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Run a server in the foreground, until `bgpy stop` or Ctrl-C ends it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bgpy run tasks.py                  a server named 'tasks', which logs to the terminal
+  bgpy run tasks.py --name trainer --bind 0.0.0.0:54321 --token-file token")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) recipe: Recipe,
+}
+
+impl Recipe {
+    /// What the server has to know.
+    fn config(&self) -> Result<Config, Exit> {
+        let tasks = Path::new(&self.tasks);
+        let is_file = tasks.extension().is_some_and(|extension| extension == "py")
+            || tasks.components().count() > 1;
+        let own = |text: &OsString| text.to_string_lossy().into_owned();
+        let (init_file, init_module, default) = if is_file {
+            let path = absolute(tasks)?;
+            if !path.is_file() {
+                let text = format_args!("'{}' is no file", tasks.display());
+                return Err(output::error(text, Exit::Usage));
+            }
+            let stem = path.file_stem().map(|stem| own(&stem.to_owned())).unwrap_or_default();
+            (Some(path), None, stem)
+        } else {
+            let module = own(&self.tasks);
+            let last = module.rsplit('.').next().unwrap_or_default().to_owned();
+            (None, Some(module), last)
+        };
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => default.parse().map_err(|error| {
+                output::error(format_args!("{error}; or pass --name"), Exit::Usage)
+            })?,
+        };
+        let token = self.access.token()?.map(|token| token.expose().to_owned());
+        Ok(Config {
+            host: self.bind.host.clone(),
+            port: self.bind.port,
+            token,
+            log_level: self.log_level.as_str().into(),
+            log_file: self.log_file.as_deref().map(absolute).transpose()?,
+            init_file,
+            init_module,
+            name: Some(name),
+            ..Config::default()
+        })
+    }
+}
+
+impl Start {
+    pub(crate) fn run(self, world: &World<'_>) -> Exit {
+        let mut config = match self.recipe.config() {
+            Ok(config) => config,
+            Err(exit) => return exit,
+        };
+        let program = match world.program(self.recipe.python.as_deref()) {
+            Ok(program) => program,
+            Err(error) => return output::error(error, Exit::Failed),
+        };
+        let environment = self.recipe.env.iter().map(|(k, v)| (k.into(), v.into())).collect();
+        let directory = self.recipe.cwd.clone();
+        config.launch = Some(launch(program, &config, directory, environment));
+        start(config, &self, world)
+    }
+}
+
+fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
+    let name = config.name.clone().expect("a recipe has a name");
+    let wait = how.recipe.access.wait(world.interrupted);
+    if how.no_wait {
+        return match spawn::start_unwatched(config) {
+            Ok(pid) => {
+                output::data(&name);
+                output::note(format_args!("Starting '{name}' (process {pid})."));
+                Exit::Done
+            }
+            Err(error) => output::error(&error, Exit::from(&error)),
+        };
+    }
+    let started = if how.exist_ok {
+        start_or_attach(&name, &config, &wait)
+    } else {
+        spawn::start(config, &wait).map(Started::Here)
+    };
+    match started {
+        Ok(started) => {
+            report(&name, &started, how.output, &wait);
+            Exit::Done
+        }
+        Err(error) => output::error(&error, Exit::from(&error)),
+    }
+}
+
+/// Says what was started: its name is what a script wants to know.
+fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>) {
+    let info = registry()
+        .ok()
+        .and_then(|registry: Registry| look_up(&registry, &Target::Name(name.clone()), wait));
+    match info.filter(|_| output.is_json()) {
+        Some(info) => output::data(format_args!("{:#}", server_json(&info))),
+        None => output::data(name),
+    }
+    let (word, pid, address) = match started {
+        Started::Here(server) => ("Started", server.pid, server.address),
+        Started::Attached(entry) => ("Found", entry.pid, entry.address),
+    };
+    output::note(format_args!("{word} '{name}' (process {pid}) at {address}."));
+}
+
+impl Run {
+    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> u8 {
+        let config = match self.recipe.config() {
+            Ok(config) => config,
+            Err(exit) => return exit.code(),
+        };
+        let directory = self.recipe.cwd.as_deref();
+        if let Some(error) = directory.and_then(|path| env::set_current_dir(path).err()) {
+            let text = format_args!("cannot enter the directory: {error}");
+            return output::error(text, Exit::Usage).code();
+        }
+        interpreter.set_environment(&self.recipe.env);
+        interpreter.serve(config)
+    }
+}
+
+/// How the process of a background server is started.
+pub(crate) fn launch(
+    program: PathBuf,
+    config: &Config,
+    directory: Option<PathBuf>,
+    environment: Vec<(OsString, OsString)>,
+) -> Launch {
+    let place = Address::new(config.host.as_str(), config.port).to_string();
+    let name = config.name.as_ref().map(|name| name.as_str().into());
+    let words = ["-P", "-m", "bgpy._background"].map(OsString::from);
+    let command = [program.into()].into_iter().chain(words).chain(name).chain([place.into()]);
+    let directory = directory.or_else(|| env::current_dir().ok());
+    Launch { command: command.collect(), directory, environment }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Exit> {
+    std::path::absolute(path)
+        .map_err(|error| output::error(format_args!("'{}': {error}", path.display()), Exit::Usage))
+}
+
+/// An address to listen on, whose port may be 0.
+fn bind(text: &str) -> Result<Address, String> {
+    match text.strip_suffix(":0") {
+        // Any port does to have the rest read.
+        Some(host) => format!("{host}:1").parse().map(|address| Address { port: 0, ..address }),
+        None => text.parse(),
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !text.contains('\0') => {
+            Ok((name.into(), value.into()))
+        }
+        _ => Err("give a name and a value, as in NAME=value".into()),
+    }
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Timeout { .. } => Self::TimedOut,
+            StartError::Interrupted => Self::Interrupted,
+            StartError::Spawn { .. }
+            | StartError::LogFile { .. }
+            | StartError::Reported { .. }
+            | StartError::Died { .. } => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `bgpy status`: everything about one server.
+
+use anstyle::Style;
+use bgpy::survey::{ServerState, look_up};
+use bgpy::{CallError, ServerInfo, Status};
+use clap::Args;
+use serde_json::json;
+
+use crate::exit::Exit;
+use crate::output::{self, Output};
+use crate::reach::{Reach, registry};
+use crate::view::{bytes, server_json, span, status_json, style, time};
+
+/// Lines of the log that are shown of a server that has failed.
+const LAST_LINES: usize = 10;
+
+/// Show all that is known of a server, and what it is doing now
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 it runs, 3 it does not (its end is shown if it is known), 4 timed out, 5 wrong token,
+6 no bgpy server or one of another version.
+
+Examples:
+  bgpy status trainer
+  bgpy status 127.0.0.1:54321 -o json")]
+pub(crate) struct ShowStatus {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl ShowStatus {
+    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
+        let wait = self.reach.access.wait(interrupted);
+        let known =
+            registry().ok().and_then(|registry| look_up(&registry, &self.reach.target, &wait));
+        if let Some(info) = known {
+            self.show_known(&info);
+            return match info.state {
+                ServerState::Alive(_) => Exit::Done,
+                ServerState::Exited | ServerState::Failed => Exit::NotRunning,
+                ServerState::Stale => Exit::TimedOut,
+            };
+        }
+        let client = match self.reach.client() {
+            Ok(client) => client,
+            Err(exit) => return exit,
+        };
+        let asked = client
+            .link(&wait)
+            .map_err(CallError::from)
+            .and_then(|link| Ok((link.hello().clone(), link.status(&wait)?)));
+        match asked {
+            Ok((hello, status)) => {
+                if self.output.is_json() {
+                    let about = json!({
+                        "name": status.name,
+                        "state": status.state.as_str(),
+                        "instance": hello.instance.to_string(),
+                        "generation": hello.generation,
+                        "bgpy": hello.bgpy,
+                        "python": hello.python,
+                        "status": status_json(&status),
+                    });
+                    output::data(format_args!("{about:#}"));
+                } else {
+                    let mut lines = Lines::new(self.output.is_colored());
+                    lines.add("server", &self.reach.target.to_string());
+                    lines.status(&status);
+                    lines.versions(&hello.bgpy, hello.python.as_deref());
+                    output::data(lines.text.trim_end());
+                }
+                Exit::Done
+            }
+            Err(error) => output::error(&error, Exit::from(&error)),
+        }
+    }
+
+    fn show_known(&self, info: &ServerInfo) {
+        if self.output.is_json() {
+            return output::data(format_args!("{:#}", server_json(info)));
+        }
+        let entry = &info.entry;
+        let mut lines = Lines::new(self.output.is_colored());
+        lines.add("server", &entry.target().to_string());
+        match &info.status {
+            Some(status) => lines.status(status),
+            None => lines.state(info.state),
+        }
+        if let Some(reason) = &info.reason {
+            lines.add("reason", reason);
+        }
+        lines.add("process", &entry.pid.to_string());
+        lines.add("address", &entry.address.to_string());
+        if let Some(socket) = &entry.socket {
+            lines.add("socket", &socket.display().to_string());
+        }
+        if let Some(log) = &entry.log_file {
+            lines.add("log", &log.display().to_string());
+        }
+        lines.add("started", &time(entry.started_ms));
+        if let Some(ending) = &entry.ending {
+            lines.add("ended", &time(ending.at_ms));
+        }
+        lines.add("instance", &entry.instance);
+        lines.versions(&entry.bgpy, entry.python.as_deref());
+        output::data(lines.text.trim_end());
+        let log = entry.log_file.as_deref().filter(|_| info.state == ServerState::Failed);
+        if let Some(words) = log.and_then(|log| bgpy::logs::last_lines(log, LAST_LINES).ok()) {
+            output::data(format_args!("the end of its log:\n{}", words.trim_end()));
+        }
+    }
+}
+
+/// Lines of a title and a text.
+struct Lines {
+    text: String,
+    colored: bool,
+}
+
+impl Lines {
+    fn new(colored: bool) -> Self {
+        Self { text: String::new(), colored }
+    }
+
+    fn add(&mut self, title: &str, text: &str) {
+        self.text += &format!("{title:<9} {text}\n");
+    }
+
+    fn state(&mut self, state: ServerState) {
+        let style = if self.colored { style(state) } else { Style::new() };
+        self.add("state", &format!("{style}{state}{style:#}"));
+    }
+
+    fn status(&mut self, status: &Status) {
+        self.state(ServerState::Alive(status.state));
+        if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
+            self.add("runs", &format!("{task}, for {}", span(seconds)));
+        }
+        let Status { queue, calls, clients, .. } = status;
+        self.add("calls", &format!("{calls} have run, {queue} wait"));
+        self.add("clients", &clients.to_string());
+        self.add("uptime", &span(status.uptime_s));
+        if let Some(resident) = status.rss_bytes {
+            self.add("memory", &bytes(resident));
+        }
+    }
+
+    fn versions(&mut self, bgpy: &str, python: Option<&str>) {
+        let python = python.map(|version| format!(", Python {version}")).unwrap_or_default();
+        self.add("versions", &format!("bgpy {bgpy}{python}"));
+    }
+}

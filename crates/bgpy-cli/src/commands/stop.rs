@@ -1,0 +1,116 @@
+//! `bgpy stop`: ends servers in good order.
+
+use std::time::Duration;
+
+use bgpy::registry::Registry;
+use bgpy::survey::{kill, look_up, survey, until_ended};
+use bgpy::{Client, ClientOptions, Target, Wait};
+use clap::Args;
+
+use crate::ending::{Problem, end};
+use crate::exit::Exit;
+use crate::output;
+use crate::reach::{Access, registry, seconds};
+
+/// End servers: each finishes what it has accepted, runs exit_task, and ends
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 it has ended, 1 failed, 3 no server there, 4 a task still runs after the grace time.
+
+Examples:
+  bgpy stop trainer
+  bgpy stop trainer --grace 60   wait a minute for its running task
+  bgpy stop trainer --force      kill it if it has not ended after the grace time
+  bgpy stop --all")]
+pub(crate) struct Stop {
+    /// The server: its name, HOST:PORT, or the path of its socket
+    #[arg(value_name = "TARGET", required_unless_present = "all", conflicts_with = "all",
+          add = crate::completion::targets())]
+    pub(crate) target: Option<Target>,
+
+    /// End all of your servers on this machine
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Wait so long for the end
+    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
+          value_parser = seconds)]
+    pub(crate) grace: Duration,
+
+    /// Kill what has not ended then; on this machine only
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+impl Stop {
+    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
+        let registry = match registry() {
+            Ok(registry) => registry,
+            Err(exit) => return exit,
+        };
+        let targets = match &self.target {
+            Some(target) => vec![target.clone()],
+            None => {
+                let running = survey(&registry, false, &self.access.wait(interrupted));
+                running.iter().map(|info| info.entry.unique_target()).collect()
+            }
+        };
+        let mut exit = Exit::Done;
+        for target in targets {
+            match self.stop(&registry, &target, interrupted) {
+                Exit::Done => {}
+                // Where all are meant, one that ends by itself meanwhile is as wanted.
+                Exit::NotRunning if self.all => {}
+                Exit::Interrupted => return Exit::Interrupted,
+                other => exit = other,
+            }
+        }
+        exit
+    }
+
+    fn stop(&self, registry: &Registry, target: &Target, interrupted: &dyn Fn() -> bool) -> Exit {
+        let token = match self.access.token() {
+            Ok(token) => token,
+            Err(exit) => return exit,
+        };
+        let client =
+            Client::new(target.clone(), ClientOptions { token, ..ClientOptions::default() });
+        let limit = self.access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace));
+        let wait = Wait::new(Some(limit), interrupted);
+        let found = look_up(registry, target, &wait).filter(|info| !info.has_ended());
+        let problem = match end(&client, &wait) {
+            Ok(()) => {
+                if let Some(info) = &found {
+                    until_ended(registry, &info.entry, &wait);
+                }
+                output::note(format_args!("Stopped {target}."));
+                return Exit::Done;
+            }
+            Err(problem) => problem,
+        };
+        let still_runs = match &problem {
+            Problem::Slow(_) => true,
+            Problem::Call(_) => problem.exit() == Exit::TimedOut,
+            Problem::ExitTask(_) => false,
+        };
+        match found.filter(|_| self.force && still_runs) {
+            None => {
+                let hint = if still_runs { "; --force kills it" } else { "" };
+                output::error(format_args!("{}{hint}", problem.text(target)), problem.exit())
+            }
+            Some(info) => match kill(registry, info.entry, "killed by `bgpy stop --force`") {
+                Ok(pid) => {
+                    output::note(format_args!("Killed {target} (process {pid})."));
+                    Exit::Done
+                }
+                Err(error) => output::error(
+                    format_args!("{target} has not ended, and cannot be killed: {error}"),
+                    Exit::Failed,
+                ),
+            },
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `bgpy token create`: a secret.
+
+use bgpy::Token;
+use clap::{Args, Subcommand};
+
+use crate::exit::Exit;
+use crate::output;
+
+/// Bytes of a token unless the user wants another number.
+const BYTES: usize = 64;
+
+/// Make a token, by which a server and its clients on other machines know each other
+#[derive(Debug, Args)]
+pub(crate) struct Tokens {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print a new token
+    #[command(after_help = "\
+Example:
+  (umask 077; bgpy token create > token)
+  bgpy start tasks.py --bind 0.0.0.0:54321 --token-file token
+  bgpy call gpu7:54321 '{\"x\": 1}' --token-file token    on the other machine")]
+    Create {
+        /// Random bytes in it
+        #[arg(long, value_name = "BYTES", default_value_t = BYTES as u16,
+              value_parser = clap::value_parser!(u16).range(32..=1024))]
+        bytes: u16,
+    },
+}
+
+impl Tokens {
+    pub(crate) fn run(self) -> Exit {
+        let Action::Create { bytes } = self.action;
+        output::data(Token::generate(usize::from(bytes)).expose());
+        Exit::Done
+    }
+}

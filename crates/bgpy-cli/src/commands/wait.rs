@@ -1,0 +1,105 @@
+//! `bgpy wait`: returns when a server is where it is wanted.
+
+use std::thread;
+use std::time::Duration;
+
+use bgpy::registry::Registry;
+use bgpy::survey::{look_up, until_ended};
+use bgpy::{CallError, Client, ConnectError, State, Wait};
+use clap::{Args, ValueEnum};
+
+use crate::exit::Exit;
+use crate::output;
+use crate::reach::Reach;
+
+/// How often the server is asked.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Wait until a server is ready, idle or gone
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 it is, 3 it ended instead, 4 timed out, 5 wrong token, 130 interrupted.
+
+Examples:
+  bgpy start tasks.py --name trainer --no-wait
+  bgpy wait trainer --for ready --timeout 60
+  bgpy wait trainer --for idle && bgpy stop trainer")]
+pub(crate) struct WaitFor {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+
+    /// For what
+    #[arg(long = "for", value_enum, value_name = "STATE")]
+    pub(crate) state: Wanted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wanted {
+    /// It has its tasks and takes calls; it need not be there yet
+    Ready,
+    /// It has its tasks, and no call runs or waits
+    Idle,
+    /// It has ended
+    Exit,
+}
+
+impl WaitFor {
+    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
+        let client = match self.reach.client() {
+            Ok(client) => client,
+            Err(exit) => return exit,
+        };
+        let wait = self.reach.access.wait(interrupted);
+        let registry = Registry::of_user().ok().filter(|_| self.state == Wanted::Exit);
+        let known = registry.as_ref().and_then(|all| look_up(all, &self.reach.target, &wait));
+        match self.until(&client, &wait) {
+            Ok(()) => match registry.zip(known.filter(|info| !info.has_ended())) {
+                Some((all, info)) if !until_ended(&all, &info.entry, &wait) => {
+                    let text = format_args!("{} has not quite ended", self.reach.target);
+                    output::error(text, Exit::TimedOut)
+                }
+                _ => Exit::Done,
+            },
+            Err(CallError::Lost { .. }) => {
+                let text = format_args!("{} has ended instead", self.reach.target);
+                output::error(text, Exit::NotRunning)
+            }
+            Err(error) => output::error(&error, Exit::from(&error)),
+        }
+    }
+
+    fn until(&self, client: &Client, wait: &Wait<'_>) -> Result<(), CallError> {
+        loop {
+            match client.link(wait) {
+                Ok(link) if self.state == Wanted::Exit => return link.wait_closed(wait),
+                Ok(link) => {
+                    let status = link.status(wait)?;
+                    let has_tasks = matches!(status.state, State::Ready | State::Busy);
+                    let is_idle = status.state == State::Ready && status.queue == 0;
+                    if if self.state == Wanted::Idle { is_idle } else { has_tasks } {
+                        return Ok(());
+                    }
+                }
+                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
+                    if self.state == Wanted::Exit =>
+                {
+                    return Ok(());
+                }
+                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
+                    if self.state == Wanted::Ready =>
+                {
+                    if wait.slice().is_none() {
+                        let (server, after) =
+                            (self.reach.target.to_string(), wait.limit().unwrap_or_default());
+                        return Err(CallError::Timeout { server, after, accepted: false });
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+            thread::sleep(LOOK);
+            if wait.is_interrupted() {
+                return Err(CallError::Interrupted);
+            }
+        }
+    }
+}

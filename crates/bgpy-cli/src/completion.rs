@@ -1,0 +1,17 @@
+//! What the shell may complete.
+
+use bgpy::registry::Registry;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+
+/// Completes the names and addresses of the servers that have an entry, without asking them.
+pub(crate) fn targets() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let entries =
+            Registry::of_user().map_or_else(|_| Vec::new(), |registry| registry.entries());
+        let candidate = |entry: bgpy::registry::Entry| {
+            let help = format!("pid {} at {}", entry.pid, entry.address);
+            CompletionCandidate::new(entry.target().to_string()).help(Some(help.into()))
+        };
+        entries.into_iter().map(candidate).collect()
+    })
+}

@@ -1,0 +1,172 @@
+//! Tables for people.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+/// What stands between two columns.
+const GAP: usize = 2;
+
+/// A table: the titles of its columns, and rows of cells.
+#[derive(Debug)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+#[derive(Debug)]
+struct Column {
+    title: &'static str,
+    is_number: bool,
+    /// Where not all have room, those with the lowest rank go first.
+    rank: u8,
+}
+
+/// The text of a cell, and how it looks where there are colors.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        Self { columns: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Adds a column of texts.
+    pub(crate) fn texts(mut self, title: &'static str, rank: u8) -> Self {
+        self.columns.push(Column { title, is_number: false, rank });
+        self
+    }
+
+    /// Adds a column of numbers.
+    pub(crate) fn numbers(mut self, title: &'static str, rank: u8) -> Self {
+        self.columns.push(Column { title, is_number: true, rank });
+        self
+    }
+
+    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
+        debug_assert_eq!(cells.len(), self.columns.len());
+        self.rows.push(cells);
+    }
+
+    /// Lines with the columns one below the other, as wide as they need or as there is room;
+    /// without colors.
+    pub fn aligned(&self, width: Option<usize>) -> String {
+        self.lines(width, false)
+    }
+
+    /// As [`aligned`](Self::aligned), with colors if wanted.
+    pub(crate) fn lines(&self, width: Option<usize>, colored: bool) -> String {
+        let shown = self.shown(width.unwrap_or(usize::MAX));
+        let mut widths: Vec<_> = shown.iter().map(|column| self.width(*column)).collect();
+        // The first column, which is there in any case, is cut where even it has no room.
+        if let (Some(first), Some(width)) = (widths.first_mut(), width) {
+            *first = (*first).min(width.max(1));
+        }
+        let mut text = String::new();
+        let titles = self.columns.iter().map(|column| Cell::from(column.title)).collect();
+        for (index, row) in std::iter::once(&titles).chain(&self.rows).enumerate() {
+            let mut line = String::new();
+            let mut pending = 0;
+            for (column, width) in shown.iter().zip(&widths) {
+                let cell = &row[*column];
+                let (content, length) = cut(&cell.text, *width);
+                let room = width - length;
+                let before = if self.columns[*column].is_number { room } else { 0 };
+                let style = if colored && index > 0 { cell.style } else { Style::new() };
+                let blanks = pending + before;
+                let _ = write!(line, "{:blanks$}{style}{content}{style:#}", "");
+                pending = room - before + GAP;
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text.pop();
+        text
+    }
+
+    /// Lines with a separator between the cells.
+    pub fn separated(&self, separator: &str) -> String {
+        let titles = self.columns.iter().map(|column| column.title).collect::<Vec<_>>();
+        let rows = self.rows.iter().map(|row| row.iter().map(|c| c.text.as_str()).collect());
+        let lines = std::iter::once(titles).chain(rows).map(|cells| cells.join(separator));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The columns that have room.
+    fn shown(&self, width: usize) -> Vec<usize> {
+        let mut shown: Vec<_> = (0..self.columns.len()).collect();
+        while shown.len() > 1 {
+            let total: usize = shown.iter().map(|column| self.width(*column) + GAP).sum();
+            if total - GAP <= width {
+                break;
+            }
+            let least = (1..shown.len()).min_by_key(|at| self.columns[shown[*at]].rank);
+            shown.remove(least.expect("there is more than one column"));
+        }
+        shown
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| row[column].text.chars().count());
+        cells.chain([self.columns[column].title.len()]).max().unwrap_or(0)
+    }
+}
+
+impl Cell {
+    pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::styled(text, Style::new())
+    }
+}
+
+/// As much of a text as has room, and its length in characters.
+fn cut(text: &str, width: usize) -> (String, usize) {
+    let length = text.chars().count();
+    if length <= width {
+        return (text.to_owned(), length);
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    (format!("{kept}…"), width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new().texts("NAME", 9).texts("STATE", 8).numbers("CALLS", 1);
+        table.row(vec!["trainer".into(), "READY".into(), "7".into()]);
+        table.row(vec!["b".into(), "BUSY".into(), "1000".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let lines = "NAME     STATE  CALLS\ntrainer  READY      7\nb        BUSY    1000";
+        assert_eq!(table().aligned(None), lines);
+        assert_eq!(table().aligned(Some(21)), lines);
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_or_cut() {
+        assert_eq!(table().aligned(Some(20)), "NAME     STATE\ntrainer  READY\nb        BUSY");
+        assert_eq!(table().aligned(Some(4)), "NAME\ntra…\nb");
+        assert_eq!(table().aligned(Some(0)), "…\n…\nb");
+    }
+
+    #[test]
+    fn colors_take_no_room() {
+        let mut table = Table::new().texts("A", 1).texts("B", 1);
+        table.row(vec![Cell::styled("x", anstyle::AnsiColor::Red.on_default()), "y".into()]);
+        assert_eq!(table.lines(None, true), "A  B\n\u{1b}[31mx\u{1b}[0m  y");
+        assert_eq!(table.lines(None, false), "A  B\nx  y");
+    }
+}

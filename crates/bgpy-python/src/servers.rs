@@ -1,0 +1,100 @@
+//! What servers there are.
+
+use std::path::PathBuf;
+
+use bgpy::registry::Registry;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arguments::{limit, waiting};
+use crate::client::status_dict;
+use crate::errors::error;
+
+/// A server of this user on this machine, as it was when somebody looked.
+#[pyclass(module = "bgpy", frozen)]
+pub struct ServerInfo(bgpy::ServerInfo);
+
+#[pymethods]
+impl ServerInfo {
+    /// The server's name, or None.
+    #[getter]
+    fn name(&self) -> Option<&str> {
+        self.0.entry.name.as_ref().map(bgpy::Name::as_str)
+    }
+
+    /// STARTING, UNINITIALIZED, READY, BUSY, STOPPING, EXITED, FAILED or STALE.
+    #[getter]
+    fn state(&self) -> &'static str {
+        self.0.state.as_str()
+    }
+
+    /// Why it has failed or is stale, or None.
+    #[getter]
+    fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// Process id.
+    #[getter]
+    fn pid(&self) -> u32 {
+        self.0.entry.pid
+    }
+
+    /// Host and port, as ``connect`` takes them.
+    #[getter]
+    fn address(&self) -> String {
+        self.0.entry.address.to_string()
+    }
+
+    /// Path of its Unix socket, or None.
+    #[getter]
+    fn socket(&self) -> Option<&PathBuf> {
+        self.0.entry.socket.as_ref()
+    }
+
+    /// Path of its log, or None.
+    #[getter]
+    fn log_file(&self) -> Option<&PathBuf> {
+        self.0.entry.log_file.as_ref()
+    }
+
+    /// Exit code of its process, negative for a signal; None while it runs, or where nobody saw it.
+    #[getter]
+    fn exit_code(&self) -> Option<i32> {
+        let ending = self.0.entry.ending.as_ref()?;
+        ending.signal.map(|signal| -signal).or(ending.code)
+    }
+
+    /// What it told about itself, as `Client.status` returns it; None when it did not answer.
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.0.status.as_ref().map(|status| status_dict(py, status)).transpose()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<ServerInfo {}: {}, pid {}>", self.0.entry.target(), self.0.state, self.pid())
+    }
+}
+
+/// List servers; see `bgpy.servers`.
+#[pyfunction]
+pub fn survey(py: Python<'_>, ended: bool, timeout: Option<f64>) -> PyResult<Vec<ServerInfo>> {
+    let registry = Registry::of_user().map_err(|source| {
+        error(py, "ConfigError", format!("there is no registry of servers: {source}"))
+    })?;
+    let limit = limit(py, timeout)?;
+    let infos = waiting(py, limit, |wait| bgpy::survey::survey(&registry, ended, wait))?;
+    Ok(infos.into_iter().map(ServerInfo).collect())
+}
+
+/// Lay servers out as a table, with spaces or with another separator between the columns.
+#[pyfunction]
+#[pyo3(signature = (servers, separator=None))]
+pub fn table(servers: Vec<PyRef<'_, ServerInfo>>, separator: Option<&str>) -> String {
+    let infos: Vec<_> = servers.iter().map(|info| &info.0).collect();
+    let table = bgpy_cli::servers_table(&infos);
+    match separator {
+        Some(separator) => table.separated(separator),
+        None => table.aligned(None),
+    }
+}

@@ -1,0 +1,107 @@
+//! Starting a server of a name, or finding the one that has it.
+
+use std::time::{Duration, Instant};
+
+use bgpy_proto::State;
+
+use crate::client::{ClientOptions, Wait, connect_to};
+use crate::error::{CallError, ConnectError, ServeError, StartError};
+use crate::name::Name;
+use crate::registry::{Entry, Registry};
+use crate::spawn::{self, Background, Config};
+
+/// How often somebody looks whether another one's server has come up.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a name may be taken by somebody who shows no server.
+const UNSEEN: Duration = Duration::from_secs(30);
+
+/// A server that runs now.
+#[derive(Debug)]
+pub enum Started {
+    /// This call has started it.
+    Here(Background),
+    /// It was there, or somebody else was faster.
+    Attached(Box<Entry>),
+}
+
+/// Returns the server that has the name, once it is ready, and starts one if there is none. Of many
+/// that do so at the same moment, exactly one starts a server.
+///
+/// # Errors
+/// [`StartError`], as for [`spawn::start`].
+pub fn start_or_attach(
+    name: &Name,
+    config: &Config,
+    wait: &Wait<'_>,
+) -> Result<Started, StartError> {
+    // A registry that cannot be used is the server's to tell of.
+    let registry = Registry::of_user().ok();
+    let registry = registry.filter(|registry| registry.prepare().is_ok());
+    let mut seen = Instant::now();
+    loop {
+        match find(registry.as_ref(), name, wait)? {
+            Found::Ready(entry) => return Ok(Started::Attached(entry)),
+            Found::Starting => seen = Instant::now(),
+            Found::Nobody => {
+                // Whoever starts one does so alone: the others need not start an interpreter each.
+                let turn = registry.as_ref().map(|registry| registry.claim_start(name));
+                if !matches!(turn, Some(Ok(None))) {
+                    let started = spawn::start(config.clone(), wait);
+                    if let Some(Ok(Some(turn))) = turn {
+                        turn.release();
+                    }
+                    match started {
+                        Err(StartError::Reported { kind, .. })
+                            if kind == taken(name) && seen.elapsed() < UNSEEN => {}
+                        started => return started.map(Started::Here),
+                    }
+                }
+            }
+        }
+        let slice = wait.slice().ok_or_else(|| timed_out(wait))?;
+        std::thread::sleep(slice.min(LOOK));
+        if wait.is_interrupted() {
+            return Err(StartError::Interrupted);
+        }
+    }
+}
+
+enum Found {
+    Ready(Box<Entry>),
+    Starting,
+    Nobody,
+}
+
+fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Found, StartError> {
+    for mut entry in registry.map_or_else(Vec::new, |registry| registry.named(name)) {
+        if registry.is_some_and(|registry| registry.bury(&mut entry)) {
+            continue;
+        }
+        let asked = connect_to(&entry, &ClientOptions::default(), wait)
+            .map_err(CallError::from)
+            .and_then(|link| link.status(wait));
+        match asked {
+            Ok(status) if status.state == State::Starting => return Ok(Found::Starting),
+            Ok(status) if status.state == State::Stopping => {}
+            Ok(_) => return Ok(Found::Ready(entry.into())),
+            Err(CallError::Interrupted | CallError::Connect(ConnectError::Interrupted)) => {
+                return Err(StartError::Interrupted);
+            }
+            Err(CallError::Timeout { .. } | CallError::Connect(ConnectError::Timeout { .. })) => {
+                return Err(timed_out(wait));
+            }
+            // It has died, or is about to end.
+            Err(_) => {}
+        }
+    }
+    Ok(Found::Nobody)
+}
+
+fn taken(name: &Name) -> &'static str {
+    ServeError::NameTaken { name: name.clone() }.kind()
+}
+
+fn timed_out(wait: &Wait<'_>) -> StartError {
+    StartError::Timeout { after: wait.limit().unwrap_or_default(), output: String::new() }
+}

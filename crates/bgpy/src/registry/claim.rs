@@ -1,0 +1,58 @@
+//! Who has a name: a lock on a file, which the system releases when its holder dies.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::PathBuf;
+
+use crate::platform;
+
+/// A name that a server of this process has. It is lost when the process ends, and given up by
+/// [`release`](Self::release); a forked process that drops its copy takes nothing from its parent.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    file: File,
+}
+
+impl Claim {
+    pub(super) fn take(path: PathBuf) -> io::Result<Option<Self>> {
+        loop {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Somebody may have released it, and removed the file, before it was locked here.
+            if platform::is_file_at(&file, &path) {
+                return Ok(Some(Self { path, file }));
+            }
+        }
+    }
+
+    /// Gives the name up.
+    pub fn release(self) {
+        // While it is locked, so that nobody else's file is removed.
+        drop(fs::remove_file(&self.path));
+        drop(self.file.unlock());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_holder_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let take = || Claim::take(directory.path().join("trainer.name")).unwrap();
+        let claim = take().expect("nobody has it");
+        assert!(take().is_none());
+        claim.release();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        drop(take().expect("it was released"));
+        let again = take().expect("a holder that died has left its file");
+        assert!(take().is_none());
+        again.release();
+    }
+}

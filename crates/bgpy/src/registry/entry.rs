@@ -1,0 +1,193 @@
+//! What stands in the registry about one server.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+
+use bgpy_proto::{Id, Token};
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::name::Name;
+use crate::spawn::Config;
+use crate::target::Target;
+use crate::{os_path, platform};
+
+/// Version of the format.
+pub(super) const FORMAT: u32 = 1;
+
+/// What a server leaves for those who look for it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// Version of this format.
+    pub format: u32,
+    /// The server's instance id, in hexadecimal digits.
+    pub instance: String,
+    /// Its name, if it was given one.
+    #[serde(default)]
+    pub name: Option<Name>,
+    /// How many servers have run under this instance's name before it, restarted after a crash.
+    #[serde(default)]
+    pub generation: u32,
+    /// The machine, since its last start.
+    pub machine: String,
+    /// Process id.
+    pub pid: u32,
+    /// When the process began, in a unit of the system's own: together with the id it tells the
+    /// process from one that got the same id later.
+    #[serde(default)]
+    pub process_start: Option<u64>,
+    /// Host as the server's user wrote it.
+    pub host: String,
+    /// Address that it listens on.
+    pub address: SocketAddr,
+    /// Its Unix socket.
+    #[serde(with = "os_path")]
+    pub socket: Option<PathBuf>,
+    /// Its token; none when it takes everybody.
+    pub token: Option<String>,
+    /// Where it logs.
+    #[serde(with = "os_path")]
+    pub log_file: Option<PathBuf>,
+    /// Version of bgpy.
+    pub bgpy: String,
+    /// Version of Python, when it runs one.
+    pub python: Option<String>,
+    /// What it was told when it was started, but for the token.
+    #[serde(default)]
+    pub config: Option<Box<Config>>,
+    /// Start, in milliseconds since 1970 UTC.
+    pub started_ms: i64,
+    /// Since when it takes no calls any more.
+    #[serde(default)]
+    pub retired_ms: Option<i64>,
+    /// How it ended, once it has.
+    #[serde(default)]
+    pub ending: Option<Ending>,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// When, in milliseconds since 1970 UTC.
+    pub at_ms: i64,
+    /// Whether it ended as it should.
+    pub orderly: bool,
+    /// Exit code of the process, where somebody saw it.
+    pub code: Option<i32>,
+    /// Signal that ended the process, where somebody saw it.
+    pub signal: Option<i32>,
+    /// In words.
+    pub reason: String,
+}
+
+impl Entry {
+    /// An entry for a server that listens on `address`.
+    pub fn new(instance: Id, host: &str, address: SocketAddr) -> Self {
+        Self {
+            format: FORMAT,
+            instance: instance.to_string(),
+            name: None,
+            generation: 0,
+            machine: platform::machine(),
+            pid: std::process::id(),
+            process_start: platform::process_start(std::process::id()),
+            host: host.to_owned(),
+            address,
+            socket: None,
+            token: None,
+            log_file: None,
+            bgpy: crate::VERSION.to_owned(),
+            python: None,
+            config: None,
+            started_ms: now_ms(),
+            retired_ms: None,
+            ending: None,
+        }
+    }
+
+    /// Whether the process that wrote it is there still, as far as the system can tell. That says
+    /// nothing about the server in it.
+    pub fn has_process(&self) -> bool {
+        match platform::process_start(self.pid) {
+            Some(start) => self.process_start.is_none_or(|known| known == start),
+            None => false,
+        }
+    }
+
+    /// The token as a secret.
+    pub fn token(&self) -> Option<Token> {
+        self.token.as_deref().map(Token::new)
+    }
+
+    /// What a user calls it: its name, else its address.
+    pub fn target(&self) -> Target {
+        match &self.name {
+            Some(name) => Target::Name(name.clone()),
+            None => Target::Address(Address::new(self.host.as_str(), self.address.port())),
+        }
+    }
+
+    /// What means this server and no other: its socket where it has one.
+    pub fn unique_target(&self) -> Target {
+        match (&self.name, &self.socket) {
+            (None, Some(socket)) => Target::Socket(socket.clone()),
+            _ => self.target(),
+        }
+    }
+
+    /// An address at which it is reached from this machine.
+    pub fn reachable(&self) -> SocketAddr {
+        let loopback = match self.address {
+            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+        };
+        let ip = self.address.ip();
+        SocketAddr::new(if ip.is_unspecified() { loopback } else { ip }, self.address.port())
+    }
+
+    /// Whether a client that connects to `address` on this machine would reach this server.
+    pub(crate) fn serves(&self, address: SocketAddr) -> bool {
+        let (here, there) = (self.address.ip(), address.ip());
+        self.address.port() == address.port()
+            && (here == there || (here.is_unspecified() && is_of_this_machine(there)))
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("instance", &self.instance)
+            .field("pid", &self.pid)
+            .field("address", &self.address)
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether an address is one of this machine's: others cannot be bound to.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
+}
+
+impl Ending {
+    /// An end that happened now.
+    pub fn now(orderly: bool, reason: impl Into<String>) -> Self {
+        Self { at_ms: now_ms(), orderly, code: None, signal: None, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.signal) {
+            (_, Some(signal)) => write!(f, "signal {signal}: {}", self.reason),
+            (Some(code), None) => write!(f, "exit code {code}: {}", self.reason),
+            (None, None) => f.write_str(&self.reason),
+        }
+    }
+}
+
+/// Now, in milliseconds since 1970 UTC.
+pub(super) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

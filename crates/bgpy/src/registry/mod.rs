@@ -1,0 +1,328 @@
+//! How processes of one user find their servers: a private directory with one entry a server.
+
+mod claim;
+mod entry;
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bgpy_proto::Id;
+
+use self::entry::FORMAT;
+use crate::name::Name;
+use crate::platform;
+
+pub use claim::Claim;
+pub use entry::{Ending, Entry};
+
+/// The environment variable that names the directory.
+pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
+
+/// Longest path of a Unix socket that every system takes, in bytes; Linux has 108 with the zero
+/// that ends it, macOS 104.
+const SOCKET_PATH_BYTES_MAX: usize = 103;
+
+/// Servers that have ended of which an entry and the log are kept.
+const ENDED_KEPT: usize = 32;
+
+/// The directory of the entries of servers that take no calls any more.
+const ENDED: &str = "ended";
+
+/// The directory of the servers' entries, sockets and logs.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    directory: PathBuf,
+}
+
+impl Registry {
+    /// The registry of this user, whether or not its directory exists.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when the environment names no place for it.
+    pub fn of_user() -> io::Result<Self> {
+        let named = std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty());
+        let directory =
+            named.map(PathBuf::from).or_else(platform::runtime_directory).ok_or_else(|| {
+                let text = format!("no home directory; set {DIRECTORY_VARIABLE}");
+                io::Error::new(io::ErrorKind::NotFound, text)
+            })?;
+        Ok(Self { directory: std::path::absolute(directory)? })
+    }
+
+    /// The registry in a directory.
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Makes the directory ready for writing.
+    ///
+    /// # Errors
+    /// When it cannot be created, or others can enter it.
+    pub fn prepare(&self) -> io::Result<()> {
+        platform::private_directory(&self.directory)
+    }
+
+    /// Where the Unix socket of a server belongs; `None` where the path would be too long.
+    pub fn socket_path(&self, instance: Id) -> Option<PathBuf> {
+        let path = self.directory.join(format!("{}.sock", short(instance)));
+        (path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX).then_some(path)
+    }
+
+    /// Where a server logs that was told no place.
+    pub fn log_path(&self, instance: Id) -> PathBuf {
+        self.directory.join(format!("{}.log", short(instance)))
+    }
+
+    /// Writes the entry of a server that takes calls; readers see all of it or nothing.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn add(&self, entry: &Entry) -> io::Result<()> {
+        write(&self.directory, entry)
+    }
+
+    /// Removes the entry of a server, with its socket.
+    pub fn remove(&self, entry: &Entry) {
+        // What is gone already is as it should be.
+        drop(fs::remove_file(self.directory.join(file_name(entry))));
+        if let Some(socket) = &entry.socket {
+            drop(fs::remove_file(socket));
+        }
+    }
+
+    /// Removes the entry of a server that takes no calls any more, with its socket, and keeps what
+    /// tells of it.
+    pub fn retire(&self, entry: &mut Entry) {
+        self.remove(entry);
+        (entry.socket, entry.token) = (None, None);
+        entry.retired_ms = entry.retired_ms.or_else(|| Some(entry::now_ms()));
+        let directory = self.directory.join(ENDED);
+        // Where nothing can be written, nothing is remembered.
+        drop(platform::private_directory(&directory).and_then(|()| write(&directory, entry)));
+    }
+
+    /// Keeps how a server has ended.
+    pub fn end(&self, entry: &mut Entry, ending: Ending) {
+        entry.ending.get_or_insert(ending);
+        self.retire(entry);
+    }
+
+    /// Notes the end of a server whose process is gone, though it said nothing, and returns whether it
+    /// is.
+    pub fn bury(&self, entry: &mut Entry) -> bool {
+        let is_gone = !entry.has_process();
+        if is_gone {
+            self.end(entry, Ending::now(false, "its process is gone, and nobody saw how it ended"));
+        }
+        is_gone
+    }
+
+    /// The entries of this machine's servers that take calls or died at it, youngest first. Nothing
+    /// is believed that others could have written.
+    pub fn entries(&self) -> Vec<Entry> {
+        read(&self.directory)
+    }
+
+    /// The entries of servers that have ended, or are about to, youngest first.
+    pub fn ended(&self) -> Vec<Entry> {
+        read(&self.directory.join(ENDED))
+    }
+
+    /// The entries of servers with this name that take calls or died at it, youngest first.
+    pub fn named(&self, name: &Name) -> Vec<Entry> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry.name.as_ref() == Some(name));
+        entries
+    }
+
+    /// Takes a name for a server of this process; `None` when a server has it that runs.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn claim(&self, name: &Name) -> io::Result<Option<Claim>> {
+        Claim::take(self.directory.join(format!("{name}.name")))
+    }
+
+    /// Takes the right to start a server of a name; `None` while somebody else has it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
+        Claim::take(self.directory.join(format!("{name}.starting")))
+    }
+
+    /// The entries of servers on this machine that listen on one of these addresses.
+    pub fn find(&self, addresses: &[SocketAddr]) -> Vec<Entry> {
+        let mut entries = self.entries();
+        entries.retain(|entry| addresses.iter().any(|address| entry.serves(*address)));
+        entries
+    }
+
+    /// Removes the oldest logs of servers that have no entry among those that take calls, and what is
+    /// remembered of the oldest that have ended.
+    pub fn prune(&self) {
+        let is_unused = |path: &Path| !path.with_extension("json").exists();
+        remove_oldest(&self.directory, "log", is_unused);
+        remove_oldest(&self.directory.join(ENDED), "json", |_| true);
+    }
+}
+
+/// Removes the oldest files of a kind when there are too many.
+fn remove_oldest(directory: &Path, extension: &str, is_meant: impl Fn(&Path) -> bool) {
+    let mut files: Vec<_> = files(directory, extension)
+        .filter(|path| is_meant(path))
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .collect();
+    files.sort();
+    let excess = files.len().saturating_sub(ENDED_KEPT);
+    for (_, path) in &files[..excess] {
+        drop(fs::remove_file(path));
+    }
+}
+
+fn files(directory: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
+    let all = fs::read_dir(directory).into_iter().flatten();
+    let paths = all.filter_map(|file| Some(file.ok()?.path()));
+    paths.filter(move |path| path.extension().is_some_and(|found| found == extension))
+}
+
+fn write(directory: &Path, entry: &Entry) -> io::Result<()> {
+    let path = directory.join(file_name(entry));
+    let draft = path.with_extension("draft");
+    let text = serde_json::to_string_pretty(entry).map_err(io::Error::other)?;
+    let mut file = platform::private_file().write(true).create(true).truncate(true).open(&draft)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&draft, path));
+    written.inspect_err(|_| drop(fs::remove_file(draft)))
+}
+
+fn read(directory: &Path) -> Vec<Entry> {
+    if platform::check_private(directory).is_err() {
+        return Vec::new();
+    }
+    let machine = platform::machine();
+    let mut entries: Vec<Entry> = files(directory, "json")
+        .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+        .filter(|entry: &Entry| entry.format == FORMAT && entry.machine == machine)
+        .collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
+    entries
+}
+
+fn file_name(entry: &Entry) -> String {
+    format!("{}.json", entry.instance.get(..16).unwrap_or(&entry.instance))
+}
+
+/// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
+fn short(instance: Id) -> String {
+    let mut name = instance.to_string();
+    name.truncate(16);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> (tempfile::TempDir, Registry) {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::at(directory.path().join("run"));
+        registry.prepare().unwrap();
+        (directory, registry)
+    }
+
+    #[test]
+    fn entries_are_found_by_address_and_removed() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "0.0.0.0", "0.0.0.0:4000".parse().unwrap());
+        entry.token = Some("secret".into());
+        registry.add(&entry).unwrap();
+        let find = |address: &str| registry.find(&[address.parse().unwrap()]).len();
+        assert_eq!(find("127.0.0.1:4000"), 1);
+        assert_eq!(find("127.0.0.1:4001"), 0);
+        assert_eq!(find("192.0.2.1:4000"), 0);
+        registry.end(&mut entry, Ending::now(true, "told to"));
+        assert_eq!(find("127.0.0.1:4000"), 0);
+        let [ended] = &registry.ended()[..] else { panic!("it is remembered") };
+        assert_eq!((&ended.ending, &ended.token), (&entry.ending, &None));
+    }
+
+    #[test]
+    fn torn_and_foreign_entries_are_skipped() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        entry.format = FORMAT + 1;
+        registry.add(&entry).unwrap();
+        fs::write(registry.directory().join("torn.json"), "{\"format\": 1, \"inst").unwrap();
+        fs::write(registry.directory().join("empty.json"), "").unwrap();
+        assert!(registry.entries().is_empty());
+    }
+
+    #[test]
+    fn entries_of_other_machines_are_left_alone() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        entry.machine = "another".into();
+        registry.add(&entry).unwrap();
+        assert!(registry.entries().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_others_enter_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_directory, registry) = registry();
+        registry.add(&Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())).unwrap();
+        assert_eq!(registry.entries().len(), 1);
+        fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(registry.entries().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_a_token() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_directory, registry) = registry();
+        let entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        registry.add(&entry).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(registry.directory()), 0o700);
+        assert_eq!(mode(&registry.directory().join(file_name(&entry))), 0o600);
+        fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(registry.prepare().is_err());
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_gives_none() {
+        let deep = Registry::at(format!("/{}", "x".repeat(120)));
+        assert_eq!(deep.socket_path(Id::random()), None);
+    }
+
+    #[test]
+    fn little_is_kept_of_what_has_ended() {
+        let (_directory, registry) = registry();
+        for _ in 0..ENDED_KEPT + 5 {
+            let id = Id::random();
+            fs::write(registry.log_path(id), "").unwrap();
+            let mut entry = Entry::new(id, "h", "127.0.0.1:1".parse().unwrap());
+            registry.end(&mut entry, Ending::now(true, "told to"));
+        }
+        registry.prune();
+        assert_eq!(files(registry.directory(), "log").count(), ENDED_KEPT);
+        assert_eq!(registry.ended().len(), ENDED_KEPT);
+    }
+
+    #[test]
+    fn a_process_is_told_from_a_later_one_with_its_id() {
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        assert!(entry.has_process());
+        entry.process_start = entry.process_start.map(|start| start + 1);
+        assert_eq!(entry.has_process(), entry.process_start.is_none());
+    }
+}

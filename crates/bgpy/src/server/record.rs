@@ -1,0 +1,60 @@
+//! What the registry is told about a server.
+
+use crate::name::Name;
+use crate::registry::{Claim, Ending, Entry, Registry};
+
+/// A server's entry, and the name that it has.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// None where there is no entry, or where it is another process's.
+    registry: Option<Registry>,
+    entry: Entry,
+    claim: Option<Claim>,
+}
+
+impl Record {
+    pub(super) fn new(registry: Option<Registry>, entry: Entry, claim: Option<Claim>) -> Self {
+        Self { registry, entry, claim }
+    }
+
+    /// The server's name.
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.entry.name.as_ref()
+    }
+
+    /// Gives up address and name, because no more calls are accepted: a successor can take over.
+    pub(super) fn retire(&mut self) {
+        if let Some(registry) = &self.registry {
+            registry.retire(&mut self.entry);
+        }
+        self.release();
+    }
+
+    /// Notes how the server ended; what was noted first counts.
+    pub(super) fn end(&mut self, ending: Ending) {
+        if let Some(registry) = &self.registry {
+            registry.end(&mut self.entry, ending);
+        }
+        self.release();
+    }
+
+    fn release(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            claim.release();
+        }
+    }
+
+    /// Leaves no trace of a server that has not run.
+    pub(super) fn forget(&mut self) {
+        if let Some(registry) = self.registry.take() {
+            registry.remove(&self.entry);
+        }
+        self.release();
+    }
+
+    /// Leaves everything to the process that this one was forked from.
+    pub(super) fn abandon(&mut self) {
+        self.registry = None;
+        self.claim = None;
+    }
+}

@@ -1,0 +1,222 @@
+//! Which servers there are on this machine, and what they are doing.
+//!
+//! A state is shown only on proof: a server that counts as alive has answered, with the instance id
+//! that stands in its entry. A process id proves nothing, because ids are used again.
+
+use std::fmt;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use bgpy_proto::{State, Status};
+
+use crate::client::{ClientOptions, Wait, connect_to};
+use crate::error::{CallError, ConnectError};
+use crate::platform::Process;
+use crate::registry::{Ending, Entry, Registry};
+use crate::target::Target;
+
+/// How long a server may take to answer; also a busy one answers at once.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How long a killed process may take to be gone.
+const GONE: Duration = Duration::from_secs(5);
+
+/// How often it is looked up whether a server has ended whose process goes on.
+const ENDED_LOOK: Duration = Duration::from_millis(20);
+
+/// Where a server stands, as somebody else sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServerState {
+    /// It answers, and says where it stands.
+    Alive(State),
+    /// It has ended as it should.
+    Exited,
+    /// It has ended otherwise.
+    Failed,
+    /// It has an entry, and its process is there, but it does not answer as the server of the entry.
+    Stale,
+}
+
+/// What can be said about a server of this user on this machine.
+#[derive(Debug, Clone)]
+pub struct ServerInfo {
+    /// What stands in the registry.
+    pub entry: Entry,
+    /// Where it stands.
+    pub state: ServerState,
+    /// Why, where that does not speak for itself.
+    pub reason: Option<String>,
+    /// What it says about itself, if it answers.
+    pub status: Option<Status>,
+}
+
+/// The servers of this user that run, and those that have ended if `ended` says so, youngest first.
+pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> Vec<ServerInfo> {
+    let limit = limit(wait);
+    let mut infos = look_at_all(registry, registry.entries(), limit);
+    let (gone, there): (Vec<_>, Vec<_>) = infos.into_iter().partition(ServerInfo::has_ended);
+    infos = there;
+    let before = registry.ended().into_iter().map(|entry| ServerInfo::of_ended(registry, entry));
+    let before: Vec<_> = before.collect();
+    infos.extend(before.into_iter().filter(|info| ended || !info.has_ended()));
+    if ended {
+        // Those that were found dead just now may have been read among the ended ones as well.
+        infos.extend(gone);
+    }
+    infos.sort_by(|a, b| {
+        let key = |info: &ServerInfo| (std::cmp::Reverse(info.entry.started_ms), info.entry.pid);
+        key(a).cmp(&key(b)).then_with(|| a.entry.instance.cmp(&b.entry.instance))
+    });
+    infos.dedup_by(|a, b| a.entry.instance == b.entry.instance);
+    infos
+}
+
+/// The server that a target means: the one that runs, else the one that ended last. `None` when the
+/// registry knows of none.
+pub fn look_up(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Option<ServerInfo> {
+    let means = |entry: &Entry| match target {
+        Target::Name(name) => entry.name.as_ref() == Some(name),
+        Target::Socket(path) => entry.socket.as_ref() == Some(path),
+        Target::Address(address) => address
+            .resolve()
+            .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
+    };
+    let entries = registry.entries().into_iter().filter(|entry| means(entry)).collect();
+    let mut infos = look_at_all(registry, entries, limit(wait));
+    infos.extend(
+        registry
+            .ended()
+            .into_iter()
+            .filter(means)
+            .map(|entry| ServerInfo::of_ended(registry, entry)),
+    );
+    let alive = infos.iter().position(|info| !info.has_ended()).unwrap_or(0);
+    (!infos.is_empty()).then(|| infos.swap_remove(alive))
+}
+
+/// Kills the process of a server that has not ended, waits until it is gone, and returns its id.
+///
+/// # Errors
+/// When the process is gone, or another program's by now, or the system refuses.
+pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u32> {
+    let pid = entry.pid;
+    let gone = || io::Error::new(io::ErrorKind::NotFound, format!("its process {pid} is gone"));
+    let process = Process::open(pid, entry.process_start)?.ok_or_else(gone)?;
+    process.kill()?;
+    if !process.ends_within(GONE) {
+        let text = format!("its process {pid} is still there");
+        return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+    }
+    let mut ending = Ending::now(false, reason);
+    ending.signal = Some(9);
+    registry.end(&mut entry, ending);
+    Ok(pid)
+}
+
+/// Waits until a server that takes no calls any more has ended; `false` when the time is over or the
+/// caller wants to stop.
+pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> bool {
+    let Ok(Some(process)) = Process::open(entry.pid, entry.process_start) else { return true };
+    loop {
+        let is_it = |known: &Entry| known.instance == entry.instance;
+        // A script may go on after the server in it has ended.
+        let known = registry.ended().into_iter().find(is_it);
+        if known.is_some_and(|known| known.ending.is_some()) || process.ends_within(ENDED_LOOK) {
+            return true;
+        }
+        if wait.slice().is_none() || wait.is_interrupted() {
+            return false;
+        }
+    }
+}
+
+fn limit(wait: &Wait<'_>) -> Duration {
+    wait.limit().map_or(ANSWER, |limit| limit.min(ANSWER))
+}
+
+/// Looks at all at the same time, so that one that does not answer delays no other.
+fn look_at_all(registry: &Registry, entries: Vec<Entry>, limit: Duration) -> Vec<ServerInfo> {
+    if let [_] = entries[..] {
+        return entries.into_iter().map(|entry| look_at(registry, entry, limit)).collect();
+    }
+    thread::scope(|scope| {
+        let looks: Vec<_> = entries
+            .into_iter()
+            .map(|entry| scope.spawn(move || look_at(registry, entry, limit)))
+            .collect();
+        looks.into_iter().filter_map(|look| look.join().ok()).collect()
+    })
+}
+
+fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo {
+    let stale = |entry, reason: String| ServerInfo {
+        entry,
+        state: ServerState::Stale,
+        reason: Some(reason),
+        status: None,
+    };
+    let never = || false;
+    let wait = Wait::new(Some(limit), &never);
+    let asked = connect_to(&entry, &ClientOptions::default(), &wait)
+        .map_err(CallError::from)
+        .and_then(|link| Ok((link.hello().instance.to_string(), link.status(&wait)?)));
+    let pid = entry.pid;
+    match asked {
+        Ok((instance, status)) if instance == entry.instance => ServerInfo {
+            entry,
+            state: ServerState::Alive(status.state),
+            reason: None,
+            status: Some(status),
+        },
+        Ok(_) => stale(entry, "another server answers at its address".into()),
+        Err(_) if registry.bury(&mut entry) => ServerInfo::of_ended(registry, entry),
+        // It may have retired between the look into the registry and the knock on its door.
+        Err(CallError::Connect(ConnectError::NotRunning { .. }) | CallError::Lost { .. }) => {
+            let retired = |known: &Entry| known.instance == entry.instance;
+            match registry.ended().into_iter().find(retired) {
+                Some(entry) => ServerInfo::of_ended(registry, entry),
+                None => stale(entry, format!("process {pid} is there, but nobody listens")),
+            }
+        }
+        Err(error) => stale(entry, format!("process {pid} is there, but: {error}")),
+    }
+}
+
+impl ServerInfo {
+    /// What an entry tells of a server that takes no calls any more.
+    fn of_ended(registry: &Registry, mut entry: Entry) -> Self {
+        if entry.ending.is_none() {
+            registry.bury(&mut entry);
+        }
+        let (state, reason) = match &entry.ending {
+            None => (ServerState::Alive(State::Stopping), None),
+            Some(ending) if ending.orderly => (ServerState::Exited, None),
+            Some(ending) => (ServerState::Failed, Some(ending.to_string())),
+        };
+        Self { entry, state, reason, status: None }
+    }
+
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, ServerState::Exited | ServerState::Failed)
+    }
+}
+
+impl ServerState {
+    /// The name that is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive(state) => state.as_str(),
+            Self::Exited => "EXITED",
+            Self::Failed => "FAILED",
+            Self::Stale => "STALE",
+        }
+    }
+}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,160 @@
+"""Servers by their names: start one, connect to one, list them all."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+from ._bgpy import Client, Server, ServerInfo, survey, table
+from .errors import ConfigError
+
+# Importing typing takes longer than all the rest of a server's start.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Tasks = str | PathLike[str] | tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
+
+
+def start(
+    tasks: Tasks,
+    name: str | None = None,
+    *,
+    exist_ok: bool = False,
+    env: dict[str, str] | None = None,
+    cwd: str | PathLike[str] | None = None,
+    python: str | PathLike[str] | None = None,
+    timeout: float | None = None,
+    **options: Any,
+) -> Server:
+    """Start a server in the background, with its tasks, and return when it is ready.
+
+    Parameters
+    ----------
+    tasks : path, str, or tuple of three functions
+        A Python file with ``init_task``, ``exec_task`` and ``exit_task``, the name of a module with
+        them, or the three functions.
+    name : str, optional
+        The server's name, see `Server`.
+    exist_ok : bool, default False
+        Whether a server that has the name already will do; it keeps the tasks that it has.
+    env, cwd, python
+        The server's environment, directory and interpreter, see `Server.run_background`.
+    timeout : float, optional
+        Seconds that the start may take, and ``init_task`` if it is a function.
+    **options
+        The other parameters of `Server`: ``host``, ``port``, ``token``, ``log_file`` and so on.
+
+    Returns
+    -------
+    Server
+        The server, which is ready.
+
+    Raises
+    ------
+    NameTaken
+        If a server with the name runs already.
+    BgpyError
+        As `Server`, `Server.run_background` and `Client.initialize`. A server that was started by
+        this call is ended again.
+    """
+    origin: dict[str, Any] = {}
+    if not isinstance(tasks, tuple):
+        origin["init_file" if _is_file(tasks) else "init_module"] = fspath(tasks)
+    elif len(tasks) != 3:
+        raise ConfigError(f"three functions are the tasks of a server, not {len(tasks)}")
+    server = Server(name=name, **origin, **options)
+    server.run_background(timeout, exist_ok=exist_ok, env=env, cwd=cwd, python=python)
+    if isinstance(tasks, tuple):
+        try:
+            with Client(server.target, token=server.token) as client:
+                client.initialize(*tasks, timeout=timeout)
+        except BaseException:
+            if server.is_started_here:
+                server.stop()
+            raise
+    return server
+
+
+def connect(
+    target: str | PathLike[str],
+    *,
+    token: str | None = None,
+    allow_pickle: bool = True,
+    max_message_bytes: int | None = None,
+    timeout: float | None = None,
+) -> Client:
+    """Connect to a server.
+
+    Parameters
+    ----------
+    target : str or path
+        The server's name, ``host:port``, ``[address]:port`` for IPv6, or the path of its socket.
+    token, allow_pickle, max_message_bytes
+        See `Client`.
+    timeout : float, optional
+        Seconds to wait at most.
+
+    Returns
+    -------
+    Client
+        A client that is connected.
+
+    Raises
+    ------
+    ConfigError
+        If the target cannot be.
+    NotRunning, ConnectError, AuthError, ProtocolMismatch, CallTimeout
+        If there is no connection to be had.
+    """
+    client = Client(
+        fspath(target),
+        token=token,
+        allow_pickle=allow_pickle,
+        max_message_bytes=max_message_bytes,
+    )
+    client.ping(timeout)
+    return client
+
+
+class ServerList(list[ServerInfo]):
+    """Servers, which show themselves as a table in a terminal and in a notebook."""
+
+    def __repr__(self) -> str:
+        return table(list(self))
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = [line.split("\t") for line in table(list(self), "\t").splitlines()]
+        cells = [[escape(cell) for cell in row] for row in rows]
+        head = "".join(f"<th>{cell}</th>" for cell in cells[0])
+        body = "".join(
+            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells[1:]
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def servers(ended: bool = False, timeout: float | None = None) -> ServerList:
+    """List the servers of this user on this machine, youngest first.
+
+    Parameters
+    ----------
+    ended : bool, default False
+        Whether to list those that have ended, too.
+    timeout : float, optional
+        Seconds that a server may take to answer, 2 at most; one that does not is STALE.
+
+    Returns
+    -------
+    ServerList
+        A list of `ServerInfo`.
+    """
+    return ServerList(survey(ended, timeout))
+
+
+def _is_file(tasks: str | PathLike[str]) -> bool:
+    """Return whether a path is meant, and not the name of a module."""
+    if not isinstance(tasks, str) or tasks.endswith(".py"):
+        return True
+    return not all(part.isidentifier() for part in tasks.split("."))

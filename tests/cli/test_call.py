@@ -1,0 +1,65 @@
+"""`bgpy call`: calls with JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+
+@pytest.mark.parametrize("argument", ['{"a": [1, null, 0.5, "é"]}', "-1", '"text"', "[]"])
+def test_json_goes_and_comes(each_form, camera, argument):
+    code, data, words = each_form.run("call", "camera", argument)
+    assert (code, words) == (0, "")
+    assert json.loads(data) == {"calls": 1, "args": json.loads(argument)}
+
+
+def test_from_a_file_and_from_a_pipe(camera, tmp_path):
+    path = tmp_path / "request.json"
+    path.write_text('{"from": "a file"}')
+    assert json.loads(camera.run("call", "camera", f"@{path}")[1])["args"] == {"from": "a file"}
+    assert json.loads(camera.run("call", "camera", "-", given="[1]")[1])["args"] == [1]
+
+
+@pytest.mark.parametrize(("argument", "shown"), [('"tuple"', "(1, 2)"), ('"array"', "array([0,")])
+def test_what_json_cannot_hold_is_shown_as_in_python(each_form, camera, argument, shown):
+    code, data, words = each_form.run("call", "camera", argument)
+    assert code == 0
+    assert data.startswith(shown)
+    assert words.startswith("note: ")
+
+
+def test_a_task_that_raises(camera):
+    code, data, words = camera.run("call", "camera", '"raise"')
+    assert (code, data) == (1, "")
+    assert "Traceback" in words
+    assert words.endswith("error: camera: ValueError: no film in the camera\n")
+
+
+def test_a_task_that_does_not_answer(camera):
+    code, data, words = camera.run("call", "camera", '"silent"')
+    assert (code, data) == (1, "")
+    assert "without a response" in words
+
+
+def test_without_waiting(camera, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    argument = json.dumps({"open": str(pipe)})
+    assert camera.run("call", "camera", argument, "--no-wait") == (0, "", "")
+    with pipe.open("w"):
+        assert camera.run("call", "camera", "1", "--timeout", "0.2")[0] == 4
+
+
+@pytest.mark.parametrize("argument", ["{", "", "@missing.json", "{'a': 1}"])
+def test_what_is_no_json(commands, argument):
+    code, data, words = commands.run("call", "camera", argument)
+    assert (code, data) == (2, "")
+    assert words.startswith("error: ")
+
+
+def test_a_server_without_tasks(commands, start):
+    code, _, words = commands.run("call", f"127.0.0.1:{start().port}", "1")
+    assert code == 1
+    assert "no tasks yet" in words

@@ -1,0 +1,29 @@
+"""`bgpy kill`: ends a process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from bgpy import connect
+
+
+def test_it_is_gone(each_form, camera):
+    pid = connect("camera").status()["pid"]
+    assert each_form.run("kill", "camera") == (0, "", f"Killed camera (process {pid}).\n")
+    assert each_form.run("kill", "camera")[:2] == (3, "")
+    code, data, _ = each_form.run("status", "camera")
+    assert code == 3
+    assert "signal 9: killed by `bgpy kill`" in data
+    assert "leaving" not in each_form.run("logs", "camera")[1]
+
+
+def test_one_that_does_not_answer(camera):
+    pid = connect("camera").status()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    assert camera.run("kill", "camera", "--timeout", "0.2")[0] == 0
+    assert camera.run("ps", "-o", "json")[1] == "[]\n"
+
+
+def test_nobody(commands):
+    assert commands.run("kill", "camera")[:2] == (3, "")

@@ -1,0 +1,161 @@
+"""`bgpy ps`: which servers there are."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import struct
+import termios
+from contextlib import suppress
+
+import pytest
+
+from bgpy import connect
+
+from .commands import HOST
+
+
+def rows(commands, *options):
+    """Return the rows of the table by their names, and the words."""
+    code, data, words = commands.run("ps", *options)
+    assert code == 0
+    head, *lines = [line.split() for line in data.splitlines()]
+    return {line[0]: dict(zip(head, line, strict=False)) for line in lines}, words
+
+
+def test_nobody(each_form):
+    assert each_form.run("ps") == (0, "NAME  STATE  PID  ADDRESS  UPTIME  CALLS  QUEUE  RSS\n", "")
+    assert each_form.run("ps", "-o", "json") == (0, "[]\n", "")
+
+
+def test_servers_of_every_state(camera, start, tmp_path):
+    plain = start()
+    client = connect("camera")
+    client.call(1)
+    pid = client.status()["pid"]
+    found, words = rows(camera)
+    assert found["camera"] | {"STATE": "READY", "PID": str(pid), "CALLS": "1"} == found["camera"]
+    assert found["-"]["STATE"] == "UNINITIALIZED"
+    assert found["-"]["ADDRESS"] == f"{HOST}:{plain.port}"
+    assert words == ""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    client.execute({"open": str(pipe)})
+    client.execute(2)
+    with pipe.open("w"):
+        found, _ = rows(camera)
+        assert (found["camera"]["STATE"], found["camera"]["QUEUE"]) == ("BUSY", "1")
+        client.terminate()
+        assert rows(camera)[0]["camera"]["STATE"] == "STOPPING"
+    assert camera.run("wait", "camera", "--for", "exit")[0] == 0
+    assert "camera" not in rows(camera)[0]
+    assert rows(camera, "-a")[0]["camera"]["STATE"] == "EXITED"
+
+
+def test_one_that_was_killed_has_failed(camera):
+    pid = connect("camera").status()["pid"]
+    os.kill(pid, signal.SIGKILL)
+    while connect_fails():
+        pass
+    assert rows(camera)[0] == {}
+    found, words = rows(camera, "-a")
+    assert found["camera"]["STATE"] == "FAILED"
+    assert "camera is FAILED: " in words
+
+
+def connect_fails():
+    """Return whether the server still takes connections."""
+    try:
+        connect("camera").close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_one_that_does_not_answer_is_stale(camera):
+    pid = connect("camera").status()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        found, words = rows(camera, "--timeout", "0.3")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert found["camera"]["STATE"] == "STALE"
+    assert f"process {pid} is there" in words
+    assert rows(camera)[0]["camera"]["STATE"] == "READY"
+
+
+def test_a_process_id_proves_nothing(camera, runtime):
+    (path,) = runtime.glob("*.json")
+    entry = json.loads(path.read_text())
+    os.kill(entry["pid"], signal.SIGKILL)
+    while connect_fails():
+        pass
+    # The id has gone to another program, one of this user's: this one.
+    (left,) = runtime.glob("ended/*.json")
+    left.unlink()
+    path.write_text(json.dumps(entry | {"pid": os.getpid()}))
+    assert rows(camera)[0] == {}
+    assert list(runtime.glob("*.json")) == []
+    assert rows(camera, "-a")[0]["camera"]["STATE"] == "FAILED"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', "\0" * 100])
+def test_entries_that_cannot_be_read(camera, runtime, text):
+    (runtime / "0123456789abcdef.json").write_text(text)
+    assert list(rows(camera)[0]) == ["camera"]
+
+
+def test_a_clock_that_was_set_back(camera, runtime):
+    (path,) = runtime.glob("*.json")
+    entry = json.loads(path.read_text())
+    path.write_text(json.dumps(entry | {"started_ms": entry["started_ms"] + 10**9}))
+    assert rows(camera)[0]["camera"]["STATE"] == "READY"
+
+
+def test_a_registry_that_others_enter_is_not_believed(camera, runtime):
+    runtime.chmod(0o755)
+    assert rows(camera)[0] == {}
+    runtime.chmod(0o700)
+    assert list(rows(camera)[0]) == ["camera"]
+
+
+def test_colors(camera):
+    assert "\x1b" not in camera.run("ps")[1]
+    assert "\x1b[32mREADY\x1b[0m" in camera.run("ps", "--color", "always")[1]
+
+
+def on_terminal(commands, columns):
+    """Return what the terminal gets that so many columns has."""
+    terminal, line = os.openpty()
+    fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = commands.spawn("ps", stdout=line)
+    os.close(line)
+    assert process.wait(30) == 0
+    shown = b""
+    with suppress(OSError):
+        while more := os.read(terminal, 4096):
+            shown += more
+    os.close(terminal)
+    return shown.decode()
+
+
+def test_on_a_terminal(camera, monkeypatch):
+    assert "\x1b[32mREADY\x1b[0m" in on_terminal(camera, 80)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in on_terminal(camera, 80)
+
+
+def test_on_a_narrow_terminal(camera, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    head, row = on_terminal(camera, 40).splitlines()
+    assert head.split()[:3] == ["NAME", "STATE", "PID"]
+    assert row.startswith("camera  READY")
+    assert max(len(head), len(row)) <= 40
+
+
+def test_a_reader_that_has_gone(camera):
+    process = camera.spawn("ps")
+    process.stdout.close()
+    assert process.wait(30) == 0

@@ -1,0 +1,142 @@
+"""`bgpy start`: a server with a name, in the background."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from unittest.mock import ANY
+
+import pytest
+
+from bgpy import Client, connect
+
+
+def test_it_returns_when_the_server_is_ready(each_form, tasks):
+    code, data, words = each_form.run("start", tasks)
+    client = connect("camera")
+    assert (code, data) == (0, "camera\n")
+    pid = client.status()["pid"]
+    assert words.startswith(f"Started 'camera' (process {pid}) at 127.0.0.1:")
+    assert client.call(1) == {"calls": 1, "args": 1}
+    assert os.getsid(pid) == pid
+
+
+def test_a_module(commands, tasks):
+    assert commands.run("start", "camera", "--name", "lens", cwd=tasks.parent)[0] == 0
+    assert connect("lens").call(1)["calls"] == 1
+
+
+def test_json(commands, tasks):
+    code, data, _ = commands.run("start", tasks, "-o", "json")
+    about = json.loads(data)
+    assert code == 0
+    assert (about["name"], about["state"]) == ("camera", "READY")
+    assert about["pid"] == connect("camera").status()["pid"]
+    assert "token" not in data
+
+
+def test_what_the_server_is_given(commands, tasks, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIGHT", "dim")
+    place = tmp_path / "place"
+    place.mkdir()
+    options = ["--env", "FILM=colour", "--env", "EMPTY=", "--cwd", place]
+    assert commands.run("start", tasks, *options, "--python", sys.executable)[0] == 0
+    client = connect("camera")
+    for name, value in [("FILM", "colour"), ("EMPTY", ""), ("LIGHT", "dim"), ("NONE", None)]:
+        assert client.call({"variable": name}) == value
+    assert client.call("where") == str(place)
+
+
+def test_the_address_and_the_token(commands, tasks, tmp_path, monkeypatch):
+    token = tmp_path / "token"
+    token.write_text("chosen by a person\n")
+    assert commands.run("start", tasks, "--bind", "[::1]:0", "--token-file", token)[0] == 0
+    port = int(commands.run("ps", "-o", "json")[1].partition('"[::1]:')[2].partition('"')[0])
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+    Client("::1", port, token="chosen by a person").ping()
+    assert commands.run("ping", f"[::1]:{port}")[0] == 5
+    assert commands.run("ping", f"[::1]:{port}", "--token-file", token)[0] == 0
+
+
+def test_a_name_that_is_taken(camera, tasks):
+    pid = connect("camera").status()["pid"]
+    code, data, words = camera.run("start", tasks)
+    assert (code, data) == (1, "")
+    assert "a server named 'camera' runs already" in words
+    code, data, words = camera.run("start", tasks, "--exist-ok")
+    assert (code, data) == (0, "camera\n")
+    assert f"Found 'camera' (process {pid})" in words
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_ten_that_start_one_at_the_same_moment_two_hundred_times(commands, tasks):
+    for _ in range(200):
+        started = [commands.spawn("start", tasks, "--exist-ok") for _ in range(10)]
+        said = [process.communicate(timeout=60)[1] for process in started]
+        assert [process.returncode for process in started] == [0] * 10
+        assert sum(words.startswith("Started") for words in said) == 1
+        assert len({words.partition("process ")[2].partition(")")[0] for words in said}) == 1
+        assert connect("camera").call(1)["calls"] == 1
+        assert commands.run("stop", "camera")[0] == 0
+
+
+def test_without_waiting(commands, tasks, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    tasks.write_text(f"open({str(gate)!r}).read()\n" + tasks.read_text())
+    code, data, words = commands.run("start", tasks, "--no-wait")
+    assert (code, data) == (0, "camera\n")
+    assert words.startswith("Starting 'camera' (process ")
+    waiting = commands.spawn("wait", "camera", "--for", "ready")
+    with gate.open("w"):
+        assert "STARTING" in commands.run("status", "camera")[1]
+    assert waiting.wait(30) == 0
+    assert "READY" in commands.run("status", "camera")[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [("def init_task(:", "SyntaxError"), ("import nowhere", "nowhere"), ("", "init_task")],
+    ids=["syntax", "import", "missing"],
+)
+def test_tasks_that_do_not_start(each_form, tasks, runtime, text, cause):
+    tasks.write_text(text)
+    code, data, words = each_form.run("start", tasks)
+    assert (code, data) == (1, "")
+    assert cause in words
+    assert list(runtime.glob("*.json")) == []
+    assert each_form.run("start", tasks, "--exist-ok") == (1, "", ANY)
+
+
+def test_a_start_that_takes_too_long(commands, tasks):
+    tasks.write_text("import threading\nthreading.Event().wait()")
+    code, data, _ = commands.run("start", tasks, "--timeout", "0.3")
+    assert (code, data) == (4, "")
+    assert commands.run("ps")[1].splitlines()[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["missing.py"], "missing.py"),
+        (["my tasks.py"], "my tasks.py"),
+        (["camera.py", "--name", "a/b"], "a/b"),
+        (["camera.py", "--name", "x" * 300], "xxx"),
+        (["camera.py", "--bind", "127.0.0.1"], "127.0.0.1"),
+        (["camera.py", "--env", "FILM"], "FILM"),
+        (["camera.py", "--env", "=colour"], "=colour"),
+        (["camera.py", "--token-file", "missing"], "missing"),
+    ],
+)
+def test_arguments_that_make_no_sense(commands, tasks, arguments, named):
+    code, data, words = commands.run("start", *arguments, cwd=tasks.parent)
+    assert (code, data) == (2, "")
+    assert named in words
+
+
+def test_no_interpreter(commands, tasks, tmp_path):
+    code, _, words = commands.run("start", tasks, "--python", tmp_path / "python")
+    assert code == 1
+    assert str(tmp_path / "python") in words

@@ -1,0 +1,86 @@
+"""`bgpy status`: everything about one server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from bgpy import connect
+
+from .commands import HOST
+
+
+def test_what_is_known(each_form, camera):
+    client = connect("camera")
+    client.call(1)
+    code, data, words = each_form.run("status", "camera")
+    lines = dict(line.split(maxsplit=1) for line in data.splitlines())
+    assert (code, words) == (0, "")
+    assert (lines["server"], lines["state"]) == ("camera", "READY")
+    assert lines["calls"] == "1 have run, 0 wait"
+    assert lines["process"] == str(client.status()["pid"])
+    assert lines["log"].endswith(".log")
+    assert "Python 3." in lines["versions"]
+
+
+def test_what_it_is_doing_now(camera, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    connect("camera").execute({"open": str(pipe)})
+    with pipe.open("w"):
+        while "exec_task, for " not in (data := camera.run("status", "camera")[1]):
+            pass
+        assert "BUSY" in data
+
+
+@pytest.mark.parametrize("kind", ["address", "socket"])
+def test_other_targets(camera, runtime, kind):
+    (path,) = runtime.glob("*.json")
+    target = json.loads(path.read_text())[kind]
+    assert "camera" in camera.run("status", target)[1]
+
+
+def test_from_elsewhere(camera, runtime, tmp_path, monkeypatch):
+    (path,) = runtime.glob("*.json")
+    entry = json.loads(path.read_text())
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+    code, _, words = camera.run("status", entry["address"])
+    assert (code, "wants a token" in words) == (5, True)
+    monkeypatch.setenv("BGPY_TOKEN", entry["token"])
+    code, data, _ = camera.run("status", entry["address"], "-o", "json")
+    about = json.loads(data)
+    assert code == 0
+    assert (about["name"], about["state"], about["instance"]) == (
+        "camera",
+        "READY",
+        entry["instance"],
+    )
+
+
+def test_one_that_has_ended(camera):
+    connect("camera").terminate()
+    camera.run("wait", "camera", "--for", "exit")
+    code, data, _ = camera.run("status", "camera")
+    assert code == 3
+    assert "EXITED" in data
+
+
+def test_one_that_has_failed_shows_its_last_words(camera):
+    client = connect("camera")
+    client.call("some light")
+    os.kill(client.status()["pid"], signal.SIGKILL)
+    camera.run("wait", "camera", "--for", "exit")
+    code, data, _ = camera.run("status", "camera")
+    assert code == 3
+    assert "FAILED" in data
+    assert data.endswith("call 1 some light\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "code"), [("nobody", 3), (f"{HOST}:1", 3), ("./nobody.sock", 3), ("a b", 2)]
+)
+def test_nobody(commands, target, code):
+    assert commands.run("status", target)[:2] == (code, "")
