@@ -101,6 +101,7 @@ class Server:
         *,
         name: str | None = None,
         init_module: str | None = None,
+        idle_timeout: float | None = None,
         auth: bool = True,
         allow_weak_token: bool = False,
         allow_pickle: bool = True,

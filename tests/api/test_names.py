@@ -204,6 +204,23 @@ def test_servers_show_themselves(started, tasks):
     assert [info.state for info in servers(ended=True)] == ["EXITED", "READY"]
 
 
+@pytest.mark.parametrize(
+    ("end", "state", "code"),
+    [
+        ("os._exit(7)", "FAILED", 7),
+        ("os.kill(os.getpid(), 11)", "FAILED", -11),
+        ("os.kill(os.getpid(), 15)", "EXITED", 0),
+    ],
+)
+def test_how_a_server_ended_is_seen_by_who_started_it(end, state, code):
+    server = start((dict, lambda *_: exec(f"import os; {end}"), lambda *_: None), "trainer")
+    connect("trainer").execute(1)
+    assert server.wait(20) == code
+    (info,) = servers(ended=True)
+    assert (info.state, info.exit_code) == (state, code)
+    assert (info.reason is None) == (state == "EXITED")
+
+
 def test_a_server_of_a_name_in_a_block(tasks):
     with Server(name="trainer", init_file=tasks) as server:
         assert connect(server.target).call(1) == 1

@@ -99,12 +99,12 @@ def sections(document: Path) -> Iterator[Section]:
 
 
 def is_run(document: Path) -> bool:
-    """Tell whether the snippets of a document are run: the README's, and those about Python."""
+    """Tell whether the snippets of a document are run: the README's, and those of documents."""
     if ROOT not in document.parents[:1] and ROOT / "docs" not in document.parents:
         return False
     blocks = [block for section in sections(document) for block in section.blocks]
     is_readme = document == ROOT / "README.md"
-    return is_readme or any(block.language == "python" for block in blocks)
+    return is_readme or any(block.language in RUN for block in blocks)
 
 
 DOCUMENTS = [document for document in markdown() if is_run(document)]

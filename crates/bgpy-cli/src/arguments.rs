@@ -17,6 +17,7 @@ use crate::commands::server::Server;
 use crate::commands::start::{Run, Start};
 use crate::commands::status::ShowStatus;
 use crate::commands::stop::Stop;
+use crate::commands::systemd::Systemd;
 use crate::commands::terminate::Terminate;
 use crate::commands::tokens::Tokens;
 use crate::commands::wait::WaitFor;
@@ -59,6 +60,7 @@ pub(crate) enum Command {
     Stop(Stop),
     Kill(Kill),
     Restart(Restart),
+    Systemd(Systemd),
     Token(Tokens),
     Completions(Completions),
     Server(Server),

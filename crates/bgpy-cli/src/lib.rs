@@ -126,6 +126,7 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
             Command::Start(start) => start.run(world),
             Command::Status(status) => status.run(world.interrupted),
             Command::Stop(stop) => stop.run(world.interrupted),
+            Command::Systemd(systemd) => systemd.run(world.interrupted),
             Command::Terminate(terminate) => terminate.run(world.interrupted),
             Command::Token(tokens) => tokens.run(),
             Command::Version => commands::version::run(),

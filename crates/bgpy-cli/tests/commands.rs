@@ -135,7 +135,7 @@ fn help_is_data_unless_nobody_asked() {
     assert!(asked.data.contains("Examples:") && asked.data.contains("--timeout"), "{}", asked.data);
     let unasked = shell.run(&[]);
     assert_eq!((unasked.code, unasked.data.as_str()), (2, ""));
-    assert!(unasked.words.contains("bgpy server 127.0.0.1 54321"), "{}", unasked.words);
+    assert!(unasked.words.contains("bgpy start tasks.py"), "{}", unasked.words);
 }
 
 #[test]
@@ -145,7 +145,8 @@ fn wrong_arguments_are_explained() {
         (&["terminate", "127.0.0.1", "0"][..], "'0'"),
         (&["server", "127.0.0.1", "65536"], "'65536'"),
         (&["server", "127.0.0.1"], "<PORT>"),
-        (&["restart"], "'restart'"),
+        (&["begin"], "'begin'"),
+        (&["restart"], "<TARGET>"),
         (&["terminate", "127.0.0.1", "1", "--token"], "the token is empty"),
     ] {
         let outcome = shell.run(arguments);

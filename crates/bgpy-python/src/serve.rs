@@ -29,6 +29,7 @@ pub fn serve(
         allow_pickle: config.allow_pickle,
         instance: config.id(),
         name: config.name.clone(),
+        unused_max: config.idle_timeout(),
         config: Some(config.clone()),
         journal: journal.clone(),
         ..ServerOptions::default()

@@ -9,7 +9,7 @@ use bgpy::address::Address;
 use bgpy::attach::{Started, start_or_attach};
 use bgpy::registry::Entry;
 use bgpy::spawn::{self, Background, Config, Launch};
-use bgpy::{CallError, CallKind, ConnectError, Ended, Journal, Name, Target, Token, Value};
+use bgpy::{CallError, ConnectError, Ended, Journal, Name, Target, Token};
 use pyo3::prelude::*;
 
 use crate::arguments::{address, level, limit, message_bytes_max, waiting};
@@ -46,6 +46,8 @@ use crate::serve::serve;
 ///     more letters, digits, ``.``, ``_`` or ``-``. Only one server that runs can have it.
 /// init_module : str, optional
 ///     Module with the three tasks, which the server imports instead of running a file.
+/// idle_timeout : float, optional
+///     Seconds without a call after which the server ends by itself, through ``exit_task``.
 /// auth : bool, default True
 ///     Whether clients have to know a token at all. Without, only loopback addresses are allowed.
 /// allow_weak_token : bool, default False
@@ -71,7 +73,7 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
+    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, idle_timeout=None, auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -86,6 +88,7 @@ impl Server {
         init_file: Option<PathBuf>,
         name: Option<&str>,
         init_module: Option<String>,
+        idle_timeout: Option<f64>,
         auth: bool,
         allow_weak_token: bool,
         allow_pickle: bool,
@@ -113,6 +116,7 @@ impl Server {
             init_file,
             name: name.map_err(|error: String| config_error(py, error))?,
             init_module,
+            idle_timeout_s: limit(py, idle_timeout)?.map(|limit| limit.as_secs_f64()),
             auth,
             allow_weak_token,
             allow_pickle,
@@ -292,22 +296,7 @@ impl Server {
     fn stop(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let client = self.client(py)?;
         let limit = limit(py, timeout)?;
-        let stopped = waiting(py, limit, |wait| {
-            let link = match client.link(wait) {
-                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. }) => {
-                    return Ok(());
-                }
-                link => link?,
-            };
-            let nothing = Value::Map(Vec::new()).encode().expect("an empty map is short").into();
-            match link.accepted(CallKind::Exit, nothing, wait) {
-                // It is about to end already.
-                Ok(()) | Err(CallError::Failed { .. } | CallError::Lost { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            link.wait_closed(wait)
-        })?;
-        stopped
+        waiting(py, limit, |wait| client.end(wait))?
             .map_err(|error| crate::errors::call_error(py, error, Policy::from(&self.config)))?;
         // A child has closed its connections a moment before it is gone.
         match self.child() {
@@ -337,11 +326,9 @@ impl Server {
 
     /// What a client takes to find the server on this machine: its name, else its address.
     #[getter]
-    fn target(&self) -> String {
-        match &self.config.name {
-            Some(name) => name.to_string(),
-            None => Address::new(self.config.host.as_str(), self.port()).to_string(),
-        }
+    #[pyo3(name = "target")]
+    fn target_text(&self) -> String {
+        self.target().to_string()
     }
 
     /// Token as it was given.
@@ -421,6 +408,13 @@ impl Server {
         self.known(|background| Some(background.clone()), |_| None).flatten()
     }
 
+    fn target(&self) -> Target {
+        match &self.config.name {
+            Some(name) => Target::Name(name.clone()),
+            None => Target::Address(Address::new(self.host(), self.port())),
+        }
+    }
+
     /// A client of this server.
     fn client(&self, py: Python<'_>) -> PyResult<bgpy::Client> {
         let options = bgpy::ClientOptions {
@@ -428,11 +422,7 @@ impl Server {
             python: Some(python_version(py)),
             ..bgpy::ClientOptions::default()
         };
-        let target = match &self.config.name {
-            Some(name) => Target::Name(name.clone()),
-            None => Target::Address(Address::new(self.config.host.as_str(), self.port())),
-        };
-        Ok(bgpy::Client::new(target, options))
+        Ok(bgpy::Client::new(self.target(), options))
     }
 }
 

@@ -13,6 +13,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use bgpy_proto::{Id, limits};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,8 @@ pub struct Config {
     pub init_module: Option<String>,
     /// The server's name.
     pub name: Option<Name>,
+    /// How long nobody may call before the server ends by itself, in seconds.
+    pub idle_timeout_s: Option<f64>,
     /// The server's identity, in hexadecimal digits; made up when it is empty.
     pub instance: String,
 }
@@ -162,7 +165,7 @@ fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
     platform::background(&mut command);
     let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
-    let mut birth = Birth { child, over: false };
+    let mut birth = Birth { child, instance: config.instance.clone(), over: false };
     // A child that dies at once closes the pipe; what it printed says more than that.
     let text = serde_json::to_vec(&config).expect("a configuration has only text keys");
     drop(birth.child.stdin.take().map(|mut input| input.write_all(&text)));
@@ -172,6 +175,7 @@ fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
 /// A child that has not reported yet; it is ended when nobody takes it over.
 struct Birth {
     child: Child,
+    instance: String,
     over: bool,
 }
 
@@ -231,8 +235,11 @@ impl Birth {
         let watched = end.clone();
         let mut birth = self;
         let watch = move || {
-            let status = birth.child.wait();
-            *lock(&watched.status) = status.ok();
+            let status = birth.child.wait().ok();
+            if let (Some(status), Ok(registry)) = (status, Registry::of_user()) {
+                registry.note_exit(&birth.instance, status);
+            }
+            *lock(&watched.status) = status;
             watched.came.notify_all();
         };
         // Without the thread the child stays a zombie until this process ends.
@@ -319,12 +326,18 @@ impl Default for Config {
             search_path: Vec::new(),
             init_module: None,
             name: None,
+            idle_timeout_s: None,
             instance: String::new(),
         }
     }
 }
 
 impl Config {
+    /// How long nobody may call before the server ends by itself.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+
     /// Whether the server takes its tasks from somewhere before it is ready.
     pub fn has_tasks(&self) -> bool {
         self.init_file.is_some() || self.init_module.is_some()

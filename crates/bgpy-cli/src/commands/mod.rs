@@ -11,6 +11,7 @@ pub(crate) mod server;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod systemd;
 pub(crate) mod terminate;
 pub(crate) mod tokens;
 pub(crate) mod version;

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bgpy::address::Address;
 use bgpy::attach::{Started, start_or_attach};
@@ -14,7 +15,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::{Access, registry};
+use crate::reach::{Access, registry, seconds};
 use crate::view::server_json;
 use crate::{Interpreter, World};
 
@@ -44,6 +45,10 @@ pub(crate) struct Recipe {
     /// Run the server with this interpreter, which has to have bgpy
     #[arg(long, value_name = "FILE")]
     pub(crate) python: Option<PathBuf>,
+
+    /// End the server by itself, through exit_task, when nobody has called it for so long
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    pub(crate) idle_timeout: Option<Duration>,
 
     /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
@@ -131,6 +136,7 @@ impl Recipe {
             init_file,
             init_module,
             name: Some(name),
+            idle_timeout_s: self.idle_timeout.map(|limit| limit.as_secs_f64()),
             ..Config::default()
         })
     }

@@ -10,6 +10,7 @@ mod writing;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use bgpy_proto::codec::Value;
 use bgpy_proto::{CallKind, Delivered, Id, Payload, Status, Token, Want, limits};
 
 use crate::error::{CallError, ConnectError};
@@ -160,6 +161,24 @@ impl Client {
     /// [`CallError`].
     pub fn terminate(&self, payload: Payload, wait: &Wait<'_>) -> Result<(), CallError> {
         self.link(wait)?.accepted(CallKind::Exit, payload, wait)
+    }
+
+    /// Ends the server through its `exit_task` and waits until it has closed the connection. One that
+    /// does not run, or is about to end, is no error.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn end(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        let link = match self.link(wait) {
+            Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. }) => return Ok(()),
+            link => link?,
+        };
+        let nothing = Value::Map(Vec::new()).encode().expect("an empty map is short").into();
+        match link.accepted(CallKind::Exit, nothing, wait) {
+            Ok(()) | Err(CallError::Failed { .. } | CallError::Lost { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        link.wait_closed(wait)
     }
 
     /// As [`terminate`](Self::terminate), and waits for the first response of `exit_task`.

@@ -101,6 +101,12 @@ impl Process {
     }
 }
 
+pub(crate) fn notify(_state: &str) {}
+
+pub(crate) fn signal_of(_status: std::process::ExitStatus) -> Option<i32> {
+    None
+}
+
 pub(crate) fn resident_bytes(_pid: u32) -> Option<u64> {
     None
 }

@@ -377,6 +377,29 @@ pub(crate) fn end_now() {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 
+/// Tells a service manager how it goes, if one wants to know: see sd_notify(3).
+pub(crate) fn notify(state: &str) {
+    use std::os::unix::net::UnixDatagram;
+    let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let send = || -> io::Result<usize> {
+        let socket = UnixDatagram::unbound()?;
+        #[cfg(target_os = "linux")]
+        if let Some(name) = place.as_encoded_bytes().strip_prefix(b"@") {
+            use std::os::linux::net::SocketAddrExt;
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+            return socket.send_to_addr(state.as_bytes(), &address);
+        }
+        socket.send_to(state.as_bytes(), &place)
+    };
+    // A manager that does not listen does not want to know.
+    drop(send());
+}
+
+/// The signal that ended a process.
+pub(crate) fn signal_of(status: std::process::ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
 /// Prepares a command whose process outlives this one. The process itself [detaches](detach) as its
 /// first act, which spares a fork of a large parent here.
 pub(crate) fn background(_command: &mut std::process::Command) {}

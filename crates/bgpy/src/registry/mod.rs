@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use bgpy_proto::Id;
 
@@ -122,6 +123,19 @@ impl Registry {
             self.end(entry, Ending::now(false, "its process is gone, and nobody saw how it ended"));
         }
         is_gone
+    }
+
+    /// Notes how the process of a server has ended, which its parent sees.
+    pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus) {
+        let is_meant = |entry: &Entry| entry.instance == instance;
+        let known = self.entries().into_iter().find(is_meant);
+        let Some(mut entry) = known.or_else(|| self.ended().into_iter().find(is_meant)) else {
+            return;
+        };
+        let reason = "it ended without a word of its own";
+        let ending = entry.ending.get_or_insert_with(|| Ending::now(false, reason));
+        (ending.code, ending.signal) = (status.code(), platform::signal_of(status));
+        self.retire(&mut entry);
     }
 
     /// The entries of this machine's servers that take calls or died at it, youngest first. Nothing

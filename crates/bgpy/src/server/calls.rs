@@ -38,11 +38,19 @@ impl Running {
     }
 }
 
+/// How long a server may be unused, and since when it is.
+#[derive(Debug)]
+struct Unused {
+    limit: Duration,
+    since: Instant,
+}
+
 /// Where the server stands, and what it has to do.
 #[derive(Debug)]
 pub(super) struct Calls {
     /// The server's name.
     name: Option<Name>,
+    unused: Option<Unused>,
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
     /// Calls of the queue that were taken back. They are dropped at their turn, so that taking one
@@ -69,9 +77,10 @@ pub(super) struct Calls {
 
 impl Calls {
     /// A server that is starting, which counts as an INIT that runs.
-    pub(super) fn new(name: Option<Name>) -> Self {
+    pub(super) fn new(name: Option<Name>, unused_max: Option<Duration>) -> Self {
         Self {
             name,
+            unused: unused_max.map(|limit| Unused { limit, since: Instant::now() }),
             queue: VecDeque::new(),
             queue_bytes: 0,
             taken_back: HashSet::new(),
@@ -94,6 +103,7 @@ impl Calls {
         self.inits -= 1;
         self.is_starting = false;
         self.initialized = initialized;
+        self.note_use();
     }
 
     /// Serves a request, or queues it.
@@ -182,6 +192,25 @@ impl Calls {
         });
     }
 
+    fn note_use(&mut self) {
+        if let Some(unused) = &mut self.unused {
+            unused.since = Instant::now();
+        }
+    }
+
+    /// When the server will have been unused for as long as it may; none while it works.
+    pub(super) fn unused_at(&self) -> Option<Instant> {
+        let Unused { limit, since } = self.unused.as_ref()?;
+        let works =
+            self.is_starting || self.running.is_some() || self.has_waiting() || self.is_ending();
+        (!works).then(|| *since + *limit)
+    }
+
+    /// Whether it ends when it is unused.
+    pub(super) fn may_be_unused(&self) -> bool {
+        self.unused.is_some()
+    }
+
     /// The call that is next, if one waits; it counts as running from now.
     pub(super) fn next(&mut self) -> Option<Waiting> {
         loop {
@@ -204,6 +233,7 @@ impl Calls {
     pub(super) fn finish(&mut self, kind: CallKind, succeeded: bool) {
         self.running = None;
         self.done += 1;
+        self.note_use();
         match kind {
             CallKind::Init => {
                 self.inits -= 1;

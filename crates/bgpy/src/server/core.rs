@@ -62,11 +62,13 @@ pub(super) struct CoreParts {
     pub(super) hello: ServerHello,
     pub(super) journal: Journal,
     pub(super) record: Record,
+    /// How long the server may be unused.
+    pub(super) unused_max: Option<Duration>,
 }
 
 impl Core {
     pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
-        let CoreParts { registry, mut listeners, psk, hello, journal, record } = parts;
+        let CoreParts { registry, mut listeners, psk, hello, journal, record, unused_max } = parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener.source(), Token(index), Interest::READABLE)?;
         }
@@ -81,7 +83,7 @@ impl Core {
             handshakes: Handshakes::default(),
             unread: Turns::default(),
             unwritten: Turns::default(),
-            calls: Calls::new(record.name().cloned()),
+            calls: Calls::new(record.name().cloned(), unused_max),
             psk,
             hello,
             journal,
@@ -131,6 +133,10 @@ impl Core {
         if !self.handshakes.is_empty() {
             self.expire_handshakes(Instant::now());
         }
+        if self.calls.unused_at().is_some_and(|at| at <= Instant::now()) {
+            self.journal.info("nobody has called for as long as it may be: ending");
+            self.stop();
+        }
     }
 
     /// How long the poller may wait before there is something to do here; none is for ever.
@@ -139,7 +145,8 @@ impl Core {
         if ready.iter().any(|queue| !queue.is_empty()) {
             return Some(Duration::ZERO);
         }
-        let soonest = [self.handshakes.soonest(), self.accept_again].into_iter().flatten().min()?;
+        let moments = [self.handshakes.soonest(), self.accept_again, self.calls.unused_at()];
+        let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
         Some(soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }

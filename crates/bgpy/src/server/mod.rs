@@ -64,6 +64,8 @@ pub struct ServerOptions {
     pub instance: Id,
     /// Its name, which no other server of this user has while it runs.
     pub name: Option<Name>,
+    /// How long nobody may call before the server ends by itself.
+    pub unused_max: Option<Duration>,
     /// What it was told when it was started, to be kept for a restart.
     pub config: Option<Config>,
     /// Where it logs.
@@ -109,6 +111,7 @@ impl Default for ServerOptions {
             registry: Registry::of_user().ok(),
             instance: Id::random(),
             name: None,
+            unused_max: None,
             config: None,
             journal: Journal::silent(),
         }
@@ -182,6 +185,7 @@ impl Server {
             psk: token.as_ref().map_or_else(Psk::open, Token::psk),
             hello,
             journal,
+            unused_max: options.unused_max,
             record: Record::new(options.registry, entry, claim),
         };
         let shared = Shared::new(parts, receiver)?;

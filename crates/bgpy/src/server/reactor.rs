@@ -48,6 +48,8 @@ pub(super) struct Shared {
     pub(super) away: AtomicBool,
     /// Whether a signal has come that the executing thread has not dealt with.
     signalled: AtomicBool,
+    /// Whether the server ends when nobody calls it.
+    may_be_unused: bool,
     /// Times that the stand-in has led.
     relieved: AtomicU64,
     /// Whether the executing thread wants to lead (again).
@@ -86,13 +88,14 @@ impl Shared {
             signals,
         };
         let shared = Arc::new(Self {
-            core: FairMutex::new(core),
             leader: Mutex::new(leader),
             waker,
             standin: StandIn::default(),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),
+            may_be_unused: core.calls.may_be_unused(),
+            core: FairMutex::new(core),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -119,6 +122,7 @@ impl Shared {
             Ok(initialized) => {
                 self.core.lock().calls.started(initialized);
                 executor.ready();
+                platform::notify("READY=1");
             }
             Err(failure) => {
                 self.core.lock().stop();
@@ -171,6 +175,10 @@ impl Shared {
             lock(&self.leader)
         });
         self.executor_waits.store(false, Ordering::SeqCst);
+        if self.may_be_unused {
+            // A task may have ended since the poller was told how long to wait.
+            leader.patience = self.core.lock().patience();
+        }
         self.away.store(false, Ordering::SeqCst);
         // The stand-in may have taken in calls until a moment ago, and may have seen a signal.
         let mut work =
@@ -270,6 +278,7 @@ impl Shared {
 
     /// Gives clients the time to take their last answers.
     fn say_farewell(&self) {
+        platform::notify("STOPPING=1");
         let until = Instant::now() + FAREWELL;
         self.executor_waits.store(true, Ordering::SeqCst);
         self.wake();
