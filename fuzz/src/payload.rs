@@ -2,7 +2,7 @@
 
 use bgpy_proto::codec::{Reader, Value};
 use bgpy_proto::limits::FAILURE_TEXT_BYTES_MAX;
-use bgpy_proto::{Buffer, Failure, Status};
+use bgpy_proto::{Buffer, Failure, LogReply, LogRequest, Status};
 
 /// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again
 /// and must be the same.
@@ -25,6 +25,12 @@ pub fn payload(input: &[u8]) -> bool {
         let encoded = status.encode();
         let again = Status::decode(&encoded).expect("what was encoded can be decoded");
         assert_eq!(again.encode(), encoded);
+    }
+    if let Some(request) = LogRequest::decode(input) {
+        assert_eq!(LogRequest::decode(&request.encode()), Some(request));
+    }
+    if let Some(reply) = LogReply::decode(input) {
+        assert_eq!(LogReply::decode(&reply.encode()), Some(reply));
     }
     true
 }

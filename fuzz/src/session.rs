@@ -8,16 +8,16 @@ use std::collections::{HashSet, VecDeque};
 use bgpy_proto::client::Event;
 use bgpy_proto::framing::Framing;
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
-use bgpy_proto::limits::{CALLS_PER_CONNECTION_MAX, MESSAGE_BYTES_MAX};
+use bgpy_proto::limits::{CALLS_PER_CONNECTION_MAX, LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX};
 use bgpy_proto::{
-    CallKind, ClientHello, ClientSession, Delivered, Failure, Frame, Kind, Outbox, Payload, Psk,
-    Request, ServerHello, ServerSession, Status, Want,
+    CallKind, ClientHello, ClientSession, Delivered, Failure, Frame, Kind, LogReply, LogRequest,
+    Outbox, Payload, Psk, Request, ServerHello, ServerSession, Status, Want,
 };
 
 use super::frame::encode;
 
 /// Feeds the input, but its first byte, to a new session: a server's when that byte is even, else a
-/// client's that waits for five answers.
+/// client's that waits for six answers.
 pub fn session(input: &[u8]) -> bool {
     // So long an input could open more calls than a connection may, which the model leaves out.
     if input.len() > CALLS_PER_CONNECTION_MAX * 24 {
@@ -95,6 +95,7 @@ impl Server {
             match frame.kind {
                 Kind::Ping => pongs.extend(encode(&Frame::bare(Kind::Pong, frame.call))),
                 Kind::Status => requests.push(frame),
+                Kind::Log if is_log_request(&frame.payload.data) => requests.push(frame),
                 Kind::Cancel if open.remove(&frame.call) => requests.push(frame),
                 Kind::Cancel => {}
                 Kind::Init | Kind::Exec | Kind::Exit if frame.flags < 3 => {
@@ -111,6 +112,10 @@ impl Server {
         let (kind, id) = match request {
             Request::Cancel { id } => (Kind::Cancel, *id),
             Request::Status { id } => (Kind::Status, *id),
+            Request::Log { id, request } => {
+                assert_eq!(LogRequest::decode(&frame.payload.data).as_ref(), Some(request));
+                (Kind::Log, *id)
+            }
             Request::Call { id, kind, want, message } => {
                 assert_eq!(*want as u8, frame.flags);
                 check_message(message, &frame.payload);
@@ -164,6 +169,7 @@ impl Client {
         }
         self.asked.push(self.session.ping());
         self.asked.push(self.session.status());
+        self.asked.push(self.session.log(&LogRequest::Start));
         drain(&mut self.session.outbox);
     }
 
@@ -215,9 +221,17 @@ fn check_event(event: Event, frame: &Frame) -> bool {
             assert_eq!(told.encode(), status.encode());
             (Kind::StatusReply, true)
         }
+        Event::Log(reply) => {
+            assert_eq!(LogReply::decode(&frame.payload.data), Some(reply));
+            (Kind::LogReply, true)
+        }
     };
     assert_eq!(kind, frame.kind);
     last
+}
+
+fn is_log_request(data: &[u8]) -> bool {
+    data.len() <= LOG_REQUEST_BYTES_MAX && LogRequest::decode(data).is_some()
 }
 
 fn check_message(message: &Delivered, payload: &Payload) {

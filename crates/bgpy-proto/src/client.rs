@@ -7,6 +7,7 @@ use crate::error::ProtocolError;
 use crate::failure::Failure;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::hello::ServerHello;
+use crate::log::{LogReply, LogRequest};
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::receiver::Receiver;
@@ -45,6 +46,7 @@ enum Asked {
     Call(Want),
     Ping,
     Status,
+    Log,
 }
 
 /// Something that happened to a call.
@@ -77,6 +79,8 @@ pub enum Event {
     Pong,
     /// The answer to a status request.
     Status(Status),
+    /// The answer to a log request.
+    Log(LogReply),
 }
 
 impl Pending {
@@ -139,6 +143,11 @@ impl ClientSession {
         self.bare_request(Kind::Status, Asked::Status)
     }
 
+    /// Asks for a piece of the log.
+    pub fn log(&mut self, request: &LogRequest) -> u64 {
+        self.unbuffered_request(Kind::Log, request.encode(), Asked::Log)
+    }
+
     /// Lets the server drop a call that does not run yet, and this side forget it.
     pub fn cancel(&mut self, call: u64) {
         if self.pending.remove(call).is_some() {
@@ -181,7 +190,11 @@ impl ClientSession {
     }
 
     fn bare_request(&mut self, kind: Kind, asked: Asked) -> u64 {
-        self.request(kind, 0, Payload::default(), asked).expect("the request has no buffers")
+        self.unbuffered_request(kind, Vec::new(), asked)
+    }
+
+    fn unbuffered_request(&mut self, kind: Kind, data: Vec<u8>, asked: Asked) -> u64 {
+        self.request(kind, 0, data.into(), asked).expect("the request has no buffers")
     }
 
     fn request(
@@ -239,6 +252,10 @@ impl ClientSession {
             (Kind::StatusReply, Asked::Status) => Event::Status(
                 Status::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a status that says nothing"))?,
+            ),
+            (Kind::LogReply, Asked::Log) => Event::Log(
+                LogReply::decode(&payload.data)
+                    .ok_or(ProtocolError::Malformed("a piece of a log that says nothing"))?,
             ),
             _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),
         };

@@ -26,6 +26,8 @@ pub enum Kind {
     Status = 0x06,
     /// Client: here is a segment that the server may fill.
     ClientOffer = 0x07,
+    /// Client: answer with a piece of the server's log.
+    Log = 0x08,
     /// Server: the call is accepted.
     Ack = 0x41,
     /// Server: one response of a task.
@@ -40,6 +42,8 @@ pub enum Kind {
     StatusReply = 0x46,
     /// Server: here is a segment that the client may fill.
     ServerOffer = 0x47,
+    /// Server: answer to a log request.
+    LogReply = 0x48,
 }
 
 impl Kind {
@@ -52,6 +56,7 @@ impl Kind {
             0x05 => Self::Ping,
             0x06 => Self::Status,
             0x07 => Self::ClientOffer,
+            0x08 => Self::Log,
             0x41 => Self::Ack,
             0x42 => Self::Response,
             0x43 => Self::Error,
@@ -59,6 +64,7 @@ impl Kind {
             0x45 => Self::Pong,
             0x46 => Self::StatusReply,
             0x47 => Self::ServerOffer,
+            0x48 => Self::LogReply,
             _ => return None,
         })
     }

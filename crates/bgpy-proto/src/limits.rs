@@ -63,3 +63,17 @@ pub const SILENCE_MS: u64 = 30_000;
 
 /// Longest text of an error (message or traceback) that is sent, in bytes.
 pub const FAILURE_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// Longest piece of a log in an answer, in bytes: a few of them fill no outbox and delay nobody.
+pub const LOG_BYTES_MAX: usize = 64 << 10;
+
+/// Longest place in a log, in bytes: a file, an offset and what is being looked for need 41.
+pub const LOG_CURSOR_BYTES_MAX: usize = 64;
+
+/// Longest text that says why there is no log to read, in bytes. It fits
+/// [`MESSAGE_BYTES_LEAST`].
+pub const LOG_ERROR_BYTES_MAX: usize = 1024;
+
+/// Longest log request, in bytes, that is looked at. One needs fewer than 80; the rest is room for
+/// later keys.
+pub const LOG_REQUEST_BYTES_MAX: usize = 1024;

@@ -7,7 +7,8 @@ use crate::error::ProtocolError;
 use crate::failure::{Failure, FailureCode};
 use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::hello::ClientHello;
-use crate::limits::CALLS_PER_CONNECTION_MAX;
+use crate::limits::{CALLS_PER_CONNECTION_MAX, LOG_REQUEST_BYTES_MAX};
+use crate::log::{LogReply, LogRequest};
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::receiver::Receiver;
@@ -58,6 +59,13 @@ pub enum Request {
     Status {
         /// The request's id.
         id: u64,
+    },
+    /// Answer with a piece of the log.
+    Log {
+        /// The request's id.
+        id: u64,
+        /// Which piece.
+        request: LogRequest,
     },
 }
 
@@ -203,6 +211,13 @@ impl ServerSession {
         self.send(Frame { payload, ..Frame::bare(Kind::StatusReply, request) });
     }
 
+    /// Answers a log request. Its text is at most
+    /// [as long as the client takes](LogReply::text_bytes_max).
+    pub fn log(&mut self, request: u64, reply: &LogReply) {
+        let payload = reply.encode().into();
+        self.send(Frame { payload, ..Frame::bare(Kind::LogReply, request) });
+    }
+
     fn send(&mut self, frame: Frame) {
         self.outbox.send(frame).expect("the frame has no buffers");
     }
@@ -231,6 +246,14 @@ impl ServerSession {
             Kind::Exit => CallKind::Exit,
             Kind::Status => {
                 self.requests.push_back(Request::Status { id: call });
+                return Ok(());
+            }
+            Kind::Log => {
+                let short = Some(&payload.data).filter(|data| data.len() <= LOG_REQUEST_BYTES_MAX);
+                let request = short.and_then(|data| LogRequest::decode(data));
+                let request =
+                    request.ok_or(ProtocolError::Malformed("a log request that says nothing"))?;
+                self.requests.push_back(Request::Log { id: call, request });
                 return Ok(());
             }
             Kind::Ping => {

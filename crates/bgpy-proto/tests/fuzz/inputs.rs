@@ -2,18 +2,27 @@
 
 use bgpy_proto::codec::{Date, DateTime, Member, Path, PathKind, Span, Time, Value, Zone};
 use bgpy_proto::frame::Header;
-use bgpy_proto::limits::MESSAGE_BYTES_MAX;
-use bgpy_proto::{Failure, FailureCode, Kind, State, Status};
+use bgpy_proto::limits::{LOG_CURSOR_BYTES_MAX, MESSAGE_BYTES_MAX};
+use bgpy_proto::{
+    Failure, FailureCode, Kind, LogCursor, LogPiece, LogReply, LogRequest, State, Status,
+};
 
 use crate::random::Random;
 
 /// What clients send.
-pub const REQUESTS: [Kind; 6] =
-    [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status];
+pub const REQUESTS: [Kind; 7] =
+    [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status, Kind::Log];
 
 /// What servers send.
-pub const ANSWERS: [Kind; 6] =
-    [Kind::Ack, Kind::Response, Kind::Error, Kind::End, Kind::Pong, Kind::StatusReply];
+pub const ANSWERS: [Kind; 7] = [
+    Kind::Ack,
+    Kind::Response,
+    Kind::Error,
+    Kind::End,
+    Kind::Pong,
+    Kind::StatusReply,
+    Kind::LogReply,
+];
 
 /// Lengths and counts that stand at some edge.
 const EDGES: [u64; 12] = [
@@ -71,14 +80,16 @@ pub fn request(random: &mut Random, kind: Kind, call: u64) -> Vec<u8> {
             let earlier = call.wrapping_sub(random.magnitude(3) as u64);
             frame(random, kind, 0, 0, earlier)
         }
+        // Random bytes are seldom a request.
+        Kind::Log if !random.one_in(32) => carrying(kind, call, &log_request(random).encode()),
         _ => frame(random, kind, 0, 0, call),
     }
 }
 
-/// Answers to an Ack call, a First call, an All call, a ping and a status request, which have the
-/// ids in `asked`. Few of them break a rule.
+/// Answers to an Ack call, a First call, an All call, a ping, a status request and a log request,
+/// which have the ids in `asked`. Few of them break a rule.
 pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
-    let &[ack, first, all, ping, status] = asked else { panic!("five things are asked") };
+    let &[ack, first, all, ping, status, log] = asked else { panic!("six things are asked") };
     let marked = 2 * random.below(2) as u8;
     let mut parts = vec![
         frame(random, Kind::Ack, 0, 0, ack),
@@ -95,6 +106,7 @@ pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
     });
     parts.push(frame(random, Kind::Pong, 0, 0, ping));
     parts.push(carrying(Kind::StatusReply, status, &self::status().encode()));
+    parts.push(carrying(Kind::LogReply, log, &log_reply(random).encode()));
     // Anything may be missing at the end; seldom is something missing, or strange, in between.
     parts.truncate(random.below(parts.len() + 1));
     if random.one_in(32) && !parts.is_empty() {
@@ -128,7 +140,9 @@ pub fn messages() -> Vec<Vec<u8>> {
     let deep = deep.encode().expect("the limit is 256 levels");
     // A list of what lies in three buffers.
     let outside = b"\x93\xd4\x05\0\xd4\x05\x01\xd4\x05\x02".to_vec();
-    vec![failure().encode(), status().encode(), deep, outside]
+    let random = &mut Random::new(6);
+    let (request, reply) = (log_request(random), log_reply(random));
+    vec![failure().encode(), status().encode(), request.encode(), reply.encode(), deep, outside]
 }
 
 /// What each side could say of itself inside a handshake.
@@ -294,4 +308,27 @@ fn status() -> Status {
         rss_bytes: Some(1 << 30),
         name: Some("trainer".into()),
     }
+}
+
+fn log_request(random: &mut Random) -> LogRequest {
+    match random.below(4) {
+        0 => LogRequest::Start,
+        1 => LogRequest::LastLines(random.word()),
+        2 => LogRequest::Since(random.word() as i64),
+        _ => LogRequest::After(log_cursor(random)),
+    }
+}
+
+fn log_reply(random: &mut Random) -> LogReply {
+    if random.one_in(8) {
+        return LogReply::Unreadable("it logs to no file".into());
+    }
+    let text = random.magnitude(5);
+    let (text, more) = (random.bytes(text), random.one_in(2));
+    LogReply::Piece(LogPiece { text, after: log_cursor(random), more })
+}
+
+fn log_cursor(random: &mut Random) -> LogCursor {
+    let length = random.below(LOG_CURSOR_BYTES_MAX + 1);
+    LogCursor::new(random.bytes(length)).expect("it is short enough")
 }

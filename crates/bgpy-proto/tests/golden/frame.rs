@@ -8,12 +8,12 @@ use bgpy_proto::frame::flag;
 use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
-    Buffer, CallKind, ClientSession, Failure, FailureCode, Frame, Kind, Memory, Payload, Request,
-    ServerSession, State, Supply, Want,
+    Buffer, CallKind, ClientSession, Failure, FailureCode, Frame, Kind, LogRequest, Memory,
+    Payload, Request, ServerSession, State, Supply, Want,
 };
 
 use crate::link::{connect, drain};
-use crate::message::status;
+use crate::message::{log_piece, status};
 use crate::vectors::{assert_all, vectors};
 
 /// The highest number of a segment.
@@ -101,6 +101,9 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     talk.answered("pong", Frame::bare(Kind::Pong, 12));
     assert_eq!(talk.client.status(), 13);
     talk.asked("status", Frame::bare(Kind::Status, 13));
+    let request = LogRequest::LastLines(100);
+    assert_eq!(talk.client.log(&request), 14);
+    talk.asked("log", frame(Kind::Log, 14, 0, 0, request.encode().into()));
     talk.call("exec large buffer", exec, kind, Want::Ack, payload("data", &["buffer"]));
     let offer = u32::from(SEGMENT);
     talk.answered("server offer", frame(Kind::ServerOffer, 0, 0, offer, Payload::default()));
@@ -128,6 +131,9 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     let status = status(State::Ready);
     talk.server.status(13, &status);
     talk.answered("status reply", frame(Kind::StatusReply, 13, 0, 0, status.encode().into()));
+    let piece = log_piece();
+    talk.server.log(14, &piece);
+    talk.answered("log reply", frame(Kind::LogReply, 14, 0, 0, piece.encode().into()));
     talk.spoken
 }
 
@@ -154,7 +160,7 @@ impl Conversation {
     fn passes_on_what_was_lent(&mut self) {
         let mut requests = std::iter::from_fn(|| self.server.poll());
         let message = requests.find_map(|request| match request {
-            Request::Call { id: 15, message, .. } => Some(message),
+            Request::Call { id: 16, message, .. } => Some(message),
             _ => None,
         });
         let (data, buffers) = message.expect("the call has come").into_parts();

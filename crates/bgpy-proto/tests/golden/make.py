@@ -82,6 +82,20 @@ def status(state, busy_s):
     )
 
 
+# A cursor may hold anything: only the server that gave it reads it.
+LOG_CURSOR = bytes(range(41))
+LOG_REQUESTS = {
+    "start": {},
+    "last lines": {"lines": 100},
+    "since": {"since_ms": 1_767_225_600_000},
+    "after": {"after": LOG_CURSOR},
+}
+LOG_REPLIES = {
+    "piece": {"text": b"a line\nand \xff", "after": LOG_CURSOR, "more": True},
+    "end": {"text": b"", "after": LOG_CURSOR, "more": False},
+    "error": {"error": "it logs to no file"},
+}
+
 CLIENT_HELLO = pack(
     {
         "client": bytes([7] * 16),
@@ -315,9 +329,10 @@ def frames():
     yield "cancel", frame(0x04, 11)
     yield "ping", frame(0x05, 12)
     yield "status", frame(0x06, 13)
-    yield "exec large buffer", frame(0x02, 14, 0, data=b"data", buffers=[b"buffer"])
+    yield "log", frame(0x08, 14, data=pack(LOG_REQUESTS["last lines"]))
+    yield "exec large buffer", frame(0x02, 15, 0, data=b"data", buffers=[b"buffer"])
     yield "server offer", frame(0x47, 0, seq=0x7FFF)
-    yield "exec lent buffer", frame(0x02, 15, 0, data=b"data", buffers=[(0x7FFF, 6), b"2nd"])
+    yield "exec lent buffer", frame(0x02, 16, 0, data=b"data", buffers=[(0x7FFF, 6), b"2nd"])
     yield "ack", frame(0x41, 1)
     yield "response", frame(0x42, 3, 0, 0, b"one")
     yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
@@ -332,6 +347,7 @@ def frames():
     yield "end already", frame(0x44, 3, 1)
     yield "pong", frame(0x45, 12)
     yield "status reply", frame(0x46, 13, data=status("READY", None))
+    yield "log reply", frame(0x48, 14, data=pack(LOG_REPLIES["piece"]))
 
 
 def messages():
@@ -340,6 +356,10 @@ def messages():
     yield "failure full", failure("task", "bad value", "ValueError", "Traceback ...", b"\xc0")
     for state in STATES:
         yield f"status {state}", status(state, 0.25 if state == "BUSY" else None)
+    for name, request in LOG_REQUESTS.items():
+        yield f"log request {name}", pack(request)
+    for name, reply in LOG_REPLIES.items():
+        yield f"log reply {name}", pack(reply)
     yield "client hello", CLIENT_HELLO
     yield "server hello", SERVER_HELLO
 

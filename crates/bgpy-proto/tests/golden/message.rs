@@ -1,6 +1,9 @@
 //! What the protocol itself encodes in the payload codec.
 
-use bgpy_proto::{ClientHello, Failure, FailureCode, ServerHello, State, Status};
+use bgpy_proto::{
+    ClientHello, Failure, FailureCode, LogCursor, LogPiece, LogReply, LogRequest, ServerHello,
+    State, Status,
+};
 
 use crate::vectors::{assert_all, vectors};
 
@@ -40,7 +43,37 @@ fn messages() {
         assert_eq!(Status::decode(&vectors[&name]).as_ref(), Some(&status));
         made.push((name, status.encode()));
     }
+    for (name, request) in [
+        ("start", LogRequest::Start),
+        ("last lines", LogRequest::LastLines(100)),
+        ("since", LogRequest::Since(1_767_225_600_000)),
+        ("after", LogRequest::After(log_cursor())),
+    ] {
+        let name = format!("log request {name}");
+        assert_eq!(LogRequest::decode(&vectors[&name]).as_ref(), Some(&request));
+        made.push((name, request.encode()));
+    }
+    let end = LogPiece { text: Vec::new(), after: log_cursor(), more: false };
+    for (name, reply) in [
+        ("piece", log_piece()),
+        ("end", LogReply::Piece(end)),
+        ("error", LogReply::Unreadable("it logs to no file".into())),
+    ] {
+        let name = format!("log reply {name}");
+        assert_eq!(LogReply::decode(&vectors[&name]).as_ref(), Some(&reply));
+        made.push((name, reply.encode()));
+    }
     assert_all(made, vectors);
+}
+
+/// The piece of a log of the vectors.
+pub fn log_piece() -> LogReply {
+    let text = b"a line\nand \xff".to_vec();
+    LogReply::Piece(LogPiece { text, after: log_cursor(), more: true })
+}
+
+fn log_cursor() -> LogCursor {
+    LogCursor::new((0..41).collect()).expect("it is short enough")
 }
 
 /// The status of the vectors.

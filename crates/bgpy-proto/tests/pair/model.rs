@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bgpy_proto::client::Event;
-use bgpy_proto::{CallKind, Delivered, Failure, Payload, Request, Status, Want};
+use bgpy_proto::{
+    CallKind, Delivered, Failure, LogReply, LogRequest, Payload, Request, Status, Want,
+};
 
 /// Everything that was asked, and everything that is due as an answer.
 #[derive(Default)]
@@ -15,7 +17,7 @@ pub struct Model {
 }
 
 struct Call {
-    /// `None` for pings and status requests.
+    /// `None` for pings, status requests and log requests.
     want: Option<Want>,
     /// Whether it is a call that the server has not ended, as far as the model has seen.
     open: bool,
@@ -29,6 +31,7 @@ enum Asked {
     Call { id: u64, kind: CallKind, want: Want, payload: Payload },
     Cancel { id: u64 },
     Status { id: u64 },
+    Log { id: u64, request: LogRequest },
 }
 
 enum Due {
@@ -38,6 +41,7 @@ enum Due {
     Failed(Failure),
     Pong,
     Status(Status),
+    Log(LogReply),
 }
 
 impl Model {
@@ -57,6 +61,12 @@ impl Model {
     pub fn status(&mut self, id: u64) {
         self.add(id, None);
         self.asked.push_back(Asked::Status { id });
+    }
+
+    /// The client asks for a piece of the log.
+    pub fn log(&mut self, id: u64, request: LogRequest) {
+        self.add(id, None);
+        self.asked.push_back(Asked::Log { id, request });
     }
 
     /// The client cancels. That says nothing of a call that it knows to be over.
@@ -95,6 +105,9 @@ impl Model {
                 self.at(*id).open = false;
             }
             (Request::Status { id }, Some(Asked::Status { id: due })) => assert_eq!(*id, due),
+            (Request::Log { id, request }, Some(Asked::Log { id: id_due, request: due })) => {
+                assert_eq!((*id, request), (id_due, &due));
+            }
             (request, _) => panic!("nobody asked for {request:?}"),
         }
     }
@@ -137,6 +150,11 @@ impl Model {
         self.tell(id, Due::Status(status));
     }
 
+    /// The server answers a log request.
+    pub fn tell_log(&mut self, id: u64, reply: LogReply) {
+        self.tell(id, Due::Log(reply));
+    }
+
     /// The client heard something: it must be what is due next.
     pub fn check_event(&mut self, id: u64, event: Event) {
         let call = self.at(id);
@@ -159,6 +177,7 @@ impl Model {
                 assert_eq!(object.as_ref().map(Delivered::data), object_due.as_deref());
             }
             (Event::Status(status), Some(Due::Status(due))) => assert_eq!(status, due),
+            (Event::Log(reply), Some(Due::Log(due))) => assert_eq!(reply, due),
             (event, _) => panic!("call {id} was not to hear {event:?}"),
         }
     }

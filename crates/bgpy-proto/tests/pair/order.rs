@@ -2,11 +2,16 @@
 //! records are in the clear.
 
 use bgpy_proto::client::Event;
+use bgpy_proto::codec::Value;
 use bgpy_proto::frame::Header;
 use bgpy_proto::handshake::Suite;
-use bgpy_proto::limits::{BUFFERS_MAX, CALLS_PER_CONNECTION_MAX, MESSAGE_BYTES_MAX};
+use bgpy_proto::limits::{
+    BUFFERS_MAX, CALLS_PER_CONNECTION_MAX, LOG_CURSOR_BYTES_MAX, LOG_REQUEST_BYTES_MAX,
+    MESSAGE_BYTES_MAX,
+};
 use bgpy_proto::{
-    CallKind, ClientSession, Failure, FailureCode, Kind, Payload, ProtocolError, Request, Want,
+    CallKind, ClientSession, Failure, FailureCode, Kind, LogRequest, Payload, ProtocolError,
+    Request, Want,
 };
 
 use crate::link::{connect, drain};
@@ -51,8 +56,15 @@ fn a_server_takes_only_ids_that_grow() {
 
 #[test]
 fn a_server_takes_no_answers() {
-    let answers =
-        [Kind::Ack, Kind::Response, Kind::Error, Kind::End, Kind::Pong, Kind::StatusReply];
+    let answers = [
+        Kind::Ack,
+        Kind::Response,
+        Kind::Error,
+        Kind::End,
+        Kind::Pong,
+        Kind::StatusReply,
+        Kind::LogReply,
+    ];
     for kind in answers {
         let (_, mut server) = connect(Suite::Clear);
         let outcome = server.feed(&bare(kind, 0, 0, 1));
@@ -109,12 +121,15 @@ fn a_client_takes_no_answer_to_what_it_did_not_ask() {
 
 #[test]
 fn a_client_takes_only_answers_that_fit() {
-    let requests = [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status];
-    for kind in requests.into_iter().chain([Kind::Pong, Kind::StatusReply]) {
+    let requests =
+        [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status, Kind::Log];
+    for kind in requests.into_iter().chain([Kind::Pong, Kind::StatusReply, Kind::LogReply]) {
         let outcome = calling(Want::All).feed(&bare(kind, 0, 0, 1));
         assert_eq!(rule(outcome), "an answer that does not fit its call");
     }
-    for kind in [Kind::Ack, Kind::Response, Kind::Error, Kind::End, Kind::StatusReply] {
+    for kind in
+        [Kind::Ack, Kind::Response, Kind::Error, Kind::End, Kind::StatusReply, Kind::LogReply]
+    {
         let (mut client, _) = connect(Suite::Clear);
         let ping = client.ping();
         let outcome = client.feed(&bare(kind, 0, 0, ping));
@@ -180,6 +195,29 @@ fn a_client_reads_failures_and_statuses_or_ends() {
     let status = client.status();
     let outcome = client.feed(&with_data(Kind::StatusReply, status, b""));
     assert_eq!(rule(outcome), "a status that says nothing");
+    let (mut client, _) = connect(Suite::Clear);
+    let log = client.log(&LogRequest::Start);
+    let outcome = client.feed(&with_data(Kind::LogReply, log, b"\x80"));
+    assert_eq!(rule(outcome), "a piece of a log that says nothing");
+}
+
+#[test]
+fn a_server_reads_log_requests_or_ends() {
+    let cursor = |bytes: usize| {
+        let cursor = Value::from([("after", Value::Bytes(vec![0; bytes]))]);
+        cursor.encode().expect("it is flat")
+    };
+    let long = Value::from([("later", Value::Bytes(vec![0; LOG_REQUEST_BYTES_MAX]))]);
+    let long = long.encode().expect("it is flat");
+    for data in [&b""[..], b"\xc0", b"\x81\xa5lines\xff", &cursor(LOG_CURSOR_BYTES_MAX + 1), &long]
+    {
+        let (_, mut server) = connect(Suite::Clear);
+        let outcome = server.feed(&with_data(Kind::Log, 1, data));
+        assert_eq!(rule(outcome), "a log request that says nothing");
+    }
+    let (_, mut server) = connect(Suite::Clear);
+    server.feed(&with_data(Kind::Log, 1, &cursor(LOG_CURSOR_BYTES_MAX))).expect("it is a request");
+    assert!(matches!(server.poll(), Some(Request::Log { id: 1, request: LogRequest::After(_) })));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use bgpy_proto::limits::{LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX};
 use bgpy_proto::{
-    Buffer, CallKind, Failure, FailureCode, Outbox, Payload, Request, State, Status, Want,
+    Buffer, CallKind, Failure, FailureCode, LogCursor, LogPiece, LogReply, LogRequest, Outbox,
+    Payload, Request, State, Status, Want,
 };
 
 use crate::link::{self, ClientEnd, Lent, Pipe, SUITES, ServerEnd};
@@ -135,6 +137,11 @@ impl World {
                     session.status(id, &status);
                     self.model.tell_status(id, status);
                 }
+                Request::Log { id, .. } => {
+                    let reply = log_reply(&mut self.random);
+                    session.log(id, &reply);
+                    self.model.tell_log(id, reply);
+                }
             }
         }
     }
@@ -151,7 +158,7 @@ impl World {
     fn client_asks(&mut self) {
         let Some(session) = &mut self.client.session else { return };
         let random = &mut self.random;
-        match random.below(10) {
+        match random.below(11) {
             0 => {
                 let id = session.ping();
                 self.model.ping(id);
@@ -162,7 +169,13 @@ impl World {
                 self.model.status(id);
                 self.made.push(id);
             }
-            2..=3 if !self.made.is_empty() => {
+            2 => {
+                let request = log_request(random);
+                let id = session.log(&request);
+                self.model.log(id, request);
+                self.made.push(id);
+            }
+            3..=4 if !self.made.is_empty() => {
                 let id = self.made[random.below(self.made.len())];
                 if random.one_in(2) {
                     session.cancel(id);
@@ -275,6 +288,29 @@ fn failure(random: &mut Random) -> Failure {
         traceback: random.one_in(2).then(|| text(random)),
         object: random.one_in(2).then(|| random.bytes(20)),
     }
+}
+
+fn log_request(random: &mut Random) -> LogRequest {
+    match random.below(4) {
+        0 => LogRequest::Start,
+        1 => LogRequest::LastLines(random.word()),
+        2 => LogRequest::Since(random.word() as i64),
+        _ => LogRequest::After(log_cursor(random)),
+    }
+}
+
+fn log_reply(random: &mut Random) -> LogReply {
+    if random.one_in(4) {
+        return LogReply::Unreadable(format!("{:x}", random.word()));
+    }
+    let text = random.below(LOG_BYTES_MAX + 1);
+    let (text, more) = (random.bytes(text), random.one_in(2));
+    LogReply::Piece(LogPiece { text, after: log_cursor(random), more })
+}
+
+fn log_cursor(random: &mut Random) -> LogCursor {
+    let length = random.below(LOG_CURSOR_BYTES_MAX + 1);
+    LogCursor::new(random.bytes(length)).expect("it is short enough")
 }
 
 fn status(random: &mut Random) -> Status {
