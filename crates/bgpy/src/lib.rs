@@ -36,8 +36,8 @@ mod sync;
 
 pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
-    Buffer, CallKind, Delivered, Failure, FailureCode, Memory, Payload, State, Status, Token, Want,
-    limits,
+    Buffer, CallKind, Delivered, Failure, FailureCode, LogCursor, LogPiece, LogReply, LogRequest,
+    Memory, Payload, State, Status, Token, Want, limits,
 };
 pub use client::{Client, ClientOptions, Link, Response, Wait};
 pub use error::{CallError, ConnectError, ServeError, StartError};

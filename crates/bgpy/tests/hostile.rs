@@ -15,7 +15,7 @@ use bgpy::{CallKind, Client, ClientOptions, Executor, FailureCode, Service, Stat
 use bgpy_proto::handshake::Suite;
 use bgpy_proto::{Failure, Frame, Kind};
 use socket2::SockRef;
-use support::peer::{ACK, ALL, CANCEL, EXEC, FIRST, INIT, PING, Peer, STATUS};
+use support::peer::{ACK, ALL, CANCEL, EXEC, FIRST, INIT, LOG, PING, Peer, STATUS};
 use support::peer::{exec, frame, ping, sealed, shake_hands, shake_hands_but_confirm};
 use support::{LIMIT, Running, Witness, call, limit, payload, until};
 
@@ -135,10 +135,17 @@ fn frames_that_break_a_rule_end_their_connection() {
         ("an id that is smaller", with(ping(7), ping(6))),
         ("an id below that of a call", with(exec(FIRST, 9, 1_u64), frame(STATUS, 0, 0, 8, 0))),
         ("an id after the last", with(ping(u64::MAX), ping(1))),
+        ("a log request without data", frame(LOG, 0, 0, 1, 0)),
+        ("a log request that is no map", with(frame(LOG, 0, 0, 1, 1), vec![0xc0])),
+        (
+            "a log request of another type",
+            with(frame(LOG, 0, 0, 1, 8), b"\x81\xa5lines\xff".to_vec()),
+        ),
+        ("a log request that is too long", with(frame(LOG, 0, 0, 1, 2000), vec![0x80; 2000])),
     ];
     let unknown = [0x00, 0x07, 0x3f, 0x40, 0x47, 0x7f, 0x80, 0xff];
     cases.extend(unknown.map(|kind| ("an unknown kind", frame(kind, 0, 0, 1, 0))));
-    let of_servers = [0x41, 0x42, 0x43, 0x44, 0x45, 0x46];
+    let of_servers = [0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x48];
     cases.extend(of_servers.map(|kind| ("a kind that only servers send", frame(kind, 0, 0, 1, 0))));
 
     let server = server();

@@ -123,7 +123,10 @@ impl Host {
 
 fn id_of(request: &Request) -> u64 {
     match request {
-        Request::Call { id, .. } | Request::Cancel { id } | Request::Status { id } => *id,
+        Request::Call { id, .. }
+        | Request::Cancel { id }
+        | Request::Status { id }
+        | Request::Log { id, .. } => *id,
     }
 }
 

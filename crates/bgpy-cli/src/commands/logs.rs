@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use bgpy::error::Lost;
 use bgpy::logs::{Begin, Tail};
 use bgpy::registry::Registry;
 use bgpy::survey::look_up;
+use bgpy::{CallError, LogReply, LogRequest, Target};
 use clap::Args;
 
 use crate::exit::Exit;
@@ -17,17 +19,22 @@ use crate::reach::{Reach, registry};
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How often a server elsewhere is asked for what its log has got since.
+const ASK: Duration = Duration::from_millis(200);
+
 /// Lines that are shown unless the user says otherwise.
 const LINES: usize = 100;
 
-/// Show what a server of yours on this machine has logged and printed, also after its end
+/// Show what a server has logged and printed; one of yours on this machine also after its end
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   bgpy logs trainer               the last 100 lines
   bgpy logs trainer -f            and what comes, until the server ends
   bgpy logs trainer -n 0 -f       only what comes
-  bgpy logs trainer --since 10m   the last ten minutes; 2h, 1d and 2026-01-31T12:00:00Z do as well")]
+  bgpy logs trainer --since 10m   the last ten minutes; 2h, 1d and 2026-01-31T12:00:00Z do as well
+  bgpy logs gpu1:54321 --token-file token -f
+                                  of a server elsewhere, as long as it runs")]
 pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -54,6 +61,9 @@ impl Logs {
         };
         let target = &self.reach.target;
         let Some(info) = look_up(&registry, target, &wait) else {
+            if !matches!(target, Target::Name(_)) {
+                return self.ask(interrupted);
+            }
             let text = format_args!("no server of yours on this machine is or was {target}");
             return output::error(text, Exit::NotRunning);
         };
@@ -63,13 +73,15 @@ impl Logs {
         };
         match self.show(&registry, path.clone(), interrupted) {
             Ok(()) => Exit::Done,
-            // Whoever reads has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Exit::Interrupted,
-            Err(error) => {
-                let path = path.display();
-                output::error(format_args!("the log '{path}': {error}"), Exit::Failed)
-            }
+            Err(error) => failed(&format!("the log '{}'", path.display()), &error),
+        }
+    }
+
+    fn begin(&self) -> Begin {
+        match (self.lines, self.since) {
+            (Some(lines), _) => Begin::LastLines(lines),
+            (None, Some(ms)) => Begin::Since(ms),
+            (None, None) => Begin::LastLines(LINES),
         }
     }
 
@@ -79,12 +91,7 @@ impl Logs {
         path: PathBuf,
         interrupted: &dyn Fn() -> bool,
     ) -> io::Result<()> {
-        let begin = match (self.lines, self.since) {
-            (Some(lines), _) => Begin::LastLines(lines),
-            (None, Some(ms)) => Begin::Since(ms),
-            (None, None) => Begin::LastLines(LINES),
-        };
-        let mut tail = Tail::open(&path, begin)?;
+        let mut tail = Tail::open(&path, self.begin())?;
         let (mut output, mut text) = (io::stdout().lock(), Vec::new());
         let wait = self.reach.access.wait(&|| false);
         let mut has_ended = false;
@@ -108,5 +115,57 @@ impl Logs {
             let asked = look_up(registry, target, &wait);
             has_ended = asked.is_none_or(|info| info.has_ended());
         }
+    }
+
+    /// Shows the log of a server that is not in the registry: the server itself reads it.
+    fn ask(&self, interrupted: &dyn Fn() -> bool) -> Exit {
+        let client = match self.reach.client() {
+            Ok(client) => client,
+            Err(exit) => return exit,
+        };
+        let (wait, target) = (self.reach.access.wait(interrupted), &self.reach.target);
+        let link = match client.link(&wait) {
+            Ok(link) => link,
+            Err(error) => return output::error(&error, Exit::from(&error)),
+        };
+        let (mut output, mut request) = (io::stdout().lock(), self.begin().request());
+        loop {
+            let piece = match link.log(&request, &wait) {
+                Ok(LogReply::Piece(piece)) => piece,
+                Ok(LogReply::Unreadable(why)) => {
+                    return output::error(format_args!("{target}: {why}"), Exit::Failed);
+                }
+                // It has ended.
+                Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) if self.follow => {
+                    return Exit::Done;
+                }
+                Err(error) => return output::error(&error, Exit::from(&error)),
+            };
+            if let Err(error) = output.write_all(&piece.text).and_then(|()| output.flush()) {
+                return failed("the log", &error);
+            }
+            request = LogRequest::After(piece.after);
+            if piece.more {
+                continue;
+            }
+            let Some(left) = wait.slice().filter(|_| self.follow) else { return Exit::Done };
+            thread::sleep(left.min(ASK));
+            if interrupted() {
+                return Exit::Interrupted;
+            }
+            if wait.slice().is_none() {
+                return Exit::Done;
+            }
+        }
+    }
+}
+
+/// How a log ends that cannot be read or shown.
+fn failed(what: &str, error: &io::Error) -> Exit {
+    match error.kind() {
+        // Whoever reads has seen enough.
+        io::ErrorKind::BrokenPipe => Exit::Done,
+        io::ErrorKind::Interrupted => Exit::Interrupted,
+        _ => output::error(format_args!("{what}: {error}"), Exit::Failed),
     }
 }

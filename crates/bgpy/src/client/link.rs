@@ -9,7 +9,9 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::client::Event;
-use bgpy_proto::{CallKind, ClientSession, Delivered, Payload, ServerHello, Status, Want};
+use bgpy_proto::{
+    CallKind, ClientSession, Delivered, LogReply, LogRequest, Payload, ServerHello, Status, Want,
+};
 use socket2::Socket;
 
 use super::call::Call;
@@ -183,6 +185,19 @@ impl Link {
         let mut call = self.submit(wait, |session| Ok(session.status()))?;
         match call.event(wait)? {
             Event::Status(status) => call.done(status),
+            event => Err(call.failed(event)),
+        }
+    }
+
+    /// Asks for a piece of the server's log. What follows it is asked for with its cursor; to follow a
+    /// log is to ask again after a while.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn log(&self, request: &LogRequest, wait: &Wait<'_>) -> Result<LogReply, CallError> {
+        let mut call = self.submit(wait, |session| Ok(session.log(request)))?;
+        match call.event(wait)? {
+            Event::Log(reply) => call.done(reply),
             event => Err(call.failed(event)),
         }
     }

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bgpy_proto::codec::Value;
-use bgpy_proto::{CallKind, Delivered, Id, Payload, Status, Token, Want, limits};
+use bgpy_proto::{
+    CallKind, Delivered, Id, LogReply, LogRequest, Payload, Status, Token, Want, limits,
+};
 
 use crate::error::{CallError, ConnectError};
 use crate::journal::Journal;
@@ -145,6 +147,14 @@ impl Client {
     /// [`CallError`].
     pub fn status(&self, wait: &Wait<'_>) -> Result<Status, CallError> {
         self.link(wait)?.status(wait)
+    }
+
+    /// Asks for a piece of the server's log, which it gives also while a task runs.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn log(&self, request: &LogRequest, wait: &Wait<'_>) -> Result<LogReply, CallError> {
+        self.link(wait)?.log(request, wait)
     }
 
     /// Asks for a sign of life.

@@ -2,6 +2,9 @@
 //!
 //! Only the Unix half has been run, on Linux; the other is kept small and follows the same contract.
 
+use std::fs::Metadata;
+use std::time::UNIX_EPOCH;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
@@ -14,3 +17,9 @@ pub(crate) use other::*;
 
 #[cfg(target_os = "linux")]
 pub(crate) mod segment;
+
+/// When a file began, in nanoseconds since 1970; 0 where the system does not tell.
+fn born(about: &Metadata) -> u64 {
+    let since = about.created().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_nanos() as u64)
+}

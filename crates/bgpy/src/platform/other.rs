@@ -76,6 +76,11 @@ pub(crate) fn is_file_at(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
+/// What tells a file from others, also after it was renamed: when it began.
+pub(crate) fn identity(file: &File) -> [u64; 3] {
+    file.metadata().map_or([0; 3], |about| [0, 0, super::born(&about)])
+}
+
 /// Nothing is known of other processes: each counts as there.
 pub(crate) fn process_start(_pid: u32) -> Option<u64> {
     Some(0)

@@ -238,6 +238,12 @@ pub(crate) fn is_file_at(file: &File, path: &Path) -> bool {
     here.is_some() && here == std::fs::metadata(path).map(identity).ok()
 }
 
+/// What tells a file from all others, also after it was renamed: its device and number, and when it
+/// began, because numbers are used again.
+pub(crate) fn identity(file: &File) -> [u64; 3] {
+    file.metadata().map_or([0; 3], |about| [about.dev(), about.ino(), super::born(&about)])
+}
+
 /// When a process began, in a unit of the system's own; `None` when there is no such process.
 #[cfg(target_os = "linux")]
 pub(crate) fn process_start(pid: u32) -> Option<u64> {

@@ -4,9 +4,12 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{
-    CallKind, Delivered, Failure, FailureCode, Request, ServerSession, State, Status, Want, limits,
+    CallKind, Delivered, Failure, FailureCode, LogReply, LogRequest, Request, ServerSession, State,
+    Status, Want, limits,
 };
 
+use crate::journal::Journal;
+use crate::logs;
 use crate::name::Name;
 use crate::platform;
 
@@ -51,6 +54,7 @@ pub(super) struct Calls {
     /// The server's name.
     name: Option<Name>,
     unused: Option<Unused>,
+    journal: Journal,
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
     /// Calls of the queue that were taken back. They are dropped at their turn, so that taking one
@@ -73,13 +77,17 @@ pub(super) struct Calls {
     /// Whether calls are acked when they are accepted. While the executor is about to answer, it is
     /// not: the response says as much, and saves a write.
     pub(super) ack_at_once: bool,
+    /// Whether the log may still be read in this turn of a connection: once, because that takes longer
+    /// than anything else that is answered at once.
+    pub(super) may_read_log: bool,
 }
 
 impl Calls {
     /// A server that is starting, which counts as an INIT that runs.
-    pub(super) fn new(name: Option<Name>, unused_max: Option<Duration>) -> Self {
+    pub(super) fn new(name: Option<Name>, journal: Journal, unused_max: Option<Duration>) -> Self {
         Self {
             name,
+            journal,
             unused: unused_max.map(|limit| Unused { limit, since: Instant::now() }),
             queue: VecDeque::new(),
             queue_bytes: 0,
@@ -95,6 +103,7 @@ impl Calls {
             is_starting: true,
             stopping: false,
             ack_at_once: false,
+            may_read_log: true,
         }
     }
 
@@ -115,6 +124,10 @@ impl Calls {
     ) {
         match request {
             Request::Status { id } => session.status(id, &self.status()),
+            Request::Log { id, request } => {
+                let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
+                session.log(id, &self.log(&request, limit));
+            }
             Request::Cancel { id } => self.cancel(connection, id),
             Request::Call { id, kind, want, message } => {
                 if let Err(failure) = self.check(kind, &message) {
@@ -280,6 +293,20 @@ impl Calls {
     /// Whether no more calls are accepted.
     pub(super) fn is_ending(&self) -> bool {
         self.exit.is_some() || self.stopping
+    }
+
+    /// What a client hears of the log.
+    fn log(&mut self, request: &LogRequest, limit: usize) -> LogReply {
+        let Some(path) = self.journal.path() else {
+            return LogReply::Unreadable("it logs to no file, but to where it was started".into());
+        };
+        if !std::mem::take(&mut self.may_read_log) {
+            return LogReply::Piece(logs::put_off(request));
+        }
+        match logs::piece(&path, request, limit) {
+            Ok(piece) => LogReply::Piece(piece),
+            Err(error) => LogReply::Unreadable(format!("its log cannot be read: {error}")),
+        }
     }
 
     fn status(&self) -> Status {

@@ -83,7 +83,7 @@ impl Core {
             handshakes: Handshakes::default(),
             unread: Turns::default(),
             unwritten: Turns::default(),
-            calls: Calls::new(record.name().cloned(), unused_max),
+            calls: Calls::new(record.name().cloned(), journal.clone(), unused_max),
             psk,
             hello,
             journal,
@@ -208,6 +208,7 @@ impl Core {
     /// Reads and serves one connection, for a turn.
     fn read(&mut self, token: usize, scratch: &mut [u8]) {
         let mut left = READ_TURN_BYTES / scratch.len();
+        self.calls.may_read_log = true;
         let outcome = loop {
             let Some(connection) = self.connections.get_mut(&token) else { return };
             if connection.backlog() > limits::OUTBOX_PAUSE_BYTES {

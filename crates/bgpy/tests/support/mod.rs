@@ -16,8 +16,8 @@ use bgpy::address::Address;
 use bgpy::registry::Registry;
 use bgpy::server::Stopper;
 use bgpy::{
-    CallError, Client, ClientOptions, Ended, Executor, Payload, Server, ServerOptions, Status,
-    Token, Value, Wait,
+    CallError, Client, ClientOptions, Ended, Executor, Journal, Payload, Server, ServerOptions,
+    Status, Token, Value, Wait,
 };
 
 /// Nothing in these tests may take longer.
@@ -42,12 +42,21 @@ pub struct Running {
 impl Running {
     /// Runs what `make` makes of the receiver that held tasks wait for.
     pub fn start<E: Executor>(make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static) -> Self {
+        Self::logging(Journal::silent(), make)
+    }
+
+    /// The same, with a log.
+    pub fn logging<E: Executor>(
+        journal: Journal,
+        make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let registry = Registry::at(directory.path().join("run"));
         let token = Token::generate(32);
         let options = ServerOptions {
             token: Some(token.clone()),
             registry: Some(registry.clone()),
+            journal,
             ..ServerOptions::default()
         };
         let server = Server::bind(&Address::new("127.0.0.1", 0), options).unwrap();

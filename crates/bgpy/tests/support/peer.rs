@@ -19,6 +19,7 @@ pub const EXIT: u8 = 0x03;
 pub const CANCEL: u8 = 0x04;
 pub const PING: u8 = 0x05;
 pub const STATUS: u8 = 0x06;
+pub const LOG: u8 = 0x08;
 
 pub const ACK: u8 = 0;
 pub const FIRST: u8 = 1;
