@@ -145,15 +145,14 @@ impl Logs {
                 return failed("the log", &error);
             }
             request = LogRequest::After(piece.after);
-            if piece.more {
-                continue;
+            if !piece.more {
+                let Some(left) = wait.slice().filter(|_| self.follow) else { return Exit::Done };
+                thread::sleep(left.min(ASK));
             }
-            let Some(left) = wait.slice().filter(|_| self.follow) else { return Exit::Done };
-            thread::sleep(left.min(ASK));
             if interrupted() {
                 return Exit::Interrupted;
             }
-            if wait.slice().is_none() {
+            if self.follow && wait.slice().is_none() {
                 return Exit::Done;
             }
         }

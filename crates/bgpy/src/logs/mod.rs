@@ -157,6 +157,10 @@ impl Tail {
 /// The piece of a log that a request asks for, of so many bytes at most. It reads a bounded part of
 /// the log, and nothing is kept for the next request but its cursor.
 pub(crate) fn piece(path: &Path, request: &LogRequest, limit: usize) -> io::Result<LogPiece> {
+    // To read a pipe or a terminal would be to wait for its writer.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut tail = Tail::resume(path, Cursor::of(request))?;
     let mut text = Vec::new();
     let more = !tail.search()? || tail.read_some(&mut text, limit)? == limit;
@@ -383,6 +387,14 @@ mod tests {
         assert!(rest.text.is_empty() && !rest.more);
         fs::remove_file(&path).unwrap();
         assert!(piece(&path, &LogRequest::After(rest.after), 9).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [directory.path(), Path::new("/dev/tty"), Path::new("/dev/null")] {
+            assert!(piece(path, &LogRequest::Start, 9).is_err());
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Tail {
                 chunk.clear();
                 read_at(file, end.saturating_sub(1), 1, &mut chunk)?;
                 // The end of the last line begins none.
-                self.offset = end - u64::from(chunk == b"\n");
+                self.offset = end.saturating_sub(u64::from(chunk == b"\n"));
                 is_empty = end == 0;
             }
             while self.offset > 0 {
@@ -69,7 +69,7 @@ impl Tail {
                 let start = self.offset.saturating_sub(CHUNK_BYTES as u64);
                 chunk.clear();
                 read_at(file, start, self.offset - start, &mut chunk)?;
-                searched += chunk.len() as u64;
+                searched += self.offset - start;
                 for (at, _) in chunk.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
                     if missing == 1 {
                         self.offset = start + at as u64 + 1;
