@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::call::Call;
 use crate::commands::completions::Completions;
+use crate::commands::doctor::Doctor;
 use crate::commands::kill::Kill;
 use crate::commands::logs::Logs;
 use crate::commands::ping::Ping;
@@ -20,6 +21,7 @@ use crate::commands::stop::Stop;
 use crate::commands::systemd::Systemd;
 use crate::commands::terminate::Terminate;
 use crate::commands::tokens::Tokens;
+use crate::commands::top::Top;
 use crate::commands::wait::WaitFor;
 use crate::exit::Exit;
 use crate::output;
@@ -52,6 +54,7 @@ pub(crate) enum Command {
     Start(Start),
     Run(Run),
     Ps(Ps),
+    Top(Top),
     Status(ShowStatus),
     Call(Call),
     Ping(Ping),
@@ -60,6 +63,7 @@ pub(crate) enum Command {
     Stop(Stop),
     Kill(Kill),
     Restart(Restart),
+    Doctor(Doctor),
     Systemd(Systemd),
     Token(Tokens),
     Completions(Completions),

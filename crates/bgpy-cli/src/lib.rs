@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod arguments;
+mod checks;
 mod commands;
 mod completion;
 mod ending;
@@ -18,6 +19,7 @@ mod reach;
 mod table;
 mod terminal;
 mod token;
+mod top;
 mod view;
 
 use std::ffi::OsString;
@@ -118,6 +120,7 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
             Command::Run(run) => return serve(Foreground::Run(run)),
             Command::Call(call) => call.run(world),
             Command::Completions(completions) => completions.run(),
+            Command::Doctor(doctor) => doctor.run(world),
             Command::Kill(kill) => kill.run(world.interrupted),
             Command::Logs(logs) => logs.run(world.interrupted),
             Command::Ping(ping) => ping.run(world.interrupted),
@@ -129,6 +132,7 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
             Command::Systemd(systemd) => systemd.run(world.interrupted),
             Command::Terminate(terminate) => terminate.run(world.interrupted),
             Command::Token(tokens) => tokens.run(),
+            Command::Top(top) => top.run(world.interrupted),
             Command::Version => commands::version::run(),
             Command::Wait(wait) => wait.run(world.interrupted),
         },

@@ -17,6 +17,13 @@ pub(crate) struct Output {
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Format,
 
+    #[command(flatten)]
+    pub(crate) colors: Colors,
+}
+
+/// Whether what is shown has colors.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Colors {
     /// Whether to print in color: "auto" does on a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub(crate) color: When,
@@ -52,6 +59,18 @@ impl Output {
 
     /// Whether there are colors.
     pub(crate) fn is_colored(self) -> bool {
+        self.colors.are_wanted()
+    }
+
+    /// How many characters a line has, on a terminal.
+    pub(crate) fn width(self) -> Option<usize> {
+        terminal::width()
+    }
+}
+
+impl Colors {
+    /// Whether there are colors.
+    pub(crate) fn are_wanted(self) -> bool {
         match self.color {
             When::Always => true,
             When::Never => false,
@@ -61,11 +80,6 @@ impl Output {
                 io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
             }
         }
-    }
-
-    /// How many characters a line has, on a terminal.
-    pub(crate) fn width(self) -> Option<usize> {
-        terminal::width()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 /// What stands between two columns.
-const GAP: usize = 2;
+pub(crate) const GAP: usize = 2;
 
 /// A table: the titles of its columns, and rows of cells.
 #[derive(Debug)]
@@ -20,6 +20,15 @@ struct Column {
     is_number: bool,
     /// Where not all have room, those with the lowest rank go first.
     rank: u8,
+}
+
+/// A column that is shown, with its cells from the top.
+#[derive(Debug)]
+pub(crate) struct Fitted<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) is_number: bool,
+    pub(crate) width: usize,
+    pub(crate) cells: Vec<(String, Style)>,
 }
 
 /// The text of a cell, and how it looks where there are colors.
@@ -49,6 +58,23 @@ impl Table {
     pub(crate) fn row(&mut self, cells: Vec<Cell>) {
         debug_assert_eq!(cells.len(), self.columns.len());
         self.rows.push(cells);
+    }
+
+    /// The columns that have room, with the width that each takes.
+    pub(crate) fn fitted(&self, width: usize) -> Vec<Fitted<'_>> {
+        let shown = self.shown(width).into_iter().enumerate();
+        let fit = |(at, column): (usize, usize)| {
+            let own = self.width(column);
+            // The first column, which is there in any case, is cut where even it has no room.
+            let width = if at == 0 { own.min(width) } else { own };
+            let cells = self.rows.iter().map(|row| {
+                let cell = &row[column];
+                (cut(&cell.text, width).0, cell.style)
+            });
+            let Column { title, is_number, .. } = self.columns[column];
+            Fitted { title, is_number, width, cells: cells.collect() }
+        };
+        shown.map(fit).collect()
     }
 
     /// Lines with the columns one below the other, as wide as they need or as there is room;

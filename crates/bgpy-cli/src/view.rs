@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::table::{Cell, Table};
 
 /// What is shown where nothing is known.
-const NONE: &str = "-";
+pub(crate) const NONE: &str = "-";
 
 /// A table of servers, one a line.
 pub fn servers_table(infos: &[&ServerInfo]) -> Table {

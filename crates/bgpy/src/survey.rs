@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::{State, Status};
 
@@ -49,6 +49,8 @@ pub struct ServerInfo {
     pub reason: Option<String>,
     /// What it says about itself, if it answers.
     pub status: Option<Status>,
+    /// How long it took to say that, connecting apart.
+    pub answered_in: Option<Duration>,
 }
 
 /// The servers of this user that run, and those that have ended if `ended` says so, youngest first.
@@ -155,19 +157,25 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
         state: ServerState::Stale,
         reason: Some(reason),
         status: None,
+        answered_in: None,
     };
     let never = || false;
     let wait = Wait::new(Some(limit), &never);
     let asked = connect_to(&entry, &ClientOptions::default(), &wait)
         .map_err(CallError::from)
-        .and_then(|link| Ok((link.hello().instance.to_string(), link.status(&wait)?)));
+        .and_then(|link| {
+            let since = Instant::now();
+            let status = link.status(&wait)?;
+            Ok((link.hello().instance.to_string(), status, since.elapsed()))
+        });
     let pid = entry.pid;
     match asked {
-        Ok((instance, status)) if instance == entry.instance => ServerInfo {
+        Ok((instance, status, took)) if instance == entry.instance => ServerInfo {
             entry,
             state: ServerState::Alive(status.state),
             reason: None,
             status: Some(status),
+            answered_in: Some(took),
         },
         Ok(_) => stale(entry, "another server answers at its address".into()),
         Err(_) if registry.bury(&mut entry) => ServerInfo::of_ended(registry, entry),
@@ -194,7 +202,7 @@ impl ServerInfo {
             Some(ending) if ending.orderly => (ServerState::Exited, None),
             Some(ending) => (ServerState::Failed, Some(ending.to_string())),
         };
-        Self { entry, state, reason, status: None }
+        Self { entry, state, reason, status: None, answered_in: None }
     }
 
     /// Whether it is over.

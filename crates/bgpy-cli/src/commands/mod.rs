@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod ping;
@@ -14,5 +15,6 @@ pub(crate) mod stop;
 pub(crate) mod systemd;
 pub(crate) mod terminate;
 pub(crate) mod tokens;
+pub(crate) mod top;
 pub(crate) mod version;
 pub(crate) mod wait;

@@ -2,6 +2,7 @@
 
 mod claim;
 mod entry;
+mod leftovers;
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use crate::platform;
 
 pub use claim::Claim;
 pub use entry::{Ending, Entry};
+pub use leftovers::{Kind, Leftover};
 
 /// The environment variable that names the directory.
 pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
@@ -68,6 +70,19 @@ impl Registry {
     /// When it cannot be created, or others can enter it.
     pub fn prepare(&self) -> io::Result<()> {
         platform::private_directory(&self.directory)
+    }
+
+    /// Confirms that the directory is there, and that nobody else can enter it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] when others can, else what the operating system says.
+    pub fn check(&self) -> io::Result<()> {
+        platform::check_private(&self.directory)
+    }
+
+    /// Whether the directory's path is short enough for Unix sockets in it.
+    pub fn has_room_for_sockets(&self) -> bool {
+        self.socket_path(Id::random()).is_some()
     }
 
     /// Where the Unix socket of a server belongs; `None` where the path would be too long.
@@ -316,6 +331,7 @@ mod tests {
     fn a_path_too_long_for_a_socket_gives_none() {
         let deep = Registry::at(format!("/{}", "x".repeat(120)));
         assert_eq!(deep.socket_path(Id::random()), None);
+        assert!(!deep.has_room_for_sockets() && Registry::at("/run").has_room_for_sockets());
     }
 
     #[test]

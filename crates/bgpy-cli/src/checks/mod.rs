@@ -1,0 +1,105 @@
+//! What `bgpy doctor` looks at: one function a check, each of which returns what it has found. How that
+//! is printed is not known here.
+
+mod clock;
+mod directory;
+mod leftovers;
+mod port;
+mod python;
+mod token;
+mod versions;
+
+use std::env;
+use std::path::PathBuf;
+
+use bgpy::registry::{DIRECTORY_VARIABLE, Registry};
+
+/// How much something matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// It is as it should be.
+    Ok,
+    /// Worth knowing; nothing has to be done.
+    Note,
+    /// It has to be mended.
+    Wrong,
+}
+
+/// What a check has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) level: Level,
+    /// What was looked at, in a word.
+    pub(crate) about: &'static str,
+    /// What was found.
+    pub(crate) text: String,
+    /// What to do about it.
+    pub(crate) mend: Option<String>,
+}
+
+impl Level {
+    /// The word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
+impl Finding {
+    pub(crate) fn ok(about: &'static str, text: impl Into<String>) -> Self {
+        Self { level: Level::Ok, about, text: text.into(), mend: None }
+    }
+
+    pub(crate) fn note(
+        about: &'static str,
+        text: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self { level: Level::Note, about, text: text.into(), mend: Some(mend.into()) }
+    }
+
+    pub(crate) fn wrong(
+        about: &'static str,
+        text: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self { level: Level::Wrong, about, text: text.into(), mend: Some(mend.into()) }
+    }
+}
+
+/// Looks at everything, with `program` as the interpreter for servers; removes what is surely unused
+/// if `fix` says so.
+pub(crate) fn check_all(
+    fix: bool,
+    program: Result<PathBuf, String>,
+    interrupted: &dyn Fn() -> bool,
+) -> Vec<Finding> {
+    let mut findings = match Registry::of_user() {
+        Ok(registry) => with_registry(&registry, fix, interrupted),
+        Err(error) => vec![Finding::wrong(
+            directory::ABOUT,
+            format!("there is no place for the runtime directory: {error}"),
+            format!("set {DIRECTORY_VARIABLE} to a directory of yours"),
+        )],
+    };
+    findings.extend(versions::on_path(env::var_os("PATH").as_deref()));
+    findings.extend(python::interpreter(program, interrupted));
+    findings.extend(token::variable(env::var("BGPY_TOKEN").ok().as_deref()));
+    findings
+}
+
+fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool) -> Vec<Finding> {
+    let mut findings = directory::runtime(registry);
+    findings.extend(directory::socket_paths(registry));
+    findings.extend(directory::logs(registry));
+    findings.extend(leftovers::leftovers(registry, fix));
+    let mut running = registry.entries();
+    running.retain(bgpy::registry::Entry::has_process);
+    findings.extend(clock::starts(&running, clock::now_ms()));
+    findings.extend(versions::of_servers(&running));
+    findings.extend(port::port(registry, port::DEFAULT, interrupted));
+    findings
+}

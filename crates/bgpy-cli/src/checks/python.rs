@@ -1,0 +1,149 @@
+//! The interpreter that servers run with, and the bgpy that it has.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Finding;
+
+const ABOUT: &str = "python";
+
+/// How long the interpreter may take to say its version.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// How often it is asked whether it has.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Prints both versions. What lies in the working directory is not meant.
+const PROGRAM: &str = "\
+import sys
+sys.path = [place for place in sys.path if place]
+import bgpy
+print(sys.version.split()[0], bgpy.__version__)";
+
+/// Whether there is an interpreter, and whether it has this bgpy.
+pub(super) fn interpreter(
+    program: Result<PathBuf, String>,
+    interrupted: &dyn Fn() -> bool,
+) -> Vec<Finding> {
+    let python = match program {
+        Ok(python) => python,
+        // Its own words say what to do; here it is all on one line.
+        Err(error) => {
+            let lines: Vec<_> = error.lines().map(str::trim).collect();
+            let mend = "set BGPY_PYTHON to an interpreter that has bgpy installed";
+            return vec![Finding::wrong(ABOUT, lines.join(", "), mend)];
+        }
+    };
+    match ask(&python, interrupted) {
+        Ok(output) => vec![judge(&python, &output)],
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Vec::new(),
+        Err(error) => {
+            let text = format!("'{}' cannot be run: {error}", python.display());
+            vec![Finding::wrong(ABOUT, text, "set BGPY_PYTHON to another interpreter")]
+        }
+    }
+}
+
+fn judge(python: &Path, output: &Output) -> Finding {
+    let shown = python.display();
+    let install = format!("'{shown}' -m pip install bgpy=={}", bgpy::VERSION);
+    let mend = format!("{install}, or set BGPY_PYTHON to another interpreter");
+    let (said, words) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let versions = said.trim().split_once(' ').filter(|_| output.status.success());
+    let Some((version, found)) = versions else {
+        let reason = words.trim().lines().last().unwrap_or("it says nothing").trim();
+        let text = format!("'{shown}' cannot import bgpy: {reason}");
+        return Finding::wrong(ABOUT, text, mend);
+    };
+    if found != bgpy::VERSION {
+        let own = bgpy::VERSION;
+        let text = format!("'{shown}' has bgpy {found}, and this command is bgpy {own}");
+        return Finding::wrong(ABOUT, text, mend);
+    }
+    Finding::ok(ABOUT, format!("'{shown}' is Python {version} with bgpy {found}"))
+}
+
+fn ask(python: &Path, interrupted: &dyn Fn() -> bool) -> io::Result<Output> {
+    let mut child = Command::new(python)
+        .args(["-c", PROGRAM])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let ended = wait(&mut child, interrupted);
+    if ended.is_err() {
+        // It may just have ended by itself.
+        drop(child.kill());
+        child.wait()?;
+    }
+    ended.and_then(|()| child.wait_with_output())
+}
+
+fn wait(child: &mut Child, interrupted: &dyn Fn() -> bool) -> io::Result<()> {
+    let since = Instant::now();
+    while child.try_wait()?.is_none() {
+        if interrupted() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if since.elapsed() > ANSWER {
+            let text = format!("it has not said its version within {} s", ANSWER.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::Level;
+    use super::*;
+
+    /// The finding for an interpreter that is this shell script.
+    fn look(script: &str) -> Finding {
+        let directory = tempfile::tempdir().unwrap();
+        let python = directory.path().join("python");
+        fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o700)).unwrap();
+        loop {
+            let finding = interpreter(Ok(python.clone()), &|| false).swap_remove(0);
+            // Another test may have forked while the script was written.
+            if !finding.text.contains("Text file busy") {
+                return finding;
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_version_is_fine() {
+        let finding = look(&format!("echo 3.14.0 {}", bgpy::VERSION));
+        assert_eq!(finding.level, Level::Ok);
+        assert!(finding.text.contains("Python 3.14.0 with bgpy"));
+    }
+
+    #[test]
+    fn another_version_or_none_is_wrong() {
+        let other = look("echo 3.14.0 0.3.0");
+        assert_eq!((other.level, other.text.contains("has bgpy 0.3.0")), (Level::Wrong, true));
+        let none = look("echo \"ModuleNotFoundError: No module named 'bgpy'\" >&2; exit 1");
+        assert!(none.text.ends_with("No module named 'bgpy'"), "{none:?}");
+        assert!(none.mend.unwrap().contains("pip install bgpy=="));
+        assert!(look("exit 3").text.ends_with("it says nothing"));
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_wrong() {
+        let finding = interpreter(Ok("/nowhere/python".into()), &|| false).swap_remove(0);
+        assert!(finding.text.contains("cannot be run"), "{finding:?}");
+        let finding = interpreter(Err("none found; tried\n  PATH\n".into()), &|| false);
+        assert_eq!(finding[0].text, "none found; tried, PATH");
+        assert!(interpreter(Ok("/bin/sh".into()), &|| true).is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! `bgpy doctor`: looks for what keeps bgpy from working, and says how to mend it.
+
+use std::cell::Cell;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::World;
+use crate::checks::{Finding, Level, check_all};
+use crate::exit::Exit;
+use crate::output::{self, Output};
+
+/// Look for what keeps bgpy from working here, and say how to mend it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is found is ok, a note (nothing has to be done), or wrong. --fix removes what is surely unused:
+what dead servers have left, and nothing else.
+
+Exit codes: 0 nothing is wrong, 1 something is.
+
+Examples:
+  bgpy doctor
+  bgpy doctor --fix
+  bgpy doctor -o json  for a script")]
+pub(crate) struct Doctor {
+    /// Remove what dead servers have left
+    #[arg(long)]
+    pub(crate) fix: bool,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl Doctor {
+    pub(crate) fn run(self, world: &World<'_>) -> Exit {
+        // Whoever is asked tells of an interruption only once.
+        let was_interrupted = Cell::new(false);
+        let interrupted = || {
+            was_interrupted.set(was_interrupted.get() || (world.interrupted)());
+            was_interrupted.get()
+        };
+        let findings = check_all(self.fix, world.program(None), &interrupted);
+        if interrupted() {
+            return Exit::Interrupted;
+        }
+        if self.output.is_json() {
+            let all: Vec<_> = findings.iter().map(finding_json).collect();
+            output::data(format_args!("{:#}", Value::from(all)));
+        } else {
+            for finding in &findings {
+                output::data(line(finding, self.output.is_colored()));
+            }
+        }
+        let is_wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
+        if is_wrong { Exit::Failed } else { Exit::Done }
+    }
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "level": finding.level.as_str(),
+        "about": finding.about,
+        "text": finding.text,
+        "mend": finding.mend,
+    })
+}
+
+fn line(finding: &Finding, colored: bool) -> String {
+    let style = match finding.level {
+        _ if !colored => Style::new(),
+        Level::Ok => AnsiColor::Green.on_default(),
+        Level::Note => AnsiColor::Yellow.on_default(),
+        Level::Wrong => AnsiColor::Red.on_default().bold(),
+    };
+    let Finding { level, about, text, mend } = finding;
+    let mend = mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
+    let level = level.as_str();
+    format!("{style}{level:<5}{style:#}  {about:<9}  {text}{mend}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let ok = Finding::ok("token", "BGPY_TOKEN is not set");
+        assert_eq!(line(&ok, false), "ok     token      BGPY_TOKEN is not set");
+        let wrong = Finding::wrong("directory", "others may enter it", "chmod 700 it");
+        assert_eq!(line(&wrong, false), "wrong  directory  others may enter it; chmod 700 it");
+        assert!(line(&wrong, true).starts_with("\u{1b}[1m\u{1b}[31mwrong\u{1b}[0m  directory"));
+    }
+}

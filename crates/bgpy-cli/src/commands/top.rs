@@ -1,0 +1,59 @@
+//! `bgpy top`: watches servers.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::output::{self, Colors};
+use crate::reach::{registry, seconds};
+use crate::top;
+
+/// Watch your servers on this machine: what they do, how fast, and what they log
+#[derive(Debug, Args)]
+#[command(after_help = "\
+CALLS/S counts the calls that ended since the last look, ANSWER is how long the server took to answer
+that look, QUEUE how many calls wait. Below stands the end of the log of the server that is selected.
+
+Keys: up and down (or k and j) select a server, q, Esc and Ctrl-C leave.
+
+Exit codes: 0 left by a key, 2 standard output is no terminal.
+
+Examples:
+  bgpy top
+  bgpy top --interval 0.2   look five times a second")]
+pub(crate) struct Top {
+    /// Look again after so long
+    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,
+          value_parser = seconds)]
+    pub(crate) interval: Duration,
+
+    #[command(flatten)]
+    pub(crate) colors: Colors,
+}
+
+impl Top {
+    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
+        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if !io::stdout().is_terminal() || is_dumb {
+            let what = if is_dumb { "a terminal that can move its cursor" } else { "a terminal" };
+            let text = format_args!("`bgpy top` needs {what}; `bgpy ps` prints the servers once");
+            return output::error(text, Exit::Usage);
+        }
+        let registry = match registry() {
+            Ok(registry) => registry,
+            Err(exit) => return exit,
+        };
+        match top::run(registry, self.interval, self.colors.are_wanted(), interrupted) {
+            Ok(exit) => exit,
+            Err(error) => {
+                let text = format_args!(
+                    "the terminal cannot be used: {error}; `bgpy ps` prints the servers once"
+                );
+                output::error(text, Exit::Failed)
+            }
+        }
+    }
+}

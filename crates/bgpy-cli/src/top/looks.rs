@@ -1,0 +1,46 @@
+//! Looking at the servers again and again.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bgpy::registry::Registry;
+use bgpy::survey::survey;
+use bgpy::{ServerInfo, Wait};
+
+/// What comes of looks: each is all servers, also those that have ended.
+pub(super) struct Looks {
+    infos: Receiver<Vec<ServerInfo>>,
+    /// Tells the thread that nobody wants to know any more.
+    _wanted: mpsc::Sender<()>,
+}
+
+/// Starts to look, at once and then every `interval`.
+pub(super) fn begin(registry: Registry, interval: Duration) -> io::Result<Looks> {
+    let (send, infos) = mpsc::channel();
+    let (wanted, ended) = mpsc::channel();
+    let look = move || {
+        loop {
+            let since = Instant::now();
+            let never = || false;
+            if send.send(survey(&registry, true, &Wait::new(None, &never))).is_err() {
+                return;
+            }
+            let rest = interval.saturating_sub(since.elapsed());
+            if ended.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    };
+    // Nobody waits for its end: a look that is under way may take seconds.
+    thread::Builder::new().name("bgpy-top-looks".into()).spawn(look)?;
+    Ok(Looks { infos, _wanted: wanted })
+}
+
+impl Looks {
+    /// The next look that is done, if there is one.
+    pub(super) fn try_recv(&self) -> Result<Vec<ServerInfo>, mpsc::TryRecvError> {
+        self.infos.try_recv()
+    }
+}
