@@ -250,8 +250,8 @@ mod tests {
         let mut dead = new_entry();
         (dead.instance, dead.pid) = ("dead".into(), u32::MAX);
         world.registry.add(&dead).unwrap();
+        platform::private_directory(&world.path(ENDED)).unwrap();
         for name in ["a.draft", "ended/b.draft", "free.name"] {
-            fs::create_dir_all(world.path("ended")).unwrap();
             fs::write(world.path(name), "").unwrap();
             age(&world.path(name));
         }
