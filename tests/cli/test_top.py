@@ -12,7 +12,7 @@ from .commands import CONSOLE
 from .screens import Screen
 
 TASKS = """
-def init_task(client_socket, args):
+def init_task(args):
     print("the trainer is warm", flush=True)
     return {}
 
