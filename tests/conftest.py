@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +34,9 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield directory
     for entry in directory.glob("*.json"):
         with suppress(OSError, ValueError, TypeError, KeyError):
-            os.kill(json.loads(entry.read_text())["pid"], signal.SIGKILL)
+            pid = json.loads(entry.read_text())["pid"]
+            assert pid != os.getpid(), "a test leaves an entry of itself"
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -51,6 +56,36 @@ def start() -> Iterator[Callable[..., Server]]:
             with suppress(ProcessLookupError):
                 os.kill(server.pid, signal.SIGKILL)
             server.wait(10)
+
+
+STARTER = """
+from bgpy import Server
+
+server = Server("127.0.0.1", 0)
+server.run_background()
+print(server.pid, server.port)
+"""
+
+
+class Orphan:
+    """A server whose starter has ended, so that nobody sees its end."""
+
+    def __init__(self) -> None:
+        done = subprocess.run([sys.executable, "-c", STARTER], capture_output=True, check=True)
+        self.pid, self.port = map(int, done.stdout.split())
+
+    def kill(self) -> None:
+        """End it so that it cannot clean up, and wait until it is gone."""
+        process = os.pidfd_open(self.pid)
+        os.kill(self.pid, signal.SIGKILL)
+        select.select([process], [], [])
+        os.close(process)
+
+
+@pytest.fixture
+def orphan() -> Orphan:
+    """Return a server whose starter has ended."""
+    return Orphan()
 
 
 @pytest.fixture

@@ -94,13 +94,11 @@ def test_a_server_that_stands_still_is_given_up_without_a_timeout_too(start):
         client.ping()
 
 
-def test_what_a_killed_server_leaves_behind_is_cleared_away(start, runtime):
-    server = start()
-    os.kill(server.pid, signal.SIGKILL)
-    assert server.wait(20) == -signal.SIGKILL
+def test_what_a_killed_server_leaves_behind_is_cleared_away(orphan, runtime):
+    orphan.kill()
     assert len(list(runtime.glob("*.json"))) == 1
     with pytest.raises(NotRunning):
-        Client(HOST, server.port).ping()
+        Client(HOST, orphan.port).ping()
     assert [path.suffix for path in runtime.iterdir() if path.name != "ended"] == [".log"]
 
 

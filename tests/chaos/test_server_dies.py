@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from conftest import Orphan
 
 from bgpy import (
     AuthError,
@@ -187,12 +188,11 @@ def kill(server: Server) -> None:
 
 
 def test_what_a_killed_server_leaves_is_cleaned_up_by_the_next_client(
-    start: Callable[..., Server], runtime: Path
+    orphan: Orphan, start: Callable[..., Server], runtime: Path
 ) -> None:
-    server = start()
-    port, left = server.port, files(runtime)
+    port, left = orphan.port, files(runtime)
     assert [Path(name).suffix for name in left] == [".json", ".sock"]
-    kill(server)
+    orphan.kill()
     assert files(runtime) == left
     with pytest.raises(NotRunning, match=f"no server listens on {HOST}:{port}"):
         Client(HOST, port).ping(timeout=LIMIT_S)

@@ -251,7 +251,11 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     // The name of the program, in brackets, may hold anything. Behind it: state, and so on; the
     // start is field 22 of all (see proc_pid_stat(5)).
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
-    let is_dead = matches!(fields.next()?, "Z" | "X");
+    let is_dead = match fields.next()? {
+        // Its first thread has ended. The others, which are about to, may have its sockets still.
+        "Z" => std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|all| all.count() <= 1),
+        state => state == "X",
+    };
     fields.nth(18)?.parse().ok().filter(|_| !is_dead)
 }
 
