@@ -67,6 +67,14 @@ print(server.pid, server.port)
 """
 
 
+def kill(pid: int) -> None:
+    """End a process so that it cannot clean up, and wait until it is gone."""
+    process = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    select.select([process], [], [])
+    os.close(process)
+
+
 class Orphan:
     """A server whose starter has ended, so that nobody sees its end."""
 
@@ -76,10 +84,7 @@ class Orphan:
 
     def kill(self) -> None:
         """End it so that it cannot clean up, and wait until it is gone."""
-        process = os.pidfd_open(self.pid)
-        os.kill(self.pid, signal.SIGKILL)
-        select.select([process], [], [])
-        os.close(process)
+        kill(self.pid)
 
 
 @pytest.fixture

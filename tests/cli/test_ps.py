@@ -11,6 +11,7 @@ import termios
 from contextlib import suppress
 
 import pytest
+from conftest import kill
 
 from bgpy import connect
 
@@ -55,23 +56,11 @@ def test_servers_of_every_state(camera, start, tmp_path):
 
 
 def test_one_that_was_killed_has_failed(camera):
-    pid = connect("camera").status()["pid"]
-    os.kill(pid, signal.SIGKILL)
-    while connect_fails():
-        pass
+    kill(connect("camera").status()["pid"])
     assert rows(camera)[0] == {}
     found, words = rows(camera, "-a")
     assert found["camera"]["STATE"] == "FAILED"
     assert "camera is FAILED: " in words
-
-
-def connect_fails():
-    """Return whether the server still takes connections."""
-    try:
-        connect("camera").close()
-    except ConnectionError:
-        return False
-    return True
 
 
 def test_one_that_does_not_answer_is_stale(camera):
@@ -89,12 +78,8 @@ def test_one_that_does_not_answer_is_stale(camera):
 def test_a_process_id_proves_nothing(camera, runtime):
     (path,) = runtime.glob("*.json")
     entry = json.loads(path.read_text())
-    os.kill(entry["pid"], signal.SIGKILL)
-    while connect_fails():
-        pass
+    kill(entry["pid"])
     # The id has gone to another program, one of this user's: this one.
-    (left,) = runtime.glob("ended/*.json")
-    left.unlink()
     path.write_text(json.dumps(entry | {"pid": os.getpid()}))
     assert rows(camera)[0] == {}
     assert list(runtime.glob("*.json")) == []
