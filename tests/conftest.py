@@ -19,9 +19,10 @@ from bgpy import Client, Server
 
 HOST = "127.0.0.1"
 
-# A shell without job control has what it runs in the background ignore Ctrl-C, and so would all
-# that the tests start.
+# A shell without job control has what it runs in the background ignore Ctrl-C, and nohup the end of
+# the terminal, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
