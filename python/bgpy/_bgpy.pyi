@@ -102,6 +102,7 @@ class Server:
         name: str | None = None,
         init_module: str | None = None,
         idle_timeout: float | None = None,
+        restart: str = "never",
         auth: bool = True,
         allow_weak_token: bool = False,
         allow_pickle: bool = True,
@@ -158,6 +159,10 @@ class ServerInfo:
     def reason(self) -> str | None: ...
     @property
     def pid(self) -> int: ...
+    @property
+    def instance(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
     @property
     def address(self) -> str: ...
     @property

@@ -98,7 +98,7 @@ def crafted(start, runtime):
     os.kill(server.pid, signal.SIGKILL)
     server.wait(20)
     # The entry of the killed server leads to an impostor of this user, who knows the token.
-    path.write_text(json.dumps(entry | {"pid": os.getpid(), "process_start": None}))
+    path.write_text(json.dumps(entry | {"process": {"pid": os.getpid(), "start": None}}))
     # Whoever started the server has cleared away what it left.
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(entry["socket"])

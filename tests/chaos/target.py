@@ -54,7 +54,7 @@ class Target:
     def __init__(self, server: Server, runtime: Path) -> None:
         self.server = server
         entries = [json.loads(path.read_text()) for path in runtime.glob("*.json")]
-        (self.entry,) = [entry for entry in entries if entry["pid"] == server.pid]
+        (self.entry,) = [entry for entry in entries if entry["process"]["pid"] == server.pid]
         self.token: str = self.entry["token"]
         self.looker = self.client()
         # What the first connections and calls leave in memory is there from now on.

@@ -78,9 +78,11 @@ def test_one_that_does_not_answer_is_stale(camera):
 def test_a_process_id_proves_nothing(camera, runtime):
     (path,) = runtime.glob("*.json")
     entry = json.loads(path.read_text())
-    kill(entry["pid"])
-    # The id has gone to another program, one of this user's: this one.
-    path.write_text(json.dumps(entry | {"pid": os.getpid()}))
+    kill(entry["supervisor"]["pid"])
+    kill(entry["process"]["pid"])
+    # The ids have gone to another program, one of this user's: this one.
+    used = {name: entry[name] | {"pid": os.getpid()} for name in ("process", "supervisor")}
+    path.write_text(json.dumps(entry | used))
     assert rows(camera)[0] == {}
     assert list(runtime.glob("*.json")) == []
     assert rows(camera, "-a")[0]["camera"]["STATE"] == "FAILED"

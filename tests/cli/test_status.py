@@ -76,7 +76,10 @@ def test_one_that_has_failed_shows_its_last_words(camera):
     code, data, _ = camera.run("status", "camera")
     assert code == 3
     assert "FAILED" in data
-    assert data.endswith("call 1 some light\n")
+    assert "reason    signal 9: " in data
+    *_, words, reason = data.splitlines()
+    assert words == "call 1 some light"
+    assert reason.endswith("the server's process has failed: signal: 9 (SIGKILL)")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bgpy::address::Address;
 use bgpy::journal::{Journal, Level};
-use bgpy::{Target, Wait, limits};
+use bgpy::{Restart, Target, Wait, limits, supervisor};
 use pyo3::prelude::*;
 
 use crate::errors::config_error;
@@ -58,6 +58,16 @@ pub fn message_bytes_max(py: Python<'_>, bytes: Option<u64>) -> PyResult<u64> {
     let (least, most) = (limits::MESSAGE_BYTES_LEAST, limits::MESSAGE_BYTES_MAX);
     let text = format!("max_message_bytes={bytes} is not between {least} and {most}");
     Err(config_error(py, text))
+}
+
+/// When a server is started again.
+pub fn restart_policy(py: Python<'_>, text: &str) -> PyResult<Restart> {
+    let policy = text.parse().map_err(|error: String| config_error(py, error))?;
+    if policy != Restart::Never && !supervisor::IS_SUPPORTED {
+        let text = format!("restart={text:?}: servers cannot be started again on this system");
+        return Err(config_error(py, text));
+    }
+    Ok(policy)
 }
 
 /// Confirms that a task can be called.

@@ -1,9 +1,10 @@
 //! The life of a background server's process.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
-use bgpy::spawn::Reporter;
+use bgpy::supervisor::{self, Role};
 use bgpy::{Ended, Journal};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -20,14 +21,22 @@ use crate::serve::serve;
 ///     The exit code: 0 for an orderly end, 1 otherwise.
 #[pyfunction]
 pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
-    let (reporter, config) = py.detach(Reporter::take_over)?;
+    let (reporter, config, supervised) = match supervisor::divide(|| fork(py))? {
+        Role::Server { reporter, config, supervised } => (reporter, config, supervised),
+        #[cfg(unix)]
+        Role::Supervisor(supervisor) => supervisor::end_like(py.detach(|| supervisor.run())),
+        Role::Refused => return Ok(1),
+    };
     extend_search_path(py, &config.search_path)?;
     let level = level(py, &config.log_level)?;
     let journal = match &config.log_file {
         Some(path) => Journal::file(level, path)?,
+        None if supervised.is_foreground => Journal::stderr(level),
         None => Journal::silent(),
     };
-    journal.take_output()?;
+    if !supervised.is_foreground {
+        journal.take_output()?;
+    }
     // What a crash of the interpreter has to say belongs in the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
     // Prints stand in the log line by line, and not when a buffer is full.
@@ -35,8 +44,16 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     line_by_line.set_item("line_buffering", true)?;
     py.import("sys")?.getattr("stdout")?.call_method("reconfigure", (), Some(&line_by_line))?;
     // The parent has been told of an error, and the log too.
-    let orderly = matches!(serve(py, &config, journal, Some(reporter))?, Ok(Ended::Orderly));
+    let ended = serve(py, &config, journal, Some(reporter), supervised)?;
+    let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
+}
+
+/// Makes a copy of this process: none in the copy, its process id here.
+fn fork(py: Python<'_>) -> io::Result<Option<u32>> {
+    let fork = || py.import("os")?.call_method0("fork")?.extract::<u32>();
+    let id: u32 = fork()?;
+    Ok((id != 0).then_some(id))
 }
 
 /// Where this process looks for modules. What is no text there, Python itself passes over.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bgpy::spawn::Config;
+use bgpy::supervisor::Supervised;
 use bgpy::{Delivered, Ended, Journal, Level};
 use bgpy_cli::{Exit, Interpreter};
 use pyo3::prelude::*;
@@ -46,7 +47,7 @@ impl Interpreter for ThisInterpreter {
                     }
                 },
             };
-            let exit = match serve(py, &config, journal, None) {
+            let exit = match serve(py, &config, journal, None, Supervised::default()) {
                 Ok(Ok(Ended::Orderly)) => Exit::Done,
                 Ok(Ok(Ended::Start(failure))) => {
                     bgpy_cli::error(format_args!("the tasks do not start: {failure}"), Exit::Failed)

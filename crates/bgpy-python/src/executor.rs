@@ -1,6 +1,7 @@
 //! Runs the tasks of a Python server: the Python implementation of [`bgpy::Executor`].
 
 use bgpy::spawn::{Report, Reporter};
+use bgpy::supervisor::{FirstTasks, Staged};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,6 +15,8 @@ pub struct PythonExecutor {
     pub policy: Policy,
     /// Where the tasks come from, if not from a client.
     pub origin: Option<Origin>,
+    /// Where the tasks of a client are kept for the server's next process.
+    pub first: Option<FirstTasks>,
     pub journal: Journal,
     /// Who is told when the server is ready, and what.
     pub reporter: Option<(Reporter, Report)>,
@@ -37,40 +40,44 @@ impl PythonExecutor {
 
 impl Executor for PythonExecutor {
     fn start(&mut self) -> Result<bool, Failure> {
-        let initialized = match self.origin.take() {
-            None => false,
-            Some(origin) => {
-                self.journal.info(format_args!("taking the tasks from {origin}"));
-                let outcome = Python::attach(|py| {
-                    let served = || {
-                        let tasks = Tasks::from_origin(py, &origin)?;
-                        let state = tasks.init(py, None)?;
-                        Ok(Served { tasks, state })
-                    };
-                    served().map_err(|error| task_failure(py, &error, None))
-                });
-                match outcome {
-                    Ok(served) => self.served = Some(served),
-                    Err(failure) => {
-                        if let Some((reporter, _)) = self.reporter.take() {
-                            reporter.report(&start_failed(&origin, &failure));
-                        }
-                        return Err(failure);
-                    }
+        let first = self.first.as_ref().map(FirstTasks::read).transpose();
+        let first = first.unwrap_or_else(|error| {
+            self.journal.error(format_args!("the tasks of the first client are lost: {error}"));
+            None
+        });
+        let kept = first.flatten().map(|message| Origin::Client(message.into()));
+        let Some(origin) = self.origin.take().or(kept) else { return Ok(false) };
+        self.journal.info(format_args!("taking the tasks from {origin}"));
+        let place = origin.to_string();
+        let policy = self.policy;
+        let outcome = Python::attach(|py| {
+            let served = || {
+                let tasks = Tasks::from_origin(py, origin, policy)?;
+                let state = tasks.init(py, None)?;
+                Ok(Served { tasks, state })
+            };
+            served().map_err(|error| task_failure(py, &error, None))
+        });
+        match outcome {
+            Ok(served) => self.served = Some(served),
+            Err(failure) => {
+                if let Some((mut reporter, _)) = self.reporter.take() {
+                    reporter.report(&start_failed(&place, &failure));
                 }
-                true
+                return Err(failure);
             }
-        };
-        Ok(initialized)
+        }
+        Ok(true)
     }
 
     fn ready(&mut self) {
-        if let Some((reporter, report)) = self.reporter.take() {
+        if let Some((mut reporter, report)) = self.reporter.take() {
             reporter.report(&report);
         }
     }
 
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+        let staged = self.first.as_ref().map(|first| first.stage(&message)).transpose();
         let served = Python::attach(|py| {
             let message = receive(py, "tasks", message, self.policy, reply)?;
             let served = || {
@@ -81,6 +88,11 @@ impl Executor for PythonExecutor {
             served().map_err(|error| task_failure(py, &error, Some(reply)))
         })?;
         self.served = Some(served);
+        if let Err(error) = staged.and_then(|staged| staged.map_or(Ok(()), Staged::commit)) {
+            self.journal.error(format_args!(
+                "the tasks cannot be kept ({error}): started again, the server has none"
+            ));
+        }
         self.journal.info("initialised");
         Ok(())
     }
@@ -166,7 +178,7 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
     }
 }
 
-fn start_failed(origin: &Origin, failure: &Failure) -> Report {
+fn start_failed(origin: &str, failure: &Failure) -> Report {
     let traceback = failure.traceback.as_deref().unwrap_or_default();
     Report::Failed {
         kind: "start".into(),

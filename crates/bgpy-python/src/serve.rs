@@ -2,6 +2,7 @@
 
 use bgpy::server::Stopper;
 use bgpy::spawn::{Config, Report, Reporter};
+use bgpy::supervisor::Supervised;
 use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
@@ -19,6 +20,7 @@ pub fn serve(
     config: &Config,
     journal: Journal,
     reporter: Option<Reporter>,
+    mut supervised: Supervised,
 ) -> PyResult<Result<Ended, ServeError>> {
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
@@ -35,13 +37,14 @@ pub fn serve(
         ..ServerOptions::default()
     };
     let place = address(py, &config.host, i64::from(config.port), true)?;
-    let server = match py.detach(|| bgpy::Server::bind(&place, options)) {
+    let tasks = supervised.tasks.take();
+    let bound = py.detach(|| bgpy::Server::bind_supervised(&place, options, supervised));
+    let server = match bound {
         Ok(server) => server,
         Err(error) => {
             journal.critical(&error);
-            if let Some(reporter) = reporter {
-                let (kind, message) = (error.kind().to_owned(), error.to_string());
-                reporter.report(&Report::Failed { kind, message });
+            if let Some(mut reporter) = reporter {
+                reporter.report(&Report::failed(&error));
             }
             return Ok(Err(error));
         }
@@ -50,6 +53,7 @@ pub fn serve(
     let mut executor = PythonExecutor {
         policy: Policy::from(config),
         origin: Origin::of(config),
+        first: tasks,
         journal,
         reporter: reporter.map(|reporter| (reporter, ready)),
         served: None,

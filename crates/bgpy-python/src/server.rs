@@ -9,10 +9,11 @@ use bgpy::address::Address;
 use bgpy::attach::{Started, start_or_attach};
 use bgpy::registry::Entry;
 use bgpy::spawn::{self, Background, Config, Launch};
-use bgpy::{CallError, ConnectError, Ended, Journal, Name, Target, Token};
+use bgpy::supervisor::Supervised;
+use bgpy::{CallError, Ended, Journal, Name, Restart, Target, Token};
 use pyo3::prelude::*;
 
-use crate::arguments::{address, level, limit, message_bytes_max, waiting};
+use crate::arguments::{address, level, limit, message_bytes_max, restart_policy, waiting};
 use crate::background::{exit_code, search_path, this_interpreter};
 use crate::client::python_version;
 use crate::decode::Policy;
@@ -48,6 +49,10 @@ use crate::serve::serve;
 ///     Module with the three tasks, which the server imports instead of running a file.
 /// idle_timeout : float, optional
 ///     Seconds without a call after which the server ends by itself, through ``exit_task``.
+/// restart : str, default "never"
+///     "on-failure" starts a background server again that crashes, at most 5 times a minute
+///     ("on-failure:N": N times), with the same address and name, from its file or module or with
+///     the tasks that the first client gave it. Clients that call meanwhile wait.
 /// auth : bool, default True
 ///     Whether clients have to know a token at all. Without, only loopback addresses are allowed.
 /// allow_weak_token : bool, default False
@@ -73,7 +78,7 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, idle_timeout=None, auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
+    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, idle_timeout=None, restart="never", auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -89,6 +94,7 @@ impl Server {
         name: Option<&str>,
         init_module: Option<String>,
         idle_timeout: Option<f64>,
+        restart: &str,
         auth: bool,
         allow_weak_token: bool,
         allow_pickle: bool,
@@ -116,6 +122,7 @@ impl Server {
             init_file,
             name: name.map_err(|error: String| config_error(py, error))?,
             init_module,
+            restart: restart_policy(py, restart)?,
             idle_timeout_s: limit(py, idle_timeout)?.map(|limit| limit.as_secs_f64()),
             auth,
             allow_weak_token,
@@ -216,12 +223,19 @@ impl Server {
     /// RemoteError
     ///     If `exit_task` raised.
     fn run(&self, py: Python<'_>) -> PyResult<()> {
+        if self.config.restart != Restart::Never {
+            let text = "a server that runs in this process cannot be started again: take \
+                        run_background, or the command bgpy run";
+            return Err(config_error(py, text));
+        }
         let level = level(py, &self.config.log_level)?;
         let journal = match &self.config.log_file {
             None => Journal::stderr(level),
             path => crate::arguments::journal(py, level, path.as_ref())?,
         };
-        match serve(py, &self.config, journal, None)?.map_err(|error| serve_error(py, &error))? {
+        match serve(py, &self.config, journal, None, Supervised::default())?
+            .map_err(|error| serve_error(py, &error))?
+        {
             Ended::Orderly => Ok(()),
             Ended::Start(failure) => Err(error(py, "StartError", told(&failure))),
             Ended::ExitTask(failure) => Err(error(py, "RemoteError", told(&failure))),
@@ -269,12 +283,8 @@ impl Server {
             return Ok(exit_code(status));
         }
         let client = self.client(py)?;
-        let waited = waiting(py, limit, |wait| client.link(wait)?.wait_closed(wait))?;
-        match waited {
-            Ok(())
-            | Err(CallError::Connect(
-                ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. },
-            )) => Ok(None),
+        match waiting(py, limit, |wait| client.wait_ended(wait))? {
+            Ok(()) => Ok(None),
             Err(CallError::Timeout { .. }) => Err(late()),
             Err(error) => Err(crate::errors::call_error(py, error, Policy::from(&self.config))),
         }
@@ -365,7 +375,7 @@ impl Server {
     /// Process id, once the server was started in the background.
     #[getter]
     fn pid(&self) -> Option<u32> {
-        self.known(|background| background.pid, |entry| entry.pid)
+        self.known(Background::pid, |entry| entry.process.pid)
     }
 
     /// Whether this process has started the server.

@@ -37,7 +37,19 @@ impl ServerInfo {
     /// Process id.
     #[getter]
     fn pid(&self) -> u32 {
-        self.0.entry.pid
+        self.0.entry.process.pid
+    }
+
+    /// Its identity, which it keeps when it is started again after a failure.
+    #[getter]
+    fn instance(&self) -> &str {
+        &self.0.entry.instance
+    }
+
+    /// How many times it has been started again after a failure, and so has lost its state.
+    #[getter]
+    fn generation(&self) -> u32 {
+        self.0.entry.generation
     }
 
     /// Host and port, as ``connect`` takes them.

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use bgpy::Reply;
 use bgpy::spawn::Config;
+use bgpy::{Delivered, Reply};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyTuple};
 
+use crate::decode::{Policy, decode};
 use crate::reply::ClientSocket;
 
 /// `init_task`, `exec_task` and `exit_task`.
@@ -25,6 +26,8 @@ pub enum Origin {
     File(PathBuf),
     /// A module that can be imported.
     Module(String),
+    /// What the first client has sent.
+    Client(Box<Delivered>),
 }
 
 impl Origin {
@@ -40,6 +43,7 @@ impl fmt::Display for Origin {
         match self {
             Self::File(path) => write!(f, "'{}'", path.display()),
             Self::Module(name) => write!(f, "module '{name}'"),
+            Self::Client(_) => f.write_str("the first client"),
         }
     }
 }
@@ -57,15 +61,20 @@ impl Tasks {
         Ok(tasks)
     }
 
-    /// Runs a file or imports a module, and takes the tasks that it defines.
-    pub fn from_origin(py: Python<'_>, origin: &Origin) -> PyResult<Self> {
+    /// Runs a file or imports a module, and takes the tasks that it defines; or takes those that a client
+    /// has sent.
+    pub fn from_origin(py: Python<'_>, origin: Origin, policy: Policy) -> PyResult<Self> {
+        let from = origin.to_string();
         let module = match origin {
-            Origin::File(path) => load(py, path)?,
-            Origin::Module(name) => import(py, name)?,
+            Origin::File(path) => load(py, &path)?,
+            Origin::Module(name) => import(py, &name)?,
+            Origin::Client(message) => {
+                return Self::from_message(&decode(py, "tasks", *message, policy)?);
+            }
         };
         let task = |name: &str| {
             let found = module.getattr(name).map(Bound::unbind);
-            found.map_err(|_| PyValueError::new_err(format!("{origin} defines no {name}")))
+            found.map_err(|_| PyValueError::new_err(format!("{from} defines no {name}")))
         };
         let tasks =
             Self { init: task("init_task")?, exec: task("exec_task")?, exit: task("exit_task")? };

@@ -67,7 +67,8 @@ pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> Vec<ServerIn
         infos.extend(gone);
     }
     infos.sort_by(|a, b| {
-        let key = |info: &ServerInfo| (std::cmp::Reverse(info.entry.started_ms), info.entry.pid);
+        let key =
+            |info: &ServerInfo| (std::cmp::Reverse(info.entry.started_ms), info.entry.process.pid);
         key(a).cmp(&key(b)).then_with(|| a.entry.instance.cmp(&b.entry.instance))
     });
     infos.dedup_by(|a, b| a.entry.instance == b.entry.instance);
@@ -102,13 +103,20 @@ pub fn look_up(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Option<
 /// # Errors
 /// When the process is gone, or another program's by now, or the system refuses.
 pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u32> {
-    let pid = entry.pid;
+    let pid = entry.process.pid;
     let gone = || io::Error::new(io::ErrorKind::NotFound, format!("its process {pid} is gone"));
-    let process = Process::open(pid, entry.process_start)?.ok_or_else(gone)?;
-    process.kill()?;
-    if !process.ends_within(GONE) {
-        let text = format!("its process {pid} is still there");
-        return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+    let process = Process::open(entry.process)?;
+    // Its supervisor first, which would start it again.
+    let supervisor = entry.supervisor.map(Process::open).transpose()?.flatten();
+    if process.is_none() && supervisor.is_none() {
+        return Err(gone());
+    }
+    for process in [supervisor, process].into_iter().flatten() {
+        process.kill()?;
+        if !process.ends_within(GONE) {
+            let text = format!("its process {pid} is still there");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
     }
     let mut ending = Ending::now(false, reason);
     ending.signal = Some(9);
@@ -119,15 +127,16 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
 /// Waits until a server that takes no calls any more has ended; `false` when the time is over or the
 /// caller wants to stop.
 pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> bool {
-    let Ok(Some(process)) = Process::open(entry.pid, entry.process_start) else { return true };
     loop {
         let is_it = |known: &Entry| known.instance == entry.instance;
         // A script may go on after the server in it has ended.
         let known = registry.ended().into_iter().find(is_it);
-        if known.is_some_and(|known| known.ending.is_some()) || process.ends_within(ENDED_LOOK) {
+        if known.is_some_and(|known| known.ending.is_some()) || !entry.has_process() {
             return true;
         }
-        if wait.slice().is_none() || wait.is_interrupted() {
+        let Some(slice) = wait.slice() else { return false };
+        thread::sleep(slice.min(ENDED_LOOK));
+        if wait.is_interrupted() {
             return false;
         }
     }
@@ -152,14 +161,8 @@ fn look_at_all(registry: &Registry, entries: Vec<Entry>, limit: Duration) -> Vec
 }
 
 fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo {
-    let stale = |entry, reason: String| ServerInfo {
-        entry,
-        state: ServerState::Stale,
-        reason: Some(reason),
-        status: None,
-        answered_in: None,
-    };
-    let never = || false;
+    let stale = |entry, reason| ServerInfo::silent(entry, ServerState::Stale, reason);
+    let (since, never) = (Instant::now(), || false);
     let wait = Wait::new(Some(limit), &never);
     let asked = connect_to(&entry, &ClientOptions::default(), &wait)
         .map_err(CallError::from)
@@ -168,7 +171,7 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
             let status = link.status(&wait)?;
             Ok((link.hello().instance.to_string(), status, since.elapsed()))
         });
-    let pid = entry.pid;
+    let pid = entry.process.pid;
     match asked {
         Ok((instance, status, took)) if instance == entry.instance => ServerInfo {
             entry,
@@ -179,6 +182,9 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
         },
         Ok(_) => stale(entry, "another server answers at its address".into()),
         Err(_) if registry.bury(&mut entry) => ServerInfo::of_ended(registry, entry),
+        Err(_) if !entry.process.is_there() => {
+            follow(registry, entry, limit.saturating_sub(since.elapsed()))
+        }
         // It may have retired between the look into the registry and the knock on its door.
         Err(CallError::Connect(ConnectError::NotRunning { .. }) | CallError::Lost { .. }) => {
             let retired = |known: &Entry| known.instance == entry.instance;
@@ -191,7 +197,35 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
     }
 }
 
+/// Looks again at a server whose process is gone, as soon as its supervisor has dealt with that.
+fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo {
+    let since = Instant::now();
+    loop {
+        let is_it = |known: &Entry| known.instance == entry.instance;
+        let changed = |known: &Entry| is_it(known) && known.process != entry.process;
+        let left = limit.saturating_sub(since.elapsed());
+        if let Some(known) = registry.ended().into_iter().find(is_it) {
+            return ServerInfo::of_ended(registry, known);
+        } else if let Some(known) = registry.entries().into_iter().find(changed) {
+            return look_at(registry, known, left);
+        } else if registry.bury(&mut entry) {
+            return ServerInfo::of_ended(registry, entry);
+        } else if left.is_zero() {
+            let starting = ServerState::Alive(State::Starting);
+            let state = if entry.is_restarted() { starting } else { ServerState::Stale };
+            let reason = format!("its process {} is gone, its supervisor not", entry.process.pid);
+            return ServerInfo::silent(entry, state, reason);
+        }
+        thread::sleep(left.min(ENDED_LOOK));
+    }
+}
+
 impl ServerInfo {
+    /// A server that does not answer, for a reason.
+    fn silent(entry: Entry, state: ServerState, reason: String) -> Self {
+        Self { entry, state, reason: Some(reason), status: None, answered_in: None }
+    }
+
     /// What an entry tells of a server that takes no calls any more.
     fn of_ended(registry: &Registry, mut entry: Entry) -> Self {
         if entry.ending.is_none() {

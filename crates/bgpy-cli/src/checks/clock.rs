@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_start_in_the_future_is_noted() {
         let text = serde_json::json!({
-            "format": 1, "instance": "a", "name": "trainer", "machine": "m", "pid": 1,
+            "format": 1, "instance": "a", "name": "trainer", "machine": "m", "process": {"pid": 1, "start": null},
             "host": "127.0.0.1", "address": "127.0.0.1:4000", "socket": null, "token": null,
             "log_file": null, "bgpy": "1.0.0", "python": null, "started_ms": 100_000,
         });

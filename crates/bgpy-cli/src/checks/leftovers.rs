@@ -52,7 +52,7 @@ fn describe(leftover: &Leftover) -> String {
     let path = leftover.path.display();
     match &leftover.kind {
         Kind::Dead(entry) => {
-            let (target, pid) = (entry.target(), entry.pid);
+            let (target, pid) = (entry.target(), entry.process.pid);
             format!("'{path}' is the entry of the server {target}, whose process {pid} is gone")
         }
         Kind::Unreadable(error) => format!("the entry '{path}' cannot be read: {error}"),
@@ -81,7 +81,7 @@ mod tests {
 
     fn entry(pid: u32, format: u32, machine: &str) -> String {
         serde_json::json!({
-            "format": format, "instance": "a", "name": "trainer", "machine": machine, "pid": pid,
+            "format": format, "instance": "a", "name": "trainer", "machine": machine, "process": {"pid": pid, "start": null},
             "host": "127.0.0.1", "address": "127.0.0.1:4000", "socket": null, "token": null,
             "log_file": null, "bgpy": "1.0.0", "python": null, "started_ms": 0,
         })

@@ -20,7 +20,8 @@ const ANSWER: Duration = Duration::from_secs(1);
 pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> bool) -> Vec<Finding> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     if let Some(entry) = registry.find(&[address]).into_iter().find(Entry::has_process) {
-        let text = format!("your server {} (process {}) has {port}", entry.target(), entry.pid);
+        let text =
+            format!("your server {} (process {}) has {port}", entry.target(), entry.process.pid);
         return vec![Finding::ok(ABOUT, text)];
     }
     let Ok(target) = address.to_string().parse::<Target>() else { return Vec::new() };

@@ -70,7 +70,7 @@ mod tests {
 
     fn entry(version: &str) -> Entry {
         let text = serde_json::json!({
-            "format": 1, "instance": "a", "name": "trainer", "machine": "m", "pid": 1,
+            "format": 1, "instance": "a", "name": "trainer", "machine": "m", "process": {"pid": 1, "start": null},
             "host": "127.0.0.1", "address": "127.0.0.1:4000", "socket": null, "token": null,
             "log_file": null, "bgpy": version, "python": null, "started_ms": 0,
         });

@@ -10,7 +10,7 @@ use bgpy::attach::{Started, start_or_attach};
 use bgpy::registry::Registry;
 use bgpy::spawn::{self, Config, Launch};
 use bgpy::survey::look_up;
-use bgpy::{Level, Name, StartError, Target};
+use bgpy::{Level, Name, Restart, StartError, Target, supervisor};
 use clap::Args;
 
 use crate::exit::Exit;
@@ -50,6 +50,11 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) idle_timeout: Option<Duration>,
 
+    /// Start the server again when it fails: never, on-failure (at most 5 times a minute), or
+    /// on-failure:N
+    #[arg(long, value_name = "WHEN", default_value = "never")]
+    pub(crate) restart: Restart,
+
     /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
     pub(crate) log_level: Level,
@@ -72,6 +77,7 @@ Examples:
   bgpy start tasks.py                        a server named 'tasks'
   bgpy start mypackage.tasks --name trainer
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
+  bgpy start tasks.py --restart on-failure   a crash does not end it
   bgpy start tasks.py --exist-ok             content with the one that has the name")]
 pub(crate) struct Start {
     #[command(flatten)]
@@ -137,25 +143,28 @@ impl Recipe {
             init_module,
             name: Some(name),
             idle_timeout_s: self.idle_timeout.map(|limit| limit.as_secs_f64()),
+            restart: self.restart,
             ..Config::default()
         })
+    }
+
+    /// What the server has to know, and how its process is started.
+    fn config_with_launch(&self, program: Result<PathBuf, String>) -> Result<Config, Exit> {
+        let mut config = self.config()?;
+        let program = program.map_err(|error| output::error(error, Exit::Failed))?;
+        let environment = self.env.iter().map(|(k, v)| (k.into(), v.into())).collect();
+        config.launch = Some(launch(program, &config, self.cwd.clone(), environment));
+        Ok(config)
     }
 }
 
 impl Start {
     pub(crate) fn run(self, world: &World<'_>) -> Exit {
-        let mut config = match self.recipe.config() {
-            Ok(config) => config,
-            Err(exit) => return exit,
-        };
-        let program = match world.program(self.recipe.python.as_deref()) {
-            Ok(program) => program,
-            Err(error) => return output::error(error, Exit::Failed),
-        };
-        let environment = self.recipe.env.iter().map(|(k, v)| (k.into(), v.into())).collect();
-        let directory = self.recipe.cwd.clone();
-        config.launch = Some(launch(program, &config, directory, environment));
-        start(config, &self, world)
+        let program = world.program(self.recipe.python.as_deref());
+        match self.recipe.config_with_launch(program) {
+            Ok(config) => start(config, &self, world),
+            Err(exit) => exit,
+        }
     }
 }
 
@@ -197,13 +206,34 @@ fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>)
     }
     let (word, pid, address) = match started {
         Started::Here(server) => ("Started", server.pid, server.address),
-        Started::Attached(entry) => ("Found", entry.pid, entry.address),
+        Started::Attached(entry) => ("Found", entry.process.pid, entry.address),
     };
     output::note(format_args!("{word} '{name}' (process {pid}) at {address}."));
 }
 
 impl Run {
+    /// Whether this process starts the server, again and again, and is not the server itself.
+    pub(crate) fn is_supervisor(&self) -> bool {
+        self.recipe.restart != Restart::Never
+    }
+
+    /// Runs it in processes of its own, and ends as the last one does.
+    pub(crate) fn supervise(self, program: Result<PathBuf, String>) -> u8 {
+        let config = match self.recipe.config_with_launch(program) {
+            Ok(config) => config,
+            Err(exit) => return exit.code(),
+        };
+        match supervisor::run_in_foreground(config) {
+            Ok(status) => supervisor::end_like(status),
+            Err(error) => output::error(&error, Exit::from(&error)).code(),
+        }
+    }
+
     pub(crate) fn run(self, interpreter: &dyn Interpreter) -> u8 {
+        if self.is_supervisor() {
+            let wanted = self.recipe.python.clone();
+            return self.supervise(wanted.map_or_else(|| interpreter.program(), Ok));
+        }
         let config = match self.recipe.config() {
             Ok(config) => config,
             Err(exit) => return exit.code(),
@@ -229,7 +259,6 @@ pub(crate) fn launch(
     let name = config.name.as_ref().map(|name| name.as_str().into());
     let words = ["-P", "-m", "bgpy._background"].map(OsString::from);
     let command = [program.into()].into_iter().chain(words).chain(name).chain([place.into()]);
-    let directory = directory.or_else(|| env::current_dir().ok());
     Launch { command: command.collect(), directory, environment }
 }
 

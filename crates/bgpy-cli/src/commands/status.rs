@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use bgpy::survey::{ServerState, look_up};
-use bgpy::{CallError, ServerInfo, Status};
+use bgpy::{CallError, Restart, ServerInfo, Status};
 use clap::Args;
 use serde_json::json;
 
@@ -92,7 +92,7 @@ impl ShowStatus {
         if let Some(reason) = &info.reason {
             lines.add("reason", reason);
         }
-        lines.add("process", &entry.pid.to_string());
+        lines.add("process", &entry.process.pid.to_string());
         lines.add("address", &entry.address.to_string());
         if let Some(socket) = &entry.socket {
             lines.add("socket", &socket.display().to_string());
@@ -101,6 +101,11 @@ impl ShowStatus {
             lines.add("log", &log.display().to_string());
         }
         lines.add("started", &time(entry.started_ms));
+        if let Some(policy) = entry.config.as_ref().map(|config| config.restart)
+            && policy != Restart::Never
+        {
+            lines.add("restarts", &format!("{} ({policy})", entry.generation));
+        }
         if let Some(ending) = &entry.ending {
             lines.add("ended", &time(ending.at_ms));
         }

@@ -69,9 +69,11 @@ impl WaitFor {
     }
 
     fn until(&self, client: &Client, wait: &Wait<'_>) -> Result<(), CallError> {
+        if self.state == Wanted::Exit {
+            return client.wait_ended(wait);
+        }
         loop {
             match client.link(wait) {
-                Ok(link) if self.state == Wanted::Exit => return link.wait_closed(wait),
                 Ok(link) => {
                     let status = link.status(wait)?;
                     let has_tasks = matches!(status.state, State::Ready | State::Busy);
@@ -79,11 +81,6 @@ impl WaitFor {
                     if if self.state == Wanted::Idle { is_idle } else { has_tasks } {
                         return Ok(());
                     }
-                }
-                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
-                    if self.state == Wanted::Exit =>
-                {
-                    return Ok(());
                 }
                 Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
                     if self.state == Wanted::Ready =>

@@ -4,7 +4,6 @@ mod search;
 
 use std::env;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,6 +26,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     dispatch(&arguments, &world, |foreground| {
         let wanted = match foreground {
+            Foreground::Run(run) if run.is_supervisor() => {
+                let wanted = run.recipe.python.clone();
+                return run.supervise(world.program(wanted.as_deref()));
+            }
             Foreground::Run(run) => run.recipe.python,
             Foreground::Server(_) => None,
         };
@@ -69,23 +72,13 @@ fn repr(message: Delivered) -> Result<String, String> {
         .spawn()
         .map_err(|error| cannot(&error))?;
     let input = child.stdin.take().expect("it was piped");
-    let written = write_parts(input, &message);
+    let written = bgpy::parts::write(input, &message);
     let output = child.wait_with_output().map_err(|error| cannot(&error))?;
     if !output.status.success() {
         return Err(cannot(&output.status));
     }
     written.map_err(|error| cannot(&error))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-}
-
-/// Writes a message as `bgpy._show` reads it: each part behind its length in 8 bytes, little endian.
-fn write_parts(mut pipe: impl Write, message: &Delivered) -> std::io::Result<()> {
-    let buffers = message.buffers().iter().map(|buffer| &**buffer);
-    for part in std::iter::once(message.data()).chain(buffers) {
-        pipe.write_all(&(part.len() as u64).to_le_bytes())?;
-        pipe.write_all(part)?;
-    }
-    Ok(())
 }
 
 /// The same process goes on as the interpreter, so that signals and the terminal reach it.

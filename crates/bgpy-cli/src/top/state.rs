@@ -133,7 +133,7 @@ pub(super) mod tests {
     /// A server that has run for so many seconds, and so many calls.
     pub(in crate::top) fn server(name: &str, state: ServerState, uptime_s: f64) -> ServerInfo {
         let text = serde_json::json!({
-            "format": 1, "instance": name, "name": name, "machine": "m", "pid": 42,
+            "format": 1, "instance": name, "name": name, "machine": "m", "process": {"pid": 42, "start": null},
             "host": "127.0.0.1", "address": "127.0.0.1:4000", "socket": null, "token": null,
             "log_file": null, "bgpy": "1.0.0", "python": "3.14.0", "started_ms": 0,
         });

@@ -25,6 +25,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// After this long without traffic the kernel asks the other machine whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// How often it is tried again to connect to a server that is being started again.
+const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
+
 /// The environment variable that holds a token.
 pub(crate) const TOKEN_VARIABLE: &str = "BGPY_TOKEN";
 
@@ -36,26 +39,44 @@ pub(super) fn connect(
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
     let attempt = Attempt { server: target.to_string(), options, id, wait, since: Instant::now() };
-    let registry = &Registry::of_user().ok();
-    let entries = |find: &dyn Fn(&Registry) -> Vec<Entry>| {
-        let mut entries = registry.as_ref().map_or_else(Vec::new, find);
+    let registry = Registry::of_user().ok();
+    let known = |is_meant: &dyn Fn(&Entry) -> bool| {
+        let Some(registry) = &registry else { return Vec::new() };
+        let mut entries = registry.entries();
         // What a server that died has left is cleared away by whoever meets it.
-        let registry = registry.as_ref();
-        entries.retain_mut(|entry| registry.is_some_and(|registry| !registry.bury(entry)));
+        entries.retain_mut(|entry| is_meant(entry) && !registry.bury(entry));
         entries
     };
-    match target {
-        Target::Name(name) => attempt.by_name(name, &entries(&|registry| registry.named(name))),
-        Target::Socket(path) => {
-            let entries = entries(&Registry::entries);
-            let entry = entries.iter().find(|entry| entry.socket.as_deref() == Some(path));
-            attempt.by_file(path, entry)?.ok_or_else(|| attempt.not_running())
-        }
-        Target::Address(address) => {
-            let addresses = address
-                .resolve()
-                .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?;
-            attempt.by_address(&addresses, &entries(&|registry| registry.find(&addresses)))
+    let addresses = match target {
+        Target::Address(address) => address
+            .resolve()
+            .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?,
+        Target::Name(_) | Target::Socket(_) => Vec::new(),
+    };
+    loop {
+        let entries = known(&|entry| match target {
+            Target::Name(name) => entry.name.as_ref() == Some(name),
+            Target::Socket(path) => entry.socket.as_ref() == Some(path),
+            Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
+        });
+        let result = match target {
+            Target::Name(name) => attempt.by_name(name, &entries),
+            Target::Socket(path) => attempt
+                .by_file(path, entries.first())
+                .and_then(|link| link.ok_or_else(|| attempt.not_running())),
+            Target::Address(_) => attempt.by_address(&addresses, &entries),
+        };
+        // One whose process has died while it was being connected to comes back.
+        let comes_back = entries.iter().any(Entry::is_restarted);
+        match result {
+            Err(
+                ConnectError::NotRunning { .. }
+                | ConnectError::NoSuchName { .. }
+                | ConnectError::Io { .. },
+            ) if comes_back && attempt.left().is_ok() && !wait.is_interrupted() => {
+                std::thread::sleep(COMES_BACK_LOOK);
+            }
+            result => return result,
         }
     }
 }
@@ -198,7 +219,9 @@ impl Attempt<'_> {
             Err(Refusal::Connect(error)) => Err(error),
             // The registry's token is the right one: a server that refuses it is about to end.
             Err(Refusal::Protocol(ProtocolError::Unauthenticated))
-                if self.options.token.is_none() && entry.is_some() =>
+                if entry.is_some_and(|entry| {
+                    entry.token.as_deref() == token.as_ref().map(Token::expose)
+                }) =>
             {
                 Err(self.not_running())
             }

@@ -191,6 +191,28 @@ impl Client {
         link.wait_closed(wait)
     }
 
+    /// Waits until the server has ended; one that is started again after a failure has not. One that
+    /// does not run is no error.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn wait_ended(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        let mut instance = None;
+        loop {
+            let link = match self.link(wait) {
+                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. }) => {
+                    return Ok(());
+                }
+                link => link?,
+            };
+            // Another one may have its place by now.
+            if *instance.get_or_insert(link.hello().instance) != link.hello().instance {
+                return Ok(());
+            }
+            link.wait_closed(wait)?;
+        }
+    }
+
     /// As [`terminate`](Self::terminate), and waits for the first response of `exit_task`.
     ///
     /// # Errors

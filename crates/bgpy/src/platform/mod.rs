@@ -6,7 +6,11 @@ use std::fs::Metadata;
 use std::time::UNIX_EPOCH;
 
 #[cfg(unix)]
+mod process;
+#[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+pub(crate) use process::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
 
+use crate::registry::ProcessId;
+
 /// How long a write may block before the caller looks around.
 const WRITE_SLICE: Duration = Duration::from_millis(50);
 
@@ -91,7 +93,7 @@ pub(crate) fn process_start(_pid: u32) -> Option<u64> {
 pub(crate) struct Process;
 
 impl Process {
-    pub(crate) fn open(_pid: u32, _start: Option<u64>) -> io::Result<Option<Self>> {
+    pub(crate) fn open(_process: ProcessId) -> io::Result<Option<Self>> {
         Ok(Some(Self))
     }
 
@@ -128,11 +130,22 @@ pub(crate) fn redirect_output(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn take_standard_streams() -> io::Result<(File, File)> {
+pub(crate) fn take_input() -> io::Result<File> {
     use std::os::windows::io::AsHandle;
-    let input = io::stdin().as_handle().try_clone_to_owned()?;
-    let output = io::stdout().as_handle().try_clone_to_owned()?;
-    Ok((input.into(), output.into()))
+    Ok(io::stdin().as_handle().try_clone_to_owned()?.into())
+}
+
+pub(crate) fn take_output() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
+}
+
+pub(crate) fn kill_group(child: &mut std::process::Child) {
+    drop(child.kill());
+}
+
+pub(crate) fn end_like(status: std::process::ExitStatus) -> ! {
+    std::process::exit(status.code().unwrap_or(1))
 }
 
 pub(crate) fn runtime_directory() -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -178,13 +178,28 @@ pub(crate) fn detach() -> io::Result<()> {
 }
 
 fn close_inherited(fd: i32) {
-    use rustix::io::{FdFlags, fcntl_getfd};
+    drop(take_inherited(fd));
+}
+
+/// Lets a program that this process starts have a descriptor, and returns its number.
+pub(crate) fn hand_on(descriptor: &impl AsFd) -> io::Result<i32> {
+    rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty())?;
+    Ok(descriptor.as_fd().as_raw_fd())
+}
+
+/// Takes a descriptor that this program was started with.
+pub(crate) fn take_inherited(fd: i32) -> io::Result<OwnedFd> {
+    use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
     // SAFETY: the descriptor is only asked for its flags, which fails cleanly when it is not open.
-    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
-    if fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
-        // SAFETY: nothing in this process opened it (see `detach`), so nothing else owns it.
-        drop(unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    if fcntl_getfd(borrowed)?.contains(FdFlags::CLOEXEC) {
+        return Err(Errno::BADF.into());
     }
+    // SAFETY: nothing in this process opened it (see `detach`), so nothing else owns it; and once it
+    // is taken, it has the flag by which it is not taken again.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    fcntl_setfd(&owned, FdFlags::CLOEXEC)?;
+    Ok(owned)
 }
 
 /// Makes `file` the process's standard output and standard error.
@@ -194,13 +209,18 @@ pub(crate) fn redirect_output(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes what standard input and output are now, and puts nothing and the log in their place.
-pub(crate) fn take_standard_streams() -> io::Result<(File, File)> {
+/// Takes what standard input is now, and puts nothing in its place.
+pub(crate) fn take_input() -> io::Result<File> {
     let input = io::stdin().as_fd().try_clone_to_owned()?;
-    let output = io::stdout().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(input.into())
+}
+
+/// Takes what standard output is now, and puts standard error in its place, which is the log.
+pub(crate) fn take_output() -> io::Result<File> {
+    let output = io::stdout().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdout(io::stderr())?;
-    Ok((input.into(), output.into()))
+    Ok(output.into())
 }
 
 /// The user's own place for short-lived files, when the system has one.
@@ -244,113 +264,6 @@ pub(crate) fn identity(file: &File) -> [u64; 3] {
     file.metadata().map_or([0; 3], |about| [about.dev(), about.ino(), super::born(&about)])
 }
 
-/// When a process began, in a unit of the system's own; `None` when there is no such process.
-#[cfg(target_os = "linux")]
-pub(crate) fn process_start(pid: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in brackets, may hold anything. Behind it: state, and so on; the
-    // start is field 22 of all (see proc_pid_stat(5)).
-    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
-    let is_dead = match fields.next()? {
-        // Its first thread has ended. The others, which are about to, may have its sockets still.
-        "Z" => std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|all| all.count() <= 1),
-        state => state == "X",
-    };
-    fields.nth(18)?.parse().ok().filter(|_| !is_dead)
-}
-
-/// When a process began, in a unit of the system's own; `None` when there is no such process. Here,
-/// the one and the other with the same id cannot be told apart.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn process_start(pid: u32) -> Option<u64> {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
-    let there = match rustix::process::test_kill_process(pid) {
-        Ok(()) | Err(Errno::PERM) => true,
-        Err(_) => false,
-    };
-    there.then_some(0)
-}
-
-/// A process that may be another user's child, and that began at a known time.
-#[cfg(target_os = "linux")]
-#[derive(Debug)]
-pub(crate) struct Process(std::os::fd::OwnedFd);
-
-#[cfg(target_os = "linux")]
-impl Process {
-    /// `None` when there is no such process any more.
-    pub(crate) fn open(pid: u32, start: Option<u64>) -> io::Result<Option<Self>> {
-        use rustix::process::{Pid, PidfdFlags, pidfd_open};
-        let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let process = match pidfd_open(id.ok_or(Errno::INVAL)?, PidfdFlags::empty()) {
-            Err(Errno::SRCH) => return Ok(None),
-            opened => opened?,
-        };
-        // From here on the id cannot be given to another process.
-        let found = process_start(pid);
-        let is_same = found.is_some() && (start.is_none() || start == found);
-        Ok(is_same.then_some(Self(process)))
-    }
-
-    /// Ends it, whatever it does.
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        Ok(rustix::process::pidfd_send_signal(&self.0, rustix::process::Signal::KILL)?)
-    }
-
-    /// Whether it ends in that time.
-    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
-    }
-}
-
-/// A process that may be another user's child. Here it is known by its id alone.
-#[cfg(not(target_os = "linux"))]
-#[derive(Debug)]
-pub(crate) struct Process(u32);
-
-#[cfg(not(target_os = "linux"))]
-impl Process {
-    /// `None` when there is no such process any more.
-    pub(crate) fn open(pid: u32, _start: Option<u64>) -> io::Result<Option<Self>> {
-        Ok(process_start(pid).map(|_| Self(pid)))
-    }
-
-    /// Ends it, whatever it does.
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        use rustix::process::{Pid, Signal, kill_process};
-        let id = i32::try_from(self.0).ok().and_then(Pid::from_raw).ok_or(Errno::INVAL)?;
-        Ok(kill_process(id, Signal::KILL)?)
-    }
-
-    /// Whether it ends in that time.
-    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
-        let until = std::time::Instant::now() + limit;
-        while process_start(self.0).is_some() {
-            if std::time::Instant::now() > until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        true
-    }
-}
-
-/// Bytes of memory that a process has resident, if it is this user's to know.
-#[cfg(target_os = "linux")]
-pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
-}
-
-/// Bytes of memory that a process has resident: not known here.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn resident_bytes(_pid: u32) -> Option<u64> {
-    None
-}
-
 /// A name for this machine since its last start, as several may share a home directory.
 pub(crate) fn machine() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -381,12 +294,6 @@ pub(crate) fn fork_generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Ends this process at once, whatever its threads are doing.
-pub(crate) fn end_now() {
-    // The signal cannot fail to be sent to oneself.
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-}
-
 /// Tells a service manager how it goes, if one wants to know: see sd_notify(3).
 pub(crate) fn notify(state: &str) {
     use std::os::unix::net::UnixDatagram;
@@ -403,11 +310,6 @@ pub(crate) fn notify(state: &str) {
     };
     // A manager that does not listen does not want to know.
     drop(send());
-}
-
-/// The signal that ended a process.
-pub(crate) fn signal_of(status: std::process::ExitStatus) -> Option<i32> {
-    std::os::unix::process::ExitStatusExt::signal(&status)
 }
 
 /// Prepares a command whose process outlives this one. The process itself [detaches](detach) as its

@@ -30,6 +30,17 @@ impl Claim {
         }
     }
 
+    /// The claim of a process that has handed it on to this one.
+    pub(super) fn inherited(path: PathBuf, file: File) -> Self {
+        Self { path, file }
+    }
+
+    /// The file whose lock it is: whoever inherits it has the name, too.
+    #[cfg(unix)]
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Gives the name up.
     pub fn release(self) {
         // While it is locked, so that nobody else's file is removed.

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use bgpy_proto::{Id, Token};
 use serde::{Deserialize, Serialize};
 
+use super::process::ProcessId;
 use crate::address::Address;
 use crate::name::Name;
+use crate::restart::Restart;
 use crate::spawn::Config;
 use crate::target::Target;
 use crate::{os_path, platform};
@@ -31,12 +33,10 @@ pub struct Entry {
     pub generation: u32,
     /// The machine, since its last start.
     pub machine: String,
-    /// Process id.
-    pub pid: u32,
-    /// When the process began, in a unit of the system's own: together with the id it tells the
-    /// process from one that got the same id later.
-    #[serde(default)]
-    pub process_start: Option<u64>,
+    /// Its process.
+    pub process: ProcessId,
+    /// The process that waits for its end, where there is one.
+    pub supervisor: Option<ProcessId>,
     /// Host as the server's user wrote it.
     pub host: String,
     /// Address that it listens on.
@@ -90,8 +90,8 @@ impl Entry {
             name: None,
             generation: 0,
             machine: platform::machine(),
-            pid: std::process::id(),
-            process_start: platform::process_start(std::process::id()),
+            process: ProcessId::own(),
+            supervisor: None,
             host: host.to_owned(),
             address,
             socket: None,
@@ -106,13 +106,16 @@ impl Entry {
         }
     }
 
-    /// Whether the process that wrote it is there still, as far as the system can tell. That says
-    /// nothing about the server in it.
+    /// Whether the process that wrote it is there still, or its supervisor, which is about to say how
+    /// that has ended, or to start it again. It says nothing about the server in it.
     pub fn has_process(&self) -> bool {
-        match platform::process_start(self.pid) {
-            Some(start) => self.process_start.is_none_or(|known| known == start),
-            None => false,
-        }
+        self.process.is_there() || self.supervisor.is_some_and(|process| process.is_there())
+    }
+
+    /// Whether it is started again when it fails, by a supervisor that is there.
+    pub fn is_restarted(&self) -> bool {
+        let policy = self.config.as_ref().map_or(Restart::Never, |config| config.restart);
+        policy != Restart::Never && self.supervisor.is_some_and(|process| process.is_there())
     }
 
     /// The token as a secret.
@@ -158,7 +161,7 @@ impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry")
             .field("instance", &self.instance)
-            .field("pid", &self.pid)
+            .field("process", &self.process)
             .field("address", &self.address)
             .field("socket", &self.socket)
             .finish_non_exhaustive()

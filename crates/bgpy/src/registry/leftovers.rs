@@ -248,7 +248,7 @@ mod tests {
     fn what_is_unused_is_cleared_away() {
         let world = World::new();
         let mut dead = new_entry();
-        (dead.instance, dead.pid) = ("dead".into(), u32::MAX);
+        (dead.instance, dead.process.pid) = ("dead".into(), u32::MAX);
         world.registry.add(&dead).unwrap();
         platform::private_directory(&world.path(ENDED)).unwrap();
         for name in ["a.draft", "ended/b.draft", "free.name"] {

@@ -3,6 +3,7 @@
 mod claim;
 mod entry;
 mod leftovers;
+mod process;
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use crate::platform;
 pub use claim::Claim;
 pub use entry::{Ending, Entry};
 pub use leftovers::{Kind, Leftover};
+pub use process::ProcessId;
 
 /// The environment variable that names the directory.
 pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
@@ -116,12 +118,14 @@ impl Registry {
     /// Removes the entry of a server that takes no calls any more, with its socket, and keeps what
     /// tells of it.
     pub fn retire(&self, entry: &mut Entry) {
-        self.remove(entry);
+        let known = entry.clone();
         (entry.socket, entry.token) = (None, None);
         entry.retired_ms = entry.retired_ms.or_else(|| Some(entry::now_ms()));
         let directory = self.directory.join(ENDED);
-        // Where nothing can be written, nothing is remembered.
+        // Where nothing can be written, nothing is remembered. What is remembered comes first, so that
+        // whoever looks finds the server in one place at least.
         drop(platform::private_directory(&directory).and_then(|()| write(&directory, entry)));
+        self.remove(&known);
     }
 
     /// Keeps how a server has ended.
@@ -133,21 +137,33 @@ impl Registry {
     /// Notes the end of a server whose process is gone, though it said nothing, and returns whether it
     /// is.
     pub fn bury(&self, entry: &mut Entry) -> bool {
-        let is_gone = !entry.has_process();
-        if is_gone {
-            self.end(entry, Ending::now(false, "its process is gone, and nobody saw how it ended"));
+        if entry.has_process() {
+            return false;
         }
-        is_gone
+        let is_it = |known: &Entry| known.instance == entry.instance && known.ending.is_some();
+        match self.ended().into_iter().find(is_it) {
+            // Whoever saw its end has said so since the entry was read.
+            Some(known) => {
+                self.remove(entry);
+                *entry = known;
+            }
+            None => {
+                let reason = "its process is gone, and nobody saw how it ended";
+                self.end(entry, Ending::now(false, reason));
+            }
+        }
+        true
     }
 
-    /// Notes how the process of a server has ended, which its parent sees.
-    pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus) {
+    /// Notes how the process of a server has ended, which its parent sees, and why it is not there any
+    /// more, unless the server itself has said so.
+    pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus, reason: Option<&str>) {
         let is_meant = |entry: &Entry| entry.instance == instance;
         let known = self.entries().into_iter().find(is_meant);
         let Some(mut entry) = known.or_else(|| self.ended().into_iter().find(is_meant)) else {
             return;
         };
-        let reason = "it ended without a word of its own";
+        let reason = reason.unwrap_or("it ended without a word of its own");
         let ending = entry.ending.get_or_insert_with(|| Ending::now(false, reason));
         (ending.code, ending.signal) = (status.code(), platform::signal_of(status));
         self.retire(&mut entry);
@@ -176,7 +192,17 @@ impl Registry {
     /// # Errors
     /// What the operating system says.
     pub fn claim(&self, name: &Name) -> io::Result<Option<Claim>> {
-        Claim::take(self.directory.join(format!("{name}.name")))
+        Claim::take(self.name_path(name))
+    }
+
+    /// A name that this process has from another one.
+    #[cfg(unix)]
+    pub(crate) fn inherited_claim(&self, name: &Name, file: fs::File) -> Claim {
+        Claim::inherited(self.name_path(name), file)
+    }
+
+    fn name_path(&self, name: &Name) -> PathBuf {
+        self.directory.join(format!("{name}.name"))
     }
 
     /// Takes the right to start a server of a name; `None` while somebody else has it.
@@ -352,7 +378,9 @@ mod tests {
     fn a_process_is_told_from_a_later_one_with_its_id() {
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         assert!(entry.has_process());
-        entry.process_start = entry.process_start.map(|start| start + 1);
-        assert_eq!(entry.has_process(), entry.process_start.is_none());
+        entry.process.start = entry.process.start.map(|start| start + 1);
+        assert_eq!(entry.has_process(), entry.process.start.is_none());
+        entry.supervisor = Some(ProcessId::own());
+        assert!(entry.has_process());
     }
 }

@@ -336,6 +336,11 @@ impl Core {
         self.record.retire();
     }
 
+    /// Leaves word and place to the supervisor, if that starts the server again when it fails to start.
+    pub(super) fn leave_to_supervisor(&mut self) {
+        self.record.leave_to_supervisor();
+    }
+
     /// Closes the listeners and notes how the server ended; nothing is left of one that never ran.
     pub(super) fn end(&mut self, ending: Option<Ending>) {
         match ending {

@@ -1,7 +1,7 @@
 //! Listening sockets.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use mio::event::Source;
@@ -23,37 +23,35 @@ pub(super) enum Listener {
     Unix(mio::net::UnixListener),
 }
 
-impl Listener {
-    /// Listens on the first of the addresses of a host that can be had.
-    pub(super) fn tcp(address: &Address) -> Result<(Self, SocketAddr), ServeError> {
-        let candidates = address
-            .resolve()
-            .map_err(|source| ServeError::Resolve { host: address.host.clone(), source })?;
-        let mut first = None;
-        for candidate in candidates {
-            match bind(candidate) {
-                Ok(listener) => {
-                    let local = listener.local_addr()?;
-                    return Ok((Self::Tcp(listener), local));
-                }
-                Err(error) => first = first.or(Some(error)),
+/// Listens on the first of the addresses of a host that can be had.
+pub(super) fn tcp(address: &Address) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let candidates = address
+        .resolve()
+        .map_err(|source| ServeError::Resolve { host: address.host.clone(), source })?;
+    let mut first = None;
+    for candidate in candidates {
+        match bind(candidate) {
+            Ok(listener) => {
+                let local = listener.local_addr()?;
+                return Ok((listener, local));
             }
+            Err(error) => first = first.or(Some(error)),
         }
-        let address = address.to_string();
-        Err(match first.unwrap_or(io::ErrorKind::NotFound.into()) {
-            error if error.kind() == io::ErrorKind::AddrInUse => {
-                ServeError::AddressInUse { address }
-            }
-            source => ServeError::Bind { address, source },
-        })
     }
+    let address = address.to_string();
+    Err(match first.unwrap_or(io::ErrorKind::NotFound.into()) {
+        error if error.kind() == io::ErrorKind::AddrInUse => ServeError::AddressInUse { address },
+        source => ServeError::Bind { address, source },
+    })
+}
 
-    /// Listens on a Unix socket.
-    #[cfg(unix)]
-    pub(super) fn unix(path: &Path) -> io::Result<Self> {
-        mio::net::UnixListener::bind(path).map(Self::Unix)
-    }
+/// Listens on a Unix socket.
+#[cfg(unix)]
+pub(super) fn unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    std::os::unix::net::UnixListener::bind(path)
+}
 
+impl Listener {
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(listener) => listener,
@@ -63,16 +61,15 @@ impl Listener {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<mio::net::TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // A port whose last server ended a moment ago can be taken again. On Windows the option would
     // let two servers share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(mio::net::TcpListener::from_std(socket.into()))
+    Ok(socket.into())
 }
 
 /// Sets the options of an accepted TCP connection.

@@ -7,6 +7,7 @@ mod core;
 mod executor;
 mod handshakes;
 mod listen;
+mod place;
 mod reactor;
 mod record;
 mod service;
@@ -27,16 +28,17 @@ use crate::error::ServeError;
 use crate::journal::{Journal, Level};
 use crate::name::Name;
 use crate::platform;
-use crate::registry::{Claim, Ending, Entry, Registry};
+use crate::registry::{Ending, Entry, Registry};
 use crate::segments;
 use crate::spawn::Config;
+use crate::supervisor::Supervised;
 
 use self::core::CoreParts;
-use self::listen::Listener;
 use self::reactor::Shared;
 use self::record::Record;
 
 pub use executor::{Executor, Reply};
+pub use place::Place;
 pub use service::Service;
 pub use signal::SignalPipe;
 
@@ -124,39 +126,63 @@ impl Server {
     /// # Errors
     /// [`ServeError`]; nothing is left behind then.
     pub fn bind(address: &Address, options: ServerOptions) -> Result<Self, ServeError> {
-        let ServerOptions { token, auth, instance, journal, .. } = options;
-        // First of all: whoever finds the name taken should leave no trace.
-        let claim = options.name.as_ref().map(|name| claim(options.registry.as_ref(), name));
-        let claim = claim.transpose()?;
-        let (tcp, local) = Listener::tcp(address)?;
-        let chosen = token.or_else(token_of_environment).filter(|_| auth);
+        Self::bind_supervised(address, options, Supervised::default())
+    }
+
+    /// As [`bind`](Self::bind), with what a supervisor has for it.
+    ///
+    /// # Errors
+    /// [`ServeError`]; nothing is left behind then.
+    pub fn bind_supervised(
+        address: &Address,
+        options: ServerOptions,
+        supervised: Supervised,
+    ) -> Result<Self, ServeError> {
+        let ServerOptions { auth, instance, journal, registry, .. } = options;
+        let (supervisor, generation) = (supervised.supervisor, supervised.generation);
+        let name = options.name.as_ref();
+        let mut place = match supervised.place {
+            Some(place) => place,
+            None => Place::take(address, name, instance, registry.as_ref())?,
+        };
+        let local = place.address;
+        let chosen = options.token.or_else(token_of_environment).filter(|_| auth);
         let exposed = !local.ip().is_loopback();
         let shown = Address::new(local.ip().to_string(), local.port()).to_string();
-        match &chosen {
-            _ if exposed && !auth => return Err(ServeError::Unprotected { address: shown }),
+        let refused = match &chosen {
+            _ if exposed && !auth => Some(ServeError::Unprotected { address: shown.clone() }),
             Some(token) if exposed && token.is_weak() && !options.allow_weak_token => {
-                return Err(ServeError::WeakToken { address: shown });
+                Some(ServeError::WeakToken { address: shown.clone() })
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some(error) = refused {
+            place.release();
+            return Err(error);
         }
         let made_up = auth && chosen.is_none();
-        let token = chosen.or_else(|| auth.then(|| Token::generate(TOKEN_BYTES)));
+        let token = chosen.or_else(|| auth.then(new_token));
 
-        let mut listeners = vec![tcp];
         let mut entry = Entry::new(instance, &address.host, local);
         entry.token = token.as_ref().map(|token| token.expose().to_owned());
         entry.name = options.name;
-        entry.config = options.config.map(|config| Config { token: None, ..config }.into());
+        let told = |config| Config { token: None, inheritance: None, ..config };
+        entry.config = options.config.map(|config| told(config).into());
+        (entry.supervisor, entry.generation) = (supervisor, generation);
         entry.python = options.python.clone();
         entry.log_file = journal.path();
-        let registered = match &options.registry {
-            Some(registry) => register(registry, &mut entry, instance, &mut listeners)
-                .map_err(|source| (registry.directory().to_owned(), source)),
-            None => Ok(()),
-        };
-        if let Err((directory, source)) = registered {
+        entry.socket = place.socket.clone();
+        let trouble = place.trouble.take();
+        let registered = registry.as_ref().map_or(Ok(()), |registry| match trouble {
+            Some(source) => Err((registry, source)),
+            None => registry.add(&entry).map_err(|source| (registry, source)),
+        });
+        if let Err((registry, source)) = registered {
+            let directory = registry.directory();
             // Without an entry nobody would know a token that was made up, nor find a name.
-            if made_up || claim.is_some() {
+            if made_up || place.claim.is_some() {
+                let directory = directory.to_owned();
+                place.release();
                 return Err(ServeError::Registry { directory, source });
             }
             let directory = directory.display();
@@ -165,12 +191,12 @@ impl Server {
             ));
         }
         platform::raise_descriptor_limit();
-        let words = announcement(&shown, exposed, &entry, options.registry.as_ref());
+        let words = announcement(&shown, exposed, &entry, registry.as_ref());
 
         let (signals, receiver) = signal::pipe()?;
         let hello = ServerHello {
             instance,
-            generation: 0,
+            generation: generation.into(),
             bgpy: crate::VERSION.to_owned(),
             python: options.python,
             pid: u64::from(std::process::id()),
@@ -179,14 +205,15 @@ impl Server {
             allow_pickle: options.allow_pickle,
         };
         let socket = entry.socket.clone();
-        let parts = |registry| CoreParts {
-            registry,
+        let (listeners, claim) = place.into_parts()?;
+        let parts = |poll| CoreParts {
+            registry: poll,
             listeners,
             psk: token.as_ref().map_or_else(Psk::open, Token::psk),
             hello,
             journal,
             unused_max: options.unused_max,
-            record: Record::new(options.registry, entry, claim),
+            record: Record::new(registry, entry, claim, supervised.cord),
         };
         let shared = Shared::new(parts, receiver)?;
         Ok(Self { shared, address: local, socket, signals, words })
@@ -267,43 +294,9 @@ impl std::fmt::Debug for Stopper {
     }
 }
 
-/// Listens on a Unix socket as well, and writes the entry.
-fn register(
-    registry: &Registry,
-    entry: &mut Entry,
-    instance: Id,
-    listeners: &mut Vec<Listener>,
-) -> std::io::Result<()> {
-    registry.prepare()?;
-    registry.prune();
-    #[cfg(unix)]
-    if let Some(path) = registry.socket_path(instance) {
-        listeners.push(Listener::unix(&path)?);
-        entry.socket = Some(path);
-    }
-    registry.add(entry).inspect_err(|_| {
-        // The Unix socket goes; the TCP listener, which came first, stays.
-        listeners.truncate(1);
-        if let Some(path) = entry.socket.take() {
-            drop(std::fs::remove_file(path));
-        }
-    })
-}
-
-/// Takes a name that no other server has.
-fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> {
-    let registry = registry.ok_or_else(|| ServeError::Registry {
-        directory: PathBuf::new(),
-        source: std::io::Error::other("there is none to keep a name in"),
-    })?;
-    let claimed = registry.prepare().and_then(|()| registry.claim(name));
-    match claimed {
-        Ok(Some(claim)) => Ok(claim),
-        Ok(None) => Err(ServeError::NameTaken { name: name.clone() }),
-        Err(source) => {
-            Err(ServeError::Registry { directory: registry.directory().to_owned(), source })
-        }
-    }
+/// A token for a server whose user has given none.
+pub(crate) fn new_token() -> Token {
+    Token::generate(TOKEN_BYTES)
 }
 
 fn announcement(

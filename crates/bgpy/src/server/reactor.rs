@@ -125,7 +125,10 @@ impl Shared {
                 platform::notify("READY=1");
             }
             Err(failure) => {
-                self.core.lock().stop();
+                let mut core = self.core.lock();
+                core.leave_to_supervisor();
+                core.stop();
+                drop(core);
                 self.say_farewell();
                 return Ended::Start(failure);
             }

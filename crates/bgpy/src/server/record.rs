@@ -2,6 +2,7 @@
 
 use crate::name::Name;
 use crate::registry::{Claim, Ending, Entry, Registry};
+use crate::supervisor::Cord;
 
 /// A server's entry, and the name that it has.
 #[derive(Debug)]
@@ -10,11 +11,18 @@ pub(super) struct Record {
     registry: Option<Registry>,
     entry: Entry,
     claim: Option<Claim>,
+    /// To the supervisor, if that keeps the place.
+    cord: Option<Cord>,
 }
 
 impl Record {
-    pub(super) fn new(registry: Option<Registry>, entry: Entry, claim: Option<Claim>) -> Self {
-        Self { registry, entry, claim }
+    pub(super) fn new(
+        registry: Option<Registry>,
+        entry: Entry,
+        claim: Option<Claim>,
+        cord: Option<Cord>,
+    ) -> Self {
+        Self { registry, entry, claim, cord }
     }
 
     /// The server's name.
@@ -42,6 +50,9 @@ impl Record {
         if let Some(claim) = self.claim.take() {
             claim.release();
         }
+        if let Some(mut cord) = self.cord.take() {
+            cord.retire();
+        }
     }
 
     /// Leaves no trace of a server that has not run.
@@ -52,9 +63,17 @@ impl Record {
         self.release();
     }
 
+    /// Leaves everything to the supervisor, if this is not the first server that it has started.
+    pub(super) fn leave_to_supervisor(&mut self) {
+        if self.cord.is_some() && self.entry.generation > 0 {
+            self.abandon();
+        }
+    }
+
     /// Leaves everything to the process that this one was forked from.
     pub(super) fn abandon(&mut self) {
         self.registry = None;
         self.claim = None;
+        self.cord = None;
     }
 }

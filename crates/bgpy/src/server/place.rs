@@ -1,0 +1,119 @@
+//! What a server occupies: its name, its port and its socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bgpy_proto::Id;
+
+use super::listen::{self, Listener};
+use crate::address::Address;
+use crate::error::ServeError;
+use crate::name::Name;
+use crate::registry::{Claim, Registry};
+
+/// The name, the port and the socket of one server.
+///
+/// A supervisor holds on to them, so that whatever becomes of a server's process, its successor has the
+/// same, and clients that come meanwhile wait in the queues of the sockets.
+#[derive(Debug)]
+pub struct Place {
+    pub(crate) claim: Option<Claim>,
+    pub(crate) tcp: std::net::TcpListener,
+    /// Where the TCP socket listens.
+    pub(crate) address: SocketAddr,
+    #[cfg(unix)]
+    pub(crate) unix: Option<std::os::unix::net::UnixListener>,
+    pub(crate) socket: Option<PathBuf>,
+    /// Why there is no Unix socket, when there should be one.
+    pub(crate) trouble: Option<io::Error>,
+}
+
+impl Place {
+    /// Takes a name, a port and a socket.
+    ///
+    /// # Errors
+    /// [`ServeError`]; nothing is left behind then.
+    pub(crate) fn take(
+        address: &Address,
+        name: Option<&Name>,
+        instance: Id,
+        registry: Option<&Registry>,
+    ) -> Result<Self, ServeError> {
+        // First of all: whoever finds the name taken should leave no trace.
+        let claim = name.map(|name| claim(registry, name)).transpose()?;
+        let (tcp, address) = match listen::tcp(address) {
+            Ok(taken) => taken,
+            Err(error) => {
+                claim.into_iter().for_each(Claim::release);
+                return Err(error);
+            }
+        };
+        let mut place = Self {
+            claim,
+            tcp,
+            address,
+            #[cfg(unix)]
+            unix: None,
+            socket: None,
+            trouble: None,
+        };
+        let listening = registry.map(|registry| {
+            registry.prepare()?;
+            registry.prune();
+            registry.socket_path(instance).map_or(Ok(()), |path| place.listen(path))
+        });
+        place.trouble = listening.and_then(Result::err);
+        Ok(place)
+    }
+
+    /// Listens on a Unix socket as well.
+    fn listen(&mut self, path: PathBuf) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            self.unix = Some(listen::unix(&path)?);
+            self.socket = Some(path);
+        }
+        let _ = path;
+        Ok(())
+    }
+
+    /// Gives everything up.
+    pub(crate) fn release(self) {
+        self.socket.as_deref().into_iter().for_each(remove);
+        self.claim.into_iter().for_each(Claim::release);
+    }
+
+    /// The sockets for a reactor, and the name.
+    pub(super) fn into_parts(self) -> io::Result<(Vec<Listener>, Option<Claim>)> {
+        self.tcp.set_nonblocking(true)?;
+        let mut listeners = vec![Listener::Tcp(mio::net::TcpListener::from_std(self.tcp))];
+        #[cfg(unix)]
+        if let Some(unix) = self.unix {
+            unix.set_nonblocking(true)?;
+            listeners.push(Listener::Unix(mio::net::UnixListener::from_std(unix)));
+        }
+        Ok((listeners, self.claim))
+    }
+}
+
+fn remove(path: &Path) {
+    // One that is gone already is as it should be.
+    drop(std::fs::remove_file(path));
+}
+
+/// Takes a name that no other server has.
+fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> {
+    let registry = registry.ok_or_else(|| ServeError::Registry {
+        directory: PathBuf::new(),
+        source: io::Error::other("there is none to keep a name in"),
+    })?;
+    let claimed = registry.prepare().and_then(|()| registry.claim(name));
+    match claimed {
+        Ok(Some(claim)) => Ok(claim),
+        Ok(None) => Err(ServeError::NameTaken { name: name.clone() }),
+        Err(source) => {
+            Err(ServeError::Registry { directory: registry.directory().to_owned(), source })
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A process that has been started and has not said yet whether it is ready.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+
+use super::{End, Report};
+use crate::client::Wait;
+use crate::error::StartError;
+use crate::registry::Registry;
+use crate::sync::lock;
+use crate::{platform, supervisor};
+
+/// Bytes of a log that are shown when a start has failed.
+const OUTPUT_BYTES_MAX: u64 = 8 << 10;
+
+/// A child that has not reported yet; it is ended when nobody takes it over.
+pub(super) struct Birth {
+    pub(super) child: Child,
+    pub(super) instance: String,
+    pub(super) over: bool,
+}
+
+pub(super) enum NoReport {
+    Died,
+    Timeout,
+    Interrupted,
+}
+
+impl Birth {
+    pub(super) fn report(&mut self, wait: &Wait<'_>) -> Result<Report, NoReport> {
+        let output = self.child.stdout.take().expect("it was piped");
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            // A line, or the end of a child that died; its own children may keep the pipe open.
+            drop(BufReader::new(output).read_until(b'\n', &mut text));
+            drop(sender.send(text));
+        });
+        loop {
+            let slice = wait.slice().ok_or(NoReport::Timeout)?;
+            match receiver.recv_timeout(slice) {
+                Ok(text) => return serde_json::from_slice(&text).map_err(|_| NoReport::Died),
+                Err(RecvTimeoutError::Timeout) if wait.is_interrupted() => {
+                    return Err(NoReport::Interrupted);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(NoReport::Died),
+            }
+        }
+    }
+
+    /// Ends the child and puts together what can be said.
+    pub(super) fn explain(
+        &mut self,
+        reason: NoReport,
+        wait: &Wait<'_>,
+        printed: &mut Option<Printed>,
+    ) -> StartError {
+        if !matches!(reason, NoReport::Died) {
+            platform::kill_group(&mut self.child);
+        }
+        let status = self.child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        self.over = true;
+        let output = printed.as_mut().map(Printed::text).unwrap_or_default();
+        match reason {
+            NoReport::Died => StartError::Died { status, output },
+            NoReport::Timeout => {
+                StartError::Timeout { after: wait.limit().unwrap_or_default(), output }
+            }
+            NoReport::Interrupted => StartError::Interrupted,
+        }
+    }
+
+    pub(super) fn watch(self) -> Arc<End> {
+        let end = Arc::new(End::default());
+        let watched = end.clone();
+        let mut birth = self;
+        let watch = move || {
+            let status = birth.child.wait().ok();
+            // Where there is a supervisor, that is the child, and knows better.
+            if let (false, Some(status), Ok(registry)) =
+                (supervisor::IS_SUPPORTED, status, Registry::of_user())
+            {
+                registry.note_exit(&birth.instance, status, None);
+            }
+            *lock(&watched.status) = status;
+            watched.came.notify_all();
+        };
+        // Without the thread the child stays a zombie until this process ends.
+        drop(thread::Builder::new().name("bgpy-child".into()).stack_size(128 << 10).spawn(watch));
+        end
+    }
+}
+
+impl Drop for Birth {
+    fn drop(&mut self) {
+        if !self.over {
+            platform::kill_group(&mut self.child);
+            drop(self.child.wait());
+        }
+    }
+}
+
+/// What a child has printed since it was started.
+pub(super) struct Printed {
+    file: File,
+    start: u64,
+}
+
+impl Printed {
+    pub(super) fn from_now(path: &Path) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let start = file.seek(SeekFrom::End(0)).ok()?;
+        Some(Self { file, start })
+    }
+
+    pub(super) fn text(&mut self) -> String {
+        let end = self.file.metadata().map_or(self.start, |about| about.len());
+        let start = self.start.max(end.saturating_sub(OUTPUT_BYTES_MAX));
+        let mut bytes = Vec::new();
+        // A log that cannot be read any more gives no text, and the error is told without it.
+        if self.file.seek(SeekFrom::Start(start)).is_ok() {
+            drop(self.file.read_to_end(&mut bytes));
+        }
+        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+    }
+}

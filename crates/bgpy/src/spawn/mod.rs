@@ -1,0 +1,138 @@
+//! Starting a server in the background, from both sides.
+//!
+//! The parent gives the configuration on the child's standard input and reads one report from its
+//! standard output: ready, or why not. The child's standard error is the log from the start, so
+//! that its own words are there whatever happens. Neither arguments nor environment hold a secret.
+
+mod birth;
+mod config;
+mod report;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use self::birth::{Birth, NoReport, Printed};
+use crate::client::Wait;
+use crate::error::StartError;
+use crate::platform;
+use crate::registry::Registry;
+use crate::sync::lock;
+
+pub use config::{Config, Launch};
+pub(crate) use report::take_config;
+pub use report::{Report, Reporter};
+
+/// A server that this process has started.
+#[derive(Debug, Clone)]
+pub struct Background {
+    /// Its process id, when it was started.
+    pub pid: u32,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where it logs.
+    pub log_file: Option<PathBuf>,
+    instance: String,
+    end: Arc<End>,
+}
+
+/// The end of a child, noticed by a thread of its own, so that it never stays a zombie.
+#[derive(Debug, Default)]
+struct End {
+    status: Mutex<Option<ExitStatus>>,
+    came: Condvar,
+}
+
+/// Starts a server in the background and waits until it is ready.
+///
+/// # Errors
+/// [`StartError`]; no process is left behind then.
+pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> {
+    let (mut birth, path) = begin(config)?;
+    let mut printed = path.as_deref().and_then(Printed::from_now);
+    let report = birth.report(wait).map_err(|reason| birth.explain(reason, wait, &mut printed))?;
+    birth.over = true;
+    match report {
+        Report::Failed { kind, message } => {
+            drop(birth.child.wait());
+            Err(StartError::Reported { kind, message })
+        }
+        // No server begins with its end.
+        Report::Retiring => Err(birth.explain(NoReport::Died, wait, &mut printed)),
+        Report::Ready { pid, address } => {
+            let instance = birth.instance.clone();
+            let end = birth.watch();
+            Ok(Background { pid, address, log_file: path, instance, end })
+        }
+    }
+}
+
+/// Starts a server in the background, whose process id is returned, and leaves it alone. Its log tells
+/// what becomes of it.
+///
+/// # Errors
+/// [`StartError::Spawn`] and [`StartError::LogFile`].
+pub fn start_unwatched(config: Config) -> Result<u32, StartError> {
+    let (mut birth, _) = begin(config)?;
+    birth.over = true;
+    Ok(birth.child.id())
+}
+
+/// Starts the process and tells it what it has to know.
+fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
+    config.settle();
+    // The log is opened before anything is started.
+    config.log_file = log_file(&config)?;
+    let log = config.open_log().map_err(|source| {
+        let path = config.log_file.clone().unwrap_or_default();
+        StartError::LogFile { path, source }
+    })?;
+    let mut command = config.command();
+    let program = PathBuf::from(command.get_program());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    platform::background(&mut command);
+    let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
+    let mut birth = Birth { child, instance: config.instance.clone(), over: false };
+    // A child that dies at once closes the pipe; what it printed says more than that.
+    drop(birth.child.stdin.take().map(|mut input| input.write_all(&config.text())));
+    Ok((birth, config.log_file))
+}
+
+/// Where a server logs: where it is told, else in the runtime directory, under its identity.
+fn log_file(config: &Config) -> Result<Option<PathBuf>, StartError> {
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path)
+            .map_err(|source| StartError::LogFile { path: path.clone(), source })
+    };
+    let own = |registry: Registry| registry.prepare().ok().map(|()| registry.log_path(config.id()));
+    match &config.log_file {
+        Some(path) => absolute(path).map(Some),
+        // Without a place to log, what the server prints is lost, but it runs.
+        None => Ok(Registry::of_user().ok().and_then(own)),
+    }
+}
+
+impl Background {
+    /// Its process id now, which is another one after a restart.
+    pub fn pid(&self) -> u32 {
+        let entries = Registry::of_user().map_or_else(|_| Vec::new(), |all| all.entries());
+        let known = entries.into_iter().find(|entry| entry.instance == self.instance);
+        known.map_or(self.pid, |entry| entry.process.pid)
+    }
+
+    /// Waits for the end of the process; `None` when the time is over or the caller interrupted.
+    pub fn wait(&self, wait: &Wait<'_>) -> Option<ExitStatus> {
+        let mut status = lock(&self.end.status);
+        while status.is_none() {
+            let slice = wait.slice()?;
+            status =
+                self.end.came.wait_timeout(status, slice).unwrap_or_else(PoisonError::into_inner).0;
+            if status.is_none() && wait.is_interrupted() {
+                return None;
+            }
+        }
+        *status
+    }
+}

@@ -1,0 +1,109 @@
+//! What a supervisor keeps for the servers that come one after the other.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use super::{Cord, FirstTasks, Inheritance, Supervised};
+use crate::address::Address;
+use crate::client::token_of_environment;
+use crate::error::ServeError;
+use crate::platform;
+use crate::registry::{ProcessId, Registry};
+use crate::restart::Restart;
+use crate::server::{Place, new_token};
+use crate::spawn::{Config, Reporter};
+
+/// Their place, and the tasks that the first client has given.
+#[derive(Debug)]
+pub(super) struct Estate {
+    place: Place,
+    tasks: Option<FirstTasks>,
+}
+
+impl Estate {
+    /// Takes the place of a server that may be started again. Others take theirs by themselves.
+    pub(super) fn of(
+        config: &mut Config,
+        registry: Option<&Registry>,
+    ) -> Result<Option<Self>, ServeError> {
+        if config.restart == Restart::Never {
+            return Ok(None);
+        }
+        let address = Address::new(config.host.as_str(), config.port);
+        let place = Place::take(&address, config.name.as_ref(), config.id(), registry)?;
+        config.port = place.address.port();
+        // The same for all of them.
+        if config.auth && config.token.is_none() && token_of_environment().is_none() {
+            config.token = Some(new_token().expose().to_owned());
+        }
+        // Where they cannot be kept, a client has to give them again.
+        let keep = |registry: &Registry| FirstTasks::create(registry.directory()).ok();
+        let tasks = registry.filter(|_| !config.has_tasks()).and_then(keep);
+        Ok(Some(Self { place, tasks }))
+    }
+
+    /// Passes everything to the server that this process has become.
+    pub(super) fn into_parts(self) -> (Place, Option<FirstTasks>) {
+        (self.place, self.tasks)
+    }
+
+    /// Prepares for a new process to have everything.
+    pub(super) fn bequeath(
+        &self,
+        generation: u32,
+        is_foreground: bool,
+        cord: &impl AsFd,
+    ) -> io::Result<Inheritance> {
+        let Self { place, tasks } = self;
+        Ok(Inheritance {
+            supervisor: ProcessId::own(),
+            generation,
+            is_foreground,
+            cord: platform::hand_on(cord)?,
+            claim: place.claim.as_ref().map(|claim| platform::hand_on(claim.file())).transpose()?,
+            tcp: platform::hand_on(&place.tcp)?,
+            unix: place.unix.as_ref().map(platform::hand_on).transpose()?,
+            tasks: tasks.as_ref().map(|tasks| platform::hand_on(&tasks.file)).transpose()?,
+        })
+    }
+
+    /// Gives everything up for good.
+    pub(super) fn release(self) {
+        self.place.release();
+    }
+}
+
+/// Takes what the supervisor has prepared for this process.
+pub(super) fn inherit(
+    inheritance: &Inheritance,
+    config: &Config,
+    registry: Option<&Registry>,
+) -> io::Result<(Reporter, Supervised)> {
+    let take = platform::take_inherited;
+    let optional = |number: Option<i32>| number.map(take).transpose();
+    let name = config.name.as_ref();
+    let claim = |file: OwnedFd| Some(registry?.inherited_claim(name?, file.into()));
+    let unix = optional(inheritance.unix)?.map(OwnedFd::into);
+    let tcp: std::net::TcpListener = take(inheritance.tcp)?.into();
+    let socket = registry.filter(|_| unix.is_some()).and_then(|all| all.socket_path(config.id()));
+    let place = Place {
+        claim: optional(inheritance.claim)?.and_then(claim),
+        address: tcp.local_addr()?,
+        tcp,
+        unix,
+        socket,
+        trouble: None,
+    };
+    let cord: UnixStream = take(inheritance.cord)?.into();
+    let reporter = Reporter::to(cord.try_clone()?);
+    let supervised = Supervised {
+        supervisor: Some(inheritance.supervisor),
+        generation: inheritance.generation,
+        place: Some(place),
+        cord: Some(Cord { stream: cord }),
+        tasks: optional(inheritance.tasks)?.map(|file| FirstTasks { file: file.into() }),
+        is_foreground: inheritance.is_foreground,
+    };
+    Ok((reporter, supervised))
+}

@@ -1,0 +1,26 @@
+//! Where there are no supervisors, the process that was started is the server.
+
+use std::io;
+use std::process::ExitStatus;
+
+use super::{Role, Supervised};
+use crate::error::ServeError;
+use crate::spawn::{Config, Reporter, take_config};
+
+/// Takes what a server has to know from standard input. This process is the server.
+///
+/// # Errors
+/// What the operating system says.
+pub fn divide(_fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
+    let (config, reporter) = (take_config()?.into(), Reporter::to_parent()?);
+    Ok(Role::Server { reporter, config, supervised: Supervised::default() })
+}
+
+/// Not on this system.
+///
+/// # Errors
+/// Always.
+pub fn run_in_foreground(_config: Config) -> Result<ExitStatus, ServeError> {
+    let text = "servers cannot be started again on this system";
+    Err(io::Error::new(io::ErrorKind::Unsupported, text).into())
+}

@@ -1,0 +1,82 @@
+//! How a process becomes a server and its supervisor.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::process::ExitStatus;
+
+use super::estate::{self, Estate};
+use super::watch::{Child, Supervisor};
+use super::{Cord, Role, Supervised};
+use crate::error::ServeError;
+use crate::registry::{ProcessId, Registry};
+use crate::spawn::{Config, Report, Reporter, take_config};
+
+/// Takes what a server has to know from standard input, and decides what this process is. `fork` makes
+/// a copy of it, and returns the copy's process id in the original, and none in the copy.
+///
+/// # Errors
+/// What the operating system says; whoever started it has been told.
+pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
+    let mut config = take_config()?;
+    let registry = Registry::of_user().ok();
+    if let Some(inheritance) = config.inheritance.take() {
+        let (reporter, supervised) = estate::inherit(&inheritance, &config, registry.as_ref())?;
+        return Ok(Role::Server { reporter, config: config.into(), supervised });
+    }
+    let mut reporter = Reporter::to_parent()?;
+    let estate = match Estate::of(&mut config, registry.as_ref()) {
+        Ok(estate) => estate,
+        Err(error) => {
+            config.journal().critical(&error);
+            reporter.report(&Report::failed(&error));
+            return Ok(Role::Refused);
+        }
+    };
+    let supervisor = ProcessId::own();
+    let divided = UnixStream::pair().and_then(|ends| Ok((ends, fork()?)));
+    let ((line, cord), child) = divided.inspect_err(|error| {
+        let message = format!("the process cannot be divided: {error}");
+        reporter.report(&Report::Failed { kind: "start".into(), message });
+    })?;
+    let Some(child) = child else {
+        drop((line, reporter));
+        let is_kept = estate.is_some();
+        let (place, tasks) = estate.map(Estate::into_parts).unzip();
+        let reporter = Reporter::to(cord.try_clone()?);
+        let cord = is_kept.then_some(Cord { stream: cord });
+        let tasks = tasks.flatten();
+        let supervised = Supervised {
+            supervisor: Some(supervisor),
+            place,
+            cord,
+            tasks,
+            ..Supervised::default()
+        };
+        return Ok(Role::Server { reporter, config: config.into(), supervised });
+    };
+    drop(cord);
+    let child = Child::forked(child, line)?;
+    let supervisor = Supervisor::new(config, registry, estate, Some(reporter), child, false)?;
+    Ok(Role::Supervisor(supervisor.into()))
+}
+
+/// Runs a server and, when it fails, the next one, with standard output and error as they are, and
+/// returns how the last one has ended.
+///
+/// # Errors
+/// [`ServeError`], when there is no place for it or the interpreter cannot be started.
+pub fn run_in_foreground(mut config: Config) -> Result<ExitStatus, ServeError> {
+    let registry = Registry::of_user().ok();
+    config.settle();
+    let estate = Estate::of(&mut config, registry.as_ref())?.ok_or_else(|| {
+        io::Error::other("a server that is not started again needs no supervisor")
+    })?;
+    let child = match Child::start(&config, &estate, 0, true) {
+        Ok(child) => child,
+        Err(error) => {
+            estate.release();
+            return Err(error.into());
+        }
+    };
+    Ok(Supervisor::new(config, registry, Some(estate), None, child, true)?.run())
+}
