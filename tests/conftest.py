@@ -79,15 +79,21 @@ def kill(pid: int) -> None:
     os.close(process)
 
 
+def supervisor_of(pid: int) -> int:
+    """Return the process that waits for the end of a server: its parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 class Orphan:
-    """A server whose starter has ended, so that nobody sees its end."""
+    """A server whose starter has ended."""
 
     def __init__(self) -> None:
         done = subprocess.run([sys.executable, "-c", STARTER], capture_output=True, check=True)
         self.pid, self.port = map(int, done.stdout.split())
 
     def kill(self) -> None:
-        """End it so that it cannot clean up, and wait until it is gone."""
+        """End it and its supervisor so that nobody can clean up, and wait until they are gone."""
+        kill(supervisor_of(self.pid))
         kill(self.pid)
 
 

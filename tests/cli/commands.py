@@ -35,7 +35,7 @@ class Commands:
         """Start the command."""
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [*self.form, *map(str, arguments)]
-        process = subprocess.Popen(command, text=True, **(pipes | options))
+        process = subprocess.Popen(command, **({"text": True} | pipes | options))
         self.running.append(process)
         return process
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -10,6 +10,7 @@ import pytest
 from api.conftest import gate, gates
 
 from .commands import CONSOLE, MODULE, Commands
+from .screens import Screen
 
 __all__ = ["gate", "gates"]
 
@@ -76,6 +77,20 @@ def commands() -> Iterator[Commands]:
     commands = Commands(CONSOLE)
     yield commands
     commands.close()
+
+
+@pytest.fixture
+def screen() -> Iterator[Callable[..., Screen]]:
+    """Return a function that runs the command on a terminal of a size, in columns and lines."""
+    screens: list[Screen] = []
+
+    def screen(*arguments: object, size: tuple[int, int] = (80, 24)) -> Screen:
+        screens.append(Screen([*CONSOLE, *map(str, arguments)], *size))
+        return screens[-1]
+
+    yield screen
+    for shown in screens:
+        shown.close()
 
 
 @pytest.fixture(params=[CONSOLE, MODULE], ids=["console", "module"])

@@ -27,3 +27,14 @@ def test_one_that_does_not_answer(camera):
 
 def test_nobody(commands):
     assert commands.run("kill", "camera")[:2] == (3, "")
+
+
+def test_one_that_would_be_started_again(commands, tasks, runtime):
+    assert commands.run("start", tasks, "--restart", "on-failure")[0] == 0
+    pid = connect("camera").status()["pid"]
+    assert commands.run("kill", "camera") == (0, "", f"Killed camera (process {pid}).\n")
+    code, data, _ = commands.run("status", "camera")
+    assert code == 3
+    assert "signal 9: killed by `bgpy kill`" in data
+    assert "starting it again" not in commands.run("logs", "camera")[1]
+    assert commands.run("start", tasks)[0] == 0

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
-import struct
-import termios
-from contextlib import suppress
 
 import pytest
 from conftest import kill
@@ -113,33 +109,34 @@ def test_colors(camera):
     assert "\x1b[32mREADY\x1b[0m" in camera.run("ps", "--color", "always")[1]
 
 
-def on_terminal(commands, columns):
-    """Return what the terminal gets that so many columns has."""
-    terminal, line = os.openpty()
-    fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = commands.spawn("ps", stdout=line)
-    os.close(line)
-    assert process.wait(30) == 0
-    shown = b""
-    with suppress(OSError):
-        while more := os.read(terminal, 4096):
-            shown += more
-    os.close(terminal)
-    return shown.decode()
+@pytest.mark.parametrize("columns", [120, 80, 40])
+def test_what_a_person_sees(camera, start, screen, columns):
+    nameless = start()
+    shown = screen("ps", size=(columns, 10))
+    assert shown.end() == 0
+    lines = [line for line in shown.text.splitlines() if line]
+    assert len(lines) == 3
+    head, *below = lines
+    wanted = ["NAME", "STATE", "PID", "ADDRESS", "UPTIME", "CALLS", "QUEUE", "RSS"]
+    assert head.split() == [title for title in wanted if title in head]
+    assert head.split()[:3] == wanted[:3]
+    assert (head.split() == wanted) == (columns >= 80)
+    # Youngest first, and each in its column.
+    for line, name, state in zip(below, ["-", "camera"], ["UNINITI", "READY"], strict=True):
+        assert line.startswith(name)
+        assert line[head.index("STATE") :].startswith(state)
+    assert below[0][: head.index("PID") + 3].endswith(str(nameless.pid))
+    (y,) = [y for y, line in enumerate(shown.screen.display) if line.startswith("camera")]
+    assert shown.screen.buffer[y][head.index("STATE")].fg == "green"
+    assert shown.screen.buffer[y][0].fg == "default"
 
 
-def test_on_a_terminal(camera, monkeypatch):
-    assert "\x1b[32mREADY\x1b[0m" in on_terminal(camera, 80)
+def test_without_colors(camera, screen, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in on_terminal(camera, 80)
-
-
-def test_on_a_narrow_terminal(camera, monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
-    head, row = on_terminal(camera, 40).splitlines()
-    assert head.split()[:3] == ["NAME", "STATE", "PID"]
-    assert row.startswith("camera  READY")
-    assert max(len(head), len(row)) <= 40
+    shown = screen("ps")
+    assert shown.end() == 0
+    assert b"\x1b[" not in shown.written
+    assert shown.line_with("READY").startswith("camera")
 
 
 def test_a_reader_that_has_gone(camera):

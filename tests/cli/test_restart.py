@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from conftest import kill
 
-from bgpy import connect, start
+from bgpy import connect, servers, start
 
 
 def test_it_is_another_process_at_the_same_address(each_form, camera):
     client = connect("camera")
     before = client.status()
-    (info,) = listed()
+    (info,) = servers()
     code, data, words = each_form.run("restart", "camera")
     after = connect("camera").status()
     assert (code, data) == (0, "")
     assert words.startswith(f"Restarted camera (process {after['pid']}) at {info.address}.")
     assert after["pid"] != before["pid"]
-    assert listed()[0].address == info.address
-
-
-def listed():
-    from bgpy import servers
-
-    return servers()
+    assert servers()[0].address == info.address
 
 
 def test_the_environment_is_read_afresh(commands, tasks, monkeypatch):
@@ -56,3 +51,13 @@ def test_one_whose_tasks_came_from_a_client(commands):
 @pytest.mark.parametrize(("target", "code"), [("nobody", 3), ("127.0.0.1:1", 3)])
 def test_nobody(commands, target, code):
     assert commands.run("restart", target)[:2] == (code, "")
+
+
+def test_one_that_is_started_again_when_it_fails_stays_one(commands, tasks):
+    assert commands.run("start", tasks, "--restart", "on-failure")[0] == 0
+    (before,) = servers()
+    assert commands.run("restart", "camera")[0] == 0
+    (after,) = servers()
+    assert (after.address, after.generation) == (before.address, 0)
+    kill(after.pid)
+    assert connect("camera").call(1, timeout=30)["calls"] == 1

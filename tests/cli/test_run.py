@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+from conftest import kill
 
 from bgpy import connect
 
@@ -52,3 +53,50 @@ def test_a_name_that_is_taken(run, commands, tasks):
     code, data, words = commands.run("run", tasks)
     assert (code, data) == (1, "")
     assert "a server named 'camera' runs already" in words
+
+
+@pytest.fixture
+def supervised(run):
+    """Return the process that runs a server and starts it again."""
+    return run("--restart", "on-failure", "--env", "FILM=colour")
+
+
+def test_one_that_fails_is_started_again(supervised, commands):
+    client = connect("camera")
+    first = client.status()["pid"]
+    assert first != supervised.pid
+    assert os.getsid(first) == os.getsid(0)
+    kill(first)
+    assert client.call({"variable": "FILM"}, timeout=30) == "colour"
+    assert commands.run("stop", "camera")[0] == 0
+    data, words = supervised.communicate(timeout=30)
+    assert supervised.returncode == 0
+    assert data == "call 1 {'variable': 'FILM'}\nleaving\n"
+    assert "the server's process has failed: signal: 9 (SIGKILL)" in words
+    assert "starting it again (generation 1)" in words
+    assert words.endswith("ended\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_one_that_would_be_started_again(supervised, number):
+    pid = connect("camera").status()["pid"]
+    if number == signal.SIGINT:
+        # A terminal sends it to both.
+        os.kill(pid, number)
+    supervised.send_signal(number)
+    data, _ = supervised.communicate(timeout=30)
+    assert (supervised.returncode, data) == (0, "leaving\n")
+
+
+def test_a_name_that_is_taken_under_supervision(supervised, commands, tasks):
+    code, data, words = commands.run("run", tasks, "--restart", "on-failure")
+    assert (code, data) == (1, "")
+    assert "a server named 'camera' runs already" in words
+
+
+def test_tasks_that_do_not_start_under_supervision(each_form, tasks):
+    tasks.write_text("1 / 0")
+    code, _, words = each_form.run("run", tasks, "--restart", "on-failure")
+    assert code == 1
+    assert words.count("ZeroDivisionError") == 1
+    assert each_form.run("ps", "-o", "json")[1] == "[]\n"

@@ -8,6 +8,7 @@ import sys
 from unittest.mock import ANY
 
 import pytest
+from conftest import kill
 
 from bgpy import Client, connect
 
@@ -140,3 +141,27 @@ def test_no_interpreter(commands, tasks, tmp_path):
     code, _, words = commands.run("start", tasks, "--python", tmp_path / "python")
     assert code == 1
     assert str(tmp_path / "python") in words
+
+
+def test_a_restart_on_failure(each_form, tasks):
+    assert each_form.run("start", tasks, "--restart", "on-failure:1")[0] == 0
+    pid = connect("camera").status()["pid"]
+    kill(pid)
+    assert connect("camera").call(1, timeout=30)["calls"] == 1
+    code, data, _ = each_form.run("status", "camera")
+    assert code == 0
+    assert "restarts  1 (on-failure:1)" in data
+    about = json.loads(each_form.run("status", "camera", "-o", "json")[1])
+    assert (about["generation"], about["restart"], about["state"]) == (1, "on-failure:1", "READY")
+    kill(about["pid"])
+    assert each_form.run("wait", "camera", "--for", "exit")[0] == 0
+    code, data, _ = each_form.run("status", "camera")
+    assert code == 3
+    assert "FAILED" in data
+    assert "it is not started again (on-failure:1 within a minute)" in data
+
+
+def test_a_restart_that_cannot_be(commands, tasks):
+    code, _, words = commands.run("start", tasks, "--restart", "always")
+    assert code == 2
+    assert "on-failure:N" in words

@@ -87,3 +87,24 @@ def test_one_that_has_failed_shows_its_last_words(camera):
 )
 def test_nobody(commands, target, code):
     assert commands.run("status", target)[:2] == (code, "")
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_what_a_person_sees(camera, screen, columns):
+    connect("camera").call("some light")
+    shown = screen("status", "camera", size=(columns, 30))
+    assert shown.end() == 0
+    lines = [line for line in shown.text.splitlines() if line]
+    assert lines[:3] == ["server    camera", "state     READY", "calls     1 have run, 0 wait"]
+    assert shown.screen.buffer[1][10].fg == "green"
+    assert shown.line_with("instance").startswith("instance  ")
+
+
+def test_what_a_person_sees_of_one_that_has_failed(camera, screen):
+    os.kill(connect("camera").status()["pid"], signal.SIGSEGV)
+    camera.run("wait", "camera", "--for", "exit")
+    shown = screen("status", "camera", size=(80, 40))
+    assert shown.end() == 3
+    assert shown.line_with("state") == "state     FAILED"
+    assert shown.line_with("reason").startswith("reason    signal 11: ")
+    assert "Fatal Python error: Segmentation fault" in shown.text

@@ -8,9 +8,6 @@ import signal
 
 import pytest
 
-from .commands import CONSOLE
-from .screens import Screen
-
 TASKS = """
 def init_task(args):
     print("the trainer is warm", flush=True)
@@ -45,17 +42,9 @@ def server(commands, tasks):
 
 
 @pytest.fixture
-def top():
+def top(screen):
     """Return a function that starts `bgpy top` on a terminal of a size."""
-    screens = []
-
-    def top(*options, size=SIZES[0]):
-        screens.append(Screen([*CONSOLE, "top", *map(str, options)], *size))
-        return screens[-1]
-
-    yield top
-    for screen in screens:
-        screen.close()
+    return lambda *options, size=SIZES[0]: screen("top", *options, size=size)
 
 
 def has_left(screen):

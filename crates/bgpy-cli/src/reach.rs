@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgpy::registry::Registry;
-use bgpy::{Client, ClientOptions, Target, Token, Wait};
+use bgpy::survey::look_up;
+use bgpy::{Client, ClientOptions, ServerInfo, Target, Token, Wait};
 use clap::Args;
 
 use crate::exit::Exit;
@@ -54,6 +55,22 @@ impl Reach {
     pub(crate) fn client(&self) -> Result<Client, Exit> {
         let options = ClientOptions { token: self.access.token()?, ..ClientOptions::default() };
         Ok(Client::new(self.target.clone(), options))
+    }
+
+    /// The server, if it is one of this user's on this machine, whether it runs or has ended; and where
+    /// that is written.
+    pub(crate) fn known(&self, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
+        let registry = registry()?;
+        match look_up(&registry, &self.target, wait) {
+            Some(info) => Ok((registry, info)),
+            None => Err(self.unknown()),
+        }
+    }
+
+    /// Says that there is no such server.
+    pub(crate) fn unknown(&self) -> Exit {
+        let text = format_args!("no server of yours on this machine is or was {}", self.target);
+        output::error(text, Exit::NotRunning)
     }
 }
 

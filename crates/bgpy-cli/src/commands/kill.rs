@@ -1,11 +1,11 @@
 //! `bgpy kill`: ends a server's process at once.
 
-use bgpy::survey::{kill, look_up};
+use bgpy::survey::kill;
 use clap::Args;
 
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, registry};
+use crate::reach::Reach;
 
 /// Kill a server of yours on this machine: no task ends, no exit_task runs
 #[derive(Debug, Args)]
@@ -21,15 +21,14 @@ pub(crate) struct Kill {
 impl Kill {
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
         let wait = self.reach.access.wait(interrupted);
-        let registry = match registry() {
-            Ok(registry) => registry,
+        let (registry, info) = match self.reach.known(&wait) {
+            Ok(known) => known,
             Err(exit) => return exit,
         };
         let target = &self.reach.target;
-        let Some(info) = look_up(&registry, target, &wait).filter(|info| !info.has_ended()) else {
-            let text = format_args!("no server of yours runs as {target} on this machine");
-            return output::error(text, Exit::NotRunning);
-        };
+        if info.has_ended() {
+            return output::error(format_args!("{target} has ended already"), Exit::NotRunning);
+        }
         match kill(&registry, info.entry, "killed by `bgpy kill`") {
             Ok(pid) => {
                 output::note(format_args!("Killed {target} (process {pid})."));

@@ -1,15 +1,15 @@
 //! `bgpy logs`: shows what a server has logged.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use bgpy::error::Lost;
 use bgpy::logs::{Begin, Tail};
-use bgpy::registry::Registry;
+use bgpy::registry::{Entry, Registry};
 use bgpy::survey::look_up;
-use bgpy::{CallError, LogReply, LogRequest, Target};
+use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target};
 use clap::Args;
 
 use crate::exit::Exit;
@@ -61,17 +61,16 @@ impl Logs {
         };
         let target = &self.reach.target;
         let Some(info) = look_up(&registry, target, &wait) else {
-            if !matches!(target, Target::Name(_)) {
-                return self.ask(interrupted);
-            }
-            let text = format_args!("no server of yours on this machine is or was {target}");
-            return output::error(text, Exit::NotRunning);
+            return match target {
+                Target::Name(_) => self.reach.unknown(),
+                Target::Address(_) | Target::Socket(_) => self.ask(interrupted),
+            };
         };
-        let Some(path) = info.entry.log_file else {
+        let Some(path) = &info.entry.log_file else {
             let text = format_args!("{target} logs to no file, but to where it was started");
             return output::error(text, Exit::Failed);
         };
-        match self.show(&registry, path.clone(), interrupted) {
+        match self.show(&registry, &info.entry, path, interrupted) {
             Ok(()) => Exit::Done,
             Err(error) => failed(&format!("the log '{}'", path.display()), &error),
         }
@@ -88,10 +87,11 @@ impl Logs {
     fn show(
         &self,
         registry: &Registry,
-        path: PathBuf,
+        entry: &Entry,
+        path: &Path,
         interrupted: &dyn Fn() -> bool,
     ) -> io::Result<()> {
-        let mut tail = Tail::open(&path, self.begin())?;
+        let mut tail = Tail::open(path, self.begin())?;
         let (mut output, mut text) = (io::stdout().lock(), Vec::new());
         let wait = self.reach.access.wait(&|| false);
         let mut has_ended = false;
@@ -113,7 +113,9 @@ impl Logs {
             }
             let target = &self.reach.target;
             let asked = look_up(registry, target, &wait);
-            has_ended = asked.is_none_or(|info| info.has_ended());
+            // Another server may have its place by now.
+            let is_it = |info: &ServerInfo| info.entry.instance == entry.instance;
+            has_ended = asked.filter(is_it).is_none_or(|info| info.has_ended());
         }
     }
 
@@ -124,7 +126,7 @@ impl Logs {
             Err(exit) => return exit,
         };
         let (wait, target) = (self.reach.access.wait(interrupted), &self.reach.target);
-        let link = match client.link(&wait) {
+        let mut link = match client.link(&wait) {
             Ok(link) => link,
             Err(error) => return output::error(&error, Exit::from(&error)),
         };
@@ -135,9 +137,14 @@ impl Logs {
                 Ok(LogReply::Unreadable(why)) => {
                     return output::error(format_args!("{target}: {why}"), Exit::Failed);
                 }
-                // It has ended.
+                // It has ended, or has failed and is started again.
                 Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) if self.follow => {
-                    return Exit::Done;
+                    let instance = link.hello().instance;
+                    match client.link(&wait) {
+                        Ok(again) if again.hello().instance == instance => link = again,
+                        _ => return Exit::Done,
+                    }
+                    continue;
                 }
                 Err(error) => return output::error(&error, Exit::from(&error)),
             };

@@ -1,7 +1,7 @@
 //! `bgpy restart`: ends a server and starts it again.
 
 use bgpy::spawn::{self, Config};
-use bgpy::survey::{look_up, until_ended};
+use bgpy::survey::until_ended;
 use bgpy::{Client, ClientOptions};
 use clap::Args;
 
@@ -9,7 +9,7 @@ use crate::World;
 use crate::ending::end;
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, registry};
+use crate::reach::Reach;
 
 /// End a server of yours on this machine, and start it again as it was started
 #[derive(Debug, Args)]
@@ -26,15 +26,11 @@ pub(crate) struct Restart {
 impl Restart {
     pub(crate) fn run(self, world: &World<'_>) -> Exit {
         let wait = self.reach.access.wait(world.interrupted);
-        let registry = match registry() {
-            Ok(registry) => registry,
+        let (registry, info) = match self.reach.known(&wait) {
+            Ok(known) => known,
             Err(exit) => return exit,
         };
         let target = &self.reach.target;
-        let Some(info) = look_up(&registry, target, &wait) else {
-            let text = format_args!("no server of yours on this machine is or was {target}");
-            return output::error(text, Exit::NotRunning);
-        };
         let entry = &info.entry;
         let known = entry.config.as_deref().filter(|config| config.launch.is_some());
         let Some(known) = known.filter(|config| config.has_tasks()) else {

@@ -7,12 +7,11 @@ use std::path::Path;
 use bgpy::Name;
 use bgpy::address::Address;
 use bgpy::spawn::Config;
-use bgpy::survey::look_up;
 use clap::Args;
 
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, registry};
+use crate::reach::Reach;
 
 /// Print a systemd unit for a server that was started from a file or module of tasks
 #[derive(Debug, Args)]
@@ -36,15 +35,11 @@ pub(crate) struct Systemd {
 impl Systemd {
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
         let wait = self.reach.access.wait(interrupted);
-        let registry = match registry() {
-            Ok(registry) => registry,
+        let (_, info) = match self.reach.known(&wait) {
+            Ok(known) => known,
             Err(exit) => return exit,
         };
         let target = &self.reach.target;
-        let Some(info) = look_up(&registry, target, &wait) else {
-            let text = format_args!("no server of yours on this machine is or was {target}");
-            return output::error(text, Exit::NotRunning);
-        };
         let config = info.entry.config.filter(|config| config.has_tasks());
         let (Some(config), Some(name)) = (config, info.entry.name) else {
             let text = format_args!(

@@ -14,8 +14,12 @@ use super::reactor::Shared;
 /// A task that runs this long is stood in for.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How often the size of the log is looked at: prints of tasks go to it unseen.
-pub(super) const LOG_LOOK: Duration = Duration::from_secs(1);
+/// How often the size of the log is looked at while tasks run, whose prints go to it unseen: a disk
+/// that takes 50 MB a second lets it become half as large again as it may.
+pub(super) const LOG_LOOK: Duration = Duration::from_millis(100);
+
+/// And how often while none does, when only threads that they have left can print.
+const IDLE_LOG_LOOK: Duration = Duration::from_secs(1);
 
 /// Looks without a call after which the thread goes to sleep.
 const QUIET_LOOKS: u32 = 50;
@@ -68,7 +72,7 @@ impl StandIn {
         let (journal, mut looked) = (shared.journal(), Instant::now());
         while !self.is_over() {
             if !self.armed.load(Ordering::SeqCst) {
-                thread::park_timeout(LOG_LOOK);
+                thread::park_timeout(IDLE_LOG_LOOK);
                 looked = Instant::now();
                 journal.rotate_if_large();
                 continue;

@@ -155,11 +155,13 @@ impl Config {
         Ok(OpenOptions::new().append(true).create(true).open(path)?.into())
     }
 
-    /// The log for whoever has little to say in it: nothing is kept open.
-    pub(crate) fn journal(&self) -> Journal {
+    /// The log for whoever has little to say in it, so that nothing is kept open. Without a file, the
+    /// server's words go to standard error in the foreground, and else are lost.
+    pub(crate) fn journal(&self, is_foreground: bool) -> Journal {
         let level = self.log_level.parse().unwrap_or(Level::Info);
         match &self.log_file {
             Some(path) => Journal::file(level, path).unwrap_or_else(|_| Journal::silent()),
+            None if is_foreground => Journal::stderr(level),
             None => Journal::silent(),
         }
     }

@@ -27,7 +27,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     let estate = match Estate::of(&mut config, registry.as_ref()) {
         Ok(estate) => estate,
         Err(error) => {
-            config.journal().critical(&error);
+            config.journal(false).critical(&error);
             reporter.report(&Report::failed(&error));
             return Ok(Role::Refused);
         }

@@ -93,7 +93,7 @@ impl Supervisor {
             if let Some(failure) = &self.child.failure {
                 words = format!("{words}: {failure}");
             }
-            self.config.journal().critical(&words);
+            self.config.journal(self.is_foreground).critical(&words);
             let Some(estate) = self.estate.take() else {
                 self.conclude(status, None);
                 return status;
@@ -158,7 +158,7 @@ impl Supervisor {
     fn start_again(&mut self, estate: &Estate) -> Result<Child, String> {
         while self.quota.take(Instant::now()) {
             self.generation += 1;
-            let journal = self.config.journal();
+            let journal = self.config.journal(self.is_foreground);
             journal.warning(format_args!("starting it again (generation {})", self.generation));
             match Child::start(&self.config, estate, self.generation, self.is_foreground) {
                 Ok(child) => return Ok(child),
