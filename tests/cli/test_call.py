@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import pytest
+
+from bgpy import connect, servers
 
 
 @pytest.mark.parametrize("argument", ['{"a": [1, null, 0.5, "é"]}', "-1", '"text"', "[]"])
@@ -63,3 +66,29 @@ def test_a_server_without_tasks(commands, start):
     code, _, words = commands.run("call", f"127.0.0.1:{start().port}", "1")
     assert code == 1
     assert "no tasks yet" in words
+
+
+@pytest.mark.parametrize("way", ["kill", "stop"])
+def test_the_server_ends_while_it_is_called(camera, tmp_path, way):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    caller = camera.spawn("call", "camera", json.dumps({"open": str(pipe)}))
+    assert camera.run("wait", "camera", "--for", "ready")[0] == 0
+    while connect("camera").status()["state"] != "BUSY":
+        time.sleep(0.01)
+    if way == "kill":
+        assert camera.run("kill", "camera")[0] == 0
+    else:
+        # What was accepted is answered first.
+        stopping = camera.spawn("stop", "camera")
+        while servers() and servers()[0].state != "STOPPING":
+            time.sleep(0.01)
+        pipe.write_text("light")
+        stopping.communicate(timeout=30)
+    data, words = caller.communicate(timeout=30)
+    if way == "kill":
+        assert (caller.returncode, data) == (1, "")
+        assert "was lost" in words
+        assert "it may or may not have run" in words
+    else:
+        assert (caller.returncode, data, words) == (0, '"light"\n', "")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from api.processes import stand_still
 
 from bgpy import token_create
 
@@ -245,6 +246,17 @@ def test_a_server_that_stands_out(doctor, start, runtime, change, about, told):
     level, text, _ = only(findings, about)
     assert (code, level) == (0, "note")
     assert told in text
+
+
+def test_a_server_that_does_not_answer(doctor, start):
+    server = start()
+    assert only(doctor()[1], "answers") == ("ok", "every server gives them", None)
+    stand_still(server.pid)
+    code, findings = doctor()
+    level, text, mend = only(findings, "answers")
+    assert (code, level) == (1, "wrong")
+    assert f"127.0.0.1:{server.port} is STALE" in text
+    assert f"`bgpy kill 127.0.0.1:{server.port}` ends it" in mend
 
 
 def test_tokens(doctor, monkeypatch):

@@ -97,10 +97,38 @@ fn read_token(path: &Path) -> Result<Token, Exit> {
     }
 }
 
-/// A time limit: a number of seconds above 0.
+/// A time limit above 0: a number of seconds, or of the unit behind it.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.parse().ok().filter(|number: &f64| *number > 0.0);
+    let unit_at = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let scale = match unit {
+        "ms" => Some(0.001),
+        "" | "s" => Some(1.0),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    let number = number.parse().ok().filter(|number: &f64| *number > 0.0);
     number
-        .and_then(|number| Duration::try_from_secs_f64(number).ok())
-        .ok_or_else(|| "give a number of seconds above 0".to_owned())
+        .zip(scale)
+        .and_then(|(number, scale)| Duration::try_from_secs_f64(number * scale).ok())
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| "give a number of seconds above 0, or as in 500ms, 10s, 2m, 1h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_limits_have_units() {
+        for (text, ms) in [("2", 2000), ("0.5", 500), ("10s", 10_000), ("1.5m", 90_000)] {
+            assert_eq!(seconds(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("1h"), Ok(Duration::from_secs(3600)));
+        for wrong in ["", "0", "-1", "s", "1e-30", "10 s", "10x", "inf", "nan", "1e999", "2ss"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 }

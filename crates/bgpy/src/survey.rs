@@ -55,8 +55,7 @@ pub struct ServerInfo {
 
 /// The servers of this user that run, and those that have ended if `ended` says so, youngest first.
 pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> Vec<ServerInfo> {
-    let limit = limit(wait);
-    let mut infos = look_at_all(registry, registry.entries(), limit);
+    let mut infos = look_at_all(registry, registry.entries(), wait);
     let (gone, there): (Vec<_>, Vec<_>) = infos.into_iter().partition(ServerInfo::has_ended);
     infos = there;
     let before = registry.ended().into_iter().map(|entry| ServerInfo::of_ended(registry, entry));
@@ -86,7 +85,7 @@ pub fn look_up(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Option<
             .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
     };
     let entries = registry.entries().into_iter().filter(|entry| means(entry)).collect();
-    let mut infos = look_at_all(registry, entries, limit(wait));
+    let mut infos = look_at_all(registry, entries, wait);
     infos.extend(
         registry
             .ended()
@@ -142,12 +141,10 @@ pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> bool 
     }
 }
 
-fn limit(wait: &Wait<'_>) -> Duration {
-    wait.limit().map_or(ANSWER, |limit| limit.min(ANSWER))
-}
-
-/// Looks at all at the same time, so that one that does not answer delays no other.
-fn look_at_all(registry: &Registry, entries: Vec<Entry>, limit: Duration) -> Vec<ServerInfo> {
+/// Looks at all servers that have these entries, at the same time, so that one that does not answer
+/// delays no other.
+pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) -> Vec<ServerInfo> {
+    let limit = wait.limit().map_or(ANSWER, |limit| limit.min(ANSWER));
     if let [_] = entries[..] {
         return entries.into_iter().map(|entry| look_at(registry, entry, limit)).collect();
     }

@@ -1,6 +1,7 @@
 //! What `bgpy doctor` looks at: one function a check, each of which returns what it has found. How that
 //! is printed is not known here.
 
+mod answers;
 mod clock;
 mod directory;
 mod leftovers;
@@ -12,7 +13,9 @@ mod versions;
 use std::env;
 use std::path::PathBuf;
 
+use bgpy::Wait;
 use bgpy::registry::{DIRECTORY_VARIABLE, Registry};
+use bgpy::survey::look_at_all;
 
 /// How much something matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +101,8 @@ fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool)
     findings.extend(leftovers::leftovers(registry, fix));
     let mut running = registry.entries();
     running.retain(bgpy::registry::Entry::has_process);
+    let infos = look_at_all(registry, running.clone(), &Wait::new(None, interrupted));
+    findings.extend(answers::of_servers(&infos));
     findings.extend(clock::starts(&running, clock::now_ms()));
     findings.extend(versions::of_servers(&running));
     findings.extend(port::port(registry, port::DEFAULT, interrupted));

@@ -19,7 +19,7 @@ Exit codes: 0 it has ended, 1 failed, 3 no server there, 4 a task still runs aft
 
 Examples:
   bgpy stop trainer
-  bgpy stop trainer --grace 60   wait a minute for its running task
+  bgpy stop trainer --grace 1m   wait a minute for its running task
   bgpy stop trainer --force      kill it if it has not ended after the grace time
   bgpy stop --all")]
 pub(crate) struct Stop {

@@ -22,6 +22,9 @@ pub(crate) use other::*;
 #[cfg(target_os = "linux")]
 pub(crate) mod segment;
 
+/// Where a service manager wants to hear how it goes: see sd_notify(3).
+pub(crate) const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
+
 /// When a file began, in nanoseconds since 1970; 0 where the system does not tell.
 fn born(about: &Metadata) -> u64 {
     let since = about.created().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());

@@ -297,7 +297,7 @@ pub(crate) fn fork_generation() -> u32 {
 /// Tells a service manager how it goes, if one wants to know: see sd_notify(3).
 pub(crate) fn notify(state: &str) {
     use std::os::unix::net::UnixDatagram;
-    let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let Some(place) = std::env::var_os(super::NOTIFY_VARIABLE) else { return };
     let send = || -> io::Result<usize> {
         let socket = UnixDatagram::unbound()?;
         #[cfg(target_os = "linux")]

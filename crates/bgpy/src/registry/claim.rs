@@ -3,8 +3,13 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::platform;
+
+/// How long somebody holds a lock who only looks.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// A name that a server of this process has. It is lost when the process ends, and given up by
 /// [`release`](Self::release); a forked process that drops its copy takes nothing from its parent.
@@ -16,10 +21,16 @@ pub struct Claim {
 
 impl Claim {
     pub(super) fn take(path: PathBuf) -> io::Result<Option<Self>> {
+        let since = Instant::now();
         loop {
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
+                // Somebody may only have looked whether it is free, which takes a moment.
+                Err(TryLockError::WouldBlock) if since.elapsed() < GLANCE => {
+                    thread::sleep(GLANCE);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }

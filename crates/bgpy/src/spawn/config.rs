@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{Journal, Level};
 use crate::name::Name;
 use crate::os_path;
+use crate::platform::NOTIFY_VARIABLE;
 use crate::restart::Restart;
 use crate::supervisor::Inheritance;
 
@@ -92,7 +93,11 @@ impl Launch {
     fn command(&self) -> Command {
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().map_or(OsStr::new(""), OsString::as_os_str));
-        command.args(words).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        // What manages this process does not manage that one.
+        command
+            .args(words)
+            .env_remove(NOTIFY_VARIABLE)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }

@@ -31,7 +31,12 @@ impl Estate {
             return Ok(None);
         }
         let address = Address::new(config.host.as_str(), config.port);
-        let place = Place::take(&address, config.name.as_ref(), config.id(), registry)?;
+        let mut place = Place::take(&address, config.name.as_ref(), config.id(), registry)?;
+        // Whoever looks for it there, and for its token, would not find it.
+        if let Some((source, registry)) = place.trouble.take().zip(registry) {
+            place.release();
+            return Err(ServeError::Registry { directory: registry.directory().into(), source });
+        }
         config.port = place.address.port();
         // The same for all of them.
         if config.auth && config.token.is_none() && token_of_environment().is_none() {

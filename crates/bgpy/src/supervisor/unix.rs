@@ -1,5 +1,6 @@
 //! How a process becomes a server and its supervisor.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
@@ -8,6 +9,7 @@ use super::estate::{self, Estate};
 use super::watch::{Child, Supervisor};
 use super::{Cord, Role, Supervised};
 use crate::error::ServeError;
+use crate::platform;
 use crate::registry::{ProcessId, Registry};
 use crate::spawn::{Config, Report, Reporter, take_config};
 
@@ -55,6 +57,8 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         return Ok(Role::Server { reporter, config: config.into(), supervised });
     };
     drop(cord);
+    // A log that it never closed could never be removed.
+    platform::redirect_output(&OpenOptions::new().write(true).open("/dev/null")?)?;
     let child = Child::forked(child, line)?;
     let supervisor = Supervisor::new(config, registry, estate, Some(reporter), child, false)?;
     Ok(Role::Supervisor(supervisor.into()))

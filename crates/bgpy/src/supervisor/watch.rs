@@ -13,12 +13,16 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::estate::Estate;
+use crate::platform;
 use crate::registry::Registry;
 use crate::restart::Quota;
 use crate::spawn::{Config, Report, Reporter};
 
 /// Bytes of a report that are taken at most.
 const REPORT_BYTES_MAX: usize = 1 << 20;
+
+/// The status of a process of which none is known: an exit code of 1.
+const UNKNOWN: i32 = 1 << 8;
 
 /// Waits for the end of a server, and starts it again if it is told to.
 #[derive(Debug)]
@@ -139,9 +143,17 @@ impl Supervisor {
 
     fn heed(&mut self, report: Report) {
         match &report {
-            Report::Ready { .. } => self.has_been_ready = true,
+            Report::Ready { .. } => {
+                if self.is_foreground && !self.has_been_ready {
+                    platform::notify("READY=1");
+                }
+                self.has_been_ready = true;
+            }
             Report::Failed { message, .. } => self.child.failure = Some(message.clone()),
             Report::Retiring => {
+                if self.is_foreground {
+                    platform::notify("STOPPING=1");
+                }
                 self.child.is_retiring = true;
                 // First the place, then the line, whose end tells the server.
                 self.estate = None;
@@ -215,8 +227,11 @@ impl Child {
 
     /// How it has ended, if it has.
     fn ended(&self) -> Option<ExitStatus> {
-        let waited = waitpid(Some(self.id), WaitOptions::NOHANG).ok().flatten();
-        waited.map(|(_, status)| ExitStatus::from_raw(status.as_raw()))
+        match waitpid(Some(self.id), WaitOptions::NOHANG) {
+            Ok(waited) => waited.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
+            // It has been waited for by the system, where whoever started this process ignores SIGCHLD.
+            Err(_) => Some(ExitStatus::from_raw(UNKNOWN)),
+        }
     }
 
     fn send(&self, signal: i32) {

@@ -1,0 +1,23 @@
+//! Whether the servers that run answer.
+
+use bgpy::ServerInfo;
+use bgpy::survey::ServerState;
+
+use super::Finding;
+
+/// Servers that do not.
+pub(super) fn of_servers(infos: &[ServerInfo]) -> Vec<Finding> {
+    let is_stale = |info: &&ServerInfo| info.state == ServerState::Stale;
+    let found = infos.iter().filter(is_stale).map(|info| {
+        let target = info.entry.target();
+        let reason = info.reason.as_deref().unwrap_or("it does not answer");
+        let mend = format!("`bgpy logs {target}` may tell why, and `bgpy kill {target}` ends it");
+        Finding::wrong("answers", format!("{target} is STALE: {reason}"), mend)
+    });
+    let found: Vec<_> = found.collect();
+    match (infos.len(), found.is_empty()) {
+        (_, false) => found,
+        (0, true) => vec![Finding::ok("answers", "there is no server to give any")],
+        (_, true) => vec![Finding::ok("answers", "every server gives them")],
+    }
+}
