@@ -1,8 +1,10 @@
-"""What a background server's process runs: ``python -m bgpy._background``."""
+"""What a background server's process runs."""
 
 import sys
 
 from ._bgpy import run_background_server
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Become the server that the process which started this one describes on standard input."""
     sys.exit(run_background_server())

@@ -30,6 +30,7 @@ use bgpy::spawn::Config;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 
+pub use commands::start::launch;
 pub use exit::Exit;
 pub use output::error;
 pub use table::Table;

@@ -51,6 +51,8 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
 
 /// Makes a copy of this process: none in the copy, its process id here.
 fn fork(py: Python<'_>) -> io::Result<Option<u32>> {
+    // What the collector does not visit, the two processes go on sharing.
+    py.import("gc")?.call_method0("freeze")?;
     let fork = || py.import("os")?.call_method0("fork")?.extract::<u32>();
     let id: u32 = fork()?;
     Ok((id != 0).then_some(id))

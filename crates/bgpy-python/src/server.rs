@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use bgpy::address::Address;
 use bgpy::attach::{Started, start_or_attach};
 use bgpy::registry::Entry;
-use bgpy::spawn::{self, Background, Config, Launch};
+use bgpy::spawn::{self, Background, Config};
 use bgpy::supervisor::Supervised;
 use bgpy::{CallError, Ended, Journal, Name, Restart, Target, Token};
 use pyo3::prelude::*;
@@ -183,24 +183,13 @@ impl Server {
             None => this_interpreter(&sys)?,
         };
         let mut config = self.config.clone();
-        let place = Address::new(config.host.as_str(), config.port).to_string();
         config.search_path = search_path(&sys)?;
         // The server looks for files from where it is.
         for path in [&mut config.log_file, &mut config.init_file].into_iter().flatten() {
             *path = std::path::absolute(&*path)?;
         }
-        config.launch = Some(Launch {
-            // -P keeps files of the working directory from passing for modules of Python.
-            command: vec![
-                interpreter.into(),
-                "-P".into(),
-                "-m".into(),
-                "bgpy._background".into(),
-                place.into(),
-            ],
-            directory: cwd,
-            environment: env.into_iter().flatten().collect(),
-        });
+        let environment = env.into_iter().flatten().collect();
+        config.launch = Some(bgpy_cli::launch(interpreter, &config, cwd, environment));
         let started = waiting(py, limit(py, timeout)?, |wait| match &self.config.name {
             Some(name) if exist_ok => start_or_attach(name, &config, wait),
             _ => spawn::start(config.clone(), wait).map(Started::Here),

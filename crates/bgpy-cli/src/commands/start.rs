@@ -248,8 +248,13 @@ impl Run {
     }
 }
 
-/// How the process of a background server is started.
-pub(crate) fn launch(
+/// What an interpreter runs to become a server. A module would be found by `runpy`, for which Python
+/// imports a third of a megabyte.
+const PROGRAM: &str = "from bgpy._background import main; main()";
+
+/// How an interpreter is started to become a server. What the server is called and where it listens
+/// stand in its arguments for people alone.
+pub fn launch(
     program: PathBuf,
     config: &Config,
     directory: Option<PathBuf>,
@@ -257,7 +262,8 @@ pub(crate) fn launch(
 ) -> Launch {
     let place = Address::new(config.host.as_str(), config.port).to_string();
     let name = config.name.as_ref().map(|name| name.as_str().into());
-    let words = ["-P", "-m", "bgpy._background"].map(OsString::from);
+    // -P keeps files of the working directory from passing for modules of Python.
+    let words = ["-P", "-c", PROGRAM].map(OsString::from);
     let command = [program.into()].into_iter().chain(words).chain(name).chain([place.into()]);
     Launch { command: command.collect(), directory, environment }
 }
