@@ -189,8 +189,10 @@ def test_fifty_crashes_under_clients_that_call(tmp_path):
     for who, numbers in answers.items():
         assert len(numbers) >= 50
         assert {f"{who} {number}" for number in numbers} <= set(happened)
+    # It may be on its way back from the last crash.
+    assert killer.call(("last", 0), timeout=30) == ("last", 0)
     (info,) = servers()
-    assert (info.state, info.generation) == ("READY", 50)
+    assert info.generation == 50
     server.stop(20)
 
 
