@@ -89,7 +89,7 @@ def test_without_waiting(commands, tasks, tmp_path):
     tasks.write_text(f"open({str(gate)!r}).read()\n" + tasks.read_text())
     code, data, words = commands.run("start", tasks, "--no-wait")
     assert (code, data) == (0, "camera\n")
-    assert words.startswith("Starting 'camera' (process ")
+    assert words == "Starting 'camera'.\n"
     waiting = commands.spawn("wait", "camera", "--for", "ready")
     with gate.open("w"):
         assert "STARTING" in commands.run("status", "camera")[1]

@@ -173,9 +173,10 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
     let wait = how.recipe.access.wait(world.interrupted);
     if how.no_wait {
         return match spawn::start_unwatched(config) {
-            Ok(pid) => {
+            Ok(()) => {
                 output::data(&name);
-                output::note(format_args!("Starting '{name}' (process {pid})."));
+                // Its process id is not known yet: this one's child is its supervisor.
+                output::note(format_args!("Starting '{name}'."));
                 Exit::Done
             }
             Err(error) => output::error(&error, Exit::from(&error)),

@@ -69,15 +69,14 @@ pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> 
     }
 }
 
-/// Starts a server in the background, whose process id is returned, and leaves it alone. Its log tells
-/// what becomes of it.
+/// Starts a server in the background, and leaves it alone. Its log tells what becomes of it.
 ///
 /// # Errors
 /// [`StartError::Spawn`] and [`StartError::LogFile`].
-pub fn start_unwatched(config: Config) -> Result<u32, StartError> {
+pub fn start_unwatched(config: Config) -> Result<(), StartError> {
     let (mut birth, _) = begin(config)?;
     birth.over = true;
-    Ok(birth.child.id())
+    Ok(())
 }
 
 /// Starts the process and tells it what it has to know.
