@@ -7,7 +7,7 @@ RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.to
 SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*.py*' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz clean
+.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,12 @@ demo: install  ## Build, install into .venv and run the quick start
 	$(BIN)/python examples/quick_start.py
 
 install: $(VENV)/.installed  ## Build the wheel and install it into .venv
+
+develop: $(VENV)/.ready  ## Build without optimising much and let .venv use it and python/ where they are
+	cargo build --locked -p bgpy-cli
+	$(BIN)/maturin develop --locked --quiet
+	cp target/debug/bgpy $(BIN)/bgpy
+	rm -f $(VENV)/.installed
 
 test: test-rust test-python  ## Run every test of both languages
 
