@@ -67,7 +67,8 @@ def start(
     server.run_background(timeout, exist_ok=exist_ok, env=env, cwd=cwd, python=python)
     if isinstance(tasks, tuple):
         try:
-            with Client(server.target, token=server.token) as client:
+            auth = server.token is not None or options.get("auth", True)
+            with Client(server.target, token=server.token, auth=auth) as client:
                 client.initialize(*tasks, timeout=timeout)
         except BaseException:
             if server.is_started_here:
@@ -80,6 +81,7 @@ def connect(
     target: str | PathLike[str],
     *,
     token: str | None = None,
+    auth: bool = True,
     allow_pickle: bool = True,
     max_message_bytes: int | None = None,
     timeout: float | None = None,
@@ -90,7 +92,7 @@ def connect(
     ----------
     target : str or path
         The server's name, ``host:port``, ``[address]:port`` for IPv6, or the path of its socket.
-    token, allow_pickle, max_message_bytes
+    token, auth, allow_pickle, max_message_bytes
         See `Client`.
     timeout : float, optional
         Seconds to wait at most.
@@ -110,6 +112,7 @@ def connect(
     client = Client(
         fspath(target),
         token=token,
+        auth=auth,
         allow_pickle=allow_pickle,
         max_message_bytes=max_message_bytes,
     )

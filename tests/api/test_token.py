@@ -153,7 +153,7 @@ def test_without_authentication_nobody_else_may_reach_the_server(start, approach
     server = start(auth=False)
     assert "no authentication" in server.log_file.read_text()
     approach()
-    Client(HOST, server.port).ping()
+    Client(HOST, server.port, auth=False).ping()
 
 
 def test_an_explicit_token_beats_the_environment_on_both_sides(start, approach, monkeypatch):

@@ -92,3 +92,27 @@ def test_the_server_ends_while_it_is_called(camera, tmp_path, way):
         assert "it may or may not have run" in words
     else:
         assert (caller.returncode, data, words) == (0, '"light"\n', "")
+
+
+def test_no_pickle_of_the_server_is_opened(each_form, camera):
+    code, data, words = each_form.run("call", "camera", '"tuple"', "--no-pickle")
+    assert (code, data) == (0, "(1, 2)\n")
+    code, data, words = each_form.run("call", "camera", '"array"', "--no-pickle")
+    assert (code, data) == (1, "")
+    assert "allow_pickle=False" in words
+
+
+def test_a_server_that_proves_nothing_has_to_be_wanted(commands, tmp_path):
+    serving = commands.serve("--no-auth")
+    target = f"127.0.0.1:{serving.port}"
+    elsewhere = os.environ | {"BGPY_RUNTIME_DIR": str(tmp_path / "elsewhere")}
+    for command in (["ping"], ["status"], ["call", target, "1"], ["logs"], ["stop"]):
+        name, *arguments = command if len(command) > 1 else [*command, target]
+        code, _, words = commands.run(name, *arguments, env=elsewhere)
+        assert (code, "may be anybody's" in words) == (5, True), words
+    assert commands.run("ping", target, "--no-auth", env=elsewhere)[0] == 0
+    assert commands.run("ping", "192.0.2.1:1", "--no-auth", env=elsewhere)[0] == 2
+    assert commands.run("terminate", "127.0.0.1", serving.port, env=elsewhere)[0] == 5
+    done = commands.run("terminate", "127.0.0.1", serving.port, "--no-auth", env=elsewhere)
+    assert done[0] == 0
+    serving.end()

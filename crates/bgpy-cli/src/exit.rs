@@ -37,7 +37,8 @@ impl From<&ConnectError> for Exit {
         match error {
             ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => Self::NotRunning,
             ConnectError::Timeout { .. } => Self::TimedOut,
-            ConnectError::Auth { .. } => Self::NotAuthenticated,
+            ConnectError::Auth { .. } | ConnectError::NoToken { .. } => Self::NotAuthenticated,
+            ConnectError::Unprotected { .. } => Self::Usage,
             ConnectError::Protocol { .. } => Self::ProtocolMismatch,
             ConnectError::Interrupted => Self::Interrupted,
             ConnectError::Resolve { .. } | ConnectError::Io { .. } => Self::Failed,
@@ -96,6 +97,8 @@ mod tests {
             (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
             (ConnectError::Timeout { server: server(), after }, 4),
             (ConnectError::Auth { server: server(), token: true }, 5),
+            (ConnectError::NoToken { server: server() }, 5),
+            (ConnectError::Unprotected { server: server() }, 2),
             (ConnectError::Interrupted, 130),
         ] {
             assert_eq!(Exit::from(&error).code(), code, "{error}");

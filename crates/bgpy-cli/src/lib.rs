@@ -56,11 +56,11 @@ pub trait Interpreter {
     /// A text that says why there is none.
     fn program(&self) -> Result<PathBuf, String>;
 
-    /// A message as Python shows it.
+    /// A message as Python shows it; a pickle is opened only if that is allowed.
     ///
     /// # Errors
     /// A text that says why it cannot be shown.
-    fn repr(&self, message: Delivered) -> Result<String, String>;
+    fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String>;
 
     /// Whether the user wants to stop, by Ctrl-C for example. Asked a few times a second while a
     /// command waits; a signal that it reports is dealt with and does not come again.
@@ -71,7 +71,7 @@ pub trait Interpreter {
 pub(crate) struct World<'a> {
     pub(crate) interrupted: &'a dyn Fn() -> bool,
     program: &'a dyn Fn() -> Result<PathBuf, String>,
-    repr: &'a dyn Fn(Delivered) -> Result<String, String>,
+    repr: &'a dyn Fn(Delivered, bool) -> Result<String, String>,
 }
 
 impl World<'_> {
@@ -80,8 +80,8 @@ impl World<'_> {
         wanted.map_or_else(self.program, |program| Ok(program.to_owned()))
     }
 
-    fn repr(&self, message: Delivered) -> Result<String, String> {
-        (self.repr)(message)
+    fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String> {
+        (self.repr)(message, allow_pickle)
     }
 }
 
@@ -98,7 +98,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Inte
     let world = World {
         interrupted: &|| interpreter.interrupted(),
         program: &|| interpreter.program(),
-        repr: &|message| interpreter.repr(message),
+        repr: &|message, allow_pickle| interpreter.repr(message, allow_pickle),
     };
     dispatch(&arguments, &world, |foreground| match foreground {
         Foreground::Server(server) => server.run(interpreter),

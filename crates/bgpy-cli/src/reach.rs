@@ -26,6 +26,14 @@ pub(crate) struct Reach {
     pub(crate) access: Access,
 }
 
+/// What a server has to prove.
+#[derive(Debug, Args)]
+pub(crate) struct Trust {
+    /// Talk to a server on this machine that asks for no token, whoever runs it
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) no_auth: bool,
+}
+
 /// How long to wait, and what to show at the door.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
@@ -44,6 +52,12 @@ impl Access {
         self.token_file.as_deref().map(read_token).transpose()
     }
 
+    /// How a client behaves.
+    pub(crate) fn options(&self, trust: &Trust) -> Result<ClientOptions, Exit> {
+        let (token, auth) = (self.token()?, !trust.no_auth);
+        Ok(ClientOptions { token, auth, ..ClientOptions::default() })
+    }
+
     /// The time that is left from now on.
     pub(crate) fn wait<'a>(&self, interrupted: &'a dyn Fn() -> bool) -> Wait<'a> {
         Wait::new(self.timeout, interrupted)
@@ -52,9 +66,8 @@ impl Access {
 
 impl Reach {
     /// A client of the server.
-    pub(crate) fn client(&self) -> Result<Client, Exit> {
-        let options = ClientOptions { token: self.access.token()?, ..ClientOptions::default() };
-        Ok(Client::new(self.target.clone(), options))
+    pub(crate) fn client(&self, trust: &Trust) -> Result<Client, Exit> {
+        Ok(Client::new(self.target.clone(), self.access.options(trust)?))
     }
 
     /// The server, if it is one of this user's on this machine, whether it runs or has ended; and where

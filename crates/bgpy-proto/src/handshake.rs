@@ -83,6 +83,8 @@ pub struct ClientHandshake {
 #[derive(Debug)]
 pub struct ServerHandshake {
     psk: Psk,
+    /// Whether the open key is taken beside the token's.
+    is_open: bool,
     hello: ServerHello,
     clear_allowed: bool,
     input: Vec<u8>,
@@ -174,7 +176,14 @@ impl ServerHandshake {
     /// Waits for a client. Suite [`Suite::Clear`] is taken only where `clear_allowed` says that the
     /// transport is a Unix socket.
     pub fn new(psk: Psk, hello: ServerHello, clear_allowed: bool) -> Self {
-        Self { psk, hello, clear_allowed, input: Vec::new(), stage: ServerStage::First }
+        let stage = ServerStage::First;
+        Self { psk, is_open: false, hello, clear_allowed, input: Vec::new(), stage }
+    }
+
+    /// Takes clients without a token as well, if `is_open` says so.
+    #[must_use]
+    pub fn open_to_all(self, is_open: bool) -> Self {
+        Self { is_open, ..self }
     }
 
     /// Takes bytes from the client.
@@ -233,15 +242,14 @@ impl ServerHandshake {
             .filter(|suite| *suite != Suite::Clear || self.clear_allowed)
             .ok_or(ProtocolError::Suite(preamble[5]))?;
         let Some((message, end)) = message(&self.input, PREAMBLE_BYTES)? else { return Ok(false) };
-        let mut noise = suite
-            .builder(&self.psk, preamble)
-            .build_responder()
-            .expect("NNpsk0 needs nothing but the key");
-        let mut plain = vec![0; HANDSHAKE_BYTES_MAX];
-        let bytes =
-            noise.read_message(message, &mut plain).map_err(|_| ProtocolError::Unauthenticated)?;
-        let client = ClientHello::decode(&plain[..bytes])
-            .ok_or(ProtocolError::Malformed("the client's hello"))?;
+        let open = self.is_open.then(Psk::open);
+        let (mut noise, hello) = [Some(&self.psk), open.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|psk| read_first(suite, psk, preamble, message))
+            .ok_or(ProtocolError::Unauthenticated)?;
+        let client =
+            ClientHello::decode(&hello).ok_or(ProtocolError::Malformed("the client's hello"))?;
         out.extend(&suite.preamble());
         write_noise(&mut noise, &self.hello.encode(), out);
         let noise =
@@ -250,6 +258,21 @@ impl ServerHandshake {
         self.input.drain(..end);
         Ok(true)
     }
+}
+
+/// The client's hello, if its first message was made with this key.
+fn read_first(
+    suite: Suite,
+    psk: &Psk,
+    preamble: &[u8],
+    message: &[u8],
+) -> Option<(HandshakeState, Vec<u8>)> {
+    let mut noise =
+        suite.builder(psk, preamble).build_responder().expect("NNpsk0 needs nothing but the key");
+    let mut hello = vec![0; HANDSHAKE_BYTES_MAX];
+    let bytes = noise.read_message(message, &mut hello).ok()?;
+    hello.truncate(bytes);
+    Some((noise, hello))
 }
 
 /// Rejects a stream at its first byte that is not this protocol's.

@@ -77,9 +77,20 @@ impl fmt::Debug for Token {
 }
 
 impl Psk {
-    /// The key of servers that run without a token. It protects nothing; the handshake needs one.
+    /// The key of clients that want no proof from servers that want none. It protects nothing; the
+    /// handshake needs one.
     pub fn open() -> Self {
         Self([0; 32])
+    }
+
+    /// A key that nobody else has. Who answers to it is no bgpy server; a server is silent.
+    ///
+    /// # Panics
+    /// When the operating system gives no random bytes.
+    pub fn unknown() -> Self {
+        let mut key = [0; 32];
+        fill_random(&mut key);
+        Self(key)
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Status, Token, Wait};
+use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Token, Wait};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -14,7 +14,8 @@ use crate::arguments::{
 };
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode};
-use crate::errors::{call_error, connect_error, error_response};
+use crate::errors::{call_error, config_error, connect_error, error_response};
+use crate::status::status_dict;
 use crate::tasks::NAMES;
 
 /// A client of one server.
@@ -37,6 +38,10 @@ use crate::tasks::NAMES;
 ///     DEBUG, INFO, WARNING, ERROR or CRITICAL.
 /// log_file : path, optional
 ///     File that the client appends its log to.
+/// auth : bool, default True
+///     Whether the server has to prove that it knows the token. ``auth=False`` talks to a server on
+///     this machine that was started so, whoever runs it; a server in the registry proves its token all
+///     the same, and so does each after one that did.
 /// allow_pickle : bool, default True
 ///     Whether pickles from the server are opened. Without, only plain data is taken: None, numbers,
 ///     texts, bytes, lists, tuples, dicts and sets of those, dates and times, decimals, UUIDs, paths,
@@ -63,7 +68,7 @@ pub struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (host, port=None, token=None, log_level="INFO", log_file=None, *, allow_pickle=true, max_message_bytes=None))]
+    #[pyo3(signature = (host, port=None, token=None, log_level="INFO", log_file=None, *, auth=true, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -75,11 +80,17 @@ impl Client {
         token: Option<String>,
         log_level: &str,
         log_file: Option<PathBuf>,
+        auth: bool,
         allow_pickle: bool,
         max_message_bytes: Option<u64>,
     ) -> PyResult<Self> {
+        if token.is_some() && !auth {
+            let text = "auth=False asks for no proof of the token: pass one of the two";
+            return Err(config_error(py, text));
+        }
         let options = ClientOptions {
             token: token.as_deref().map(Token::new),
+            auth,
             python: Some(python_version(py)),
             message_bytes_max: message_bytes_max(py, max_message_bytes)?,
             allow_pickle,
@@ -417,24 +428,6 @@ impl Client {
 pub fn python_version(py: Python<'_>) -> String {
     let version = py.version_info();
     format!("{}.{}.{}", version.major, version.minor, version.patch)
-}
-
-/// A status as Python sees it.
-pub fn status_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>> {
-    let Status { state, task, busy_s, queue, calls, clients, uptime_s, pid, rss_bytes, name } =
-        status;
-    let dict = PyDict::new(py);
-    dict.set_item("state", state.as_str())?;
-    dict.set_item("task", task)?;
-    dict.set_item("busy_s", busy_s)?;
-    dict.set_item("queue", queue)?;
-    dict.set_item("calls", calls)?;
-    dict.set_item("clients", clients)?;
-    dict.set_item("uptime_s", uptime_s)?;
-    dict.set_item("pid", pid)?;
-    dict.set_item("rss_bytes", rss_bytes)?;
-    dict.set_item("name", name)?;
-    Ok(dict)
 }
 
 fn confirmation<'py>(py: Python<'py>, message: &str) -> PyResult<Bound<'py, PyDict>> {

@@ -10,6 +10,7 @@ use bgpy_cli::{Exit, Interpreter};
 use pyo3::prelude::*;
 
 use crate::background::this_interpreter;
+use crate::decode::Policy;
 use crate::serve::serve;
 use crate::show;
 
@@ -81,8 +82,11 @@ impl Interpreter for ThisInterpreter {
         })
     }
 
-    fn repr(&self, message: Delivered) -> Result<String, String> {
-        Python::attach(|py| show::repr(py, message).map_err(|error| error.value(py).to_string()))
+    fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String> {
+        let policy = Policy { allow_pickle };
+        Python::attach(|py| {
+            show::repr(py, message, policy).map_err(|error| error.value(py).to_string())
+        })
     }
 
     fn interrupted(&self) -> bool {

@@ -43,7 +43,8 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
         ConnectError::Resolve { .. } | ConnectError::Io { .. } => "ConnectError",
         ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => "NotRunning",
         ConnectError::Timeout { .. } => "CallTimeout",
-        ConnectError::Auth { .. } => "AuthError",
+        ConnectError::Auth { .. } | ConnectError::NoToken { .. } => "AuthError",
+        ConnectError::Unprotected { .. } => "ConfigError",
         ConnectError::Protocol { .. } => "ProtocolMismatch",
         ConnectError::Interrupted => return interrupted(py),
     };

@@ -26,6 +26,7 @@ mod server;
 mod servers;
 mod show;
 mod signals;
+mod status;
 mod tasks;
 mod token;
 mod trail;

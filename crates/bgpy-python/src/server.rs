@@ -54,7 +54,8 @@ use crate::serve::serve;
 ///     ("on-failure:N": N times), with the same address and name, from its file or module or with
 ///     the tasks that the first client gave it. Clients that call meanwhile wait.
 /// auth : bool, default True
-///     Whether clients have to know a token at all. Without, only loopback addresses are allowed.
+///     Whether clients have to know the token. Without, only loopback addresses are allowed, and clients
+///     that do not find the server in their registry have to say ``auth=False`` as well.
 /// allow_weak_token : bool, default False
 ///     Whether a token that can be guessed is allowed on an address that other machines reach.
 /// allow_pickle : bool, default True
@@ -418,6 +419,7 @@ impl Server {
     fn client(&self, py: Python<'_>) -> PyResult<bgpy::Client> {
         let options = bgpy::ClientOptions {
             token: self.config.token.as_deref().map(Token::new),
+            auth: self.config.auth,
             python: Some(python_version(py)),
             ..bgpy::ClientOptions::default()
         };

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arguments::{limit, waiting};
-use crate::client::status_dict;
 use crate::errors::error;
+use crate::status::status_dict;
 
 /// A server of this user on this machine, as it was when somebody looked.
 #[pyclass(module = "bgpy", frozen)]

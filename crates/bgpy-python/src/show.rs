@@ -8,12 +8,17 @@ use pyo3::prelude::*;
 use crate::decode::{Policy, decode};
 
 /// Return the repr of a message.
-pub fn repr(py: Python<'_>, message: Delivered) -> PyResult<String> {
-    let object = decode(py, "response", message, Policy { allow_pickle: true })?;
+pub fn repr(py: Python<'_>, message: Delivered, policy: Policy) -> PyResult<String> {
+    let object = decode(py, "response", message, policy)?;
     Ok(object.repr()?.to_string())
 }
 
 /// Read a message from standard input, where the command `bgpy` has put it, and return its repr.
+///
+/// Parameters
+/// ----------
+/// allow_pickle : bool
+///     Whether a pickle is opened.
 ///
 /// Returns
 /// -------
@@ -25,7 +30,7 @@ pub fn repr(py: Python<'_>, message: Delivered) -> PyResult<String> {
 /// SerializationError
 ///     If the message cannot be decoded.
 #[pyfunction]
-pub fn show(py: Python<'_>) -> PyResult<String> {
+pub fn show(py: Python<'_>, allow_pickle: bool) -> PyResult<String> {
     let message = py.detach(|| bgpy::parts::read(io::stdin().lock()))?;
-    repr(py, message)
+    repr(py, message, Policy { allow_pickle })
 }

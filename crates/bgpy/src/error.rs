@@ -50,6 +50,16 @@ pub enum ConnectError {
         /// Whether this side had a token at all.
         token: bool,
     },
+    /// Somebody listens there who cannot be asked for a proof, because no token is known.
+    NoToken {
+        /// `host:port`.
+        server: String,
+    },
+    /// A server on another machine has to prove the token.
+    Unprotected {
+        /// `host:port`.
+        server: String,
+    },
     /// The peer is something else, or speaks another version.
     Protocol {
         /// `host:port`.
@@ -234,8 +244,19 @@ impl fmt::Display for ConnectError {
             ),
             Self::Auth { server, token: false } => write!(
                 f,
-                "{server} wants a token, and none was given or found: pass token=... or set \
+                "{server} asks for a token, and none was given or found: pass token=... or set \
                  BGPY_TOKEN to the one that the server was started with"
+            ),
+            Self::NoToken { server } => write!(
+                f,
+                "{server} may be anybody's, so nothing was sent: it is not one of your servers on \
+                 this machine, and no token was given or found; pass token=... or set BGPY_TOKEN to \
+                 the one that the server was started with, or auth=False if it was started so"
+            ),
+            Self::Unprotected { server } => write!(
+                f,
+                "{server} is on another machine, and auth=False is for servers on this one: pass \
+                 the token that it was started with"
             ),
             Self::Protocol { server, source: source @ ProtocolError::Version { .. } } => {
                 write!(f, "{server}: {source}; install the same version of bgpy on both sides")

@@ -722,14 +722,28 @@ fn messages_above_the_limit_of_either_side_are_not_sent() {
 #[test]
 fn a_server_without_authentication_takes_everybody_on_this_machine() {
     let options = ServerOptions { auth: false, ..options(None) };
+    let token = options.token.clone();
     let server = Server::bind(&loopback(0), options).unwrap();
     assert!(matches!(server.address().ip(), IpAddr::V4(ip) if ip.is_loopback()));
     let address = loopback(server.address().port());
     let thread = thread::spawn(move || server.run(&mut echo(mpsc::channel().1)));
-    let client = Client::new(address, ClientOptions::default());
+    let careful = Client::new(address.clone(), ClientOptions::default());
+    let refused = careful.ping(&limit()).unwrap_err();
+    assert!(matches!(refused, CallError::Connect(ConnectError::NoToken { .. })), "{refused}");
+    let proven = Client::new(address.clone(), ClientOptions { token, ..ClientOptions::default() });
+    assert_eq!(call(&proven, 1_u64).unwrap(), Value::Int(1));
+    let client = Client::new(address, ClientOptions { auth: false, ..ClientOptions::default() });
     assert_eq!(call(&client, 1_u64).unwrap(), Value::Int(1));
     client.terminate(payload(Value::Nil), &limit()).unwrap();
     assert!(matches!(thread.join().unwrap(), Ended::Orderly));
+}
+
+#[test]
+fn without_a_token_nobody_on_another_machine_is_talked_to() {
+    let elsewhere = Address::new("192.0.2.1", 54321);
+    let client = Client::new(elsewhere, ClientOptions { auth: false, ..ClientOptions::default() });
+    let refused = client.ping(&limit()).unwrap_err();
+    assert!(matches!(refused, CallError::Connect(ConnectError::Unprotected { .. })), "{refused}");
 }
 
 const ALONE: &str = "BGPY_TEST_ALONE";

@@ -32,7 +32,7 @@ pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> boo
         }
         Err(ConnectError::Interrupted) => return Vec::new(),
         Ok(_) => "a bgpy server that is not in your registry".to_owned(),
-        Err(ConnectError::Auth { .. }) => {
+        Err(ConnectError::Auth { .. } | ConnectError::NoToken { .. }) => {
             "a bgpy server with another token, or another program,".to_owned()
         }
         Err(ConnectError::Protocol { .. }) => {

@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::{self, Read};
 
-use bgpy::{CallKind, Client, Payload};
+use bgpy::{CallKind, Client, ClientOptions, Payload};
 use clap::Args;
 
 use crate::World;
 use crate::exit::Exit;
 use crate::json::{from_json, to_json};
 use crate::output;
-use crate::reach::Reach;
+use crate::reach::{Reach, Trust};
 
 /// Call a server's exec_task with JSON, and print its answer as JSON
 #[derive(Debug, Args)]
@@ -24,7 +24,8 @@ Examples:
   bgpy call trainer '{\"name\": \"world\"}'
   bgpy call trainer @request.json --timeout 60
   echo '[1, 2, 3]' | bgpy call trainer -
-  bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted")]
+  bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted
+  bgpy call other:54321 1 --no-pickle             run no code of a server that you trust less")]
 pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -36,14 +37,22 @@ pub(crate) struct Call {
     /// Return when the server has accepted the call
     #[arg(long)]
     pub(crate) no_wait: bool,
+
+    /// Open no pickle that the server sends: an answer must be plain data
+    #[arg(long)]
+    pub(crate) no_pickle: bool,
+
+    #[command(flatten)]
+    pub(crate) trust: Trust,
 }
 
 impl Call {
     pub(crate) fn run(self, world: &World<'_>) -> Exit {
-        let client = match self.reach.client() {
-            Ok(client) => client,
+        let options = match self.reach.access.options(&self.trust) {
+            Ok(options) => ClientOptions { allow_pickle: !self.no_pickle, ..options },
             Err(exit) => return exit,
         };
+        let client = Client::new(self.reach.target.clone(), options);
         let payload = match self.payload() {
             Ok(payload) => payload,
             Err(text) => return output::error(text, Exit::Usage),
@@ -84,7 +93,7 @@ impl Call {
                 let exit = if response.error { Exit::Failed } else { Exit::Done };
                 match response.message.value().ok().as_ref().and_then(to_json) {
                     Some(json) => output::data(json),
-                    None => match world.repr(response.message) {
+                    None => match world.repr(response.message, !self.no_pickle) {
                         Ok(text) => {
                             output::data(text);
                             output::note("note: JSON cannot hold the answer: shown as in Python");

@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, registry};
+use crate::reach::{Reach, Trust, registry};
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -38,6 +38,9 @@ Examples:
 pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) reach: Reach,
+
+    #[command(flatten)]
+    pub(crate) trust: Trust,
 
     /// Go on with what comes, until the server has ended
     #[arg(short, long)]
@@ -121,7 +124,7 @@ impl Logs {
 
     /// Shows the log of a server that is not in the registry: the server itself reads it.
     fn ask(&self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client() {
+        let client = match self.reach.client(&self.trust) {
             Ok(client) => client,
             Err(exit) => return exit,
         };

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::Reach;
+use crate::reach::{Reach, Trust};
 
 /// Ask a server for a sign of life, which it gives also while a task runs
 #[derive(Debug, Args)]
@@ -19,12 +19,15 @@ pub(crate) struct Ping {
     pub(crate) reach: Reach,
 
     #[command(flatten)]
+    pub(crate) trust: Trust,
+
+    #[command(flatten)]
     pub(crate) output: Output,
 }
 
 impl Ping {
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client() {
+        let client = match self.reach.client(&self.trust) {
             Ok(client) => client,
             Err(exit) => return exit,
         };

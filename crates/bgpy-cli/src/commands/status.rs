@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::{Reach, registry};
+use crate::reach::{Reach, Trust, registry};
 use crate::view::{bytes, server_json, span, status_json, style, time};
 
 /// Lines of the log that are shown of a server that has failed.
@@ -28,6 +28,9 @@ pub(crate) struct ShowStatus {
     pub(crate) reach: Reach,
 
     #[command(flatten)]
+    pub(crate) trust: Trust,
+
+    #[command(flatten)]
     pub(crate) output: Output,
 }
 
@@ -44,7 +47,7 @@ impl ShowStatus {
                 ServerState::Stale => Exit::TimedOut,
             };
         }
-        let client = match self.reach.client() {
+        let client = match self.reach.client(&self.trust) {
             Ok(client) => client,
             Err(exit) => return exit,
         };

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bgpy::registry::Registry;
 use bgpy::survey::{kill, look_up, survey, until_ended};
-use bgpy::{Client, ClientOptions, Target, Wait};
+use bgpy::{Client, Target, Wait};
 use clap::Args;
 
 use crate::ending::{Problem, end};
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Access, registry, seconds};
+use crate::reach::{Access, Trust, registry, seconds};
 
 /// End servers: each finishes what it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
@@ -43,6 +43,9 @@ pub(crate) struct Stop {
 
     #[command(flatten)]
     pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) trust: Trust,
 }
 
 impl Stop {
@@ -72,12 +75,10 @@ impl Stop {
     }
 
     fn stop(&self, registry: &Registry, target: &Target, interrupted: &dyn Fn() -> bool) -> Exit {
-        let token = match self.access.token() {
-            Ok(token) => token,
+        let client = match self.access.options(&self.trust) {
+            Ok(options) => Client::new(target.clone(), options),
             Err(exit) => return exit,
         };
-        let client =
-            Client::new(target.clone(), ClientOptions { token, ..ClientOptions::default() });
         let limit = self.access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace));
         let wait = Wait::new(Some(limit), interrupted);
         let found = look_up(registry, target, &wait).filter(|info| !info.has_ended());

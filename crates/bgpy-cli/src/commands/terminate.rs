@@ -38,8 +38,12 @@ pub(crate) struct Terminate {
     pub(crate) port: u16,
 
     /// Ask for the token, hidden [default: found for servers of this user, else BGPY_TOKEN]
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "no_auth")]
     pub(crate) token: bool,
+
+    /// Talk to a server on this machine that asks for no token, whoever runs it
+    #[arg(long)]
+    pub(crate) no_auth: bool,
 
     /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
@@ -73,7 +77,12 @@ impl Terminate {
             },
         };
         let server = Target::Address(Address::new(self.host, self.port));
-        let options = ClientOptions { token, journal: journal.clone(), ..ClientOptions::default() };
+        let options = ClientOptions {
+            token,
+            auth: !self.no_auth,
+            journal: journal.clone(),
+            ..ClientOptions::default()
+        };
         let client = Client::new(server.clone(), options);
         // Counted from here: how long a person types the token is their own business.
         let wait = Wait::new(self.timeout, interrupted);

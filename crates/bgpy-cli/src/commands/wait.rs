@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::Reach;
+use crate::reach::{Reach, Trust};
 
 /// How often the server is asked.
 const LOOK: Duration = Duration::from_millis(20);
@@ -27,6 +27,9 @@ Examples:
 pub(crate) struct WaitFor {
     #[command(flatten)]
     pub(crate) reach: Reach,
+
+    #[command(flatten)]
+    pub(crate) trust: Trust,
 
     /// For what
     #[arg(long = "for", value_enum, value_name = "STATE")]
@@ -45,7 +48,7 @@ pub(crate) enum Wanted {
 
 impl WaitFor {
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client() {
+        let client = match self.reach.client(&self.trust) {
             Ok(client) => client,
             Err(exit) => return exit,
         };

@@ -60,13 +60,14 @@ fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
 }
 
 /// Has an interpreter show a message.
-fn repr(message: Delivered) -> Result<String, String> {
+fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
     let python = interpreter().map_err(|error| error.to_string())?;
     let cannot = |error: &dyn std::fmt::Display| {
         format!("the answer cannot be shown by '{}': {error}", python.display())
     };
     let mut child = Command::new(&python)
         .args(["-P", "-m", "bgpy._show"])
+        .args((!allow_pickle).then_some("--no-pickle"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -3,7 +3,7 @@
 use bgpy_proto::client::Event;
 use bgpy_proto::handshake::{ServerHandshake, Step, Suite, VERSION};
 use bgpy_proto::{
-    CallKind, ClientSession, Outbox, Payload, ProtocolError, Request, ServerSession, Want,
+    CallKind, ClientSession, Outbox, Payload, ProtocolError, Psk, Request, ServerSession, Want,
 };
 
 use crate::link::{SUITES, client, connect, done, drain, failed, more, psk, server, server_hello};
@@ -258,4 +258,26 @@ fn answered(suite: Suite) -> (ClientSession, ServerSession, Vec<u8>) {
     server.respond(id, b"result".to_vec().into(), false).expect("no buffers");
     let answer = drain(&mut server.outbox);
     (client, server, answer)
+}
+
+#[test]
+fn who_is_let_in_without_a_token_depends_on_the_server_alone() {
+    let session = |is_open, key: &Psk| {
+        let (client, mut up) = client(Suite::AesGcm, key);
+        let mut down = Outbox::default();
+        let server = server(&psk('a')).open_to_all(is_open);
+        let server = more(server.feed(&drain(&mut up), &mut down));
+        done(client.feed(&drain(&mut down), &mut up));
+        done(server.feed(&drain(&mut up), &mut down));
+    };
+    for (is_open, key) in [(true, psk('a')), (true, Psk::open()), (false, psk('a'))] {
+        session(is_open, &key);
+    }
+    for (is_open, key) in [(false, Psk::open()), (true, psk('b')), (true, Psk::unknown())] {
+        let (_, mut up) = client(Suite::AesGcm, &key);
+        let mut down = Outbox::default();
+        let server = server(&psk('a')).open_to_all(is_open);
+        assert_eq!(failed(server.feed(&drain(&mut up), &mut down)), ProtocolError::Unauthenticated);
+        assert!(down.is_empty());
+    }
 }

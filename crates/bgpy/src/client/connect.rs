@@ -31,14 +31,17 @@ const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
 /// The environment variable that holds a token.
 pub(crate) const TOKEN_VARIABLE: &str = "BGPY_TOKEN";
 
-/// Connects to a server, by its Unix socket where there is one.
+/// Connects to a server, by its Unix socket where there is one. `needs_proof` says that one without a
+/// token will not do, whatever the options allow.
 pub(super) fn connect(
     target: &Target,
     options: &ClientOptions,
     id: Id,
+    needs_proof: bool,
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
-    let attempt = Attempt { server: target.to_string(), options, id, wait, since: Instant::now() };
+    let server = target.to_string();
+    let attempt = Attempt { server, options, id, needs_proof, wait, since: Instant::now() };
     let registry = Registry::of_user().ok();
     let known = |is_meant: &dyn Fn(&Entry) -> bool| {
         let Some(registry) = &registry else { return Vec::new() };
@@ -87,8 +90,8 @@ pub(crate) fn connect_to(
     options: &ClientOptions,
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
-    let server = entry.target().to_string();
-    let attempt = Attempt { server, options, id: Id::random(), wait, since: Instant::now() };
+    let (server, id, since) = (entry.target().to_string(), Id::random(), Instant::now());
+    let attempt = Attempt { server, options, id, needs_proof: false, wait, since };
     attempt.by_entry(entry)
 }
 
@@ -96,6 +99,7 @@ struct Attempt<'a> {
     server: String,
     options: &'a ClientOptions,
     id: Id,
+    needs_proof: bool,
     wait: &'a Wait<'a>,
     since: Instant,
 }
@@ -167,6 +171,9 @@ impl Attempt<'_> {
     ) -> Result<Link, ConnectError> {
         let mut refused = None;
         for address in addresses {
+            if self.wants_no_proof() && self.token(entry).is_none() && !address.ip().is_loopback() {
+                return Err(ConnectError::Unprotected { server: self.server.clone() });
+            }
             match self.connect_tcp(*address) {
                 Ok(socket) => {
                     self.options.journal.debug(format_args!("connected to {}", self.server));
@@ -209,29 +216,50 @@ impl Attempt<'_> {
         entry: Option<&Entry>,
     ) -> Result<Link, ConnectError> {
         let token = self.token(entry);
-        let psk = token.as_ref().map_or_else(Psk::open, Token::psk);
+        let is_open = token.is_none() && (self.wants_no_proof() || self.is_own(suite, entry));
+        let psk = match &token {
+            Some(token) => token.psk(),
+            None if is_open => Psk::open(),
+            // It tells a bgpy server, which says nothing, from other programs, and tells those nothing.
+            None => Psk::unknown(),
+        };
         match self.exchange(&socket, suite, &psk) {
             Ok(session) => {
                 let can_map = suite == Suite::Clear && session.server().segments;
                 let segments = if can_map { Segments::new() } else { None };
-                Ok(Link::new(socket, self.server.clone(), session, segments))
+                Ok(Link::new(socket, self.server.clone(), session, segments, token.is_some()))
             }
             Err(Refusal::Connect(error)) => Err(error),
             // The registry's token is the right one: a server that refuses it is about to end.
             Err(Refusal::Protocol(ProtocolError::Unauthenticated))
-                if entry.is_some_and(|entry| {
-                    entry.token.as_deref() == token.as_ref().map(Token::expose)
+                if token.as_ref().zip(entry).is_some_and(|(token, entry)| {
+                    entry.token.as_deref() == Some(token.expose())
                 }) =>
             {
                 Err(self.not_running())
             }
             Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => {
-                Err(ConnectError::Auth { server: self.server.clone(), token: token.is_some() })
+                let server = self.server.clone();
+                Err(match token {
+                    None if !is_open => ConnectError::NoToken { server },
+                    token => ConnectError::Auth { server, token: token.is_some() },
+                })
             }
             Err(Refusal::Protocol(source)) => {
                 Err(ConnectError::Protocol { server: self.server.clone(), source })
             }
         }
+    }
+
+    /// Whether the caller takes a server that proves nothing.
+    fn wants_no_proof(&self) -> bool {
+        !self.options.auth && !self.needs_proof
+    }
+
+    /// Whether nobody but this user can be the server: it was found in the user's own registry, and has
+    /// been reached by its socket there. Servers of bgpy 1.0 may stand there without a token.
+    fn is_own(&self, suite: Suite, entry: Option<&Entry>) -> bool {
+        suite == Suite::Clear && entry.is_some() && !self.needs_proof
     }
 
     fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {

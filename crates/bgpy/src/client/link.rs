@@ -32,6 +32,8 @@ pub struct Link {
     pub(super) socket: Socket,
     pub(super) server: String,
     hello: ServerHello,
+    /// Whether the server has proven that it knows the token.
+    is_proven: bool,
     /// The fork generation of the process that opened it.
     process: u32,
     opened: Instant,
@@ -72,6 +74,7 @@ impl Link {
         server: String,
         mut session: ClientSession,
         segments: Option<Segments>,
+        is_proven: bool,
     ) -> Self {
         session.supply_with(match &segments {
             Some(segments) => segments.supply(),
@@ -82,6 +85,7 @@ impl Link {
             socket,
             server,
             hello: session.server().clone(),
+            is_proven,
             process: platform::fork_generation(),
             opened: now,
             used_us: AtomicU64::new(0),
@@ -96,6 +100,11 @@ impl Link {
     /// What the server told of itself.
     pub fn hello(&self) -> &ServerHello {
         &self.hello
+    }
+
+    /// Whether the server has proven that it knows the token.
+    pub(super) fn is_proven(&self) -> bool {
+        self.is_proven
     }
 
     /// Whether calls can be made: it belongs to this process (and not to the parent it was forked

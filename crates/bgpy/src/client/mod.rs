@@ -7,6 +7,7 @@ mod reading;
 mod wait;
 mod writing;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -30,6 +31,10 @@ pub use wait::Wait;
 pub struct ClientOptions {
     /// The server's token; without one it is looked for in the registry, then in `BGPY_TOKEN`.
     pub token: Option<Token>,
+    /// Whether the server has to prove that it knows the token. Without, a server on this machine that
+    /// wants no token is taken as well, whoever runs it; where a token is known, it is proven all the
+    /// same.
+    pub auth: bool,
     /// Version of Python, to be told to the server.
     pub python: Option<String>,
     /// Longest message that is taken from the server, in bytes.
@@ -49,6 +54,8 @@ pub struct Client {
     target: Target,
     options: ClientOptions,
     id: Id,
+    /// Whether its server has once proven that it knows the token: from then on each has to.
+    is_proven: AtomicBool,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -56,6 +63,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             token: None,
+            auth: true,
             python: None,
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
             allow_pickle: true,
@@ -68,7 +76,8 @@ impl Default for ClientOptions {
 impl Client {
     /// A client of a server. It does not connect yet.
     pub fn new(target: impl Into<Target>, options: ClientOptions) -> Self {
-        Self { target: target.into(), options, id: Id::random(), link: Mutex::new(None) }
+        let (id, is_proven, link) = (Id::random(), AtomicBool::new(false), Mutex::new(None));
+        Self { target: target.into(), options, id, is_proven, link }
     }
 
     /// The server, as it was named.
@@ -97,7 +106,10 @@ impl Client {
     /// # Errors
     /// [`ConnectError`].
     pub fn open(&self, wait: &Wait<'_>) -> Result<Link, ConnectError> {
-        connect::connect(&self.target, &self.options, self.id, wait)
+        let needs_proof = self.is_proven.load(Ordering::Relaxed);
+        let link = connect::connect(&self.target, &self.options, self.id, needs_proof, wait)?;
+        self.is_proven.fetch_or(link.is_proven(), Ordering::Relaxed);
+        Ok(link)
     }
 
     /// Makes a connection this client's own, unless another thread was faster. Never waits.

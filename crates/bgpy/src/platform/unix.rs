@@ -18,12 +18,19 @@ use socket2::{SockAddr, Socket};
 /// Connects to a Unix socket.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] when the server's queue was full for so long.
+/// [`io::ErrorKind::WouldBlock`] when the server's queue was full for so long,
+/// [`io::ErrorKind::PermissionDenied`] when the server is another user's.
 pub(crate) fn connect_file(path: &Path, limit: Duration) -> io::Result<Socket> {
     let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
     socket.set_write_timeout(Some(limit))?;
     socket.connect(&SockAddr::unix(path)?)?;
-    Ok(socket)
+    // What travels there is not sealed.
+    if is_same_user(&socket) {
+        Ok(socket)
+    } else {
+        let text = "another user listens on the socket";
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+    }
 }
 
 /// Starts to connect; whether it is done shows when the socket becomes writable.
@@ -105,7 +112,7 @@ pub(crate) fn wait(
 }
 
 /// Whether the process at the other end of a Unix socket belongs to this user.
-pub(crate) fn is_same_user(stream: &mio::net::UnixStream) -> bool {
+pub(crate) fn is_same_user(stream: &impl AsFd) -> bool {
     #[cfg(target_os = "linux")]
     {
         rustix::net::sockopt::socket_peercred(stream)

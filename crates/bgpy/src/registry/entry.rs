@@ -44,7 +44,7 @@ pub struct Entry {
     /// Its Unix socket.
     #[serde(with = "os_path")]
     pub socket: Option<PathBuf>,
-    /// Its token; none when it takes everybody.
+    /// Its token, which a server that takes everybody has as well; none once it has ended.
     pub token: Option<String>,
     /// Where it logs.
     #[serde(with = "os_path")]

@@ -48,6 +48,8 @@ pub(super) struct Core {
     unwritten: Turns,
     pub(super) calls: Calls,
     psk: Psk,
+    /// Whether clients without a token are let in.
+    is_open: bool,
     hello: ServerHello,
     pub(super) journal: Journal,
     record: Record,
@@ -59,6 +61,7 @@ pub(super) struct CoreParts {
     pub(super) registry: Registry,
     pub(super) listeners: Vec<Listener>,
     pub(super) psk: Psk,
+    pub(super) is_open: bool,
     pub(super) hello: ServerHello,
     pub(super) journal: Journal,
     pub(super) record: Record,
@@ -68,7 +71,8 @@ pub(super) struct CoreParts {
 
 impl Core {
     pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
-        let CoreParts { registry, mut listeners, psk, hello, journal, record, unused_max } = parts;
+        let CoreParts { registry, mut listeners, psk, is_open, hello, journal, record, unused_max } =
+            parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener.source(), Token(index), Interest::READABLE)?;
         }
@@ -85,6 +89,7 @@ impl Core {
             unwritten: Turns::default(),
             calls: Calls::new(record.name().cloned(), journal.clone(), unused_max),
             psk,
+            is_open,
             hello,
             journal,
             record,
@@ -181,7 +186,8 @@ impl Core {
         let token = self.next_connection;
         self.next_connection += 1;
         let clear_allowed = stream.is_unix();
-        let handshake = ServerHandshake::new(self.psk.clone(), self.hello.clone(), clear_allowed);
+        let handshake = ServerHandshake::new(self.psk.clone(), self.hello.clone(), clear_allowed)
+            .open_to_all(self.is_open);
         match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
             Ok(connection) => {
                 self.connections.insert(token, connection);

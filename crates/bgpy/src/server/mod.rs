@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgpy_proto::{Failure, Id, Psk, ServerHello, Token, limits};
+use bgpy_proto::{Failure, Id, ServerHello, Token, limits};
 
 use crate::address::Address;
 use crate::client::token_of_environment;
@@ -50,7 +50,8 @@ const TOKEN_BYTES: usize = 32;
 pub struct ServerOptions {
     /// The token; without one that of `BGPY_TOKEN` is taken, or one is made up.
     pub token: Option<Token>,
-    /// Whether clients have to prove a token at all.
+    /// Whether clients have to prove the token. Those that find it in the registry do so anyway: the
+    /// proof is mutual, so they know that it is this server which answers.
     pub auth: bool,
     /// Whether a token that can be guessed is taken on an address that other machines reach.
     pub allow_weak_token: bool,
@@ -146,7 +147,7 @@ impl Server {
             None => Place::take(address, name, instance, registry.as_ref())?,
         };
         let local = place.address;
-        let chosen = options.token.or_else(token_of_environment).filter(|_| auth);
+        let chosen = options.token.or_else(token_of_environment);
         let exposed = !local.ip().is_loopback();
         let shown = Address::new(local.ip().to_string(), local.port()).to_string();
         let refused = match &chosen {
@@ -161,10 +162,10 @@ impl Server {
             return Err(error);
         }
         let made_up = auth && chosen.is_none();
-        let token = chosen.or_else(|| auth.then(new_token));
+        let token = chosen.unwrap_or_else(new_token);
 
         let mut entry = Entry::new(instance, &address.host, local);
-        entry.token = token.as_ref().map(|token| token.expose().to_owned());
+        entry.token = Some(token.expose().to_owned());
         entry.name = options.name;
         let told = |config| Config { token: None, inheritance: None, ..config };
         entry.config = options.config.map(|config| told(config).into());
@@ -191,7 +192,7 @@ impl Server {
             ));
         }
         platform::raise_descriptor_limit();
-        let words = announcement(&shown, exposed, &entry, registry.as_ref());
+        let words = announcement(&shown, exposed, auth, registry.as_ref());
 
         let (signals, receiver) = signal::pipe()?;
         let hello = ServerHello {
@@ -209,7 +210,8 @@ impl Server {
         let parts = |poll| CoreParts {
             registry: poll,
             listeners,
-            psk: token.as_ref().map_or_else(Psk::open, Token::psk),
+            psk: token.psk(),
+            is_open: !auth,
             hello,
             journal,
             unused_max: options.unused_max,
@@ -302,12 +304,12 @@ pub(crate) fn new_token() -> Token {
 fn announcement(
     address: &str,
     exposed: bool,
-    entry: &Entry,
+    auth: bool,
     registry: Option<&Registry>,
 ) -> Vec<(Level, String)> {
     let version = crate::VERSION;
     let mut words = vec![(Level::Info, format!("bgpy {version} listens on {address}"))];
-    if entry.token.is_none() {
+    if !auth {
         let text = "no authentication: every user of this machine can run code here";
         words.push((Level::Warning, text.to_owned()));
     } else if exposed {

@@ -39,7 +39,7 @@ impl Estate {
         }
         config.port = place.address.port();
         // The same for all of them.
-        if config.auth && config.token.is_none() && token_of_environment().is_none() {
+        if config.token.is_none() && token_of_environment().is_none() {
             config.token = Some(new_token().expose().to_owned());
         }
         // Where they cannot be kept, a client has to give them again.
