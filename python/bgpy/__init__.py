@@ -26,6 +26,7 @@ from .errors import (
     SerializationError,
     ServerStopping,
     StartError,
+    WouldDeadlock,
 )
 from .interface import execute, initialize, terminate
 
@@ -52,6 +53,7 @@ __all__ = [
     "ServerInfo",
     "ServerStopping",
     "StartError",
+    "WouldDeadlock",
     "__version__",
     "connect",
     "execute",

@@ -1,29 +1,28 @@
 """Finds the part of an object that cannot be pickled, after pickling it has failed.
 
-The object is pickled once more, and each part is noted when its turn comes: the last one is the
-culprit, or belongs to it. Then its way from the object is looked for. Both end after a while, with
-the object as a whole to blame.
+The object is pickled once more, and each part is noted when its turn comes: the last one is to
+blame. Then its way from the object is looked for. Where it has none, because a reducer has made it
+up, the innermost part is named that cannot be pickled by itself. Both end after a while, with the
+object as a whole to blame.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from types import FunctionType, MethodType, ModuleType
 
 from ._by_value import Noted, note
+from ._parts import parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 _SECONDS = 2.0
 _OBJECTS_MAX = 200_000
 _STEPS_MAX = 100
 _NOTED = 64
-_KEY_CHARS = 40
-_LEAVES = (type(None), bool, int, float, complex, str, bytes, type, ModuleType)
+_TRIED = 16
 
 
 def culprit(obj: Any, root: str, error: BaseException) -> tuple[str, type]:
@@ -49,8 +48,13 @@ def culprit(obj: Any, root: str, error: BaseException) -> tuple[str, type]:
     noted: deque[Any] = deque(maxlen=_NOTED)
     if not _fails(obj, noted, end):
         return root, type(obj)
-    latest = {id(part): place for place, part in enumerate(noted)}
-    return _search(obj, root, latest, end)
+    found = _found(obj, root, {id(part): place for place, part in enumerate(noted)}, end)
+    last = len(noted) - 1
+    if last not in found:
+        # A part of the last one that was seen with a path; others were done before it failed.
+        tried = sorted(found, reverse=True)[:_TRIED]
+        last = next((place for place in tried if _fails(noted[place], deque(maxlen=1), end)), -1)
+    return (found[last], type(noted[last])) if last in found else (root, type(obj))
 
 
 def _fails(obj: Any, noted: deque[Any], end: float) -> bool:
@@ -72,70 +76,18 @@ def _fails(obj: Any, noted: deque[Any], end: float) -> bool:
     return False
 
 
-def _search(obj: Any, root: str, latest: dict[int, int], end: float) -> tuple[str, type]:
-    """Walk over all parts, those near the root first; the one that was noted last wins."""
-    best, found = -1, (root, type(obj))
+def _found(obj: Any, root: str, latest: dict[int, int], end: float) -> dict[int, str]:
+    """Walk over all parts, those near the root first; return the paths of those that were noted."""
+    found: dict[int, str] = {}
     known, queue = {id(obj): obj}, deque([(obj, root, 0)])
     while queue and len(known) < _OBJECTS_MAX and time.monotonic() < end:
         part, path, steps = queue.popleft()
-        if latest.get(id(part), -1) > best:
-            best, found = latest[id(part)], (path, type(part))
+        if id(part) in latest:
+            found.setdefault(latest[id(part)], path)
         if steps == _STEPS_MAX:
             continue
-        for before, inner, behind in _parts(part):
-            # A leaf that raises is none of these; and those are often shared.
-            if id(inner) not in known and not isinstance(inner, _LEAVES):
+        for before, inner, behind in parts(part):
+            if id(inner) not in known:
                 known[id(inner)] = inner
                 queue.append((inner, f"{before}{path}{behind}", steps + 1))
     return found
-
-
-def _parts(obj: Any) -> Iterator[tuple[str, Any, str]]:
-    """Yield what an object holds, between what stands before and behind the object's own path."""
-    if isinstance(obj, dict):
-        for place, (key, value) in enumerate(list(dict.items(obj))):
-            yield "list(", key, f")[{place}]"
-            yield "", value, f"[{_key(key)}]"
-    elif isinstance(obj, (list, tuple, deque)):
-        for place, item in enumerate(list(obj)):
-            yield "", item, f"[{place}]"
-    elif isinstance(obj, (set, frozenset)):
-        for place, item in enumerate(list(obj)):
-            yield "list(", item, f")[{place}]"
-    elif isinstance(obj, FunctionType):
-        for name, cell in zip(obj.__code__.co_freevars, obj.__closure__ or (), strict=False):
-            yield "", _attribute(cell, "cell_contents"), f".{name}"
-        for name in obj.__code__.co_names:
-            yield "", obj.__globals__.get(name), f'.__globals__["{name}"]'
-    elif isinstance(obj, MethodType):
-        yield "", obj.__self__, ".__self__"
-    for name in _attributes(obj):
-        yield "", _attribute(obj, name), f".{name}"
-
-
-def _attributes(obj: Any) -> list[str]:
-    """Name the attributes that an object keeps something in."""
-    names = []
-    for cls in type(obj).__mro__:
-        slots = vars(cls).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__"):
-                hidden = name.startswith("__") and not name.endswith("__")
-                names.append(f"_{cls.__name__.lstrip('_')}{name}" if hidden else name)
-    own = _attribute(obj, "__dict__")
-    return names + [name for name in list(own) if isinstance(name, str)] if own else names
-
-
-def _attribute(obj: Any, name: str) -> Any:
-    try:
-        return getattr(obj, name)
-    except Exception:
-        return None
-
-
-def _key(key: Any) -> str:
-    try:
-        text = '"' + repr(key)[1:-1].replace('"', '\\"') + '"' if type(key) is str else repr(key)
-    except Exception:
-        text = f"<{type(key).__name__}>"
-    return text if len(text) <= _KEY_CHARS else text[:_KEY_CHARS] + "..."

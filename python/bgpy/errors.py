@@ -47,6 +47,10 @@ class CallTimeout(BgpyError, TimeoutError):
     """The time limit has passed."""
 
 
+class WouldDeadlock(BgpyError, RuntimeError):
+    """A task waits for its own server, which cannot answer before the task has ended."""
+
+
 class NotInitialized(BgpyError):
     """The server has no tasks yet."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 import types
 
 import pytest
 
-from bgpy import RemoteError, SerializationError, respond
+from bgpy import Client, RemoteError, SerializationError, respond
 
 HOST = "127.0.0.1"
 
@@ -47,6 +48,41 @@ class NoWay:
         return int, ("many",)
 
 
+LOCK = threading.Lock()
+
+
+def local():
+    """Make code that the server cannot import under its name."""
+
+    class Attribute:
+        lock = threading.Lock()
+
+    class Derived(Attribute):
+        pass
+
+    def takes(client_socket, state, args, *, lock=LOCK):
+        pass
+
+    def keeps():
+        def inner():
+            return [takes for _ in range(1)]
+
+        return inner
+
+    def uses():
+        def inner():
+            return [LOCK for _ in range(1)]
+
+        return inner
+
+    return types.SimpleNamespace(
+        Attribute=Attribute, Derived=Derived, takes=takes, keeps=keeps, uses=uses
+    )
+
+
+LOCAL = local()
+
+
 def circle(*parts):
     model = Model(*parts)
     model.layers.append({"back": model})
@@ -79,8 +115,20 @@ def client(serve):
         ({NoReduce(): 1}, r"^list\(args\)\[0\] \(", KeyError),
         ((n for n in ()), r"^args \(a generator\)", TypeError),
         (types.SimpleNamespace(a=[time, NoReduce()]), r"^args\.a\[1\] \(", KeyError),
+        (LOCAL.Attribute, r"^args\.lock \(a _", TypeError),
+        ([LOCAL.Attribute()], r"^type\(args\[0\]\)\.lock \(a _", TypeError),
+        ({"x": LOCAL.Derived()}, r'^type\(args\["x"\]\)\.lock \(a _', TypeError),
+        (LOCAL.keeps, r'^args\.takes\.__kwdefaults__\["lock"\] \(a _', TypeError),
+        (LOCAL.takes, r'^args\.__kwdefaults__\["lock"\] \(a _', TypeError),
+        ((LOCAL.uses,), r'^args\[0\]\.__globals__\["LOCK"\] \(a _', TypeError),
+        (functools.partial(print, LOCK), r"^args\.args\[0\] \(a _", TypeError),
+        (functools.partial(print, end=LOCK), r'^args\.keywords\["end"\] \(a _', TypeError),
+        (ValueError("x", [LOCK]), r"^args\.args\[1\]\[0\] \(a _", TypeError),
     ],
-    ids=["self", "attribute", "slot", "circle", "set", "key", "generator", "namespace"],
+    ids=[
+        *["self", "attribute", "slot", "circle", "set", "key", "generator", "namespace", "class"],
+        *["instance", "derived", "nested", "default", "used inside", "partial", "keyword", "error"],
+    ],
 )
 def test_what_cannot_be_pickled_is_named(client, args, path, cause):
     for call in (client.call, client.execute):
@@ -129,6 +177,24 @@ def test_what_cannot_be_unpickled_here_is_named(client, make, path, cause):
         with pytest.raises(SerializationError, match=path + r".*cannot be unpickled: ") as caught:
             call(make)
         assert type(caught.value.__cause__) is cause
+
+
+@pytest.mark.parametrize(
+    ("task", "path"),
+    [
+        (lambda client_socket, state, args: LOCK, r'exec_task\.__globals__\["LOCK"\]'),
+        (
+            lambda client_socket, state, args: LOCAL,
+            r'exec_task.__globals__\["LOCAL"\]\.Attribute\.lock',
+        ),
+        (functools.partial(print, LOCK), r"exec_task\.args\[0\]"),
+    ],
+    ids=["global", "class", "partial"],
+)
+def test_a_task_is_named(start, task, path):
+    server = Client(HOST, start().port)
+    with pytest.raises(SerializationError, match=f"^{path} \\(a _thread.lock\\) cannot be pickled"):
+        server.initialize(dict, task, print)
 
 
 def test_a_response_that_cannot_be_pickled_is_named(client):

@@ -195,7 +195,7 @@ def test_whoever_wants_no_proof_says_so(start, tmp_path, monkeypatch):
 def test_without_authentication_a_server_asks_still(start, tmp_path, monkeypatch):
     server = start()
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
-    with pytest.raises(AuthError, match="asks for a token"):
+    with pytest.raises(AuthError, match="wants a token"):
         Client(HOST, server.port, auth=False).ping()
 
 

@@ -261,7 +261,7 @@ def test_no_authentication_is_loud(commands, tmp_path, monkeypatch):
     serving = commands.serve("--no-auth")
     assert "warning: no authentication" in serving.words
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
-    Client(HOST, serving.port).ping()
+    Client(HOST, serving.port, auth=False).ping()
 
 
 def test_a_reader_that_has_gone_does_not_disturb_the_server(commands, tasks):

@@ -56,6 +56,7 @@ impl From<&CallError> for Exit {
             CallError::Lost { .. }
             | CallError::NoResponse { .. }
             | CallError::Failed { .. }
+            | CallError::WouldDeadlock { .. }
             | CallError::Message(_) => Self::Failed,
         }
     }

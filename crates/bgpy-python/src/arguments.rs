@@ -70,15 +70,6 @@ pub fn restart_policy(py: Python<'_>, text: &str) -> PyResult<Restart> {
     Ok(policy)
 }
 
-/// Confirms that a task can be called.
-pub fn callable(py: Python<'_>, name: &str, task: &Bound<'_, PyAny>) -> PyResult<()> {
-    if task.is_callable() {
-        return Ok(());
-    }
-    let kind = task.get_type().name()?;
-    Err(config_error(py, format!("{name} must be a function, not {kind}")))
-}
-
 /// Runs something that waits without the GIL; Ctrl-C and other signal handlers end the wait, and
 /// what they raised is raised.
 pub fn waiting<T: Send>(

@@ -9,14 +9,12 @@ use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Token, Wa
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::{
-    address, callable, journal, level, limit, message_bytes_max, target, waiting,
-};
+use crate::arguments::{address, journal, level, limit, message_bytes_max, target, waiting};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode};
 use crate::errors::{call_error, config_error, connect_error, error_response};
 use crate::status::status_dict;
-use crate::tasks::NAMES;
+use crate::tasks::{self, NAMES};
 
 /// A client of one server.
 ///
@@ -145,7 +143,7 @@ impl Client {
     ) -> PyResult<Bound<'py, PyDict>> {
         let tasks = [init_task, exec_task, exit_task];
         for (name, task) in NAMES.into_iter().zip(tasks) {
-            callable(py, name, task)?;
+            tasks::check(name, task)?.map_err(|text| config_error(py, text))?;
         }
         // A server that takes no pickles may have its tasks already, and needs none of these.
         let server = Receiver { name: "the server", takes_pickles: &|| Ok(true) };

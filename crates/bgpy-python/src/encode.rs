@@ -4,12 +4,15 @@
 //! pickle, if the other side takes pickles.
 
 use bgpy::Payload;
+use bgpy::limits::BUFFERS_MAX;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::errors::serialization_error;
 use crate::pickle;
 use crate::plain::{Plain, Repeats};
+use crate::tasks;
+use crate::text::text;
 use crate::trail::{Trail, a_type};
 
 /// Who is to get a message.
@@ -32,13 +35,25 @@ pub fn encode(
         return Ok(plain.into_payload());
     }
     if (receiver.takes_pickles)()? {
-        return pickle::dumps(py, object).map_err(|error| unpicklable(root, object, error));
+        return pickle::dumps(py, object, BUFFERS_MAX)
+            .map_err(|error| unpicklable(root, object, error));
     }
     let mut plain = Plain::new(py, Repeats::Copied);
     match plain.append_root(object) {
         Ok(()) => Ok(plain.into_payload()),
         Err(trail) => Err(refused(py, root, &trail, receiver.name)),
     }
+}
+
+/// Encodes an exception in one piece, as a failure holds it; none where it cannot travel, so that its
+/// text and its traceback have to do.
+pub fn encode_exception(
+    py: Python<'_>,
+    exception: &Bound<'_, PyAny>,
+    receiver: &Receiver<'_>,
+) -> Option<Vec<u8>> {
+    let takes_pickles = (receiver.takes_pickles)().unwrap_or(false);
+    takes_pickles.then(|| pickle::dumps(py, exception, 0).ok())?.map(|payload| payload.data)
 }
 
 fn refused(py: Python<'_>, root: &str, trail: &Trail, receiver: &str) -> PyErr {
@@ -58,6 +73,7 @@ fn unpicklable(root: &str, object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     };
     // Whatever goes wrong while it is looked for is no news.
     let (path, class) = find().unwrap_or_else(|_| (root.to_owned(), object.get_type()));
-    let text = format!("{path} ({}) cannot be pickled: {}", a_type(&class), error.value(py));
+    let (path, why) = (tasks::by_name(path), text(error.value(py)));
+    let text = format!("{path} ({}) cannot be pickled: {why}", a_type(&class));
     serialization_error(py, text, Some(error))
 }

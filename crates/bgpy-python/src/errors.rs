@@ -38,6 +38,30 @@ pub fn is_serialization_error(error: &PyErr, py: Python<'_>) -> bool {
     class(py, "SerializationError").is_ok_and(|class| error.matches(py, class).unwrap_or(false))
 }
 
+/// Says which process an error is of, in one that was forked or that multiprocessing has started: it is
+/// often read in another one.
+fn in_its_process(py: Python<'_>, error: PyErr) -> PyErr {
+    let told = || -> PyResult<()> {
+        let modules = py.import("sys")?.getattr("modules")?;
+        let worker = modules.call_method1("get", ("multiprocessing.process",))?;
+        let mut name = None;
+        if !worker.is_none() && !worker.call_method0("parent_process")?.is_none() {
+            let current = worker.call_method0("current_process")?;
+            name = Some(current.getattr("name")?.extract::<String>()?);
+        }
+        let pid = std::process::id();
+        let process = match name {
+            Some(name) => format!("in the process {name} (pid {pid})"),
+            None if bgpy::is_forked() => format!("in the forked process {pid}"),
+            None => return Ok(()),
+        };
+        error.value(py).call_method1("add_note", (process,)).map(drop)
+    };
+    // An error without the note is worth more than the note's error.
+    drop(told());
+    error
+}
+
 pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
     let name = match source {
         ConnectError::Resolve { .. } | ConnectError::Io { .. } => "ConnectError",
@@ -48,24 +72,26 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
         ConnectError::Protocol { .. } => "ProtocolMismatch",
         ConnectError::Interrupted => return interrupted(py),
     };
-    error(py, name, source.to_string())
+    in_its_process(py, error(py, name, source.to_string()))
 }
 
 pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
     let text = source.to_string();
-    match source {
-        CallError::Connect(source) => connect_error(py, &source),
+    let raised = match source {
+        CallError::Connect(source) => return connect_error(py, &source),
+        CallError::Interrupted => return interrupted(py),
         CallError::Lost { .. } => error(py, "ConnectionLost", text),
         CallError::Timeout { .. } => error(py, "CallTimeout", text),
         CallError::NoResponse { .. } => error(py, "NoResponse", text),
         CallError::Message(_) => serialization_error(py, text, None),
-        CallError::Interrupted => interrupted(py),
+        CallError::WouldDeadlock { .. } => error(py, "WouldDeadlock", text),
         CallError::Failed { failure, object, .. } => {
             // An exception that cannot be rebuilt here is told by its text and traceback.
             let exception = object.and_then(|object| decode(py, "exception", *object, policy).ok());
             failed(py, &text, &failure, exception)
         }
-    }
+    };
+    in_its_process(py, raised)
 }
 
 fn failed(

@@ -4,11 +4,12 @@ use bgpy::spawn::{Report, Reporter};
 use bgpy::supervisor::{FirstTasks, Staged};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use crate::decode::{Policy, decode};
-use crate::encode::{Receiver, encode};
+use crate::encode::{Receiver, encode_exception};
 use crate::tasks::{Origin, Tasks};
+use crate::text::{escaped, text};
 
 /// The state of a Python server between its calls.
 pub struct PythonExecutor {
@@ -145,8 +146,8 @@ fn receive<'py>(
             if policy.allow_pickle { FailureCode::Serialization } else { FailureCode::Refused };
         // The cause is what the pickle itself raised, which says more than the error around it.
         let told = error.cause(py).unwrap_or_else(|| error.clone_ref(py));
-        let text = error.value(py).to_string();
-        Failure { code, message: text, ..task_failure(py, &told, Some(reply)) }
+        let message = text(error.value(py));
+        Failure { code, message, ..task_failure(py, &told, Some(reply)) }
     })
 }
 
@@ -163,18 +164,17 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
     let traceback = || -> PyResult<String> {
         let parts = (value.get_type(), value, error.traceback(py));
         let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
-        lines.extract::<Vec<String>>().map(|lines| lines.concat())
+        Ok(lines.extract::<Vec<Bound<'_, PyString>>>()?.iter().map(escaped).collect())
     };
     // An exception that cannot be pickled is told by its text and traceback alone.
     let takes_pickles = || Ok(reply.is_none_or(|reply| py.detach(|| reply.takes_pickles())));
     let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
-    let object = encode(py, "exception", value.as_any(), &client).ok();
     Failure {
         code: FailureCode::Task,
-        message: value.str().map_or_else(|_| String::new(), |text| text.to_string()),
+        message: text(value),
         exception: Some(exception),
         traceback: traceback().ok(),
-        object: object.filter(|payload| payload.buffers.is_empty()).map(|payload| payload.data),
+        object: encode_exception(py, value.as_any(), &client),
     }
 }
 

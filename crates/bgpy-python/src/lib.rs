@@ -28,6 +28,7 @@ mod show;
 mod signals;
 mod status;
 mod tasks;
+mod text;
 mod token;
 mod trail;
 
@@ -59,6 +60,8 @@ mod _bgpy {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // From here on it is known which processes are copies of this one.
+        bgpy::is_forked();
         module.add("__version__", bgpy::VERSION)
     }
 }

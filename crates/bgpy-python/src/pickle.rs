@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bgpy::limits::BUFFERS_MAX;
 use bgpy::{Buffer, Delivered, Payload};
 use bgpy_proto::codec::{Reader, Token, ext, write};
 use pyo3::exceptions::PyBufferError;
@@ -16,14 +15,17 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use crate::decode::Policy;
 use crate::errors::serialization_error;
 use crate::memory::{Brought, View};
+use crate::tasks;
+use crate::text::text;
 
-/// Pickles an object with functions and classes by value where the other side may lack them.
-pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
+/// Pickles an object with functions and classes by value where the other side may lack them. So many
+/// buffers may stand beside the pickle; others go into it.
+pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, buffers_max: usize) -> PyResult<Payload> {
     static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let by_value = || PyResult::Ok(py.import("bgpy._by_value")?.getattr("dumps")?.unbind());
     let dumps = DUMPS.get_or_try_init(py, by_value)?;
     let (pickle, views, holds_code): (Bound<'_, PyBytes>, Bound<'_, PyList>, bool) =
-        dumps.call1(py, (object, BUFFERS_MAX))?.extract(py)?;
+        dumps.call1(py, (object, buffers_max))?.extract(py)?;
     let pickle = pickle.as_bytes();
     let mut data = Vec::with_capacity(pickle.len() + 8);
     if holds_code {
@@ -87,7 +89,8 @@ pub fn loads<'py>(
     let unpickler = make()?;
     unpickler.call_method0("load").map_err(|error| {
         let part = part_of(root, &pickle, &unpickler).unwrap_or_else(|_| root.to_owned());
-        let text = format!("{part} cannot be unpickled: {}", error.value(py));
+        let (part, why) = (tasks::by_name(part), text(error.value(py)));
+        let text = format!("{part} cannot be unpickled: {why}");
         serialization_error(py, text, Some(error))
     })
 }

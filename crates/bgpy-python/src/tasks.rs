@@ -7,7 +7,7 @@ use bgpy::spawn::Config;
 use bgpy::{Delivered, Reply};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyTuple};
+use pyo3::types::{PyDict, PyFunction, PyTuple, PyType};
 
 use crate::decode::{Policy, decode};
 use crate::reply::ClientSocket;
@@ -50,6 +50,58 @@ impl fmt::Display for Origin {
 
 pub const NAMES: [&str; 3] = ["init_task", "exec_task", "exit_task"];
 
+/// A path into the tuple of the tasks, with the name of the task in place of its number.
+pub fn by_name(path: String) -> String {
+    let named = NAMES.iter().enumerate().find_map(|(number, name)| {
+        let (before, after) = path.split_once(&format!("tasks[{number}]"))?;
+        (!before.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+            .then(|| [before, name, after].concat())
+    });
+    named.unwrap_or(path)
+}
+
+/// Confirms that a task is a function which the server can run; an error says what is wrong.
+///
+/// # Errors
+/// A sentence, as text.
+pub fn check(name: &str, task: &Bound<'_, PyAny>) -> PyResult<Result<(), String>> {
+    if !task.is_callable() {
+        return Ok(Err(format!("{name} must be a function, not {}", task.get_type().name()?)));
+    }
+    let kind = match flags(task)? {
+        flags if flags & (COROUTINE | ASYNC_GENERATOR) != 0 => "async def",
+        flags if flags & GENERATOR != 0 => "generator",
+        _ => return Ok(Ok(())),
+    };
+    Ok(Err(format!(
+        "{name} is a function of the kind '{kind}', which a server cannot run: it must be a plain \
+         function{}",
+        if kind == "generator" { " without yield" } else { ", and may call asyncio.run(...)" }
+    )))
+}
+
+// Of CPython's code objects: see inspect.CO_COROUTINE and its neighbours.
+const GENERATOR: u32 = 0x20;
+const COROUTINE: u32 = 0x80;
+const ASYNC_GENERATOR: u32 = 0x200;
+
+/// The flags of the code that runs when a task is called; 0 where there is none to be seen.
+fn flags(task: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let mut task = task.clone();
+    while task.get_type().name()? == "partial" {
+        task = task.getattr("func")?;
+    }
+    if let Ok(function) = task.getattr("__func__") {
+        task = function;
+    }
+    if !task.is_instance_of::<PyFunction>() && !task.is_instance_of::<PyType>() {
+        // An object that can be called.
+        task = task.get_type().getattr("__call__")?;
+    }
+    let code = task.getattr("__code__").and_then(|code| code.getattr("co_flags"));
+    Ok(code.and_then(|flags| flags.extract()).unwrap_or(0))
+}
+
 impl Tasks {
     /// Takes the tasks that a client has sent.
     pub fn from_message(message: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -84,10 +136,7 @@ impl Tasks {
 
     fn check(&self, py: Python<'_>) -> PyResult<()> {
         for (name, task) in NAMES.iter().zip([&self.init, &self.exec, &self.exit]) {
-            if !task.bind(py).is_callable() {
-                let kind = task.bind(py).get_type().name()?;
-                return Err(PyTypeError::new_err(format!("{name} must be a function, not {kind}")));
-            }
+            check(name, task.bind(py))?.map_err(PyTypeError::new_err)?;
         }
         Ok(())
     }

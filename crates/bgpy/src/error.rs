@@ -108,6 +108,11 @@ pub enum CallError {
     },
     /// The message breaks a limit of the protocol; nothing was sent.
     Message(ProtocolError),
+    /// The caller is a task that the server would have to end before it can answer; nothing was sent.
+    WouldDeadlock {
+        /// `host:port`.
+        server: String,
+    },
     /// The caller was interrupted, by Ctrl-C for example.
     Interrupted,
 }
@@ -244,14 +249,14 @@ impl fmt::Display for ConnectError {
             ),
             Self::Auth { server, token: false } => write!(
                 f,
-                "{server} asks for a token, and none was given or found: pass token=... or set \
+                "{server} wants a token, and none was given or found: pass token=... or set \
                  BGPY_TOKEN to the one that the server was started with"
             ),
             Self::NoToken { server } => write!(
                 f,
-                "{server} may be anybody's, so nothing was sent: it is not one of your servers on \
-                 this machine, and no token was given or found; pass token=... or set BGPY_TOKEN to \
-                 the one that the server was started with, or auth=False if it was started so"
+                "{server} wants a token, and none was given or found: it may be anybody's, so nothing \
+                 was sent; pass token=... or set BGPY_TOKEN to the one that your server was started \
+                 with, or auth=False if it was started so"
             ),
             Self::Unprotected { server } => write!(
                 f,
@@ -294,6 +299,11 @@ impl fmt::Display for CallError {
             ),
             Self::Failed { server, failure, .. } => write!(f, "{server}: {failure}"),
             Self::Message(error) => write!(f, "the message cannot be sent: {error}"),
+            Self::WouldDeadlock { server } => write!(
+                f,
+                "{server} cannot answer before this task has ended, because it runs one task at a \
+                 time: do not wait for it here; execute(...) without await_response queues a call"
+            ),
             Self::Interrupted => f.write_str("interrupted while waiting for an answer"),
         }
     }

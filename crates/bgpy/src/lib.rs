@@ -25,6 +25,7 @@ pub mod target;
 
 mod keeper;
 mod memory;
+mod nesting;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_segments.rs"]
 mod segments;
@@ -51,6 +52,11 @@ pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
 pub use spare::reuse;
 pub use survey::ServerInfo;
 pub use target::Target;
+
+/// Whether this process was forked since this was asked first, or is a copy of one in which it was.
+pub fn is_forked() -> bool {
+    platform::fork_generation() > 0
+}
 
 /// Version of bgpy.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

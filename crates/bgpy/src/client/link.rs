@@ -18,6 +18,7 @@ use super::call::Call;
 use super::reading::Reading;
 use super::wait::Wait;
 use crate::error::{CallError, Lost};
+use crate::nesting::Waiting;
 use crate::segments::Segments;
 use crate::sync::{lock, try_lock};
 use crate::{memory, platform};
@@ -165,6 +166,7 @@ impl Link {
         payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<Response, CallError> {
+        let _waiting = self.waiting()?;
         let mut call = self.begin(kind, Want::First, payload, wait)?;
         let response = call.next(wait)?;
         response.ok_or_else(|| CallError::NoResponse { server: self.server.clone() })
@@ -175,6 +177,7 @@ impl Link {
     /// # Errors
     /// [`CallError`].
     pub fn initialize(&self, payload: Payload, wait: &Wait<'_>) -> Result<bool, CallError> {
+        let _waiting = self.waiting()?;
         let mut call = self.begin(CallKind::Init, Want::All, payload, wait)?;
         loop {
             match call.event(wait)? {
@@ -228,6 +231,7 @@ impl Link {
     /// # Errors
     /// [`CallError`], also when the connection is lost in another way than by the server's end.
     pub fn wait_closed(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        let _waiting = self.waiting()?;
         // An answer to nothing: it comes only when the connection is lost.
         let mut never = Call { link: self, id: u64::MAX, accepted: true, over: true };
         match never.event(wait) {
@@ -235,6 +239,15 @@ impl Link {
             Err(error) => Err(error),
             Ok(event) => Err(never.failed(event)),
         }
+    }
+
+    /// Notes that this thread waits for the server.
+    ///
+    /// # Errors
+    /// [`CallError::WouldDeadlock`], when this thread runs a task that the server has to end first.
+    pub(super) fn waiting(&self) -> Result<Waiting, CallError> {
+        Waiting::begin(self.hello.instance, self.hello.pid)
+            .ok_or_else(|| CallError::WouldDeadlock { server: self.server.clone() })
     }
 
     /// Sends a call.

@@ -195,6 +195,8 @@ impl Client {
             Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. }) => return Ok(()),
             link => link?,
         };
+        // Before it is told to end, not after.
+        let _waiting = link.waiting()?;
         let nothing = Value::Map(Vec::new()).encode().expect("an empty map is short").into();
         match link.accepted(CallKind::Exit, nothing, wait) {
             Ok(()) | Err(CallError::Failed { .. } | CallError::Lost { .. }) => {}
@@ -248,6 +250,7 @@ impl Client {
         mut each: impl FnMut(Delivered, bool),
     ) -> Result<(), CallError> {
         let link = self.link(wait)?;
+        let _waiting = link.waiting()?;
         let mut call = link.begin(CallKind::Exec, Want::All, payload, wait)?;
         while let Some(Response { message, error }) = call.next(wait)? {
             each(message, error);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::ServerHandshake;
-use bgpy_proto::{Psk, ServerHello, limits};
+use bgpy_proto::{Id, Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry, Token, Waker};
 
@@ -95,6 +95,11 @@ impl Core {
             record,
             is_retired: false,
         })
+    }
+
+    /// The server's identity.
+    pub(super) fn instance(&self) -> Id {
+        self.hello.instance
     }
 
     /// Takes note of what the poller reports.

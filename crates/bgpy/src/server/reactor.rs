@@ -18,6 +18,7 @@ use super::core::{Core, CoreParts};
 use super::executor::{Executor, Reply};
 use super::standin::{LOG_LOOK, StandIn};
 use super::{Ended, signal};
+use crate::nesting;
 use crate::platform;
 use crate::registry::Ending;
 use crate::spin::Spin;
@@ -108,7 +109,8 @@ impl Shared {
     /// Runs calls until an EXIT or a stop.
     pub(super) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
         let standin = self.standin.start(self);
-        let ended = self.run_calls(executor);
+        let instance = self.core.lock().instance();
+        let ended = nesting::serving(instance, || self.run_calls(executor));
         self.standin.quit();
         self.wake();
         // The stand-in does nothing that could panic or wait.

@@ -1,0 +1,86 @@
+//! Tasks that wait for servers of their own process.
+//!
+//! A server runs one task at a time, so that a task which waits for an answer of its own server, or of one
+//! that waits for it, would wait for ever: the server answers pings meanwhile, and no time limit but the
+//! caller's would end it.
+
+use std::cell::Cell;
+use std::sync::Mutex;
+
+use bgpy_proto::Id;
+
+use crate::sync::lock;
+
+thread_local! {
+    /// The server whose calls this thread runs.
+    static SERVED: Cell<Option<Id>> = const { Cell::new(None) };
+}
+
+/// Servers of this process whose tasks wait, and the servers of this process that they wait for.
+static WAITS: Mutex<Vec<(Id, Id)>> = Mutex::new(Vec::new());
+
+/// Runs the calls of a server on this thread.
+pub(crate) fn serving<T>(server: Id, run: impl FnOnce() -> T) -> T {
+    let outer = SERVED.replace(Some(server));
+    let result = run();
+    SERVED.set(outer);
+    result
+}
+
+/// A wait of this thread's server for another one.
+#[derive(Debug)]
+pub(crate) struct Waiting(Option<(Id, Id)>);
+
+impl Waiting {
+    /// Notes that this thread waits for an answer of a server, which the process `pid` runs; `None` when
+    /// there would never be one.
+    pub(crate) fn begin(server: Id, pid: u64) -> Option<Self> {
+        let Some(own) = SERVED.get() else { return Some(Self(None)) };
+        if pid != u64::from(std::process::id()) {
+            return Some(Self(None));
+        }
+        let mut waits = lock(&WAITS);
+        let mut awaited = Some(server);
+        while let Some(next) = awaited {
+            if next == own {
+                return None;
+            }
+            awaited = waits.iter().find(|(waiter, _)| *waiter == next).map(|(_, other)| *other);
+        }
+        waits.push((own, server));
+        Some(Self(Some((own, server))))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(wait) = self.0 {
+            let mut waits = lock(&WAITS);
+            if let Some(place) = waits.iter().position(|known| *known == wait) {
+                waits.swap_remove(place);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_of_servers_is_noticed_by_whoever_would_close_it() {
+        let [a, b, c] = [(); 3].map(|()| Id::random());
+        let pid = u64::from(std::process::id());
+        let begin = |from, to| serving(from, || Waiting::begin(to, pid));
+        assert!(begin(a, a).is_none());
+        let first = begin(a, b).expect("b waits for nobody");
+        let second = begin(b, c).expect("c waits for nobody");
+        assert!(begin(c, a).is_none() && begin(c, b).is_none());
+        drop(second);
+        drop(begin(c, a).expect("b waits for nobody any more"));
+        drop(first);
+        // Who runs no calls may wait for anybody, and so may everybody for other processes.
+        assert!(Waiting::begin(a, pid).is_some());
+        assert!(serving(a, || Waiting::begin(a, pid + 1)).is_some());
+    }
+}
