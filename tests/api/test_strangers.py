@@ -192,6 +192,15 @@ def test_whoever_wants_no_proof_says_so(start, tmp_path, monkeypatch):
     assert server.is_alive()
 
 
+def test_who_wants_no_proof_is_not_bound_by_the_environment(start, tmp_path, monkeypatch):
+    server = start(auth=False)
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("BGPY_TOKEN", "stale")
+    Client(HOST, server.port, auth=False).ping()
+    with pytest.raises(AuthError):
+        Client(HOST, server.port).ping()
+
+
 def test_without_authentication_a_server_asks_still(start, tmp_path, monkeypatch):
     server = start()
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))

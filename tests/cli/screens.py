@@ -99,10 +99,20 @@ class Screen:
         same = termios.tcgetattr(self.line) == self.attributes
         return left and same and not self.screen.cursor.hidden
 
+    def vanish(self) -> int:
+        """Close the terminal, wait for the end of the command, and return its code."""
+        self.hang_up()
+        return self.process.wait(LIMIT_S)
+
+    def hang_up(self) -> None:
+        for descriptor in (self.line, self.terminal):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.line = self.terminal = -1
+
     def close(self) -> None:
         """End the command if it still runs."""
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        os.close(self.line)
-        os.close(self.terminal)
+        self.hang_up()

@@ -1,6 +1,10 @@
 //! The terminal: how wide it is, and what is typed there without being shown.
 
 use std::io;
+#[cfg(unix)]
+use std::thread;
+#[cfg(unix)]
+use std::time::Duration;
 
 /// Characters of a line on the terminal that standard output is.
 pub(crate) fn width() -> Option<usize> {
@@ -11,6 +15,28 @@ pub(crate) fn width() -> Option<usize> {
     #[cfg(not(unix))]
     let columns = None;
     columns.filter(|columns| *columns > 0)
+}
+
+/// Whether whoever reads standard output has gone: the terminal was closed, or the other end of the pipe.
+pub(crate) fn is_gone() -> bool {
+    #[cfg(unix)]
+    return unix::is_gone_within(Some(Duration::ZERO));
+    #[cfg(not(unix))]
+    false
+}
+
+/// Ends this process as soon as the terminal is gone that it draws on: there is nothing left to restore.
+/// Reading its keys would not end, because the end of the input is no event.
+///
+/// # Errors
+/// When the system gives no thread to watch it.
+pub(crate) fn end_with_it() -> io::Result<()> {
+    #[cfg(unix)]
+    thread::Builder::new().name("bgpy-terminal".into()).spawn(|| {
+        while !unix::is_gone_within(None) {}
+        std::process::exit(0);
+    })?;
+    Ok(())
 }
 
 /// Shows `prompt` and reads a line, empty at the end of the input.
@@ -40,7 +66,9 @@ fn read(prompt: &str) -> io::Result<String> {
 mod unix {
     use std::fs::{File, OpenOptions};
     use std::io::{self, Read, Write};
+    use std::time::Duration;
 
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
     /// What Ctrl-C types.
@@ -54,6 +82,16 @@ mod unix {
     pub(super) struct Quiet {
         terminal: File,
         before: Termios,
+    }
+
+    /// Whether the reader of standard output is gone, or goes within a time; none is for ever.
+    pub(super) fn is_gone_within(limit: Option<Duration>) -> bool {
+        let output = io::stdout();
+        // Nothing is asked for: an end is told in any case.
+        let mut fds = [PollFd::new(&output, PollFlags::empty())];
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        poll(&mut fds, limit.as_ref()).is_ok() && fds[0].revents().intersects(gone)
     }
 
     pub(super) fn terminal() -> io::Result<File> {

@@ -13,8 +13,8 @@ use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target};
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::output;
 use crate::reach::{Reach, Trust, registry};
+use crate::{output, terminal};
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -111,6 +111,9 @@ impl Logs {
                 return Ok(());
             }
             thread::sleep(LOOK);
+            if terminal::is_gone() {
+                return Ok(());
+            }
             if interrupted() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
@@ -158,6 +161,9 @@ impl Logs {
             if !piece.more {
                 let Some(left) = wait.slice().filter(|_| self.follow) else { return Exit::Done };
                 thread::sleep(left.min(ASK));
+            }
+            if terminal::is_gone() {
+                return Exit::Done;
             }
             if interrupted() {
                 return Exit::Interrupted;

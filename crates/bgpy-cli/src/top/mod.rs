@@ -6,9 +6,9 @@
 mod draw;
 mod log;
 mod looks;
+mod screen;
 mod signals;
 mod state;
-mod terminal;
 
 use std::io;
 use std::sync::mpsc::TryRecvError;
@@ -17,10 +17,11 @@ use std::time::Duration;
 use bgpy::registry::Registry;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use self::screen::Screen;
 use self::signals::Signals;
 use self::state::State;
-use self::terminal::Screen;
 use crate::exit::Exit;
+use crate::terminal;
 
 /// How often looks, the log and signals are asked for while no key is pressed.
 const TICK: Duration = Duration::from_millis(50);
@@ -46,6 +47,7 @@ pub(crate) fn run(
     interrupted: &dyn Fn() -> bool,
 ) -> io::Result<Exit> {
     let signals = Signals::watch()?;
+    terminal::end_with_it()?;
     let mut screen = Screen::open(colored)?;
     let exit =
         watch(&mut screen, registry, interval, colored, &|| signals.has_come() || interrupted());
