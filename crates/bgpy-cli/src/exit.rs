@@ -55,6 +55,7 @@ impl From<&CallError> for Exit {
             CallError::Lost { .. }
             | CallError::NoResponse { .. }
             | CallError::Failed { .. }
+            | CallError::Memory { .. }
             | CallError::Message(_) => Self::Failed,
         }
     }

@@ -15,6 +15,7 @@ mod errors;
 mod executor;
 mod keys;
 mod kinds;
+mod made;
 mod memory;
 mod pickle;
 mod plain;
