@@ -10,8 +10,8 @@ use pyo3::types::{PyBytes, PyDict, PyModule, PyString, PyType};
 use crate::decode::{Decoder, malformed};
 use crate::errors::serialization_error;
 use crate::kinds::{Kind, class};
-use crate::made;
 use crate::rich::enum_class;
+use crate::{flags, made};
 
 /// The object that an extension holds which has no items.
 pub fn atom<'py>(py: Python<'py>, kind: i8, contents: &[u8]) -> PyResult<Bound<'py, PyAny>> {
@@ -151,7 +151,11 @@ pub fn member<'py>(
     };
     let value = decoder.value(&mut inner, depth)?;
     inner.finish().map_err(|error| malformed(py, error))?;
-    enumeration(decoder, module, name)?.call1((value,))
+    let class = enumeration(decoder, module, name)?;
+    if !decoder.policy.allow_pickle {
+        flags::check(&class, &value, module, name)?;
+    }
+    class.call1((value,))
 }
 
 /// The class of an enumeration.

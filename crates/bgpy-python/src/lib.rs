@@ -13,6 +13,7 @@ mod decode;
 mod encode;
 mod errors;
 mod executor;
+mod flags;
 mod keys;
 mod kinds;
 mod made;
