@@ -51,7 +51,7 @@ pub fn frame(input: &[u8]) -> bool {
 
 /// The bytes of a frame, written down a second time.
 pub(crate) fn encode(frame: &Frame) -> Vec<u8> {
-    let Frame { kind, flags, seq, call, ref payload } = *frame;
+    let Frame { kind, flags, seq, call, ref payload, .. } = *frame;
     let (buffers, data_bytes) = (payload.buffers.len() as u16, payload.data.len() as u64);
     let mut bytes = Header { kind, flags, buffers, seq, call, data_bytes }.encode().to_vec();
     let entries = payload.buffers.iter().map(|buffer| match buffer {

@@ -200,6 +200,7 @@ impl Client {
 /// Compares an event with its frame and returns whether it is the last one.
 fn check_event(event: Event, frame: &Frame) -> bool {
     let (kind, last) = match event {
+        Event::NoMemory { .. } => unreachable!("there is memory for every input"),
         Event::Accepted => (Kind::Ack, false),
         Event::Response { message, error, last } => {
             check_message(&message, &frame.payload);

@@ -83,9 +83,12 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Command, Exit> {
             Err(output::error(text, Exit::Usage))
         }
         Err(error) => {
-            // Nobody may be reading any more.
-            drop(error.print());
-            Err(if error.use_stderr() { Exit::Usage } else { Exit::Done })
+            let printed = error.print();
+            if error.use_stderr() {
+                return Err(Exit::Usage);
+            }
+            output::written(printed);
+            Err(Exit::Done)
         }
     }
 }

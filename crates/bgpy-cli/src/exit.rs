@@ -57,6 +57,7 @@ impl From<&CallError> for Exit {
             | CallError::NoResponse { .. }
             | CallError::Failed { .. }
             | CallError::WouldDeadlock { .. }
+            | CallError::Memory { .. }
             | CallError::Message(_) => Self::Failed,
         }
     }

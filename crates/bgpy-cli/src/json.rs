@@ -3,23 +3,41 @@
 use bgpy::Value;
 use serde_json::{Map, Number};
 
+use crate::whole;
+
 /// What a server gets for JSON.
-pub(crate) fn from_json(json: serde_json::Value) -> Value {
-    match json {
+///
+/// # Errors
+/// A text that names a number which nothing here can hold.
+pub(crate) fn from_json(json: serde_json::Value) -> Result<Value, String> {
+    Ok(match json {
         serde_json::Value::Null => Value::Nil,
         serde_json::Value::Bool(value) => Value::Bool(value),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(value), _) => Value::Int(value),
-            (None, Some(value)) => Value::UInt(value),
-            (None, None) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        },
+        serde_json::Value::Number(number) => from_number(number.as_str())?,
         serde_json::Value::String(text) => Value::Str(text),
-        serde_json::Value::Array(items) => Value::List(items.into_iter().map(from_json).collect()),
-        serde_json::Value::Object(items) => {
-            let pair = |(key, item)| (Value::Str(key), from_json(item));
-            Value::Map(items.into_iter().map(pair).collect())
+        serde_json::Value::Array(items) => {
+            Value::List(items.into_iter().map(from_json).collect::<Result<_, _>>()?)
         }
+        serde_json::Value::Object(items) => {
+            let pair = |(key, item)| Ok((Value::Str(key), from_json(item)?));
+            Value::Map(items.into_iter().map(pair).collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+/// Whole numbers are exact, whatever their size; others are doubles.
+fn from_number(text: &str) -> Result<Value, String> {
+    if !text.contains(['.', 'e', 'E']) {
+        return Ok(match (text.parse(), text.parse()) {
+            (Ok(value), _) => Value::Int(value),
+            (_, Ok(value)) => Value::UInt(value),
+            _ => Value::BigInt(whole::from_decimal(text)),
+        });
     }
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite());
+    value.map(Value::Float).ok_or_else(|| {
+        format!("{text} is beyond what a float holds (about 1.8e308): send it as a text")
+    })
 }
 
 /// What a server has answered, where JSON can hold it and says the same.
@@ -29,6 +47,7 @@ pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
         Value::UInt(value) => (*value).into(),
+        Value::BigInt(bytes) => whole::to_decimal(bytes).parse::<Number>().ok()?.into(),
         Value::Float(value) => Number::from_f64(*value)?.into(),
         Value::Str(text) => text.as_str().into(),
         Value::List(items) => items.iter().map(to_json).collect::<Option<Vec<_>>>()?.into(),
@@ -52,7 +71,26 @@ mod tests {
     #[test]
     fn json_comes_back() {
         let all = json!({"b": [null, true, -1, u64::MAX, 0.5, "é"], "a": {}});
-        assert_eq!(to_json(&from_json(all.clone())), Some(all));
+        assert_eq!(to_json(&from_json(all.clone()).unwrap()), Some(all));
+    }
+
+    #[test]
+    fn numbers_are_what_they_say() {
+        let read = |text: &str| from_json(serde_json::from_str(text).unwrap());
+        for text in ["18446744073709551616", "-9223372036854775809", "[1e22,0.1,-5,0]"] {
+            assert_eq!(
+                to_json(&read(text).unwrap()).unwrap().to_string(),
+                text.replace("1e22", "1e+22")
+            );
+        }
+        assert_eq!(read("-0"), Ok(Value::Int(0)));
+        assert_eq!(read("-0.0"), Ok(Value::Float(-0.0)));
+        assert_eq!(read("1E2"), Ok(Value::Float(100.0)));
+        let huge = "9".repeat(5000);
+        assert_eq!(to_json(&read(&huge).unwrap()).unwrap().to_string(), huge);
+        for beyond in ["1e400", "-1e400", "[1.0e309]", "{\"a\": 1e999999999999}"] {
+            assert!(read(beyond).unwrap_err().contains("beyond"), "{beyond}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod terminal;
 mod token;
 mod top;
 mod view;
+mod whole;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -139,5 +140,5 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
         },
         Err(exit) => exit,
     };
-    exit.code()
+    output::finish(exit).code()
 }

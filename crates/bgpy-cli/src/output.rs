@@ -1,14 +1,23 @@
-//! What the command says: data on standard output, words for people on standard error. A reader
-//! that has gone is no reason to fail, so that errors of writing are dropped.
+//! What the command says: data on standard output, words for people on standard error.
+//!
+//! Everything that is printed goes through here. On a terminal, what others have said is escaped;
+//! elsewhere it stays as it is. Data that cannot be written make the command fail, unless their reader
+//! has gone, which has seen enough.
 
+use std::borrow::Cow;
 use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
+use bgpy::escape;
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
 use crate::terminal;
+
+/// Why data could not be written, until [`finish`] tells.
+static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// How data are written.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -85,11 +94,73 @@ impl Colors {
 
 /// Writes a line that a script may read.
 pub(crate) fn data(line: impl Display) {
-    drop(writeln!(io::stdout(), "{line}"));
+    styled(shown(&line.to_string()));
+}
+
+/// Writes a line in which what others have said is [escaped](shown) already.
+pub(crate) fn styled(line: impl Display) {
+    written(writeln!(io::stdout(), "{line}"));
+}
+
+/// What others have said, as standard output may show it beside the command's own colors.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    if io::stdout().is_terminal() { escape::text(text) } else { Cow::Borrowed(text) }
+}
+
+/// Standard output, for text that comes in pieces.
+pub(crate) struct Pieces {
+    /// What escapes it, on a terminal.
+    stream: Option<escape::Stream>,
+}
+
+impl Pieces {
+    pub(crate) fn new() -> Self {
+        Self { stream: io::stdout().is_terminal().then(escape::Stream::default) }
+    }
+
+    /// Writes a piece; `false` when nobody gets to see more.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
+        let shown = self.stream.as_mut().map(|stream| stream.feed(bytes));
+        whole(shown.as_deref().map_or(bytes, str::as_bytes))
+    }
+
+    /// Writes what was kept until its end would come.
+    pub(crate) fn finish(self) {
+        if let Some(stream) = self.stream {
+            whole(stream.finish().as_bytes());
+        }
+    }
+}
+
+fn whole(bytes: &[u8]) -> bool {
+    let mut output = io::stdout().lock();
+    written(output.write_all(bytes).and_then(|()| output.flush()))
+}
+
+/// Keeps in mind that data could not be written; `false` when they could not.
+pub(crate) fn written(result: io::Result<()>) -> bool {
+    let Err(error) = result else { return true };
+    *FAILED.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    false
+}
+
+/// How the command ends after all: it has failed if its data could not be written.
+pub(crate) fn finish(exit: Exit) -> Exit {
+    written(io::stdout().flush());
+    let failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match failed.filter(|failed| failed.kind() != io::ErrorKind::BrokenPipe) {
+        None => exit,
+        Some(failed) => {
+            let text = format_args!("cannot write to standard output: {failed}");
+            error(text, if exit == Exit::Done { Exit::Failed } else { exit })
+        }
+    }
 }
 
 /// Writes a line for people.
 pub(crate) fn note(line: impl Display) {
+    let line = line.to_string();
+    let line = if io::stderr().is_terminal() { escape::text(&line) } else { Cow::Borrowed(&*line) };
     drop(writeln!(io::stderr(), "{line}"));
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use bgpy::escape;
 
 /// What stands between two columns.
 pub(crate) const GAP: usize = 2;
@@ -143,7 +144,8 @@ impl Table {
 
 impl Cell {
     pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+        // A table has a line a row, on whatever it is shown.
+        Self { text: escape::line(&text.into()).into_owned(), style }
     }
 }
 

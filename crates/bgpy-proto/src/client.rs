@@ -63,6 +63,13 @@ pub enum Event {
         /// Whether nothing follows for this call.
         last: bool,
     },
+    /// The server answered, and this side had no memory for what it said.
+    NoMemory {
+        /// Length of the answer, in bytes.
+        bytes: u64,
+        /// Whether nothing follows for this call.
+        last: bool,
+    },
     /// The call ended, and nothing follows.
     Ended {
         /// The answer to an INIT: the server had been initialised before.
@@ -205,7 +212,7 @@ impl ClientSession {
         asked: Asked,
     ) -> Result<u64, ProtocolError> {
         let call = self.last_call + 1;
-        self.send(Frame { kind, flags, seq: 0, call, payload })?;
+        self.send(Frame { flags, payload, ..Frame::bare(kind, call) })?;
         self.last_call = call;
         self.pending.insert(call, Pending::new(asked));
         Ok(call)
@@ -216,7 +223,7 @@ impl ClientSession {
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        let Frame { kind, flags, seq, call, payload } = frame;
+        let Frame { kind, flags, seq, call, payload, missing } = frame;
         if kind == Kind::ServerOffer {
             return self.receiver.offered(seq);
         }
@@ -238,9 +245,16 @@ impl ClientSession {
                 }
                 pending.next_seq = seq.wrapping_add(1);
                 let (error, last) = (flags & flag::USER_ERROR != 0, flags & flag::LAST != 0);
-                Event::Response { message: Delivered::new(payload), error, last }
+                if missing > 0 {
+                    Event::NoMemory { bytes: missing, last }
+                } else {
+                    Event::Response { message: Delivered::new(payload), error, last }
+                }
             }
             (Kind::End, Asked::Call(_)) => Event::Ended { already: flags & flag::ALREADY != 0 },
+            (Kind::Error, Asked::Call(_)) if missing > 0 => {
+                Event::NoMemory { bytes: missing, last: true }
+            }
             (Kind::Error, Asked::Call(_)) => {
                 let mut failure = Failure::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
@@ -257,12 +271,13 @@ impl ClientSession {
                 LogReply::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a piece of a log that says nothing"))?,
             ),
+            _ if missing > 0 => return Err(ProtocolError::Memory { bytes: missing }),
             _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),
         };
         pending.answered = true;
         pending.ended = match event {
             Event::Accepted => pending.asked == Asked::Call(Want::Ack),
-            Event::Response { last, .. } => last,
+            Event::Response { last, .. } | Event::NoMemory { last, .. } => last,
             _ => true,
         };
         pending.push(event);

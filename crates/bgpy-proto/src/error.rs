@@ -33,6 +33,11 @@ pub enum ProtocolError {
         /// What the peer takes at most, in bytes.
         limit: u64,
     },
+    /// The system has no memory for a message.
+    Memory {
+        /// Its length, in bytes.
+        bytes: u64,
+    },
     /// The bytes break a rule of the protocol.
     Malformed(&'static str),
 }
@@ -55,6 +60,9 @@ impl fmt::Display for ProtocolError {
                 "it has {bytes} bytes, and the other side takes {limit} at most (its \
                  max_message_bytes)"
             ),
+            Self::Memory { bytes } => {
+                write!(f, "there is not enough memory for a message of {bytes} bytes")
+            }
             Self::Malformed(rule) => write!(f, "malformed: {rule}"),
         }
     }

@@ -2,11 +2,17 @@
 
 use std::fmt;
 
-use crate::codec::Value;
+use crate::codec::{Value, write};
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
+
+/// Bytes of the head of a byte string, at most.
+const HEAD_BYTES: usize = 5;
 
 /// Texts are not cut to less than this, in bytes.
 const TEXT_BYTES_LEAST: usize = 64;
+
+/// The exception that Python raises where there is no memory.
+const MEMORY_ERROR: &str = "MemoryError";
 
 /// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,8 +70,14 @@ impl Failure {
         Self { code, message: message.into(), exception: None, traceback: None, object: None }
     }
 
-    /// Encodes the failure; overlong texts lose their middle, and an exception beyond what the codec
-    /// can announce is left out.
+    /// The server has no memory for something.
+    pub fn memory(what: impl fmt::Display) -> Self {
+        let text = format!("the server has not enough memory for {what}");
+        Self { exception: Some(MEMORY_ERROR.into()), ..Self::new(FailureCode::Task, text) }
+    }
+
+    /// Encodes the failure; overlong texts lose their middle, and an exception that the codec cannot
+    /// announce, or that there is no memory for, is left out.
     pub fn encode(&self) -> Vec<u8> {
         self.encode_with(self.object.as_ref(), FAILURE_TEXT_BYTES_MAX)
     }
@@ -84,34 +96,43 @@ impl Failure {
 
     fn encode_with(&self, object: Option<&Vec<u8>>, text_bytes_max: usize) -> Vec<u8> {
         let text = |text: &str| Value::Str(shortened(text, text_bytes_max));
-        let object = object.filter(|object| u32::try_from(object.len()).is_ok());
-        Value::from([
+        let mut encoded = Value::from([
             ("code", self.code.as_str().into()),
             ("message", text(&self.message)),
             ("exception", self.exception.as_deref().map(text).into()),
             ("traceback", self.traceback.as_deref().map(text).into()),
-            ("object", object.cloned().map_or(Value::Nil, Value::Bytes)),
+            ("object", Value::Nil),
         ])
         .encode()
-        .expect("a failure is flat and its texts are short")
+        .expect("a failure is flat and its texts are short");
+        if let Some(object) = object
+            && encoded.try_reserve_exact(object.len() + HEAD_BYTES).is_ok()
+        {
+            // In the place of the nil, which is a byte. One that is too long stays out.
+            encoded.pop();
+            if write::bin(&mut encoded, object).is_err() {
+                write::nil(&mut encoded);
+            }
+        }
+        encoded
     }
 
     /// Decodes a failure; `None` when the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let value = Value::decode(bytes).ok()?;
+        let mut value = Value::decode(bytes).ok()?;
+        let object = value.get_mut("object").map(std::mem::take);
         let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = value.get("code")?.as_str()?;
         let code = CODES.iter().find(|(_, known)| *known == name)?.0;
-        let object = match value.get("object") {
-            Some(Value::Bytes(object)) => Some(object.clone()),
-            _ => None,
-        };
         Some(Self {
             code,
             message: text("message")?,
             exception: text("exception"),
             traceback: text("traceback"),
-            object,
+            object: object.and_then(|object| match object {
+                Value::Bytes(object) => Some(object),
+                _ => None,
+            }),
         })
     }
 }

@@ -197,12 +197,15 @@ pub struct Frame {
     pub call: u64,
     /// What it carries.
     pub payload: Payload,
+    /// Bytes that it carried and that this side had no memory for; the payload is empty then. Of a
+    /// frame to be sent it says nothing.
+    pub missing: u64,
 }
 
 impl Frame {
     /// A frame without flags, sequence number and payload.
     pub fn bare(kind: Kind, call: u64) -> Self {
-        Self { kind, flags: 0, seq: 0, call, payload: Payload::default() }
+        Self { kind, flags: 0, seq: 0, call, payload: Payload::default(), missing: 0 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a stream of bytes to frames.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 
 use crate::buffer::Buffer;
 use crate::error::ProtocolError;
@@ -23,9 +23,22 @@ pub struct Framing {
 
 #[derive(Debug)]
 enum Stage {
-    Header { bytes: [u8; HEADER_BYTES], have: usize },
-    Table { header: Header, bytes: Vec<u8> },
+    Header {
+        bytes: [u8; HEADER_BYTES],
+        have: usize,
+    },
+    Table {
+        header: Header,
+        bytes: Vec<u8>,
+    },
     Body(Box<Body>),
+    /// A frame that there is no memory for: its bytes are passed over, so that the frames behind it
+    /// still arrive.
+    Skip {
+        header: Header,
+        bytes: u64,
+        left: u64,
+    },
 }
 
 /// A frame whose header and buffer table are known. `parts` holds its data, then its buffers.
@@ -41,6 +54,14 @@ struct Body {
 
 impl Stage {
     const START: Self = Self::Header { bytes: [0; HEADER_BYTES], have: 0 };
+
+    /// Waits for a frame's parts, if there is memory for the first of them.
+    fn body(mut body: Body) -> Self {
+        match reserve(&mut body.parts[0], body.header.data_bytes) {
+            Ok(()) => Self::Body(Box::new(body)),
+            Err(_) => body.skip(),
+        }
+    }
 }
 
 impl Framing {
@@ -89,7 +110,14 @@ impl Framing {
                     let whole = usize::try_from(header.data_bytes).ok();
                     let whole = whole.filter(|_| header.buffers == 0);
                     if let Some((data, rest)) = whole.and_then(|n| input.split_at_checked(n)) {
-                        frames.push_back(header.frame(data.to_vec(), Vec::new()));
+                        let mut copy = Vec::new();
+                        frames.push_back(match copy.try_reserve_exact(data.len()) {
+                            Ok(()) => {
+                                copy.extend_from_slice(data);
+                                header.frame(copy, Vec::new())
+                            }
+                            Err(_) => header.missing(data.len() as u64),
+                        });
                         self.stage = Stage::START;
                         input = rest;
                         if input.is_empty() {
@@ -98,7 +126,7 @@ impl Framing {
                         continue;
                     }
                     self.stage = if header.buffers == 0 {
-                        Stage::Body(Box::new(Body::new(header)))
+                        Stage::body(Body::new(header))
                     } else {
                         Stage::Table { header, bytes: Vec::new() }
                     };
@@ -119,10 +147,13 @@ impl Framing {
                         .try_fold(header.data_bytes, |sum, place| sum.checked_add(place.bytes));
                     self.check(total.unwrap_or(u64::MAX))?;
                     body.expect(&places, &mut *self.supply)?;
-                    self.stage = Stage::Body(Box::new(body));
+                    self.stage = Stage::body(body);
                 }
                 Stage::Body(body) => {
-                    input = body.fill(input, &mut *self.supply);
+                    if body.fill(&mut input, &mut *self.supply).is_err() {
+                        self.stage = body.skip();
+                        continue;
+                    }
                     if !body.is_complete() {
                         return Ok(());
                     }
@@ -134,6 +165,19 @@ impl Framing {
                         return Ok(());
                     }
                 }
+                Stage::Skip { header, bytes, left } => {
+                    let take = (*left).min(input.len() as u64);
+                    input = &input[take as usize..];
+                    *left -= take;
+                    if *left > 0 {
+                        return Ok(());
+                    }
+                    frames.push_back(header.missing(*bytes));
+                    self.stage = Stage::START;
+                    if input.is_empty() {
+                        return Ok(());
+                    }
+                }
             }
         }
     }
@@ -141,8 +185,16 @@ impl Framing {
     /// Where the next bytes of a large part belong, and how many of them: whoever reads them right
     /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
     pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        let Stage::Body(body) = &mut self.stage else { return None };
-        body.place(&mut *self.supply)
+        if let Stage::Body(body) = &mut self.stage
+            && body.is_large()
+            && body.reserve(1, &mut *self.supply).is_err()
+        {
+            self.stage = body.skip();
+        }
+        match &mut self.stage {
+            Stage::Body(body) if body.is_large() => Some(body.place()),
+            _ => None,
+        }
     }
 
     fn check(&self, bytes: u64) -> Result<(), ProtocolError> {
@@ -159,8 +211,7 @@ impl Framing {
 
 impl Body {
     fn new(header: Header) -> Self {
-        let parts = vec![reserved(header.data_bytes)];
-        Self { header, lengths: Vec::new(), parts, lent: Vec::new() }
+        Self { header, lengths: Vec::new(), parts: vec![Vec::new()], lent: Vec::new() }
     }
 
     /// Takes note of where the buffers are or will be.
@@ -184,30 +235,44 @@ impl Body {
         if part == 0 { self.header.data_bytes } else { self.lengths[part - 1] }
     }
 
-    /// Moves bytes from the input into the parts and returns what is left of the input.
-    fn fill<'a>(&mut self, mut input: &'a [u8], supply: &mut dyn Supply) -> &'a [u8] {
+    /// Moves bytes from the input into the parts.
+    fn fill(&mut self, input: &mut &[u8], supply: &mut dyn Supply) -> Result<(), TryReserveError> {
         loop {
             let (index, missing) = self.under_way();
             let take = missing.min(input.len() as u64) as usize;
-            self.reserve(take, supply);
-            self.parts[index].extend_from_slice(&input[..take]);
-            input = &input[take..];
+            self.reserve(take, supply)?;
+            let (bytes, rest) = input.split_at(take);
+            self.parts[index].extend_from_slice(bytes);
+            *input = rest;
             if missing > take as u64 || index == self.lengths.len() {
-                return input;
+                return Ok(());
             }
-            self.parts.push(reserved(self.lengths[index]));
+            let mut part = Vec::new();
+            reserve(&mut part, self.lengths[index])?;
+            self.parts.push(part);
         }
     }
 
-    fn place(&mut self, supply: &mut dyn Supply) -> Option<(&mut Vec<u8>, usize)> {
+    /// Whether the bytes that come next are read right into their place.
+    fn is_large(&self) -> bool {
+        self.under_way().1 >= DIRECT_BYTES
+    }
+
+    /// The room that is there for the bytes that come next.
+    fn place(&mut self) -> (&mut Vec<u8>, usize) {
         let (index, missing) = self.under_way();
-        if missing < DIRECT_BYTES {
-            return None;
-        }
-        self.reserve(1, supply);
         let part = &mut self.parts[index];
         let room = part.capacity() - part.len();
-        Some((part, missing.min(room as u64) as usize))
+        (part, missing.min(room as u64) as usize)
+    }
+
+    /// Gives up what has arrived, and passes over what is to come. Buffers in segments are released.
+    fn skip(&mut self) -> Stage {
+        let lent: u64 = self.lent.iter().map(|(_, buffer)| buffer.len() as u64).sum();
+        let stream = self.header.data_bytes + self.lengths.iter().sum::<u64>();
+        let arrived: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
+        (self.parts, self.lent) = (vec![Vec::new()], Vec::new());
+        Stage::Skip { header: self.header, bytes: stream + lent, left: stream - arrived }
     }
 
     /// The part that is being filled, and how many bytes of it are to come.
@@ -217,12 +282,13 @@ impl Body {
     }
 
     /// Makes room for so many bytes in the part that is being filled.
-    fn reserve(&mut self, bytes: usize, supply: &mut dyn Supply) {
+    fn reserve(&mut self, bytes: usize, supply: &mut dyn Supply) -> Result<(), TryReserveError> {
         let (index, missing) = self.under_way();
         let part = &mut self.parts[index];
         if part.capacity() - part.len() < bytes {
-            supply.grow(part, bytes, missing);
+            supply.grow(part, bytes, missing)?;
         }
+        Ok(())
     }
 
     fn is_complete(&self) -> bool {
@@ -243,10 +309,16 @@ impl Body {
 impl Header {
     fn frame(self, data: Vec<u8>, buffers: Vec<Buffer>) -> Frame {
         let Self { kind, flags, seq, call, .. } = self;
-        Frame { kind, flags, seq, call, payload: Payload { data, buffers } }
+        Frame { kind, flags, seq, call, payload: Payload { data, buffers }, missing: 0 }
+    }
+
+    /// The frame without its payload, for which there was no memory.
+    fn missing(self, bytes: u64) -> Frame {
+        Frame { missing: bytes, ..self.frame(Vec::new(), Vec::new()) }
     }
 }
 
-fn reserved(length: u64) -> Vec<u8> {
-    Vec::with_capacity(length.min(RESERVE_BYTES_MAX as u64) as usize)
+/// Makes room in a new part for the beginning of an announced length.
+fn reserve(part: &mut Vec<u8>, length: u64) -> Result<(), TryReserveError> {
+    part.try_reserve_exact(length.min(RESERVE_BYTES_MAX as u64) as usize)
 }

@@ -1,6 +1,6 @@
 //! Bytes on their way to a peer.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::io::IoSlice;
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl Outbox {
     /// # Errors
     /// [`ProtocolError::TooLarge`] when it has more buffers than a frame can name.
     pub(crate) fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        let Frame { kind, flags, seq, call, payload } = frame;
+        let Frame { kind, flags, seq, call, payload, .. } = frame;
         let buffers =
             u16::try_from(payload.buffers.len()).map_err(|_| ProtocolError::TooLarge {
                 what: "a buffer table",
@@ -171,16 +171,21 @@ impl Outbox {
 
     /// Copies a piece of the memory that others may change; `false` when nothing of such memory
     /// waits. It begins at the far end, while the transport takes what is at the front.
-    pub fn own_some(&mut self) -> bool {
+    ///
+    /// # Errors
+    /// When the system has no memory for the copy.
+    pub fn own_some(&mut self) -> Result<bool, TryReserveError> {
         if !self.is_shared() {
-            return false;
+            return Ok(false);
         }
         let is_shared = |chunk: &Chunk| matches!(chunk, Chunk::Shared { .. });
-        let Some(index) = self.chunks.iter().rposition(is_shared) else { return false };
+        let Some(index) = self.chunks.iter().rposition(is_shared) else { return Ok(false) };
         let taken = if index == 0 { self.taken } else { 0 };
-        let Chunk::Shared { memory, end } = &mut self.chunks[index] else { return false };
+        let Chunk::Shared { memory, end } = &mut self.chunks[index] else { return Ok(false) };
         let start = taken.max(end.saturating_sub(PIECE_BYTES));
-        let piece = memory.as_slice()[start..*end].to_vec();
+        let mut piece = Vec::new();
+        piece.try_reserve_exact(*end - start)?;
+        piece.extend_from_slice(&memory.as_slice()[start..*end]);
         *end = start;
         self.chunks.insert(index + 1, Chunk::Owned(piece));
         if start == taken {
@@ -190,7 +195,7 @@ impl Outbox {
                 self.taken = 0;
             }
         }
-        true
+        Ok(true)
     }
 
     /// Seals what the next write may take.

@@ -177,7 +177,7 @@ impl ServerSession {
         let last = open.want == Want::First;
         let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
         let seq = open.next_seq;
-        let frame = Frame { kind: Kind::Response, flags, seq, call, payload };
+        let frame = Frame { flags, seq, payload, ..Frame::bare(Kind::Response, call) };
         self.outbox.send(frame)?;
         open.next_seq = seq.wrapping_add(1);
         open.acked = true;
@@ -223,7 +223,11 @@ impl ServerSession {
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        let Frame { kind, flags, seq, call, payload } = frame;
+        let Frame { kind, flags, seq, call, payload, missing } = frame;
+        // An answer to anything but a call is short, and so is what asks for one.
+        if missing > 0 && !matches!(kind, Kind::Init | Kind::Exec | Kind::Exit) {
+            return Err(ProtocolError::Memory { bytes: missing });
+        }
         if kind == Kind::ClientOffer {
             return self.receiver.offered(seq);
         }
@@ -268,6 +272,8 @@ impl ServerSession {
         if full {
             let text = format!("{CALLS_PER_CONNECTION_MAX} calls of this connection are open");
             self.fail(call, &Failure::new(FailureCode::Overloaded, text));
+        } else if missing > 0 {
+            self.fail(call, &Failure::memory(format!("an argument of {missing} bytes")));
         } else {
             let message = Delivered::new(payload);
             self.requests.push_back(Request::Call { id: call, kind, want, message });

@@ -1,6 +1,7 @@
 //! Where the memory of large messages comes from: this side's own, or segments that both sides of a
 //! connection have mapped. See PROTOCOL.md, "Segments".
 
+use std::collections::TryReserveError;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -10,9 +11,17 @@ use crate::buffer::Memory;
 pub trait Supply: Debug + Send {
     /// Makes room in a vector for more bytes: at least `least` are there, and `most` have been
     /// announced, which is no reason to spend memory on them.
-    fn grow(&mut self, bytes: &mut Vec<u8>, least: usize, most: u64) {
+    ///
+    /// # Errors
+    /// When the system has no memory for them; the message is passed over then.
+    fn grow(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        least: usize,
+        most: u64,
+    ) -> Result<(), TryReserveError> {
         // As much again as has arrived, and no more than is to come.
-        bytes.reserve_exact(most.min(bytes.len().max(least) as u64) as usize);
+        bytes.try_reserve_exact(most.min(bytes.len().max(least) as u64) as usize)
     }
 
     /// Whether segments can be offered on this connection.

@@ -5,12 +5,13 @@ use bgpy_proto::codec::{Date, DateTime, PathKind, Reader, Span, Time, Token, Zon
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyModule, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyModule, PyString, PyType};
 
 use crate::decode::{Decoder, malformed};
 use crate::errors::serialization_error;
 use crate::kinds::{Kind, class};
 use crate::rich::enum_class;
+use crate::{flags, made};
 
 /// The object that an extension holds which has no items.
 pub fn atom<'py>(py: Python<'py>, kind: i8, contents: &[u8]) -> PyResult<Bound<'py, PyAny>> {
@@ -18,7 +19,7 @@ pub fn atom<'py>(py: Python<'py>, kind: i8, contents: &[u8]) -> PyResult<Bound<'
     match kind {
         ext::BIG_INT if !contents.is_empty() => big_int(py, contents),
         ext::SURROGATES if has_surrogates(contents) => surrogates(py, contents),
-        ext::BYTEARRAY => Ok(PyByteArray::new(py, contents).into_any()),
+        ext::BYTEARRAY => Ok(made::bytearray(py, contents)?.into_any()),
         ext::COMPLEX => {
             let (real, imaginary) = complex(contents).ok_or_else(unknown)?;
             // SAFETY: the result is a new reference, or NULL with an error.
@@ -37,8 +38,8 @@ pub fn atom<'py>(py: Python<'py>, kind: i8, contents: &[u8]) -> PyResult<Bound<'
             class(py, Kind::Decimal)?.call1((text.ok_or_else(unknown)?,))
         }
         ext::UUID if contents.len() == 16 => {
-            let keywords = PyDict::new(py);
-            keywords.set_item("bytes", PyBytes::new(py, contents))?;
+            let keywords = made::dict(py)?;
+            keywords.set_item("bytes", made::bytes(py, contents)?)?;
             class(py, Kind::Uuid)?.call((), Some(&keywords))
         }
         _ => Err(unknown()),
@@ -46,9 +47,9 @@ pub fn atom<'py>(py: Python<'py>, kind: i8, contents: &[u8]) -> PyResult<Bound<'
 }
 
 fn big_int<'py>(py: Python<'py>, contents: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    let signed = PyDict::new(py);
+    let signed = made::dict(py)?;
     signed.set_item("signed", true)?;
-    let arguments = (PyBytes::new(py, contents), "little");
+    let arguments = (made::bytes(py, contents)?, "little");
     py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", arguments, Some(&signed))
 }
 
@@ -66,13 +67,13 @@ fn surrogates<'py>(py: Python<'py>, contents: &[u8]) -> PyResult<Bound<'py, PyAn
 
 fn date(py: Python<'_>, date: Date) -> PyResult<Bound<'_, PyAny>> {
     let [high, low] = date.year.to_be_bytes();
-    class(py, Kind::Date)?.call1((PyBytes::new(py, &[high, low, date.month, date.day]),))
+    class(py, Kind::Date)?.call1((made::bytes(py, &[high, low, date.month, date.day])?,))
 }
 
 fn time<'py>(py: Python<'py>, time: &Time) -> PyResult<Bound<'py, PyAny>> {
     let [_, us @ ..] = time.microsecond.to_be_bytes();
     let hour = time.hour | u8::from(time.fold) << 7;
-    let state = PyBytes::new(py, &[hour, time.minute, time.second, us[0], us[1], us[2]]);
+    let state = made::bytes(py, &[hour, time.minute, time.second, us[0], us[1], us[2]])?;
     moment(class(py, Kind::Time)?, state, time.zone.as_deref())
 }
 
@@ -82,7 +83,7 @@ fn datetime<'py>(py: Python<'py>, both: &DateTime) -> PyResult<Bound<'py, PyAny>
     let month = date.month | u8::from(time.fold) << 7;
     let clock = [time.hour, time.minute, time.second];
     let state = [&[high, low, month, date.day][..], &clock, &us].concat();
-    moment(class(py, Kind::DateTime)?, PyBytes::new(py, &state), time.zone.as_deref())
+    moment(class(py, Kind::DateTime)?, made::bytes(py, &state)?, time.zone.as_deref())
 }
 
 fn moment<'py>(
@@ -150,7 +151,11 @@ pub fn member<'py>(
     };
     let value = decoder.value(&mut inner, depth)?;
     inner.finish().map_err(|error| malformed(py, error))?;
-    enumeration(decoder, module, name)?.call1((value,))
+    let class = enumeration(decoder, module, name)?;
+    if !decoder.policy.allow_pickle {
+        flags::check(&class, &value, module, name)?;
+    }
+    class.call1((value,))
 }
 
 /// The class of an enumeration.

@@ -6,9 +6,10 @@ use bgpy::{Buffer, Delivered};
 use bgpy_proto::codec::{CodecError, Outside, Reader, Token, ext};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PySet, PyString, PyTuple};
+use pyo3::types::{PyFrozenSet, PySet, PyTuple};
 
 use crate::errors::{is_serialization_error, serialization_error};
+use crate::made::{self, is_memory_error, memory_error};
 use crate::{build, keys, pickle};
 
 /// What the receiver allows.
@@ -36,21 +37,27 @@ pub fn decode<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     // A message that is one pickle takes the buffers along.
     if let Ok(Token::Ext(ext::PICKLE | ext::CODE, _)) = Reader::new(message.data()).token() {
-        return pickle::loads(py, root, message, policy);
+        return pickle::loads(py, root, message, policy).map_err(|error| short(py, root, error));
     }
     let (data, outside) = message.into_parts();
     let (mut reader, mut decoder) = (Reader::new(&data), Decoder::new(py, policy, &data, outside));
     let object = decoder.value(&mut reader, DEPTH_MAX);
     let object = object.map_err(|error| {
         // A key that cannot be hashed, a time zone that this system lacks, a member that is not there.
-        if is_serialization_error(&error, py) {
-            return error;
+        if is_serialization_error(&error, py) || is_memory_error(&error, py) {
+            return short(py, root, error);
         }
         let text = format!("the message cannot be decoded: {}", error.value(py));
         serialization_error(py, text, Some(error))
     })?;
     reader.finish().map_err(|error| malformed(py, error))?;
     if decoder.outside.len() > 0 { Err(malformed(py, CodecError::Buffers)) } else { Ok(object) }
+}
+
+/// Says for what there was no memory, if that is what is wrong.
+fn short(py: Python<'_>, root: &str, error: PyErr) -> PyErr {
+    let says_nothing = || error.value(py).str().is_ok_and(|text| text.len().is_ok_and(|n| n == 0));
+    if is_memory_error(&error, py) && says_nothing() { memory_error(root) } else { error }
 }
 
 /// Makes objects of tokens.
@@ -97,11 +104,11 @@ impl<'py> Decoder<'py> {
         Ok(match token {
             Token::Nil => py.None().into_bound(py),
             Token::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
-            Token::Int(value) => value.into_pyobject(py)?.into_any(),
-            Token::UInt(value) => value.into_pyobject(py)?.into_any(),
-            Token::F64(value) => PyFloat::new(py, value).into_any(),
-            Token::Str(text) => PyString::new(py, text).into_any(),
-            Token::Bin(bytes) => PyBytes::new(py, bytes).into_any(),
+            Token::Int(value) => made::int(py, value)?,
+            Token::UInt(value) => made::uint(py, value)?,
+            Token::F64(value) => made::float(py, value)?,
+            Token::Str(text) => made::text(py, text)?.into_any(),
+            Token::Bin(bytes) => made::bytes(py, bytes)?.into_any(),
             Token::Array(items) => self.list(items, reader, depth)?,
             Token::Map(pairs) => self.dict(pairs, reader, depth)?,
             Token::Ext(ext::TUPLE, items) => self.tuple(items, depth)?.into_any(),
@@ -134,7 +141,10 @@ impl<'py> Decoder<'py> {
             let text = ffi::PyUnicode_DecodeUTF8(bytes, length, c"strict".as_ptr());
             Bound::from_owned_ptr_or_err(self.py, text)
         };
-        text.map_err(|_| malformed(self.py, CodecError::Text))
+        text.map_err(|error| {
+            let short = is_memory_error(&error, self.py);
+            if short { error } else { malformed(self.py, CodecError::Text) }
+        })
     }
 
     /// What the next buffer is.
@@ -146,8 +156,8 @@ impl<'py> Decoder<'py> {
         let buffer = self.outside.next().ok_or_else(|| broken(CodecError::Buffers))?;
         let object = match kind {
             Outside::Text => self.text(&buffer)?,
-            Outside::Bytes => PyBytes::new(py, &buffer).into_any(),
-            Outside::ByteArray => PyByteArray::new(py, &buffer).into_any(),
+            Outside::Bytes => made::bytes(py, &buffer)?.into_any(),
+            Outside::ByteArray => made::bytearray(py, &buffer)?.into_any(),
         };
         if let Buffer::Owned(bytes) = buffer {
             bgpy::reuse(bytes);
@@ -185,10 +195,12 @@ impl<'py> Decoder<'py> {
         reader: &mut Reader<'_>,
         depth: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let dict = PyDict::new(self.py);
+        let dict = made::dict(self.py)?;
         for _ in 0..pairs {
             let key = match self.next(reader)? {
-                Token::Str(text) if pairs <= keys::PAIRS_MAX => keys::key(self.py, text).into_any(),
+                Token::Str(text) if pairs <= keys::PAIRS_MAX => {
+                    keys::key(self.py, text)?.into_any()
+                }
                 other => self.object(other, reader, depth)?,
             };
             dict.set_item(key, self.value(reader, depth)?)?;
@@ -201,6 +213,7 @@ impl<'py> Decoder<'py> {
         let (mut inner, start) = (Reader::new(contents), self.items.len());
         while !inner.is_at_end() {
             let item = self.value(&mut inner, depth)?;
+            self.items.try_reserve(1).map_err(|_| memory_error("its items"))?;
             self.items.push(item);
         }
         Ok(start)
@@ -209,7 +222,7 @@ impl<'py> Decoder<'py> {
     /// The items up to the end of the contents, as a tuple.
     pub fn tuple(&mut self, contents: &[u8], depth: usize) -> PyResult<Bound<'py, PyTuple>> {
         let start = self.push_items(contents, depth)?;
-        PyTuple::new(self.py, self.items.drain(start..))
+        made::tuple(self.py, self.items.drain(start..))
     }
 }
 

@@ -9,11 +9,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::errors::serialization_error;
+use crate::made::{is_memory_error, memory_error};
 use crate::pickle;
 use crate::plain::{Plain, Repeats};
 use crate::tasks;
 use crate::text::text;
-use crate::trail::{Trail, a_type};
+use crate::trail::{Trail, Why, a_type};
 
 /// Who is to get a message.
 pub struct Receiver<'a> {
@@ -31,8 +32,11 @@ pub fn encode(
     receiver: &Receiver<'_>,
 ) -> PyResult<Payload> {
     let mut plain = Plain::new(py, Repeats::Kept);
-    if plain.append_root(object).is_ok() {
-        return Ok(plain.into_payload());
+    match plain.append_root(object) {
+        Ok(()) => return Ok(plain.into_payload()),
+        Err(trail) if trail.why == Why::Memory => return Err(memory_error(root)),
+        // A pickle may need the memory.
+        Err(_) => drop(plain),
     }
     if (receiver.takes_pickles)()? {
         return pickle::dumps(py, object, BUFFERS_MAX)
@@ -41,6 +45,7 @@ pub fn encode(
     let mut plain = Plain::new(py, Repeats::Copied);
     match plain.append_root(object) {
         Ok(()) => Ok(plain.into_payload()),
+        Err(trail) if trail.why == Why::Memory => Err(memory_error(root)),
         Err(trail) => Err(refused(py, root, &trail, receiver.name)),
     }
 }
@@ -67,6 +72,10 @@ fn refused(py: Python<'_>, root: &str, trail: &Trail, receiver: &str) -> PyErr {
 fn unpicklable(root: &str, object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     static CULPRIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = object.py();
+    // No part of it is to blame.
+    if is_memory_error(&error, py) {
+        return error;
+    }
     let find = || -> PyResult<(String, Bound<'_, pyo3::types::PyType>)> {
         let culprit = CULPRIT.import(py, "bgpy._paths", "culprit")?;
         culprit.call1((object, root, error.value(py)))?.extract()

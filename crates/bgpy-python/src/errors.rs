@@ -2,6 +2,7 @@
 //! decides which is which.
 
 use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
@@ -83,6 +84,7 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Lost { .. } => error(py, "ConnectionLost", text),
         CallError::Timeout { .. } => error(py, "CallTimeout", text),
         CallError::NoResponse { .. } => error(py, "NoResponse", text),
+        CallError::Memory { .. } => PyMemoryError::new_err(text),
         CallError::Message(_) => serialization_error(py, text, None),
         CallError::WouldDeadlock { .. } => error(py, "WouldDeadlock", text),
         CallError::Failed { failure, object, .. } => {

@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode_exception};
+use crate::made::is_memory_error;
 use crate::tasks::{Origin, Tasks};
 use crate::text::{escaped, text};
 
@@ -142,8 +143,11 @@ fn receive<'py>(
     reply: &Reply,
 ) -> Result<Bound<'py, PyAny>, Failure> {
     decode(py, root, message, policy).map_err(|error| {
-        let code =
-            if policy.allow_pickle { FailureCode::Serialization } else { FailureCode::Refused };
+        let code = match policy.allow_pickle {
+            _ if is_memory_error(&error, py) => FailureCode::Task,
+            true => FailureCode::Serialization,
+            false => FailureCode::Refused,
+        };
         // The cause is what the pickle itself raised, which says more than the error around it.
         let told = error.cause(py).unwrap_or_else(|| error.clone_ref(py));
         let message = text(error.value(py));

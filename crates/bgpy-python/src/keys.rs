@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
+use crate::made;
+
 /// Longer texts are seldom keys.
 const BYTES_MAX: usize = 32;
 
@@ -26,10 +28,10 @@ struct Keys {
 unsafe impl Sync for Keys {}
 
 /// The string for a key, the same object as before where possible.
-pub fn key<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+pub fn key<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
     static KEYS: PyOnceLock<Keys> = PyOnceLock::new();
     if text.len() > BYTES_MAX {
-        return PyString::new(py, text);
+        return made::text(py, text);
     }
     let new = || Keys { places: RefCell::new((0..PLACES).map(|_| None).collect()) };
     let mut places = KEYS.get_or_init(py, new).places.borrow_mut();
@@ -37,13 +39,13 @@ pub fn key<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyString> {
     if let Some(known) = place
         && known.bind(py).to_str().is_ok_and(|known| known == text)
     {
-        return known.bind(py).clone();
+        return Ok(known.bind(py).clone());
     }
-    let string = PyString::new(py, text);
+    let string = made::text(py, text)?;
     let before = place.replace(string.clone().unbind());
     drop(places);
     drop(before);
-    string
+    Ok(string)
 }
 
 /// FNV-1a, which is as good as any for a handful of bytes. Collisions only cost the cache.

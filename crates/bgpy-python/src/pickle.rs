@@ -14,9 +14,13 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::decode::Policy;
 use crate::errors::serialization_error;
+use crate::made::{self, is_memory_error, memory_error};
 use crate::memory::{Brought, View};
 use crate::tasks;
 use crate::text::text;
+
+/// Bytes of the head of an extension, at most.
+const HEAD_BYTES: usize = 6;
 
 /// Pickles an object with functions and classes by value where the other side may lack them. So many
 /// buffers may stand beside the pickle; others go into it.
@@ -27,13 +31,14 @@ pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, buffers_max: usize) -> P
     let (pickle, views, holds_code): (Bound<'_, PyBytes>, Bound<'_, PyList>, bool) =
         dumps.call1(py, (object, buffers_max))?.extract(py)?;
     let pickle = pickle.as_bytes();
-    let mut data = Vec::with_capacity(pickle.len() + 8);
-    if holds_code {
-        write::ext(&mut data, ext::CODE, &[&version(py)[..], pickle].concat())
-    } else {
-        write::ext(&mut data, ext::PICKLE, pickle)
-    }
-    .map_err(|error| PyBufferError::new_err(error.to_string()))?;
+    let (kind, version) =
+        if holds_code { (ext::CODE, &version(py)[..]) } else { (ext::PICKLE, &[][..]) };
+    let (mut data, length) = (Vec::new(), version.len() + pickle.len());
+    data.try_reserve_exact(length + HEAD_BYTES).map_err(|_| memory_error("a pickle"))?;
+    write::ext_head(&mut data, kind, length)
+        .map_err(|error| PyBufferError::new_err(error.to_string()))?;
+    data.extend_from_slice(version);
+    data.extend_from_slice(pickle);
     let mut buffers = Vec::with_capacity(views.len());
     for view in views {
         buffers.push(Buffer::Shared(Arc::new(View::new(&view)?)));
@@ -75,7 +80,8 @@ pub fn loads<'py>(
         }
         _ => return Err(serialization_error(py, "the message is no pickle", None)),
     };
-    let pickle = PyBytes::new(py, pickle);
+    let pickle = made::bytes(py, pickle)?;
+    drop(data);
     let make = || {
         let views = PyList::empty(py);
         for buffer in buffers {
@@ -88,6 +94,10 @@ pub fn loads<'py>(
     };
     let unpickler = make()?;
     unpickler.call_method0("load").map_err(|error| {
+        // No part of it is to blame.
+        if is_memory_error(&error, py) {
+            return error;
+        }
         let part = part_of(root, &pickle, &unpickler).unwrap_or_else(|_| root.to_owned());
         let (part, why) = (tasks::by_name(part), text(error.value(py)));
         let text = format!("{part} cannot be unpickled: {why}");

@@ -19,6 +19,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
+use crate::made::is_memory_error;
 use crate::memory::{Constant, View};
 use crate::seen::Seen;
 use crate::trail::{Step, Trail, Why};
@@ -28,6 +29,9 @@ const LONG_BYTES: usize = 64;
 
 /// Texts and bytes of at least so many bytes are sent from where they lie.
 const OUTSIDE_BYTES: usize = 64 << 10;
+
+/// Room for an object of a fixed length, or for the head of any other.
+const HEAD_ROOM: usize = 64;
 
 /// What becomes of an object that cannot change and is reached twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +99,10 @@ impl<'py> Plain<'py> {
         shared: bool,
         depth: usize,
     ) -> Done {
+        if self.out.capacity() - self.out.len() < HEAD_ROOM {
+            // SAFETY: the object is alive.
+            unsafe { self.grow(object, HEAD_ROOM)? }
+        }
         // SAFETY: the object is alive, and no Python code runs before it is held: reading a scalar
         // makes no object that the garbage collector knows, but for the error of `text`.
         unsafe {
@@ -148,8 +156,8 @@ impl<'py> Plain<'py> {
             let depth = if empty { depth } else { self.inside(object, shared, depth)? };
             self.set(object, ext::FROZENSET, depth)
         } else if is(&raw mut ffi::PyByteArray_Type) {
-            if shared && !self.seen.insert(object.as_ptr()) {
-                return Err(self.not_plain(object, Why::Shared));
+            if shared {
+                self.note(object)?;
             }
             // SAFETY: a bytearray that is held.
             let length = unsafe { ffi::PyByteArray_Size(object.as_ptr()) } as usize;
@@ -159,6 +167,7 @@ impl<'py> Plain<'py> {
                 return self.outside(object, Outside::ByteArray, view);
             }
             // SAFETY: as above; nothing else runs while its memory is copied.
+            self.room(object, length)?;
             let result = unsafe {
                 let data = ffi::PyByteArray_AsString(object.as_ptr()).cast::<u8>();
                 let bytes = std::slice::from_raw_parts(data, length);
@@ -177,8 +186,8 @@ impl<'py> Plain<'py> {
         shared: bool,
         depth: usize,
     ) -> Result<usize, NotPlain> {
-        if shared && !self.seen.insert(container.as_ptr()) {
-            return Err(self.not_plain(container, Why::Shared));
+        if shared {
+            self.note(container)?;
         }
         let deeper = depth.checked_sub(1).filter(|left| *left > 0);
         deeper.ok_or_else(|| self.not_plain(container, Why::Depth))
@@ -186,10 +195,33 @@ impl<'py> Plain<'py> {
 
     /// Notes an object that cannot change and holds no other.
     pub(crate) fn once(&mut self, object: &Bound<'py, PyAny>, shared: bool) -> Done {
-        if shared && self.repeats == Repeats::Kept && !self.seen.insert(object.as_ptr()) {
-            return Err(self.not_plain(object, Why::Shared));
+        if shared && self.repeats == Repeats::Kept {
+            self.note(object)?;
         }
         Ok(())
+    }
+
+    /// Notes an object that must not be met again.
+    fn note(&mut self, object: &Bound<'py, PyAny>) -> Done {
+        match self.seen.insert(object.as_ptr()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.not_plain(object, Why::Shared)),
+            Err(_) => Err(self.not_plain(object, Why::Memory)),
+        }
+    }
+
+    /// Makes room for so many bytes of an object, beside the head that `append` has made room for.
+    pub(crate) fn room(&mut self, object: &Bound<'py, PyAny>, bytes: usize) -> Done {
+        let bytes = bytes.saturating_add(HEAD_ROOM);
+        self.out.try_reserve(bytes).map_err(|_| self.not_plain(object, Why::Memory))
+    }
+
+    /// # Safety
+    /// The object is alive.
+    #[cold]
+    unsafe fn grow(&mut self, object: *mut ffi::PyObject, bytes: usize) -> Done {
+        // SAFETY: as above.
+        self.out.try_reserve(bytes).map_err(|_| unsafe { self.refuse(object, Why::Memory) })
     }
 
     #[cold]
@@ -207,9 +239,9 @@ impl<'py> Plain<'py> {
 
     /// Notes a long text or byte string, whose copies would add up.
     unsafe fn long(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
-        if shared && self.repeats == Repeats::Kept && !self.seen.insert(object) {
+        if shared && self.repeats == Repeats::Kept {
             // SAFETY: the object is alive.
-            return Err(unsafe { self.refuse(object, Why::Shared) });
+            self.note(&unsafe { Bound::from_borrowed_ptr(self.py, object) })?;
         }
         Ok(())
     }
@@ -221,7 +253,10 @@ impl<'py> Plain<'py> {
             let held = Bound::from_borrowed_ptr(self.py, object);
             let data = ffi::PyUnicode_AsUTF8AndSize(object, &mut length).cast::<u8>();
             if data.is_null() {
-                ffi::PyErr_Clear();
+                let error = PyErr::fetch(self.py);
+                if is_memory_error(&error, self.py) {
+                    return Err(self.not_plain(&held, Why::Memory));
+                }
                 return self.surrogates(&held);
             }
             let bytes = std::slice::from_raw_parts(data, length as usize);
@@ -231,6 +266,7 @@ impl<'py> Plain<'py> {
             if self.goes_outside(bytes.len()) {
                 return self.outside(&held, Outside::Text, Constant::new(&held, bytes));
             }
+            self.room(&held, bytes.len())?;
             write::str(&mut self.out, std::str::from_utf8_unchecked(bytes))
                 .map_err(|_| self.refuse(object, Why::Form))
         }
@@ -244,15 +280,13 @@ impl<'py> Plain<'py> {
             let bytes = ffi::PyUnicode_AsEncodedString(text.as_ptr(), encoding, errors);
             Bound::from_owned_ptr_or_opt(self.py, bytes)
         };
-        let written = bytes
-            .as_ref()
-            .and_then(|bytes| bytes.cast::<PyBytes>().ok())
-            .map(|bytes| write::ext(&mut self.out, ext::SURROGATES, bytes.as_bytes()));
-        if let Some(Ok(())) = written {
-            return Ok(());
-        }
-        drop(PyErr::take(self.py));
-        Err(self.not_plain(text, Why::Form))
+        let Some(bytes) = bytes.and_then(|bytes| bytes.cast_into::<PyBytes>().ok()) else {
+            drop(PyErr::take(self.py));
+            return Err(self.not_plain(text, Why::Form));
+        };
+        self.room(text, bytes.as_bytes().len())?;
+        write::ext(&mut self.out, ext::SURROGATES, bytes.as_bytes())
+            .map_err(|_| self.not_plain(text, Why::Form))
     }
 
     unsafe fn bytes(&mut self, object: *mut ffi::PyObject, shared: bool) -> Done {
@@ -268,6 +302,7 @@ impl<'py> Plain<'py> {
                 let held = Bound::from_borrowed_ptr(self.py, object);
                 return self.outside(&held, Outside::Bytes, Constant::new(&held, bytes));
             }
+            self.room(&Bound::from_borrowed_ptr(self.py, object), length)?;
             write::bin(&mut self.out, bytes).map_err(|_| self.refuse(object, Why::Form))
         }
     }
@@ -283,6 +318,9 @@ impl<'py> Plain<'py> {
         kind: Outside,
         memory: impl Memory + 'static,
     ) -> Done {
+        if self.outside.try_reserve(1).is_err() {
+            return Err(self.not_plain(object, Why::Memory));
+        }
         self.outside.push(Buffer::Shared(Arc::new(memory)));
         write::ext(&mut self.out, ext::OUTSIDE, &[kind as u8])
             .map_err(|_| self.not_plain(object, Why::Form))
@@ -302,10 +340,13 @@ impl<'py> Plain<'py> {
             write::uint(&mut self.out, value);
             return Ok(());
         }
-        let written = twos_complement(&int)
-            .ok()
-            .and_then(|bytes| write::ext(&mut self.out, ext::BIG_INT, &bytes).ok());
-        written.ok_or_else(|| self.not_plain(&int, Why::Form))
+        let bytes = twos_complement(&int).map_err(|error| {
+            let short = is_memory_error(&error, self.py);
+            self.not_plain(&int, if short { Why::Memory } else { Why::Form })
+        })?;
+        self.room(&int, bytes.as_bytes().len())?;
+        write::ext(&mut self.out, ext::BIG_INT, bytes.as_bytes())
+            .map_err(|_| self.not_plain(&int, Why::Form))
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyAny>, depth: usize) -> Done {
@@ -380,6 +421,7 @@ impl<'py> Plain<'py> {
 
     /// Makes what was written since `start` the contents of an extension.
     pub(crate) fn close(&mut self, object: &Bound<'py, PyAny>, kind: i8, start: usize) -> Done {
+        self.room(object, 0)?;
         write::ext_around(&mut self.out, kind, start).map_err(|_| self.not_plain(object, Why::Form))
     }
 }
@@ -394,9 +436,11 @@ impl NotPlain {
 }
 
 /// The shortest little-endian form of an int that keeps its sign.
-fn twos_complement(int: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+fn twos_complement<'py>(int: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let bits: usize = int.call_method0("bit_length")?.extract()?;
     let signed = PyDict::new(int.py());
     signed.set_item("signed", true)?;
-    int.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed))?.extract()
+    int.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed))?
+        .cast_into()
+        .map_err(Into::into)
 }

@@ -115,6 +115,7 @@ impl<'py> Plain<'py> {
     fn decimal(&mut self, object: &Bound<'py, PyAny>) -> Option<()> {
         let written = object.str().ok()?;
         let written = written.to_str().ok().filter(|written| text::is_decimal(written))?;
+        self.room(object, written.len()).ok()?;
         self.out.extend_from_slice(written.as_bytes());
         Some(())
     }
@@ -157,6 +158,7 @@ impl<'py> Plain<'py> {
         let known = part.cast::<PyString>().ok().and_then(|part| part.to_str().ok());
         match known {
             Some(known) => {
+                self.room(part, known.len())?;
                 write::str(&mut self.out, known).map_err(|_| self.not_plain(part, Why::Form))
             }
             None => self.surrogates(part),
@@ -174,6 +176,7 @@ impl<'py> Plain<'py> {
         // A member is the same object wherever it stands, so that it may stand there often.
         let deeper = self.inside(object, false, depth)?;
         let start = self.out.len();
+        self.room(object, self.enums[head].1.len())?;
         self.out.extend_from_slice(&self.enums[head].1);
         // The class has the value already, so that it is shared with nothing in the message. Members
         // inside of a value are counted with it, lest they hold each other without end.

@@ -1,6 +1,6 @@
 //! Which objects of a message have been met.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, TryReserveError};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use pyo3::ffi;
@@ -15,15 +15,19 @@ pub struct Seen {
 
 impl Seen {
     /// Adds an object; `false` when it was there.
-    pub fn insert(&mut self, object: *mut ffi::PyObject) -> bool {
+    ///
+    /// # Errors
+    /// When there is no memory to remember it in.
+    pub fn insert(&mut self, object: *mut ffi::PyObject) -> Result<bool, TryReserveError> {
         let address = object as usize;
         let known = self.few[..self.count].contains(&address);
         if known || self.count == self.few.len() {
-            return !known && self.many.insert(address);
+            self.many.try_reserve(1)?;
+            return Ok(!known && self.many.insert(address));
         }
         self.few[self.count] = address;
         self.count += 1;
-        true
+        Ok(true)
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Why {
     Depth,
     /// It is too long, or was changed while it was read.
     Form,
+    /// There is no memory to write it to.
+    Memory,
 }
 
 /// A part that is more than plain data, and the way to it, from the end.
@@ -71,7 +73,9 @@ impl Trail {
                 format!("{} is {kind} that stands in the message twice, which", self.path(py, root))
             }
             Why::Depth => format!("{root} is nested deeper than plain data may be, which"),
-            Why::Form => format!("{} is {kind} of a size or form which", self.path(py, root)),
+            Why::Form | Why::Memory => {
+                format!("{} is {kind} of a size or form which", self.path(py, root))
+            }
         }
     }
 }

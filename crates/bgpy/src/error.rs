@@ -106,6 +106,13 @@ pub enum CallError {
         /// The exception itself, where the server could send it.
         object: Option<Box<Delivered>>,
     },
+    /// The server answered, and this process has no memory for what it said.
+    Memory {
+        /// `host:port`.
+        server: String,
+        /// Length of the answer, in bytes.
+        bytes: u64,
+    },
     /// The message breaks a limit of the protocol; nothing was sent.
     Message(ProtocolError),
     /// The caller is a task that the server would have to end before it can answer; nothing was sent.
@@ -298,6 +305,10 @@ impl fmt::Display for CallError {
                  not wait for one"
             ),
             Self::Failed { server, failure, .. } => write!(f, "{server}: {failure}"),
+            Self::Memory { server, bytes } => write!(
+                f,
+                "there is not enough memory for the answer of {server}, which has {bytes} bytes"
+            ),
             Self::Message(error) => write!(f, "the message cannot be sent: {error}"),
             Self::WouldDeadlock { server } => write!(
                 f,

@@ -2,19 +2,27 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::platform;
 use crate::sync::lock;
+use crate::writer::{Loss, Output, Writer};
+use crate::{escape, platform};
 
 /// Size at which a log file is rotated, in bytes.
 const ROTATE_BYTES: u64 = 10 << 20;
 
 /// Number of rotated files that are kept beside the current one.
 pub(crate) const KEPT: u32 = 5;
+
+/// How long the last words of a process wait for a reader.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What the lines of a record begin with behind its first, so that none can pass for a record.
+const CONTINUED: &str = "    ";
 
 /// Bytes of the moment that a record begins with.
 const STAMP_BYTES: usize = "2026-01-01T00:00:00.000+00:00".len();
@@ -52,8 +60,10 @@ pub struct Journal {
 #[derive(Debug)]
 enum Sink {
     Nowhere,
-    Stderr,
+    Stderr(Loss),
     File(LogFile),
+    /// Standard error that may take nothing.
+    Queue(Writer),
 }
 
 #[derive(Debug)]
@@ -62,6 +72,9 @@ struct LogFile {
     file: File,
     /// Whether standard output and error of the process are this file too.
     is_output: bool,
+    loss: Loss,
+    /// What writes, where the file is none that takes everything at once.
+    writer: Option<Writer>,
 }
 
 impl Level {
@@ -96,7 +109,14 @@ impl Journal {
 
     /// Writes to standard error.
     pub fn stderr(level: Level) -> Self {
-        Self::new(level, Sink::Stderr)
+        Self::new(
+            level,
+            if platform::stderr_is_file() {
+                Sink::Stderr(Loss::default())
+            } else {
+                Sink::Queue(Writer::new(Output::Stderr))
+            },
+        )
     }
 
     /// Appends to a file, which is created when it is missing and rotated when it is large.
@@ -107,7 +127,13 @@ impl Journal {
         // The working directory may change later.
         let path = std::path::absolute(path)?;
         let file = open(&path)?;
-        Ok(Self::new(level, Sink::File(LogFile { path, file, is_output: false })))
+        let writer = if file.metadata()?.is_file() {
+            None
+        } else {
+            Some(Writer::new(Output::File(file.try_clone()?)))
+        };
+        let loss = Loss::default();
+        Ok(Self::new(level, Sink::File(LogFile { path, file, is_output: false, loss, writer })))
     }
 
     /// Makes the file of this log the process's standard output and error, so that prints and
@@ -159,13 +185,26 @@ impl Journal {
         self.write(Level::Error, text);
     }
 
-    /// Writes what ends the process.
+    /// Writes what ends the process, and waits until it is read, for a moment at most.
     pub fn critical(&self, text: impl fmt::Display) {
         self.write(Level::Critical, text);
+        self.finish();
     }
 
-    /// Writes one record. A log that cannot be written must not stop the server: errors are
-    /// dropped.
+    /// Waits until everything is written, for a moment at most: the process is about to end.
+    pub fn finish(&self) {
+        let writer = match &*lock(&self.sink) {
+            Sink::Queue(writer) => Some(writer.clone()),
+            Sink::File(log) => log.writer.clone(),
+            Sink::Nowhere | Sink::Stderr(_) => None,
+        };
+        if let Some(writer) = writer {
+            writer.drain(LAST_WORDS);
+        }
+    }
+
+    /// Writes one record, which keeps nobody waiting. A log that cannot be written must not stop the
+    /// server: the records that it lacks are counted.
     pub fn write(&self, level: Level, text: impl fmt::Display) {
         if level < self.level {
             return;
@@ -174,14 +213,14 @@ impl Journal {
         if matches!(*sink, Sink::Nowhere) {
             return;
         }
-        let now = shown(&jiff::Zoned::now());
-        let record = format!("{now} {level:<8} [{}] {text}\n", std::process::id());
-        // One write a record, so that records of several writers do not mix.
+        let record = record(level, text);
         match &mut *sink {
             Sink::Nowhere => {}
-            Sink::Stderr => drop(io::stderr().write_all(record.as_bytes())),
+            Sink::Stderr(loss) => loss.write(&Output::Stderr, &record),
+            Sink::Queue(writer) => writer.push(record),
+            Sink::File(LogFile { writer: Some(writer), .. }) => writer.push(record),
             Sink::File(log) => {
-                drop(log.file.write_all(record.as_bytes()));
+                log.loss.write(&log.file, &record);
                 log.rotate_if_large();
             }
         }
@@ -223,6 +262,15 @@ impl LogFile {
         }
         Ok(())
     }
+}
+
+/// One record. What it tells may be the words of others: they can neither do anything to a terminal,
+/// nor add a record.
+pub(crate) fn record(level: Level, text: impl fmt::Display) -> String {
+    let (now, id) = (shown(&jiff::Zoned::now()), std::process::id());
+    let text = text.to_string();
+    let lines = escape::text(text.trim_end()).replace('\n', &format!("\n{CONTINUED}"));
+    format!("{now} {level:<8} [{id}] {lines}\n")
 }
 
 /// A moment as logs show it, given in milliseconds since 1970 UTC, with the zone of this machine.

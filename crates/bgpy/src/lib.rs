@@ -11,6 +11,7 @@ pub mod address;
 pub mod attach;
 pub mod client;
 pub mod error;
+pub mod escape;
 pub mod journal;
 pub mod logs;
 pub mod name;
@@ -37,6 +38,7 @@ mod platform;
 mod spare;
 mod spin;
 mod sync;
+mod writer;
 
 pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{

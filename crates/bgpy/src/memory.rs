@@ -3,6 +3,8 @@
 //! Most of what it costs to move a large message is the page faults of fresh memory: a page of
 //! 4 KiB at a time fills at a fifth of the speed of 2 MiB at a time.
 
+use std::collections::TryReserveError;
+
 use bgpy_proto::Supply;
 
 use crate::{platform, spare};
@@ -24,15 +26,33 @@ const COPY_BYTES: usize = 2 << 20;
 /// What the allocator adds to a large piece of memory, at most.
 const OVERHEAD_BYTES: usize = 64;
 
+/// Memory that is kept for reuse, at most, in bytes: of each kind.
+const KEPT_BYTES_MAX: usize = 1 << 30;
+
+/// And where addresses are limited, this part of them: what is kept would be missing elsewhere.
+const KEPT_PART: usize = 16;
+
+/// How many bytes may be kept for reuse.
+pub(crate) fn kept_bytes_max() -> usize {
+    let addresses = platform::address_bytes_max();
+    addresses.map_or(KEPT_BYTES_MAX, |limit| KEPT_BYTES_MAX.min(limit / KEPT_PART))
+}
+
 /// See [`Supply::grow`].
-pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize, most: u64) {
+pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize, most: u64) -> Result<(), TryReserveError> {
     let most = usize::try_from(most.min(CLAIM_BYTES)).unwrap_or(least).max(least);
     if bytes.len() + most < HUGE_BYTES || !claim(bytes, most) {
-        bytes.reserve_exact(most.min(bytes.len().max(least)));
+        let more = most.min(bytes.len().max(least));
+        if bytes.try_reserve_exact(more).is_err() {
+            // What is kept for reuse is the first that can be spared.
+            spare::give_up();
+            bytes.try_reserve_exact(more)?;
+        }
     }
     if bytes.capacity() >= HUGE_BYTES {
         platform::prefer_huge_pages(bytes);
     }
+    Ok(())
 }
 
 /// Makes a vector so large that it consists of whole huge pages; `false` when the system refuses.
@@ -56,8 +76,13 @@ fn claim(bytes: &mut Vec<u8>, most: usize) -> bool {
 pub(crate) struct Own;
 
 impl Supply for Own {
-    fn grow(&mut self, bytes: &mut Vec<u8>, least: usize, most: u64) {
-        grow(bytes, least, most);
+    fn grow(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        least: usize,
+        most: u64,
+    ) -> Result<(), TryReserveError> {
+        grow(bytes, least, most)
     }
 }
 
@@ -70,7 +95,7 @@ mod tests {
         let mut bytes = vec![7; 100];
         for least in [0, 1, HUGE_BYTES - 1, HUGE_BYTES, 3 * HUGE_BYTES + 1] {
             for most in [least as u64, 1 << 31, 1 << 60] {
-                grow(&mut bytes, least, most);
+                grow(&mut bytes, least, most).unwrap();
                 assert!(bytes.capacity() - bytes.len() >= least);
                 bytes.extend(std::iter::repeat_n(7, least));
                 assert!(bytes.iter().all(|byte| *byte == 7));

@@ -5,12 +5,9 @@
 
 use std::sync::Mutex;
 
-use crate::memory::HUGE_BYTES;
+use crate::memory::{HUGE_BYTES, kept_bytes_max};
 use crate::sync::try_lock;
 use crate::{keeper, platform};
-
-/// Bytes that are kept at most.
-const BYTES_MAX: usize = 1 << 30;
 
 /// A vector serves for no less than this part of it, so that a small object does not keep a large
 /// one.
@@ -61,6 +58,14 @@ pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
     found
 }
 
+/// Frees all that is kept, because memory is short.
+pub(crate) fn give_up() {
+    let Some(mut spare) = try_lock(&SPARE) else { return };
+    let vectors = std::mem::take(&mut spare.vectors);
+    drop(spare);
+    drop(vectors);
+}
+
 fn give_back() -> bool {
     let Some(mut spare) = try_lock(&SPARE) else { return true };
     let idle = spare.take_idle();
@@ -83,7 +88,7 @@ impl Spare {
     fn put(&mut self, mut vector: Vec<u8>) -> Vec<Kept> {
         vector.clear();
         let surplus = self.make_room(vector.capacity());
-        if vector.capacity() <= BYTES_MAX {
+        if vector.capacity() <= kept_bytes_max() {
             self.vectors.push(Kept { vector, is_idle: false });
         }
         surplus
@@ -105,7 +110,8 @@ impl Spare {
     fn make_room(&mut self, bytes: usize) -> Vec<Kept> {
         let mut total: usize = self.vectors.iter().map(|kept| kept.vector.capacity()).sum();
         let mut count = 0;
-        while count < self.vectors.len() && total.saturating_add(bytes) > BYTES_MAX {
+        let most = kept_bytes_max();
+        while count < self.vectors.len() && total.saturating_add(bytes) > most {
             total -= self.vectors[count].vector.capacity();
             count += 1;
         }
@@ -143,12 +149,12 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_may_be() {
         let mut spare = Spare::new();
-        let half = BYTES_MAX / 2;
+        let half = kept_bytes_max() / 2;
         assert!(spare.put(vector(half)).is_empty());
         assert!(spare.put(vector(half)).is_empty());
         assert_eq!(spare.put(vector(HUGE_BYTES)).len(), 1);
-        assert_eq!(spare.take(BYTES_MAX).1.len(), 2, "room for what comes instead");
-        assert!(spare.put(vector(BYTES_MAX + 1)).is_empty());
+        assert_eq!(spare.take(kept_bytes_max()).1.len(), 2, "room for what comes instead");
+        assert!(spare.put(vector(kept_bytes_max() + 1)).is_empty());
         assert!(spare.vectors.is_empty());
     }
 

@@ -49,7 +49,7 @@ impl Doctor {
             output::data(format_args!("{:#}", Value::from(all)));
         } else {
             for finding in &findings {
-                output::data(line(finding, self.output.is_colored()));
+                output::styled(line(finding, self.output.is_colored()));
             }
         }
         let is_wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
@@ -75,7 +75,7 @@ fn line(finding: &Finding, colored: bool) -> String {
     };
     let Finding { level, about, text, mend } = finding;
     let mend = mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
-    let level = level.as_str();
+    let (level, text, mend) = (level.as_str(), output::shown(text), output::shown(&mend));
     format!("{style}{level:<5}{style:#}  {about:<9}  {text}{mend}")
 }
 

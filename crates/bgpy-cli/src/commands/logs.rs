@@ -1,6 +1,6 @@
 //! `bgpy logs`: shows what a server has logged.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target};
 use clap::Args;
 
 use crate::exit::Exit;
+use crate::output::{self, Pieces};
 use crate::reach::{Reach, Trust, registry};
-use crate::{output, terminal};
+use crate::terminal;
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -75,7 +76,10 @@ impl Logs {
         };
         match self.show(&registry, &info.entry, path, interrupted) {
             Ok(()) => Exit::Done,
-            Err(error) => failed(&format!("the log '{}'", path.display()), &error),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Exit::Interrupted,
+            Err(error) => {
+                output::error(format_args!("the log '{}': {error}", path.display()), Exit::Failed)
+            }
         }
     }
 
@@ -95,19 +99,21 @@ impl Logs {
         interrupted: &dyn Fn() -> bool,
     ) -> io::Result<()> {
         let mut tail = Tail::open(path, self.begin())?;
-        let (mut output, mut text) = (io::stdout().lock(), Vec::new());
+        let (mut output, mut text) = (Pieces::new(), Vec::new());
         let wait = self.reach.access.wait(&|| false);
         let mut has_ended = false;
         loop {
             let came = tail.read(&mut text)?;
-            output.write_all(&text)?;
-            output.flush()?;
+            if !output.write(&text) {
+                return Ok(());
+            }
             text.clear();
             if came {
                 continue;
             }
             // What it said last came after it was seen alive.
             if !self.follow || has_ended || wait.slice().is_none() {
+                output.finish();
                 return Ok(());
             }
             thread::sleep(LOOK);
@@ -136,7 +142,7 @@ impl Logs {
             Ok(link) => link,
             Err(error) => return output::error(&error, Exit::from(&error)),
         };
-        let (mut output, mut request) = (io::stdout().lock(), self.begin().request());
+        let (mut output, mut request) = (Pieces::new(), self.begin().request());
         loop {
             let piece = match link.log(&request, &wait) {
                 Ok(LogReply::Piece(piece)) => piece,
@@ -154,12 +160,15 @@ impl Logs {
                 }
                 Err(error) => return output::error(&error, Exit::from(&error)),
             };
-            if let Err(error) = output.write_all(&piece.text).and_then(|()| output.flush()) {
-                return failed("the log", &error);
+            if !output.write(&piece.text) {
+                return Exit::Done;
             }
             request = LogRequest::After(piece.after);
             if !piece.more {
-                let Some(left) = wait.slice().filter(|_| self.follow) else { return Exit::Done };
+                let Some(left) = wait.slice().filter(|_| self.follow) else {
+                    output.finish();
+                    return Exit::Done;
+                };
                 thread::sleep(left.min(ASK));
             }
             if terminal::is_gone() {
@@ -172,15 +181,5 @@ impl Logs {
                 return Exit::Done;
             }
         }
-    }
-}
-
-/// How a log ends that cannot be read or shown.
-fn failed(what: &str, error: &io::Error) -> Exit {
-    match error.kind() {
-        // Whoever reads has seen enough.
-        io::ErrorKind::BrokenPipe => Exit::Done,
-        io::ErrorKind::Interrupted => Exit::Interrupted,
-        _ => output::error(format_args!("{what}: {error}"), Exit::Failed),
     }
 }

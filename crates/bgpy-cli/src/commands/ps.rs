@@ -48,7 +48,7 @@ impl Ps {
         }
         let shown: Vec<&ServerInfo> = infos.iter().collect();
         let table = servers_table(&shown);
-        output::data(table.lines(self.output.width(), self.output.is_colored()));
+        output::styled(table.lines(self.output.width(), self.output.is_colored()));
         for info in infos {
             if let Some(reason) = info.reason {
                 output::note(format_args!("{} is {}: {reason}", info.entry.target(), info.state));

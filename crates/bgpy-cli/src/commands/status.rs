@@ -73,7 +73,7 @@ impl ShowStatus {
                     lines.add("server", &self.reach.target.to_string());
                     lines.status(&status);
                     lines.versions(&hello.bgpy, hello.python.as_deref());
-                    output::data(lines.text.trim_end());
+                    output::styled(lines.text.trim_end());
                 }
                 Exit::Done
             }
@@ -114,7 +114,7 @@ impl ShowStatus {
         }
         lines.add("instance", &entry.instance);
         lines.versions(&entry.bgpy, entry.python.as_deref());
-        output::data(lines.text.trim_end());
+        output::styled(lines.text.trim_end());
         let log = entry.log_file.as_deref().filter(|_| info.state == ServerState::Failed);
         if let Some(words) = log.and_then(|log| bgpy::logs::last_lines(log, LAST_LINES).ok()) {
             output::data(format_args!("the end of its log:\n{}", words.trim_end()));
@@ -134,12 +134,12 @@ impl Lines {
     }
 
     fn add(&mut self, title: &str, text: &str) {
-        self.text += &format!("{title:<9} {text}\n");
+        self.text += &format!("{title:<9} {}\n", output::shown(text));
     }
 
     fn state(&mut self, state: ServerState) {
         let style = if self.colored { style(state) } else { Style::new() };
-        self.add("state", &format!("{style}{state}{style:#}"));
+        self.text += &format!("{:<9} {style}{state}{style:#}\n", "state");
     }
 
     fn status(&mut self, status: &Status) {

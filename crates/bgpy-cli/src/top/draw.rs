@@ -1,6 +1,7 @@
 //! How the live view looks: the servers above, the log of the one that is selected below.
 
 use anstyle::{AnsiColor, Color as AnsiStyleColor, Effects};
+use bgpy::escape;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -80,6 +81,7 @@ fn draw_log(frame: &mut Frame<'_>, area: Rect, state: &State) {
     if let Some(reason) = &seen.info.reason {
         title += &format!("- {}: {reason} ", seen.info.state);
     }
+    let title = escape::line(&title).into_owned();
     let block = Block::new().borders(Borders::TOP).title(title);
     let inside = block.inner(area);
     let lines = state.log.last(usize::from(inside.height));

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
 
+use bgpy::escape;
 use bgpy::logs::{Begin, Tail};
 
 /// Lines that are kept; no screen has more.
@@ -135,7 +136,7 @@ fn shown(line: &[u8]) -> String {
             _ => shown.push(character),
         }
     }
-    shown
+    escape::line(&shown).into_owned()
 }
 
 /// Skips what belongs to an escape character, as in `ESC [ 31 m`.
@@ -168,6 +169,7 @@ mod tests {
             (b"\x1b[1;31mred\x1b[0m\tx", "red    x"),
             (b"\x1b]0;title\x07a\x1b]8;;link\x1b\\b", "ab"),
             (b"\xff\x1b", "\u{fffd}"),
+            ("a\u{202e}b".as_bytes(), "a\\u202eb"),
             (b"\x1b[", ""),
         ] {
             assert_eq!(shown(line), text, "{line:?}");

@@ -84,6 +84,8 @@ pub enum CodecError {
     Buffers,
     /// A value to be encoded holds 2^32 or more bytes or items.
     TooLong,
+    /// The system has no memory for what the message holds.
+    Memory,
 }
 
 impl std::fmt::Display for CodecError {
@@ -97,6 +99,7 @@ impl std::fmt::Display for CodecError {
             Self::Extension(kind) => write!(f, "extension type {kind} with unknown contents"),
             Self::Buffers => write!(f, "its buffers are not those that it refers to"),
             Self::TooLong => write!(f, "{}", write::TooLong),
+            Self::Memory => write!(f, "there is not enough memory for it"),
         }
     }
 }

@@ -140,28 +140,29 @@ impl Value {
     }
 
     /// An extension that holds no other value.
-    fn atom(kind: i8, contents: &[u8]) -> Option<Self> {
-        Some(match kind {
-            ext::BIG_INT if !contents.is_empty() => Self::BigInt(contents.to_vec()),
-            ext::PICKLE => Self::Pickle(contents.to_vec()),
-            ext::CODE if contents.len() >= 2 => Self::Code(contents.to_vec()),
-            ext::SURROGATES if has_surrogates(contents) => Self::Surrogates(contents.to_vec()),
-            ext::BYTEARRAY => Self::ByteArray(contents.to_vec()),
+    fn atom(kind: i8, contents: &[u8]) -> Result<Self, CodecError> {
+        let unknown = CodecError::Extension(kind);
+        Ok(match kind {
+            ext::BIG_INT if !contents.is_empty() => Self::BigInt(copied(contents)?),
+            ext::PICKLE => Self::Pickle(copied(contents)?),
+            ext::CODE if contents.len() >= 2 => Self::Code(copied(contents)?),
+            ext::SURROGATES if has_surrogates(contents) => Self::Surrogates(copied(contents)?),
+            ext::BYTEARRAY => Self::ByteArray(copied(contents)?),
             ext::COMPLEX => {
-                let (real, imaginary) = complex(contents)?;
+                let (real, imaginary) = complex(contents).ok_or(unknown)?;
                 Self::Complex(real, imaginary)
             }
-            ext::DATE => Self::Date(Date::read(contents)?),
-            ext::TIME => Self::Time(Time::read(contents)?),
-            ext::DATETIME => Self::DateTime(DateTime::read(contents)?),
-            ext::SPAN => Self::Span(Span::read(contents)?),
-            ext::ZONE => Self::Zone(Box::new(Zone::read(contents)?)),
+            ext::DATE => Self::Date(Date::read(contents).ok_or(unknown)?),
+            ext::TIME => Self::Time(Time::read(contents).ok_or(unknown)?),
+            ext::DATETIME => Self::DateTime(DateTime::read(contents).ok_or(unknown)?),
+            ext::SPAN => Self::Span(Span::read(contents).ok_or(unknown)?),
+            ext::ZONE => Self::Zone(Box::new(Zone::read(contents).ok_or(unknown)?)),
             ext::DECIMAL => {
-                let text = std::str::from_utf8(contents).ok().filter(|text| is_decimal(text))?;
-                Self::Decimal(text.to_owned())
+                let text = std::str::from_utf8(contents).ok().filter(|text| is_decimal(text));
+                Self::Decimal(copied_text(text.ok_or(unknown)?)?)
             }
-            ext::UUID => Self::Uuid(contents.try_into().ok()?),
-            _ => return None,
+            ext::UUID => Self::Uuid(contents.try_into().map_err(|_| unknown)?),
+            _ => return Err(unknown),
         })
     }
 }
@@ -181,14 +182,21 @@ impl Decoder<'_> {
             Token::Int(value) => Value::Int(value),
             Token::UInt(value) => Value::UInt(value),
             Token::F64(value) => Value::Float(value),
-            Token::Str(text) => Value::Str(text.to_owned()),
-            Token::Bin(bytes) => Value::Bytes(bytes.to_vec()),
-            Token::Array(items) => Value::List(
-                (0..items).map(|_| self.value(reader, depth)).collect::<Result<_, _>>()?,
-            ),
+            Token::Str(text) => Value::Str(copied_text(text)?),
+            Token::Bin(bytes) => Value::Bytes(copied(bytes)?),
+            Token::Array(items) => {
+                let mut list = Vec::new();
+                for _ in 0..items {
+                    add(&mut list, self.value(reader, depth)?)?;
+                }
+                Value::List(list)
+            }
             Token::Map(pairs) => {
-                let pair = |_| Ok((self.value(reader, depth)?, self.value(reader, depth)?));
-                Value::Map((0..pairs).map(pair).collect::<Result<_, CodecError>>()?)
+                let mut map = Vec::new();
+                for _ in 0..pairs {
+                    add(&mut map, (self.value(reader, depth)?, self.value(reader, depth)?))?;
+                }
+                Value::Map(map)
             }
             Token::Ext(ext::TUPLE, items) => Value::Tuple(self.all(items, depth)?),
             Token::Ext(ext::SET, items) => Value::Set(self.all(items, depth)?),
@@ -196,16 +204,14 @@ impl Decoder<'_> {
             Token::Ext(ext::PATH, contents) => Self::path(contents, depth)?,
             Token::Ext(ext::MEMBER, contents) => self.member(contents, depth)?,
             Token::Ext(ext::OUTSIDE, contents) => self.outside(contents)?,
-            Token::Ext(kind, contents) => {
-                Value::atom(kind, contents).ok_or(CodecError::Extension(kind))?
-            }
+            Token::Ext(kind, contents) => Value::atom(kind, contents)?,
         })
     }
 
     fn all(&mut self, contents: &[u8], depth: usize) -> Result<Vec<Value>, CodecError> {
         let (mut inner, mut items) = (Reader::new(contents), Vec::new());
         while !inner.is_at_end() {
-            items.push(self.value(&mut inner, depth)?);
+            add(&mut items, self.value(&mut inner, depth)?)?;
         }
         Ok(items)
     }
@@ -228,7 +234,7 @@ impl Decoder<'_> {
         let (Token::Str(module), Token::Str(class)) = (inner.token()?, inner.token()?) else {
             return Err(CodecError::Extension(ext::MEMBER));
         };
-        let (module, class) = (module.to_owned(), class.to_owned());
+        let (module, class) = (copied_text(module)?, copied_text(class)?);
         let value = self.value(&mut inner, depth)?;
         inner.finish().map_err(|_| CodecError::Extension(ext::MEMBER))?;
         Ok(Value::Member(Box::new(Member { module, class, value })))
@@ -236,13 +242,34 @@ impl Decoder<'_> {
 
     fn outside(&mut self, contents: &[u8]) -> Result<Value, CodecError> {
         let kind = Outside::read(contents).ok_or(CodecError::Extension(ext::OUTSIDE))?;
-        let bytes = self.buffers.next().ok_or(CodecError::Buffers)?.to_vec();
+        let bytes = copied(self.buffers.next().ok_or(CodecError::Buffers)?)?;
         Ok(match kind {
             Outside::Text => Value::Str(String::from_utf8(bytes).map_err(|_| CodecError::Text)?),
             Outside::Bytes => Value::Bytes(bytes),
             Outside::ByteArray => Value::ByteArray(bytes),
         })
     }
+}
+
+/// A copy, if there is memory for one: its length is the peer's choice.
+fn copied(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| CodecError::Memory)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+fn copied_text(text: &str) -> Result<String, CodecError> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len()).map_err(|_| CodecError::Memory)?;
+    copy.push_str(text);
+    Ok(copy)
+}
+
+fn add<T>(items: &mut Vec<T>, item: T) -> Result<(), CodecError> {
+    items.try_reserve(1).map_err(|_| CodecError::Memory)?;
+    items.push(item);
+    Ok(())
 }
 
 /// Both parts of a complex number.

@@ -3,9 +3,10 @@
 use super::{CodecError, Date, DateTime, Member, Path, Span, Time, Zone, write};
 
 /// Plain data.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub enum Value {
     /// Python's `None`.
+    #[default]
     Nil,
     /// A boolean.
     Bool(bool),
@@ -70,6 +71,13 @@ impl Value {
             .iter()
             .find(|(name, _)| matches!(name, Self::Str(name) if name == key))
             .map(|(_, v)| v)
+    }
+
+    /// As [`get`](Self::get), to change or to take it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        let Self::Map(pairs) = self else { return None };
+        let found = pairs.iter_mut();
+        found.filter(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value).next()
     }
 
     /// The text, when this is one.

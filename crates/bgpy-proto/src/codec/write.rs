@@ -82,12 +82,21 @@ pub fn map(out: &mut Vec<u8>, pairs: usize) -> Result<(), TooLong> {
 /// # Errors
 /// [`TooLong`] at 4 GiB and more.
 pub fn ext(out: &mut Vec<u8>, kind: i8, data: &[u8]) -> Result<(), TooLong> {
-    match data.len() {
-        length @ (1 | 2 | 4 | 8 | 16) => out.push(0xd4 + length.trailing_zeros() as u8),
-        length => head(out, [0xc7, 0xc8, 0xc9], length)?,
+    ext_head(out, kind, data.len())?;
+    out.extend_from_slice(data);
+    Ok(())
+}
+
+/// Appends the head of an extension of so many bytes, which follow.
+///
+/// # Errors
+/// [`TooLong`] at 4 GiB and more.
+pub fn ext_head(out: &mut Vec<u8>, kind: i8, length: usize) -> Result<(), TooLong> {
+    match length {
+        1 | 2 | 4 | 8 | 16 => out.push(0xd4 + length.trailing_zeros() as u8),
+        _ => head(out, [0xc7, 0xc8, 0xc9], length)?,
     }
     out.push(kind as u8);
-    out.extend_from_slice(data);
     Ok(())
 }
 
@@ -98,11 +107,7 @@ pub fn ext(out: &mut Vec<u8>, kind: i8, data: &[u8]) -> Result<(), TooLong> {
 pub fn ext_around(out: &mut Vec<u8>, kind: i8, start: usize) -> Result<(), TooLong> {
     let length = out.len() - start;
     // The head goes to the end, where there is room, and from there to its place.
-    match length {
-        1 | 2 | 4 | 8 | 16 => out.push(0xd4 + length.trailing_zeros() as u8),
-        _ => head(out, [0xc7, 0xc8, 0xc9], length)?,
-    }
-    out.push(kind as u8);
+    ext_head(out, kind, length)?;
     let head_bytes = out.len() - start - length;
     out[start..].rotate_right(head_bytes);
     Ok(())

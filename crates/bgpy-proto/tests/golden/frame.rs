@@ -184,7 +184,7 @@ impl Conversation {
 }
 
 fn frame(kind: Kind, call: u64, flags: u8, seq: u32, payload: Payload) -> Frame {
-    Frame { kind, flags, seq, call, payload }
+    Frame { flags, seq, payload, ..Frame::bare(kind, call) }
 }
 
 /// A list of a text, bytes and a bytearray that are buffers.

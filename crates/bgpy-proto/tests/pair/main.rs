@@ -6,6 +6,7 @@
 //! order depends on them, so that a seed fixes a schedule.
 
 mod link;
+mod memory;
 mod model;
 mod order;
 #[path = "../random/mod.rs"]

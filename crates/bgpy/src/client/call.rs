@@ -61,6 +61,10 @@ impl Call<'_> {
                 failure: Box::new(failure),
                 object: object.map(Box::new),
             },
+            Event::NoMemory { bytes, last } => {
+                self.over = last;
+                CallError::Memory { server: self.link.server.clone(), bytes }
+            }
             // The session lets only events through that fit the request.
             _ => self.link.lost(self.link.lose(Lost::Closed)),
         }

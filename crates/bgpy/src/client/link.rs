@@ -182,7 +182,7 @@ impl Link {
         loop {
             match call.event(wait)? {
                 // What init_task responds does not matter: its end does.
-                Event::Accepted | Event::Response { .. } => {}
+                Event::Accepted | Event::Response { .. } | Event::NoMemory { last: false, .. } => {}
                 Event::Ended { already } => return call.done(!already),
                 event => return Err(call.failed(event)),
             }

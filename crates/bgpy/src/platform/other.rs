@@ -126,6 +126,19 @@ pub(crate) fn detach() -> io::Result<()> {
     Ok(())
 }
 
+pub(crate) fn address_bytes_max() -> Option<usize> {
+    None
+}
+
+pub(crate) fn stderr_is_file() -> bool {
+    false
+}
+
+pub(crate) fn write_stderr(bytes: &[u8]) -> io::Result<usize> {
+    use std::io::Write;
+    io::stderr().write(bytes)
+}
+
 pub(crate) fn redirect_output(_file: &File) -> io::Result<()> {
     Ok(())
 }

@@ -93,9 +93,9 @@ impl Process {
 
     /// Whether it ends in that time.
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
-        let until = std::time::Instant::now() + limit;
+        let since = std::time::Instant::now();
         while process_start(self.0).is_some() {
-            if std::time::Instant::now() > until {
+            if since.elapsed() > limit {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(5));

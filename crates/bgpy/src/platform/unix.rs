@@ -126,6 +126,11 @@ pub(crate) fn is_same_user(stream: &impl AsFd) -> bool {
     }
 }
 
+/// How many bytes of addresses this process may use, if that is limited.
+pub(crate) fn address_bytes_max() -> Option<usize> {
+    usize::try_from(rustix::process::getrlimit(Resource::As).current?).ok()
+}
+
 /// Has the allocator give free memory back, of which it keeps tens of megabytes after a large message.
 pub(crate) fn trim_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -207,6 +212,26 @@ pub(crate) fn take_inherited(fd: i32) -> io::Result<OwnedFd> {
     let owned = unsafe { OwnedFd::from_raw_fd(fd) };
     fcntl_setfd(&owned, FdFlags::CLOEXEC)?;
     Ok(owned)
+}
+
+/// Whether standard error is a regular file, which takes what is written at once.
+pub(crate) fn stderr_is_file() -> bool {
+    let about = rustix::fs::fstat(rustix::stdio::stderr());
+    about.is_ok_and(|about| rustix::fs::FileType::from_raw_mode(about.st_mode).is_file())
+}
+
+/// Writes to standard error, past the lock and the buffer of the standard library: whoever waits in
+/// there for a reader would keep all others out.
+pub(crate) fn write_stderr(bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match rustix::io::write(rustix::stdio::stderr(), bytes) {
+            // Somebody who shares it may have set it not to wait.
+            Err(Errno::AGAIN) => {
+                poll(&mut [PollFd::new(&rustix::stdio::stderr(), PollFlags::OUT)], None)?;
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// Makes `file` the process's standard output and standard error.

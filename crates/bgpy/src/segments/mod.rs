@@ -10,6 +10,7 @@ mod lease;
 mod pool;
 mod process;
 
+use std::collections::TryReserveError;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
@@ -96,8 +97,13 @@ impl Segments {
 }
 
 impl Supply for Segments {
-    fn grow(&mut self, bytes: &mut Vec<u8>, least: usize, most: u64) {
-        memory::grow(bytes, least, most);
+    fn grow(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        least: usize,
+        most: u64,
+    ) -> Result<(), TryReserveError> {
+        memory::grow(bytes, least, most)
     }
 
     fn has_segments(&self) -> bool {

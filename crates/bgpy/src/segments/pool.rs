@@ -8,14 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bgpy_proto::Memory;
 
 use super::lease::{Lease, Made};
+use crate::memory::kept_bytes_max;
 use crate::platform;
 use crate::platform::segment::Mapping;
 
 /// Segments that one side of a connection offers at most.
 const OFFERS_MAX: usize = 16;
-
-/// Bytes of all segments that this process offers at most, over all connections.
-const BYTES_MAX: usize = 1 << 30;
 
 /// A segment is filled with no less than this part of it, so that a small object does not keep a
 /// large one.
@@ -25,7 +23,7 @@ const PART_LEAST: usize = 4;
 /// segment is not counted any more, and another may be offered.
 const KEPT_AFTER: u64 = 64;
 
-/// Bytes of the segments that this process has made and not given up.
+/// Bytes of the segments that this process has made and not given up, over all connections.
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
@@ -110,7 +108,7 @@ impl Pool {
             return None;
         }
         // A little more than is needed now, for messages that grow, if that much may be kept.
-        let more = (bytes / 8).min(BYTES_MAX.saturating_sub(bytes));
+        let more = (bytes / 8).min(kept_bytes_max().saturating_sub(bytes));
         let capacity = (bytes + more).next_multiple_of(4096);
         while self.own.len() >= OFFERS_MAX || !reserve(capacity) {
             let retired = self.own.iter().position(|own| own.made.mapping.retire())?;
@@ -195,8 +193,9 @@ fn fits(mapping: &Mapping, bytes: usize) -> bool {
 
 /// Counts a new segment, unless that would be too much.
 fn reserve(capacity: usize) -> bool {
+    let most = kept_bytes_max();
     let reserved = BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| {
-        bytes.checked_add(capacity).filter(|bytes| *bytes <= BYTES_MAX)
+        bytes.checked_add(capacity).filter(|bytes| *bytes <= most)
     });
     reserved.is_ok()
 }

@@ -52,7 +52,12 @@ impl Core {
     /// Copies a piece of a response that its task may change, and writes what the client has taken
     /// room for; `false` when nothing of it is left to copy, and whoever polls writes the rest.
     pub(super) fn own_some(&mut self, connection: usize) -> bool {
-        let owned = self.connections.get_mut(&connection).is_some_and(Connection::own_some);
+        let owned = self.connections.get_mut(&connection).map_or(Ok(false), Connection::own_some);
+        let Ok(owned) = owned else {
+            // Part of the response may have left, so that nothing else can follow it.
+            self.close(connection, "there is not enough memory for what it has not read");
+            return false;
+        };
         self.flush(connection);
         owned
     }

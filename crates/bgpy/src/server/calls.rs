@@ -216,7 +216,8 @@ impl Calls {
         let Unused { limit, since } = self.unused.as_ref()?;
         let works =
             self.is_starting || self.running.is_some() || self.has_waiting() || self.is_ending();
-        (!works).then(|| *since + *limit)
+        // A moment that no clock reaches never comes.
+        if works { None } else { since.checked_add(*limit) }
     }
 
     /// Whether it ends when it is unused.

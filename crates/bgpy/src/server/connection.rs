@@ -1,5 +1,6 @@
 //! One accepted connection: its socket, and its handshake or session.
 
+use std::collections::TryReserveError;
 use std::io::{self, Read, Write};
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
@@ -273,11 +274,11 @@ impl Connection {
     }
 
     /// Copies a piece of the memory of others that waits to be written; `false` when there is none.
-    pub(super) fn own_some(&mut self) -> bool {
-        let Some(session) = self.session() else { return false };
-        let owned = session.outbox.own_some();
+    pub(super) fn own_some(&mut self) -> Result<bool, TryReserveError> {
+        let Some(session) = self.session() else { return Ok(false) };
+        let owned = session.outbox.own_some()?;
         self.is_awaited = session.outbox.is_shared();
-        owned
+        Ok(owned)
     }
 
     /// Has the allocator give back what copies of a large message leave.

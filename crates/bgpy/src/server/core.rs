@@ -15,6 +15,7 @@ use super::connection::{Connection, Over, Progress, Stream};
 use super::handshakes::Handshakes;
 use super::listen::Listener;
 use super::record::Record;
+use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
 use crate::journal::Journal;
 use crate::platform;
@@ -29,6 +30,9 @@ const ACCEPT_TURN: usize = 64;
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The longest wait of the poller, which cannot count further than some weeks.
+const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The first token of connections; smaller ones are the listeners'.
 const FIRST_CONNECTION: usize = 16;
 
@@ -42,6 +46,7 @@ pub(super) struct Core {
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     next_connection: usize,
     handshakes: Handshakes,
+    pub(super) strangers: Strangers,
     /// Connections that may have bytes to read.
     unread: Turns,
     /// Connections that may take more of what waits for them.
@@ -85,6 +90,7 @@ impl Core {
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
             handshakes: Handshakes::default(),
+            strangers: Strangers::default(),
             unread: Turns::default(),
             unwritten: Turns::default(),
             calls: Calls::new(record.name().cloned(), journal.clone(), unused_max),
@@ -143,6 +149,9 @@ impl Core {
         if !self.handshakes.is_empty() {
             self.expire_handshakes(Instant::now());
         }
+        if self.strangers.due().is_some_and(|at| at <= Instant::now()) {
+            self.tell_strangers(Instant::now());
+        }
         if self.calls.unused_at().is_some_and(|at| at <= Instant::now()) {
             self.journal.info("nobody has called for as long as it may be: ending");
             self.stop();
@@ -155,10 +164,16 @@ impl Core {
         if ready.iter().any(|queue| !queue.is_empty()) {
             return Some(Duration::ZERO);
         }
-        let moments = [self.handshakes.soonest(), self.accept_again, self.calls.unused_at()];
+        let moments = [
+            self.handshakes.soonest(),
+            self.accept_again,
+            self.calls.unused_at(),
+            self.strangers.due(),
+        ];
         let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
-        Some(soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+        let left = soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        Some(left.min(PATIENCE_MAX))
     }
 
     /// Accepts what waits; `false` when others should get their turn first.
@@ -172,7 +187,8 @@ impl Core {
                     io::ErrorKind::WouldBlock => return true,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
-                        self.journal.warning(format_args!("cannot accept a connection: {error}"));
+                        let what = format_args!("cannot accept a connection: {error}");
+                        self.note(Kind::NotAccepted, &what);
                         self.evict_handshake();
                         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
                         return true;
@@ -200,12 +216,21 @@ impl Core {
                 // Its first bytes may have come before it was registered.
                 self.unread.push(token);
             }
-            Err(error) => self.journal.warning(format_args!("cannot watch a connection: {error}")),
+            Err(error) => {
+                let what = format_args!("cannot watch a connection: {error}");
+                self.note(Kind::NotAccepted, &what);
+            }
         }
     }
 
     fn evict_handshake(&mut self) {
         if let Some(token) = self.handshakes.first_to_go() {
+            let peer = self.connections.get(&token).map_or("", |connection| &connection.peer);
+            let what = format!(
+                "connection from {peer} closed: others want its place, and it has not finished its \
+                 handshake"
+            );
+            self.note(Kind::Evicted, &what);
             self.close(token, "too many connections without a handshake");
         }
     }
@@ -271,8 +296,8 @@ impl Core {
             Over::Closed => self.close(token, "closed by the peer"),
             Over::Io(error) => self.close(token, &error.to_string()),
             Over::Protocol(error) => {
-                let peer = &connection.peer;
-                self.journal.warning(format_args!("connection from {peer} refused: {error}"));
+                let what = format!("connection from {} refused: {error}", connection.peer);
+                self.note(Kind::refused(&error), &what);
                 self.close(token, "refused");
             }
         }

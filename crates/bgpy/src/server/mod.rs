@@ -13,6 +13,7 @@ mod record;
 mod service;
 mod signal;
 mod standin;
+mod strangers;
 mod turns;
 
 use std::net::SocketAddr;
@@ -257,7 +258,9 @@ impl Server {
                 (Level::Error, format!("ended, but exit_task failed: {failure}"))
             }
         };
+        self.shared.tell_strangers();
         journal.write(level, &text);
+        journal.finish();
         let orderly = matches!(ended, Ended::Orderly);
         self.shared.finish(Some(Ending::now(orderly, text)));
         ended

@@ -17,7 +17,7 @@ use super::calls::{Waiting, not_initialized};
 use super::core::{Core, CoreParts};
 use super::executor::{Executor, Reply};
 use super::standin::{LOG_LOOK, StandIn};
-use super::{Ended, signal};
+use super::{Ended, signal, strangers};
 use crate::nesting;
 use crate::platform;
 use crate::registry::Ending;
@@ -312,6 +312,11 @@ impl Shared {
         self.core.lock().end(ending);
         *lock(&self.ended) = true;
         self.has_ended.notify_all();
+    }
+
+    /// Tells what was only counted so far.
+    pub(super) fn tell_strangers(&self) {
+        self.core.lock().tell_strangers(Instant::now() + strangers::WINDOW);
     }
 
     pub(super) fn journal(&self) -> crate::Journal {

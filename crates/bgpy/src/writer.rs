@@ -1,0 +1,292 @@
+//! How records get to where they are read, and what becomes of those that do not get there.
+//!
+//! A regular file is written at once, so that records and what tasks print stay in their order. A
+//! terminal, a pipe or a FIFO may take nothing for ever, while those who log may hold locks that
+//! clients wait for: there a thread writes, which lives as long as there is something to write.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::journal::{Level, record};
+use crate::platform;
+use crate::sync::lock;
+
+/// Bytes that wait to be written at most. The newest stay: they tell how it ended.
+const WAITING_BYTES_MAX: usize = 1 << 20;
+
+/// How long the thread waits for more to write.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Where records go.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Whatever the process's standard error is at the moment.
+    Stderr,
+    File(File),
+}
+
+impl Write for &Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Output::Stderr => platform::write_stderr(bytes),
+            Output::File(file) => (&*file).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Records that were not written since the last one that was.
+#[derive(Debug, Default)]
+pub(crate) struct Loss {
+    lost: u64,
+    /// Whether the last line that was begun has no end.
+    is_torn: bool,
+}
+
+impl Loss {
+    /// Writes a record, behind word of those that were lost before it.
+    pub(crate) fn write(&mut self, output: impl Write, record: &str) {
+        let mut notice = String::new();
+        if self.is_torn {
+            notice.push('\n');
+        }
+        if self.lost > 0 {
+            notice += &lost(self.lost);
+        }
+        // One write a record, so that records of several writers do not mix.
+        let whole = if notice.is_empty() { record } else { &format!("{notice}{record}") };
+        let written = write_some(output, whole.as_bytes());
+        match whole.as_bytes()[..written].last() {
+            Some(last) => self.is_torn = *last != b'\n',
+            None => self.lost += 1,
+        }
+        if written == whole.len() {
+            self.lost = 0;
+        } else if written >= notice.len() && written > 0 {
+            self.lost = 1;
+        } else if written > 0 {
+            self.lost += 1;
+        }
+    }
+}
+
+/// Writes as much as can be written, and returns how much that was.
+fn write_some(mut output: impl Write, bytes: &[u8]) -> usize {
+    let mut written = 0;
+    while written < bytes.len() {
+        match output.write(&bytes[written..]) {
+            Ok(count) if count > 0 => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => break,
+        }
+    }
+    written
+}
+
+fn lost(count: u64) -> String {
+    let what = if count == 1 { "1 record was lost" } else { &format!("{count} records were lost") };
+    record(Level::Warning, format_args!("{what} here: the log could not be written"))
+}
+
+/// Writes records without keeping those waiting who have them written.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    output: Output,
+    /// The fork generation of the process that it belongs to.
+    process: u32,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<String>,
+    bytes: usize,
+    loss: Loss,
+    /// Whether the thread is there.
+    is_served: bool,
+    /// Whether it is writing.
+    is_writing: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(output: Output) -> Self {
+        let process = platform::fork_generation();
+        let (queue, changed) = (Mutex::default(), Condvar::new());
+        Self { shared: Arc::new(Shared { output, process, queue, changed }) }
+    }
+
+    /// Takes a record, and drops the oldest of those that wait where they are too many.
+    pub(crate) fn push(&self, record: String) {
+        let shared = &self.shared;
+        if shared.process != platform::fork_generation() {
+            // The thread is the parent's, and so may be the lock. A child serves no clients.
+            return Loss::default().write(&shared.output, &record);
+        }
+        let mut queue = lock(&shared.queue);
+        queue.push(record);
+        if !queue.is_served {
+            let shared = shared.clone();
+            let thread = thread::Builder::new().name("bgpy-log".into()).stack_size(128 << 10);
+            // Without a thread the records wait for the next try.
+            queue.is_served = thread.spawn(move || shared.write()).is_ok();
+        }
+        shared.changed.notify_all();
+    }
+
+    /// Waits until everything is written, but no longer than that.
+    pub(crate) fn drain(&self, limit: Duration) {
+        if self.shared.process == platform::fork_generation() {
+            let is_busy = |queue: &mut Queue| queue.is_writing || !queue.waiting.is_empty();
+            let queue = lock(&self.shared.queue);
+            drop(self.shared.changed.wait_timeout_while(queue, limit, is_busy));
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, record: String) {
+        self.bytes += record.len();
+        self.waiting.push_back(record);
+        while self.bytes > WAITING_BYTES_MAX && self.waiting.len() > 1 {
+            self.pop();
+            self.loss.lost += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<String> {
+        let record = self.waiting.pop_front()?;
+        self.bytes -= record.len();
+        Some(record)
+    }
+}
+
+impl Shared {
+    /// Writes what waits, and what comes soon after.
+    fn write(&self) {
+        let mut queue = lock(&self.queue);
+        loop {
+            let Some(record) = queue.pop() else {
+                let is_idle = |queue: &mut Queue| queue.waiting.is_empty();
+                let (left, _) = self
+                    .changed
+                    .wait_timeout_while(queue, LINGER, is_idle)
+                    .unwrap_or_else(PoisonError::into_inner);
+                queue = left;
+                if queue.waiting.is_empty() {
+                    queue.is_served = false;
+                    return;
+                }
+                continue;
+            };
+            queue.is_writing = true;
+            let mut loss = std::mem::take(&mut queue.loss);
+            drop(queue);
+            loss.write(&self.output, &record);
+            queue = lock(&self.queue);
+            // What was dropped meanwhile comes behind this record.
+            loss.lost += queue.loss.lost;
+            (queue.loss, queue.is_writing) = (loss, false);
+            self.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Takes so many bytes, and no more.
+    struct Disk<'a>(&'a mut Vec<u8>, usize);
+
+    impl Write for Disk<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.1);
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.1 -= count;
+            self.0.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_did_not_take_is_counted() {
+        for room in 0.."second\n".len() {
+            let (mut text, mut loss) = (Vec::new(), Loss::default());
+            loss.write(Disk(&mut text, 100), "first\n");
+            loss.write(Disk(&mut text, room), "second\n");
+            for full in ["third\n", "fourth\n"] {
+                loss.write(Disk(&mut text, 0), full);
+            }
+            loss.write(Disk(&mut text, 1000), "fifth\n");
+            loss.write(Disk(&mut text, 1000), "sixth\n");
+            let text = String::from_utf8(text).unwrap();
+            let lines: Vec<_> = text.lines().collect();
+            let torn = usize::from(room > 0);
+            assert_eq!(lines.len(), 4 + torn, "{text}");
+            assert_eq!(lines[0], "first");
+            assert!(lines[1 + torn].contains("3 records were lost"), "{text}");
+            assert_eq!(lines[2 + torn..], ["fifth", "sixth"]);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_waits_for_a_reader_that_does_not_read() {
+        use std::io::BufRead;
+        let (read, write) = io::pipe().unwrap();
+        let writer = Writer::new(Output::File(File::from(std::os::fd::OwnedFd::from(write))));
+        let padding = "x".repeat(1000);
+        // What the pipe holds, what waits, and as much again.
+        let count = 2 * WAITING_BYTES_MAX / padding.len();
+        for number in 0..count {
+            writer.push(format!("{number} {padding}\n"));
+        }
+        writer.drain(Duration::from_millis(1));
+        let (told, lines) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            for line in io::BufReader::new(read).lines() {
+                told.send(line.unwrap()).unwrap();
+            }
+        });
+        writer.drain(Duration::from_secs(60));
+        drop(writer);
+        let lines: Vec<_> = lines.iter().collect();
+        reader.join().unwrap();
+        let (mut next, mut losses) = (0, 0);
+        for line in &lines {
+            match line.split_once(" records were lost") {
+                Some((before, _)) => {
+                    let lost: usize = before.rsplit(' ').next().unwrap().parse().unwrap();
+                    (next, losses) = (next + lost, losses + 1);
+                }
+                None => {
+                    assert_eq!(line.split(' ').next().unwrap(), next.to_string());
+                    next += 1;
+                }
+            }
+        }
+        assert_eq!(next, count);
+        assert!(losses > 0);
+    }
+}
