@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode};
+use crate::remains;
 use crate::tasks::{Origin, Tasks};
 
 /// The state of a Python server between its calls.
@@ -121,6 +122,10 @@ impl Executor for PythonExecutor {
             let outcome = tasks.exit(py, reply, state, arguments);
             outcome.map_err(|error| task_failure(py, &error, Some(reply)))
         })
+    }
+
+    fn remains(&mut self) -> Option<String> {
+        Python::attach(remains::remains)
     }
 
     fn signalled(&mut self) {

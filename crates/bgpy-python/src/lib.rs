@@ -18,6 +18,7 @@ mod kinds;
 mod memory;
 mod pickle;
 mod plain;
+mod remains;
 mod reply;
 mod rich;
 mod seen;

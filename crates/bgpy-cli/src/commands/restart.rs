@@ -1,7 +1,7 @@
 //! `bgpy restart`: ends a server and starts it again.
 
+use bgpy::ending::until_ended;
 use bgpy::spawn::{self, Config};
-use bgpy::survey::until_ended;
 use bgpy::{Client, ClientOptions};
 use clap::Args;
 
@@ -52,7 +52,10 @@ impl Restart {
             if let Err(problem) = end(&client, &wait) {
                 return output::error(problem.text(target), problem.exit());
             }
-            until_ended(&registry, entry, &wait);
+            if let Err(hindrance) = until_ended(&registry, entry, &wait) {
+                let text = format_args!("{target} is not started again: {hindrance}");
+                return output::error(text, Exit::TimedOut);
+            }
         }
         match spawn::start(config, &wait) {
             Ok(server) => {

@@ -42,6 +42,8 @@ pub struct Config {
     pub port: u16,
     /// The token, if the user gave one.
     pub token: Option<String>,
+    /// Whether that was made up by a server or its supervisor, and not chosen by the user.
+    pub is_token_made_up: bool,
     /// Whether clients have to prove a token.
     pub auth: bool,
     /// Whether a token that can be guessed is taken on an address that other machines reach.
@@ -112,6 +114,7 @@ impl Default for Config {
             host: "127.0.0.1".into(),
             port: 0,
             token: None,
+            is_token_made_up: false,
             auth: true,
             allow_weak_token: false,
             allow_pickle: true,
