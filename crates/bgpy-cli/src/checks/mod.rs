@@ -7,7 +7,7 @@ mod directory;
 mod former;
 mod leftovers;
 mod port;
-mod python;
+pub(crate) mod python;
 mod stopping;
 mod token;
 mod versions;

@@ -17,6 +17,7 @@ use bgpy_proto::Id;
 use self::entry::FORMAT;
 use crate::name::Name;
 use crate::platform;
+use crate::spawn::Launch;
 
 pub use claim::Claim;
 pub use entry::{Ending, Entry};
@@ -134,6 +135,8 @@ impl Registry {
     pub fn retire(&self, entry: &mut Entry) {
         let known = entry.clone();
         (entry.socket, entry.token) = (None, None);
+        let launch = entry.config.as_mut().and_then(|config| config.launch.as_mut());
+        launch.into_iter().for_each(Launch::forget_values);
         entry.retired_ms = entry.retired_ms.or_else(|| Some(entry::now_ms()));
         let directory = self.directory.join(ENDED);
         // Where nothing can be written, nothing is remembered. What is remembered comes first, so that
