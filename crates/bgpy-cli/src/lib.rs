@@ -15,11 +15,13 @@ mod exit;
 mod json;
 pub mod native;
 mod output;
+mod preflight;
 mod reach;
 mod table;
 mod terminal;
 mod token;
 mod top;
+mod unit;
 mod view;
 mod whole;
 

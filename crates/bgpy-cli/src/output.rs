@@ -10,6 +10,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+use bgpy::address::Address;
 use bgpy::escape;
 use clap::{Args, ValueEnum};
 
@@ -173,4 +174,11 @@ pub(crate) fn warning(text: impl Display) {
 pub fn error(text: impl Display, exit: Exit) -> Exit {
     note(format_args!("error: {text}"));
     exit
+}
+/// Warns of a server that lets everybody in.
+pub(crate) fn no_authentication(address: &Address) {
+    warning(format_args!(
+        "no authentication: whoever can connect to {address}, every user of this machine at least, \
+         can run any code as you"
+    ));
 }

@@ -44,7 +44,7 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     line_by_line.set_item("line_buffering", true)?;
     py.import("sys")?.getattr("stdout")?.call_method("reconfigure", (), Some(&line_by_line))?;
     // The parent has been told of an error, and the log too.
-    let ended = serve(py, &config, journal, Some(reporter), supervised)?;
+    let ended = serve(py, &config, journal, Some(reporter), supervised, true)?;
     let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
 }

@@ -48,7 +48,7 @@ impl Interpreter for ThisInterpreter {
                     }
                 },
             };
-            let exit = match serve(py, &config, journal, None, Supervised::default()) {
+            let exit = match serve(py, &config, journal, None, Supervised::default(), true) {
                 Ok(Ok(Ended::Orderly)) => Exit::Done,
                 Ok(Ok(Ended::Start(failure))) => {
                     bgpy_cli::error(format_args!("the tasks do not start: {failure}"), Exit::Failed)

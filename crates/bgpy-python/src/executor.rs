@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode_exception};
 use crate::made::is_memory_error;
+use crate::remains;
 use crate::tasks::{Origin, Tasks};
 use crate::text::{escaped, text};
 
@@ -123,6 +124,10 @@ impl Executor for PythonExecutor {
             let outcome = tasks.exit(py, reply, state, arguments);
             outcome.map_err(|error| task_failure(py, &error, Some(reply)))
         })
+    }
+
+    fn remains(&mut self) -> Option<String> {
+        Python::attach(remains::remains)
     }
 
     fn signalled(&mut self) {

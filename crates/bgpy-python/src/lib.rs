@@ -20,6 +20,7 @@ mod made;
 mod memory;
 mod pickle;
 mod plain;
+mod remains;
 mod reply;
 mod rich;
 mod seen;

@@ -14,13 +14,15 @@ use crate::executor::PythonExecutor;
 use crate::signals::Handlers;
 use crate::tasks::Origin;
 
-/// Listens and runs calls on this thread until the end of the server.
+/// Listens and runs calls on this thread until the end of the server, with which the process ends if it
+/// is there for the server alone.
 pub fn serve(
     py: Python<'_>,
     config: &Config,
     journal: Journal,
     reporter: Option<Reporter>,
     mut supervised: Supervised,
+    owns_process: bool,
 ) -> PyResult<Result<Ended, ServeError>> {
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
@@ -32,6 +34,7 @@ pub fn serve(
         instance: config.id(),
         name: config.name.clone(),
         unused_max: config.idle_timeout(),
+        owns_process,
         config: Some(config.clone()),
         journal: journal.clone(),
         ..ServerOptions::default()

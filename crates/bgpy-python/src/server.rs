@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use bgpy::address::Address;
 use bgpy::attach::{Started, start_or_attach};
+use bgpy::ending::see_out;
 use bgpy::registry::Entry;
 use bgpy::spawn::{self, Background, Config};
 use bgpy::supervisor::Supervised;
@@ -202,6 +203,8 @@ impl Server {
 
     /// Run the server in the foreground, until a client terminates it or a signal ends it.
     ///
+    /// The server has ended when this returns, whatever the script does afterwards.
+    ///
     /// Called on the main thread it handles SIGTERM and SIGINT (Ctrl-C): the running call ends,
     /// those that wait are answered with an error, and `exit_task` runs. A second signal interrupts
     /// the running task.
@@ -223,7 +226,7 @@ impl Server {
             None => Journal::stderr(level),
             path => crate::arguments::journal(py, level, path.as_ref())?,
         };
-        match serve(py, &self.config, journal, None, Supervised::default())?
+        match serve(py, &self.config, journal, None, Supervised::default(), false)?
             .map_err(|error| serve_error(py, &error))?
         {
             Ended::Orderly => Ok(()),
@@ -255,33 +258,27 @@ impl Server {
     /// Returns
     /// -------
     /// int or None
-    ///     The exit code, negative for a signal; None when this process did not start the server.
+    ///     The exit code, negative for a signal; None when this process did not start the server, or
+    ///     nobody saw how its process ended.
     ///
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over.
+    ///     If the time was over. It says what the process waits for, if the server has ended already.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<i32>> {
-        let limit = limit(py, timeout)?;
-        let late = || {
-            let text = format!("{self} has not ended within {} s", timeout.unwrap_or_default());
-            error(py, "CallTimeout", text)
+        let Some(child) = self.child() else {
+            return self
+                .see_to_end(py, timeout, |client, wait| client.wait_ended(wait))
+                .map(|()| None);
         };
-        if let Some(background) = self.child() {
-            let status = waiting(py, limit, |wait| background.wait(wait))?.ok_or_else(late)?;
-            return Ok(exit_code(status));
-        }
-        let client = self.client(py)?;
-        match waiting(py, limit, |wait| client.wait_ended(wait))? {
-            Ok(()) => Ok(None),
-            Err(CallError::Timeout { .. }) => Err(late()),
-            Err(error) => Err(crate::errors::call_error(py, error, Policy::from(&self.config))),
-        }
+        let outcome = waiting(py, limit(py, timeout)?, |wait| child.wait(wait))?;
+        let status = outcome.map_err(|hindrance| self.late(py, timeout, hindrance))?;
+        Ok(status.and_then(exit_code))
     }
 
-    /// End the server through its `exit_task`, and wait until it has ended. One that does not run is
-    /// no error.
+    /// End the server through its `exit_task`, and wait until it has ended, and its process with it.
+    /// One that does not run is no error.
     ///
     /// Parameters
     /// ----------
@@ -291,18 +288,12 @@ impl Server {
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over; the server ends as soon as its running task does.
+    ///     If the time was over; the server ends as soon as its running task does. A process that
+    ///     stays after its server has ended, because of a thread for example, is told with what it
+    ///     waits for.
     #[pyo3(signature = (timeout=None))]
     fn stop(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        let client = self.client(py)?;
-        let limit = limit(py, timeout)?;
-        waiting(py, limit, |wait| client.end(wait))?
-            .map_err(|error| crate::errors::call_error(py, error, Policy::from(&self.config)))?;
-        // A child has closed its connections a moment before it is gone.
-        match self.child() {
-            Some(_) => self.wait(py, timeout).map(drop),
-            None => Ok(()),
-        }
+        self.see_to_end(py, timeout, |client, wait| client.end(wait))
     }
 
     /// Host to listen on.
@@ -413,6 +404,36 @@ impl Server {
             Some(name) => Target::Name(name.clone()),
             None => Target::Address(Address::new(self.host(), self.port())),
         }
+    }
+
+    /// Has the server end, or waits for that, and waits until its process is gone, where that is one of
+    /// this machine.
+    fn see_to_end(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        end: impl FnOnce(&bgpy::Client, &bgpy::Wait<'_>) -> Result<(), CallError> + Send,
+    ) -> PyResult<()> {
+        let (client, target, child) = (self.client(py)?, self.target(), self.child());
+        let outcome = waiting(py, limit(py, timeout)?, |wait| match child {
+            Some(child) => end(&client, wait).map(|()| child.wait(wait).map(drop)),
+            None => {
+                see_out(&target, wait, |wait| end(&client, wait)).map(|ended| ended.map_err(Some))
+            }
+        })?;
+        match outcome {
+            Ok(ended) => ended.map_err(|hindrance| self.late(py, timeout, hindrance)),
+            Err(CallError::Timeout { .. }) => Err(self.late(py, timeout, None)),
+            Err(error) => Err(crate::errors::call_error(py, error, Policy::from(&self.config))),
+        }
+    }
+
+    fn late(&self, py: Python<'_>, timeout: Option<f64>, hindrance: Option<String>) -> PyErr {
+        let mut text = format!("{self} has not ended within {} s", timeout.unwrap_or_default());
+        if let Some(hindrance) = hindrance {
+            text = format!("{text}: {hindrance}");
+        }
+        error(py, "CallTimeout", text)
     }
 
     /// A client of this server.

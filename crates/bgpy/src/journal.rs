@@ -165,6 +165,19 @@ impl Journal {
         }
     }
 
+    /// Makes the file anew if it was removed, so that what is written next can be read.
+    pub fn reopen_if_gone(&self) {
+        if let Sink::File(log) = &mut *lock(&self.sink)
+            && !log.path.exists()
+            && let Ok(file) = open(&log.path)
+        {
+            log.file = file;
+            if log.is_output {
+                drop(platform::redirect_output(&log.file));
+            }
+        }
+    }
+
     /// Writes a line for finding faults.
     pub fn debug(&self, text: impl fmt::Display) {
         self.write(Level::Debug, text);

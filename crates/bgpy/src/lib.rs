@@ -10,6 +10,7 @@
 pub mod address;
 pub mod attach;
 pub mod client;
+pub mod ending;
 pub mod error;
 pub mod escape;
 pub mod journal;

@@ -4,7 +4,6 @@
 //! that stands in its entry. A process id proves nothing, because ids are used again.
 
 use std::fmt;
-use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,17 +11,13 @@ use bgpy_proto::{State, Status};
 
 use crate::client::{ClientOptions, Wait, connect_to};
 use crate::error::{CallError, ConnectError};
-use crate::platform::Process;
-use crate::registry::{Ending, Entry, Registry};
+use crate::registry::{Entry, Presence, Registry};
 use crate::target::Target;
 
 /// How long a server may take to answer; also a busy one answers at once.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How long a killed process may take to be gone.
-const GONE: Duration = Duration::from_secs(5);
-
-/// How often it is looked up whether a server has ended whose process goes on.
+/// How often it is looked up what a supervisor has made of the end of its server.
 const ENDED_LOOK: Duration = Duration::from_millis(20);
 
 /// Where a server stands, as somebody else sees it.
@@ -97,50 +92,6 @@ pub fn look_up(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Option<
     (!infos.is_empty()).then(|| infos.swap_remove(alive))
 }
 
-/// Kills the process of a server that has not ended, waits until it is gone, and returns its id.
-///
-/// # Errors
-/// When the process is gone, or another program's by now, or the system refuses.
-pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u32> {
-    let pid = entry.process.pid;
-    let gone = || io::Error::new(io::ErrorKind::NotFound, format!("its process {pid} is gone"));
-    let process = Process::open(entry.process)?;
-    // Its supervisor first, which would start it again.
-    let supervisor = entry.supervisor.map(Process::open).transpose()?.flatten();
-    if process.is_none() && supervisor.is_none() {
-        return Err(gone());
-    }
-    for process in [supervisor, process].into_iter().flatten() {
-        process.kill()?;
-        if !process.ends_within(GONE) {
-            let text = format!("its process {pid} is still there");
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-        }
-    }
-    let mut ending = Ending::now(false, reason);
-    ending.signal = Some(9);
-    registry.end(&mut entry, ending);
-    Ok(pid)
-}
-
-/// Waits until a server that takes no calls any more has ended; `false` when the time is over or the
-/// caller wants to stop.
-pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> bool {
-    loop {
-        let is_it = |known: &Entry| known.instance == entry.instance;
-        // A script may go on after the server in it has ended.
-        let known = registry.ended().into_iter().find(is_it);
-        if known.is_some_and(|known| known.ending.is_some()) || !entry.has_process() {
-            return true;
-        }
-        let Some(slice) = wait.slice() else { return false };
-        thread::sleep(slice.min(ENDED_LOOK));
-        if wait.is_interrupted() {
-            return false;
-        }
-    }
-}
-
 /// Looks at all servers that have these entries, at the same time, so that one that does not answer
 /// delays no other.
 pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) -> Vec<ServerInfo> {
@@ -168,7 +119,6 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
             let status = link.status(&wait)?;
             Ok((link.hello().instance.to_string(), status, since.elapsed()))
         });
-    let pid = entry.process.pid;
     match asked {
         Ok((instance, status, took)) if instance == entry.instance => ServerInfo {
             entry,
@@ -179,18 +129,35 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
         },
         Ok(_) => stale(entry, "another server answers at its address".into()),
         Err(_) if registry.bury(&mut entry) => ServerInfo::of_ended(registry, entry),
-        Err(_) if !entry.process.is_there() => {
+        Err(_) if entry.process.presence() == Presence::Gone => {
             follow(registry, entry, limit.saturating_sub(since.elapsed()))
         }
         // It may have retired between the look into the registry and the knock on its door.
         Err(CallError::Connect(ConnectError::NotRunning { .. }) | CallError::Lost { .. }) => {
-            let retired = |known: &Entry| known.instance == entry.instance;
-            match registry.ended().into_iter().find(retired) {
+            match registry.ended_entry(&entry.instance) {
                 Some(entry) => ServerInfo::of_ended(registry, entry),
-                None => stale(entry, format!("process {pid} is there, but nobody listens")),
+                None => {
+                    let reason = format!("{}, but nobody listens", whereabouts(&entry));
+                    stale(entry, reason)
+                }
             }
         }
-        Err(error) => stale(entry, format!("process {pid} is there, but: {error}")),
+        Err(error) => {
+            let reason = format!("{}, but: {error}", whereabouts(&entry));
+            stale(entry, reason)
+        }
+    }
+}
+
+/// What is known of the process of a server that does not answer.
+fn whereabouts(entry: &Entry) -> String {
+    let pid = entry.process.pid;
+    match entry.process.presence() {
+        Presence::There | Presence::Gone => format!("process {pid} is there"),
+        Presence::Unknown => format!(
+            "process {pid} may be there, which cannot be told from here as it belongs to another \
+             container or /proc cannot be read"
+        ),
     }
 }
 
@@ -198,12 +165,11 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
 fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo {
     let since = Instant::now();
     loop {
-        let is_it = |known: &Entry| known.instance == entry.instance;
-        let changed = |known: &Entry| is_it(known) && known.process != entry.process;
         let left = limit.saturating_sub(since.elapsed());
-        if let Some(known) = registry.ended().into_iter().find(is_it) {
+        let known = registry.entry(&entry.instance);
+        if let Some(known) = registry.ended_entry(&entry.instance) {
             return ServerInfo::of_ended(registry, known);
-        } else if let Some(known) = registry.entries().into_iter().find(changed) {
+        } else if let Some(known) = known.filter(|known| known.process != entry.process) {
             return look_at(registry, known, left);
         } else if registry.bury(&mut entry) {
             return ServerInfo::of_ended(registry, entry);
@@ -230,6 +196,9 @@ impl ServerInfo {
         }
         let (state, reason) = match &entry.ending {
             None => (ServerState::Alive(State::Stopping), None),
+            Some(_) if !entry.is_over() => {
+                (ServerState::Alive(State::Stopping), Some(entry.hindrance()))
+            }
             Some(ending) if ending.orderly => (ServerState::Exited, None),
             Some(ending) => (ServerState::Failed, Some(ending.to_string())),
         };

@@ -1,6 +1,7 @@
 //! Whether the servers that run answer.
 
 use bgpy::ServerInfo;
+use bgpy::registry::Presence;
 use bgpy::survey::ServerState;
 
 use super::Finding;
@@ -11,7 +12,14 @@ pub(super) fn of_servers(infos: &[ServerInfo]) -> Vec<Finding> {
     let found = infos.iter().filter(is_stale).map(|info| {
         let target = info.entry.target();
         let reason = info.reason.as_deref().unwrap_or("it does not answer");
-        let mend = format!("`bgpy logs {target}` may tell why, and `bgpy kill {target}` ends it");
+        let mend = match info.entry.process.presence() {
+            Presence::Unknown => format!(
+                "ask there; if no server runs there any more, remove its entry ({}.json) from the \
+                 runtime directory",
+                info.entry.instance.get(..16).unwrap_or_default()
+            ),
+            _ => format!("`bgpy logs {target}` may tell why, and `bgpy kill {target}` ends it"),
+        };
         Finding::wrong("answers", format!("{target} is STALE: {reason}"), mend)
     });
     let found: Vec<_> = found.collect();

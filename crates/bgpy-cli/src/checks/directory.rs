@@ -1,6 +1,6 @@
 //! The runtime directory: whether servers can leave their entries, sockets and logs there.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -60,6 +60,19 @@ pub(super) fn socket_paths(registry: &Registry) -> Vec<Finding> {
         registry.directory().as_os_str().len()
     );
     vec![Finding::note("sockets", text, format!("set {DIRECTORY_VARIABLE} to a shorter path"))]
+}
+
+/// Whether it is there as long as the servers are.
+pub(super) fn survival(registry: &Registry) -> Vec<Finding> {
+    if !registry.ends_with_login() {
+        return Vec::new();
+    }
+    let text = format!(
+        "'{}' is deleted when you log out, unless `loginctl enable-linger` was called: servers put \
+         their files back where they can, but logs are lost",
+        registry.directory().display()
+    );
+    vec![Finding::note(ABOUT, text, another())]
 }
 
 /// How much the logs in it take.
@@ -136,6 +149,14 @@ fn write_probe(directory: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
     // A full file system may notice only when it writes to the disk.
     let written = file.write_all(&[0; PROBE_BYTES]).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| match file.try_lock() {
+        Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => {
+            let text =
+                format!("files cannot be locked there, as names of servers must be: {error}");
+            Err(io::Error::new(error.kind(), text))
+        }
+    });
     drop(file);
     written.and(fs::remove_file(&path))
 }
@@ -150,7 +171,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Finding {
         ErrorKind::PermissionDenied => {
             (format!("no file can be made in '{shown}': {error}"), format!("chmod 700 '{shown}'"))
         }
-        _ => (format!("no file can be made in '{shown}': {error}"), another()),
+        _ => (format!("'{shown}' cannot be used: {error}"), another()),
     };
     Finding::wrong(ABOUT, text, mend)
 }
@@ -223,7 +244,7 @@ mod tests {
         for (kind, text, mend) in [
             (ErrorKind::StorageFull, "is full", "remove"),
             (ErrorKind::PermissionDenied, "no file can be made", "chmod 700"),
-            (ErrorKind::ReadOnlyFilesystem, "no file can be made", DIRECTORY_VARIABLE),
+            (ErrorKind::ReadOnlyFilesystem, "cannot be used", DIRECTORY_VARIABLE),
         ] {
             let finding = unwritable(path, &kind.into());
             assert!(finding.text.contains(text), "{finding:?}");

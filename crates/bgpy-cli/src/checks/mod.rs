@@ -4,9 +4,11 @@
 mod answers;
 mod clock;
 mod directory;
+mod former;
 mod leftovers;
 mod port;
-mod python;
+pub(crate) mod python;
+mod stopping;
 mod token;
 mod versions;
 
@@ -97,12 +99,15 @@ pub(crate) fn check_all(
 fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool) -> Vec<Finding> {
     let mut findings = directory::runtime(registry);
     findings.extend(directory::socket_paths(registry));
+    findings.extend(directory::survival(registry));
     findings.extend(directory::logs(registry));
     findings.extend(leftovers::leftovers(registry, fix));
     let mut running = registry.entries();
     running.retain(bgpy::registry::Entry::has_process);
     let infos = look_at_all(registry, running.clone(), &Wait::new(None, interrupted));
     findings.extend(answers::of_servers(&infos));
+    findings.extend(stopping::of_servers(&registry.ended()));
+    findings.extend(former::servers(&registry.former(), interrupted));
     findings.extend(clock::starts(&running, clock::now_ms()));
     findings.extend(versions::of_servers(&running));
     findings.extend(port::port(registry, port::DEFAULT, interrupted));

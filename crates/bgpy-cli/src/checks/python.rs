@@ -16,10 +16,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How often it is asked whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Prints both versions. What lies in the working directory is not meant.
+/// Prints both versions.
 const PROGRAM: &str = "\
 import sys
-sys.path = [place for place in sys.path if place]
 import bgpy
 print(sys.version.split()[0], bgpy.__version__)";
 
@@ -37,7 +36,8 @@ pub(super) fn interpreter(
             return vec![Finding::wrong(ABOUT, lines.join(", "), mend)];
         }
     };
-    match ask(&python, interrupted) {
+    // What lies in the working directory is not meant.
+    match ask(Command::new(&python).args(["-P", "-c", PROGRAM]), interrupted) {
         Ok(output) => vec![judge(&python, &output)],
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Vec::new(),
         Err(error) => {
@@ -67,13 +67,10 @@ fn judge(python: &Path, output: &Output) -> Finding {
     Finding::ok(ABOUT, format!("'{shown}' is Python {version} with bgpy {found}"))
 }
 
-fn ask(python: &Path, interrupted: &dyn Fn() -> bool) -> io::Result<Output> {
-    let mut child = Command::new(python)
-        .args(["-c", PROGRAM])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+/// Runs an interpreter that has little to do, and returns what it says.
+pub(crate) fn ask(command: &mut Command, interrupted: &dyn Fn() -> bool) -> io::Result<Output> {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let ended = wait(&mut child, interrupted);
     if ended.is_err() {
         // It may just have ended by itself.
@@ -90,7 +87,7 @@ fn wait(child: &mut Child, interrupted: &dyn Fn() -> bool) -> io::Result<()> {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if since.elapsed() > ANSWER {
-            let text = format!("it has not said its version within {} s", ANSWER.as_secs());
+            let text = format!("it has not answered within {} s", ANSWER.as_secs());
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }
         thread::sleep(LOOK);

@@ -1,6 +1,8 @@
 //! `bgpy kill`: ends a server's process at once.
 
-use bgpy::survey::kill;
+use std::io::ErrorKind;
+
+use bgpy::ending::kill;
 use clap::Args;
 
 use crate::exit::Exit;
@@ -10,7 +12,8 @@ use crate::reach::Reach;
 /// Kill a server of yours on this machine: no task ends, no exit_task runs
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`bgpy stop` is the way to end a server that answers.
+`bgpy stop` is the way to end a server that answers. A process that is not proven to be the server's,
+for example because it belongs to another container, is not killed.
 
 Exit codes: 0 its process is gone, 1 failed, 3 no server there.")]
 pub(crate) struct Kill {
@@ -33,6 +36,9 @@ impl Kill {
             Ok(pid) => {
                 output::note(format_args!("Killed {target} (process {pid})."));
                 Exit::Done
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                output::error(format_args!("{target} has ended already"), Exit::NotRunning)
             }
             Err(error) => {
                 output::error(format_args!("{target} cannot be killed: {error}"), Exit::Failed)

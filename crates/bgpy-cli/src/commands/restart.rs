@@ -1,26 +1,39 @@
 //! `bgpy restart`: ends a server and starts it again.
 
+use std::ffi::OsString;
+
+use bgpy::ending::until_ended;
+use bgpy::registry::{Entry, Registry};
 use bgpy::spawn::{self, Config};
-use bgpy::survey::until_ended;
 use bgpy::{Client, ClientOptions};
 use clap::Args;
 
 use crate::World;
-use crate::ending::end;
+use crate::commands::start::variable;
+use crate::ending::{Problem, end};
 use crate::exit::Exit;
-use crate::output;
 use crate::reach::Reach;
+use crate::{output, preflight};
 
 /// End a server of yours on this machine, and start it again as it was started
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Name, address, token, directory and --env variables stay; all other variables are those of this
-shell, and the tasks are read afresh from their file or module. One that has ended is started, too.
+All settings stay: name, address, token, directory, log file, limits and --env variables. All other
+variables are those of this shell, and the tasks are read afresh from their file or module. Nothing is
+ended that could not be started again.
 
-Exit codes: 0 it is ready, 1 it does not start, 3 there was no such server, 4 timed out.")]
+One that has ended is started, too. A token that you chose and the values of --env are not kept after
+the end of a server: pass them with --token-file and --env then.
+
+Exit codes: 0 it is ready, 1 it does not start, or would not and was not ended, 3 there was no such
+server, 4 timed out.")]
 pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) reach: Reach,
+
+    /// Set an environment variable for the server, also one that it had; may be given several times
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
 }
 
 impl Restart {
@@ -30,29 +43,34 @@ impl Restart {
             Ok(known) => known,
             Err(exit) => return exit,
         };
-        let target = &self.reach.target;
-        let entry = &info.entry;
-        let known = entry.config.as_deref().filter(|config| config.launch.is_some());
-        let Some(known) = known.filter(|config| config.has_tasks()) else {
-            let text = format_args!(
-                "{target} was not started in the background with a file or module of tasks: it has \
-                 to be ended and started where it came from"
-            );
-            return output::error(text, Exit::Failed);
+        let (target, entry) = (&self.reach.target, &info.entry);
+        let token = match self.reach.access.token() {
+            Ok(token) => token.map(|token| token.expose().to_owned()),
+            Err(exit) => return exit,
         };
-        let config = Config {
-            port: entry.address.port(),
-            token: entry.token.clone().or_else(|| known.token.clone()),
-            instance: String::new(),
-            log_file: None,
-            ..known.clone()
+        let config = self.config(entry, &registry, token);
+        let is_sound = |config: &Config| preflight::check(config, world.interrupted);
+        let config = match config.and_then(|config| is_sound(&config).map(|()| config)) {
+            Ok(config) => config,
+            Err(reason) => {
+                let text = format_args!("{target} cannot be started again: {reason}");
+                return output::error(text, Exit::Failed);
+            }
         };
         if !info.has_ended() {
+            // One that takes no calls any more needs not be told.
             let client = Client::new(entry.unique_target(), ClientOptions::default());
-            if let Err(problem) = end(&client, &wait) {
-                return output::error(problem.text(target), problem.exit());
+            let told = if entry.retired_ms.is_some() { Ok(()) } else { end(&client, &wait) };
+            match told {
+                Ok(()) => {}
+                // It has ended all the same.
+                Err(problem @ Problem::ExitTask(_)) => output::warning(problem.text(target)),
+                Err(problem) => return output::error(problem.text(target), problem.exit()),
             }
-            until_ended(&registry, entry, &wait);
+            if let Err(hindrance) = until_ended(&registry, entry, &wait) {
+                let text = format_args!("{target} is not started again: {hindrance}");
+                return output::error(text, Exit::TimedOut);
+            }
         }
         match spawn::start(config, &wait) {
             Ok(server) => {
@@ -65,4 +83,48 @@ impl Restart {
             Err(error) => output::error(&error, Exit::from(&error)),
         }
     }
+
+    /// What the server has to know to be as it was; an error says what is not known any more.
+    fn config(
+        &self,
+        entry: &Entry,
+        registry: &Registry,
+        given: Option<String>,
+    ) -> Result<Config, String> {
+        let known = entry.config.as_deref().filter(|config| config.launch.is_some());
+        let known = known.filter(|config| config.has_tasks()).ok_or(
+            "it was not started in the background with a file or module of tasks, and has to be \
+             ended and started where it came from",
+        )?;
+        let mut config = Config {
+            port: entry.address.port(),
+            instance: String::new(),
+            log_file: known.chosen_log_file(registry).map(Into::into),
+            token: entry.token.clone().or(given),
+            is_token_made_up: entry.token.is_some() && !entry.has_chosen_token,
+            ..known.clone()
+        };
+        let in_environment = std::env::var_os("BGPY_TOKEN").is_some_and(|token| !token.is_empty());
+        if entry.has_chosen_token && config.token.is_none() && !in_environment {
+            return Err("its token is not kept after its end: pass it with --token-file, or set \
+                        BGPY_TOKEN"
+                .into());
+        }
+        let launch = config.launch.as_mut().expect("it was looked for above");
+        for (name, value) in &self.env {
+            launch.set(name.into(), value.into());
+        }
+        if !launch.forgotten.is_empty() {
+            let names: Vec<_> = launch.forgotten.iter().map(shown).collect();
+            return Err(format!(
+                "the values of its variables are not kept after its end: pass {}",
+                names.join(" ")
+            ));
+        }
+        Ok(config)
+    }
+}
+
+fn shown(name: &OsString) -> String {
+    format!("--env {}=...", name.display())
 }

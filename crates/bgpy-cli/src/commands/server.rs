@@ -60,11 +60,7 @@ impl Server {
             Err(exit) => return exit.code(),
         };
         if self.no_auth {
-            let address = Address::new(self.host.as_str(), self.port);
-            output::warning(format_args!(
-                "no authentication: whoever can connect to {address}, every user of this machine \
-                 at least, can run any code as you"
-            ));
+            output::no_authentication(&Address::new(self.host.as_str(), self.port));
         }
         interpreter.serve(Config {
             host: self.host,

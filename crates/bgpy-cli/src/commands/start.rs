@@ -10,8 +10,9 @@ use bgpy::attach::{Started, start_or_attach};
 use bgpy::registry::Registry;
 use bgpy::spawn::{self, Config, Launch};
 use bgpy::survey::look_up;
-use bgpy::{Level, Name, Restart, StartError, Target, supervisor};
-use clap::Args;
+use bgpy::{Level, Name, Restart, StartError, Target, limits, supervisor};
+use clap::builder::TypedValueParser;
+use clap::{Args, value_parser};
 
 use crate::exit::Exit;
 use crate::output::{self, Output};
@@ -54,6 +55,30 @@ pub(crate) struct Recipe {
     /// on-failure:N
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) restart: Restart,
+
+    /// Let everybody in who can connect: they can run any code. Only on loopback addresses
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) no_auth: bool,
+
+    /// Take a token that can be guessed even where other machines can connect
+    #[arg(long)]
+    pub(crate) allow_weak_token: bool,
+
+    /// Open pickles from clients, which can run any code [default]
+    #[arg(long, overrides_with = "no_pickle")]
+    pub(crate) allow_pickle: bool,
+
+    /// Take plain data only, whatever clients send
+    #[arg(long, overrides_with = "allow_pickle")]
+    pub(crate) no_pickle: bool,
+
+    /// Take no message from a client that is longer than this [default: 1 TiB]
+    #[arg(long, value_name = "BYTES", value_parser = message_bytes())]
+    pub(crate) max_message_bytes: Option<u64>,
+
+    /// Look for modules here, too, after Python's own places; may be given several times
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) search_path: Vec<OsString>,
 
     /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
@@ -133,6 +158,9 @@ impl Recipe {
             })?,
         };
         let token = self.access.token()?.map(|token| token.expose().to_owned());
+        if self.no_auth {
+            output::no_authentication(&self.bind);
+        }
         Ok(Config {
             host: self.bind.host.clone(),
             port: self.bind.port,
@@ -144,6 +172,11 @@ impl Recipe {
             name: Some(name),
             idle_timeout_s: self.idle_timeout.map(|limit| limit.as_secs_f64()),
             restart: self.restart,
+            auth: !self.no_auth,
+            allow_weak_token: self.allow_weak_token,
+            allow_pickle: self.allow_pickle || !self.no_pickle,
+            message_bytes_max: self.max_message_bytes.unwrap_or(limits::MESSAGE_BYTES_MAX),
+            search_path: self.search_path.clone(),
             ..Config::default()
         })
     }
@@ -266,10 +299,10 @@ pub fn launch(
     // -P keeps files of the working directory from passing for modules of Python.
     let words = ["-P", "-c", PROGRAM].map(OsString::from);
     let command = [program.into()].into_iter().chain(words).chain(name).chain([place.into()]);
-    Launch { command: command.collect(), directory, environment }
+    Launch { directory, environment, ..Launch::new(command.collect()) }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Exit> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Exit> {
     std::path::absolute(path)
         .map_err(|error| output::error(format_args!("'{}': {error}", path.display()), Exit::Usage))
 }
@@ -283,7 +316,11 @@ fn bind(text: &str) -> Result<Address, String> {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+fn message_bytes() -> impl TypedValueParser<Value = u64> {
+    value_parser!(u64).range(limits::MESSAGE_BYTES_LEAST..=limits::MESSAGE_BYTES_MAX)
+}
+
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !text.contains('\0') => {
             Ok((name.into(), value.into()))

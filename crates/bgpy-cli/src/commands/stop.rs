@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bgpy::ending::{kill, until_ended};
 use bgpy::registry::Registry;
-use bgpy::survey::{kill, look_up, survey, until_ended};
+use bgpy::survey::{look_up, survey};
 use bgpy::{Client, Target, Wait};
 use clap::Args;
 
-use crate::ending::{Problem, end};
+use crate::ending::end;
 use crate::exit::Exit;
 use crate::output;
 use crate::reach::{Access, Trust, registry, seconds};
@@ -15,7 +16,8 @@ use crate::reach::{Access, Trust, registry, seconds};
 /// End servers: each finishes what it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it has ended, 1 failed, 3 no server there, 4 a task still runs after the grace time.
+Exit codes: 0 it has ended and its process is gone, 1 failed, 3 no server there, 4 it has not after the
+grace time: a task still runs, or the process waits for a thread or child, which is named.
 
 Examples:
   bgpy stop trainer
@@ -82,25 +84,29 @@ impl Stop {
         let limit = self.access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace));
         let wait = Wait::new(Some(limit), interrupted);
         let found = look_up(registry, target, &wait).filter(|info| !info.has_ended());
-        let problem = match end(&client, &wait) {
-            Ok(()) => {
-                if let Some(info) = &found {
-                    until_ended(registry, &info.entry, &wait);
+        // One that takes no calls any more needs not be told.
+        let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some());
+        let ended = if is_told { Ok(()) } else { end(&client, &wait) };
+        let (text, exit) = match ended {
+            Ok(()) => match found.as_ref().map(|info| until_ended(registry, &info.entry, &wait)) {
+                None | Some(Ok(())) => {
+                    output::note(format_args!("Stopped {target}."));
+                    return Exit::Done;
                 }
-                output::note(format_args!("Stopped {target}."));
-                return Exit::Done;
-            }
-            Err(problem) => problem,
+                // Time is left, so that it was the user who wanted to stop.
+                Some(Err(_)) if wait.slice().is_some() => return Exit::Interrupted,
+                Some(Err(hindrance)) => {
+                    let seconds = limit.as_secs_f64();
+                    let text = format!("{target} has not ended within {seconds} s: {hindrance}");
+                    (text, Exit::TimedOut)
+                }
+            },
+            Err(problem) => (problem.text(target), problem.exit()),
         };
-        let still_runs = match &problem {
-            Problem::Slow(_) => true,
-            Problem::Call(_) => problem.exit() == Exit::TimedOut,
-            Problem::ExitTask(_) => false,
-        };
-        match found.filter(|_| self.force && still_runs) {
+        match found.filter(|_| self.force && exit == Exit::TimedOut) {
             None => {
-                let hint = if still_runs { "; --force kills it" } else { "" };
-                output::error(format_args!("{}{hint}", problem.text(target)), problem.exit())
+                let hint = if exit == Exit::TimedOut { "; --force kills it" } else { "" };
+                output::error(format_args!("{text}{hint}"), exit)
             }
             Some(info) => match kill(registry, info.entry, "killed by `bgpy stop --force`") {
                 Ok(pid) => {

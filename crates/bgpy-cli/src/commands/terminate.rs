@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bgpy::address::Address;
+use bgpy::ending::see_out;
 use bgpy::{Client, ClientOptions, Journal, Level, Target, Wait};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -86,8 +87,13 @@ impl Terminate {
         let client = Client::new(server.clone(), options);
         // Counted from here: how long a person types the token is their own business.
         let wait = Wait::new(self.timeout, interrupted);
-        match end(&client, &wait) {
-            Ok(()) => {
+        match see_out(&server, &wait, |wait| end(&client, wait)) {
+            Ok(Err(hindrance)) => {
+                let text = format!("{server} is still stopping: {hindrance}");
+                journal.error(&text);
+                output::error(text, Exit::TimedOut)
+            }
+            Ok(Ok(())) => {
                 let text = format!("Terminated {server}.");
                 journal.info(&text);
                 output::note(text);

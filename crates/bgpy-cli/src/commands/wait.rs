@@ -3,8 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use bgpy::registry::Registry;
-use bgpy::survey::{look_up, until_ended};
+use bgpy::ending::see_out;
 use bgpy::{CallError, Client, ConnectError, State, Wait};
 use clap::{Args, ValueEnum};
 
@@ -42,7 +41,7 @@ pub(crate) enum Wanted {
     Ready,
     /// It has its tasks, and no call runs or waits
     Idle,
-    /// It has ended
+    /// It has ended, and its process is gone
     Exit,
 }
 
@@ -53,16 +52,16 @@ impl WaitFor {
             Err(exit) => return exit,
         };
         let wait = self.reach.access.wait(interrupted);
-        let registry = Registry::of_user().ok().filter(|_| self.state == Wanted::Exit);
-        let known = registry.as_ref().and_then(|all| look_up(all, &self.reach.target, &wait));
-        match self.until(&client, &wait) {
-            Ok(()) => match registry.zip(known.filter(|info| !info.has_ended())) {
-                Some((all, info)) if !until_ended(&all, &info.entry, &wait) => {
-                    let text = format_args!("{} has not quite ended", self.reach.target);
-                    output::error(text, Exit::TimedOut)
-                }
-                _ => Exit::Done,
-            },
+        let reached = match self.state {
+            Wanted::Exit => see_out(&self.reach.target, &wait, |wait| client.wait_ended(wait)),
+            Wanted::Ready | Wanted::Idle => self.until(&client, &wait).map(Ok),
+        };
+        match reached {
+            Ok(Ok(())) => Exit::Done,
+            Ok(Err(hindrance)) => {
+                let text = format_args!("{} is still stopping: {hindrance}", self.reach.target);
+                output::error(text, Exit::TimedOut)
+            }
             Err(CallError::Lost { .. }) => {
                 let text = format_args!("{} has ended instead", self.reach.target);
                 output::error(text, Exit::NotRunning)
@@ -72,9 +71,6 @@ impl WaitFor {
     }
 
     fn until(&self, client: &Client, wait: &Wait<'_>) -> Result<(), CallError> {
-        if self.state == Wanted::Exit {
-            return client.wait_ended(wait);
-        }
         loop {
             match client.link(wait) {
                 Ok(link) => {

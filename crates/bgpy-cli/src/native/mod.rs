@@ -52,7 +52,8 @@ fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
     match wanted.map_or_else(interpreter, Ok) {
         Ok(python) => {
             let mut command = Command::new(&python);
-            command.args(["-m", "bgpy"]).args(arguments.get(1..).unwrap_or_default());
+            // What lies in the working directory must not pass for bgpy, or for a module of Python.
+            command.args(["-P", "-m", "bgpy"]).args(arguments.get(1..).unwrap_or_default());
             become_command(command, &python)
         }
         Err(error) => output::error(error, Exit::Failed),

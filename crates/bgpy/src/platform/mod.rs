@@ -6,9 +6,13 @@ use std::fs::Metadata;
 use std::time::UNIX_EPOCH;
 
 #[cfg(unix)]
+mod home;
+#[cfg(unix)]
 mod process;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+pub(crate) use home::*;
 #[cfg(unix)]
 pub(crate) use process::*;
 #[cfg(unix)]

@@ -83,9 +83,13 @@ pub(crate) fn identity(file: &File) -> [u64; 3] {
     file.metadata().map_or([0; 3], |about| [0, 0, super::born(&about)])
 }
 
-/// Nothing is known of other processes: each counts as there.
-pub(crate) fn process_start(_pid: u32) -> Option<u64> {
-    Some(0)
+/// Nothing is known of other processes: none is proven to be there, or to be gone.
+pub(crate) fn process_start(_pid: u32) -> io::Result<Option<u64>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn process_namespace() -> Option<String> {
+    None
 }
 
 /// Nothing is known of other processes.
@@ -93,7 +97,7 @@ pub(crate) fn process_start(_pid: u32) -> Option<u64> {
 pub(crate) struct Process;
 
 impl Process {
-    pub(crate) fn open(_process: ProcessId) -> io::Result<Option<Self>> {
+    pub(crate) fn open(_process: &ProcessId) -> io::Result<Option<Self>> {
         Ok(Some(Self))
     }
 
@@ -112,6 +116,13 @@ pub(crate) fn notify(_state: &str) {}
 
 pub(crate) fn signal_of(_status: std::process::ExitStatus) -> Option<i32> {
     None
+}
+
+pub(crate) fn status_of(
+    code: Option<i32>,
+    _signal: Option<i32>,
+) -> Option<std::process::ExitStatus> {
+    code.map(|code| std::os::windows::process::ExitStatusExt::from_raw(code as u32))
 }
 
 pub(crate) fn resident_bytes(_pid: u32) -> Option<u64> {
@@ -163,6 +174,15 @@ pub(crate) fn end_like(status: std::process::ExitStatus) -> ! {
 
 pub(crate) fn runtime_directory() -> Option<PathBuf> {
     std::env::var_os("LOCALAPPDATA").map(|path| PathBuf::from(path).join("bgpy\\run"))
+}
+
+/// Servers have always been found at the same place.
+pub(crate) fn former_directories() -> Vec<PathBuf> {
+    Vec::new()
+}
+
+pub(crate) fn ends_with_login(_directory: &Path) -> bool {
+    false
 }
 
 pub(crate) fn private_directory(path: &Path) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -253,15 +253,6 @@ pub(crate) fn take_output() -> io::Result<File> {
     let output = io::stdout().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdout(io::stderr())?;
     Ok(output.into())
-}
-
-/// The user's own place for short-lived files, when the system has one.
-pub(crate) fn runtime_directory() -> Option<PathBuf> {
-    let from = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    from("XDG_RUNTIME_DIR")
-        .map(|path| path.join("bgpy"))
-        .or_else(|| from("XDG_CACHE_HOME").map(|path| path.join("bgpy/run")))
-        .or_else(|| from("HOME").map(|path| path.join(".cache/bgpy/run")))
 }
 
 /// Creates a directory that only this user may enter, or confirms that it is one.

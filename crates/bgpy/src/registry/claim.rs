@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,24 @@ impl Claim {
         }
     }
 
+    /// The file whose lock it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the name again if its file was removed, so that the lock keeps nobody out.
+    ///
+    /// # Errors
+    /// When another one has taken it meanwhile, or what the operating system says.
+    pub(crate) fn renew(&mut self) -> io::Result<()> {
+        if platform::is_file_at(&self.file, &self.path) {
+            return Ok(());
+        }
+        let taken = || io::Error::new(io::ErrorKind::AddrInUse, "another server has the name now");
+        *self = Self::take(self.path.clone())?.ok_or_else(taken)?;
+        Ok(())
+    }
+
     /// The claim of a process that has handed it on to this one.
     pub(super) fn inherited(path: PathBuf, file: File) -> Self {
         Self { path, file }
@@ -63,6 +81,20 @@ impl Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_whose_file_was_removed_is_taken_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trainer.name");
+        let mut claim = Claim::take(path.clone()).unwrap().unwrap();
+        fs::remove_file(&path).unwrap();
+        claim.renew().unwrap();
+        assert!(Claim::take(path.clone()).unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+        let other = Claim::take(path).unwrap().expect("its file is gone");
+        assert!(claim.renew().is_err());
+        drop(other);
+    }
 
     #[test]
     fn a_name_has_one_holder_at_a_time() {

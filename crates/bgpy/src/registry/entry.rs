@@ -3,11 +3,12 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use bgpy_proto::{Id, Token};
 use serde::{Deserialize, Serialize};
 
-use super::process::ProcessId;
+use super::process::{Presence, ProcessId};
 use crate::address::Address;
 use crate::name::Name;
 use crate::restart::Restart;
@@ -53,6 +54,13 @@ pub struct Entry {
     pub bgpy: String,
     /// Version of Python, when it runs one.
     pub python: Option<String>,
+    /// Whether its user chose the token, which is not known any more once it has ended.
+    #[serde(default)]
+    pub has_chosen_token: bool,
+    /// Whether the process is there for the server alone, so that the server has not ended before its
+    /// process has. A script goes on after the server in it.
+    #[serde(default)]
+    pub owns_process: bool,
     /// What it was told when it was started, but for the token.
     #[serde(default)]
     pub config: Option<Box<Config>>,
@@ -79,6 +87,9 @@ pub struct Ending {
     pub signal: Option<i32>,
     /// In words.
     pub reason: String,
+    /// What the process waited for before it could end, as far as the server could tell.
+    #[serde(default)]
+    pub held_by: Option<String>,
 }
 
 impl Entry {
@@ -99,6 +110,8 @@ impl Entry {
             log_file: None,
             bgpy: crate::VERSION.to_owned(),
             python: None,
+            has_chosen_token: false,
+            owns_process: false,
             config: None,
             started_ms: now_ms(),
             retired_ms: None,
@@ -106,16 +119,42 @@ impl Entry {
         }
     }
 
-    /// Whether the process that wrote it is there still, or its supervisor, which is about to say how
-    /// that has ended, or to start it again. It says nothing about the server in it.
+    /// Whether the process that wrote it may be there still, or its supervisor, which is about to say
+    /// how that has ended, or to start it again. It says nothing about the server in it.
     pub fn has_process(&self) -> bool {
-        self.process.is_there() || self.supervisor.is_some_and(|process| process.is_there())
+        let may_be_there = |process: &ProcessId| process.presence() != Presence::Gone;
+        may_be_there(&self.process) || self.supervisor.as_ref().is_some_and(may_be_there)
     }
 
     /// Whether it is started again when it fails, by a supervisor that is there.
     pub fn is_restarted(&self) -> bool {
         let policy = self.config.as_ref().map_or(Restart::Never, |config| config.restart);
-        policy != Restart::Never && self.supervisor.is_some_and(|process| process.is_there())
+        let is_there = |process: &ProcessId| process.presence() == Presence::There;
+        policy != Restart::Never && self.supervisor.as_ref().is_some_and(is_there)
+    }
+
+    /// Whether the server has ended, and its process with it.
+    pub fn is_over(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| {
+            !self.owns_process || ending.was_seen() || self.process.presence() == Presence::Gone
+        })
+    }
+
+    /// Why a server that takes no calls any more is not [over](Self::is_over).
+    pub fn hindrance(&self) -> String {
+        let pid = self.process.pid;
+        let Some(ending) = &self.ending else {
+            return "it takes no more calls, but its last task or exit_task still runs".to_owned();
+        };
+        if self.process.presence() == Presence::Unknown {
+            return format!(
+                "the server has ended, but whether its process {pid} has cannot be told from here: \
+                 it belongs to another container, or /proc cannot be read"
+            );
+        }
+        let held_by =
+            ending.held_by.as_deref().unwrap_or("an exit hook, or a library that it uses");
+        format!("the server has ended, but its process {pid} still waits for {held_by}")
     }
 
     /// The token as a secret.
@@ -176,7 +215,31 @@ fn is_of_this_machine(address: IpAddr) -> bool {
 impl Ending {
     /// An end that happened now.
     pub fn now(orderly: bool, reason: impl Into<String>) -> Self {
-        Self { at_ms: now_ms(), orderly, code: None, signal: None, reason: reason.into() }
+        Self {
+            at_ms: now_ms(),
+            orderly,
+            code: None,
+            signal: None,
+            reason: reason.into(),
+            held_by: None,
+        }
+    }
+
+    /// Whether somebody saw the process end.
+    fn was_seen(&self) -> bool {
+        self.code.is_some() || self.signal.is_some()
+    }
+
+    /// Notes how the process ended. One that fails after its server has ended has failed all the same.
+    pub(super) fn see(&mut self, status: ExitStatus) {
+        (self.code, self.signal) = (status.code(), platform::signal_of(status));
+        if self.orderly && !status.success() {
+            let held_by =
+                self.held_by.as_ref().map(|held_by| format!(", which waited for {held_by}"));
+            self.orderly = false;
+            self.reason =
+                format!("the server had ended, but not its process{}", held_by.unwrap_or_default());
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod claim;
 mod entry;
 mod leftovers;
 mod process;
+mod prune;
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,11 +17,12 @@ use bgpy_proto::Id;
 use self::entry::FORMAT;
 use crate::name::Name;
 use crate::platform;
+use crate::spawn::Launch;
 
 pub use claim::Claim;
 pub use entry::{Ending, Entry};
 pub use leftovers::{Kind, Leftover};
-pub use process::ProcessId;
+pub use process::{Presence, ProcessId};
 
 /// The environment variable that names the directory.
 pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
@@ -28,9 +30,6 @@ pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
 /// Longest path of a Unix socket that every system takes, in bytes; Linux has 108 with the zero
 /// that ends it, macOS 104.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
-
-/// Servers that have ended of which an entry and the log are kept.
-const ENDED_KEPT: usize = 32;
 
 /// The directory of the entries of servers that take no calls any more.
 const ENDED: &str = "ended";
@@ -50,10 +49,21 @@ impl Registry {
         let named = std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty());
         let directory =
             named.map(PathBuf::from).or_else(platform::runtime_directory).ok_or_else(|| {
-                let text = format!("no home directory; set {DIRECTORY_VARIABLE}");
+                let text = format!("this user has no home directory; set {DIRECTORY_VARIABLE}");
                 io::Error::new(io::ErrorKind::NotFound, text)
             })?;
         Ok(Self { directory: std::path::absolute(directory)? })
+    }
+
+    /// Other places where servers of this user may be found: those of bgpy 1.0 and earlier.
+    pub fn former(&self) -> Vec<Self> {
+        let places = platform::former_directories().into_iter().map(Self::at);
+        places.filter(|place| place.directory != self.directory).collect()
+    }
+
+    /// Whether the system deletes the directory when its user logs out.
+    pub fn ends_with_login(&self) -> bool {
+        platform::ends_with_login(&self.directory)
     }
 
     /// The registry in a directory.
@@ -89,13 +99,13 @@ impl Registry {
 
     /// Where the Unix socket of a server belongs; `None` where the path would be too long.
     pub fn socket_path(&self, instance: Id) -> Option<PathBuf> {
-        let path = self.directory.join(format!("{}.sock", short(instance)));
+        let path = self.directory.join(format!("{}.sock", short(&instance.to_string())));
         (path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX).then_some(path)
     }
 
     /// Where a server logs that was told no place.
     pub fn log_path(&self, instance: Id) -> PathBuf {
-        self.directory.join(format!("{}.log", short(instance)))
+        self.directory.join(format!("{}.log", short(&instance.to_string())))
     }
 
     /// Writes the entry of a server that takes calls; readers see all of it or nothing.
@@ -106,10 +116,15 @@ impl Registry {
         write(&self.directory, entry)
     }
 
+    /// Where the entry of a server that takes calls belongs.
+    pub(crate) fn entry_path(&self, entry: &Entry) -> PathBuf {
+        self.directory.join(file_name(entry))
+    }
+
     /// Removes the entry of a server, with its socket.
     pub fn remove(&self, entry: &Entry) {
         // What is gone already is as it should be.
-        drop(fs::remove_file(self.directory.join(file_name(entry))));
+        drop(fs::remove_file(self.entry_path(entry)));
         if let Some(socket) = &entry.socket {
             drop(fs::remove_file(socket));
         }
@@ -120,6 +135,8 @@ impl Registry {
     pub fn retire(&self, entry: &mut Entry) {
         let known = entry.clone();
         (entry.socket, entry.token) = (None, None);
+        let launch = entry.config.as_mut().and_then(|config| config.launch.as_mut());
+        launch.into_iter().for_each(Launch::forget_values);
         entry.retired_ms = entry.retired_ms.or_else(|| Some(entry::now_ms()));
         let directory = self.directory.join(ENDED);
         // Where nothing can be written, nothing is remembered. What is remembered comes first, so that
@@ -140,8 +157,7 @@ impl Registry {
         if entry.has_process() {
             return false;
         }
-        let is_it = |known: &Entry| known.instance == entry.instance && known.ending.is_some();
-        match self.ended().into_iter().find(is_it) {
+        match self.ended_entry(&entry.instance).filter(|known| known.ending.is_some()) {
             // Whoever saw its end has said so since the entry was read.
             Some(known) => {
                 self.remove(entry);
@@ -158,14 +174,9 @@ impl Registry {
     /// Notes how the process of a server has ended, which its parent sees, and why it is not there any
     /// more, unless the server itself has said so.
     pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus, reason: Option<&str>) {
-        let is_meant = |entry: &Entry| entry.instance == instance;
-        let known = self.entries().into_iter().find(is_meant);
-        let Some(mut entry) = known.or_else(|| self.ended().into_iter().find(is_meant)) else {
-            return;
-        };
+        let Some(mut entry) = self.entry(instance) else { return };
         let reason = reason.unwrap_or("it ended without a word of its own");
-        let ending = entry.ending.get_or_insert_with(|| Ending::now(false, reason));
-        (ending.code, ending.signal) = (status.code(), platform::signal_of(status));
+        entry.ending.get_or_insert_with(|| Ending::now(false, reason)).see(status);
         self.retire(&mut entry);
     }
 
@@ -178,6 +189,16 @@ impl Registry {
     /// The entries of servers that have ended, or are about to, youngest first.
     pub fn ended(&self) -> Vec<Entry> {
         read(&self.directory.join(ENDED))
+    }
+
+    /// The entry of a server that takes calls or died at it, else what is kept of it afterwards.
+    pub fn entry(&self, instance: &str) -> Option<Entry> {
+        read_one(&self.directory, instance).or_else(|| self.ended_entry(instance))
+    }
+
+    /// What is kept of a server that takes no calls any more.
+    pub fn ended_entry(&self, instance: &str) -> Option<Entry> {
+        read_one(&self.directory.join(ENDED), instance)
     }
 
     /// The entries of servers with this name that take calls or died at it, youngest first.
@@ -219,27 +240,6 @@ impl Registry {
         entries.retain(|entry| addresses.iter().any(|address| entry.serves(*address)));
         entries
     }
-
-    /// Removes the oldest logs of servers that have no entry among those that take calls, and what is
-    /// remembered of the oldest that have ended.
-    pub fn prune(&self) {
-        let is_unused = |path: &Path| !path.with_extension("json").exists();
-        remove_oldest(&self.directory, "log", is_unused);
-        remove_oldest(&self.directory.join(ENDED), "json", |_| true);
-    }
-}
-
-/// Removes the oldest files of a kind when there are too many.
-fn remove_oldest(directory: &Path, extension: &str, is_meant: impl Fn(&Path) -> bool) {
-    let mut files: Vec<_> = files(directory, extension)
-        .filter(|path| is_meant(path))
-        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
-        .collect();
-    files.sort();
-    let excess = files.len().saturating_sub(ENDED_KEPT);
-    for (_, path) in &files[..excess] {
-        drop(fs::remove_file(path));
-    }
 }
 
 fn files(directory: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
@@ -262,23 +262,30 @@ fn read(directory: &Path) -> Vec<Entry> {
         return Vec::new();
     }
     let machine = platform::machine();
-    let mut entries: Vec<Entry> = files(directory, "json")
-        .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
-        .filter(|entry: &Entry| entry.format == FORMAT && entry.machine == machine)
-        .collect();
+    let paths = files(directory, "json");
+    let mut entries: Vec<Entry> = paths.filter_map(|path| read_entry(&path, &machine)).collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
     entries
 }
 
+fn read_one(directory: &Path, instance: &str) -> Option<Entry> {
+    platform::check_private(directory).ok()?;
+    let path = directory.join(format!("{}.json", short(instance)));
+    read_entry(&path, &platform::machine()).filter(|entry| entry.instance == instance)
+}
+
+fn read_entry(path: &Path, machine: &str) -> Option<Entry> {
+    let entry: Entry = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    (entry.format == FORMAT && entry.machine == machine).then_some(entry)
+}
+
 fn file_name(entry: &Entry) -> String {
-    format!("{}.json", entry.instance.get(..16).unwrap_or(&entry.instance))
+    format!("{}.json", short(&entry.instance))
 }
 
 /// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
-fn short(instance: Id) -> String {
-    let mut name = instance.to_string();
-    name.truncate(16);
-    name
+fn short(instance: &str) -> &str {
+    instance.get(..16).unwrap_or(instance)
 }
 
 #[cfg(test)]
@@ -361,26 +368,29 @@ mod tests {
     }
 
     #[test]
-    fn little_is_kept_of_what_has_ended() {
-        let (_directory, registry) = registry();
-        for _ in 0..ENDED_KEPT + 5 {
-            let id = Id::random();
-            fs::write(registry.log_path(id), "").unwrap();
-            let mut entry = Entry::new(id, "h", "127.0.0.1:1".parse().unwrap());
-            registry.end(&mut entry, Ending::now(true, "told to"));
-        }
-        registry.prune();
-        assert_eq!(files(registry.directory(), "log").count(), ENDED_KEPT);
-        assert_eq!(registry.ended().len(), ENDED_KEPT);
+    fn a_server_is_over_when_its_process_is() {
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        assert!(entry.has_process() && !entry.is_over());
+        entry.ending = Some(Ending::now(true, "told to"));
+        assert!(entry.is_over(), "a script may go on");
+        entry.owns_process = true;
+        assert!(!entry.is_over());
+        entry.process.start = entry.process.start.map(|start| start + 1);
+        assert_eq!(entry.is_over(), entry.process.start.is_some());
+        entry.supervisor = Some(ProcessId::own());
+        assert!(entry.has_process());
     }
 
     #[test]
-    fn a_process_is_told_from_a_later_one_with_its_id() {
+    fn what_cannot_be_proven_gone_is_not_buried() {
+        let (_directory, registry) = registry();
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
-        assert!(entry.has_process());
-        entry.process.start = entry.process.start.map(|start| start + 1);
-        assert_eq!(entry.has_process(), entry.process.start.is_none());
-        entry.supervisor = Some(ProcessId::own());
-        assert!(entry.has_process());
+        entry.process.pid = u32::MAX;
+        entry.process.namespace = Some("elsewhere".into());
+        registry.add(&entry).unwrap();
+        assert!(!registry.bury(&mut entry));
+        assert_eq!(registry.entries().len(), 1);
+        entry.process.namespace = ProcessId::own().namespace;
+        assert_eq!(registry.bury(&mut entry), cfg!(target_os = "linux"));
     }
 }

@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token, Waker};
 use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
 use super::handshakes::Handshakes;
-use super::listen::Listener;
+use super::listen::{self, Listener};
 use super::record::Record;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
@@ -370,6 +370,31 @@ impl Core {
         }
         self.listeners.clear();
         self.record.retire();
+    }
+
+    /// What stands in the registry.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Puts back what others have removed of the files by which the server is found.
+    pub(super) fn restore_files(&mut self) {
+        if self.is_retired {
+            return;
+        }
+        let restored = self.record.restore().and_then(|missing| {
+            missing.map_or(Ok(()), |path| listen::again(&mut self.listeners, &path, &self.registry))
+        });
+        match restored {
+            Ok(()) => self.record.has_trouble = false,
+            Err(error) if !self.record.has_trouble => {
+                self.record.has_trouble = true;
+                self.journal.warning(format_args!(
+                    "the server's files were removed and cannot be put back: {error}"
+                ));
+            }
+            Err(_) => {}
+        }
     }
 
     /// Leaves word and place to the supervisor, if that starts the server again when it fails to start.

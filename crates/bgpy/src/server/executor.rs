@@ -41,6 +41,11 @@ pub trait Executor {
 
     /// Called between calls when a signal has arrived.
     fn signalled(&mut self) {}
+
+    /// Called once after the last call: what the process will wait for before it can end, in words.
+    fn remains(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// The way back to the caller of one call. It may be kept and used from any thread.

@@ -51,6 +51,28 @@ pub(super) fn unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> 
     std::os::unix::net::UnixListener::bind(path)
 }
 
+/// Listens on a Unix socket whose file was removed, instead of the socket that nobody finds any more.
+#[cfg(unix)]
+pub(super) fn again(
+    listeners: &mut [Listener],
+    path: &Path,
+    registry: &mio::Registry,
+) -> io::Result<()> {
+    let is_unix = |listener: &Listener| matches!(listener, Listener::Unix(_));
+    let Some(index) = listeners.iter().position(is_unix) else { return Ok(()) };
+    let fresh = unix(path)?;
+    fresh.set_nonblocking(true)?;
+    let mut fresh = Listener::Unix(mio::net::UnixListener::from_std(fresh));
+    registry.register(fresh.source(), mio::Token(index), mio::Interest::READABLE)?;
+    let mut stale = std::mem::replace(&mut listeners[index], fresh);
+    registry.deregister(stale.source())
+}
+
+#[cfg(not(unix))]
+pub(super) fn again(_: &mut [Listener], _: &Path, _: &mio::Registry) -> io::Result<()> {
+    Ok(())
+}
+
 impl Listener {
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {

@@ -15,6 +15,7 @@ mod signal;
 mod standin;
 mod strangers;
 mod turns;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -70,6 +71,8 @@ pub struct ServerOptions {
     pub name: Option<Name>,
     /// How long nobody may call before the server ends by itself.
     pub unused_max: Option<Duration>,
+    /// Whether this process is there for the server alone, and ends with it.
+    pub owns_process: bool,
     /// What it was told when it was started, to be kept for a restart.
     pub config: Option<Config>,
     /// Where it logs.
@@ -116,6 +119,7 @@ impl Default for ServerOptions {
             instance: Id::random(),
             name: None,
             unused_max: None,
+            owns_process: false,
             config: None,
             journal: Journal::silent(),
         }
@@ -163,10 +167,14 @@ impl Server {
             return Err(error);
         }
         let made_up = auth && chosen.is_none();
+        let kept = options.config.as_ref().is_some_and(|config| config.is_token_made_up);
+        let chosen_by_user = chosen.is_some() && !kept;
         let token = chosen.unwrap_or_else(new_token);
 
         let mut entry = Entry::new(instance, &address.host, local);
         entry.token = Some(token.expose().to_owned());
+        entry.has_chosen_token = chosen_by_user;
+        entry.owns_process = options.owns_process;
         entry.name = options.name;
         let told = |config| Config { token: None, inheritance: None, ..config };
         entry.config = options.config.map(|config| told(config).into());
@@ -262,7 +270,8 @@ impl Server {
         journal.write(level, &text);
         journal.finish();
         let orderly = matches!(ended, Ended::Orderly);
-        self.shared.finish(Some(Ending::now(orderly, text)));
+        let held_by = executor.remains();
+        self.shared.finish(Some(Ending { held_by, ..Ending::now(orderly, text) }));
         ended
     }
 }

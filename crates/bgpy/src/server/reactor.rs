@@ -17,6 +17,7 @@ use super::calls::{Waiting, not_initialized};
 use super::core::{Core, CoreParts};
 use super::executor::{Executor, Reply};
 use super::standin::{LOG_LOOK, StandIn};
+use super::upkeep::Upkeep;
 use super::{Ended, signal, strangers};
 use crate::nesting;
 use crate::platform;
@@ -39,10 +40,11 @@ const SIGNAL: Token = Token(usize::MAX - 1);
 
 /// What the executing thread, the stand-in and the replies share.
 pub(super) struct Shared {
-    core: FairMutex<Core>,
+    pub(super) core: FairMutex<Core>,
     leader: Mutex<Leader>,
     waker: Arc<Waker>,
     pub(super) standin: StandIn,
+    pub(super) upkeep: Upkeep,
     /// Turns of the executing thread, so that the stand-in sees whether it moves.
     pub(super) turns: AtomicU64,
     /// Whether the executing thread is busy with something else than polling.
@@ -92,6 +94,7 @@ impl Shared {
             leader: Mutex::new(leader),
             waker,
             standin: StandIn::default(),
+            upkeep: Upkeep::of(core.record()),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),
@@ -216,7 +219,7 @@ impl Shared {
             leader.serve(self);
             if looked.elapsed() >= LOG_LOOK {
                 looked = Instant::now();
-                journal.rotate_if_large();
+                self.keep_up(&journal);
             }
         }
         self.core.lock().calls.ack_at_once = false;

@@ -1,5 +1,8 @@
 //! What the registry is told about a server.
 
+use std::io;
+use std::path::PathBuf;
+
 use crate::name::Name;
 use crate::registry::{Claim, Ending, Entry, Registry};
 use crate::supervisor::Cord;
@@ -13,6 +16,8 @@ pub(super) struct Record {
     claim: Option<Claim>,
     /// To the supervisor, if that keeps the place.
     cord: Option<Cord>,
+    /// Whether something could not be put back.
+    pub(super) has_trouble: bool,
 }
 
 impl Record {
@@ -22,7 +27,29 @@ impl Record {
         claim: Option<Claim>,
         cord: Option<Cord>,
     ) -> Self {
-        Self { registry, entry, claim, cord }
+        Self { registry, entry, claim, cord, has_trouble: false }
+    }
+
+    /// The files by which others find the server.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let entry = self.registry.as_ref().map(|registry| registry.entry_path(&self.entry));
+        let name = self.claim.as_ref().map(|claim| claim.path().to_owned());
+        let Entry { socket, log_file, .. } = &self.entry;
+        entry.into_iter().chain(name).chain(socket.clone()).chain(log_file.clone()).collect()
+    }
+
+    /// Puts back what others have removed: the directory, the entry, and the file of the name. Returns
+    /// the path of the socket if that is missing, too.
+    pub(super) fn restore(&mut self) -> io::Result<Option<PathBuf>> {
+        let Some(registry) = &self.registry else { return Ok(None) };
+        registry.prepare()?;
+        if !registry.entry_path(&self.entry).exists() {
+            registry.add(&self.entry)?;
+        }
+        if let Some(claim) = &mut self.claim {
+            claim.renew()?;
+        }
+        Ok(self.entry.socket.clone().filter(|path| !path.exists()))
     }
 
     /// The server's name.

@@ -74,7 +74,7 @@ impl StandIn {
             if !self.armed.load(Ordering::SeqCst) {
                 thread::park_timeout(IDLE_LOG_LOOK);
                 looked = Instant::now();
-                journal.rotate_if_large();
+                shared.keep_up(&journal);
                 continue;
             }
             let mut quiet = 0;
@@ -83,7 +83,7 @@ impl StandIn {
                 thread::park_timeout(LOOK);
                 if looked.elapsed() >= LOG_LOOK {
                     looked = Instant::now();
-                    journal.rotate_if_large();
+                    shared.keep_up(&journal);
                 }
                 let moved = shared.turns.load(Ordering::Relaxed) != turns;
                 match (moved, shared.away.load(Ordering::SeqCst)) {

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{End, Report};
 use crate::client::Wait;
@@ -18,10 +19,20 @@ use crate::{platform, supervisor};
 /// Bytes of a log that are shown when a start has failed.
 const OUTPUT_BYTES_MAX: u64 = 8 << 10;
 
+/// How long is waited at once for the end of a process that is no child.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// How long whoever kills a server and its supervisor may take to note that.
+const NOTED: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether that is noted.
+const NOTED_LOOK: Duration = Duration::from_millis(20);
+
 /// A child that has not reported yet; it is ended when nobody takes it over.
 pub(super) struct Birth {
     pub(super) child: Child,
     pub(super) instance: String,
+    pub(super) registry: Option<Registry>,
     pub(super) over: bool,
 }
 
@@ -64,7 +75,9 @@ impl Birth {
         if !matches!(reason, NoReport::Died) {
             platform::kill_group(&mut self.child);
         }
-        let status = self.child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        // None where somebody else has waited for it.
+        let status = self.child.wait().ok();
+        let status = status.map_or("its exit status is unknown".into(), |known| known.to_string());
         self.over = true;
         let output = printed.as_mut().map(Printed::text).unwrap_or_default();
         match reason {
@@ -81,20 +94,44 @@ impl Birth {
         let watched = end.clone();
         let mut birth = self;
         let watch = move || {
+            // None where somebody else has waited for it: another thread for all children at once, or
+            // the system, where SIGCHLD is ignored. Either way it has ended.
             let status = birth.child.wait().ok();
-            // Where there is a supervisor, that is the child, and knows better.
-            if let (false, Some(status), Ok(registry)) =
-                (supervisor::IS_SUPPORTED, status, Registry::of_user())
-            {
-                registry.note_exit(&birth.instance, status, None);
-            }
-            *lock(&watched.status) = status;
+            let status = match &birth.registry {
+                Some(registry) => see_out(registry, &birth.instance, status),
+                None => status,
+            };
+            *lock(&watched.outcome) = Some(status);
             watched.came.notify_all();
         };
         // Without the thread the child stays a zombie until this process ends.
         drop(thread::Builder::new().name("bgpy-child".into()).stack_size(128 << 10).spawn(watch));
         end
     }
+}
+
+/// Waits for the end of a server whose supervisor has ended, or which was the child itself, and returns
+/// how it has ended, if anybody saw that.
+fn see_out(registry: &Registry, instance: &str, status: Option<ExitStatus>) -> Option<ExitStatus> {
+    if let (false, Some(status)) = (supervisor::IS_SUPPORTED, status) {
+        registry.note_exit(instance, status, None);
+    }
+    let known = registry.entry(instance);
+    let Some(process) = known.map(|entry| entry.process) else { return status };
+    let mut outlived = false;
+    // The supervisor was killed, and how the server ends is seen by nobody.
+    while let Ok(Some(process)) = platform::Process::open(&process) {
+        outlived = true;
+        process.ends_within(LOOK);
+    }
+    let ending = || registry.entry(instance).and_then(|entry| entry.ending);
+    let since = Instant::now();
+    // Whoever has killed both says so in a moment.
+    while outlived && ending().is_none() && since.elapsed() < NOTED {
+        thread::sleep(NOTED_LOOK);
+    }
+    let noted = ending().and_then(|ending| platform::status_of(ending.code, ending.signal));
+    if outlived { noted } else { status.or(noted) }
 }
 
 impl Drop for Birth {

@@ -15,6 +15,7 @@ use crate::journal::{Journal, Level};
 use crate::name::Name;
 use crate::os_path;
 use crate::platform::NOTIFY_VARIABLE;
+use crate::registry::Registry;
 use crate::restart::Restart;
 use crate::supervisor::Inheritance;
 
@@ -28,6 +29,9 @@ pub struct Launch {
     pub directory: Option<PathBuf>,
     /// Variables that it has beside those of this process.
     pub environment: Vec<(OsString, OsString)>,
+    /// Such variables whose values are not known any more, because its server has ended.
+    #[serde(default)]
+    pub forgotten: Vec<OsString>,
 }
 
 /// What a server has to know.
@@ -42,6 +46,8 @@ pub struct Config {
     pub port: u16,
     /// The token, if the user gave one.
     pub token: Option<String>,
+    /// Whether that was made up by a server or its supervisor, and not chosen by the user.
+    pub is_token_made_up: bool,
     /// Whether clients have to prove a token.
     pub auth: bool,
     /// Whether a token that can be guessed is taken on an address that other machines reach.
@@ -76,6 +82,23 @@ pub struct Config {
 }
 
 impl Launch {
+    /// Starts a program with arguments, none of them a secret.
+    pub fn new(command: Vec<OsString>) -> Self {
+        Self { command, directory: None, environment: Vec::new(), forgotten: Vec::new() }
+    }
+
+    /// Keeps the names of its variables alone: the values are often secrets.
+    pub(crate) fn forget_values(&mut self) {
+        self.forgotten.extend(self.environment.drain(..).map(|(name, _)| name));
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: OsString, value: OsString) {
+        self.forgotten.retain(|known| *known != name);
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value));
+    }
+
     /// Makes it independent of where this process is.
     fn settle(&mut self) {
         let place = self.directory.take().map_or_else(env::current_dir, std::path::absolute);
@@ -90,7 +113,8 @@ impl Launch {
         }
     }
 
-    fn command(&self) -> Command {
+    /// As a command that can be run.
+    pub fn command(&self) -> Command {
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().map_or(OsStr::new(""), OsString::as_os_str));
         // What manages this process does not manage that one.
@@ -112,6 +136,7 @@ impl Default for Config {
             host: "127.0.0.1".into(),
             port: 0,
             token: None,
+            is_token_made_up: false,
             auth: true,
             allow_weak_token: false,
             allow_pickle: true,
@@ -169,6 +194,12 @@ impl Config {
             None if is_foreground => Journal::stderr(level),
             None => Journal::silent(),
         }
+    }
+
+    /// The log that its user has chosen, and not the place that it has without.
+    pub fn chosen_log_file(&self, registry: &Registry) -> Option<&Path> {
+        let default = registry.log_path(self.id());
+        self.log_file.as_deref().filter(|path| **path != *default)
     }
 
     /// Whether the server takes its tasks from somewhere before it is ready.

@@ -18,7 +18,7 @@ use self::birth::{Birth, NoReport, Printed};
 use crate::client::Wait;
 use crate::error::StartError;
 use crate::platform;
-use crate::registry::Registry;
+use crate::registry::{Entry, Registry};
 use crate::sync::lock;
 
 pub use config::{Config, Launch};
@@ -35,13 +35,15 @@ pub struct Background {
     /// Where it logs.
     pub log_file: Option<PathBuf>,
     instance: String,
+    registry: Option<Registry>,
     end: Arc<End>,
 }
 
 /// The end of a child, noticed by a thread of its own, so that it never stays a zombie.
 #[derive(Debug, Default)]
 struct End {
-    status: Mutex<Option<ExitStatus>>,
+    /// None until it came; then how, if anybody saw that.
+    outcome: Mutex<Option<Option<ExitStatus>>>,
     came: Condvar,
 }
 
@@ -62,9 +64,9 @@ pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> 
         // No server begins with its end.
         Report::Retiring => Err(birth.explain(NoReport::Died, wait, &mut printed)),
         Report::Ready { pid, address } => {
-            let instance = birth.instance.clone();
+            let (instance, registry) = (birth.instance.clone(), birth.registry.clone());
             let end = birth.watch();
-            Ok(Background { pid, address, log_file: path, instance, end })
+            Ok(Background { pid, address, log_file: path, instance, registry, end })
         }
     }
 }
@@ -93,7 +95,8 @@ fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
     platform::background(&mut command);
     let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
-    let mut birth = Birth { child, instance: config.instance.clone(), over: false };
+    let (instance, registry) = (config.instance.clone(), Registry::of_user().ok());
+    let mut birth = Birth { child, instance, registry, over: false };
     // A child that dies at once closes the pipe; what it printed says more than that.
     drop(birth.child.stdin.take().map(|mut input| input.write_all(&config.text())));
     Ok((birth, config.log_file))
@@ -116,22 +119,34 @@ fn log_file(config: &Config) -> Result<Option<PathBuf>, StartError> {
 impl Background {
     /// Its process id now, which is another one after a restart.
     pub fn pid(&self) -> u32 {
-        let entries = Registry::of_user().map_or_else(|_| Vec::new(), |all| all.entries());
-        let known = entries.into_iter().find(|entry| entry.instance == self.instance);
-        known.map_or(self.pid, |entry| entry.process.pid)
+        self.entry().map_or(self.pid, |entry| entry.process.pid)
     }
 
-    /// Waits for the end of the process; `None` when the time is over or the caller interrupted.
-    pub fn wait(&self, wait: &Wait<'_>) -> Option<ExitStatus> {
-        let mut status = lock(&self.end.status);
-        while status.is_none() {
-            let slice = wait.slice()?;
-            status =
-                self.end.came.wait_timeout(status, slice).unwrap_or_else(PoisonError::into_inner).0;
-            if status.is_none() && wait.is_interrupted() {
-                return None;
+    /// Waits until the server has ended, and its process with it, and returns how, if anybody saw that.
+    ///
+    /// # Errors
+    /// What it waits for, in words, where that is known, when the time is over or the caller wants to
+    /// stop.
+    pub fn wait(&self, wait: &Wait<'_>) -> Result<Option<ExitStatus>, Option<String>> {
+        let mut outcome = lock(&self.end.outcome);
+        while outcome.is_none() {
+            let slice = wait.slice().ok_or_else(|| self.hindrance())?;
+            let waited = self.end.came.wait_timeout(outcome, slice);
+            outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if outcome.is_none() && wait.is_interrupted() {
+                return Err(self.hindrance());
             }
         }
-        *status
+        Ok(outcome.flatten())
+    }
+
+    /// Why it has not ended, once it takes no calls any more.
+    fn hindrance(&self) -> Option<String> {
+        let is_retired = |entry: &Entry| entry.retired_ms.is_some();
+        self.entry().filter(is_retired).map(|entry| entry.hindrance())
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        self.registry.as_ref()?.entry(&self.instance)
     }
 }

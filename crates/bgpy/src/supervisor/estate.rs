@@ -41,6 +41,7 @@ impl Estate {
         // The same for all of them.
         if config.token.is_none() && token_of_environment().is_none() {
             config.token = Some(new_token().expose().to_owned());
+            config.is_token_made_up = true;
         }
         // Where they cannot be kept, a client has to give them again.
         let keep = |registry: &Registry| FirstTasks::create(registry.directory()).ok();
@@ -103,7 +104,7 @@ pub(super) fn inherit(
     let cord: UnixStream = take(inheritance.cord)?.into();
     let reporter = Reporter::to(cord.try_clone()?);
     let supervised = Supervised {
-        supervisor: Some(inheritance.supervisor),
+        supervisor: Some(inheritance.supervisor.clone()),
         generation: inheritance.generation,
         place: Some(place),
         cord: Some(Cord { stream: cord }),

@@ -81,7 +81,7 @@ pub enum Role {
 }
 
 /// What a server that is started again finds in its configuration: numbers of open descriptors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inheritance {
     supervisor: ProcessId,
     generation: u32,

@@ -1,0 +1,66 @@
+//! What keeps an interpreter from ending after its last line: threads and child processes for which it
+//! waits.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyModule};
+
+/// So many are named.
+const NAMED: usize = 3;
+
+/// Letters of a name that are shown.
+const NAME: usize = 60;
+
+/// The threads and children that the interpreter will wait for, in words. A module that nobody has
+/// imported has none, and is not imported for that.
+pub fn remains(py: Python<'_>) -> Option<String> {
+    let threads = threads(py).ok().flatten();
+    let children = children(py).ok().flatten();
+    let found: Vec<_> = [threads, children].into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join(" and "))
+}
+
+fn imported<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyModule>>> {
+    let modules = PyModule::import(py, "sys")?.getattr("modules")?.cast_into::<PyDict>()?;
+    Ok(modules.get_item(name)?.and_then(|module| module.cast_into().ok()))
+}
+
+fn threads(py: Python<'_>) -> PyResult<Option<String>> {
+    let Some(threading) = imported(py, "threading")? else { return Ok(None) };
+    let own: u64 = threading.call_method0("get_ident")?.extract()?;
+    let mut names = Vec::new();
+    for thread in threading.call_method0("enumerate")?.try_iter()? {
+        let thread = thread?;
+        let is_own = thread.getattr("ident")?.extract::<Option<u64>>()? == Some(own);
+        if !is_own && !thread.getattr("daemon")?.extract::<bool>()? {
+            names.push(quoted(&thread.getattr("name")?.extract::<String>()?));
+        }
+    }
+    Ok(listed("the thread", "the threads", &names))
+}
+
+fn children(py: Python<'_>) -> PyResult<Option<String>> {
+    let Some(processes) = imported(py, "multiprocessing.process")? else { return Ok(None) };
+    let mut names = Vec::new();
+    for child in processes.call_method0("active_children")?.try_iter()? {
+        let child = child?;
+        let name = quoted(&child.getattr("name")?.extract::<String>()?);
+        names.push(format!("{} ({name})", child.getattr("pid")?));
+    }
+    Ok(listed("the child process", "the child processes", &names))
+}
+
+/// A name as text, in which a control character is shown by its number.
+fn quoted(name: &str) -> String {
+    format!("{:?}", name.chars().take(NAME).collect::<String>())
+}
+
+fn listed(one: &str, many: &str, names: &[String]) -> Option<String> {
+    let more = names.len().saturating_sub(NAMED);
+    let shown = names[..names.len() - more].join(", ");
+    match (names.len(), more) {
+        (0, _) => None,
+        (1, _) => Some(format!("{one} {shown}")),
+        (_, 0) => Some(format!("{many} {shown}")),
+        (_, more) => Some(format!("{many} {shown} and {more} more")),
+    }
+}

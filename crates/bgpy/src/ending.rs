@@ -1,0 +1,94 @@
+//! Seeing a server to its end: it has ended when its process is gone, and not before.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use crate::client::Wait;
+use crate::platform::Process;
+use crate::registry::{Ending, Entry, Registry};
+use crate::survey::look_up;
+use crate::target::Target;
+
+/// How long a killed process may take to be gone.
+const GONE: Duration = Duration::from_secs(5);
+
+/// How often it is looked up what has become of a server, unless its process ends before.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Kills the process of a server that has not ended, waits until it is gone, and returns its id.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] when the process is gone, [`io::ErrorKind::Unsupported`] when it is not
+/// proven to be the server's, or what the system says.
+pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u32> {
+    let pid = entry.process.pid;
+    let process = Process::open(&entry.process)?;
+    let supervisor = entry.supervisor.as_ref().map(Process::open).transpose()?.flatten();
+    if process.is_none() && (supervisor.is_none() || entry.ending.is_some()) {
+        let text = format!("its process {pid} is gone");
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    // First a supervisor that would start it again. Another one waits for it, so that no zombie is left.
+    let would_start_again = entry.is_restarted() && entry.retired_ms.is_none();
+    let order = if would_start_again { [supervisor, process] } else { [process, supervisor] };
+    for (index, process) in order.into_iter().flatten().enumerate() {
+        if !would_start_again && index > 0 && process.ends_within(GONE) {
+            continue;
+        }
+        process.kill()?;
+        if !process.ends_within(GONE) {
+            let text = format!("its process {pid} is still there");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+    }
+    let mut ending = Ending::now(false, reason);
+    ending.signal = Some(9);
+    if let Some(before) = entry.ending.take() {
+        let held_by = before.held_by.as_deref().unwrap_or("an exit hook");
+        ending.reason = format!("{reason} after its end, as its process waited for {held_by}");
+    }
+    registry.end(&mut entry, ending);
+    Ok(pid)
+}
+
+/// Has the server that a target means `end`, and waits until its process is gone where that is known:
+/// where it is a server of this user on this machine.
+///
+/// # Errors
+/// That of `end`; in it, what the process waits for when the time is over.
+pub fn see_out<E>(
+    target: &Target,
+    wait: &Wait<'_>,
+    end: impl FnOnce(&Wait<'_>) -> Result<(), E>,
+) -> Result<Result<(), String>, E> {
+    let registry = Registry::of_user().ok();
+    // Looked up before, because afterwards it may have a successor.
+    let known = registry.as_ref().and_then(|all| look_up(all, target, wait));
+    end(wait)?;
+    let known = registry.zip(known.filter(|info| !info.has_ended()));
+    Ok(known.map_or(Ok(()), |(all, info)| until_ended(&all, &info.entry, wait)))
+}
+
+/// Waits until a server that takes no calls any more has ended, and its process with it.
+///
+/// # Errors
+/// What it waits for, in words, when the time is over or the caller wants to stop.
+pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Result<(), String> {
+    loop {
+        let known = registry.entry(&entry.instance);
+        // Where nothing is kept of it, it is judged by its process.
+        let current = known.as_ref().unwrap_or(entry);
+        if current.is_over() || !current.has_process() {
+            return Ok(());
+        }
+        let Some(slice) = wait.slice() else { return Err(current.hindrance()) };
+        match Process::open(&current.process) {
+            Ok(Some(process)) => drop(process.ends_within(slice.min(LOOK))),
+            Ok(None) | Err(_) => thread::sleep(slice.min(LOOK)),
+        }
+        if wait.is_interrupted() {
+            return Err(current.hindrance());
+        }
+    }
+}

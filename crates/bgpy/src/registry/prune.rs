@@ -1,0 +1,152 @@
+//! How much is kept of servers that have ended.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{ENDED, Entry, Registry, files};
+use crate::platform;
+
+/// Servers that have ended of which an entry and the log are kept.
+const KEPT: usize = 32;
+
+impl Registry {
+    /// Removes the oldest logs of servers that have ended, with those that were rotated, and what is
+    /// remembered of the oldest. What belongs to a process that may be there still is kept.
+    pub fn prune(&self) {
+        for files in excess(self.logs().into_values()) {
+            files.iter().for_each(|path| drop(fs::remove_file(path)));
+        }
+        let ended = self.directory.join(ENDED);
+        let remembered = files(&ended, "json").map(|path| vec![path]);
+        for path in excess(remembered).into_iter().flatten().filter(|path| is_over(path)) {
+            drop(fs::remove_file(path));
+        }
+    }
+
+    /// The logs of servers that have ended, each with those that were rotated, by instance. A log that
+    /// a user has put here is not among them.
+    fn logs(&self) -> BTreeMap<String, Vec<PathBuf>> {
+        let mut logs: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        let all = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        for path in all.map(|file| file.path()) {
+            if let Some(instance) = path.file_name().and_then(|name| instance_of(name.to_str()?)) {
+                logs.entry(instance.to_owned()).or_default().push(path);
+            }
+        }
+        let is_needed = |instance: &str| {
+            let entry = format!("{instance}.json");
+            let ended = self.directory.join(ENDED).join(&entry);
+            self.directory.join(entry).exists() || (ended.exists() && !is_over(&ended))
+        };
+        logs.retain(|instance, _| !is_needed(instance));
+        logs
+    }
+}
+
+/// The instance whose log a file is, rotated or not.
+fn instance_of(name: &str) -> Option<&str> {
+    let (instance, rest) = name.split_once('.')?;
+    let is_log = match rest.strip_prefix("log")? {
+        "" | ".next" => true,
+        age => age.strip_prefix('.').is_some_and(|age| age.parse::<u32>().is_ok()),
+    };
+    let is_id = instance.len() == 16 && instance.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_log && is_id).then_some(instance)
+}
+
+/// The oldest groups of files when there are too many. A group is as old as its youngest file.
+fn excess(groups: impl Iterator<Item = Vec<PathBuf>>) -> Vec<Vec<PathBuf>> {
+    let changed = |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).ok();
+    let age = |files: &Vec<PathBuf>| files.iter().filter_map(changed).max();
+    let mut groups: Vec<(Option<SystemTime>, Vec<PathBuf>)> =
+        groups.map(|files| (age(&files), files)).collect();
+    groups.sort();
+    groups.truncate(groups.len().saturating_sub(KEPT));
+    groups.into_iter().map(|(_, files)| files).collect()
+}
+
+/// Whether a server that takes no calls any more is gone, as far as its entry can be read.
+fn is_over(path: &Path) -> bool {
+    let text = fs::read(path).unwrap_or_default();
+    let Ok(entry) = serde_json::from_slice::<Entry>(&text) else { return true };
+    if entry.machine != platform::machine() {
+        // Its process cannot be judged here.
+        return entry.ending.is_some();
+    }
+    entry.is_over() || !entry.has_process()
+}
+
+#[cfg(test)]
+mod tests {
+    use bgpy_proto::Id;
+
+    use super::super::Ending;
+    use super::*;
+
+    fn registry() -> (tempfile::TempDir, Registry) {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::at(directory.path().join("run"));
+        registry.prepare().unwrap();
+        (directory, registry)
+    }
+
+    fn rotated(registry: &Registry, id: Id) -> [PathBuf; 3] {
+        let log = registry.log_path(id);
+        ["log", "log.1", "log.5"].map(|extension| log.with_extension(extension))
+    }
+
+    fn end_one(registry: &Registry, owns_process: bool) -> Id {
+        let id = Id::random();
+        rotated(registry, id).iter().for_each(|path| fs::write(path, "").unwrap());
+        let mut entry = Entry::new(id, "h", "127.0.0.1:1".parse().unwrap());
+        entry.owns_process = owns_process;
+        registry.end(&mut entry, Ending::now(true, "told to"));
+        id
+    }
+
+    #[test]
+    fn little_is_kept_of_what_has_ended() {
+        let (_directory, registry) = registry();
+        for _ in 0..KEPT + 5 {
+            end_one(&registry, false);
+        }
+        registry.prune();
+        let count = |end: &str| {
+            let all = fs::read_dir(registry.directory()).unwrap();
+            all.filter(|file| file.as_ref().unwrap().path().to_str().unwrap().ends_with(end))
+                .count()
+        };
+        assert_eq!([".log", ".log.1", ".log.5"].map(count), [KEPT; 3]);
+        assert_eq!(registry.ended().len(), KEPT);
+    }
+
+    #[test]
+    fn what_may_be_in_use_is_kept() {
+        let (_directory, registry) = registry();
+        let lingering = end_one(&registry, true);
+        let own = registry.directory().join("mine.log");
+        fs::write(&own, "").unwrap();
+        let running = Id::random();
+        fs::write(registry.log_path(running), "").unwrap();
+        registry.add(&Entry::new(running, "h", "127.0.0.1:1".parse().unwrap())).unwrap();
+        for _ in 0..KEPT + 5 {
+            end_one(&registry, false);
+        }
+        registry.prune();
+        assert!(rotated(&registry, lingering).iter().all(|path| path.exists()));
+        assert!(registry.ended_entry(&lingering.to_string()).is_some());
+        assert!(own.exists() && registry.log_path(running).exists());
+    }
+
+    #[test]
+    fn rotated_logs_whose_log_is_gone_are_pruned_too() {
+        let (_directory, registry) = registry();
+        for number in 0..KEPT + 5 {
+            fs::write(registry.directory().join(format!("{number:016x}.log.2")), "").unwrap();
+        }
+        registry.prune();
+        assert_eq!(fs::read_dir(registry.directory()).unwrap().count(), KEPT);
+    }
+}
