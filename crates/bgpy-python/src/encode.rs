@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::errors::serialization_error;
-use crate::pickle;
+use crate::pickle::{self, Content};
 use crate::plain::{Plain, Repeats};
 use crate::trail::{Trail, a_type};
 
@@ -32,13 +32,19 @@ pub fn encode(
         return Ok(plain.into_payload());
     }
     if (receiver.takes_pickles)()? {
-        return pickle::dumps(py, object).map_err(|error| unpicklable(root, object, error));
+        return pickle::dumps(py, object, Content::Object)
+            .map_err(|error| unpicklable(root, object, error));
     }
     let mut plain = Plain::new(py, Repeats::Copied);
     match plain.append_root(object) {
         Ok(()) => Ok(plain.into_payload()),
         Err(trail) => Err(refused(py, root, &trail, receiver.name)),
     }
+}
+
+/// Encodes the tasks of a server. Functions are never plain.
+pub fn encode_tasks(py: Python<'_>, tasks: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    pickle::dumps(py, tasks, Content::Tasks).map_err(|error| unpicklable("tasks", tasks, error))
 }
 
 fn refused(py: Python<'_>, root: &str, trail: &Trail, receiver: &str) -> PyErr {

@@ -17,13 +17,22 @@ use crate::decode::Policy;
 use crate::errors::serialization_error;
 use crate::memory::{Brought, View};
 
+/// What is pickled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The tasks of a server, which mean the code that they have here.
+    Tasks,
+    /// Any object. Definitions mean the receiver's own, where it has them.
+    Object,
+}
+
 /// Pickles an object with functions and classes by value where the other side may lack them.
-pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Payload> {
+pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, content: Content) -> PyResult<Payload> {
     static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let by_value = || PyResult::Ok(py.import("bgpy._by_value")?.getattr("dumps")?.unbind());
     let dumps = DUMPS.get_or_try_init(py, by_value)?;
     let (pickle, views, holds_code): (Bound<'_, PyBytes>, Bound<'_, PyList>, bool) =
-        dumps.call1(py, (object, BUFFERS_MAX))?.extract(py)?;
+        dumps.call1(py, (object, BUFFERS_MAX, content == Content::Tasks))?.extract(py)?;
     let pickle = pickle.as_bytes();
     let mut data = Vec::with_capacity(pickle.len() + 8);
     if holds_code {
@@ -82,7 +91,8 @@ pub fn loads<'py>(
         let keywords = PyDict::new(py);
         keywords.set_item("buffers", views)?;
         let file = py.import("io")?.call_method1("BytesIO", (&pickle,))?;
-        py.import("pickle")?.getattr("Unpickler")?.call((file,), Some(&keywords))
+        // The module around it takes longer to import than most messages to unpickle.
+        py.import("_pickle")?.getattr("Unpickler")?.call((file,), Some(&keywords))
     };
     let unpickler = make()?;
     unpickler.call_method0("load").map_err(|error| {
