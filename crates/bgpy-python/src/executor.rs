@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode};
+use crate::pickle;
 use crate::tasks::{Origin, Tasks};
 
 /// The state of a Python server between its calls.
@@ -73,6 +74,10 @@ impl Executor for PythonExecutor {
     fn ready(&mut self) {
         if let Some((mut reporter, report)) = self.reporter.take() {
             reporter.report(&report);
+        }
+        if self.served.is_none() {
+            // While the client hears of it, and pickles the tasks.
+            Python::attach(pickle::prepare_loads);
         }
     }
 

@@ -102,6 +102,18 @@ pub fn loads<'py>(
     })
 }
 
+/// Imports what [`dumps`] needs for code, ahead of time. Whatever fails will fail again, and be told.
+pub fn prepare_dumps(py: Python<'_>) {
+    drop(py.import("bgpy._by_value"));
+    drop(py.import("bgpy._code.define"));
+}
+
+/// Imports what [`loads`] needs for code, ahead of time.
+pub fn prepare_loads(py: Python<'_>) {
+    drop(py.import("_pickle"));
+    drop(py.import("bgpy._code.build"));
+}
+
 /// The part of an object that raised while it was unpickled.
 fn part_of(
     root: &str,

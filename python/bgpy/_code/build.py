@@ -1,7 +1,7 @@
 """Puts definitions together that have arrived: what a pickle of `define` calls.
 
-Each definition comes in two steps, because definitions hold each other: first the object, or the one
-of this process that is meant, then its contents, which only an object that was made here gets.
+Each definition comes in two steps, because definitions hold each other: first the object, or the
+one of this process that is meant, then its contents, which only an object that was made here gets.
 """
 
 from __future__ import annotations
@@ -144,9 +144,7 @@ def fill_function(
     table.finish(place)
 
 
-def class_(
-    key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]
-) -> Any:
+def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
     """Return the class that is meant, or a new one without most of its attributes."""
     found = choose(key, type)
     return _begin(key, _class(meta, name, bases, start)) if found is None else found
@@ -223,9 +221,10 @@ def locked(cls: Any) -> Any:
 
 def new_type(key: Key, name: str, supertype: Any) -> Any:
     """Return the `typing.NewType` that is meant, or a new one."""
-    from typing import NewType
+    import typing
 
-    new: Any = NewType(name, supertype)
+    make: Any = typing.NewType
+    new = make(name, supertype)
     found = choose(key, type(new))
     return table.begin(key, _of(key, new)) if found is None else found
 

@@ -45,7 +45,7 @@ def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
     start = {name: attributes.pop(name) for name in _START if name in attributes}
     start["__qualname__"] = cls.__qualname__
     # Bases may look at constants when a class is derived from them; a foreign metaclass may mind.
-    if all(meta.__module__ in ("builtins", "abc") for meta in type(cls).__mro__):
+    if all(meta.__module__ in ("builtins", "abc") for meta in type.mro(type(cls))):
         for name in [name for name in attributes if not name.startswith("__")]:
             if constant(attributes[name]) is not None:
                 start[name] = attributes.pop(name)
@@ -56,15 +56,13 @@ def _registered(cls: type) -> list[type]:
     """Return the classes that were registered with an abstract one."""
     if "_abc_impl" not in vars(cls):
         return []
-    from _abc import _get_dump
+    from _abc import _get_dump  # type: ignore[import-not-found]
 
     found = [ref() for ref in _get_dump(cls)[0]]
     return sorted((it for it in found if it is not None), key=lambda it: it.__qualname__)
 
 
-def inner_functions(
-    cls: type, attributes: dict[str, Any]
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def inner_functions(cls: type, attributes: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the functions that belong to a class, each with the attributes that lead to it."""
     for name, value in attributes.items():
         for path, inner in _inside((name,), value):
@@ -97,8 +95,8 @@ def member_parts(member: Any) -> tuple[str | None, Any, Any, tuple[Any, ...]]:
     Returns
     -------
     tuple
-        Its name, or None; its value, if that is a constant; the type that it is an object of besides,
-        and the arguments that make such an object.
+        Its name, or None; its value, if that is a constant; the type that it is an object of
+        besides, and the arguments that make such an object.
     """
     cls: Any = type(member)
     name = member._name_ if member._name_ in cls._member_map_ else None
@@ -115,7 +113,7 @@ def is_struct(cls: type) -> bool:
     """Tell whether a class is one of msgspec."""
     return any(
         meta.__name__ == "StructMeta" and meta.__module__.startswith("msgspec")
-        for meta in type(cls).__mro__
+        for meta in type.mro(type(cls))
     )
 
 

@@ -1,8 +1,8 @@
 """What makes two definitions the same: a digest of their code.
 
-Code counts, as do defaults, bases, members of enumerations and constants that the code uses, and all
-that is used of other definitions. Where a definition stands in its file does not. Neither does
-state: what the code itself assigns to, containers that can change, objects.
+Code counts, as do defaults, bases, members of enumerations and constants, and whatever is used of
+other definitions. Where a definition stands in its file does not count. Neither does state: what
+the code itself assigns to, containers that can change, objects.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _first = WeakTable()
 
 
 def travels(obj: Any) -> bool:
-    """Tell whether a function, a class or the like has to go along, as the other side may lack it."""
+    """Tell whether a definition has to go along, because the other side may lack it."""
     if type(obj) is ModuleType:
         return obj.__name__ != MAIN and (is_local(obj.__name__) or keys.get(obj) is not None)
     module = module_of(obj)
@@ -301,8 +301,8 @@ class Content:
                 return b"cached" + self._tell(value.func, node)
             if kind.__name__ == "singledispatchmethod":
                 cases = value.dispatcher.registry.items()
-                told = {f"{cls.__module__}.{cls.__qualname__}": case for cls, case in cases}
-                return b"dispatch" + self._tell_all(told, node)
+                named = {f"{cls.__module__}.{cls.__qualname__}": case for cls, case in cases}
+                return b"dispatch" + self._tell_all(named, node)
         node.has_state = True
         return _STATE
 
@@ -341,4 +341,3 @@ def _first_of(item: tuple[bytes, Any]) -> bytes:
 
 def _text(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-

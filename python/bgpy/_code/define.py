@@ -1,8 +1,8 @@
 """Takes definitions apart for a pickle: what `build` puts together where it arrives.
 
-A definition that the other side may lack is reduced to a call that names it and tells its content by
-a digest, with all that is needed to build it. Definitions hold each other, so that the contents of
-each are its state, which a pickle brings after the object.
+A definition that the other side may lack is reduced to a call that names it and tells its content
+by a digest, with all that is needed to build it. Definitions hold each other, so that the contents
+of each are its state, which a pickle brings after the object.
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ class Definitions:
             self._parts[id(inner)] = (cls, path)
             # What is asked for anew each time must not give its place to another object.
             self._held.append(inner)
-        make, parts = build.class_, start
+        make: Any = build.class_
+        parts = start
         if is_struct(cls):
             make, parts = build.struct, struct_parts(cls, start, attributes)
         made = (key, type(cls), cls.__name__, cls.__bases__, parts)
@@ -380,7 +381,7 @@ def _contents(cell: CellType) -> Any:
 
 
 def _submodules(modules: list[ModuleType], mentioned: set[str]) -> list[ModuleType]:
-    """Return modules within packages that code imports and names: `import a.b` gives it just `a`."""
+    """Return modules inside of packages that code names: `import a.b` gives it just `a`."""
     found = []
     for package in modules:
         before = f"{package.__name__}."
