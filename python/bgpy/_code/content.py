@@ -7,6 +7,7 @@ the code itself assigns to, containers that can change, objects.
 
 from __future__ import annotations
 
+import sys
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -18,7 +19,7 @@ from types import (
 )
 
 from .constants import constant
-from .local import MAIN, canonical, is_local, is_named, library, module_of, name_of
+from .local import MAIN, is_local, is_named, library, module_of, name_of
 from .names import names
 from .table import ALIKE, WeakTable, keys
 
@@ -70,6 +71,11 @@ def is_definition(obj: Any) -> bool:
     return (kind.__module__, kind.__name__) in _NAMED_KINDS
 
 
+def is_function(obj: Any) -> bool:
+    """Tell whether a definition is a function, with a cache or without."""
+    return isinstance(obj, FunctionType) or type(obj).__name__ == "_lru_cache_wrapper"
+
+
 _NAMED_KINDS = {
     ("functools", "_lru_cache_wrapper"),
     ("typing", "NewType"),
@@ -78,6 +84,15 @@ _NAMED_KINDS = {
     ("typing", "TypeVarTuple"),
     ("typing", "TypeAliasType"),
 }
+
+
+def numbered(digest: bytes, number: int) -> bytes:
+    """Return the digest of one of several definitions that are alike."""
+    return (
+        blake2b(b"%b %d" % (digest, number), digest_size=_DIGEST_BYTES).digest()
+        if number
+        else digest
+    )
 
 
 class _Node:
@@ -161,8 +176,10 @@ class Content:
         node.own += [b"function", _text(function.__name__), constant(code) or b""]
         for value in (function.__defaults__, function.__kwdefaults__):
             node.own.append(self._tell_all(value, node))
-        for cell in function.__closure__ or ():
-            node.own.append(self._cell(cell, node))
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+            is_state = name in names(code).kept
+            node.has_state |= is_state
+            node.own.append(_STATE if is_state else self._cell(cell, node))
         stored, attributes = self._assignments(function)
         for name, value in sorted(vars(function).items()):
             is_state = name in attributes
@@ -211,6 +228,7 @@ class Content:
 
     def _other(self, obj: Any, node: _Node) -> None:
         kind = type(obj).__name__
+        node.is_shared = not is_function(obj)
         node.own += [_text(kind), _text(name_of(obj) or "")]
         if kind == "_lru_cache_wrapper":
             node.own += [constant(tuple(obj.cache_parameters().values())) or b""]
@@ -228,27 +246,16 @@ class Content:
 
     def _assignments(self, obj: Any) -> tuple[set[str], set[str]]:
         """Return the globals and the attributes that the code of an object's module assigns to."""
-        module = module_of(obj)
-        known = self._assigned.get(module or "")
-        if known is not None:
-            return known
-        stored: set[str] = set()
-        attributes: set[str] = set()
-        held: dict[str, Any] = {}
-        if isinstance(obj, FunctionType):
-            held = obj.__globals__
-        elif module is not None:
-            held = vars(_module(module))
-        for value in [obj, *list(held.values())]:
-            if module_of(value) == module:
-                for function in _functions(value):
-                    used = names(function.__code__)
-                    stored |= used.stored
-                    attributes |= used.attributes
-        # Modules are always told by what they hold, but a class within a function has no other.
-        if module is not None and "<locals>" not in (name_of(obj) or ""):
-            self._assigned[module] = stored, attributes
-        return stored, attributes
+        module = module_of(obj) or ""
+        stored, attributes = _assigned_by(obj)
+        known = self._assigned.get(module)
+        if known is None and is_local(module):
+            known = self._assigned[module] = set(), set()
+            for value in list(vars(sys.modules[module]).values()):
+                if module_of(value) == module:
+                    for names_known, more in zip(known, _assigned_by(value), strict=True):
+                        names_known |= more
+        return (stored, attributes) if known is None else (stored | known[0], attributes | known[1])
 
     def _tell_all(self, value: Any, node: _Node) -> bytes:
         if type(value) is tuple:
@@ -292,6 +299,8 @@ class Content:
         if kind.__module__ in ("typing", "types") and hasattr(value, "__origin__"):
             inner = (value.__origin__, getattr(value, "__args__", ()))
             return b"alias" + self._tell_all(inner, node)
+        if kind.__module__ == "typing":
+            return _text(repr(value))
         if kind.__module__ == "functools":
             if kind.__name__ in ("partial", "partialmethod"):
                 inner = (value.func, value.args)
@@ -307,27 +316,29 @@ class Content:
         return _STATE
 
 
+def _assigned_by(value: Any) -> tuple[set[str], set[str]]:
+    """Return the globals and the attributes that a function, or those of a class, assign to."""
+    stored: set[str] = set()
+    attributes: set[str] = set()
+    for held in list(vars(value).values()) if isinstance(value, type) else [value]:
+        for function in _functions(held):
+            used = names(function.__code__)
+            stored |= used.stored
+            attributes |= used.attributes
+    return stored, attributes
+
+
 def _functions(value: Any) -> list[FunctionType]:
-    """Return the functions that a function or a class has."""
-    if isinstance(value, type):
-        return [inner for held in list(vars(value).values()) for inner in _functions_of(held)]
-    return _functions_of(value)
-
-
-def _functions_of(value: Any) -> list[FunctionType]:
-    if type(value) is FunctionType:
-        return [value]
-    if type(value) is property:
-        return [it for it in (value.fget, value.fset, value.fdel) if type(it) is FunctionType]
-    inner = getattr(value, "__wrapped__", None) or getattr(value, "__func__", None)
-    return [inner] if type(inner) is FunctionType else []
-
-
-def _module(name: str) -> ModuleType:
-    import sys
-
-    found = sys.modules.get(name)
-    return found if isinstance(found, ModuleType) else ModuleType(canonical(name))
+    kind = type(value)
+    if kind is property:
+        inner = [value.fget, value.fset, value.fdel]
+    elif kind in (staticmethod, classmethod):
+        inner = [value.__func__, getattr(value.__func__, "__wrapped__", None)]
+    elif kind.__module__ == "functools":
+        inner = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
+    else:
+        inner = [value]
+    return [function for function in inner if type(function) is FunctionType]
 
 
 def _is_slot(value: Any, cls: type) -> bool:

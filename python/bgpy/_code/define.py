@@ -19,8 +19,19 @@ from types import (
 
 from . import build, table
 from .classes import class_parts, inner_functions, is_struct, member_parts, struct_parts
-from .content import Content, travels
-from .local import MAIN, canonical, find, is_local, is_named, library, module_of, name_of, script
+from .content import Content, is_function, numbered, travels
+from .local import (
+    MAIN,
+    canonical,
+    find,
+    is_local,
+    is_named,
+    library,
+    module_of,
+    name_in,
+    name_of,
+    script,
+)
 from .names import names
 
 TYPE_CHECKING = False
@@ -81,22 +92,24 @@ class Definitions:
             return build.locked, (kind,), {k: v for k, v in vars(obj).items() if k != "lock"}
         return self._object(obj, kind)
 
-    def _key(self, obj: Any) -> Key:
+    def _key(self, obj: Any, single: str | None = None) -> Key:
+        """Return the key of a definition, or of an object that its module has under a name."""
         known = table.keys.get(obj)
         if known is not None:
             module, name, digest, flags, main = known
             flags &= table.NAMED | table.ALIKE
         else:
-            if type(obj) is ModuleType:
-                module, name, flags = canonical(obj.__name__), "", table.NAMED
-            else:
-                module, name = module_of(obj) or "", name_of(obj) or ""
-                flags = table.NAMED if is_named(obj) else 0
+            is_module = type(obj) is ModuleType
+            module = canonical(obj.__name__) if is_module else module_of(obj) or ""
+            name = single or ("" if is_module else name_in(module, obj))
+            flags = table.NAMED if find(module, name) is obj else 0
             digest, has_state = self._content.digest(obj)
-            flags |= 0 if has_state and not isinstance(obj, (type, ModuleType)) else table.ALIKE
+            flags |= 0 if has_state and is_function(obj) else table.ALIKE
             main = script() if module == MAIN else None
-            if flags & table.ALIKE:
-                table.remember_sent((module, name, digest), obj)
+            if not flags & table.NAMED:
+                # A function that makes classes makes another one each time.
+                digest = numbered(digest, table.number((module, name, digest), obj))
+            table.remember_sent((module, name, digest), obj)
         if self._tasks is not None:
             flags |= table.SHIPPED if module in self._tasks else table.EXACT
         return module, name, digest, flags, main
@@ -257,14 +270,7 @@ class Definitions:
             return reduced if type(reduced) is tuple else NotImplemented
         if find(module, reduced) is not obj and table.keys.get(obj) is None:
             return NotImplemented
-        digest, _ = self._content.digest(obj)
-        known = table.keys.get(obj)
-        mode = 0
-        if self._tasks is not None:
-            mode = table.SHIPPED if module in self._tasks else table.EXACT
-        main = script() if module == MAIN else None
-        key = known or (module, reduced, digest, table.NAMED | table.ALIKE, main)
-        key = (*key[:3], key[3] | mode, key[4])
+        key = self._key(obj, reduced)
         attributes = _attributes(obj)
         return build.single, (key, kind), attributes, None, None, build.fill_single
 

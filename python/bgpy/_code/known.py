@@ -10,7 +10,7 @@ import sys
 from . import table
 from .content import Content
 from .local import MAIN, find, is_local, script
-from .table import ALIKE, EXACT, NAMED, SHIPPED
+from .table import EXACT, NAMED, SHIPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def choose(key: Key, kind: type) -> Any:
             own = _own(place, name, kind)
             if own is not None and digest_of(own) == digest:
                 return own
-    if flags & ALIKE:
-        found = table.sent(identity)
-        found = known if found is None else found
+    for found in (table.sent(identity), known):
         if isinstance(found, kind):
             return found
     if not is_named or module == MAIN:
@@ -58,6 +56,9 @@ def choose(key: Key, kind: type) -> Any:
         return own
     if flags & EXACT:
         return None
+    if "<locals>" in getattr(own, "__qualname__", ""):
+        # A closure may have moved on, which no code of its own tells.
+        return own
     _warn(
         identity,
         f"{module}.{name} came with other content than this process has under that name, and means "

@@ -38,7 +38,7 @@ def module_of(obj: Any) -> str | None:
 
 def name_of(obj: Any) -> str | None:
     """Return the name under which a module would have an object."""
-    name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
+    name: Any = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
     return name if type(name) is str else None
 
 
@@ -81,6 +81,19 @@ def is_named(obj: Any) -> bool:
     """Tell whether an object is what its module has under its name."""
     module, name = module_of(obj), name_of(obj)
     return module is not None and name is not None and find(module, name) is obj
+
+
+def name_in(module: str, obj: Any) -> str:
+    """Return a name under which a module has an object, else the name of the object."""
+    name = name_of(obj) or ""
+    if find(module, name) is obj:
+        return name
+    # What a function has made, a class for example, is known by the variable that holds it.
+    held: dict[str, Any] = getattr(sys.modules.get(module), "__dict__", {})
+    for variable, value in list(held.items()):
+        if value is obj:
+            return variable
+    return name
 
 
 def library(namespace: dict[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ any moment, in this thread or another, and so that a forked child finds everythi
 
 from __future__ import annotations
 
+import itertools
 from _weakref import ref
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 # The definition is what its module has under its name.
 NAMED = 1
-# Whoever has the same content may stand for it: it has no state of its own that could differ.
+# It has no state of its own: what has the same content may stand for it.
 ALIKE = 2
 # It belongs to tasks that a client sends, and means that client's code.
 SHIPPED = 4
@@ -56,6 +57,8 @@ modules: set[str] = set()
 _built: dict[Identity, Any] = {}
 # What was sent from here, or was built long ago.
 _others: dict[Identity, Callable[[], Any]] = {}
+_numbers = WeakTable()
+_next = itertools.count(1)
 _unfinished: dict[int, Any] = {}
 # The content that was built last of each name.
 _latest: dict[tuple[str, str], bytes] = {}
@@ -66,6 +69,16 @@ def _weak(obj: Any, forget: Callable[[], Any]) -> Callable[[], Any]:
         return ref(obj, lambda _: forget())
     except TypeError:
         return lambda: obj
+
+
+def number(identity: Identity, obj: Any) -> int:
+    """Tell definitions apart that are alike: 0 for the first that exists, and so on."""
+    known: int | None = _numbers.get(obj)
+    if known is None:
+        first = sent(identity)
+        known = 0 if first is None or first is obj else next(_next)
+        _numbers.set(obj, known)
+    return known
 
 
 def remember_sent(identity: Identity, obj: Any) -> None:
@@ -88,7 +101,7 @@ def begin(key: Key, obj: Any) -> Any:
     """Note what is being built; another thread that builds the same gets the same object."""
     module, name, digest, flags, _ = key
     modules.add(module)
-    if flags & (ALIKE | SHIPPED):
+    if flags & (ALIKE | SHIPPED | EXACT):
         while len(_built) >= _BUILT_MAX:
             oldest = next(iter(_built), None)
             if oldest is not None:
