@@ -2,8 +2,8 @@
 
 Functions and classes travel by value when they come from ``__main__`` or from a module that is
 neither part of Python nor installed: a helper beside the script. Installed modules are taken to be
-on both sides. What needs no code taken along is left to the standard pickler, which is faster, and
-spares most servers the import of cloudpickle.
+on both sides. What needs no code taken along is left to a pickler that knows of none, which is
+faster, and spares most servers the import of all the rest.
 """
 
 from __future__ import annotations
@@ -11,31 +11,21 @@ from __future__ import annotations
 import copyreg
 import functools
 import io
-import os
-import pickle
 import sys
-import threading
-from collections import ChainMap
-from enum import Enum
-from types import CodeType, FunctionType
+from _pickle import PickleBuffer, Pickler, PicklingError
+
+from ._code.local import is_local, module_of
+from ._code.table import keys, modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-    from typing import Any, ClassVar
-
-_INSTALLED = tuple(
-    os.path.join(os.path.dirname(os.path.realpath(file)), "") for file in (os.__file__, __file__)
-)
-_SITES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-
-# cloudpickle keeps the modules to be pickled by value in one set for the whole process.
-_lock = threading.Lock()
-_local: dict[str, tuple[ModuleType, bool]] = {}
+    from collections.abc import Callable, Collection
+    from typing import Any
 
 
-def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview], bool]:
+def dumps(
+    obj: Any, buffers_max: int, is_tasks: bool = False
+) -> tuple[bytes, list[memoryview], bool]:
     """Pickle an object, with large buffers beside the pickle.
 
     Parameters
@@ -44,6 +34,8 @@ def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview], bool]:
         What to pickle.
     buffers_max : int
         How many buffers may stand beside the pickle; further ones go into it.
+    is_tasks : bool, default False
+        Whether it is the tasks of a server, which mean the code that they have here.
 
     Returns
     -------
@@ -59,8 +51,8 @@ def dumps(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview], bool]:
     try:
         return *_by_reference(obj, _Buffers(buffers_max)), False
     except Exception:
-        # What the standard pickler cannot do, cloudpickle may; its errors are as good.
-        return *_by_value(obj, buffers_max), True
+        # What cannot be done without code taken along may be with it; its errors are as good.
+        return *_by_value(obj, buffers_max, is_tasks), True
 
 
 def enumeration(cls: type) -> tuple[str, str] | None:
@@ -77,11 +69,13 @@ def enumeration(cls: type) -> tuple[str, str] | None:
         Module and class, when pickle would name them and give the member's value; None when the
         class has to go along, or its members are pickled in a way of their own.
     """
+    from enum import Enum
+
     module, name = cls.__module__, cls.__qualname__
     own: Any = cls.__reduce_ex__
     if own is not Enum.__reduce_ex__ or cls in copyreg.dispatch_table:
         return None
-    if not (type(module) is type(name) is str) or _is_local(module):
+    if not (type(module) is type(name) is str) or is_local(module) or keys.get(cls) is not None:
         return None
     found: Any = sys.modules.get(module)
     for part in name.split("."):
@@ -96,28 +90,28 @@ class _Buffers:
         self.views: list[memoryview] = []
         self.buffers_max = buffers_max
 
-    def __call__(self, buffer: pickle.PickleBuffer) -> bool:
+    def __call__(self, buffer: PickleBuffer) -> bool:
         if len(self.views) == self.buffers_max:
             return True
         self.views.append(buffer.raw())
         return False
 
 
-class _Shared(pickle.Pickler):
+class _Shared(Pickler):
     """A pickler for objects whose code is on both sides."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Refuse functions and classes that the other side may lack."""
-        if isinstance(obj, (FunctionType, type)) and _is_local(obj.__module__):
-            raise pickle.PicklingError("the code has to go along")
+        """Refuse functions and classes that the other side may lack, and objects of those."""
+        module = getattr(obj, "__module__", None)
+        if type(module) is str and (is_local(module) or module in modules):
+            raise PicklingError("the code has to go along")
         return _beside(obj)
 
 
 def _beside(obj: Any) -> Any:
     """Reduce an object that does not know by itself how its memory stays out of a pickle."""
     if type(obj) is memoryview:
-        # cloudpickle makes bytes of it, too.
-        return bytes, (pickle.PickleBuffer(obj) if obj.c_contiguous else obj.tobytes(),)
+        return bytes, (PickleBuffer(obj) if obj.c_contiguous else obj.tobytes(),)
     if type(obj).__module__ == "torch.storage":
         from bgpy import _torch
 
@@ -126,68 +120,58 @@ def _beside(obj: Any) -> Any:
     return NotImplemented
 
 
+class _WithCode(Pickler):
+    """A pickler that takes code along."""
+
+    def __init__(
+        self, file: Any, tasks: Collection[str] | None, by_name: bool, buffers: Any
+    ) -> None:
+        from ._code.define import Definitions
+
+        super().__init__(file, protocol=5, buffer_callback=buffers)
+        self.definitions = Definitions(tasks, by_name)
+
+    def reducer_override(self, obj: Any) -> Any:
+        reduced = _beside(obj)
+        return self.definitions.reduce(obj) if reduced is NotImplemented else reduced
+
+
 def _by_reference(obj: Any, buffers: _Buffers) -> tuple[bytes, list[memoryview]]:
     file = io.BytesIO()
     _Shared(file, protocol=5, buffer_callback=buffers).dump(obj)
     return file.getvalue(), buffers.views
 
 
-def _by_value(obj: Any, buffers_max: int) -> tuple[bytes, list[memoryview]]:
-    modules = [module for name, module in list(sys.modules.items()) if _is_local(name)]
+def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[memoryview]]:
+    tasks = _modules_of(obj) if is_tasks else None
     try:
-        return _cloudpickle(obj, _Buffers(buffers_max), modules)
+        return _with_code(obj, _Buffers(buffers_max), tasks, by_name=False)
     except Exception as error:
         # A module that cannot be taken along, for a lock or a socket in it, may still be found by
         # the other side under its name, as by a server that was started from here.
         try:
-            return _cloudpickle(obj, _Buffers(buffers_max), [])
+            return _with_code(obj, _Buffers(buffers_max), tasks, by_name=True)
         except Exception:
             raise error from None
 
 
-def _cloudpickle(
-    obj: Any, buffers: _Buffers, by_value: list[ModuleType]
+def _with_code(
+    obj: Any, buffers: _Buffers, tasks: Collection[str] | None, by_name: bool
 ) -> tuple[bytes, list[memoryview]]:
-    import cloudpickle
-
     file = io.BytesIO()
-    pickler = _code_pickler()(file, protocol=5, buffer_callback=buffers)
-    with _lock:
-        known = cloudpickle.list_registry_pickle_by_value()
-        mine = [m for m in by_value if m.__name__ != "__main__" and m.__name__ not in known]
-        for module in mine:
-            cloudpickle.register_pickle_by_value(module)
-        try:
-            pickler.dump(obj)
-            return file.getvalue(), buffers.views
-        finally:
-            for module in mine:
-                cloudpickle.unregister_pickle_by_value(module)
+    _WithCode(file, tasks, by_name, buffers).dump(obj)
+    return file.getvalue(), buffers.views
 
 
-@functools.cache
-def _code_pickler() -> Any:
-    """Make the class of picklers that take code along."""
-    import cloudpickle
-
-    known = cloudpickle.CloudPickler.dispatch_table
-
-    def reduce(code: CodeType) -> tuple[Any, ...]:
-        # Recent cloudpickles hide the name of the file, without which a traceback has no lines.
-        make, parts = known[CodeType](code)
-        hidden = "<dynamic-code>"
-        return make, tuple(
-            code.co_filename if isinstance(part, str) and part == hidden else part for part in parts
-        )
-
-    class CodePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
-        dispatch_table: ClassVar = ChainMap({CodeType: reduce}, known)
-
-        def reducer_override(self, obj: Any) -> Any:
-            reduced = _beside(obj)
-            return super().reducer_override(obj) if reduced is NotImplemented else reduced
-
-    return CodePickler
+def _modules_of(tasks: tuple[Any, ...]) -> set[str]:
+    """Return the modules that tasks are from, as far as they are the user's own."""
+    found = set()
+    for task in tasks:
+        inner = getattr(task, "func", task) if type(task) is functools.partial else task
+        module = module_of(getattr(inner, "__func__", inner))
+        if module is not None and is_local(module):
+            found.add(module)
+    return found
 
 
 class Noted(Exception):
@@ -210,28 +194,8 @@ def note(obj: Any, visit: Callable[[Any], None]) -> None:
         Whatever the object raises when it is pickled, or `visit`.
     """
 
-    class Noting(_code_pickler()):  # type: ignore[misc]
+    class Noting(_WithCode):
         def persistent_id(self, part: Any) -> None:
             visit(part)
 
-    Noting(io.BytesIO(), protocol=5, buffer_callback=lambda buffer: False).dump(obj)
-
-
-def _is_local(name: str) -> bool:
-    """Whether a module is the user's own, and not installed."""
-    module = sys.modules.get(name)
-    if module is None:
-        return False
-    known = _local.get(name)
-    if known is None or known[0] is not module:
-        known = _local[name] = (module, name == "__main__" or _is_beside(name, module))
-    return known[1]
-
-
-def _is_beside(name: str, module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    # Some packages put objects of other kinds or names into sys.modules.
-    if not isinstance(file, str) or getattr(module, "__name__", None) != name:
-        return False
-    path = os.path.realpath(file)
-    return not path.startswith(_INSTALLED) and not any(site in path for site in _SITES)
+    Noting(io.BytesIO(), None, by_name=False, buffers=lambda buffer: False).dump(obj)

@@ -18,7 +18,7 @@ from types import (
     ModuleType,
 )
 
-from ._by_value import _is_local
+from ._code.local import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def parts(obj: Any) -> Iterator[Part]:
 def _is_elsewhere(part: Any) -> bool:
     """Whether a class or module goes by its name, so that nothing in it goes along."""
     if isinstance(part, ModuleType):
-        return not _is_local(part.__name__)
-    return isinstance(part, type) and not _is_local(part.__module__)
+        return not is_local(part.__name__)
+    return isinstance(part, type) and not is_local(part.__module__)
 
 
 def _all_parts(obj: Any) -> Iterator[Part]:

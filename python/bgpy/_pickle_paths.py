@@ -21,6 +21,11 @@ _KEY_CHARS = 40
 _TEXTS = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"}
 _EMPTY = {"EMPTY_LIST": "list", "EMPTY_DICT": "dict", "EMPTY_SET": "set", "EMPTY_TUPLE": "tuple"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_DEFINITIONS = {
+    "bgpy._code.build.class_": "type",
+    "bgpy._code.build.struct": "type",
+    "bgpy._code.build.function": "function",
+}
 _MAKERS = {"GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "NEWOBJ_EX"}
 
 
@@ -138,9 +143,11 @@ class _Machine:
         else:
             parts = [stack.pop() for _ in range(3 if name == "NEWOBJ_EX" else 2)]
             made = _Part(parts[-1].text or "object")
-            if made.kind.endswith("._make_skeleton_class"):
-                # cloudpickle makes a class, whose name is the second argument.
-                made.kind, made.text = "type", parts[0].items[1][0].text
+            if made.kind in _DEFINITIONS:
+                # Module and name of what is made are the first two items of the first argument.
+                made.kind, key = _DEFINITIONS[made.kind], parts[0].items[0][0]
+                if made.kind == "type" and len(key.items) > 1:
+                    made.text = ".".join(item.text for item, *_ in key.items[:2])
             for part in parts[:-1]:
                 made.take(part, "", "")
         self.suspect("make", made)

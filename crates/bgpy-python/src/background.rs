@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::thread;
 
+use bgpy::spawn::Config;
 use bgpy::supervisor::{self, Role};
 use bgpy::{Ended, Journal};
 use pyo3::prelude::*;
@@ -11,7 +13,9 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::arguments::level;
 use crate::errors::error;
+use crate::pickle;
 use crate::serve::serve;
+use crate::tasks::Origin;
 
 /// Become the background server that the parent process asks for on standard input.
 ///
@@ -74,6 +78,16 @@ fn extend_search_path(py: Python<'_>, more: &[OsString]) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// Does something while another thread imports what tasks are pickled with, if a client has to send
+/// them to this server. That takes a third as long as the start of a server.
+pub fn preparing<T>(py: Python<'_>, config: &Config, act: impl FnOnce() -> T) -> T {
+    let begin = || thread::Builder::new().spawn(|| Python::attach(pickle::prepare_dumps)).ok();
+    let ahead = Origin::of(config).is_none().then(begin).flatten();
+    let done = act();
+    py.detach(|| drop(ahead.map(thread::JoinHandle::join)));
+    done
 }
 
 /// The running interpreter.

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::arguments::{address, journal, level, limit, message_bytes_max, target, waiting};
 use crate::decode::{Policy, decode};
-use crate::encode::{Receiver, encode};
+use crate::encode::{Receiver, encode, encode_tasks};
 use crate::errors::{call_error, config_error, connect_error, error_response};
 use crate::status::status_dict;
 use crate::tasks::{self, NAMES};
@@ -146,8 +146,7 @@ impl Client {
             tasks::check(name, task)?.map_err(|text| config_error(py, text))?;
         }
         // A server that takes no pickles may have its tasks already, and needs none of these.
-        let server = Receiver { name: "the server", takes_pickles: &|| Ok(true) };
-        let payload = encode(py, "tasks", PyTuple::new(py, tasks)?.as_any(), &server)?;
+        let payload = encode_tasks(py, PyTuple::new(py, tasks)?.as_any())?;
         let first = self.on_link(py, timeout, |link, wait| link.initialize(payload, wait))?;
         confirmation(py, if first { "Initialization successful." } else { "Already initialized." })
     }

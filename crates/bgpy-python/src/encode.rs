@@ -4,13 +4,12 @@
 //! pickle, if the other side takes pickles.
 
 use bgpy::Payload;
-use bgpy::limits::BUFFERS_MAX;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::errors::serialization_error;
 use crate::made::{is_memory_error, memory_error};
-use crate::pickle;
+use crate::pickle::{self, Content};
 use crate::plain::{Plain, Repeats};
 use crate::tasks;
 use crate::text::text;
@@ -39,7 +38,7 @@ pub fn encode(
         Err(_) => drop(plain),
     }
     if (receiver.takes_pickles)()? {
-        return pickle::dumps(py, object, BUFFERS_MAX)
+        return pickle::dumps(py, object, Content::Object)
             .map_err(|error| unpicklable(root, object, error));
     }
     let mut plain = Plain::new(py, Repeats::Copied);
@@ -58,7 +57,13 @@ pub fn encode_exception(
     receiver: &Receiver<'_>,
 ) -> Option<Vec<u8>> {
     let takes_pickles = (receiver.takes_pickles)().unwrap_or(false);
-    takes_pickles.then(|| pickle::dumps(py, exception, 0).ok())?.map(|payload| payload.data)
+    let dumped = || pickle::dumps(py, exception, Content::Exception).ok();
+    takes_pickles.then(dumped)?.map(|payload| payload.data)
+}
+
+/// Encodes the tasks of a server. Functions are never plain.
+pub fn encode_tasks(py: Python<'_>, tasks: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    pickle::dumps(py, tasks, Content::Tasks).map_err(|error| unpicklable("tasks", tasks, error))
 }
 
 fn refused(py: Python<'_>, root: &str, trail: &Trail, receiver: &str) -> PyErr {

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode_exception};
 use crate::made::is_memory_error;
+use crate::pickle;
 use crate::remains;
 use crate::tasks::{Origin, Tasks};
 use crate::text::{escaped, text};
@@ -76,6 +77,10 @@ impl Executor for PythonExecutor {
     fn ready(&mut self) {
         if let Some((mut reporter, report)) = self.reporter.take() {
             reporter.report(&report);
+        }
+        if self.served.is_none() {
+            // While the client hears of it, and pickles the tasks.
+            Python::attach(pickle::prepare_loads);
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bgpy::limits::BUFFERS_MAX;
 use bgpy::{Buffer, Delivered, Payload};
 use bgpy_proto::codec::{Reader, Token, ext, write};
 use pyo3::exceptions::PyBufferError;
@@ -22,14 +23,25 @@ use crate::text::text;
 /// Bytes of the head of an extension, at most.
 const HEAD_BYTES: usize = 6;
 
-/// Pickles an object with functions and classes by value where the other side may lack them. So many
-/// buffers may stand beside the pickle; others go into it.
-pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, buffers_max: usize) -> PyResult<Payload> {
+/// What is pickled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The tasks of a server, which mean the code that they have here.
+    Tasks,
+    /// Any object. Definitions mean the receiver's own, where it has them.
+    Object,
+    /// An exception, in one piece.
+    Exception,
+}
+
+/// Pickles an object with functions and classes by value where the other side may lack them.
+pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, content: Content) -> PyResult<Payload> {
     static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let by_value = || PyResult::Ok(py.import("bgpy._by_value")?.getattr("dumps")?.unbind());
     let dumps = DUMPS.get_or_try_init(py, by_value)?;
+    let buffers_max = if content == Content::Exception { 0 } else { BUFFERS_MAX };
     let (pickle, views, holds_code): (Bound<'_, PyBytes>, Bound<'_, PyList>, bool) =
-        dumps.call1(py, (object, buffers_max))?.extract(py)?;
+        dumps.call1(py, (object, buffers_max, content == Content::Tasks))?.extract(py)?;
     let pickle = pickle.as_bytes();
     let (kind, version) =
         if holds_code { (ext::CODE, &version(py)[..]) } else { (ext::PICKLE, &[][..]) };
@@ -90,7 +102,8 @@ pub fn loads<'py>(
         let keywords = PyDict::new(py);
         keywords.set_item("buffers", views)?;
         let file = py.import("io")?.call_method1("BytesIO", (&pickle,))?;
-        py.import("pickle")?.getattr("Unpickler")?.call((file,), Some(&keywords))
+        // The module around it takes longer to import than most messages to unpickle.
+        py.import("_pickle")?.getattr("Unpickler")?.call((file,), Some(&keywords))
     };
     let unpickler = make()?;
     unpickler.call_method0("load").map_err(|error| {
@@ -103,6 +116,18 @@ pub fn loads<'py>(
         let text = format!("{part} cannot be unpickled: {why}");
         serialization_error(py, text, Some(error))
     })
+}
+
+/// Imports what [`dumps`] needs for code, ahead of time. Whatever fails will fail again, and be told.
+pub fn prepare_dumps(py: Python<'_>) {
+    drop(py.import("bgpy._by_value"));
+    drop(py.import("bgpy._code.define"));
+}
+
+/// Imports what [`loads`] needs for code, ahead of time.
+pub fn prepare_loads(py: Python<'_>) {
+    drop(py.import("_pickle"));
+    drop(py.import("bgpy._code.build"));
 }
 
 /// The part of an object that raised while it was unpickled.

@@ -11,11 +11,11 @@ use bgpy::ending::see_out;
 use bgpy::registry::Entry;
 use bgpy::spawn::{self, Background, Config};
 use bgpy::supervisor::Supervised;
-use bgpy::{CallError, Ended, Journal, Name, Restart, Target, Token};
+use bgpy::{CallError, Ended, Journal, Name, Restart, Target, Token, Wait};
 use pyo3::prelude::*;
 
 use crate::arguments::{address, level, limit, message_bytes_max, restart_policy, waiting};
-use crate::background::{exit_code, search_path, this_interpreter};
+use crate::background::{exit_code, preparing, search_path, this_interpreter};
 use crate::client::python_version;
 use crate::decode::Policy;
 use crate::errors::{config_error, error, serve_error, start_error, told};
@@ -192,10 +192,12 @@ impl Server {
         }
         let environment = env.into_iter().flatten().collect();
         config.launch = Some(bgpy_cli::launch(interpreter, &config, cwd, environment));
-        let started = waiting(py, limit(py, timeout)?, |wait| match &self.config.name {
+        let limit = limit(py, timeout)?;
+        let start = |wait: &Wait<'_>| match &self.config.name {
             Some(name) if exist_ok => start_or_attach(name, &config, wait),
             _ => spawn::start(config.clone(), wait).map(Started::Here),
-        })?;
+        };
+        let started = preparing(py, &config, || waiting(py, limit, start))?;
         let started = started.map_err(|error| start_error(py, &error))?;
         *lock(&self.started) = Some(started);
         Ok(())

@@ -1,0 +1,266 @@
+"""Puts definitions together that have arrived: what a pickle of `define` calls.
+
+Each definition comes in two steps, because definitions hold each other: first the object, or the
+one of this process that is meant, then its contents, which only an object that was made here gets.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+from types import CellType, CodeType, FunctionType, ModuleType
+
+from . import table
+from .known import choose, note_new
+from .local import MAIN, find, is_local
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .table import Key
+
+    # A part of a class: the class, and the attributes that lead to the part.
+    Part = tuple[type, tuple[str, ...]]
+
+# Metaclasses that do nothing but what `type` does, once a class is complete.
+_PLAIN_META = {"builtins", "enum", "typing", "typing_extensions"}
+
+
+def _find(key: Key | Part, kind: type) -> Any:
+    """Return what this process has for a definition."""
+    if len(key) > 2:
+        return choose(key, kind)
+    cls, path = key
+    if table.is_unfinished(cls):
+        return None
+    found: Any = vars(cls).get(path[0])
+    for name in path[1:]:
+        found = getattr(found, name, None)
+    return found if isinstance(found, kind) else None
+
+
+def _begin(key: Key | Part, obj: Any) -> Any:
+    if len(key) == 2:
+        return table.begin_part(obj)
+    note_new(key, obj)
+    return table.begin(key, obj)
+
+
+def module_named(name: str) -> ModuleType:
+    """Return a module that this process can import."""
+    __import__(name)
+    return sys.modules[name]
+
+
+def home(name: str, about: dict[str, Any], is_shipped: bool) -> ModuleType:
+    """Make a module for definitions of a module that is not here."""
+    module = (is_shipped and name == MAIN and _own_main(about)) or ModuleType(name)
+    vars(module).update(about)
+    vars(module).setdefault("__builtins__", builtins)
+    return module
+
+
+def _own_main(about: dict[str, Any]) -> ModuleType | None:
+    """Return the main module of a background server, which has no script of its own.
+
+    The script of tasks takes its place, so that processes which a task spawns find what is defined
+    there, as those that the script spawns do. Where its file is not, they would fail one by one.
+    """
+    main = sys.modules[MAIN]
+    start = getattr(sys.modules.get("bgpy._background"), "main", None)
+    file = about.get("__file__")
+    if start is None or vars(main).get("main") is not start or not isinstance(file, str):
+        return None
+    if not os.path.isfile(file):
+        return None
+    del main.main
+    return main
+
+
+def module(key: Key, place: ModuleType) -> Any:
+    """Return the module that is meant."""
+    return choose(key, ModuleType) or _begin(key, place)
+
+
+def fill_module(place: ModuleType, contents: dict[str, Any]) -> None:
+    """Give a module its contents, unless it has them."""
+    if table.is_unfinished(place):
+        for name, value in contents.items():
+            vars(place).setdefault(name, value)
+        table.finish(place)
+
+
+def code(version: tuple[int, int], *parts: Any) -> CodeType:
+    """Make a code object."""
+    if version != sys.version_info[:2]:
+        raise ValueError("code of Python {}.{} cannot run here".format(*version))
+    return CodeType(*parts)
+
+
+def cell() -> CellType:
+    """Make an empty cell of a closure."""
+    return CellType()
+
+
+def fill_cell(place: CellType, contents: tuple[Any, ...]) -> None:
+    """Give a cell its contents, if it has any."""
+    if contents:
+        place.cell_contents = contents[0]
+
+
+def function(
+    key: Key | Part, body: CodeType, place: ModuleType, name: str, cells: tuple[CellType, ...]
+) -> Any:
+    """Return the function that is meant, or a new one."""
+    found = _find(key, FunctionType)
+    if found is not None:
+        return found
+    return _begin(key, FunctionType(body, vars(place), name, None, cells or None))
+
+
+def fill_attributes(place: Any, attributes: dict[str, Any]) -> None:
+    """Give an object its attributes."""
+    if table.is_unfinished(place):
+        vars(place).update(attributes)
+        table.finish(place)
+
+
+def fill_function(
+    place: FunctionType,
+    contents: tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[ModuleType, ...]],
+) -> None:
+    """Give a function the globals that it uses, and its attributes."""
+    if not table.is_unfinished(place):
+        return
+    used, special, attributes, _ = contents
+    for name, value in used.items():
+        place.__globals__.setdefault(name, value)
+    for name, value in special.items():
+        setattr(place, name, value)
+    vars(place).update(attributes)
+    table.finish(place)
+
+
+def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
+    """Return the class that is meant, or a new one without most of its attributes."""
+    found = choose(key, type)
+    return _begin(key, _class(meta, name, bases, start)) if found is None else found
+
+
+def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[str, Any]) -> Any:
+    """Return the class of msgspec that is meant, or a new one: its fields cannot be added later."""
+    found = choose(key, type)
+    if found is not None:
+        return found
+    import msgspec
+
+    start, options = parts["start"], parts["options"]
+    for field, (is_made, default) in parts["defaults"].items():
+        start[field] = msgspec.field(default_factory=default) if is_made else default
+    return _begin(key, meta(name, bases, start, **options))
+
+
+def _class(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
+    # Metaclasses of the user's have done their work where the class was defined.
+    for base in meta.__mro__:
+        module_name = base.__module__
+        if find(module_name, base.__qualname__) is not base or table.keys.get(base) is not None:
+            continue
+        if module_name in _PLAIN_META:
+            continue
+        if module_name == "abc":
+            return base.__new__(meta, name, bases, start)
+        if not is_local(module_name):
+            made = base.__new__(meta, name, bases, start)
+            base.__init__(made, name, bases, start)
+            return made
+    return type.__new__(meta, name, bases, start)
+
+
+def fill_class(place: Any, contents: tuple[dict[str, Any], list[type]]) -> None:
+    """Give a class its attributes, without asking its metaclass."""
+    if not table.is_unfinished(place):
+        return
+    attributes, subclasses = contents
+    for name, value in attributes.items():
+        type.__setattr__(place, name, value)
+    for cls in subclasses:
+        place.register(cls)
+    table.finish(place)
+
+
+def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]) -> Any:
+    """Return a member of an enumeration."""
+    if table.is_unfinished(cls):
+        return table.begin_part(base.__new__(cls, *arguments))
+    # Members are known by their values, also after some were added on one side.
+    return cls[name] if value is None and name is not None else cls(value)
+
+
+def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:
+    """Return the function with a cache that is meant, or a new one."""
+    from functools import lru_cache
+
+    make: Callable[..., Any] = lru_cache(maxsize, typed)
+    new = make(body)
+    found = _find(key, type(new))
+    return _begin(key, new) if found is None else found
+
+
+def locked(cls: Any) -> Any:
+    """Make a property with a lock, as `functools.cached_property` has before Python 3.12."""
+    import threading
+
+    made = cls.__new__(cls)
+    made.lock = threading.RLock()
+    return made
+
+
+def new_type(key: Key, name: str, supertype: Any) -> Any:
+    """Return the `typing.NewType` that is meant, or a new one."""
+    import typing
+
+    make: Any = typing.NewType
+    new = make(name, supertype)
+    found = choose(key, type(new))
+    return table.begin(key, _of(key, new)) if found is None else found
+
+
+def variable(
+    key: Key, kind: Any, name: str, constraints: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """Return the type variable that is meant, or a new one."""
+    found = choose(key, kind)
+    if found is not None:
+        return found
+    return table.begin(key, _of(key, kind(name, *constraints, **options)))
+
+
+def _of(key: Key, obj: Any) -> Any:
+    obj.__module__ = key[0]
+    return obj
+
+
+def alias(key: Key, kind: Any, name: str, value: Any, parameters: tuple[Any, ...]) -> Any:
+    """Return the alias of a type that is meant, or a new one."""
+    found = choose(key, kind)
+    if found is not None:
+        return found
+    return table.begin(key, kind(name, value, type_params=parameters))
+
+
+def single(key: Key, cls: Any) -> Any:
+    """Return the object that is meant, which its module has under a name, or a new one."""
+    found = choose(key, cls)
+    return _begin(key, object.__new__(cls)) if found is None else found
+
+
+def fill_single(place: Any, attributes: dict[str, Any]) -> None:
+    """Give such an object its attributes."""
+    if table.is_unfinished(place):
+        for name, value in attributes.items():
+            object.__setattr__(place, name, value)
+        table.finish(place)

@@ -1,0 +1,150 @@
+"""What a class consists of, for `define`: what it is made with, and what it gets afterwards."""
+
+from __future__ import annotations
+
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
+
+from .constants import constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+# What Python makes for each class, or what is given when it is made.
+_MADE = {
+    "__dict__",
+    "__weakref__",
+    "__module__",
+    "_abc_impl",
+    "__annotations_cache__",
+    "__slotnames__",
+}
+_START = ("__doc__", "__slots__", "__orig_bases__")
+_SLOTS = (MemberDescriptorType, GetSetDescriptorType)
+
+
+def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
+    """Take a class apart.
+
+    Parameters
+    ----------
+    cls : type
+        The class.
+
+    Returns
+    -------
+    tuple
+        What it has to be made with, its other attributes, and what is registered as its subclass.
+    """
+    attributes = {
+        name: value
+        for name, value in vars(cls).items()
+        if name not in _MADE and not (isinstance(value, _SLOTS) and value.__objclass__ is cls)
+    }
+    start = {name: attributes.pop(name) for name in _START if name in attributes}
+    start["__qualname__"] = cls.__qualname__
+    # Bases may look at constants when a class is derived from them; a foreign metaclass may mind.
+    if all(meta.__module__ in ("builtins", "abc") for meta in type.mro(type(cls))):
+        for name in [name for name in attributes if not name.startswith("__")]:
+            if constant(attributes[name]) is not None:
+                start[name] = attributes.pop(name)
+    return start, attributes, _registered(cls)
+
+
+def _registered(cls: type) -> list[type]:
+    """Return the classes that were registered with an abstract one."""
+    if "_abc_impl" not in vars(cls):
+        return []
+    from _abc import _get_dump  # type: ignore[import-not-found]
+
+    found = [ref() for ref in _get_dump(cls)[0]]
+    return sorted((it for it in found if it is not None), key=lambda it: it.__qualname__)
+
+
+def inner_functions(cls: type, attributes: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the functions that belong to a class, each with the attributes that lead to it."""
+    for name, value in attributes.items():
+        for path, inner in _inside((name,), value):
+            holder = getattr(inner, "__qualname__", "").rpartition(".")[0]
+            if holder == cls.__qualname__:
+                yield path, inner
+
+
+def _inside(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    kind = type(value)
+    if kind is FunctionType:
+        yield path, value
+        return
+    if kind in (staticmethod, classmethod):
+        yield from _inside((*path, "__func__"), value.__func__)
+    elif kind is property:
+        for name in ("fget", "fset", "fdel"):
+            yield from _inside((*path, name), getattr(value, name))
+    elif kind.__module__ == "functools":
+        if kind.__name__ == "_lru_cache_wrapper":
+            yield path, value
+            yield from _inside((*path, "__wrapped__"), value.__wrapped__)
+        elif kind.__name__ in ("cached_property", "partialmethod", "singledispatchmethod"):
+            yield from _inside((*path, "func"), value.func)
+
+
+def member_parts(member: Any) -> tuple[str | None, Any, Any, tuple[Any, ...]]:
+    """Take a member of an enumeration apart.
+
+    Returns
+    -------
+    tuple
+        Its name, or None; its value, if that is a constant; the type that it is an object of
+        besides, and the arguments that make such an object.
+    """
+    cls: Any = type(member)
+    name = member._name_ if member._name_ in cls._member_map_ else None
+    value = member._value_ if constant(member._value_) is not None else None
+    base = cls._member_type_
+    if base is object:
+        return name, value, base, ()
+    if hasattr(base, "__getnewargs__"):
+        return name, value, base, tuple(base.__getnewargs__(member))
+    return name, value, base, tuple(base.__reduce__(member)[1])
+
+
+def is_struct(cls: type) -> bool:
+    """Tell whether a class is one of msgspec."""
+    return any(
+        meta.__name__ == "StructMeta" and meta.__module__.startswith("msgspec")
+        for meta in type.mro(type(cls))
+    )
+
+
+def struct_parts(cls: Any, start: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
+    """Take a class of msgspec apart, whose fields are fixed when it is made."""
+    import inspect
+
+    import msgspec
+
+    own = list(attributes.get("__annotations__", {}))
+    start.pop("__slots__", None)
+    start["__annotations__"] = attributes.pop("__annotations__", {})
+    fields = {field.name: field for field in msgspec.structs.fields(cls)}
+    defaults = {}
+    for name in own:
+        field = fields.get(name)
+        if field is None:
+            continue
+        if field.default_factory is not msgspec.NODEFAULT:
+            defaults[name] = (True, field.default_factory)
+        elif field.default is not msgspec.NODEFAULT:
+            defaults[name] = (False, field.default)
+    config = cls.__struct_config__
+    options = {name: getattr(config, name) for name in dir(config) if not name.startswith("_")}
+    if config.tag is None:
+        options.pop("tag_field", None)
+    kinds = {name: it.kind for name, it in inspect.signature(cls).parameters.items()}
+    options["kw_only"] = bool(own) and all(
+        kinds.get(name) is inspect.Parameter.KEYWORD_ONLY for name in own
+    )
+    renamed = {it.name: it.encode_name for it in fields.values() if it.encode_name != it.name}
+    if renamed:
+        options["rename"] = renamed
+    return {"start": start, "options": options, "defaults": defaults}

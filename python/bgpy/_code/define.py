@@ -1,0 +1,408 @@
+"""Takes definitions apart for a pickle: what `build` puts together where it arrives.
+
+A definition that the other side may lack is reduced to a call that names it and tells its content
+by a digest, with all that is needed to build it. Definitions hold each other, so that the contents
+of each are its state, which a pickle brings after the object.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import (
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+)
+
+from . import build, table
+from .classes import class_parts, inner_functions, is_struct, member_parts, struct_parts
+from .content import Content, is_function, numbered, travels
+from .local import (
+    MAIN,
+    canonical,
+    find,
+    is_local,
+    is_named,
+    library,
+    module_of,
+    name_in,
+    name_of,
+    script,
+)
+from .names import names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
+
+    from .build import Part
+    from .table import Key
+
+# What a module for definitions keeps of the module that they are from.
+_ABOUT = ("__file__", "__package__", "__path__")
+_MODULE_ONLY = {"__builtins__", "__cached__", "__loader__", "__name__", "__spec__"}
+
+
+class _Home:
+    """Stands for a module whose definitions are sent, in one message."""
+
+    __slots__ = ("namespace",)
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+
+
+class Definitions:
+    """Reduces the definitions of one message.
+
+    Parameters
+    ----------
+    tasks : collection of str, optional
+        The modules whose code is sent as the tasks of a server, if it is.
+    by_name : bool, default False
+        Whether the other side is taken to find modules that are the user's own.
+    """
+
+    def __init__(self, tasks: Collection[str] | None = None, by_name: bool = False) -> None:
+        self._tasks = tasks
+        self._by_name = by_name
+        self._content = Content()
+        self._homes: dict[int, _Home] = {}
+        self._parts: dict[int, Part] = {}
+        self._held: list[Any] = []
+
+    def reduce(self, obj: Any) -> Any:
+        """Return what a pickle is to say of an object; NotImplemented leaves it to the pickler."""
+        kind = type(obj)
+        own = _REDUCERS.get(kind)
+        if own is not None:
+            return own(self, obj)
+        if issubclass(kind, type):
+            return self._class(obj)
+        if isinstance(vars(kind).get("_member_map_"), dict) and travels(kind):
+            return build.member, (kind, *member_parts(obj)), vars(obj), None, None, _FILL
+        if kind.__module__ in ("dataclasses", "functools", "typing", "weakref", "_weakrefset"):
+            return self._library(obj, kind.__name__)
+        if "lock" in getattr(obj, "__dict__", ()) and _is_cached_property(kind):
+            # Before Python 3.12 it holds a lock, which cannot travel.
+            return build.locked, (kind,), {k: v for k, v in vars(obj).items() if k != "lock"}
+        return self._object(obj, kind)
+
+    def _key(self, obj: Any, single: str | None = None) -> Key:
+        """Return the key of a definition, or of an object that its module has under a name."""
+        known = table.keys.get(obj)
+        if known is not None:
+            module, name, digest, flags, main = known
+            flags &= table.NAMED | table.ALIKE
+        else:
+            is_module = type(obj) is ModuleType
+            module = canonical(obj.__name__) if is_module else module_of(obj) or ""
+            name = single or ("" if is_module else name_in(module, obj))
+            flags = table.NAMED if find(module, name) is obj else 0
+            digest, has_state = self._content.digest(obj)
+            flags |= 0 if has_state and is_function(obj) else table.ALIKE
+            main = script() if module == MAIN else None
+            if not flags & table.NAMED:
+                # A function that makes classes makes another one each time.
+                digest = numbered(digest, table.number((module, name, digest), obj))
+            table.remember_sent((module, name, digest), obj)
+        if self._tasks is not None:
+            flags |= table.SHIPPED if module in self._tasks else table.EXACT
+        return module, name, digest, flags, main
+
+    def _is_named_there(self, obj: Any) -> bool:
+        """Tell whether a pickle need only name an object."""
+        if not travels(obj):
+            return True
+        module = module_of(obj)
+        is_own = module is not None and module != MAIN and is_local(module)
+        return self._by_name and is_own and table.keys.get(obj) is None and is_named(obj)
+
+    def _home(self, namespace: dict[str, Any]) -> _Home:
+        home = self._homes.get(id(namespace))
+        if home is None:
+            home = self._homes[id(namespace)] = _Home(namespace)
+        return home
+
+    def _make_home(self, home: _Home) -> Any:
+        installed = library(home.namespace)
+        if installed is not None:
+            return build.module_named, (installed,)
+        name = home.namespace.get("__name__")
+        name = canonical(name) if type(name) is str else ""
+        about = {it: home.namespace[it] for it in _ABOUT if it in home.namespace}
+        path = about.get("__path__")
+        if path is not None:
+            about["__path__"] = list(path)
+        return build.home, (name, about, self._tasks is not None and name in self._tasks)
+
+    def _module(self, module: ModuleType) -> Any:
+        name = module.__name__
+        if not travels(module) or (self._by_name and table.keys.get(module) is None):
+            return build.module_named, (name,)
+        contents = {k: v for k, v in vars(module).items() if k not in _MODULE_ONLY}
+        home = self._home(vars(module))
+        return build.module, (self._key(module), home), contents, None, None, build.fill_module
+
+    def _method(self, obj: Any) -> Any:
+        """Reduce what a class has to the class and a name, unless the class is what is sent."""
+        holder, _, last = (name_of(obj) or "").rpartition(".")
+        if not holder or id(obj) in self._parts or not is_named(obj):
+            return None
+        cls = find(module_of(obj) or "", holder)
+        return (getattr, (cls, last)) if isinstance(cls, type) and travels(cls) else None
+
+    def _function(self, function: FunctionType) -> Any:
+        if self._is_named_there(function):
+            return NotImplemented
+        method = self._method(function)
+        if method is not None:
+            return method
+        key = self._parts.get(id(function)) or self._key(function)
+        home = self._home(function.__globals__)
+        code, cells = function.__code__, function.__closure__ or ()
+        made = (key, code, home, function.__name__, cells)
+        return build.function, made, self._contents(function), None, None, build.fill_function
+
+    def _contents(self, function: FunctionType) -> tuple[Any, ...]:
+        """Return the globals that a function uses, its attributes, and what it has imported."""
+        used: dict[str, Any] = {}
+        known, namespace = names(function.__code__), function.__globals__
+        if library(namespace) is None:
+            for name in (*known.loaded, *sorted(known.stored)):
+                if name in namespace:
+                    used[name] = namespace[name]
+        special = {
+            "__qualname__": function.__qualname__,
+            "__module__": module_of(function),
+            "__doc__": function.__doc__,
+        }
+        for name in ("__defaults__", "__kwdefaults__", "__annotations__", "__type_params__"):
+            value = getattr(function, name, None)
+            if value:
+                special[name] = value
+        values = [*used.values(), *(_contents(cell) for cell in function.__closure__ or ())]
+        modules = [value for value in values if type(value) is ModuleType]
+        return used, special, vars(function), tuple(_submodules(modules, known.mentioned))
+
+    def _class(self, cls: Any) -> Any:
+        if not cls.__flags__ & 1 << 9 and not is_named(cls):
+            return _builtin(cls)
+        if self._is_named_there(cls):
+            return NotImplemented
+        key = self._key(cls)
+        start, attributes, subclasses = class_parts(cls)
+        start["__module__"] = key[0]
+        for path, inner in inner_functions(cls, attributes):
+            self._parts[id(inner)] = (cls, path)
+            # What is asked for anew each time must not give its place to another object.
+            self._held.append(inner)
+        make: Any = build.class_
+        parts = start
+        if is_struct(cls):
+            make, parts = build.struct, struct_parts(cls, start, attributes)
+        made = (key, type(cls), cls.__name__, cls.__bases__, parts)
+        return make, made, (attributes, subclasses), None, None, build.fill_class
+
+    def _library(self, obj: Any, kind: str) -> Any:
+        """Reduce an object of the standard library that holds definitions or is one."""
+        if kind == "_lru_cache_wrapper":
+            if self._is_named_there(obj):
+                return NotImplemented
+            method = self._method(obj)
+            if method is not None:
+                return method
+            options = obj.cache_parameters()
+            key = self._parts.get(id(obj)) or self._key(obj)
+            attributes = {k: v for k, v in vars(obj).items() if k != "cache_parameters"}
+            made = (key, obj.__wrapped__, options["maxsize"], options["typed"])
+            return build.cached, made, attributes, None, None, _FILL
+        if kind in ("NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType"):
+            return NotImplemented if self._is_named_there(obj) else self._typing(obj, kind)
+        if type(obj).__module__ == "dataclasses":
+            return _of_dataclasses(obj)
+        if kind in ("WeakKeyDictionary", "WeakValueDictionary"):
+            return type(obj), (dict(obj.items()),)
+        if kind == "WeakSet":
+            return type(obj), (list(obj),)
+        if "lock" in getattr(obj, "__dict__", ()) and _is_cached_property(type(obj)):
+            return build.locked, (type(obj),), {k: v for k, v in vars(obj).items() if k != "lock"}
+        return NotImplemented
+
+    def _typing(self, obj: Any, kind: str) -> Any:
+        key = self._key(obj)
+        if kind == "NewType":
+            attributes = {k: v for k, v in vars(obj).items() if k != "__supertype__"}
+            attributes["__module__"] = key[0]
+            made: tuple[Any, ...] = (key, obj.__name__, obj.__supertype__)
+            return build.new_type, made, attributes, None, None, _FILL
+        if kind == "TypeAliasType":
+            made = (key, type(obj), obj.__name__, obj.__value__, obj.__type_params__)
+            return build.alias, made
+        options = {}
+        for name in ("bound", "covariant", "contravariant", "infer_variance"):
+            value = getattr(obj, f"__{name}__", None)
+            if value:
+                options[name] = value
+        if getattr(obj, "has_default", bool)():
+            options["default"] = obj.__default__
+        constraints = getattr(obj, "__constraints__", ())
+        return build.variable, (key, type(obj), obj.__name__, constraints, options)
+
+    def _object(self, obj: Any, kind: type) -> Any:
+        """Reduce an object of a class that travels: it may be what its module has under a name."""
+        if kind.__name__ in _EXOTIC:
+            from cloudpickle import CloudPickler
+
+            reduce = CloudPickler.dispatch_table.get(kind)
+            return NotImplemented if reduce is None else reduce(obj)
+        from copyreg import dispatch_table
+
+        module = module_of(obj)
+        if module is None or kind in dispatch_table or not travels(kind):
+            return NotImplemented
+        reduced = obj.__reduce_ex__(5)
+        if type(reduced) is not str:
+            return reduced if type(reduced) is tuple else NotImplemented
+        if find(module, reduced) is not obj and table.keys.get(obj) is None:
+            return NotImplemented
+        key = self._key(obj, reduced)
+        attributes = _attributes(obj)
+        return build.single, (key, kind), attributes, None, None, build.fill_single
+
+
+_FILL = build.fill_attributes
+# What only cloudpickle can take apart.
+_EXOTIC = {
+    "TextIOWrapper",
+    "dict_items",
+    "dict_keys",
+    "dict_values",
+    "odict_items",
+    "odict_keys",
+    "odict_values",
+}
+
+
+def _code(definitions: Definitions, code: CodeType) -> Any:
+    parts = (
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_nlocals,
+        code.co_stacksize,
+        code.co_flags,
+        code.co_code,
+        code.co_consts,
+        code.co_names,
+        code.co_varnames,
+        code.co_filename,
+        code.co_name,
+        code.co_qualname,
+        code.co_firstlineno,
+        code.co_linetable,
+        code.co_exceptiontable,
+        code.co_freevars,
+        code.co_cellvars,
+    )
+    return build.code, (tuple(sys.version_info[:2]), *parts)
+
+
+def _cell(definitions: Definitions, cell: CellType) -> Any:
+    try:
+        contents: tuple[Any, ...] = (cell.cell_contents,)
+    except ValueError:
+        contents = ()
+    return build.cell, (), contents, None, None, build.fill_cell
+
+
+def _property(definitions: Definitions, obj: property) -> Any:
+    return property, (obj.fget, obj.fset, obj.fdel, obj.__doc__)
+
+
+def _wrapper(definitions: Definitions, obj: Any) -> Any:
+    return type(obj), (obj.__func__,)
+
+
+def _method(definitions: Definitions, obj: MethodType) -> Any:
+    return MethodType, (obj.__func__, obj.__self__)
+
+
+def _proxy(definitions: Definitions, obj: Any) -> Any:
+    # Whoever shares the dict behind it goes on sharing it.
+    import gc
+
+    return MappingProxyType, (gc.get_referents(obj)[0],)
+
+
+_REDUCERS: dict[type, Any] = {
+    _Home: Definitions._make_home,
+    CellType: _cell,
+    CodeType: _code,
+    FunctionType: Definitions._function,
+    MappingProxyType: _proxy,
+    MethodType: _method,
+    ModuleType: Definitions._module,
+    classmethod: _wrapper,
+    property: _property,
+    staticmethod: _wrapper,
+}
+
+
+def _builtin(cls: type) -> Any:
+    """Reduce a type that is built in and that no module has under its own name."""
+    import types
+
+    for name, found in vars(types).items():
+        if found is cls:
+            return getattr, (types, name)
+    return NotImplemented
+
+
+def _of_dataclasses(obj: Any) -> Any:
+    """Reduce an object that dataclasses know by its identity, as MISSING."""
+    import dataclasses
+
+    for name, found in vars(dataclasses).items():
+        if found is obj:
+            return getattr, (dataclasses, name)
+    return NotImplemented
+
+
+def _is_cached_property(kind: type) -> bool:
+    from functools import cached_property
+
+    return issubclass(kind, cached_property)
+
+
+def _contents(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _submodules(modules: list[ModuleType], mentioned: set[str]) -> list[ModuleType]:
+    """Return modules inside of packages that code names: `import a.b` gives it just `a`."""
+    found = []
+    for package in modules:
+        before = f"{package.__name__}."
+        for name, module in list(sys.modules.items()):
+            is_inside = name.startswith(before) and type(module) is ModuleType
+            if is_inside and mentioned.issuperset(name.removeprefix(before).split(".")):
+                found.append(module)
+    return found
+
+
+def _attributes(obj: Any) -> dict[str, Any]:
+    from copyreg import _slotnames  # type: ignore[attr-defined]
+
+    attributes = dict(getattr(obj, "__dict__", {}))
+    for name in _slotnames(type(obj)):
+        if hasattr(obj, name):
+            attributes[name] = getattr(obj, name)
+    return attributes

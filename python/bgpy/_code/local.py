@@ -1,0 +1,114 @@
+"""Which modules are the user's own, and what is found under a name.
+
+The other side may lack a module that is neither part of Python nor installed: a script, a notebook,
+a helper beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+MAIN = "__main__"
+_SPAWNED_MAIN = "__mp_main__"
+_PACKAGE = os.path.dirname(__file__)
+_INSTALLED = tuple(
+    os.path.join(os.path.dirname(os.path.realpath(file)), "") for file in (os.__file__, _PACKAGE)
+)
+_SITES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+_local: dict[str, tuple[ModuleType, bool]] = {}
+
+
+def canonical(module: str) -> str:
+    """Return the one name of a module: in a worker that was spawned the script has two."""
+    return MAIN if module == _SPAWNED_MAIN else module
+
+
+def module_of(obj: Any) -> str | None:
+    """Return the name of the module that an object says it is from."""
+    module = getattr(obj, "__module__", None)
+    return canonical(module) if type(module) is str else None
+
+
+def name_of(obj: Any) -> str | None:
+    """Return the name under which a module would have an object."""
+    name: Any = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
+    return name if type(name) is str else None
+
+
+def is_local(name: str) -> bool:
+    """Tell whether a module is imported and the user's own."""
+    module = sys.modules.get(name)
+    if module is None:
+        return False
+    known = _local.get(name)
+    if known is None or known[0] is not module:
+        is_main = name in (MAIN, _SPAWNED_MAIN)
+        known = _local[name] = (module, is_main or _is_beside(name, module))
+    return known[1]
+
+
+def _is_beside(name: str, module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    # Some packages put objects of other kinds or names into sys.modules.
+    if not isinstance(file, str) or getattr(module, "__name__", None) != name:
+        return False
+    path = os.path.realpath(file)
+    return not path.startswith(_INSTALLED) and not any(site in path for site in _SITES)
+
+
+def find(module: str, name: str) -> Any:
+    """Return what an imported module has under a name, or None; without a name, the module."""
+    found: Any = sys.modules.get(module)
+    for part in name.split(".") if name else ():
+        if found is None:
+            return None
+        try:
+            found = getattr(found, part, None)
+        except Exception:
+            # A module or a class may make its attributes when they are asked for.
+            return None
+    return found
+
+
+def is_named(obj: Any) -> bool:
+    """Tell whether an object is what its module has under its name."""
+    module, name = module_of(obj), name_of(obj)
+    return module is not None and name is not None and find(module, name) is obj
+
+
+def name_in(module: str, obj: Any) -> str:
+    """Return a name under which a module has an object, else the name of the object."""
+    name = name_of(obj) or ""
+    if find(module, name) is obj:
+        return name
+    # What a function has made, a class for example, is known by the variable that holds it.
+    held: dict[str, Any] = getattr(sys.modules.get(module), "__dict__", {})
+    for variable, value in list(held.items()):
+        if value is obj:
+            return variable
+    return name
+
+
+def library(namespace: dict[str, Any]) -> str | None:
+    """Return the name of the installed module whose globals these are, if they are any's."""
+    name = namespace.get("__name__")
+    if type(name) is not str or is_local(name):
+        return None
+    return name if getattr(sys.modules.get(name), "__dict__", None) is namespace else None
+
+
+def script() -> str | None:
+    """Return the name under which the script of this process could be imported."""
+    main = sys.modules.get(MAIN)
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    if isinstance(name, str):
+        return name.removesuffix(".__main__")
+    file = getattr(main, "__file__", None)
+    return os.path.splitext(os.path.basename(file))[0] if isinstance(file, str) else None

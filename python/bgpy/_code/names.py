@@ -1,0 +1,98 @@
+"""What code does with names, read from its instructions: which globals it uses, what it assigns to.
+
+The results are kept by code object, because instructions never change.
+"""
+
+from __future__ import annotations
+
+from opcode import EXTENDED_ARG, opmap, opname
+from types import CodeType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KEPT_MAX = 4096
+
+_GLOBAL = opmap["LOAD_GLOBAL"]
+_NAMED = {opmap.get("LOAD_NAME"), opmap.get("LOAD_FROM_DICT_OR_GLOBALS")}
+_STORED = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
+_ATTRIBUTES = {opmap["STORE_ATTR"], opmap["DELETE_ATTR"]}
+_CELLS = {opmap["STORE_DEREF"], opmap["DELETE_DEREF"]}
+_CACHE = 0
+
+
+class Names:
+    """The names that a code object and those inside of it use."""
+
+    __slots__ = ("attributes", "kept", "loaded", "mentioned", "stored")
+
+    def __init__(self, code: CodeType) -> None:
+        # Globals that are read, in the order of the instructions.
+        self.loaded: dict[str, None] = {}
+        # Globals that are assigned to.
+        self.stored: set[str] = set()
+        # Attributes that are assigned to, but for those of `self`.
+        self.attributes: set[str] = set()
+        # Variables of a function around this one that are assigned to.
+        self.kept: set[str] = set()
+        self.mentioned: set[str] = set(code.co_names)
+        before, argument_before = _CACHE, 0
+        for operation, argument in _instructions(code.co_code):
+            if operation == _GLOBAL:
+                self.loaded[code.co_names[argument >> 1]] = None
+            elif operation in _NAMED:
+                self.loaded[code.co_names[argument]] = None
+            elif operation in _STORED:
+                self.stored.add(code.co_names[argument])
+            elif operation in _CELLS:
+                self.kept.add(_variable(code, argument))
+            elif operation in _ATTRIBUTES and not _is_self(code, before, argument_before):
+                self.attributes.add(code.co_names[argument])
+            before, argument_before = operation, argument
+        for constant in code.co_consts:
+            if type(constant) is CodeType:
+                inner = names(constant)
+                self.loaded.update(inner.loaded)
+                self.stored |= inner.stored
+                self.kept |= inner.kept
+                self.attributes |= inner.attributes
+                self.mentioned |= inner.mentioned
+
+
+def _variable(code: CodeType, place: int) -> str:
+    """Return the name of a variable by its place among all that a frame has."""
+    inner = [name for name in code.co_cellvars if name not in code.co_varnames]
+    return (*code.co_varnames, *inner, *code.co_freevars)[place]
+
+
+_kept: dict[CodeType, Names] = {}
+
+
+def names(code: CodeType) -> Names:
+    """Return the names that code uses."""
+    found = _kept.get(code)
+    if found is None:
+        if len(_kept) >= _KEPT_MAX:
+            _kept.clear()
+        found = _kept[code] = Names(code)
+    return found
+
+
+def _instructions(code: bytes) -> Iterator[tuple[int, int]]:
+    extended = 0
+    for place in range(0, len(code), 2):
+        operation, argument = code[place], code[place + 1] | extended
+        extended = argument << 8 if operation == EXTENDED_ARG else 0
+        if operation not in (_CACHE, EXTENDED_ARG):
+            yield operation, argument
+
+
+def _is_self(code: CodeType, operation: int, argument: int) -> bool:
+    """Tell whether an instruction puts the variable `self` on the stack, on top of others."""
+    variables = opname[operation].count("LOAD_FAST")
+    if not variables:
+        return False
+    # One that loads two variables has four bits for each.
+    place = argument & 15 if variables == 2 else argument
+    return place < len(code.co_varnames) and code.co_varnames[place] == "self"
