@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bgpy import CallTimeout, Client, RemoteError, respond
+from bgpy import CallTimeout, Client, respond
 
 HOST = "127.0.0.1"
 LIMIT_S = 20
@@ -198,18 +198,3 @@ def test_a_task_may_call_its_own_server_without_waiting(start):
     client.execute(3)
     poll(client, lambda status: status["calls"] == 5)
     assert client.call(0) == [3, 2, 1, 0, 0]
-
-
-def test_a_task_that_waits_for_its_own_server_waits_as_long_as_it_wanted(start):
-    port = start().port
-
-    def init():
-        return {"client": Client(HOST, port)}
-
-    def call_myself(client_socket, state, args):
-        state["client"].call(args, timeout=0.1)
-
-    client = Client(HOST, port)
-    client.initialize(init, call_myself, print)
-    with pytest.raises(RemoteError, match="CallTimeout"):
-        client.call({}, timeout=LIMIT_S)

@@ -41,6 +41,8 @@ mod spin;
 mod sync;
 mod writer;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
     Buffer, CallKind, Delivered, Failure, FailureCode, LogCursor, LogPiece, LogReply, LogRequest,
@@ -56,10 +58,19 @@ pub use spare::reuse;
 pub use survey::ServerInfo;
 pub use target::Target;
 
-/// Whether this process was forked since this was asked first, or is a copy of one in which it was.
+/// Whether this process is a copy of another one, which a task or a script has made. That of a server
+/// beside its supervisor does not count: nobody knows another one.
 pub fn is_forked() -> bool {
-    platform::fork_generation() > 0
+    platform::fork_generation() > OWN_GENERATION.load(Ordering::Relaxed)
 }
+
+/// Lets this process count as nobody's copy.
+#[cfg(unix)]
+pub(crate) fn be_nobodys_copy() {
+    OWN_GENERATION.store(platform::fork_generation(), Ordering::Relaxed);
+}
+
+static OWN_GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// Version of bgpy.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -41,6 +41,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         reporter.report(&Report::Failed { kind: "start".into(), message });
     })?;
     let Some(child) = child else {
+        crate::be_nobodys_copy();
         drop((line, reporter));
         let is_kept = estate.is_some();
         let (place, tasks) = estate.map(Estate::into_parts).unzip();
