@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, MutexGuard};
 
-use crate::platform;
-use crate::sync::lock;
+use crate::platform::{self, Private};
+use crate::sync::PerProcess;
 
 /// Size at which a log file is rotated, in bytes.
 const ROTATE_BYTES: u64 = 10 << 20;
@@ -46,7 +46,16 @@ const LEVELS: [(Level, &str); 5] = [
 #[derive(Debug, Clone)]
 pub struct Journal {
     level: Level,
-    sink: Arc<Mutex<Sink>>,
+    /// Where a process that has no sink yet opens one: a child that was forked.
+    place: Place,
+    sink: Arc<PerProcess<Sink>>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Nowhere,
+    Stderr,
+    File(Arc<Path>),
 }
 
 #[derive(Debug)]
@@ -59,7 +68,9 @@ enum Sink {
 #[derive(Debug)]
 struct LogFile {
     path: PathBuf,
-    file: File,
+    file: Private<File>,
+    /// What tells the file from others.
+    identity: [u64; 3],
     /// Whether standard output and error of the process are this file too.
     is_output: bool,
 }
@@ -91,12 +102,12 @@ impl FromStr for Level {
 impl Journal {
     /// Writes nothing.
     pub fn silent() -> Self {
-        Self::new(Level::Critical, Sink::Nowhere)
+        Self::new(Level::Critical, Place::Nowhere, Sink::Nowhere)
     }
 
     /// Writes to standard error.
     pub fn stderr(level: Level) -> Self {
-        Self::new(level, Sink::Stderr)
+        Self::new(level, Place::Stderr, Sink::Stderr)
     }
 
     /// Appends to a file, which is created when it is missing and rotated when it is large.
@@ -106,8 +117,8 @@ impl Journal {
     pub fn file(level: Level, path: &Path) -> io::Result<Self> {
         // The working directory may change later.
         let path = std::path::absolute(path)?;
-        let file = open(&path)?;
-        Ok(Self::new(level, Sink::File(LogFile { path, file, is_output: false })))
+        let place = Place::File(path.as_path().into());
+        Ok(Self::new(level, place, Sink::File(LogFile::open(path)?)))
     }
 
     /// Makes the file of this log the process's standard output and error, so that prints and
@@ -116,7 +127,7 @@ impl Journal {
     /// # Errors
     /// What the operating system says.
     pub fn take_output(&self) -> io::Result<()> {
-        if let Sink::File(log) = &mut *lock(&self.sink) {
+        if let Sink::File(log) = &mut *self.sink() {
             platform::redirect_output(&log.file)?;
             log.is_output = true;
         }
@@ -125,8 +136,8 @@ impl Journal {
 
     /// The file that is written to, if it is one.
     pub fn path(&self) -> Option<PathBuf> {
-        match &*lock(&self.sink) {
-            Sink::File(log) => Some(log.path.clone()),
+        match &self.place {
+            Place::File(path) => Some(path.to_path_buf()),
             _ => None,
         }
     }
@@ -134,7 +145,7 @@ impl Journal {
     /// Rotates the file when it has grown large. Prints go past this log, so whoever owns it calls
     /// this from time to time.
     pub fn rotate_if_large(&self) {
-        if let Sink::File(log) = &mut *lock(&self.sink) {
+        if let Sink::File(log) = &mut *self.sink() {
             log.rotate_if_large();
         }
     }
@@ -170,7 +181,7 @@ impl Journal {
         if level < self.level {
             return;
         }
-        let mut sink = lock(&self.sink);
+        let mut sink = self.sink();
         if matches!(*sink, Sink::Nowhere) {
             return;
         }
@@ -179,20 +190,47 @@ impl Journal {
         // One write a record, so that records of several writers do not mix.
         match &mut *sink {
             Sink::Nowhere => {}
-            Sink::Stderr => drop(io::stderr().write_all(record.as_bytes())),
-            Sink::File(log) => {
-                drop(log.file.write_all(record.as_bytes()));
-                log.rotate_if_large();
-            }
+            Sink::Stderr => drop(platform::write_all(io::stderr(), record.as_bytes())),
+            Sink::File(log) => log.write(record.as_bytes()),
         }
     }
 
-    fn new(level: Level, sink: Sink) -> Self {
-        Self { level, sink: Arc::new(Mutex::new(sink)) }
+    fn new(level: Level, place: Place, sink: Sink) -> Self {
+        Self { level, place, sink: Arc::new(PerProcess::new(sink)) }
+    }
+
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.sink.lock(|| match &self.place {
+            Place::Nowhere => Sink::Nowhere,
+            Place::Stderr => Sink::Stderr,
+            Place::File(path) => {
+                LogFile::open(path.to_path_buf()).map_or(Sink::Nowhere, Sink::File)
+            }
+        })
     }
 }
 
 impl LogFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        let file = open(&path)?;
+        let identity = platform::identity(&file);
+        Ok(Self { path, file: Private::new(file), identity, is_output: false })
+    }
+
+    fn write(&mut self, record: &[u8]) {
+        // A task may have closed the descriptor, and something else may have its number.
+        if platform::identity(&self.file) != self.identity
+            && let Ok(again) = Self::open(self.path.clone())
+        {
+            self.identity = again.identity;
+            let lost = std::mem::replace(&mut self.file, again.file);
+            // Not dropped, which would close what is somebody else's.
+            std::mem::forget(lost.into_inner());
+        }
+        drop(platform::write_all(&*self.file, record));
+        self.rotate_if_large();
+    }
+
     fn rotate_if_large(&mut self) {
         if self.file.metadata().is_ok_and(|about| about.len() >= ROTATE_BYTES) {
             // A rotation that fails leaves the log growing, which is better than losing it.
@@ -217,7 +255,8 @@ impl LogFile {
             fs::rename(&self.path, &first)?;
         }
         fs::rename(&next, &self.path)?;
-        self.file = file;
+        self.identity = platform::identity(&file);
+        self.file = Private::new(file);
         if self.is_output {
             platform::redirect_output(&self.file)?;
         }

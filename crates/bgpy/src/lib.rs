@@ -18,11 +18,13 @@ pub mod parts;
 pub mod registry;
 pub mod restart;
 pub mod server;
+pub mod signals;
 pub mod spawn;
 pub mod supervisor;
 pub mod survey;
 pub mod target;
 
+mod fork;
 mod keeper;
 mod memory;
 #[cfg(not(target_os = "linux"))]
@@ -54,3 +56,13 @@ pub use target::Target;
 
 /// Version of bgpy.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A number that differs between a process and its forked children, for executors whose tasks may fork.
+pub fn fork_generation() -> u32 {
+    platform::fork_generation()
+}
+
+/// Ends a child that a task has forked, at once: nothing of its parent runs in it.
+pub fn exit_child(code: i32) -> ! {
+    platform::exit_now(code)
+}

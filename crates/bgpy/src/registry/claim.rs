@@ -19,6 +19,13 @@ pub struct Claim {
     file: File,
 }
 
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Claim {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.file.as_raw_fd()
+    }
+}
+
 impl Claim {
     pub(super) fn take(path: PathBuf) -> io::Result<Option<Self>> {
         let since = Instant::now();

@@ -4,8 +4,10 @@ mod answers;
 mod calls;
 mod connection;
 mod core;
+mod ending;
 mod executor;
 mod handshakes;
+mod leader;
 mod listen;
 mod place;
 mod reactor;
@@ -17,7 +19,7 @@ mod turns;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bgpy_proto::{Failure, Id, Psk, ServerHello, Token, limits};
@@ -87,7 +89,7 @@ pub struct Server {
 /// Lets a server end from elsewhere: a signal handler, or another thread.
 #[derive(Clone)]
 pub struct Stopper {
-    shared: Arc<Shared>,
+    shared: Weak<Shared>,
 }
 
 /// How a server ended.
@@ -99,6 +101,8 @@ pub enum Ended {
     Start(Failure),
     /// Its `exit_task` failed.
     ExitTask(Failure),
+    /// It could not go on, for a reason of its own: its sockets are gone, for example.
+    Failed(String),
 }
 
 impl Default for ServerOptions {
@@ -193,7 +197,6 @@ impl Server {
         platform::raise_descriptor_limit();
         let words = announcement(&shown, exposed, &entry, registry.as_ref());
 
-        let (signals, receiver) = signal::pipe()?;
         let hello = ServerHello {
             instance,
             generation: generation.into(),
@@ -215,7 +218,7 @@ impl Server {
             unused_max: options.unused_max,
             record: Record::new(registry, entry, claim, supervised.cord),
         };
-        let shared = Shared::new(parts, receiver)?;
+        let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })
     }
 
@@ -231,7 +234,7 @@ impl Server {
 
     /// A handle that ends the server.
     pub fn stopper(&self) -> Stopper {
-        Stopper { shared: self.shared.clone() }
+        Stopper { shared: Arc::downgrade(&self.shared) }
     }
 
     /// Where a signal handler may write a byte to have [`Executor::signalled`] called.
@@ -254,6 +257,8 @@ impl Server {
             Ended::ExitTask(failure) => {
                 (Level::Error, format!("ended, but exit_task failed: {failure}"))
             }
+            // The log has the reason since it was found.
+            Ended::Failed(reason) => (Level::Info, format!("ended: {reason}")),
         };
         journal.write(level, &text);
         let orderly = matches!(ended, Ended::Orderly);
@@ -270,15 +275,12 @@ impl Drop for Server {
 
 impl Stopper {
     /// Takes no more calls, answers those that wait, runs `exit_task` and ends. A task that still
-    /// runs after `grace` is killed with its process.
+    /// runs after `grace` is killed with its process. Does nothing when the server has ended, and in a
+    /// child that was forked from it.
     pub fn stop(&self, grace: Duration) {
-        self.shared.stop(grace);
-    }
-
-    /// Closes the sockets that a forked child of the server has inherited, so that it does not keep
-    /// the server's address and clients when the server has ended. To be called in the child.
-    pub fn abandon_in_child(&self) {
-        self.shared.abandon_in_child();
+        if let Some(shared) = self.shared.upgrade().filter(|shared| shared.is_here()) {
+            shared.stop(grace);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the registry is told about a server.
 
 use crate::name::Name;
+use crate::platform::Private;
 use crate::registry::{Claim, Ending, Entry, Registry};
 use crate::supervisor::Cord;
 
@@ -10,9 +11,9 @@ pub(super) struct Record {
     /// None where there is no entry, or where it is another process's.
     registry: Option<Registry>,
     entry: Entry,
-    claim: Option<Claim>,
+    claim: Option<Private<Claim>>,
     /// To the supervisor, if that keeps the place.
-    cord: Option<Cord>,
+    cord: Option<Private<Cord>>,
 }
 
 impl Record {
@@ -22,6 +23,7 @@ impl Record {
         claim: Option<Claim>,
         cord: Option<Cord>,
     ) -> Self {
+        let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
         Self { registry, entry, claim, cord }
     }
 
@@ -46,9 +48,21 @@ impl Record {
         self.release();
     }
 
+    /// Notes that the server could not go on. A supervisor that keeps its place is told why, and starts
+    /// the next one there, or notes the end itself.
+    pub(super) fn fail(&mut self, ending: Ending) {
+        match &mut self.cord {
+            Some(cord) => {
+                cord.fail(&ending.reason);
+                self.abandon();
+            }
+            None => self.end(ending),
+        }
+    }
+
     fn release(&mut self) {
         if let Some(claim) = self.claim.take() {
-            claim.release();
+            claim.into_inner().release();
         }
         if let Some(mut cord) = self.cord.take() {
             cord.retire();
@@ -70,8 +84,7 @@ impl Record {
         }
     }
 
-    /// Leaves everything to the process that this one was forked from.
-    pub(super) fn abandon(&mut self) {
+    fn abandon(&mut self) {
         self.registry = None;
         self.claim = None;
         self.cord = None;
