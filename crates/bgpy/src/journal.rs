@@ -69,8 +69,6 @@ enum Sink {
 struct LogFile {
     path: PathBuf,
     file: Private<File>,
-    /// What tells the file from others.
-    identity: [u64; 3],
     /// Whether standard output and error of the process are this file too.
     is_output: bool,
 }
@@ -213,16 +211,14 @@ impl Journal {
 impl LogFile {
     fn open(path: PathBuf) -> io::Result<Self> {
         let file = open(&path)?;
-        let identity = platform::identity(&file);
-        Ok(Self { path, file: Private::new(file), identity, is_output: false })
+        Ok(Self { path, file: Private::new(file), is_output: false })
     }
 
     fn write(&mut self, record: &[u8]) {
         // A task may have closed the descriptor, and something else may have its number.
-        if platform::identity(&self.file) != self.identity
+        if !self.file.is_intact()
             && let Ok(again) = Self::open(self.path.clone())
         {
-            self.identity = again.identity;
             let lost = std::mem::replace(&mut self.file, again.file);
             // Not dropped, which would close what is somebody else's.
             std::mem::forget(lost.into_inner());
@@ -255,7 +251,6 @@ impl LogFile {
             fs::rename(&self.path, &first)?;
         }
         fs::rename(&next, &self.path)?;
-        self.identity = platform::identity(&file);
         self.file = Private::new(file);
         if self.is_output {
             platform::redirect_output(&self.file)?;

@@ -97,6 +97,11 @@ impl<T: AsRawFd> Private<T> {
         unsafe { ManuallyDrop::take(&mut this.value) }
     }
 
+    /// Whether the descriptor is still the one that was opened, and was not closed by somebody else.
+    pub(crate) fn is_intact(&self) -> bool {
+        self.is_here() && self.identity == identity(&*self.value)
+    }
+
     /// Whether it is this process that has it.
     fn is_here(&self) -> bool {
         self.process == fork_generation()

@@ -190,6 +190,10 @@ impl<T> Private<T> {
     pub(crate) fn into_inner(self) -> T {
         self.0
     }
+
+    pub(crate) fn is_intact(&self) -> bool {
+        true
+    }
 }
 
 impl<T> Deref for Private<T> {

@@ -53,7 +53,9 @@ impl Record {
     pub(super) fn fail(&mut self, ending: Ending) {
         match &mut self.cord {
             Some(cord) => {
-                cord.fail(&ending.reason);
+                if cord.is_intact() {
+                    cord.fail(&ending.reason);
+                }
                 self.abandon();
             }
             None => self.end(ending),
