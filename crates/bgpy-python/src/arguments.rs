@@ -80,7 +80,8 @@ pub fn waiting<T: Send>(
     let (result, raised) = py.detach(|| {
         let raised = RefCell::new(None);
         let interrupted = || {
-            let checked = Python::attach(|py| py.check_signals());
+            // An interpreter that is being shut down has no handlers to run any more.
+            let Some(checked) = Python::try_attach(|py| py.check_signals()) else { return true };
             let stop = checked.is_err();
             *raised.borrow_mut() = checked.err();
             stop

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::arguments::level;
+use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use crate::errors::error;
 use crate::pickle;
 use crate::serve::serve;
@@ -25,6 +26,9 @@ use crate::tasks::Origin;
 ///     The exit code: 0 for an orderly end, 1 otherwise.
 #[pyfunction]
 pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
+    // Whether the terminal's may be ignored depends on whether there is one, which is not known yet. The
+    // supervisor has handlers of its own for those.
+    take_default_signals(py, &TERMINAL_SIGNALS)?;
     let (reporter, config, supervised) = match supervisor::divide(|| fork(py))? {
         Role::Server { reporter, config, supervised } => (reporter, config, supervised),
         #[cfg(unix)]
@@ -39,6 +43,7 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
         None => Journal::silent(),
     };
     if !supervised.is_foreground {
+        take_default_signals(py, &[])?;
         journal.take_output()?;
     }
     // What a crash of the interpreter has to say belongs in the log as well.
@@ -48,7 +53,7 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     line_by_line.set_item("line_buffering", true)?;
     py.import("sys")?.getattr("stdout")?.call_method("reconfigure", (), Some(&line_by_line))?;
     // The parent has been told of an error, and the log too.
-    let ended = serve(py, &config, journal, Some(reporter), supervised, true)?;
+    let ended = serve(py, &config, journal, Some(reporter), *supervised, true)?;
     let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
 }

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 use crate::background::this_interpreter;
 use crate::decode::Policy;
+use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use crate::serve::serve;
 use crate::show;
 
@@ -36,6 +37,9 @@ struct ThisInterpreter;
 impl Interpreter for ThisInterpreter {
     fn serve(&self, config: Config) -> u8 {
         Python::attach(|py| {
+            if let Err(error) = take_default_signals(py, &TERMINAL_SIGNALS) {
+                return bgpy_cli::error(error.value(py), Exit::Failed).code();
+            }
             let level = config.log_level.parse().unwrap_or(Level::Info);
             let journal = match &config.log_file {
                 None => Journal::stderr(level),
@@ -56,6 +60,7 @@ impl Interpreter for ThisInterpreter {
                 Ok(Ok(Ended::ExitTask(failure))) => {
                     bgpy_cli::error(format_args!("exit_task failed: {failure}"), Exit::Failed)
                 }
+                Ok(Ok(Ended::Failed(reason))) => bgpy_cli::error(reason, Exit::Failed),
                 Ok(Err(error)) => bgpy_cli::error(&error, Exit::from(&error)),
                 Err(error) => bgpy_cli::error(error.value(py), Exit::Failed),
             };

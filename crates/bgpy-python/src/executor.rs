@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode_exception};
+use crate::forked::Home;
 use crate::made::is_memory_error;
 use crate::pickle;
 use crate::remains;
@@ -16,6 +17,8 @@ use crate::text::{escaped, text};
 
 /// The state of a Python server between its calls.
 pub struct PythonExecutor {
+    /// The server's process, which children that tasks fork are not.
+    pub home: Home,
     pub policy: Policy,
     /// Where the tasks come from, if not from a client.
     pub origin: Option<Origin>,
@@ -53,14 +56,14 @@ impl Executor for PythonExecutor {
         let Some(origin) = self.origin.take().or(kept) else { return Ok(false) };
         self.journal.info(format_args!("taking the tasks from {origin}"));
         let place = origin.to_string();
-        let policy = self.policy;
+        let (policy, home) = (self.policy, self.home);
         let outcome = Python::attach(|py| {
             let served = || {
                 let tasks = Tasks::from_origin(py, origin, policy)?;
                 let state = tasks.init(py, None)?;
                 Ok(Served { tasks, state })
             };
-            served().map_err(|error| task_failure(py, &error, None))
+            home.run(py, served).map_err(|error| task_failure(py, &error, None))
         });
         match outcome {
             Ok(served) => self.served = Some(served),
@@ -86,14 +89,15 @@ impl Executor for PythonExecutor {
 
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
         let staged = self.first.as_ref().map(|first| first.stage(&message)).transpose();
+        let home = self.home;
         let served = Python::attach(|py| {
-            let message = receive(py, "tasks", message, self.policy, reply)?;
+            let message = receive(py, "tasks", message, self.policy, home, reply)?;
             let served = || {
                 let tasks = Tasks::from_message(&message)?;
                 let state = tasks.init(py, Some(reply))?;
                 Ok(Served { tasks, state })
             };
-            served().map_err(|error| task_failure(py, &error, Some(reply)))
+            home.run(py, served).map_err(|error| task_failure(py, &error, Some(reply)))
         })?;
         self.served = Some(served);
         if let Err(error) = staged.and_then(|staged| staged.map_or(Ok(()), Staged::commit)) {
@@ -106,11 +110,11 @@ impl Executor for PythonExecutor {
     }
 
     fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
-        let policy = self.policy;
+        let (policy, home) = (self.policy, self.home);
         let Served { tasks, state } = self.served()?;
         Python::attach(|py| {
-            let arguments = receive(py, "args", message, policy, reply)?;
-            let outcome = tasks.exec(py, reply, state, arguments);
+            let arguments = receive(py, "args", message, policy, home, reply)?;
+            let outcome = home.run(py, || tasks.exec(py, reply, state, arguments));
             if let Some(next) = outcome.map_err(|error| task_failure(py, &error, Some(reply)))? {
                 *state = next;
             }
@@ -119,14 +123,14 @@ impl Executor for PythonExecutor {
     }
 
     fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure> {
-        let policy = self.policy;
+        let (policy, home) = (self.policy, self.home);
         let Served { tasks, state } = self.served()?;
         Python::attach(|py| {
             let arguments = match message {
-                Some(message) => receive(py, "exit_args", message, policy, reply)?,
+                Some(message) => receive(py, "exit_args", message, policy, home, reply)?,
                 None => PyDict::new(py).into_any(),
             };
-            let outcome = tasks.exit(py, reply, state, arguments);
+            let outcome = home.run(py, || tasks.exit(py, reply, state, arguments));
             outcome.map_err(|error| task_failure(py, &error, Some(reply)))
         })
     }
@@ -136,9 +140,10 @@ impl Executor for PythonExecutor {
     }
 
     fn signalled(&mut self) {
+        let home = self.home;
         Python::attach(|py| {
             // A handler that raises between two calls has nobody to raise to.
-            if let Err(error) = py.check_signals() {
+            if let Err(error) = home.run(py, || py.check_signals()) {
                 error.write_unraisable(py, None);
             }
         });
@@ -150,9 +155,10 @@ fn receive<'py>(
     root: &str,
     message: Delivered,
     policy: Policy,
+    home: Home,
     reply: &Reply,
 ) -> Result<Bound<'py, PyAny>, Failure> {
-    decode(py, root, message, policy).map_err(|error| {
+    home.run(py, || decode(py, root, message, policy)).map_err(|error| {
         let code = match policy.allow_pickle {
             _ if is_memory_error(&error, py) => FailureCode::Task,
             true => FailureCode::Serialization,

@@ -4,7 +4,7 @@ use bgpy::Reply;
 use pyo3::prelude::*;
 
 use crate::encode::{Receiver, encode};
-use crate::errors::serialization_error;
+use crate::errors::{self, serialization_error};
 
 /// The way back to the caller of a task: its first argument, to be given to `respond`.
 ///
@@ -35,8 +35,15 @@ impl ClientSocket {
     /// ------
     /// SerializationError
     ///     If the response cannot be pickled.
+    /// BgpyError
+    ///     In a process that a task has forked: only the server responds.
     #[pyo3(signature = (response, error=false))]
     fn respond(&self, py: Python<'_>, response: &Bound<'_, PyAny>, error: bool) -> PyResult<()> {
+        if self.reply.is_in_child() {
+            let text = "this process was forked by a task, and the client is not its own to answer: \
+                        hand the result to the parent, which responds";
+            return Err(errors::error(py, "BgpyError", text));
+        }
         // What nobody waits for is encoded all the same: whether a task fails must not depend on
         // who listens.
         let takes_pickles = || Ok(py.detach(|| self.reply.takes_pickles()));
@@ -71,6 +78,8 @@ impl ClientSocket {
 /// ------
 /// SerializationError
 ///     If the response cannot be pickled.
+/// BgpyError
+///     In a process that a task has forked: only the server responds.
 #[pyfunction]
 #[pyo3(signature = (client_socket, response, error=false))]
 pub fn respond(

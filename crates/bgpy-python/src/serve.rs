@@ -1,16 +1,15 @@
 //! Runs a server on the thread that calls.
 
-use bgpy::server::Stopper;
 use bgpy::spawn::{Config, Report, Reporter};
 use bgpy::supervisor::Supervised;
 use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use crate::arguments::address;
 use crate::client::python_version;
 use crate::decode::Policy;
 use crate::executor::PythonExecutor;
+use crate::forked::Home;
 use crate::signals::Handlers;
 use crate::tasks::Origin;
 
@@ -54,6 +53,7 @@ pub fn serve(
     };
     let ready = Report::Ready { pid: std::process::id(), address: server.address() };
     let mut executor = PythonExecutor {
+        home: Home::here(),
         policy: Policy::from(config),
         origin: Origin::of(config),
         first: tasks,
@@ -61,26 +61,14 @@ pub fn serve(
         reporter: reporter.map(|reporter| (reporter, ready)),
         served: None,
     };
-    close_sockets_in_children(py, server.stopper())?;
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));
     if let Some(handlers) = handlers {
         handlers.remove(py)?;
     }
+    // Tasks that do not start have been reported, with their traceback; this is all else.
+    if let (Ended::Start(failure), Some((mut reporter, _))) = (&ended, executor.reporter.take()) {
+        reporter.report(&Report::Failed { kind: "start".into(), message: failure.to_string() });
+    }
     Ok(Ok(ended))
-}
-
-/// Lets processes that a task forks leave the server's sockets alone.
-fn close_sockets_in_children(py: Python<'_>, stopper: Stopper) -> PyResult<()> {
-    // Where there is no fork, there is no such function.
-    let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
-    let close = PyCFunction::new_closure(
-        py,
-        Some(c"bgpy_close_sockets"),
-        None,
-        move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| stopper.abandon_in_child(),
-    )?;
-    let keywords = PyDict::new(py);
-    keywords.set_item("after_in_child", close)?;
-    register.call((), Some(&keywords)).map(drop)
 }

@@ -217,6 +217,8 @@ impl Server {
     ///     As for `run_background`.
     /// RemoteError
     ///     If `exit_task` raised.
+    /// BgpyError
+    ///     If the server could not go on, because a task has closed its sockets for example.
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         if self.config.restart != Restart::Never {
             let text = "a server that runs in this process cannot be started again: take \
@@ -234,6 +236,7 @@ impl Server {
             Ended::Orderly => Ok(()),
             Ended::Start(failure) => Err(error(py, "StartError", told(&failure))),
             Ended::ExitTask(failure) => Err(error(py, "RemoteError", told(&failure))),
+            Ended::Failed(reason) => Err(error(py, "BgpyError", reason)),
         }
     }
 

@@ -137,6 +137,8 @@ pub enum Lost {
     Protocol(ProtocolError),
     /// This side closed it.
     Dropped,
+    /// This process was forked while the call was under way.
+    Forked,
 }
 
 /// Why a server could not be set up.
@@ -328,6 +330,9 @@ impl fmt::Display for Lost {
             Self::Silent(time) => write!(f, "no sign of life for {}", Seconds(*time)),
             Self::Protocol(error) => error.fmt(f),
             Self::Dropped => f.write_str("closed by this client"),
+            Self::Forked => f.write_str(
+                "it is the parent's: this process was forked while the call was under way",
+            ),
         }
     }
 }

@@ -5,12 +5,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use crate::sync::lock;
+use crate::escape;
+use crate::platform::{self, Private};
+use crate::sync::PerProcess;
 use crate::writer::{Loss, Output, Writer};
-use crate::{escape, platform};
 
 /// Size at which a log file is rotated, in bytes.
 const ROTATE_BYTES: u64 = 10 << 20;
@@ -54,7 +55,16 @@ const LEVELS: [(Level, &str); 5] = [
 #[derive(Debug, Clone)]
 pub struct Journal {
     level: Level,
-    sink: Arc<Mutex<Sink>>,
+    /// Where a process that has no sink yet opens one: a child that was forked.
+    place: Place,
+    sink: Arc<PerProcess<Sink>>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Nowhere,
+    Stderr,
+    File(Arc<Path>),
 }
 
 #[derive(Debug)]
@@ -69,7 +79,7 @@ enum Sink {
 #[derive(Debug)]
 struct LogFile {
     path: PathBuf,
-    file: File,
+    file: Private<File>,
     /// Whether standard output and error of the process are this file too.
     is_output: bool,
     loss: Loss,
@@ -104,19 +114,18 @@ impl FromStr for Level {
 impl Journal {
     /// Writes nothing.
     pub fn silent() -> Self {
-        Self::new(Level::Critical, Sink::Nowhere)
+        Self::new(Level::Critical, Place::Nowhere, Sink::Nowhere)
     }
 
     /// Writes to standard error.
     pub fn stderr(level: Level) -> Self {
-        Self::new(
-            level,
-            if platform::stderr_is_file() {
-                Sink::Stderr(Loss::default())
-            } else {
-                Sink::Queue(Writer::new(Output::Stderr))
-            },
-        )
+        let takes_everything = platform::stderr_is_file();
+        let sink = if takes_everything {
+            Sink::Stderr(Loss::default())
+        } else {
+            Sink::Queue(Writer::new(Output::Stderr))
+        };
+        Self::new(level, Place::Stderr, sink)
     }
 
     /// Appends to a file, which is created when it is missing and rotated when it is large.
@@ -126,14 +135,8 @@ impl Journal {
     pub fn file(level: Level, path: &Path) -> io::Result<Self> {
         // The working directory may change later.
         let path = std::path::absolute(path)?;
-        let file = open(&path)?;
-        let writer = if file.metadata()?.is_file() {
-            None
-        } else {
-            Some(Writer::new(Output::File(file.try_clone()?)))
-        };
-        let loss = Loss::default();
-        Ok(Self::new(level, Sink::File(LogFile { path, file, is_output: false, loss, writer })))
+        let place = Place::File(path.as_path().into());
+        Ok(Self::new(level, place, Sink::File(LogFile::open(path)?)))
     }
 
     /// Makes the file of this log the process's standard output and error, so that prints and
@@ -142,7 +145,7 @@ impl Journal {
     /// # Errors
     /// What the operating system says.
     pub fn take_output(&self) -> io::Result<()> {
-        if let Sink::File(log) = &mut *lock(&self.sink) {
+        if let Sink::File(log) = &mut *self.sink() {
             platform::redirect_output(&log.file)?;
             log.is_output = true;
         }
@@ -151,8 +154,8 @@ impl Journal {
 
     /// The file that is written to, if it is one.
     pub fn path(&self) -> Option<PathBuf> {
-        match &*lock(&self.sink) {
-            Sink::File(log) => Some(log.path.clone()),
+        match &self.place {
+            Place::File(path) => Some(path.to_path_buf()),
             _ => None,
         }
     }
@@ -160,18 +163,18 @@ impl Journal {
     /// Rotates the file when it has grown large. Prints go past this log, so whoever owns it calls
     /// this from time to time.
     pub fn rotate_if_large(&self) {
-        if let Sink::File(log) = &mut *lock(&self.sink) {
+        if let Sink::File(log) = &mut *self.sink() {
             log.rotate_if_large();
         }
     }
 
     /// Makes the file anew if it was removed, so that what is written next can be read.
     pub fn reopen_if_gone(&self) {
-        if let Sink::File(log) = &mut *lock(&self.sink)
+        if let Sink::File(log) = &mut *self.sink()
             && !log.path.exists()
             && let Ok(file) = open(&log.path)
         {
-            log.file = file;
+            log.file = Private::new(file);
             if log.is_output {
                 drop(platform::redirect_output(&log.file));
             }
@@ -206,7 +209,7 @@ impl Journal {
 
     /// Waits until everything is written, for a moment at most: the process is about to end.
     pub fn finish(&self) {
-        let writer = match &*lock(&self.sink) {
+        let writer = match &*self.sink() {
             Sink::Queue(writer) => Some(writer.clone()),
             Sink::File(log) => log.writer.clone(),
             Sink::Nowhere | Sink::Stderr(_) => None,
@@ -222,7 +225,7 @@ impl Journal {
         if level < self.level {
             return;
         }
-        let mut sink = lock(&self.sink);
+        let mut sink = self.sink();
         if matches!(*sink, Sink::Nowhere) {
             return;
         }
@@ -231,20 +234,53 @@ impl Journal {
             Sink::Nowhere => {}
             Sink::Stderr(loss) => loss.write(&Output::Stderr, &record),
             Sink::Queue(writer) => writer.push(record),
-            Sink::File(LogFile { writer: Some(writer), .. }) => writer.push(record),
-            Sink::File(log) => {
-                log.loss.write(&log.file, &record);
-                log.rotate_if_large();
-            }
+            Sink::File(log) => log.write(record),
         }
     }
 
-    fn new(level: Level, sink: Sink) -> Self {
-        Self { level, sink: Arc::new(Mutex::new(sink)) }
+    fn new(level: Level, place: Place, sink: Sink) -> Self {
+        Self { level, place, sink: Arc::new(PerProcess::new(sink)) }
+    }
+
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.sink.lock(|| match &self.place {
+            Place::Nowhere => Sink::Nowhere,
+            // A child serves no clients, and so keeps none waiting.
+            Place::Stderr => Sink::Stderr(Loss::default()),
+            Place::File(path) => {
+                LogFile::open(path.to_path_buf()).map_or(Sink::Nowhere, Sink::File)
+            }
+        })
     }
 }
 
 impl LogFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        let file = Private::new(open(&path)?);
+        let writer = if file.metadata()?.is_file() {
+            None
+        } else {
+            Some(Writer::new(Output::File(Private::new(file.try_clone()?))))
+        };
+        Ok(Self { path, file, is_output: false, loss: Loss::default(), writer })
+    }
+
+    fn write(&mut self, record: String) {
+        if let Some(writer) = &self.writer {
+            return writer.push(record);
+        }
+        // A task may have closed the descriptor, and something else may have its number.
+        if !self.file.is_intact()
+            && let Ok(again) = Self::open(self.path.clone())
+        {
+            let lost = std::mem::replace(&mut self.file, again.file);
+            // Not dropped, which would close what is somebody else's.
+            std::mem::forget(lost.into_inner());
+        }
+        self.loss.write(&*self.file, &record);
+        self.rotate_if_large();
+    }
+
     fn rotate_if_large(&mut self) {
         if self.file.metadata().is_ok_and(|about| about.len() >= ROTATE_BYTES) {
             // A rotation that fails leaves the log growing, which is better than losing it.
@@ -269,7 +305,7 @@ impl LogFile {
             fs::rename(&self.path, &first)?;
         }
         fs::rename(&next, &self.path)?;
-        self.file = file;
+        self.file = Private::new(file);
         if self.is_output {
             platform::redirect_output(&self.file)?;
         }

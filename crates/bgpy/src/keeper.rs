@@ -2,12 +2,12 @@
 //! its own does it, which lives as long as there is some: clients have no other thread, and a peer
 //! that died tells nobody.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 use std::thread;
 use std::time::Duration;
 
 use crate::platform;
-use crate::sync::{lock, try_lock};
+use crate::sync::ForkMutex;
 
 /// What was not used for so long is given back, at the latest after twice the time: somebody who looks
 /// at each result before the next call should not wait for fresh memory again.
@@ -26,9 +26,25 @@ pub(crate) fn trim_soon() {
     KEEPER.run();
 }
 
+/// Holds the list over a fork.
+pub(crate) fn hold() {
+    KEEPER.kept.hold(|_| ());
+}
+
+/// See [`hold`]. In a child there is no thread, and what its parent looks after is none of its business.
+pub(crate) fn let_go(in_child: bool) {
+    KEEPER.kept.let_go(|kept| {
+        if in_child {
+            // Not dropped: what they refer to may have been about to change.
+            std::mem::take(&mut kept.all).into_iter().for_each(std::mem::forget);
+            kept.runs_in = None;
+        }
+    });
+}
+
 struct Keeper {
     idle: Duration,
-    kept: Mutex<Kept>,
+    kept: ForkMutex<Kept>,
 }
 
 struct Kept {
@@ -39,7 +55,7 @@ struct Kept {
 
 impl Keeper {
     const fn new(idle: Duration) -> Self {
-        Self { idle, kept: Mutex::new(Kept { all: Vec::new(), runs_in: None }) }
+        Self { idle, kept: ForkMutex::new(Kept { all: Vec::new(), runs_in: None }) }
     }
 
     fn watch(&'static self, give_back: Box<dyn FnMut() -> bool + Send>) -> bool {
@@ -48,8 +64,7 @@ impl Keeper {
 
     /// Makes sure that its thread looks after memory in this process.
     fn run(&'static self) -> Option<MutexGuard<'static, Kept>> {
-        // A child that was forked at the wrong moment finds the lock taken for ever.
-        let mut kept = try_lock(&self.kept)?;
+        let mut kept = self.kept.lock();
         let here = Some(platform::fork_generation());
         if kept.runs_in != here {
             let thread = thread::Builder::new().name("bgpy-keeper".into()).stack_size(128 << 10);
@@ -59,12 +74,12 @@ impl Keeper {
         Some(kept)
     }
 
-    fn look_after(&self) {
+    fn look_after(&'static self) {
         loop {
             thread::sleep(self.idle);
-            let mut all = std::mem::take(&mut lock(&self.kept).all);
+            let mut all = std::mem::take(&mut self.kept.lock().all);
             all.retain_mut(|give_back| give_back());
-            let mut kept = lock(&self.kept);
+            let mut kept = self.kept.lock();
             kept.all.append(&mut all);
             let is_over = kept.all.is_empty();
             if is_over {
@@ -96,7 +111,7 @@ mod tests {
                 told.send(left).is_ok() && left > 0
             });
             // The thread may have it locked for a moment, until it has ended.
-            while try_lock(&KEEPER.kept).is_none_or(|kept| kept.runs_in.is_some()) {}
+            while KEEPER.kept.try_lock().is_none_or(|kept| kept.runs_in.is_some()) {}
             assert!(KEEPER.watch(give_back));
             assert_eq!(looks.iter().collect::<Vec<_>>(), (0..rounds).rev().collect::<Vec<_>>());
         }

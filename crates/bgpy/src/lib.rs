@@ -20,11 +20,13 @@ pub mod parts;
 pub mod registry;
 pub mod restart;
 pub mod server;
+pub mod signals;
 pub mod spawn;
 pub mod supervisor;
 pub mod survey;
 pub mod target;
 
+mod fork;
 mod keeper;
 mod memory;
 mod nesting;
@@ -74,3 +76,13 @@ static OWN_GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// Version of bgpy.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A number that differs between a process and its forked children, for executors whose tasks may fork.
+pub fn fork_generation() -> u32 {
+    platform::fork_generation()
+}
+
+/// Ends a child that a task has forked, at once: nothing of its parent runs in it.
+pub fn exit_child(code: i32) -> ! {
+    platform::exit_now(code)
+}

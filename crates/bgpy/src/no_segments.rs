@@ -15,6 +15,12 @@ pub(crate) enum Segments {}
 #[derive(Debug, Default)]
 pub(crate) struct Loans;
 
+/// Holds what is shared with other processes over a fork: nothing, on this system.
+pub(crate) fn hold() {}
+
+/// See [`hold`].
+pub(crate) fn let_go() {}
+
 impl Segments {
     /// None, on this system.
     pub(crate) fn new() -> Option<Self> {

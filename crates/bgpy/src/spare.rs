@@ -3,17 +3,25 @@
 //! Fresh memory costs more than the bytes that are put there: the system clears it, a page at a
 //! time. See [`reuse`].
 
-use std::sync::Mutex;
-
 use crate::memory::{HUGE_BYTES, kept_bytes_max};
-use crate::sync::try_lock;
+use crate::sync::ForkMutex;
 use crate::{keeper, platform};
 
 /// A vector serves for no less than this part of it, so that a small object does not keep a large
 /// one.
 const PART_LEAST: usize = 4;
 
-static SPARE: Mutex<Spare> = Mutex::new(Spare::new());
+static SPARE: ForkMutex<Spare> = ForkMutex::new(Spare::new());
+
+/// Holds the vectors over a fork.
+pub(crate) fn hold() {
+    SPARE.hold(|_| ());
+}
+
+/// See [`hold`].
+pub(crate) fn let_go() {
+    SPARE.let_go(|_| ());
+}
 
 #[derive(Debug)]
 struct Spare {
@@ -33,8 +41,8 @@ struct Kept {
 /// What is not used within a minute goes back to the system, as does what is beyond 1 GiB. Small buffers
 /// are freed.
 pub fn reuse(bytes: Vec<u8>) {
-    // A lock that somebody else has, or had when this process was forked, is not waited for.
-    let Some(mut spare) = try_lock(&SPARE).filter(|_| bytes.capacity() >= HUGE_BYTES) else {
+    // A lock that somebody else has is not waited for.
+    let Some(mut spare) = SPARE.try_lock().filter(|_| bytes.capacity() >= HUGE_BYTES) else {
         return;
     };
     let here = Some(platform::fork_generation());
@@ -51,7 +59,7 @@ pub fn reuse(bytes: Vec<u8>) {
 
 /// A vector without content that has room for so many bytes, if there is one.
 pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
-    let mut spare = try_lock(&SPARE)?;
+    let mut spare = SPARE.try_lock()?;
     let (found, surplus) = spare.take(bytes);
     drop(spare);
     drop(surplus);
@@ -60,14 +68,14 @@ pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
 
 /// Frees all that is kept, because memory is short.
 pub(crate) fn give_up() {
-    let Some(mut spare) = try_lock(&SPARE) else { return };
+    let Some(mut spare) = SPARE.try_lock() else { return };
     let vectors = std::mem::take(&mut spare.vectors);
     drop(spare);
     drop(vectors);
 }
 
 fn give_back() -> bool {
-    let Some(mut spare) = try_lock(&SPARE) else { return true };
+    let Some(mut spare) = SPARE.try_lock() else { return true };
     let idle = spare.take_idle();
     let is_needed = !spare.vectors.is_empty();
     if !is_needed {

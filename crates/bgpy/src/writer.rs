@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::journal::{Level, record};
-use crate::platform;
+use crate::platform::{self, Private};
 use crate::sync::lock;
 
 /// Bytes that wait to be written at most. The newest stay: they tell how it ended.
@@ -26,14 +26,14 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(crate) enum Output {
     /// Whatever the process's standard error is at the moment.
     Stderr,
-    File(File),
+    File(Private<File>),
 }
 
 impl Write for &Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Output::Stderr => platform::write_stderr(bytes),
-            Output::File(file) => (&*file).write(bytes),
+            Output::File(file) => platform::write(&**file, bytes),
         }
     }
 
@@ -104,8 +104,6 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 struct Shared {
     output: Output,
-    /// The fork generation of the process that it belongs to.
-    process: u32,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -123,18 +121,13 @@ struct Queue {
 
 impl Writer {
     pub(crate) fn new(output: Output) -> Self {
-        let process = platform::fork_generation();
         let (queue, changed) = (Mutex::default(), Condvar::new());
-        Self { shared: Arc::new(Shared { output, process, queue, changed }) }
+        Self { shared: Arc::new(Shared { output, queue, changed }) }
     }
 
     /// Takes a record, and drops the oldest of those that wait where they are too many.
     pub(crate) fn push(&self, record: String) {
         let shared = &self.shared;
-        if shared.process != platform::fork_generation() {
-            // The thread is the parent's, and so may be the lock. A child serves no clients.
-            return Loss::default().write(&shared.output, &record);
-        }
         let mut queue = lock(&shared.queue);
         queue.push(record);
         if !queue.is_served {
@@ -148,11 +141,9 @@ impl Writer {
 
     /// Waits until everything is written, but no longer than that.
     pub(crate) fn drain(&self, limit: Duration) {
-        if self.shared.process == platform::fork_generation() {
-            let is_busy = |queue: &mut Queue| queue.is_writing || !queue.waiting.is_empty();
-            let queue = lock(&self.shared.queue);
-            drop(self.shared.changed.wait_timeout_while(queue, limit, is_busy));
-        }
+        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.waiting.is_empty();
+        let queue = lock(&self.shared.queue);
+        drop(self.shared.changed.wait_timeout_while(queue, limit, is_busy));
     }
 }
 
@@ -255,7 +246,8 @@ mod tests {
     fn nobody_waits_for_a_reader_that_does_not_read() {
         use std::io::BufRead;
         let (read, write) = io::pipe().unwrap();
-        let writer = Writer::new(Output::File(File::from(std::os::fd::OwnedFd::from(write))));
+        let writer =
+            Writer::new(Output::File(Private::new(File::from(std::os::fd::OwnedFd::from(write)))));
         let padding = "x".repeat(1000);
         // What the pipe holds, what waits, and as much again.
         let count = 2 * WAITING_BYTES_MAX / padding.len();

@@ -73,7 +73,7 @@ impl Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        if self.over {
+        if self.over || !self.link.is_here() {
             return;
         }
         let mut state = lock(&self.link.state);

@@ -18,10 +18,11 @@ use super::call::Call;
 use super::reading::Reading;
 use super::wait::Wait;
 use crate::error::{CallError, Lost};
+use crate::memory;
 use crate::nesting::Waiting;
+use crate::platform::{self, Private};
 use crate::segments::Segments;
 use crate::sync::{lock, try_lock};
-use crate::{memory, platform};
 
 /// After this long without a call, in microseconds, a connection is looked at before it is used
 /// again. Calls in a row need no look, and no server is replaced in so short a time.
@@ -30,7 +31,7 @@ const IDLE_US: u64 = 500;
 /// One connection.
 #[derive(Debug)]
 pub struct Link {
-    pub(super) socket: Socket,
+    pub(super) socket: Private<Socket>,
     pub(super) server: String,
     hello: ServerHello,
     /// Whether the server has proven that it knows the token.
@@ -41,6 +42,8 @@ pub struct Link {
     /// Microseconds from `opened` to the last use.
     used_us: AtomicU64,
     is_lost: AtomicBool,
+    /// The thread that writes a message which the socket did not take at once; 0 is none.
+    pub(super) writer: AtomicU64,
     /// On a Unix socket whose both ends can map them.
     pub(super) segments: Option<Segments>,
     pub(super) state: Mutex<LinkState>,
@@ -83,7 +86,7 @@ impl Link {
         });
         let now = Instant::now();
         Self {
-            socket,
+            socket: Private::new(socket),
             server,
             hello: session.server().clone(),
             is_proven,
@@ -91,6 +94,7 @@ impl Link {
             opened: now,
             used_us: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
+            writer: AtomicU64::new(0),
             segments,
             state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
             answered: Condvar::new(),
@@ -111,7 +115,8 @@ impl Link {
     /// Whether calls can be made: it belongs to this process (and not to the parent it was forked
     /// from) and, as far as one can tell, to a server that lives. `now` counts as a use.
     pub fn is_usable(&self, now: Instant) -> bool {
-        if self.process != platform::fork_generation() || self.is_lost.load(Ordering::Acquire) {
+        let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
+        if is_closed || self.is_written_here() {
             return false;
         }
         let now_us = now.saturating_duration_since(self.opened).as_micros() as u64;
@@ -121,6 +126,27 @@ impl Link {
         }
         self.lose(Lost::Closed);
         false
+    }
+
+    /// Whether this process opened it, and not the one that it was forked from.
+    pub(super) fn is_here(&self) -> bool {
+        self.process == platform::fork_generation()
+    }
+
+    /// Whether this thread is writing to it, and runs a signal handler meanwhile.
+    fn is_written_here(&self) -> bool {
+        match self.writer.load(Ordering::Relaxed) {
+            0 => false,
+            writer => writer == this_thread(),
+        }
+    }
+
+    /// Asks whether the caller wants to stop, for which signal handlers run. They may do what they want,
+    /// so that nothing may be locked here.
+    pub(super) fn is_interrupted(&self, wait: &Wait<'_>) -> Result<bool, Lost> {
+        let is_interrupted = wait.is_interrupted();
+        // A child that one of them has forked has come back, into a call of its parent's.
+        if self.is_here() { Ok(is_interrupted) } else { Err(Lost::Forked) }
     }
 
     /// Looks whether the server has closed the connection while nobody was reading.
@@ -308,16 +334,17 @@ impl Link {
 
     /// Marks the connection as lost, for the first reason that was found, and returns that.
     pub(super) fn lose(&self, reason: Lost) -> Lost {
+        // What a forked child has of it is its parent's, and may be locked for ever.
+        if !self.is_here() {
+            return Lost::Forked;
+        }
         let mut state = lock(&self.state);
         let reason = state.lost.get_or_insert(reason).clone();
         // What its callers own must not be kept for longer than they wait.
         state.session.outbox.clear();
-        // Whoever reads is woken by the end of the stream. A forked child shares the stream with
-        // its parent and leaves it alone.
+        // Whoever reads is woken by the end of the stream.
         self.is_lost.store(true, Ordering::Release);
-        if self.process == platform::fork_generation() {
-            drop(self.socket.shutdown(std::net::Shutdown::Both));
-        }
+        drop(self.socket.shutdown(std::net::Shutdown::Both));
         self.wake_sleepers(&state);
         reason
     }
@@ -330,4 +357,13 @@ impl Link {
         let after = wait.limit().unwrap_or_default();
         CallError::Timeout { server: self.server.clone(), after, accepted }
     }
+}
+
+/// A number that no other thread of this process has.
+pub(super) fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }

@@ -7,8 +7,8 @@ mod reading;
 mod wait;
 mod writing;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bgpy_proto::codec::Value;
@@ -18,7 +18,7 @@ use bgpy_proto::{
 
 use crate::error::{CallError, ConnectError};
 use crate::journal::Journal;
-use crate::sync::lock;
+use crate::sync::PerProcess;
 use crate::target::Target;
 
 pub use call::Call;
@@ -56,7 +56,8 @@ pub struct Client {
     id: Id,
     /// Whether its server has once proven that it knows the token: from then on each has to.
     is_proven: AtomicBool,
-    link: Mutex<Option<Arc<Link>>>,
+    /// A forked child has none: its parent's is its parent's.
+    link: PerProcess<Option<Arc<Link>>>,
 }
 
 impl Default for ClientOptions {
@@ -76,7 +77,7 @@ impl Default for ClientOptions {
 impl Client {
     /// A client of a server. It does not connect yet.
     pub fn new(target: impl Into<Target>, options: ClientOptions) -> Self {
-        let (id, is_proven, link) = (Id::random(), AtomicBool::new(false), Mutex::new(None));
+        let (id, is_proven, link) = (Id::random(), AtomicBool::new(false), PerProcess::new(None));
         Self { target: target.into(), options, id, is_proven, link }
     }
 
@@ -96,9 +97,10 @@ impl Client {
         }
     }
 
-    /// The connection, if it is open and belongs to this process. Never waits.
+    /// The connection, if it is open, and if this thread is not in the middle of writing to it: a signal
+    /// handler that has interrupted it calls by another one. Never waits.
     pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
-        lock(&self.link).as_ref().filter(|link| link.is_usable(now)).cloned()
+        self.link.lock(|| None).as_ref().filter(|link| link.is_usable(now)).cloned()
     }
 
     /// Opens a connection that this client does not know yet.
@@ -114,7 +116,7 @@ impl Client {
 
     /// Makes a connection this client's own, unless another thread was faster. Never waits.
     pub fn adopt(&self, link: Link) -> Arc<Link> {
-        let mut current = lock(&self.link);
+        let mut current = self.link.lock(|| None);
         if let Some(current) = current.as_ref().filter(|link| link.is_usable(Instant::now())) {
             return current.clone();
         }
@@ -123,7 +125,9 @@ impl Client {
 
     /// Closes the connection; the next call opens another.
     pub fn close(&self) {
-        if let Some(link) = lock(&self.link).take() {
+        let link = self.link.lock(|| None).take();
+        // With nothing locked: the end of a connection may need what other threads have.
+        if let Some(link) = link {
             link.close();
         }
     }

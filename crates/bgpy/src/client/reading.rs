@@ -68,7 +68,11 @@ impl Link {
     pub(super) fn next_event(&self, call: u64, wait: &Wait<'_>) -> Result<Event, WaitEnd> {
         loop {
             if let Some(reading) = try_lock(&self.reading) {
-                return self.read_until(call, reading, wait);
+                if let Some(event) = self.read_until(call, reading, wait)? {
+                    return Ok(event);
+                }
+                self.ask(wait)?;
+                continue;
             }
             let mut state = lock(&self.state);
             if let Some(event) = state.event(call)? {
@@ -81,34 +85,42 @@ impl Link {
             }
             let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
             drop(self.sleep(state, slice));
-            if wait.is_interrupted() {
-                return Err(WaitEnd::Interrupted);
-            }
+            self.ask(wait)?;
         }
     }
 
-    /// Reads for all callers until something has happened to this one's call.
+    /// Lets signal handlers run, with nothing locked: they may use this very connection.
+    fn ask(&self, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        match self.is_interrupted(wait) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(WaitEnd::Interrupted),
+            Err(lost) => Err(WaitEnd::Lost(lost)),
+        }
+    }
+
+    /// Reads for all callers until something has happened to this one's call, or nothing to any of them
+    /// for a slice of time, which is none.
     fn read_until(
         &self,
         call: u64,
         mut reading: MutexGuard<'_, Reading>,
         wait: &Wait<'_>,
-    ) -> Result<Event, WaitEnd> {
+    ) -> Result<Option<Event>, WaitEnd> {
         // Silence counts from when somebody began to listen.
         reading.heard = reading.heard.max(wait.since());
         let mut state = lock(&self.state);
         let outcome = loop {
             match state.event(call) {
                 Ok(None) => drop(state),
-                Ok(Some(event)) => break Ok(event),
-                Err(end) => break Err(end),
+                outcome => break outcome,
             }
             let outcome = self.read_for(&mut reading, wait);
             state = lock(&self.state);
-            if let Err(end) = outcome {
-                break Err(end);
+            match outcome {
+                Ok(true) => self.wake_sleepers(&state),
+                Ok(false) => break Ok(None),
+                Err(end) => break Err(end),
             }
-            self.wake_sleepers(&state);
         };
         // Whoever slept while this thread was reading has to read for itself now.
         drop(reading);
@@ -116,19 +128,19 @@ impl Link {
         outcome
     }
 
-    /// Waits for a slice of time for bytes from the server, and digests them.
-    fn read_for(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+    /// Waits for a slice of time for bytes from the server, and digests them; `false` when none came.
+    fn read_for(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
         if reading.buffer.is_empty() {
             reading.buffer = vec![0; READ_BYTES];
         }
         let placed = self.read_placed(reading).map_err(WaitEnd::Lost)?;
         if placed == Some(true) {
-            return Ok(());
+            return Ok(true);
         }
         if placed.is_none()
             && let Some(outcome) = reading.look(&self.socket, self.segments.as_ref())
         {
-            return self.digest(reading, outcome).map(drop).map_err(WaitEnd::Lost);
+            return self.digest(reading, outcome).map(|_| true).map_err(WaitEnd::Lost);
         }
         let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
         // The socket itself wakes up after SLICE; a shorter wait needs a poll before, and so does a
@@ -140,12 +152,9 @@ impl Link {
                 Err(error) => return Err(WaitEnd::Lost(self.lose(Lost::Io(error.kind())))),
             };
         if ready && (placed.is_some() || self.read(reading).map_err(WaitEnd::Lost)?) {
-            return Ok(());
+            return Ok(true);
         }
-        if wait.is_interrupted() {
-            return Err(WaitEnd::Interrupted);
-        }
-        self.watch(reading)
+        self.watch(reading).map(|()| false)
     }
 
     /// Reads once; `false` when nothing came within a slice of time.
@@ -157,7 +166,7 @@ impl Link {
             Some(segments) => {
                 segments.recv(&self.socket, &mut reading.buffer, false).map(|(bytes, _)| bytes)
             }
-            None => (&self.socket).read(&mut reading.buffer),
+            None => (&*self.socket).read(&mut reading.buffer),
         };
         self.digest(reading, outcome)
     }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{Outbox, limits};
 
-use super::link::{Link, LinkState};
+use super::link::{Link, LinkState, this_thread};
 use super::wait::Wait;
 use crate::error::{CallError, Lost};
 use crate::platform;
@@ -30,10 +31,9 @@ impl Link {
                 return Ok(state);
             }
             let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
-            state = self.sleep(state, slice);
-            if wait.is_interrupted() {
-                return Err(CallError::Interrupted);
-            }
+            drop(self.sleep(state, slice));
+            self.ask_writer(wait)?;
+            state = lock(&self.state);
         }
     }
 
@@ -53,10 +53,15 @@ impl Link {
             }
         }
         state.writing = true;
+        self.writer.store(this_thread(), Ordering::Relaxed);
         drop(state);
         let result = self.write(wait);
+        if !self.is_here() {
+            return result;
+        }
         let mut state = lock(&self.state);
         state.writing = false;
+        self.writer.store(0, Ordering::Relaxed);
         self.wake_sleepers(&state);
         result
     }
@@ -108,6 +113,15 @@ impl Link {
         }
     }
 
+    /// Lets signal handlers run, with nothing locked.
+    fn ask_writer(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        match self.is_interrupted(wait) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(CallError::Interrupted),
+            Err(lost) => Err(self.lost(lost)),
+        }
+    }
+
     /// Waits until the server takes more, and reads what it sends meanwhile.
     fn make_room(&self, moved: &mut Instant, wait: &Wait<'_>) -> Result<(), CallError> {
         let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
@@ -125,9 +139,7 @@ impl Link {
             Err(error) if is_pause(error.kind()) => {}
             Err(error) => return Err(self.lost(self.lose(Lost::Io(error.kind())))),
         }
-        if wait.is_interrupted() {
-            return Err(CallError::Interrupted);
-        }
+        self.ask_writer(wait)?;
         let silence = Duration::from_millis(limits::SILENCE_MS);
         if moved.elapsed() > silence {
             return Err(self.lost(self.lose(Lost::Silent(silence))));

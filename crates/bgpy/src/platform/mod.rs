@@ -6,11 +6,19 @@ use std::fs::Metadata;
 use std::time::UNIX_EPOCH;
 
 #[cfg(unix)]
+mod descriptor;
+#[cfg(unix)]
+mod fork;
+#[cfg(unix)]
 mod home;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+pub(crate) use descriptor::*;
+#[cfg(unix)]
+pub(crate) use fork::*;
 #[cfg(unix)]
 pub(crate) use home::*;
 #[cfg(unix)]

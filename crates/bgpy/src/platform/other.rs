@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -206,8 +207,73 @@ pub(crate) fn fork_generation() -> u32 {
     0
 }
 
+/// The owner of a descriptor that no forked child may have. Here there are no forks.
+#[derive(Debug)]
+pub(crate) struct Private<T>(T);
+
+impl<T> Private<T> {
+    pub(crate) fn open<E>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
+        open().map(Self)
+    }
+
+    pub(crate) fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+
+    pub(crate) fn is_intact(&self) -> bool {
+        true
+    }
+}
+
+impl<T> Deref for Private<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Private<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
 pub(crate) fn end_now() {
     std::process::exit(1);
+}
+
+pub(crate) fn block_signals() {}
+
+pub(crate) fn unblock_signals() {}
+
+pub(crate) fn exit_now(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Descriptors are looked at on Unix alone.
+pub(crate) fn number<T>(_descriptor: &T) -> i32 {
+    -1
+}
+
+pub(crate) fn is_descriptor_lost(_error: &io::Error) -> bool {
+    false
+}
+
+pub(crate) fn check_poller(_poller: i32, _watched: i32) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn write(mut output: impl io::Write, bytes: &[u8]) -> io::Result<usize> {
+    output.write(bytes)
+}
+
+pub(crate) fn write_all(mut output: impl io::Write, bytes: &[u8]) -> io::Result<()> {
+    output.write_all(bytes)
 }
 
 pub(crate) fn background(command: &mut std::process::Command) {

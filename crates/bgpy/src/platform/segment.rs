@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
 
+use super::Private;
 use crate::sync::lock;
 
 /// Bytes before the data.
@@ -42,7 +43,7 @@ pub(crate) struct Mapping {
 #[derive(Debug)]
 enum Pages {
     /// Nothing, as far as this process knows; a write to the descriptor makes it without clearing it.
-    Missing(OwnedFd),
+    Missing(Private<OwnedFd>),
     /// It is there, but not mapped.
     Made,
     Mapped,
@@ -56,9 +57,9 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Makes a segment for so many bytes of data, and the descriptor that opens it elsewhere.
-    pub(crate) fn create(number: u16, capacity: usize) -> Option<(Self, OwnedFd)> {
+    pub(crate) fn create(number: u16, capacity: usize) -> Option<(Self, Private<OwnedFd>)> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = rustix::fs::memfd_create("bgpy", flags).ok()?;
+        let fd = Private::open(|| rustix::fs::memfd_create("bgpy", flags)).ok()?;
         rustix::fs::ftruncate(&fd, (HEAD_BYTES + capacity) as u64).ok()?;
         rustix::fs::fcntl_add_seals(&fd, seals()).ok()?;
         let mapping = Self::map(&fd, capacity)?;
@@ -67,7 +68,7 @@ impl Mapping {
     }
 
     /// Opens a segment of the peer's; none for a descriptor that is something else.
-    pub(crate) fn open(fd: OwnedFd) -> Option<Self> {
+    pub(crate) fn open(fd: Private<OwnedFd>) -> Option<Self> {
         let sealed = rustix::fs::fcntl_get_seals(&fd).ok()?;
         let size = usize::try_from(rustix::fs::fstat(&fd).ok()?.st_size).ok()?;
         if !sealed.contains(seals()) {
@@ -79,7 +80,7 @@ impl Mapping {
         Some(mapping)
     }
 
-    fn map(fd: &OwnedFd, capacity: usize) -> Option<Self> {
+    fn map(fd: &impl AsFd, capacity: usize) -> Option<Self> {
         let (access, length) = (ProtFlags::READ | ProtFlags::WRITE, HEAD_BYTES + capacity);
         // SAFETY: a new mapping, at a place that the kernel chooses.
         let start = unsafe {
@@ -183,7 +184,7 @@ impl Mapping {
 
     /// Puts a copy that only this process and its forked children see, each its own, in the place
     /// of the mapping. What is written from now on is seen by nobody else.
-    pub(crate) fn make_private(&self, fd: &OwnedFd) {
+    pub(crate) fn make_private(&self, fd: &impl AsFd) {
         let (access, flags) =
             (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED);
         // SAFETY: it replaces this mapping by one of the same bytes, length and access.
@@ -207,7 +208,7 @@ impl Drop for Mapping {
 }
 
 /// Writes bytes to the data of a segment.
-fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(fd: &impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     let mut at = HEAD_BYTES as u64;
     while !bytes.is_empty() {
         let count = rustix::io::retry_on_intr(|| rustix::io::pwrite(fd, bytes, at))?;
@@ -242,23 +243,27 @@ pub(crate) fn send_now(
     Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?)
 }
 
-/// Reads once, and takes the descriptors that come along.
+/// Reads once, and takes the descriptors that come along. Also tells whether some did: such a read
+/// ends there, even when more bytes wait, and even when the process may have no more descriptors, so
+/// that the system drops them.
 pub(crate) fn recv(
     socket: impl AsFd,
     bytes: &mut [u8],
     now: bool,
     mut arrived: impl FnMut(OwnedFd),
-) -> io::Result<usize> {
+) -> io::Result<(usize, bool)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut flags = RecvFlags::CMSG_CLOEXEC;
     flags.set(RecvFlags::DONTWAIT, now);
     let received =
         rustix::net::recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, flags)?;
+    let mut has_descriptor = received.flags.contains(ReturnFlags::CTRUNC);
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            has_descriptor = true;
             descriptors.for_each(&mut arrived);
         }
     }
-    Ok(received.bytes)
+    Ok((received.bytes, has_descriptor))
 }

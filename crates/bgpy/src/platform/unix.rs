@@ -5,8 +5,6 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -51,12 +49,12 @@ pub(crate) fn connect_finish(socket: &Socket) -> io::Result<()> {
 }
 
 /// Writes what fits without waiting.
-pub(crate) fn send_now(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send_now(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
 }
 
 /// Writes what fits of several slices without waiting.
-pub(crate) fn send_slices_now(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(crate) fn send_slices_now(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     Ok(rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags)?)
 }
@@ -224,12 +222,12 @@ pub(crate) fn stderr_is_file() -> bool {
 /// there for a reader would keep all others out.
 pub(crate) fn write_stderr(bytes: &[u8]) -> io::Result<usize> {
     loop {
-        match rustix::io::write(rustix::stdio::stderr(), bytes) {
+        match super::write(rustix::stdio::stderr(), bytes) {
             // Somebody who shares it may have set it not to wait.
-            Err(Errno::AGAIN) => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 poll(&mut [PollFd::new(&rustix::stdio::stderr(), PollFlags::OUT)], None)?;
             }
-            result => return Ok(result?),
+            result => return result,
         }
     }
 }
@@ -299,22 +297,6 @@ pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
-}
-
-/// A number that differs between a process and its forked children. Asking for the process id
-/// instead would cost each call of a client a system call.
-pub(crate) fn fork_generation() -> u32 {
-    static GENERATION: AtomicU32 = AtomicU32::new(0);
-    static WATCH: Once = Once::new();
-    extern "C" fn in_child() {
-        GENERATION.fetch_add(1, Ordering::Relaxed);
-    }
-    WATCH.call_once(|| {
-        // SAFETY: the handler only touches an atomic, which is allowed in a forked child.
-        let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        assert_eq!(failed, 0, "there is memory for one fork handler");
-    });
-    GENERATION.load(Ordering::Relaxed)
 }
 
 /// Tells a service manager how it goes, if one wants to know: see sd_notify(3).

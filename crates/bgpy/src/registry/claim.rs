@@ -19,6 +19,13 @@ pub struct Claim {
     file: File,
 }
 
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Claim {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.file.as_raw_fd()
+    }
+}
+
 impl Claim {
     pub(super) fn take(path: PathBuf) -> io::Result<Option<Self>> {
         let since = Instant::now();
@@ -46,17 +53,17 @@ impl Claim {
         &self.path
     }
 
-    /// Takes the name again if its file was removed, so that the lock keeps nobody out.
+    /// Takes the name again if its file was removed, so that the lock keeps nobody out; none where it
+    /// does.
     ///
     /// # Errors
     /// When another one has taken it meanwhile, or what the operating system says.
-    pub(crate) fn renew(&mut self) -> io::Result<()> {
+    pub(crate) fn renewed(&self) -> io::Result<Option<Self>> {
         if platform::is_file_at(&self.file, &self.path) {
-            return Ok(());
+            return Ok(None);
         }
         let taken = || io::Error::new(io::ErrorKind::AddrInUse, "another server has the name now");
-        *self = Self::take(self.path.clone())?.ok_or_else(taken)?;
-        Ok(())
+        Self::take(self.path.clone())?.ok_or_else(taken).map(Some)
     }
 
     /// The claim of a process that has handed it on to this one.
@@ -86,13 +93,14 @@ mod tests {
     fn a_name_whose_file_was_removed_is_taken_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("trainer.name");
-        let mut claim = Claim::take(path.clone()).unwrap().unwrap();
+        let claim = Claim::take(path.clone()).unwrap().unwrap();
+        assert!(claim.renewed().unwrap().is_none());
         fs::remove_file(&path).unwrap();
-        claim.renew().unwrap();
+        let claim = claim.renewed().unwrap().expect("its file is gone");
         assert!(Claim::take(path.clone()).unwrap().is_none());
         fs::remove_file(&path).unwrap();
         let other = Claim::take(path).unwrap().expect("its file is gone");
-        assert!(claim.renew().is_err());
+        assert!(claim.renewed().is_err());
         drop(other);
     }
 

@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bgpy_proto::Memory;
 
 use super::process::process;
-use crate::platform;
 use crate::platform::segment::Mapping;
+use crate::platform::{self, Private};
 
 /// A segment that this side has made.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) mapping: Mapping,
-    pub(super) fd: OwnedFd,
+    pub(super) fd: Private<OwnedFd>,
     /// Whether an object lies in it.
     leased: AtomicBool,
+    /// Whether its object is this process's own since a fork.
+    parted: AtomicBool,
     /// The fork generation of the process that made it.
     process: u32,
 }
@@ -26,7 +28,8 @@ impl Made {
     pub(super) fn new(number: u16, capacity: usize) -> Option<Self> {
         let (mapping, fd) = Mapping::create(number, capacity)?;
         let process = platform::fork_generation();
-        Some(Self { mapping, fd, leased: AtomicBool::new(false), process })
+        let (leased, parted) = (AtomicBool::new(false), AtomicBool::new(false));
+        Some(Self { mapping, fd, leased, parted, process })
     }
 
     pub(super) fn is_leased(&self) -> bool {
@@ -36,7 +39,8 @@ impl Made {
     /// Makes the object that lies in it this process's own: a fork is about to copy it. The segment
     /// is not filled again.
     pub(super) fn part(&self) {
-        if self.is_mine() {
+        // Only once: what was written since then is not in the segment.
+        if self.is_mine() && !self.parted.swap(true, Ordering::Relaxed) {
             self.mapping.keep();
             self.mapping.make_private(&self.fd);
         }

@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex};
 use bgpy_proto::{Buffer, Memory, Payload, Supply};
 
 use self::pool::Pool;
+pub(crate) use self::process::{hold, let_go};
+use crate::platform;
 use crate::platform::segment::{self, Mapping};
 use crate::sync::lock;
 use crate::{keeper, memory};
@@ -46,19 +48,14 @@ impl Segments {
     }
 
     /// Reads once, without waiting if `now` says so, and keeps the descriptor that comes along, if
-    /// one does. Such a read ends there, even when more bytes wait.
+    /// one does, which is told. Such a read ends there, even when more bytes wait.
     pub(crate) fn recv(
         &self,
         socket: impl AsFd,
         bytes: &mut [u8],
         now: bool,
     ) -> io::Result<(usize, bool)> {
-        let mut has_descriptor = false;
-        let count = segment::recv(socket, bytes, now, |fd| {
-            has_descriptor = true;
-            lock(&self.pool).descriptor(fd);
-        })?;
-        Ok((count, has_descriptor))
+        segment::recv(socket, bytes, now, |fd| lock(&self.pool).descriptor(fd))
     }
 
     /// Writes without waiting what fits of an offer, with its descriptor.
@@ -85,7 +82,7 @@ impl Segments {
 
     /// Moves the large buffers of a message into segments of the peer's, as far as some are free.
     pub(crate) fn lend(&self, payload: &mut Payload) -> Loans {
-        let mut loans = Loans::default();
+        let mut loans = Loans { mappings: Vec::new(), process: platform::fork_generation() };
         for buffer in payload.buffers.iter_mut().filter(|buffer| buffer.len() >= LENT_LEAST) {
             let Some((segment, mapping)) = lock(&self.pool).free(buffer.len()) else { continue };
             loans.mappings.push(mapping.clone());
@@ -130,9 +127,11 @@ impl Supply for Segments {
 }
 
 /// Segments that a message which is not sent yet lies in; they are free again unless it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Loans {
     mappings: Vec<Arc<Mapping>>,
+    /// The fork generation of the process that sends the message.
+    process: u32,
 }
 
 impl Loans {
@@ -144,7 +143,10 @@ impl Loans {
 
 impl Drop for Loans {
     fn drop(&mut self) {
-        self.mappings.iter().for_each(|mapping| mapping.release());
+        // The message of a forked child's parent may be sent still.
+        if self.process == platform::fork_generation() {
+            self.mappings.iter().for_each(|mapping| mapping.release());
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use bgpy_proto::Memory;
 
 use super::lease::{Lease, Made};
 use crate::memory::kept_bytes_max;
-use crate::platform;
 use crate::platform::segment::Mapping;
+use crate::platform::{self, Private};
 
 /// Segments that one side of a connection offers at most.
 const OFFERS_MAX: usize = 16;
@@ -33,7 +33,7 @@ pub(super) struct Pool {
     /// The peer's segments, which this side fills.
     theirs: Vec<Theirs>,
     /// Descriptors whose offers are on their way.
-    arrived_fds: VecDeque<OwnedFd>,
+    arrived_fds: VecDeque<Private<OwnedFd>>,
     next: u16,
     /// Large buffers that have arrived.
     arrived: u64,
@@ -145,7 +145,7 @@ impl Pool {
     /// Keeps a descriptor until the offer that it belongs to has been read.
     pub(super) fn descriptor(&mut self, fd: OwnedFd) {
         if self.arrived_fds.len() < OFFERS_MAX {
-            self.arrived_fds.push_back(fd);
+            self.arrived_fds.push_back(Private::new(fd));
         }
     }
 

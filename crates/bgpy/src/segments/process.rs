@@ -3,46 +3,30 @@
 //! Objects in segments are like all others after a fork: parent and child go on with a copy of
 //! their own.
 
-use std::cell::UnsafeCell;
-use std::sync::{Arc, Mutex, MutexGuard, Once};
+use std::sync::{Arc, MutexGuard};
 
 use super::lease::Made;
-use crate::sync::lock;
+use crate::sync::ForkMutex;
 
-static PROCESS: Mutex<Process> = Mutex::new(Process { leased: Vec::new() });
-
-/// The lock on it while a fork is under way, so that the child finds it free.
-static HELD: Held = Held(UnsafeCell::new(None));
+static PROCESS: ForkMutex<Process> = ForkMutex::new(Process { leased: Vec::new() });
 
 pub(super) struct Process {
     /// Segments that objects lie in.
     pub(super) leased: Vec<Arc<Made>>,
 }
 
-struct Held(UnsafeCell<Option<MutexGuard<'static, Process>>>);
-
-// SAFETY: only whoever has the lock touches the cell.
-unsafe impl Sync for Held {}
-
 /// What this process knows. No other lock may be taken while it is held.
 pub(super) fn process() -> MutexGuard<'static, Process> {
-    static WATCH: Once = Once::new();
-    WATCH.call_once(|| {
-        // SAFETY: the handlers only use the lock, the memory that it guards, and system calls.
-        let failed = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
-        assert_eq!(failed, 0, "there is memory for one fork handler");
-    });
-    lock(&PROCESS)
+    PROCESS.lock()
 }
 
-extern "C" fn before() {
-    let process = lock(&PROCESS);
-    process.leased.iter().for_each(|made| made.part());
-    // SAFETY: this thread has the lock.
-    unsafe { *HELD.0.get() = Some(process) };
+/// Gives this process copies of the objects in segments that are its own, and holds the list, until the
+/// fork that is about to begin is over.
+pub(crate) fn hold() {
+    PROCESS.hold(|process| process.leased.iter().for_each(|made| made.part()));
 }
 
-extern "C" fn after() {
-    // SAFETY: the thread that forks has the lock, in the parent as in the child.
-    drop(unsafe { (*HELD.0.get()).take() });
+/// See [`hold`].
+pub(crate) fn let_go() {
+    PROCESS.let_go(|_| ());
 }

@@ -93,6 +93,7 @@ fn only_a_sealed_segment_of_the_right_number_is_mapped() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert_eq!(offer(&mut sender, file.into(), 0), None);
     let (_mapping, fd) = Mapping::create(3, BYTES).unwrap();
+    let fd = fd.into_inner();
     let again = fd.try_clone().unwrap();
     assert_eq!(offer(&mut sender, fd, 4), None, "its descriptor belongs to another offer");
     assert_eq!(offer(&mut sender, again, 3), Some(3));

@@ -1,12 +1,74 @@
 //! What a server's calls send to their callers.
 
-use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
+use std::time::Duration;
 
+use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
 use socket2::Socket;
 
 use super::connection::Connection;
 use super::core::Core;
+use super::reactor::Shared;
+use crate::platform::{self, Private};
 use crate::segments::Segments;
+
+/// How long a task waits for its client to take more of a response, before that is copied: about as
+/// long as the copy of what a socket takes at once.
+const TAKE_WAIT: Duration = Duration::from_millis(1);
+
+impl Shared {
+    pub(super) fn wants_response(&self, connection: usize, id: u64) -> bool {
+        self.core.lock().wants_response(connection, id)
+    }
+
+    pub(super) fn takes_pickles(&self, connection: usize) -> bool {
+        self.core.lock().takes_pickles(connection)
+    }
+
+    pub(super) fn respond(
+        &self,
+        connection: usize,
+        id: u64,
+        mut payload: Payload,
+        error: bool,
+    ) -> Result<bool, ProtocolError> {
+        // Let go of here, with nothing locked, because its owner may have to wait for that.
+        let shared = payload.shared();
+        // With nothing locked, too, because it takes a while for a large response.
+        let segments = if payload.buffers.is_empty() {
+            None
+        } else {
+            self.core.lock().segments(connection, id)
+        };
+        let loans = segments.map(|segments| segments.lend(&mut payload));
+        let mut core = self.core.lock();
+        let taken = core.respond(connection, id, payload, error)?;
+        if let Some(loans) = loans.filter(|_| taken) {
+            loans.sent();
+        }
+        if !taken {
+            core.journal.debug(format_args!("a response to call {id} was dropped: not awaited"));
+        }
+        drop(core);
+        if !shared.is_empty() {
+            self.own(connection);
+        }
+        Ok(taken)
+    }
+
+    /// Writes what is left in memory that belongs to a task, as long as the client takes it, and
+    /// copies what it does not.
+    fn own(&self, connection: usize) {
+        let awaited = || self.core.lock().awaited(connection);
+        let mut least = usize::MAX;
+        while let Some((socket, bytes)) = awaited().filter(|(_, bytes)| *bytes < least) {
+            least = bytes;
+            // Whether it takes more shows when it is written to.
+            drop(platform::wait(&socket, false, true, TAKE_WAIT));
+            self.core.lock().flush(connection);
+        }
+        while self.core.lock().own_some(connection) {}
+    }
+}
 
 impl Core {
     pub(super) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
@@ -44,7 +106,7 @@ impl Core {
     }
 
     /// The socket that takes what is left in the memory of a task, and how many bytes wait for it.
-    pub(super) fn awaited(&mut self, connection: usize) -> Option<(Socket, usize)> {
+    pub(super) fn awaited(&mut self, connection: usize) -> Option<(Private<Socket>, usize)> {
         let connection = self.connections.get_mut(&connection)?;
         Some((connection.awaited()?, connection.backlog()))
     }

@@ -1,7 +1,9 @@
 //! One accepted connection: its socket, and its handshake or session.
 
 use std::collections::TryReserveError;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read};
+#[cfg(unix)]
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError, ServerSession, limits};
@@ -9,8 +11,9 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
 
+use crate::platform::{self, Private};
 use crate::segments::Segments;
-use crate::{keeper, memory, platform};
+use crate::{keeper, memory};
 
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
 /// need not be tried. It holds for stream sockets under epoll and kqueue.
@@ -23,6 +26,7 @@ const WRITE_TURN_BYTES: usize = 1 << 20;
 const PLACED_BYTES: usize = 256 << 10;
 
 /// A stream of either kind.
+#[derive(Debug)]
 pub(super) enum Stream {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
@@ -30,7 +34,7 @@ pub(super) enum Stream {
 }
 
 pub(super) struct Connection {
-    stream: Stream,
+    stream: Private<Stream>,
     token: Token,
     stage: Stage,
     /// On a Unix socket whose both ends can map them.
@@ -78,7 +82,7 @@ pub(super) enum Over {
 
 impl Connection {
     pub(super) fn new(
-        mut stream: Stream,
+        mut stream: Private<Stream>,
         token: Token,
         peer: String,
         handshake: ServerHandshake,
@@ -174,7 +178,7 @@ impl Connection {
 
     /// Reads bytes, and whether a descriptor came along.
     fn receive(&mut self, scratch: &mut [u8]) -> io::Result<(usize, bool)> {
-        match (&self.stream, &self.segments) {
+        match (&*self.stream, &self.segments) {
             #[cfg(unix)]
             (Stream::Unix(stream), Some(segments)) => segments.recv(stream, scratch, true),
             _ => Ok((self.stream.read(scratch)?, false)),
@@ -186,7 +190,7 @@ impl Connection {
         let Stage::Session(session) = &mut self.stage else { return None };
         let (part, missing) = session.place()?;
         let most = missing.min(PLACED_BYTES);
-        Some(match &self.stream {
+        Some(match &*self.stream {
             Stream::Tcp(stream) => platform::read_end(stream, part, most),
             #[cfg(unix)]
             Stream::Unix(stream) => platform::read_end(stream, part, most),
@@ -242,9 +246,9 @@ impl Connection {
             let sent = if let Some((segments, segment)) = offer {
                 self.stream.send_offer(outbox.front(), segment, segments)
             } else if outbox.is_single() {
-                self.stream.write(outbox.front())
+                self.stream.send(&[IoSlice::new(outbox.front())])
             } else {
-                self.stream.write_vectored(&outbox.slices())
+                self.stream.send(&outbox.slices())
             };
             match sent {
                 Ok(count) => {
@@ -268,9 +272,9 @@ impl Connection {
 
     /// A second handle of the socket, to wait with, if something in the memory of others is to be
     /// written.
-    pub(super) fn awaited(&mut self) -> Option<Socket> {
+    pub(super) fn awaited(&mut self) -> Option<Private<Socket>> {
         let is_shared = self.session()?.outbox.is_shared();
-        is_shared.then(|| self.stream.try_clone().ok())?
+        is_shared.then(|| Private::open(|| self.stream.try_clone()).ok())?
     }
 
     /// Copies a piece of the memory of others that waits to be written; `false` when there is none.
@@ -299,12 +303,37 @@ impl Stream {
         !matches!(self, Self::Tcp(_))
     }
 
+    /// Whether its peer may come in: on a Unix socket, a process of this user.
+    #[cfg(unix)]
+    pub(super) fn is_welcome(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            Self::Unix(stream) => platform::is_same_user(stream),
+        }
+    }
+
+    /// Writes what fits without waiting. A peer that is gone is an error, and no signal.
+    fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(unix)]
+        {
+            match slices {
+                [bytes] => platform::send_now(self, bytes),
+                _ => platform::send_slices_now(self, slices),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            let Self::Tcp(stream) = self;
+            io::Write::write_vectored(stream, slices)
+        }
+    }
+
     fn send_offer(&mut self, offer: &[u8], segment: u16, segments: &Segments) -> io::Result<usize> {
         match self {
             #[cfg(unix)]
             Self::Unix(stream) => segments.send_offer(stream, offer, segment),
             // Nobody is offered anything on TCP.
-            Self::Tcp(stream) => stream.write(offer),
+            Self::Tcp(_) => self.send(&[IoSlice::new(offer)]),
         }
     }
 
@@ -335,24 +364,19 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+#[cfg(unix)]
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.write(bytes),
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
         }
     }
+}
 
-    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write_vectored(slices),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.write_vectored(slices),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+#[cfg(unix)]
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }

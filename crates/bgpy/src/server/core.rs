@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use bgpy_proto::handshake::ServerHandshake;
 use bgpy_proto::{Id, Psk, ServerHello, limits};
 use mio::event::Event;
-use mio::{Interest, Registry, Token, Waker};
+use mio::{Interest, Registry, Token};
 
 use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
 use super::handshakes::Handshakes;
 use super::listen::{self, Listener};
 use super::record::Record;
+use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
 use crate::journal::Journal;
-use crate::platform;
+use crate::platform::{self, Private};
 use crate::registry::Ending;
 
 /// Bytes that one connection may bring before the others get their turn.
@@ -37,9 +38,9 @@ const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const FIRST_CONNECTION: usize = 16;
 
 pub(super) struct Core {
-    registry: Registry,
+    registry: Private<Registry>,
     waker: Arc<Waker>,
-    listeners: Vec<Listener>,
+    listeners: Vec<Private<Listener>>,
     /// Listeners that may have connections to accept.
     acceptable: Turns,
     accept_again: Option<Instant>,
@@ -63,8 +64,8 @@ pub(super) struct Core {
 
 /// What a core is made of.
 pub(super) struct CoreParts {
-    pub(super) registry: Registry,
-    pub(super) listeners: Vec<Listener>,
+    pub(super) registry: Private<Registry>,
+    pub(super) listeners: Vec<Private<Listener>>,
     pub(super) psk: Psk,
     pub(super) is_open: bool,
     pub(super) hello: ServerHello,
@@ -127,7 +128,10 @@ impl Core {
     }
 
     /// Does a turn of work on everything that is ready.
-    pub(super) fn proceed(&mut self, scratch: &mut [u8]) {
+    ///
+    /// # Errors
+    /// What the system says of listeners, or of a poller, that are not there any more.
+    pub(super) fn proceed(&mut self, scratch: &mut [u8]) -> io::Result<()> {
         for _ in 0..self.unwritten.len() {
             let Some(token) = self.unwritten.pop() else { break };
             self.flush(token);
@@ -142,7 +146,7 @@ impl Core {
             (0..self.listeners.len()).for_each(|index| self.acceptable.push(index));
         }
         while let Some(index) = self.acceptable.pop() {
-            if !self.accept(index) {
+            if !self.accept(index)? {
                 break;
             }
         }
@@ -156,6 +160,7 @@ impl Core {
             self.journal.info("nobody has called for as long as it may be: ending");
             self.stop();
         }
+        Ok(())
     }
 
     /// How long the poller may wait before there is something to do here; none is for ever.
@@ -177,30 +182,31 @@ impl Core {
     }
 
     /// Accepts what waits; `false` when others should get their turn first.
-    fn accept(&mut self, index: usize) -> bool {
+    fn accept(&mut self, index: usize) -> io::Result<bool> {
         for _ in 0..ACCEPT_TURN {
-            let Some(listener) = self.listeners.get(index) else { return true };
+            let Some(listener) = self.listeners.get(index) else { return Ok(true) };
             match listener.accept() {
-                Ok(Some((stream, peer))) => self.greet(stream, peer),
+                Ok(Some((stream, peer))) => self.greet(stream, peer)?,
                 Ok(None) => {}
+                Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return true,
+                    io::ErrorKind::WouldBlock => return Ok(true),
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
                         let what = format_args!("cannot accept a connection: {error}");
                         self.note(Kind::NotAccepted, &what);
                         self.evict_handshake();
                         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-                        return true;
+                        return Ok(true);
                     }
                 },
             }
         }
         self.acceptable.push(index);
-        false
+        Ok(false)
     }
 
-    fn greet(&mut self, stream: Stream, peer: String) {
+    fn greet(&mut self, stream: Private<Stream>, peer: String) -> io::Result<()> {
         if self.handshakes.is_full() {
             self.evict_handshake();
         }
@@ -216,11 +222,13 @@ impl Core {
                 // Its first bytes may have come before it was registered.
                 self.unread.push(token);
             }
+            Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
             Err(error) => {
                 let what = format_args!("cannot watch a connection: {error}");
                 self.note(Kind::NotAccepted, &what);
             }
         }
+        Ok(())
     }
 
     fn evict_handshake(&mut self) {
@@ -319,9 +327,8 @@ impl Core {
             self.unwritten.push(token);
         }
         if more || resumed {
-            // Whoever polls may not know that there is something to do again. A waker fails only
-            // when the poller is gone.
-            drop(self.waker.wake());
+            // Whoever polls may not know that there is something to do again.
+            self.waker.wake();
         }
     }
 
@@ -354,10 +361,15 @@ impl Core {
 
     /// Takes no more calls and answers those that wait.
     pub(super) fn stop(&mut self) {
+        self.refuse();
+        self.retire();
+    }
+
+    /// As [`stop`](Self::stop), but keeps the server's place: what comes after it may be the same server.
+    pub(super) fn refuse(&mut self) {
         for call in self.calls.stop() {
             self.conclude(call.connection, call.id, &Err(stopping()));
         }
-        self.retire();
     }
 
     /// Closes the listeners and removes the registry entry, so that a successor can take over.
@@ -402,56 +414,34 @@ impl Core {
         self.record.leave_to_supervisor();
     }
 
-    /// Closes the listeners and notes how the server ended; nothing is left of one that never ran.
-    pub(super) fn end(&mut self, ending: Option<Ending>) {
-        match ending {
-            Some(ending) => {
-                self.retire();
-                self.record.end(ending);
-            }
-            None if self.is_retired => {}
-            None => {
-                self.record.forget();
-                self.retire();
-            }
+    /// Closes the listeners and notes how the server ended.
+    pub(super) fn end(&mut self, ending: Ending) {
+        self.retire();
+        self.record.end(ending);
+    }
+
+    /// Notes that the server could not go on, and leaves its place to a supervisor that keeps it.
+    pub(super) fn fail(&mut self, ending: Ending) {
+        self.listeners.clear();
+        self.record.fail(ending);
+    }
+
+    /// Closes the listeners; nothing is left of a server that never ran.
+    pub(super) fn forget(&mut self) {
+        if !self.is_retired {
+            self.record.forget();
+            self.retire();
         }
     }
 
-    /// Closes this process's copies of all sockets. The poller may be shared with a parent and is not
-    /// told.
+    /// Closes all sockets.
     pub(super) fn close_sockets(&mut self) {
         self.listeners.clear();
         self.connections.clear();
     }
 
-    /// Leaves sockets and registry entry to the process that this one was forked from.
-    pub(super) fn abandon(&mut self) {
-        self.is_retired = true;
-        self.record.abandon();
-        self.close_sockets();
-    }
-
     /// Whether something still waits to be written.
     pub(super) fn has_backlog(&self) -> bool {
         self.connections.values().any(|connection| connection.backlog() > 0)
-    }
-}
-
-impl Listener {
-    /// Accepts one connection and names its peer; none for a peer that is not let in.
-    fn accept(&self) -> io::Result<Option<(Stream, String)>> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept()?;
-                super::listen::prepare(&stream)?;
-                Ok(Some((Stream::Tcp(stream), peer.to_string())))
-            }
-            #[cfg(unix)]
-            Self::Unix(listener) => {
-                let (stream, _) = listener.accept()?;
-                let welcome = platform::is_same_user(&stream);
-                Ok(welcome.then(|| (Stream::Unix(stream), "this machine".to_owned())))
-            }
-        }
     }
 }

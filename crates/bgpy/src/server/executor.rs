@@ -1,6 +1,6 @@
 //! What runs the calls of a server.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bgpy_proto::{Delivered, Failure, Payload, ProtocolError};
 
@@ -51,34 +51,47 @@ pub trait Executor {
 /// The way back to the caller of one call. It may be kept and used from any thread.
 #[derive(Clone)]
 pub struct Reply {
-    shared: Arc<Shared>,
+    /// Not kept by whoever keeps this: a server that has ended leaves nothing open.
+    shared: Weak<Shared>,
     /// Connection and id of the call; none where nobody called.
     call: Option<(usize, u64)>,
 }
 
 impl Reply {
-    pub(super) fn new(shared: Arc<Shared>, call: Option<(usize, u64)>) -> Self {
-        Self { shared, call }
+    pub(super) fn new(shared: &Arc<Shared>, call: Option<(usize, u64)>) -> Self {
+        Self { shared: Arc::downgrade(shared), call }
     }
 
     /// Whether the caller would still take a response.
     pub fn is_wanted(&self) -> bool {
-        self.call.is_some_and(|(connection, id)| self.shared.wants_response(connection, id))
+        let call = self.here().zip(self.call);
+        call.is_some_and(|(shared, (connection, id))| shared.wants_response(connection, id))
     }
 
     /// Whether the caller opens pickles. Where nobody called, or the caller is gone, nobody minds.
     pub fn takes_pickles(&self) -> bool {
-        self.call.is_none_or(|(connection, _)| self.shared.takes_pickles(connection))
+        let call = self.here().zip(self.call);
+        call.is_none_or(|(shared, (connection, _))| shared.takes_pickles(connection))
     }
 
     /// Sends a response; `false` when the caller did not want one (any more), which is no error.
-    /// Never waits: what the network does not take at once leaves later.
+    /// In a child that was forked from the server it sends nothing. Never waits: what the network does not take at once leaves later.
     ///
     /// # Errors
     /// [`ProtocolError::TooLarge`] when the payload has too many buffers.
     pub fn respond(&self, payload: Payload, error: bool) -> Result<bool, ProtocolError> {
-        let Some((connection, id)) = self.call else { return Ok(false) };
-        self.shared.respond(connection, id, payload, error)
+        let Some((shared, (connection, id))) = self.here().zip(self.call) else { return Ok(false) };
+        shared.respond(connection, id, payload, error)
+    }
+
+    /// Whether this process was forked from the server's: the caller is not its own to answer.
+    pub fn is_in_child(&self) -> bool {
+        self.shared.upgrade().is_some_and(|shared| !shared.is_here())
+    }
+
+    /// The server, if it has not ended and this is its process.
+    fn here(&self) -> Option<Arc<Shared>> {
+        self.shared.upgrade().filter(|shared| shared.is_here())
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use mio::event::Source;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
+use super::connection::Stream;
 use crate::address::Address;
 use crate::error::ServeError;
+use crate::platform::Private;
 
 /// Connections that the kernel keeps for a server that is not looking.
 const BACKLOG: i32 = 1024;
@@ -54,26 +58,62 @@ pub(super) fn unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> 
 /// Listens on a Unix socket whose file was removed, instead of the socket that nobody finds any more.
 #[cfg(unix)]
 pub(super) fn again(
-    listeners: &mut [Listener],
+    listeners: &mut [Private<Listener>],
     path: &Path,
     registry: &mio::Registry,
 ) -> io::Result<()> {
-    let is_unix = |listener: &Listener| matches!(listener, Listener::Unix(_));
+    let is_unix = |listener: &Private<Listener>| matches!(**listener, Listener::Unix(_));
     let Some(index) = listeners.iter().position(is_unix) else { return Ok(()) };
     let fresh = unix(path)?;
     fresh.set_nonblocking(true)?;
-    let mut fresh = Listener::Unix(mio::net::UnixListener::from_std(fresh));
+    let mut fresh = Private::new(Listener::Unix(mio::net::UnixListener::from_std(fresh)));
     registry.register(fresh.source(), mio::Token(index), mio::Interest::READABLE)?;
     let mut stale = std::mem::replace(&mut listeners[index], fresh);
     registry.deregister(stale.source())
 }
 
 #[cfg(not(unix))]
-pub(super) fn again(_: &mut [Listener], _: &Path, _: &mio::Registry) -> io::Result<()> {
+pub(super) fn again(_: &mut [Private<Listener>], _: &Path, _: &mio::Registry) -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(unix)]
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(listener) => listener.as_raw_fd(),
+            Self::Unix(listener) => listener.as_raw_fd(),
+        }
+    }
+}
+
 impl Listener {
+    /// Accepts one connection and names its peer; none for a peer that is not let in.
+    pub(super) fn accept(&self) -> io::Result<Option<(Private<Stream>, String)>> {
+        match self {
+            Self::Tcp(listener) => {
+                let mut peer = String::new();
+                let accept = || -> io::Result<Stream> {
+                    let (stream, from) = listener.accept()?;
+                    peer = from.to_string();
+                    Ok(Stream::Tcp(stream))
+                };
+                let stream = Private::open(accept)?;
+                if let Stream::Tcp(stream) = &*stream {
+                    prepare(stream)?;
+                }
+                Ok(Some((stream, peer)))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let accept = || listener.accept().map(|(stream, _)| Stream::Unix(stream));
+                let stream = Private::open(accept)?;
+                let welcome = stream.is_welcome();
+                Ok(welcome.then(|| (stream, "this machine".to_owned())))
+            }
+        }
+    }
+
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(listener) => listener,
@@ -95,7 +135,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Sets the options of an accepted TCP connection.
-pub(super) fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
+fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
 }

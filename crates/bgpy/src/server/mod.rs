@@ -4,8 +4,10 @@ mod answers;
 mod calls;
 mod connection;
 mod core;
+mod ending;
 mod executor;
 mod handshakes;
+mod leader;
 mod listen;
 mod place;
 mod reactor;
@@ -19,7 +21,7 @@ mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bgpy_proto::{Failure, Id, ServerHello, Token, limits};
@@ -92,7 +94,7 @@ pub struct Server {
 /// Lets a server end from elsewhere: a signal handler, or another thread.
 #[derive(Clone)]
 pub struct Stopper {
-    shared: Arc<Shared>,
+    shared: Weak<Shared>,
 }
 
 /// How a server ended.
@@ -104,6 +106,8 @@ pub enum Ended {
     Start(Failure),
     /// Its `exit_task` failed.
     ExitTask(Failure),
+    /// It could not go on, for a reason of its own: its sockets are gone, for example.
+    Failed(String),
 }
 
 impl Default for ServerOptions {
@@ -203,7 +207,6 @@ impl Server {
         platform::raise_descriptor_limit();
         let words = announcement(&shown, exposed, auth, registry.as_ref());
 
-        let (signals, receiver) = signal::pipe()?;
         let hello = ServerHello {
             instance,
             generation: generation.into(),
@@ -226,7 +229,7 @@ impl Server {
             unused_max: options.unused_max,
             record: Record::new(registry, entry, claim, supervised.cord),
         };
-        let shared = Shared::new(parts, receiver)?;
+        let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })
     }
 
@@ -242,7 +245,7 @@ impl Server {
 
     /// A handle that ends the server.
     pub fn stopper(&self) -> Stopper {
-        Stopper { shared: self.shared.clone() }
+        Stopper { shared: Arc::downgrade(&self.shared) }
     }
 
     /// Where a signal handler may write a byte to have [`Executor::signalled`] called.
@@ -265,6 +268,8 @@ impl Server {
             Ended::ExitTask(failure) => {
                 (Level::Error, format!("ended, but exit_task failed: {failure}"))
             }
+            // The log has the reason since it was found.
+            Ended::Failed(reason) => (Level::Info, format!("ended: {reason}")),
         };
         self.shared.tell_strangers();
         journal.write(level, &text);
@@ -284,15 +289,12 @@ impl Drop for Server {
 
 impl Stopper {
     /// Takes no more calls, answers those that wait, runs `exit_task` and ends. A task that still
-    /// runs after `grace` is killed with its process.
+    /// runs after `grace` is killed with its process. Does nothing when the server has ended, and in a
+    /// child that was forked from it.
     pub fn stop(&self, grace: Duration) {
-        self.shared.stop(grace);
-    }
-
-    /// Closes the sockets that a forked child of the server has inherited, so that it does not keep
-    /// the server's address and clients when the server has ended. To be called in the child.
-    pub fn abandon_in_child(&self) {
-        self.shared.abandon_in_child();
+        if let Some(shared) = self.shared.upgrade().filter(|shared| shared.is_here()) {
+            shared.stop(grace);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::listen::{self, Listener};
 use crate::address::Address;
 use crate::error::ServeError;
 use crate::name::Name;
+use crate::platform::Private;
 use crate::registry::{Claim, Registry};
 
 /// The name, the port and the socket of one server.
@@ -85,13 +86,15 @@ impl Place {
     }
 
     /// The sockets for a reactor, and the name.
-    pub(super) fn into_parts(self) -> io::Result<(Vec<Listener>, Option<Claim>)> {
+    pub(super) fn into_parts(self) -> io::Result<(Vec<Private<Listener>>, Option<Claim>)> {
         self.tcp.set_nonblocking(true)?;
-        let mut listeners = vec![Listener::Tcp(mio::net::TcpListener::from_std(self.tcp))];
+        let tcp = Listener::Tcp(mio::net::TcpListener::from_std(self.tcp));
+        let mut listeners = vec![Private::new(tcp)];
         #[cfg(unix)]
         if let Some(unix) = self.unix {
             unix.set_nonblocking(true)?;
-            listeners.push(Listener::Unix(mio::net::UnixListener::from_std(unix)));
+            let unix = Listener::Unix(mio::net::UnixListener::from_std(unix));
+            listeners.push(Private::new(unix));
         }
         Ok((listeners, self.claim))
     }

@@ -7,41 +7,33 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{CallKind, Failure, FailureCode, Payload, ProtocolError};
-use mio::{Events, Poll, Token, Waker};
+use bgpy_proto::{CallKind, Failure, FailureCode};
 
+use super::Ended;
 use super::calls::{Waiting, not_initialized};
 use super::core::{Core, CoreParts};
+use super::ending::End;
 use super::executor::{Executor, Reply};
+use super::leader::{Leader, Watched};
+use super::signal::{SignalPipe, Waker};
 use super::standin::{LOG_LOOK, StandIn};
+use super::strangers;
 use super::upkeep::Upkeep;
-use super::{Ended, signal, strangers};
 use crate::nesting;
-use crate::platform;
-use crate::registry::Ending;
-use crate::spin::Spin;
+use crate::platform::{self, Private};
 use crate::sync::{FairMutex, lock, try_lock};
-
-/// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
-const SCRATCH_BYTES: usize = 256 << 10;
-
-/// How long a task waits for its client to take more of a response, before that is copied: about as
-/// long as the copy of what a socket takes at once.
-const TAKE_WAIT: Duration = Duration::from_millis(1);
 
 /// How long a server that ends waits for clients to take their last answers.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-const WAKE: Token = Token(usize::MAX);
-const SIGNAL: Token = Token(usize::MAX - 1);
 
 /// What the executing thread, the stand-in and the replies share.
 pub(super) struct Shared {
     pub(super) core: FairMutex<Core>,
     leader: Mutex<Leader>,
+    watched: Watched,
     waker: Arc<Waker>,
     pub(super) standin: StandIn,
     pub(super) upkeep: Upkeep,
@@ -50,7 +42,7 @@ pub(super) struct Shared {
     /// Whether the executing thread is busy with something else than polling.
     pub(super) away: AtomicBool,
     /// Whether a signal has come that the executing thread has not dealt with.
-    signalled: AtomicBool,
+    pub(super) signalled: AtomicBool,
     /// Whether the server ends when nobody calls it.
     may_be_unused: bool,
     /// Times that the stand-in has led.
@@ -58,41 +50,25 @@ pub(super) struct Shared {
     /// Whether the executing thread wants to lead (again).
     executor_waits: AtomicBool,
     /// Whether the server was told to end, other than by EXIT.
-    stopped: AtomicBool,
-    ended: Mutex<bool>,
-    has_ended: Condvar,
-}
-
-/// The poller and what only its holder needs.
-pub(super) struct Leader {
-    poll: Poll,
-    events: Events,
-    scratch: Vec<u8>,
-    patience: Option<Duration>,
-    spin: Spin,
-    signals: signal::Receiver,
+    pub(super) stopped: AtomicBool,
+    /// Why the server cannot go on, if it cannot.
+    pub(super) failure: OnceLock<String>,
+    pub(super) end: Arc<End>,
+    /// The fork generation of the server's process. In a child that a task has forked nothing of this
+    /// may be used: another thread may have been about to change it.
+    process: u32,
 }
 
 impl Shared {
     pub(super) fn new(
-        parts: impl FnOnce(mio::Registry) -> CoreParts,
-        mut signals: signal::Receiver,
-    ) -> io::Result<Arc<Self>> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        signals.register(poll.registry(), SIGNAL)?;
-        let core = Core::new(parts(poll.registry().try_clone()?), waker.clone())?;
-        let leader = Leader {
-            poll,
-            events: Events::with_capacity(256),
-            scratch: vec![0; SCRATCH_BYTES],
-            patience: Some(Duration::ZERO),
-            spin: Spin::default(),
-            signals,
-        };
+        parts: impl FnOnce(Private<mio::Registry>) -> CoreParts,
+    ) -> io::Result<(Arc<Self>, SignalPipe)> {
+        let (leader, waker) = Leader::new()?;
+        let core = Core::new(parts(leader.registry()?), waker.clone())?;
         let shared = Arc::new(Self {
+            watched: leader.watched(),
             leader: Mutex::new(leader),
-            waker,
+            waker: waker.clone(),
             standin: StandIn::default(),
             upkeep: Upkeep::of(core.record()),
             turns: AtomicU64::new(0),
@@ -103,15 +79,27 @@ impl Shared {
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
-            ended: Mutex::new(false),
-            has_ended: Condvar::new(),
+            failure: OnceLock::new(),
+            end: Arc::default(),
+            process: platform::fork_generation(),
         });
-        Ok(shared)
+        Ok((shared, SignalPipe::new(waker)))
+    }
+
+    /// Whether this is the server's process, and not a child that was forked from it.
+    pub(super) fn is_here(&self) -> bool {
+        self.process == platform::fork_generation()
     }
 
     /// Runs calls until an EXIT or a stop.
     pub(super) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
-        let standin = self.standin.start(self);
+        let standin = match self.standin.start(self) {
+            Ok(standin) => standin,
+            Err(error) => {
+                let text = format!("the system gives the server no thread ({error})");
+                return self.refuse_to_start(Failure::new(FailureCode::Task, text));
+            }
+        };
         let instance = self.core.lock().instance();
         let ended = nesting::serving(instance, || self.run_calls(executor));
         self.standin.quit();
@@ -123,20 +111,13 @@ impl Shared {
 
     fn run_calls(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
         self.standin.arm();
-        match guarded(|| executor.start()) {
+        match self.guarded(|| executor.start()) {
             Ok(initialized) => {
                 self.core.lock().calls.started(initialized);
                 executor.ready();
                 platform::notify("READY=1");
             }
-            Err(failure) => {
-                let mut core = self.core.lock();
-                core.leave_to_supervisor();
-                core.stop();
-                drop(core);
-                self.say_farewell();
-                return Ended::Start(failure);
-            }
+            Err(failure) => return self.refuse_to_start(failure),
         }
         let mut exit = None;
         loop {
@@ -168,15 +149,32 @@ impl Shared {
             }
             core.journal.info("running exit_task");
             drop(core);
-            let reply = Reply::new(self.clone(), None);
-            guarded(|| executor.exit(None, &reply))
+            let reply = Reply::new(self, None);
+            self.guarded(|| executor.exit(None, &reply))
         });
         self.say_farewell();
+        if let Some(reason) = self.failure.get() {
+            return Ended::Failed(reason.clone());
+        }
         exit.map_or_else(Ended::ExitTask, |()| Ended::Orderly)
     }
 
+    /// Whether it cannot go on.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.get().is_some()
+    }
+
+    fn refuse_to_start(self: &Arc<Self>, failure: Failure) -> Ended {
+        let mut core = self.core.lock();
+        core.leave_to_supervisor();
+        core.stop();
+        drop(core);
+        self.say_farewell();
+        Ended::Start(failure)
+    }
+
     /// Polls until there is work. There was none when the stand-in had led `relieved` times.
-    fn lead(&self, executor: &mut dyn Executor, relieved: u64) {
+    fn lead(self: &Arc<Self>, executor: &mut dyn Executor, relieved: u64) {
         self.executor_waits.store(true, Ordering::SeqCst);
         let mut leader = try_lock(&self.leader).unwrap_or_else(|| {
             self.wake();
@@ -189,41 +187,63 @@ impl Shared {
         }
         self.away.store(false, Ordering::SeqCst);
         // The stand-in may have taken in calls until a moment ago, and may have seen a signal.
-        let mut work =
-            self.relieved.load(Ordering::SeqCst) != relieved && self.core.lock().has_work();
-        while !work {
-            if self.signalled.swap(false, Ordering::SeqCst) {
-                executor.signalled();
-                // The handlers may have stopped the server.
+        let mut outcome =
+            Ok(self.relieved.load(Ordering::SeqCst) != relieved && self.core.lock().has_work());
+        let mut signalled = false;
+        while let Ok(false) = outcome {
+            signalled = self.signalled.swap(false, Ordering::SeqCst);
+            if signalled {
                 break;
             }
             self.turns.fetch_add(1, Ordering::Relaxed);
-            if !leader.look() {
-                leader.wait(self);
-            }
-            work = leader.serve(self);
+            let waited = if leader.look() { Ok(()) } else { leader.wait(self) };
+            outcome = waited.and_then(|()| leader.serve(self));
         }
         self.away.store(true, Ordering::SeqCst);
         drop(leader);
         self.standin.arm();
+        if let Err(error) = outcome {
+            self.fail(&error);
+        } else if signalled {
+            // Handlers may take their time, call this server, or end it. They hold nobody up: somebody
+            // else polls meanwhile.
+            drop(self.guarded(|| {
+                executor.signalled();
+                Ok(())
+            }));
+        }
     }
 
     /// Polls for the executing thread until that wants to poll itself.
-    pub(super) fn stand_in(&self, running_for: Duration) {
+    pub(super) fn stand_in(self: &Arc<Self>, running_for: Duration) {
         let Some(mut leader) = try_lock(&self.leader) else { return };
         self.core.lock().ack_all(running_for);
         let (journal, mut looked) = (self.journal(), Instant::now());
         while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
             leader.patience = Some(leader.patience.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
-            leader.wait(self);
-            leader.serve(self);
-            if looked.elapsed() >= LOG_LOOK {
+            let served = leader.wait(self).and_then(|()| leader.serve(self));
+            if let Err(error) = served.and_then(|_| {
+                if looked.elapsed() < LOG_LOOK {
+                    return Ok(());
+                }
                 looked = Instant::now();
                 self.keep_up(&journal);
+                self.watched.check()
+            }) {
+                self.fail(&error);
+                break;
             }
         }
         self.core.lock().calls.ack_at_once = false;
         self.relieved.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Looks whether whoever polls still has a poller. A thread that sleeps with one that is gone is not
+    /// told.
+    pub(super) fn check_poller(self: &Arc<Self>) {
+        if let Err(error) = self.watched.check() {
+            self.fail(&error);
+        }
     }
 
     fn execute(
@@ -233,14 +253,14 @@ impl Shared {
         executor: &mut dyn Executor,
     ) -> Result<(), Failure> {
         let Waiting { connection, id, kind, message, .. } = call;
-        let reply = Reply::new(self.clone(), Some((connection, id)));
+        let reply = Reply::new(self, Some((connection, id)));
         let outcome = match kind {
             CallKind::Init if initialized => Ok(true),
-            CallKind::Init => guarded(|| executor.init(message, &reply)).map(|()| false),
+            CallKind::Init => self.guarded(|| executor.init(message, &reply)).map(|()| false),
             CallKind::Exec if !initialized => Err(not_initialized()),
-            CallKind::Exec => guarded(|| executor.exec(message, &reply)).map(|()| false),
+            CallKind::Exec => self.guarded(|| executor.exec(message, &reply)).map(|()| false),
             CallKind::Exit if !initialized => Ok(false),
-            CallKind::Exit => guarded(|| executor.exit(Some(message), &reply)).map(|()| false),
+            CallKind::Exit => self.guarded(|| executor.exit(Some(message), &reply)).map(|()| false),
         };
         let mut core = self.core.lock();
         core.calls.finish(kind, outcome.is_ok());
@@ -253,37 +273,6 @@ impl Shared {
         outcome.map(|_| ())
     }
 
-    /// Takes no more calls, answers those that wait, and lets the executing thread end. What still
-    /// runs after `grace` is killed with the process.
-    pub(super) fn stop(self: &Arc<Self>, grace: Duration) {
-        if self.stopped.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let mut core = self.core.lock();
-        core.stop();
-        core.journal.info("told to end");
-        drop(core);
-        self.wake();
-        let shared = self.clone();
-        let watch = move || shared.end_within(grace);
-        // Without the thread the end is only less certain.
-        drop(std::thread::Builder::new().name("bgpy-grace".into()).spawn(watch));
-    }
-
-    /// Kills the process unless the server has ended in time.
-    fn end_within(&self, grace: Duration) {
-        let in_time = self.has_ended.wait_timeout_while(lock(&self.ended), grace, |ended| !*ended);
-        if !*in_time.unwrap_or_else(PoisonError::into_inner).0 {
-            let seconds = grace.as_secs_f64();
-            let reason = format!("not ended within {seconds} s of being told to: killed");
-            let mut core = self.core.lock();
-            core.journal.critical(&reason);
-            core.end(Some(Ending::now(false, reason)));
-            drop(core);
-            platform::end_now();
-        }
-    }
-
     /// Gives clients the time to take their last answers.
     fn say_farewell(&self) {
         platform::notify("STOPPING=1");
@@ -291,30 +280,17 @@ impl Shared {
         self.executor_waits.store(true, Ordering::SeqCst);
         self.wake();
         let mut leader = lock(&self.leader);
-        self.core.lock().retire();
-        while Instant::now() < until && self.core.lock().has_backlog() {
+        if !self.has_failed() {
+            self.core.lock().retire();
+        }
+        while !self.has_failed() && Instant::now() < until && self.core.lock().has_backlog() {
             leader.patience = Some(Duration::from_millis(100));
-            leader.wait(self);
-            leader.serve(self);
+            if leader.wait(self).and_then(|()| leader.serve(self)).is_err() {
+                break;
+            }
         }
         // Whoever holds a reply or a stopper keeps the core, but no connection.
         self.core.lock().close_sockets();
-    }
-
-    /// See [`Stopper::abandon_in_child`](super::Stopper::abandon_in_child).
-    pub(super) fn abandon_in_child(&self) {
-        // Another thread of the parent may have held the lock at the moment of the fork. It is not
-        // here to release it, so that the sockets stay open then.
-        if let Some(mut core) = self.core.try_lock() {
-            core.abandon();
-        }
-    }
-
-    /// Notes how the server has run, or that it never will.
-    pub(super) fn finish(&self, ending: Option<Ending>) {
-        self.core.lock().end(ending);
-        *lock(&self.ended) = true;
-        self.has_ended.notify_all();
     }
 
     /// Tells what was only counted so far.
@@ -326,116 +302,24 @@ impl Shared {
         self.core.lock().journal.clone()
     }
 
-    pub(super) fn wants_response(&self, connection: usize, id: u64) -> bool {
-        self.core.lock().wants_response(connection, id)
+    pub(super) fn wake(&self) {
+        self.waker.wake();
     }
 
-    pub(super) fn takes_pickles(&self, connection: usize) -> bool {
-        self.core.lock().takes_pickles(connection)
-    }
-
-    pub(super) fn respond(
-        &self,
-        connection: usize,
-        id: u64,
-        mut payload: Payload,
-        error: bool,
-    ) -> Result<bool, ProtocolError> {
-        // Let go of here, with nothing locked, because its owner may have to wait for that.
-        let shared = payload.shared();
-        // With nothing locked, too, because it takes a while for a large response.
-        let segments = if payload.buffers.is_empty() {
-            None
-        } else {
-            self.core.lock().segments(connection, id)
-        };
-        let loans = segments.map(|segments| segments.lend(&mut payload));
-        let mut core = self.core.lock();
-        let taken = core.respond(connection, id, payload, error)?;
-        if let Some(loans) = loans.filter(|_| taken) {
-            loans.sent();
+    /// Runs a part of an executor; a panic in it becomes the caller's failure. A child that was forked in
+    /// it and comes back ends here: it is not the server.
+    fn guarded<T>(&self, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            Err(Failure::new(FailureCode::Task, format!("the task panicked: {text}")))
+        });
+        if !self.is_here() {
+            platform::exit_now(i32::from(outcome.is_err()));
         }
-        if !taken {
-            core.journal.debug(format_args!("a response to call {id} was dropped: not awaited"));
-        }
-        drop(core);
-        if !shared.is_empty() {
-            self.own(connection);
-        }
-        Ok(taken)
+        outcome
     }
-
-    /// Writes what is left in memory that belongs to a task, as long as the client takes it, and
-    /// copies what it does not.
-    fn own(&self, connection: usize) {
-        let awaited = || self.core.lock().awaited(connection);
-        let mut least = usize::MAX;
-        while let Some((socket, bytes)) = awaited().filter(|(_, bytes)| *bytes < least) {
-            least = bytes;
-            // Whether it takes more shows when it is written to.
-            drop(platform::wait(&socket, false, true, TAKE_WAIT));
-            self.core.lock().flush(connection);
-        }
-        while self.core.lock().own_some(connection) {}
-    }
-
-    fn wake(&self) {
-        // A waker fails only when the poller is gone, and then nobody is to be woken.
-        drop(self.waker.wake());
-    }
-}
-
-impl Leader {
-    /// Looks at the sockets for a moment; `false` when nothing came.
-    fn look(&mut self) -> bool {
-        let Self { poll, events, patience, spin, .. } = self;
-        if *patience == Some(Duration::ZERO) {
-            return false;
-        }
-        let look = || {
-            poll.poll(events, Some(Duration::ZERO)).ok()?;
-            (!events.is_empty()).then_some(())
-        };
-        spin.look(look).is_some()
-    }
-
-    /// Waits for the sockets, for as long as there is nothing else to do.
-    fn wait(&mut self, shared: &Shared) {
-        if let Err(error) = self.poll.poll(&mut self.events, self.patience) {
-            self.events.clear();
-            if error.kind() == io::ErrorKind::Interrupted {
-                shared.signalled.store(true, Ordering::SeqCst);
-            }
-        }
-    }
-
-    /// Serves the sockets that are ready. Returns whether there is work for the executing thread.
-    fn serve(&mut self, shared: &Shared) -> bool {
-        let mut core = shared.core.lock();
-        for event in &self.events {
-            match event.token() {
-                WAKE => {}
-                SIGNAL => {
-                    self.signals.drain();
-                    shared.signalled.store(true, Ordering::SeqCst);
-                }
-                _ => core.ready(event),
-            }
-        }
-        core.proceed(&mut self.scratch);
-        self.patience = core.patience();
-        core.has_work()
-    }
-}
-
-/// Runs a part of an executor; a panic in it becomes the caller's failure.
-fn guarded<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        Err(Failure::new(FailureCode::Task, format!("the task panicked: {text}")))
-    })
 }

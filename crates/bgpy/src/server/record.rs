@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::name::Name;
+use crate::platform::Private;
 use crate::registry::{Claim, Ending, Entry, Registry};
 use crate::supervisor::Cord;
 
@@ -13,9 +14,9 @@ pub(super) struct Record {
     /// None where there is no entry, or where it is another process's.
     registry: Option<Registry>,
     entry: Entry,
-    claim: Option<Claim>,
+    claim: Option<Private<Claim>>,
     /// To the supervisor, if that keeps the place.
-    cord: Option<Cord>,
+    cord: Option<Private<Cord>>,
     /// Whether something could not be put back.
     pub(super) has_trouble: bool,
 }
@@ -27,6 +28,7 @@ impl Record {
         claim: Option<Claim>,
         cord: Option<Cord>,
     ) -> Self {
+        let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
         Self { registry, entry, claim, cord, has_trouble: false }
     }
 
@@ -46,8 +48,8 @@ impl Record {
         if !registry.entry_path(&self.entry).exists() {
             registry.add(&self.entry)?;
         }
-        if let Some(claim) = &mut self.claim {
-            claim.renew()?;
+        if let Some(renewed) = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed())? {
+            self.claim = Some(Private::new(renewed));
         }
         Ok(self.entry.socket.clone().filter(|path| !path.exists()))
     }
@@ -73,9 +75,23 @@ impl Record {
         self.release();
     }
 
+    /// Notes that the server could not go on. A supervisor that keeps its place is told why, and starts
+    /// the next one there, or notes the end itself.
+    pub(super) fn fail(&mut self, ending: Ending) {
+        match &mut self.cord {
+            Some(cord) => {
+                if cord.is_intact() {
+                    cord.fail(&ending.reason);
+                }
+                self.abandon();
+            }
+            None => self.end(ending),
+        }
+    }
+
     fn release(&mut self) {
         if let Some(claim) = self.claim.take() {
-            claim.release();
+            claim.into_inner().release();
         }
         if let Some(mut cord) = self.cord.take() {
             cord.retire();
@@ -97,8 +113,7 @@ impl Record {
         }
     }
 
-    /// Leaves everything to the process that this one was forked from.
-    pub(super) fn abandon(&mut self) {
+    fn abandon(&mut self) {
         self.registry = None;
         self.claim = None;
         self.cord = None;

@@ -1,62 +1,145 @@
-//! A pipe into the reactor that a signal handler may write to.
+//! The pipe by which a signal handler, or another thread, wakes the reactor.
 
 use std::io;
+use std::sync::Arc;
 
 use mio::{Registry, Token};
 
-/// The end that the reactor reads.
-pub(super) struct Receiver {
-    #[cfg(unix)]
-    stream: mio::net::UnixStream,
-}
+#[cfg(not(unix))]
+pub(super) use self::other::{Receiver, Waker};
+#[cfg(unix)]
+pub(super) use self::unix::{Receiver, Waker};
 
-/// The end for the handler: one byte wakes the reactor, which then calls
-/// [`Executor::signalled`](super::Executor::signalled).
+/// The end for the handler: the number of a signal, written as one byte, wakes the reactor, which then
+/// calls [`Executor::signalled`](super::Executor::signalled).
 #[derive(Debug)]
 pub struct SignalPipe {
-    #[cfg(unix)]
-    stream: std::os::unix::net::UnixStream,
-}
-
-#[cfg(unix)]
-pub(super) fn pipe() -> io::Result<(SignalPipe, Receiver)> {
-    let (write, read) = std::os::unix::net::UnixStream::pair()?;
-    write.set_nonblocking(true)?;
-    read.set_nonblocking(true)?;
-    let stream = mio::net::UnixStream::from_std(read);
-    Ok((SignalPipe { stream: write }, Receiver { stream }))
-}
-
-#[cfg(not(unix))]
-pub(super) fn pipe() -> io::Result<(SignalPipe, Receiver)> {
-    Ok((SignalPipe {}, Receiver {}))
+    waker: Arc<Waker>,
 }
 
 impl SignalPipe {
+    pub(super) fn new(waker: Arc<Waker>) -> Self {
+        Self { waker }
+    }
+
     /// The descriptor to write to; none where there are no signals.
     pub fn descriptor(&self) -> Option<i32> {
-        #[cfg(unix)]
-        {
-            Some(std::os::fd::AsRawFd::as_raw_fd(&self.stream))
+        self.waker.descriptor()
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::Read;
+    use std::os::fd::{AsRawFd, RawFd};
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::platform::{self, Private};
+
+    /// What the server's own threads write. It is the number of no signal.
+    const NO_SIGNAL: u8 = 0;
+
+    /// The end to write to.
+    #[derive(Debug)]
+    pub(in super::super) struct Waker {
+        stream: Private<UnixStream>,
+        /// Whether a byte that wakes is on its way, so that they never fill the pipe.
+        is_waking: AtomicBool,
+    }
+
+    /// The end that the reactor reads.
+    #[derive(Debug)]
+    pub(in super::super) struct Receiver {
+        stream: Private<mio::net::UnixStream>,
+        waker: Arc<Waker>,
+    }
+
+    impl Receiver {
+        pub(in super::super) fn new(
+            registry: &Registry,
+            token: Token,
+        ) -> io::Result<(Arc<Waker>, Self)> {
+            let (write, read) = UnixStream::pair()?;
+            write.set_nonblocking(true)?;
+            read.set_nonblocking(true)?;
+            let stream = Private::new(write);
+            let waker = Arc::new(Waker { stream, is_waking: AtomicBool::new(false) });
+            let mut stream = Private::new(mio::net::UnixStream::from_std(read));
+            registry.register(&mut *stream, token, mio::Interest::READABLE)?;
+            Ok((waker.clone(), Self { stream, waker }))
         }
-        #[cfg(not(unix))]
-        {
-            None
+
+        /// The descriptor that the poller watches.
+        pub(in super::super) fn descriptor(&self) -> RawFd {
+            self.stream.as_raw_fd()
+        }
+
+        /// Takes what has been written. Returns whether a signal has come.
+        pub(in super::super) fn drain(&mut self) -> bool {
+            self.waker.is_waking.store(false, Ordering::SeqCst);
+            let (mut bytes, mut signalled) = ([0; 64], false);
+            loop {
+                let count = self.stream.read(&mut bytes).unwrap_or(0);
+                signalled |= bytes[..count].iter().any(|byte| *byte != NO_SIGNAL);
+                if count < bytes.len() {
+                    return signalled;
+                }
+            }
+        }
+    }
+
+    impl Waker {
+        pub(in super::super) fn wake(&self) {
+            if !self.is_waking.swap(true, Ordering::SeqCst) {
+                // It fails only where the poller is gone as well, and then nobody is to be woken.
+                drop(platform::send_now(&*self.stream, &[NO_SIGNAL]));
+            }
+        }
+
+        pub(in super::super) fn descriptor(&self) -> Option<i32> {
+            Some(self.stream.as_raw_fd())
         }
     }
 }
 
-impl Receiver {
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        #[cfg(unix)]
-        registry.register(&mut self.stream, token, mio::Interest::READABLE)?;
-        let _ = (registry, token);
-        Ok(())
+#[cfg(not(unix))]
+mod other {
+    use super::*;
+
+    /// Where there are no signals, only the poller's own waker.
+    #[derive(Debug)]
+    pub(in super::super) struct Waker(mio::Waker);
+
+    #[derive(Debug)]
+    pub(in super::super) struct Receiver;
+
+    impl Receiver {
+        pub(in super::super) fn new(
+            registry: &Registry,
+            token: Token,
+        ) -> io::Result<(Arc<Waker>, Self)> {
+            Ok((Arc::new(Waker(mio::Waker::new(registry, token)?)), Self))
+        }
+
+        pub(in super::super) fn descriptor(&self) -> i32 {
+            -1
+        }
+
+        pub(in super::super) fn drain(&mut self) -> bool {
+            false
+        }
     }
 
-    /// Takes the bytes that the handler has written.
-    pub(super) fn drain(&mut self) {
-        #[cfg(unix)]
-        while matches!(io::Read::read(&mut self.stream, &mut [0; 64]), Ok(64)) {}
+    impl Waker {
+        pub(in super::super) fn wake(&self) {
+            // It fails only where the poller is gone, and then nobody is to be woken.
+            drop(self.0.wake());
+        }
+
+        pub(in super::super) fn descriptor(&self) -> Option<i32> {
+            None
+        }
     }
 }

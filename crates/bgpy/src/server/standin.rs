@@ -3,9 +3,9 @@
 //! It is armed lazily. While calls come in, it looks once a millisecond whether the executing thread
 //! moves, which costs the calls nothing; after some quiet it sleeps until the next call.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -33,15 +33,17 @@ pub(super) struct StandIn {
 
 impl StandIn {
     /// Starts the thread.
-    pub(super) fn start(&self, shared: &Arc<Shared>) -> JoinHandle<()> {
+    ///
+    /// # Errors
+    /// What the system says when it gives none.
+    pub(super) fn start(&self, shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
         let shared = shared.clone();
         let handle = thread::Builder::new()
             .name("bgpy-standin".into())
             .stack_size(256 << 10)
-            .spawn(move || shared.standin.watch(&shared))
-            .expect("the system gives a server one thread");
+            .spawn(move || shared.standin.watch(&shared))?;
         self.thread.get_or_init(|| handle.thread().clone());
-        handle
+        Ok(handle)
     }
 
     /// Sees to it that the thread is looking. Called whenever the executing thread stops polling.
@@ -68,17 +70,18 @@ impl StandIn {
         }
     }
 
-    fn watch(&self, shared: &Shared) {
+    fn watch(&self, shared: &Arc<Shared>) {
         let (journal, mut looked) = (shared.journal(), Instant::now());
-        while !self.is_over() {
+        while !self.is_over() && !shared.has_failed() {
             if !self.armed.load(Ordering::SeqCst) {
                 thread::park_timeout(IDLE_LOG_LOOK);
                 looked = Instant::now();
                 shared.keep_up(&journal);
+                shared.check_poller();
                 continue;
             }
             let mut quiet = 0;
-            while quiet < QUIET_LOOKS && !self.is_over() {
+            while quiet < QUIET_LOOKS && !self.is_over() && !shared.has_failed() {
                 let turns = shared.turns.load(Ordering::Relaxed);
                 thread::park_timeout(LOOK);
                 if looked.elapsed() >= LOG_LOOK {

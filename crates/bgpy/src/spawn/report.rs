@@ -1,14 +1,14 @@
 //! What a server's process tells the one that started it.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::Config;
 use crate::error::ServeError;
-use crate::platform;
+use crate::platform::{self, Private};
 
 /// What a child reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub enum Report {
 /// The child's side: where it reports to.
 #[derive(Debug)]
 pub struct Reporter {
-    output: File,
+    output: Private<File>,
 }
 
 impl Report {
@@ -65,18 +65,18 @@ impl Reporter {
     pub(crate) fn to_parent() -> io::Result<Self> {
         let output = platform::take_output()?;
         platform::detach()?;
-        Ok(Self { output })
+        Ok(Self { output: Private::new(output) })
     }
 
     /// Reports to a supervisor.
     #[cfg(unix)]
     pub(crate) fn to(line: std::os::unix::net::UnixStream) -> Self {
-        Self { output: std::os::fd::OwnedFd::from(line).into() }
+        Self { output: Private::new(std::os::fd::OwnedFd::from(line).into()) }
     }
 
     /// Sends the report, which ends the parent's wait.
     pub fn report(&mut self, report: &Report) {
         // A parent that is gone does not want to know.
-        drop(self.output.write_all(&report.line()));
+        drop(platform::write_all(&*self.output, &report.line()));
     }
 }

@@ -13,20 +13,41 @@ pub struct Cord {
     pub(super) stream: std::os::unix::net::UnixStream,
 }
 
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Cord {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.stream.as_raw_fd()
+    }
+}
+
 impl Cord {
+    /// Says why the server cannot go on.
+    pub(crate) fn fail(&mut self, reason: &str) {
+        let report = Report::Failed { kind: "server".into(), message: reason.to_owned() };
+        self.send(&report);
+    }
+
     /// Says that no more calls are taken, and returns when the supervisor has let go of the place, so
     /// that a successor can have it; or when it does not answer.
     pub(crate) fn retire(&mut self) {
         #[cfg(unix)]
         {
-            use std::io::{Read, Write};
+            use std::io::Read;
 
-            let told = self.stream.set_read_timeout(Some(LET_GO));
-            let told = told.and_then(|()| self.stream.write_all(&Report::Retiring.line()));
+            self.send(&Report::Retiring);
+            let limited = self.stream.set_read_timeout(Some(LET_GO));
             // It answers by closing its end, which a dead one has done already.
-            drop(told.and_then(|()| self.stream.read(&mut [0])));
+            drop(limited.and_then(|()| self.stream.read(&mut [0])));
         }
         #[cfg(not(unix))]
-        let _ = Report::Retiring;
+        self.send(&Report::Retiring);
+    }
+
+    fn send(&self, report: &Report) {
+        // A supervisor that is gone does not want to know.
+        #[cfg(unix)]
+        drop(crate::platform::write_all(&self.stream, &report.line()));
+        #[cfg(not(unix))]
+        let _ = report;
     }
 }

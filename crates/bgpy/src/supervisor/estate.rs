@@ -1,5 +1,6 @@
 //! What a supervisor keeps for the servers that come one after the other.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -18,7 +19,7 @@ use crate::spawn::{Config, Reporter};
 #[derive(Debug)]
 pub(super) struct Estate {
     place: Place,
-    tasks: Option<FirstTasks>,
+    tasks: Option<File>,
 }
 
 impl Estate {
@@ -51,7 +52,7 @@ impl Estate {
 
     /// Passes everything to the server that this process has become.
     pub(super) fn into_parts(self) -> (Place, Option<FirstTasks>) {
-        (self.place, self.tasks)
+        (self.place, self.tasks.map(FirstTasks::from))
     }
 
     /// Prepares for a new process to have everything.
@@ -70,7 +71,7 @@ impl Estate {
             claim: place.claim.as_ref().map(|claim| platform::hand_on(claim.file())).transpose()?,
             tcp: platform::hand_on(&place.tcp)?,
             unix: place.unix.as_ref().map(platform::hand_on).transpose()?,
-            tasks: tasks.as_ref().map(|tasks| platform::hand_on(&tasks.file)).transpose()?,
+            tasks: tasks.as_ref().map(platform::hand_on).transpose()?,
         })
     }
 
@@ -108,7 +109,7 @@ pub(super) fn inherit(
         generation: inheritance.generation,
         place: Some(place),
         cord: Some(Cord { stream: cord }),
-        tasks: optional(inheritance.tasks)?.map(|file| FirstTasks { file: file.into() }),
+        tasks: optional(inheritance.tasks)?.map(|file| File::from(file).into()),
         is_foreground: inheritance.is_foreground,
     };
     Ok((reporter, supervised))

@@ -71,7 +71,7 @@ pub enum Role {
         /// What it has to know.
         config: Box<Config>,
         /// What it has from its supervisor.
-        supervised: Supervised,
+        supervised: Box<Supervised>,
     },
     /// The process that waits for the end of the server.
     #[cfg(unix)]

@@ -13,7 +13,7 @@ use crate::spawn::{Config, Reporter, take_config};
 /// What the operating system says.
 pub fn divide(_fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
     let (config, reporter) = (take_config()?.into(), Reporter::to_parent()?);
-    Ok(Role::Server { reporter, config, supervised: Supervised::default() })
+    Ok(Role::Server { reporter, config, supervised: Box::default() })
 }
 
 /// Not on this system.

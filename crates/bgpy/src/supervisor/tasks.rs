@@ -6,7 +6,8 @@ use std::path::Path;
 
 use bgpy_proto::Delivered;
 
-use crate::{parts, platform};
+use crate::parts;
+use crate::platform::{self, Private};
 
 /// Bytes before the message: its length, or 0 as long as there is none.
 const HEAD: u64 = 8;
@@ -14,17 +15,25 @@ const HEAD: u64 = 8;
 /// A file without a name, which is gone when the last process that has it open ends.
 #[derive(Debug)]
 pub struct FirstTasks {
-    pub(super) file: File,
+    file: Private<File>,
+}
+
+impl From<File> for FirstTasks {
+    /// A file that was [created](FirstTasks::create) for a server, which has it from now on: its forked
+    /// children do not.
+    fn from(file: File) -> Self {
+        Self { file: Private::new(file) }
+    }
 }
 
 impl FirstTasks {
     /// Makes room for tasks.
-    pub(super) fn create(directory: &Path) -> io::Result<Self> {
+    pub(super) fn create(directory: &Path) -> io::Result<File> {
         let path = directory.join(format!("{}.tasks", std::process::id()));
         let mut options = platform::private_file();
         let file = options.read(true).write(true).create(true).truncate(true).open(&path)?;
         std::fs::remove_file(path)?;
-        Ok(Self { file })
+        Ok(file)
     }
 
     /// Writes a message that may turn out to have good tasks.
@@ -32,7 +41,7 @@ impl FirstTasks {
     /// # Errors
     /// What the operating system says, when there is no room for it for example.
     pub fn stage(&self, message: &Delivered) -> io::Result<Staged<'_>> {
-        let mut file = &self.file;
+        let mut file: &File = &self.file;
         file.set_len(0)?;
         file.seek(SeekFrom::Start(HEAD))?;
         let mut output = BufWriter::new(file);
@@ -46,7 +55,7 @@ impl FirstTasks {
     /// # Errors
     /// What the operating system says.
     pub fn read(&self) -> io::Result<Option<Delivered>> {
-        let mut file = &self.file;
+        let mut file: &File = &self.file;
         file.seek(SeekFrom::Start(0))?;
         let mut input = BufReader::new(file);
         let mut head = [0; HEAD as usize];
@@ -88,7 +97,7 @@ mod tests {
     #[test]
     fn they_are_there_once_they_are_known_to_be_good() {
         let directory = tempfile::tempdir().unwrap();
-        let tasks = FirstTasks::create(directory.path()).unwrap();
+        let tasks = FirstTasks::from(FirstTasks::create(directory.path()).unwrap());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         assert!(tasks.read().unwrap().is_none());
         let message = |text: &[u8]| Delivered::handed_over(text.to_vec(), vec![vec![1; 100]]);

@@ -23,7 +23,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     let registry = Registry::of_user().ok();
     if let Some(inheritance) = config.inheritance.take() {
         let (reporter, supervised) = estate::inherit(&inheritance, &config, registry.as_ref())?;
-        return Ok(Role::Server { reporter, config: config.into(), supervised });
+        return Ok(Role::Server { reporter, config: config.into(), supervised: supervised.into() });
     }
     let mut reporter = Reporter::to_parent()?;
     let estate = match Estate::of(&mut config, registry.as_ref()) {
@@ -55,7 +55,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
             tasks,
             ..Supervised::default()
         };
-        return Ok(Role::Server { reporter, config: config.into(), supervised });
+        return Ok(Role::Server { reporter, config: config.into(), supervised: supervised.into() });
     };
     drop(cord);
     // A log that it never closed could never be removed.

@@ -1,0 +1,108 @@
+//! Descriptors on Unix: whether they are what they were, and writes that end nobody.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+/// The number of a descriptor.
+pub(crate) fn number(descriptor: &impl AsRawFd) -> i32 {
+    descriptor.as_raw_fd()
+}
+
+/// Whether an error says that a descriptor was closed, or that something else has its number.
+pub(crate) fn is_descriptor_lost(error: &io::Error) -> bool {
+    let lost = [Errno::BADF, Errno::NOTSOCK, Errno::INVAL, Errno::OPNOTSUPP, Errno::PERM];
+    lost.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Confirms that a poller watches a descriptor of its owner's, which a poller that somebody else has
+/// opened under the same number does not.
+#[cfg(target_os = "linux")]
+pub(crate) fn check_poller(poller: i32, watched: i32) -> io::Result<()> {
+    use rustix::event::epoll::{self, EventData, EventFlags};
+    use std::os::fd::BorrowedFd;
+
+    // SAFETY: the numbers are only named to the system, which says so when they are not open.
+    let [poller, watched] = [poller, watched].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) });
+    match epoll::add(poller, watched, EventData::new_u64(u64::MAX), EventFlags::empty()) {
+        Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(()) => {
+            // It was somebody else's, who is not to notice.
+            let _ = epoll::delete(poller, watched);
+            Err(io::Error::other("the poller is another one"))
+        }
+    }
+}
+
+/// Confirms nothing: a poller that is gone is noticed by whoever polls.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn check_poller(_poller: i32, _watched: i32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Writes all bytes to a socket, pipe or file. A reader that is gone is an error, and no SIGPIPE, which
+/// ends a process that has not said otherwise.
+pub(crate) fn write_all(output: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match write(&output, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Writes bytes as [`write_all`] does, but only once.
+pub(crate) fn write(output: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(match rustix::net::send(&output, bytes, SendFlags::NOSIGNAL) {
+        Err(Errno::NOTSOCK) => write_unsignalled(&output, bytes)?,
+        written => written?,
+    })
+}
+
+/// Writes what is no socket with SIGPIPE blocked, and takes the one that it has caused.
+fn write_unsignalled(output: impl AsFd, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the sets are written before they are read, and the calls fail only for bad arguments.
+    unsafe {
+        let mut pipe: libc::sigset_t = std::mem::zeroed();
+        let (mut before, mut pending) = (pipe, pipe);
+        libc::sigemptyset(&raw mut pipe);
+        libc::sigaddset(&raw mut pipe, libc::SIGPIPE);
+        libc::sigpending(&raw mut pending);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const pipe, &raw mut before);
+        let written = rustix::io::write(output, bytes);
+        // One that was pending before is not this write's.
+        if written == Err(Errno::PIPE) && libc::sigismember(&raw const pending, libc::SIGPIPE) == 0
+        {
+            take_pending(&pipe);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        written
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn take_pending(set: &libc::sigset_t) {
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both are there for the time of the call. Without a signal it returns at once.
+    unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), &raw const at_once) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn take_pending(set: &libc::sigset_t) {
+    let mut taken = 0;
+    // SAFETY: both are there for the time of the call. The signal of a write is pending when that has
+    // returned, unless it is ignored, which is asked first.
+    unsafe {
+        let mut pending: libc::sigset_t = std::mem::zeroed();
+        libc::sigpending(&raw mut pending);
+        if libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 {
+            libc::sigwait(set, &raw mut taken);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Forks on Unix: what becomes of descriptors and locks in the child.
+//!
+//! A forked child has a copy of every descriptor and of every lock, also of those that another thread
+//! held, which is not there to release them. So the few locks of the process as a whole are taken
+//! before a fork and released after it on both sides, and descriptors that are nobody else's business
+//! are [`Private`]: the child closes them before anything else runs in it.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::fork::{hold_locks, release_locks};
+use crate::sync::ForkMutex;
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// The numbers of all descriptors that a child closes.
+static PRIVATE: ForkMutex<BTreeSet<RawFd>> = ForkMutex::new(BTreeSet::new());
+
+/// A number that differs between a process and its forked children. Asking for the process id
+/// instead would cost each call of a client a system call.
+pub(crate) fn fork_generation() -> u32 {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        // SAFETY: the handlers use atomics, locks that no other thread holds then, and system calls.
+        let failed = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+        assert_eq!(failed, 0, "there is memory for one fork handler");
+    });
+    GENERATION.load(Ordering::Relaxed)
+}
+
+extern "C" fn before() {
+    hold_locks();
+    // The last one: it is taken for a moment while others are held, and no other while it is.
+    PRIVATE.hold(|_| ());
+}
+
+extern "C" fn in_parent() {
+    PRIVATE.let_go(|_| ());
+    release_locks(false);
+}
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+    PRIVATE.let_go(|descriptors| {
+        for descriptor in descriptors.iter() {
+            // SAFETY: its owner was copied as well, and leaves it alone in this process.
+            unsafe { libc::close(*descriptor) };
+        }
+        descriptors.clear();
+    });
+    release_locks(true);
+}
+
+/// The owner of a descriptor that no forked child may have. In a child it is still there, because its
+/// owner is, but it is closed, and must not be used.
+#[derive(Debug)]
+pub(crate) struct Private<T: AsRawFd> {
+    value: ManuallyDrop<T>,
+    /// What tells the descriptor from another one that has its number.
+    identity: Option<(u64, u64)>,
+    /// The fork generation of the process that has it.
+    process: u32,
+}
+
+impl<T: AsRawFd> Private<T> {
+    /// Opens a descriptor, without waiting. A fork comes before or after that, so that no child gets
+    /// one of which it does not know.
+    pub(crate) fn open<E>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
+        let process = fork_generation();
+        let mut descriptors = PRIVATE.lock();
+        let value = open()?;
+        descriptors.insert(value.as_raw_fd());
+        drop(descriptors);
+        let identity = identity(&value);
+        Ok(Self { value: ManuallyDrop::new(value), identity, process })
+    }
+
+    /// Keeps a descriptor that is open from children that are forked from now on.
+    pub(crate) fn new(value: T) -> Self {
+        let opened: Result<Self, std::convert::Infallible> = Self::open(|| Ok(value));
+        let Ok(value) = opened;
+        value
+    }
+
+    /// Gives the descriptor up to an owner whose children may have it.
+    pub(crate) fn into_inner(self) -> T {
+        let mut this = ManuallyDrop::new(self);
+        if this.is_here() {
+            PRIVATE.lock().remove(&this.value.as_raw_fd());
+        }
+        // SAFETY: nobody drops or uses the value after it was taken.
+        unsafe { ManuallyDrop::take(&mut this.value) }
+    }
+
+    /// Whether the descriptor is still the one that was opened, and was not closed by somebody else.
+    pub(crate) fn is_intact(&self) -> bool {
+        self.is_here() && self.identity == identity(&*self.value)
+    }
+
+    /// Whether it is this process that has it.
+    fn is_here(&self) -> bool {
+        self.process == fork_generation()
+    }
+}
+
+impl<T: AsRawFd> Drop for Private<T> {
+    fn drop(&mut self) {
+        if !self.is_here() {
+            // The number may be another descriptor's by now.
+            return;
+        }
+        let mut descriptors = PRIVATE.lock();
+        descriptors.remove(&self.value.as_raw_fd());
+        // A task that closes every descriptor it finds may have opened others since, which are not to be
+        // closed here.
+        if self.identity == identity(&*self.value) {
+            // With the lock held, lest a child close what gets the number next.
+            // SAFETY: nobody uses the value after its owner was dropped.
+            unsafe { ManuallyDrop::drop(&mut self.value) };
+        }
+    }
+}
+
+fn identity(descriptor: &impl AsRawFd) -> Option<(u64, u64)> {
+    // SAFETY: the number is only named to the system, which says so when it is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor.as_raw_fd()) };
+    let about = rustix::fs::fstat(borrowed).ok()?;
+    Some((about.st_dev as u64, about.st_ino as u64))
+}
+
+impl<T: AsRawFd> Deref for Private<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: AsRawFd> DerefMut for Private<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: AsRawFd + AsFd> AsFd for Private<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        T::as_fd(self)
+    }
+}
+
+thread_local! {
+    /// The signals that the thread blocked before it had to wait for all of them.
+    static BLOCKED: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
+}
+
+/// See [`signals`](crate::signals).
+pub(crate) fn block_signals() {
+    // SAFETY: both sets are written before they are read, and the calls fail only for bad arguments.
+    let before = unsafe {
+        let (mut all, mut before) = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        before
+    };
+    BLOCKED.set(Some(before));
+}
+
+/// See [`signals`](crate::signals).
+pub(crate) fn unblock_signals() {
+    if let Some(before) = BLOCKED.take() {
+        // SAFETY: the set is one that the system has given.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        }
+    }
+}
