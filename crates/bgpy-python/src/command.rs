@@ -82,7 +82,10 @@ impl Interpreter for ThisInterpreter {
     }
 
     fn repr(&self, message: Delivered) -> Result<String, String> {
-        Python::attach(|py| show::repr(py, message).map_err(|error| error.value(py).to_string()))
+        Python::attach(|py| {
+            let shown = show::repr(py, message).map(|text| text.to_string());
+            shown.map_err(|error| error.value(py).to_string())
+        })
     }
 
     fn interrupted(&self) -> bool {

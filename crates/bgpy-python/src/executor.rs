@@ -3,6 +3,7 @@
 use bgpy::spawn::{Report, Reporter};
 use bgpy::supervisor::{FirstTasks, Staged};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -10,6 +11,7 @@ use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode};
 use crate::made::is_memory_error;
 use crate::tasks::{Origin, Tasks};
+use crate::words::words;
 
 /// The state of a Python server between its calls.
 pub struct PythonExecutor {
@@ -167,7 +169,7 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
     let traceback = || -> PyResult<String> {
         let parts = (value.get_type(), value, error.traceback(py));
         let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
-        lines.extract::<Vec<String>>().map(|lines| lines.concat())
+        words(&intern!(py, "").call_method1("join", (lines,))?)
     };
     // An exception that cannot be pickled is told by its text and traceback alone.
     let takes_pickles = || Ok(reply.is_none_or(|reply| py.detach(|| reply.takes_pickles())));
@@ -175,7 +177,7 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
     let object = encode(py, "exception", value.as_any(), &client).ok();
     Failure {
         code: FailureCode::Task,
-        message: value.str().map_or_else(|_| String::new(), |text| text.to_string()),
+        message: value.str().and_then(|text| words(&text)).unwrap_or_default(),
         exception: Some(exception),
         traceback: traceback().ok(),
         object: object.filter(|payload| payload.buffers.is_empty()).map(|payload| payload.data),

@@ -31,6 +31,7 @@ mod signals;
 mod tasks;
 mod token;
 mod trail;
+mod words;
 
 use pyo3::prelude::*;
 
