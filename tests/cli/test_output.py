@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from bgpy import Client, RemoteError, Server
 
-from .commands import Commands
+from .commands import CONSOLE, Commands
 from .screens import Screen
 
 # The window's title, the clipboard, a cleared screen, a color, the same in one byte, an override of
@@ -172,6 +173,21 @@ def test_data_that_cannot_be_written_are_a_failure(evil: Commands, arguments: li
     assert code == 1
     assert "error: cannot write to standard output: No space left" in words
     assert "panick" not in words
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not tell")
+def test_a_closed_standard_output_is_a_failure(evil: Commands, arguments: list[str]) -> None:
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh", *CONSOLE]
+    code, _, words = Commands(shell).run(*arguments)
+    assert code == 1
+    assert words.endswith("error: cannot write to standard output: it is closed\n")
+
+
+def test_who_prints_nothing_needs_no_standard_output(evil: Commands) -> None:
+    shell = Commands(["sh", "-c", 'exec "$@" >&-', "sh", *CONSOLE])
+    assert shell.run("call", "evil", '"text"', "--no-wait")[0] == 0
+    assert shell.run("stop", "evil")[0] == 0
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
