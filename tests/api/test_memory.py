@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -61,6 +62,8 @@ def exec_task(socket, state, args):
         limit(args["limit"])
     if isinstance(args, dict) and "after" in args:
         open(args["after"]).close()
+    if isinstance(args, dict) and "raise" in args:
+        raise ValueError("x" * (args["raise"] << 20))
     if isinstance(args, dict) and "make" in args:
         return socket.respond(BIG[args["make"]]())
     socket.respond("ok")
@@ -201,6 +204,22 @@ def test_plain_answers_as_well(reach: Callable[..., Server], kind: str) -> None:
     assert ask(server, kind, "answer", allow_pickle=False) == ["MemoryError", "ok"]
 
 
+def test_an_exception_that_there_is_no_memory_to_tell_of_is_cut(
+    reach: Callable[..., Server],
+) -> None:
+    server = reach()
+    client = Client(server.host, server.port, token="t" * 64)
+    for mib, limit in ((100, 120), (100, 220), (100, 450), (300, 340)):
+        assert client.call({"limit": limit}, timeout=60) == "ok"
+        with pytest.raises(RemoteError) as raised:
+            client.call({"raise": mib}, timeout=60)
+        assert raised.value.exception_type == "ValueError"
+        assert len(str(raised.value)) < 1 << 20
+        assert client.call("small", timeout=60) == "ok"
+    assert server.log_file is not None
+    assert Path(server.log_file).stat().st_size < 10 << 20
+
+
 WAITER = """
 import sys
 import bgpy
@@ -237,3 +256,28 @@ def test_an_answer_that_nobody_reads_and_that_has_no_room_ends_its_connection(
         finally:
             waiter.kill()
     assert output.split() == ["lost"]
+
+
+def test_the_command_fails_with_a_sentence(reach: Callable[..., Server], tmp_path: Path) -> None:
+    server = reach()
+    token = tmp_path / "token"
+    token.write_text("t" * 64)
+    command = [str(Path(sys.executable).with_name("bgpy")), "call"]
+    target = [f"{server.host}:{server.port}", "--token-file", str(token)]
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
+
+    for kind in ("text", "texts", "numbers", "bytes", "more bytes", "int", "pickle"):
+        done = subprocess.run(
+            [*command, *target, f'{{"make": "{kind}"}}'],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=limited,
+            timeout=60,
+        )
+        assert done.returncode == 1, (kind, done.stderr)
+        assert "memory" in done.stderr.lower(), kind
+    small = subprocess.run([*command, *target, "1"], capture_output=True, check=True, text=True)
+    assert small.stdout == '"ok"\n'

@@ -5,6 +5,10 @@ use serde_json::{Map, Number};
 
 use crate::whole;
 
+/// Longest whole number whose digits are worked out, which takes some seconds: the time grows with the
+/// square of the length.
+const WHOLE_BYTES_MAX: usize = 256 << 10;
+
 /// What a server gets for JSON.
 ///
 /// # Errors
@@ -47,7 +51,9 @@ pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
         Value::UInt(value) => (*value).into(),
-        Value::BigInt(bytes) => whole::to_decimal(bytes).parse::<Number>().ok()?.into(),
+        Value::BigInt(bytes) if bytes.len() <= WHOLE_BYTES_MAX => {
+            whole::to_decimal(bytes).parse::<Number>().ok()?.into()
+        }
         Value::Float(value) => Number::from_f64(*value)?.into(),
         Value::Str(text) => text.as_str().into(),
         Value::List(items) => items.iter().map(to_json).collect::<Option<Vec<_>>>()?.into(),
@@ -97,6 +103,7 @@ mod tests {
     fn what_json_cannot_hold_is_none() {
         for value in [
             Value::Tuple(Vec::new()),
+            Value::BigInt(vec![1; WHOLE_BYTES_MAX + 1]),
             Value::Bytes(Vec::new()),
             Value::Float(f64::NAN),
             Value::Map(vec![(Value::Int(1), Value::Nil)]),

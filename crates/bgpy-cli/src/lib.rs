@@ -8,6 +8,7 @@
 
 mod arguments;
 mod checks;
+mod closed;
 mod commands;
 mod completion;
 mod ending;

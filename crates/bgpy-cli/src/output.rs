@@ -14,6 +14,7 @@ use bgpy::address::Address;
 use bgpy::escape;
 use clap::{Args, ValueEnum};
 
+use crate::closed::is_closed;
 use crate::exit::Exit;
 use crate::terminal;
 
@@ -140,6 +141,8 @@ fn whole(bytes: &[u8]) -> bool {
 
 /// Keeps in mind that data could not be written; `false` when they could not.
 pub(crate) fn written(result: io::Result<()>) -> bool {
+    let closed = || io::Error::other("it is closed");
+    let result = result.and_then(|()| if is_closed() { Err(closed()) } else { Ok(()) });
     let Err(error) = result else { return true };
     *FAILED.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     false
@@ -147,7 +150,9 @@ pub(crate) fn written(result: io::Result<()>) -> bool {
 
 /// How the command ends after all: it has failed if its data could not be written.
 pub(crate) fn finish(exit: Exit) -> Exit {
-    written(io::stdout().flush());
+    if let Err(error) = io::stdout().flush() {
+        written(Err(error));
+    }
     let failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner).take();
     match failed.filter(|failed| failed.kind() != io::ErrorKind::BrokenPipe) {
         None => exit,

@@ -90,7 +90,8 @@ impl Interpreter for ThisInterpreter {
     fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String> {
         let policy = Policy { allow_pickle };
         Python::attach(|py| {
-            show::repr(py, message, policy).map_err(|error| error.value(py).to_string())
+            let shown = show::repr(py, message, policy).map(|text| text.to_string());
+            shown.map_err(|error| error.value(py).to_string())
         })
     }
 

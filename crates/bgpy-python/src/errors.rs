@@ -5,9 +5,10 @@ use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use crate::decode::{Policy, decode};
+use crate::text::words;
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -150,9 +151,9 @@ pub fn error_response(py: Python<'_>, server: &str, response: &Bound<'_, PyAny>)
         .cast::<PyDict>()
         .ok()
         .and_then(|dict| dict.get_item("message").ok().flatten())
-        .and_then(|message| message.cast_into::<PyString>().ok().map(|text| text.to_string()));
+        .and_then(|message| words(message.cast::<PyString>().ok()?).ok());
     let text =
-        told.or_else(|| response.repr().ok().map(|repr| repr.to_string())).unwrap_or_default();
+        told.or_else(|| response.repr().and_then(|repr| words(&repr)).ok()).unwrap_or_default();
     let raised = error(py, "RemoteError", format!("{server}: the task answered an error: {text}"));
     match raised.value(py).setattr("response", response) {
         Ok(()) => raised,

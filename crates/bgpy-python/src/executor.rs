@@ -3,6 +3,7 @@
 use bgpy::spawn::{Report, Reporter};
 use bgpy::supervisor::{FirstTasks, Staged};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -13,7 +14,7 @@ use crate::made::is_memory_error;
 use crate::pickle;
 use crate::remains;
 use crate::tasks::{Origin, Tasks};
-use crate::text::{escaped, text};
+use crate::text::{text, words};
 
 /// The state of a Python server between its calls.
 pub struct PythonExecutor {
@@ -184,7 +185,7 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
     let traceback = || -> PyResult<String> {
         let parts = (value.get_type(), value, error.traceback(py));
         let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
-        Ok(lines.extract::<Vec<Bound<'_, PyString>>>()?.iter().map(escaped).collect())
+        words(intern!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
     };
     // An exception that cannot be pickled is told by its text and traceback alone.
     let takes_pickles = || Ok(reply.is_none_or(|reply| py.detach(|| reply.takes_pickles())));

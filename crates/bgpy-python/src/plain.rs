@@ -166,8 +166,8 @@ impl<'py> Plain<'py> {
             {
                 return self.outside(object, Outside::ByteArray, view);
             }
-            // SAFETY: as above; nothing else runs while its memory is copied.
             self.room(object, length)?;
+            // SAFETY: as above; nothing else runs while its memory is copied.
             let result = unsafe {
                 let data = ffi::PyByteArray_AsString(object.as_ptr()).cast::<u8>();
                 let bytes = std::slice::from_raw_parts(data, length);

@@ -1,22 +1,33 @@
-//! What an object says of itself, as text that Rust can hold.
+//! What an object says of itself, as text that Rust can hold, no longer than a failure holds: how long it
+//! is, a task decides.
 
+use bgpy::limits::FAILURE_TEXT_BYTES_MAX;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PySequence, PyString};
 
-/// The text of an object; empty where it has none. Python's texts may hold surrogates, as the names of
-/// files do that are no UTF-8: they are written as escapes.
+/// The text of an object; empty where it has none.
 pub fn text(object: &Bound<'_, PyAny>) -> String {
-    object.str().map(|text| escaped(&text)).unwrap_or_default()
+    object.str().and_then(|text| words(&text)).unwrap_or_default()
 }
 
-/// A text with escapes for its surrogates.
-pub fn escaped(text: &Bound<'_, PyString>) -> String {
-    match text.to_str() {
-        Ok(text) => text.to_owned(),
-        Err(_) => {
-            let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"));
-            let bytes = bytes.and_then(|bytes| bytes.extract::<Vec<u8>>()).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
+/// A text, or both ends of one that is too long.
+pub fn words(text: &Bound<'_, PyString>) -> PyResult<String> {
+    let all = text.cast::<PySequence>()?;
+    let length = all.len()?;
+    if length <= FAILURE_TEXT_BYTES_MAX {
+        return escaped(text);
     }
+    let part = |start, end| escaped(all.get_slice(start, end)?.cast::<PyString>()?);
+    let half = FAILURE_TEXT_BYTES_MAX / 2;
+    let (head, tail) = (part(0, half)?, part(length - half, length)?);
+    Ok(format!("{head}\n[... {} characters left out ...]\n{tail}", length - 2 * half))
+}
+
+/// A text with escapes for its surrogates, which the names of files have that are no UTF-8.
+fn escaped(text: &Bound<'_, PyString>) -> PyResult<String> {
+    if let Ok(text) = text.to_str() {
+        return Ok(text.to_owned());
+    }
+    let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
+    Ok(String::from_utf8_lossy(bytes.extract()?).into_owned())
 }
