@@ -99,15 +99,6 @@ def test_a_directory_that_cannot_be_made(doctor, tmp_path, monkeypatch):
         assert "BGPY_RUNTIME_DIR" in mend
 
 
-def test_no_place_for_a_directory(doctor, monkeypatch):
-    for name in ("BGPY_RUNTIME_DIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    _, findings = doctor()
-    level, _, mend = only(findings, "directory")
-    assert level == "wrong"
-    assert "BGPY_RUNTIME_DIR" in mend
-
-
 def test_a_directory_that_others_enter(doctor, runtime):
     runtime.chmod(0o755)
     code, findings = doctor("--fix")

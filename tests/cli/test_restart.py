@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
+
 import pytest
 from conftest import kill
 
-from bgpy import connect, servers, start
+from bgpy import AuthError, SerializationError, connect, servers, start, token_create
 
 
 def test_it_is_another_process_at_the_same_address(each_form, camera):
@@ -61,3 +65,155 @@ def test_one_that_is_started_again_when_it_fails_stays_one(commands, tasks):
     assert (after.address, after.generation) == (before.address, 0)
     kill(after.pid)
     assert connect("camera").call(1, timeout=30)["calls"] == 1
+
+
+@pytest.mark.parametrize("end", [False, True], ids=["running", "ended"])
+def test_every_setting_stays(commands, tasks, tmp_path, end):
+    token = tmp_path / "token"
+    token.write_text(token_create())
+    log = tmp_path / "my log"
+    limits = ("--no-pickle", "--max-message-bytes", "65536", "--log-level", "debug")
+    options = (*limits, "--log-file", log, "--token-file", token, "--idle-timeout", "1h")
+    assert commands.run("start", tasks, "--cwd", tmp_path, *options)[0] == 0
+    (before,) = servers()
+    again = ()
+    if end:
+        assert commands.run("stop", "camera")[0] == 0
+        code, _, words = commands.run("restart", "camera")
+        assert code == 1
+        assert "--token-file" in words
+        again = ("--token-file", token)
+    assert commands.run("restart", "camera", *again)[0] == 0
+    (after,) = servers()
+    assert (after.address, after.log_file) == (before.address, before.log_file)
+    client = connect("camera", token=token.read_text())
+    assert client.call("where") == str(tmp_path)
+    with pytest.raises(SerializationError, match="allow_pickle=False"):
+        client.call(Unplain())
+    with pytest.raises(SerializationError, match="65536"):
+        client.call(b"x" * 65536)
+    assert log.read_text().count("DEBUG") > 1
+    with pytest.raises(AuthError):
+        connect("camera", token=token_create())
+
+
+class Unplain:
+    pass
+
+
+def test_a_token_that_was_made_up_stays_while_it_runs_and_is_new_afterwards(camera, runtime):
+    def token():
+        (entry,) = runtime.glob("*.json")
+        return json.loads(entry.read_text())["token"]
+
+    tokens = [token()]
+    for _ in range(2):
+        assert camera.run("restart", "camera")[0] == 0
+        tokens.append(token())
+    assert len(set(tokens)) == 1
+    camera.run("stop", "camera")
+    assert camera.run("restart", "camera")[0] == 0
+    assert token() not in tokens
+
+
+def test_values_of_variables_are_gone_with_the_server(commands, tasks, runtime):
+    secret = "sk-very-secret"
+    assert commands.run("start", tasks, "--env", f"KEY={secret}", "--env", "FILM=colour")[0] == 0
+    assert commands.run("restart", "camera")[0] == 0
+    assert connect("camera").call({"variable": "KEY"}) == secret
+    kill(connect("camera").status()["pid"])
+    assert commands.run("wait", "camera", "--for", "exit", "--timeout", "30")[0] == 0
+    units = str(list(secret.encode()))[1:-1]
+    for path in runtime.rglob("*.json"):
+        text = path.read_text()
+        assert secret not in text
+        assert units not in " ".join(text.split()).replace("[ ", "[").replace(" ]", "]")
+    code, _, words = commands.run("restart", "camera", "--env", "FILM=grey")
+    assert code == 1
+    assert "--env KEY=..." in words
+    assert "FILM" not in words
+    again = ("--env", "KEY=new", "--env", "FILM=grey")
+    assert commands.run("restart", "camera", *again)[0] == 0
+    client = connect("camera")
+    assert client.call({"variable": "KEY"}) == "new"
+    assert client.call({"variable": "FILM"}) == "grey"
+
+
+def lose_tasks(tasks, place, python):
+    tasks.unlink()
+
+
+def break_tasks(tasks, place, python):
+    tasks.write_text("def init_task(:")
+
+
+def lose_directory(tasks, place, python):
+    shutil.rmtree(place)
+
+
+def lose_interpreter(tasks, place, python):
+    python.unlink()
+
+
+def break_interpreter(tasks, place, python):
+    python.unlink()
+    python.write_text("#!/bin/sh\necho no bgpy here >&2\nexit 1\n")
+    python.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("lose", "words"),
+    [
+        (lose_tasks, "is not there"),
+        (break_tasks, "SyntaxError"),
+        (lose_directory, "working directory"),
+        (lose_interpreter, "cannot be run"),
+        (break_interpreter, "no bgpy here"),
+    ],
+)
+def test_what_could_not_be_started_again_is_not_ended(commands, tasks, tmp_path, lose, words):
+    place = tmp_path / "place"
+    place.mkdir()
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    code, _, said = commands.run("start", tasks, "--cwd", place, "--python", python)
+    assert code == 0, said
+    pid = connect("camera").status()["pid"]
+    lose(tasks, place, python)
+    code, _, said = commands.run("restart", "camera")
+    assert code == 1
+    assert words in said
+    assert connect("camera").status()["pid"] == pid
+
+
+def test_one_whose_process_stays_is_not_started_again(commands, tasks):
+    left = "import threading; threading.Thread(target=threading.Event().wait).start()"
+    tasks.write_text(f"{left}\n{tasks.read_text()}")
+    assert commands.run("start", tasks)[0] == 0
+    code, _, words = commands.run("restart", "camera", "--timeout", "1")
+    assert code == 4
+    assert "Thread-1" in words
+    assert commands.run("kill", "camera")[0] == 0
+    assert commands.run("restart", "camera")[0] == 0
+    assert commands.run("stop", "camera", "--grace", "0.1", "--force")[0] == 0
+
+
+@pytest.mark.parametrize("words", [("server", "127.0.0.1", "0"), ("run", "tasks.py"), ("doctor",)])
+def test_files_of_the_working_directory_pass_for_no_module(commands, tasks, tmp_path, words):
+    """Neither for bgpy nor for a module of Python, wherever an interpreter is started."""
+    place = tmp_path / "untrusted"
+    (place / "bgpy").mkdir(parents=True)
+    evil = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    names = ("bgpy/__init__", "bgpy/__main__", "signal", "socket", "traceback", "json", "os")
+    for name in names:
+        (place / f"{name}.py").write_text(evil)
+    shutil.copy(tasks, place / "tasks.py")
+    process = commands.spawn(*words, cwd=place)
+    if words[0] == "doctor":
+        process.communicate(timeout=30)
+    else:
+        assert "listens" in process.stderr.readline()
+        process.terminate()
+        assert process.wait(30) == 0
+    assert not (tmp_path / "ran").exists()

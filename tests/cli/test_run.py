@@ -8,7 +8,7 @@ import signal
 import pytest
 from conftest import kill
 
-from bgpy import connect
+from bgpy import SerializationError, connect
 
 
 @pytest.fixture
@@ -32,6 +32,14 @@ def test_it_serves_until_it_is_stopped(run, commands):
     assert process.returncode == 0
     assert data == "call 1 {'variable': 'FILM'}\nleaving\n"
     assert words.endswith("ended\n")
+
+
+def test_it_has_the_options_of_start(run):
+    run("--no-pickle", "--max-message-bytes", "65536")
+    with pytest.raises(SerializationError, match="65536"):
+        connect("camera").call(b"x" * 65536)
+    with pytest.raises(SerializationError, match="allow_pickle=False"):
+        connect("camera").call(object())
 
 
 def test_ctrl_c_runs_exit_task(run):

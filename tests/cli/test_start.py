@@ -10,7 +10,7 @@ from unittest.mock import ANY
 import pytest
 from conftest import kill
 
-from bgpy import Client, connect
+from bgpy import Client, SerializationError, connect
 
 
 def test_it_returns_when_the_server_is_ready(each_form, tasks):
@@ -165,3 +165,47 @@ def test_a_restart_that_cannot_be(commands, tasks):
     code, _, words = commands.run("start", tasks, "--restart", "always")
     assert code == 2
     assert "on-failure:N" in words
+
+
+class Unplain:
+    pass
+
+
+def test_options_of_what_is_taken_from_clients(commands, tasks):
+    assert commands.run("start", tasks, "--no-pickle", "--max-message-bytes", "65536")[0] == 0
+    client = connect("camera")
+    assert client.call([1, "plain"])["args"] == [1, "plain"]
+    with pytest.raises(SerializationError, match="allow_pickle=False"):
+        client.call(Unplain())
+    with pytest.raises(SerializationError, match="65536"):
+        client.call(b"x" * 65536)
+
+
+def test_the_last_word_on_pickles_counts(commands, tasks):
+    options = ("--no-pickle", "--allow-pickle")
+    assert commands.run("start", tasks, *options)[0] == 0
+    assert connect("camera").call((1, 2))["args"] == (1, 2)
+    assert connect("camera").call(Unplain)["args"] is not None
+
+
+@pytest.mark.parametrize("limit", ["4095", "1099511627777", "-1", "many"])
+def test_a_longest_message_that_makes_no_sense(commands, tasks, limit):
+    code, data, words = commands.run("start", tasks, "--max-message-bytes", limit)
+    assert (code, data) == (2, "")
+    assert limit in words
+
+
+def test_no_auth_is_loud_and_stays_on_loopback(commands, tasks):
+    code, _, words = commands.run("start", tasks, "--no-auth")
+    assert code == 0
+    assert "no authentication" in words
+    assert commands.run("start", tasks, "--no-auth", "--name", "n", "--bind", "0.0.0.0:0")[0] == 1
+
+
+def test_a_search_path(commands, tasks, tmp_path):
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "lens.py").write_text("focus = 35")
+    tasks.write_text("import lens\n" + tasks.read_text())
+    assert commands.run("start", tasks)[0] == 1
+    assert commands.run("start", tasks, "--search-path", more)[0] == 0

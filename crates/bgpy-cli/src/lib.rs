@@ -92,7 +92,7 @@ impl World<'_> {
 /// A command that becomes a server.
 enum Foreground {
     Server(Server),
-    Run(Run),
+    Run(Box<Run>),
 }
 
 /// Runs the command with its arguments, the first of which is the program's name, and returns the
@@ -122,7 +122,7 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
     let exit = match arguments::parse(arguments) {
         Ok(command) => match command {
             Command::Server(server) => return serve(Foreground::Server(server)),
-            Command::Run(run) => return serve(Foreground::Run(run)),
+            Command::Run(run) => return serve(Foreground::Run(run.into())),
             Command::Call(call) => call.run(world),
             Command::Completions(completions) => completions.run(),
             Command::Doctor(doctor) => doctor.run(world),

@@ -5,7 +5,7 @@ use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use crate::decode::{Policy, decode};
 use crate::text::words;

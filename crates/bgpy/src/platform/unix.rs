@@ -113,8 +113,20 @@ pub(crate) fn wait(
 pub(crate) fn is_same_user(stream: &impl AsFd) -> bool {
     #[cfg(target_os = "linux")]
     {
-        rustix::net::sockopt::socket_peercred(stream)
-            .is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+        // Not by rustix, which takes no process id of 0: that of a peer in another pid namespace.
+        let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+        let mut length = size_of_val(&peer) as libc::socklen_t;
+        // SAFETY: the descriptor is open, and the buffer as long as it is said to be.
+        let failed = unsafe {
+            libc::getsockopt(
+                stream.as_fd().as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERCRED,
+                (&raw mut peer).cast(),
+                &raw mut length,
+            )
+        };
+        failed == 0 && peer.uid == rustix::process::geteuid().as_raw()
     }
     #[cfg(not(target_os = "linux"))]
     {

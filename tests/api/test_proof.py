@@ -1,0 +1,129 @@
+"""What is not proven to be gone is alive: nobody removes its files, nobody kills it."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bgpy import connect, servers
+
+BGPY = str(Path(sys.executable).with_name("bgpy"))
+
+# Everything that looks at servers, and might clear away what it takes for dead.
+LOOKS = f"""
+{BGPY} ps -a
+{BGPY} doctor --fix
+{BGPY} status live
+{BGPY} wait live --for exit --timeout 0.2
+{sys.executable} -c 'import bgpy; bgpy.servers(ended=True)'
+{sys.executable} -c 'import bgpy; bgpy.connect("live", timeout=1)'
+{BGPY} kill live
+true
+"""
+
+PLACES = {
+    "another pid namespace": ["unshare", "-p", "-f", "--mount-proc", "sh", "-c", LOOKS],
+    "another pid namespace, old proc": ["unshare", "-p", "-f", "sh", "-c", LOOKS],
+    "no proc": ["unshare", "-m", "sh", "-c", "umount -l /proc;" + LOOKS],
+}
+
+
+def can_unshare():
+    tool = shutil.which("unshare")
+    return (
+        tool
+        and subprocess.run([tool, "-p", "-m", "-f", "true"], capture_output=True).returncode == 0
+    )
+
+
+needs_unshare = pytest.mark.skipif(not can_unshare(), reason="needs the right to unshare")
+
+
+@needs_unshare
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "silent", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["answers", "silent"]
+)
+def test_a_server_that_cannot_be_judged_from_there_lives_on(start, runtime, place, silent):
+    server = start(name="live")
+    pid = server.pid
+    if silent:  # as one that is too busy for its socket
+        (socket,) = runtime.glob("*.sock")
+        socket.rename(socket.with_suffix(".away"))
+        os.kill(pid, 19)
+    before = sorted(path.name for path in runtime.iterdir())
+    done = subprocess.run(PLACES[place], capture_output=True, text=True, timeout=120)
+    assert "Killed live" not in done.stdout + done.stderr
+    if silent:
+        socket.with_suffix(".away").rename(socket)
+        os.kill(pid, 18)
+        before = [name.replace(".away", ".sock") for name in before]
+    assert {path.name for path in runtime.iterdir()} >= set(before)
+    assert connect("live", timeout=30).status()["pid"] == pid
+    assert [info.state for info in servers(ended=True)] == ["UNINITIALIZED"]
+
+
+@needs_unshare
+def test_kill_refuses_what_it_cannot_identify(start):
+    server = start(name="live")
+    words = [*PLACES["another pid namespace"][:-1], f"{BGPY} kill live"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "cannot be identified from here" in done.stderr
+    assert server.is_alive()
+
+
+@needs_unshare
+def test_a_pid_that_is_another_process_there_is_not_killed(start, runtime):
+    """In its own namespace a server has a small id, which is somebody else's here."""
+    script = (
+        f"{BGPY} start {runtime.parent}/t.py --name inner && {BGPY} ps -o json && exec sleep 1000"
+    )
+    tasks = "def init_task(): return {}\ndef exec_task(*a): pass\ndef exit_task(*a): pass\n"
+    (runtime.parent / "t.py").write_text(tasks)
+    words = ["unshare", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c", script]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as place:
+        try:
+            while not place.stdout.readline().startswith("]"):
+                pass
+            assert connect("inner").status()["state"] == "READY"
+            done = subprocess.run([BGPY, "kill", "inner"], capture_output=True, text=True)
+            assert done.returncode == 1
+            assert "cannot be identified" in done.stderr
+        finally:
+            first = Path(f"/proc/{place.pid}/task/{place.pid}/children").read_text()
+            first = os.pidfd_open(int(first))
+            place.kill()
+            # The first process of a namespace ends after all the others.
+            select.select([first], [], [])
+            os.close(first)
+    # It is gone with its namespace, which nobody can know here.
+    (info,) = servers()
+    assert info.state == "STALE"
+    assert "cannot be told from here" in info.reason
+    assert list(runtime.glob("*.json"))
+
+
+def test_a_process_without_descriptors_buries_nobody(start, runtime):
+    server = start(name="live")
+    look = (
+        "import os, resource, bgpy\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "kept = []\n"
+        "try:\n"
+        "    while True: kept.append(os.open('/dev/null', os.O_RDONLY))\n"
+        "except OSError: pass\n"
+        "for spare in range(4):\n"
+        "    try: bgpy.servers(ended=True, timeout=0.2); bgpy.connect('live', timeout=0.2)\n"
+        "    except Exception as error: print(error)\n"
+        "    os.close(kept.pop())\n"
+    )
+    subprocess.run([sys.executable, "-c", look], timeout=60, check=True)
+    assert len(list(runtime.glob("*.json"))) == 1
+    assert server.is_alive()
