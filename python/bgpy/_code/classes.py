@@ -62,6 +62,11 @@ def _registered(cls: type) -> list[type]:
     return sorted((it for it in found if it is not None), key=lambda it: it.__qualname__)
 
 
+def is_method(value: Any) -> bool:
+    """Tell whether an attribute of a class is code, and not an object."""
+    return type(value) in (FunctionType, classmethod, property, staticmethod)
+
+
 def inner_functions(cls: type, attributes: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the functions that belong to a class, each with the attributes that lead to it."""
     for name, value in attributes.items():

@@ -18,7 +18,7 @@ from types import (
 )
 
 from . import build, table
-from .classes import class_parts, inner_functions, is_struct, member_parts, struct_parts
+from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
 from .content import Content, is_function, numbered, travels
 from .local import (
     MAIN,
@@ -54,6 +54,16 @@ class _Home:
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
+
+
+class _Methods:
+    """Stands for what makes a class work, which it gets before the rest."""
+
+    __slots__ = ("cls", "methods")
+
+    def __init__(self, cls: type, methods: dict[str, Any]) -> None:
+        self.cls = cls
+        self.methods = methods
 
 
 class Definitions:
@@ -156,6 +166,14 @@ class Definitions:
         cls = find(module_of(obj) or "", holder)
         return (getattr, (cls, last)) if isinstance(cls, type) and travels(cls) else None
 
+    def _bound(self, method: MethodType) -> Any:
+        function, holder = method.__func__, method.__self__
+        name = getattr(function, "__name__", "")
+        is_part = id(function) in self._parts
+        if isinstance(holder, type) and not is_part and getattr(holder, name, None) == method:
+            return getattr, (holder, name)
+        return MethodType, (function, holder)
+
     def _function(self, function: FunctionType) -> Any:
         if self._is_named_there(function):
             return NotImplemented
@@ -206,7 +224,10 @@ class Definitions:
         if is_struct(cls):
             make, parts = build.struct, struct_parts(cls, start, attributes)
         made = (key, type(cls), cls.__name__, cls.__bases__, parts)
-        return make, made, (attributes, subclasses), None, None, build.fill_class
+        first = {k for k, v in attributes.items() if k.startswith("__") or is_method(v)}
+        methods = {k: attributes.pop(k) for k in [*attributes] if k in first}
+        contents = (_Methods(cls, methods), attributes, subclasses)
+        return make, made, contents, None, None, build.fill_class
 
     def _library(self, obj: Any, kind: str) -> Any:
         """Reduce an object of the standard library that holds definitions or is one."""
@@ -328,8 +349,8 @@ def _wrapper(definitions: Definitions, obj: Any) -> Any:
     return type(obj), (obj.__func__,)
 
 
-def _method(definitions: Definitions, obj: MethodType) -> Any:
-    return MethodType, (obj.__func__, obj.__self__)
+def _methods(definitions: Definitions, obj: _Methods) -> Any:
+    return build.fill_methods, (obj.cls, obj.methods)
 
 
 def _proxy(definitions: Definitions, obj: Any) -> Any:
@@ -341,11 +362,12 @@ def _proxy(definitions: Definitions, obj: Any) -> Any:
 
 _REDUCERS: dict[type, Any] = {
     _Home: Definitions._make_home,
+    _Methods: _methods,
     CellType: _cell,
     CodeType: _code,
     FunctionType: Definitions._function,
     MappingProxyType: _proxy,
-    MethodType: _method,
+    MethodType: Definitions._bound,
     ModuleType: Definitions._module,
     classmethod: _wrapper,
     property: _property,

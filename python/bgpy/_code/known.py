@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WARNED_MAX = 4096
 
 _warned: set[Identity] = set()
+_digests = table.WeakTable()
 
 
 def choose(key: Key, kind: type) -> Any:
@@ -44,7 +45,7 @@ def choose(key: Key, kind: type) -> Any:
     if is_named:
         for place in _places(module, main):
             own = _own(place, name, kind)
-            if own is not None and digest_of(own) == digest:
+            if own is not None and _has(own, digest):
                 return own
     for found in (table.sent(identity), known):
         if isinstance(found, kind):
@@ -52,7 +53,7 @@ def choose(key: Key, kind: type) -> Any:
     if not is_named or module == MAIN:
         return None
     own = _own(module, name, kind) or (_import(module) and _own(module, name, kind)) or None
-    if own is None or digest_of(own) == digest:
+    if own is None or _has(own, digest):
         return own
     if flags & EXACT:
         return None
@@ -81,11 +82,16 @@ def note_new(key: Key, obj: Any) -> None:
         )
 
 
-def digest_of(obj: Any) -> bytes:
-    """Return the digest of a definition of this process."""
-    key = table.keys.get(obj)
-    digest: bytes = Content().digest(obj)[0] if key is None else key[2]
-    return digest
+def _has(own: Any, digest: bytes) -> bool:
+    """Tell whether a definition of this process has a content, or had it when last asked."""
+    key = table.keys.get(own)
+    if key is not None:
+        return bool(key[2] == digest)
+    if _digests.get(own) == digest:
+        return True
+    new, _ = Content().digest(own)
+    _digests.set(own, new)
+    return new == digest
 
 
 def _is_shipped(obj: Any) -> bool:
