@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import bgpy
+
 from . import world
 from .scripts import Scripts
 
-HOST = "127.0.0.1"
 WORLD = Path(world.__file__).read_text()
 
 # Runs the checks on the server, and sends everything there and back: prints what differs.
@@ -113,3 +114,79 @@ if __name__ == "__main__":
         start().port,
     )
     assert json.loads(printed) == []
+
+
+CLASSES = """
+import bgpy, sys
+
+class Job:
+    known = []
+    limit = 1
+
+    def __init__(self):
+        type(self).known.append(len(self.known))
+
+    def work(self):
+        return helper()
+
+def helper():
+    return {helper}
+
+class Bad(Exception):
+    pass
+
+def exec_task(client_socket, state, args):
+    if args == "raise":
+        raise Bad("there")
+    if args == "known":
+        client_socket.respond((len(Job.known), Job.limit, Job.work(None)))
+    else:
+        client_socket.respond((isinstance(args, Job), args, args.work()))
+"""
+CALLING = """
+with bgpy.connect(sys.argv[1]) as client:
+    Job.limit = 5
+    jobs = [Job(), Job(), Job()]
+    is_own, back, worked = client.call(jobs[0])
+    print(is_own, type(back) is Job, worked, client.call("known"), Job.limit, len(Job.known))
+    try:
+        client.call("raise")
+    except bgpy.RemoteError as error:
+        print(isinstance(error.exception, Bad))
+"""
+
+
+def test_two_runs_of_a_script_mean_the_same_classes(scripts: Scripts):
+    text = CLASSES.format(helper=1) + (
+        'bgpy.start((dict, exec_task, print), "runs", exist_ok=True)\n' + CALLING
+    )
+    # What arrives changes nothing there: neither the list nor the limit.
+    expected = "True True 1 (0, 1, 1) 5 3\nTrue\n"
+    assert [scripts.run(text, "runs") for _ in range(2)] == [expected, expected]
+
+
+def test_an_edited_script_brings_other_classes_and_the_log_says_so(scripts: Scripts):
+    begin = 'server = bgpy.start((dict, exec_task, print), "runs", exist_ok=True)\n'
+    script = CLASSES + begin.replace("{", "{{") + CALLING.replace("{", "{{")
+    assert scripts.run(script.format(helper=1), "runs") == "True True 1 (0, 1, 1) 5 3\nTrue\n"
+    assert scripts.run(script.format(helper=2), "runs") == "False True 2 (0, 1, 1) 5 3\nTrue\n"
+    (server,) = bgpy.servers()
+    log = Path(server.log_file).read_text()
+    assert log.count("__main__.Job came with other content than before") == 1
+
+
+def test_a_module_that_was_edited_means_the_one_that_is_there(scripts: Scripts, start):
+    module = CLASSES.format(helper=1) + "\ninit_task = dict\nexit_task = print\n"
+    server = start(init_file=scripts.write("shapes.py", module), name="edited")
+    scripts.write("shapes.py", module.replace("return 1", "return 2"))
+    printed = scripts.run("import bgpy, sys\nfrom shapes import *\n" + CALLING, "edited")
+    assert printed == "True True 1 (0, 1, 1) 5 3\nTrue\n"
+    log = Path(server.log_file).read_text()
+    assert log.count("shapes.Job came with other content than this process has") == 1
+
+
+def test_a_script_and_the_tasks_file_that_it_is_are_one_module(scripts: Scripts, start):
+    text = CLASSES.format(helper=1) + "\ninit_task = dict\nexit_task = print\n"
+    text += "if __name__ == '__main__':" + CALLING.replace("\n", "\n    ")
+    start(init_file=scripts.write("script_0.py", text), name="both")
+    assert scripts.run(text, "both") == "True True 1 (0, 1, 1) 5 3\nTrue\n"

@@ -20,7 +20,7 @@ from types import (
 
 from .constants import constant
 from .local import MAIN, is_local, is_named, library, module_of, name_of
-from .names import names
+from .names import attributes_in, names
 from .table import ALIKE, WeakTable, keys
 
 try:
@@ -44,6 +44,8 @@ _UNTOLD = {
     "__static_attributes__",
     "__annotations_cache__",
     "__slotnames__",
+    # That of a dataclass shows its defaults, with their addresses.
+    "__doc__",
 }
 _IMPORTED = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__spec__"}
 _STATE = b"?"
@@ -255,6 +257,9 @@ class Content:
             for value in list(vars(sys.modules[module]).values()):
                 if module_of(value) == module:
                     known.add(value)
+            file = getattr(sys.modules[module], "__file__", None)
+            if isinstance(file, str):
+                known.attributes |= attributes_in(file)
         if known is not None:
             own.stored |= known.stored
             own.attributes |= known.attributes
