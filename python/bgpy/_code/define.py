@@ -8,6 +8,7 @@ of each are its state, which a pickle brings after the object.
 from __future__ import annotations
 
 import sys
+from operator import getitem
 from types import (
     CellType,
     CodeType,
@@ -212,6 +213,10 @@ class Definitions:
             return _builtin(cls)
         if self._is_named_there(cls):
             return NotImplemented
+        generic = vars(cls).get("__pydantic_generic_metadata__")
+        if generic and generic["origin"] is not None:
+            # As for `typing`, what is made of a generic class is one for each set of arguments.
+            return getitem, (generic["origin"], generic["args"])
         key = self._key(cls)
         start, attributes, subclasses = class_parts(cls)
         start["__module__"] = key[0]

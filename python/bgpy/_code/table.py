@@ -29,7 +29,7 @@ SHIPPED = 4
 EXACT = 8
 
 # Beyond so many, only what something else holds is remembered.
-_BUILT_MAX = 4096
+_BUILT_MAX = 1024
 
 
 class WeakTable:
