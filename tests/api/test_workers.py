@@ -81,6 +81,24 @@ def test_workers_of_the_tasks_of_a_script(scripts: Scripts, start, method):
     assert scripts.run(TASKS + SENT, start().port, method) == "[0, 3, 6]\n"
 
 
+def test_workers_of_tasks_that_are_sent_again(scripts: Scripts, start):
+    # The first ones are not accepted.
+    text = TASKS.replace("return {}", "raise ValueError if helper(1) == 6 else KeyError")
+    port = start().port
+    scripts.run(
+        text.replace("weight = 3", "weight = 6")
+        + SENT.replace(
+            "client.initialize(init_task, exec_task, exit_task)",
+            "try:\n        "
+            "client.initialize(init_task, exec_task, exit_task)\n    except Exception:\n        "
+            "sys.exit()",
+        ),
+        port,
+        "spawn",
+    )
+    assert scripts.run(TASKS + SENT, port, "spawn") == "[0, 3, 6]\n"
+
+
 def test_without_the_file_of_the_script_there_is_an_error_and_no_hang(scripts: Scripts, start):
     # As from another machine, or typed in.
     text = f"import runpy, sys\nexec(compile({TASKS + SENT!r}, '/not/there.py', 'exec'))\n"

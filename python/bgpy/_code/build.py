@@ -72,12 +72,15 @@ def _own_main(about: dict[str, Any]) -> ModuleType | None:
     """
     main = sys.modules[MAIN]
     start = getattr(sys.modules.get("bgpy._background"), "main", None)
-    file = about.get("__file__")
-    if start is None or vars(main).get("main") is not start or not isinstance(file, str):
+    is_free = vars(main).get("main") is start or table.has_main
+    if start is None or not is_free:
         return None
-    if not os.path.isfile(file):
+    if not os.path.isfile(about.get("__file__", "")):
         return None
-    del main.main
+    table.has_main = True
+    for name in [name for name in vars(main) if not name.startswith("__")]:
+        # What is left of tasks that were not accepted, or of the start of the server.
+        delattr(main, name)
     return main
 
 

@@ -19,6 +19,8 @@ _MADE = {
     "_abc_impl",
     "__annotations_cache__",
     "__slotnames__",
+    # All local variables of the function around the class, for annotations not resolved yet.
+    "__pydantic_parent_namespace__",
 }
 _START = ("__doc__", "__slots__", "__orig_bases__")
 _SLOTS = (MemberDescriptorType, GetSetDescriptorType)

@@ -94,6 +94,8 @@ class Definitions:
             return own(self, obj)
         if issubclass(kind, type):
             return self._class(obj)
+        if issubclass(kind, ModuleType):
+            return build.module_named, (obj.__name__,)
         if isinstance(vars(kind).get("_member_map_"), dict) and travels(kind):
             return build.member, (kind, *member_parts(obj)), vars(obj), None, None, _FILL
         if kind.__module__ in ("dataclasses", "functools", "typing", "weakref", "_weakrefset"):
@@ -149,7 +151,10 @@ class Definitions:
         path = about.get("__path__")
         if path is not None:
             about["__path__"] = list(path)
-        return build.home, (name, about, self._tasks is not None and name in self._tasks)
+        # Generated functions have globals of their own, which may tell the same name.
+        is_module = getattr(sys.modules.get(name), "__dict__", None) is home.namespace
+        is_tasks = is_module and self._tasks is not None and name in self._tasks
+        return build.home, (name, about, is_tasks)
 
     def _module(self, module: ModuleType) -> Any:
         name = module.__name__
@@ -200,7 +205,9 @@ class Definitions:
             "__module__": module_of(function),
             "__doc__": function.__doc__,
         }
-        for name in ("__defaults__", "__kwdefaults__", "__annotations__", "__type_params__"):
+        # From Python 3.14 on, annotations are computed when somebody asks for them.
+        told = "__annotate__" if getattr(function, "__annotate__", None) else "__annotations__"
+        for name in ("__defaults__", "__kwdefaults__", told, "__type_params__"):
             value = getattr(function, name, None)
             if value:
                 special[name] = value
@@ -416,12 +423,13 @@ def _contents(cell: CellType) -> Any:
 def _submodules(modules: list[ModuleType], mentioned: set[str]) -> list[ModuleType]:
     """Return modules inside of packages that code names: `import a.b` gives it just `a`."""
     found = []
-    for package in modules:
-        before = f"{package.__name__}."
-        for name, module in list(sys.modules.items()):
-            is_inside = name.startswith(before) and type(module) is ModuleType
-            if is_inside and mentioned.issuperset(name.removeprefix(before).split(".")):
+    queue = [module.__name__ for module in modules]
+    for package in queue:
+        for name in mentioned:
+            module = sys.modules.get(f"{package}.{name}")
+            if isinstance(module, ModuleType):
                 found.append(module)
+                queue.append(f"{package}.{name}")
     return found
 
 

@@ -53,6 +53,8 @@ class WeakTable:
 keys = WeakTable()
 # Modules that something was built of.
 modules: set[str] = set()
+# Whether the main module has taken the definitions of a client's script.
+has_main = False
 
 _built: dict[Identity, Any] = {}
 # What was sent from here, or was built long ago.
