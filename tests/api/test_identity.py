@@ -172,7 +172,7 @@ def test_an_edited_script_brings_other_classes_and_the_log_says_so(scripts: Scri
     assert scripts.run(script.format(helper=2), "runs") == "False True 2 (0, 1, 1) 5 3\nTrue\n"
     (server,) = bgpy.servers()
     log = Path(server.log_file).read_text()
-    assert log.count("__main__.Job came with other content than before") == 1
+    assert log.count("__main__.Job came with other content than") == 1
 
 
 def test_a_module_that_was_edited_means_the_one_that_is_there(scripts: Scripts, start):
@@ -190,3 +190,19 @@ def test_a_script_and_the_tasks_file_that_it_is_are_one_module(scripts: Scripts,
     text += "if __name__ == '__main__':" + CALLING.replace("\n", "\n    ")
     start(init_file=scripts.write("script_0.py", text), name="both")
     assert scripts.run(text, "both") == "True True 1 (0, 1, 1) 5 3\nTrue\n"
+
+
+def test_a_client_with_other_code_than_the_tasks_is_warned(scripts: Scripts, start):
+    text = CLASSES.format(helper=1) + "\ninit_task = dict\nexit_task = print\n"
+    text = text.replace("respond((isinstance(args, Job), args, args.work()))", "respond(Job())")
+    start(init_file=scripts.write("script_0.py", text), name="old")
+    edited = text.replace("return 1", "return 2") + (
+        "if __name__ == '__main__':\n"
+        "    import warnings\n"
+        "    with bgpy.connect('old') as client, warnings.catch_warnings(record=True) as said:\n"
+        "        back = [client.call(1), client.call(1)]\n"
+        "    print(isinstance(back[0], Job), type(back[0]) is type(back[1]), *{str(it.message)[:40] for it in said})\n"
+    )
+    printed = scripts.run(edited)
+    assert printed.startswith("True True script_0.")
+    assert printed.count("script_0.Job came with other content") == 1

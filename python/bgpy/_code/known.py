@@ -42,17 +42,26 @@ def choose(key: Key, kind: type) -> Any:
     if flags & SHIPPED:
         return None
     is_named = bool(flags & NAMED)
+    others: list[str] = []
     if is_named:
         for place in _places(module, main):
             own = _own(place, name, kind)
             if own is not None and _has(own, digest):
                 return own
+            if own is not None and MAIN in (place, module):
+                others.append(f"{place}.{name}")
     for found in (table.sent(identity), known):
         if isinstance(found, kind):
             return found
     if not is_named or module == MAIN:
+        if others and kind is type:
+            _warn(
+                identity,
+                f"{module}.{name} came with other content than {others[0]} of this process, and is "
+                "another class: restart the server after a change",
+            )
         return None
-    own = _own(module, name, kind) or (_import(module) and _own(module, name, kind)) or None
+    own = _imported(module, name, kind)
     if own is None or _has(own, digest):
         return own
     if flags & EXACT:
@@ -115,16 +124,19 @@ def _own(module: str, name: str, kind: type) -> Any:
     return found if isinstance(found, kind) else None
 
 
-def _import(module: str) -> bool:
-    """Tell whether a module can be imported and is the user's own."""
+def _imported(module: str, name: str, kind: type) -> Any:
+    """Return what this process has under a name, imported if need be, or None."""
     if module in sys.modules:
-        return False
+        return _own(module, name, kind)
+    if module == script():
+        # Imported, the script would run a second time.
+        return _own(MAIN, name, kind)
     try:
         __import__(module)
     except (Exception, SystemExit):
         # Whatever goes wrong in there, the definition has come along.
-        return False
-    return is_local(module)
+        return None
+    return _own(module, name, kind) if is_local(module) else None
 
 
 def _warn(identity: Identity, text: str) -> None:
