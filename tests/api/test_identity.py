@@ -201,7 +201,8 @@ def test_a_client_with_other_code_than_the_tasks_is_warned(scripts: Scripts, sta
         "    import warnings\n"
         "    with bgpy.connect('old') as client, warnings.catch_warnings(record=True) as said:\n"
         "        back = [client.call(1), client.call(1)]\n"
-        "    print(isinstance(back[0], Job), type(back[0]) is type(back[1]), *{str(it.message)[:40] for it in said})\n"
+        "    print(isinstance(back[0], Job), type(back[0]) is type(back[1]),\n"
+        "        *{str(it.message)[:40] for it in said})\n"
     )
     printed = scripts.run(edited)
     assert printed.startswith("True True script_0.")

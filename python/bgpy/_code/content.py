@@ -88,13 +88,9 @@ _NAMED_KINDS = {
 }
 
 
-def numbered(digest: bytes, number: int) -> bytes:
-    """Return the digest of one of several definitions that are alike."""
-    return (
-        blake2b(b"%b %d" % (digest, number), digest_size=_DIGEST_BYTES).digest()
-        if number
-        else digest
-    )
+def numbered(digest: bytes, number: bytes) -> bytes:
+    """Return the digest of one of several definitions that have the same content."""
+    return blake2b(digest + number, digest_size=_DIGEST_BYTES).digest() if number else digest
 
 
 class _Node:
