@@ -318,3 +318,28 @@ def test_code_that_is_typed_in_has_no_file_and_travels(start):
     client = Client(HOST, start().port)
     client.initialize(dict, typed["reply"], print)
     assert client.call(6) == 42
+
+
+def test_functions_and_classes_need_no_cloudpickle(scripts, start):
+    # Its import takes as long as the start of a server.
+    printed = scripts.run(
+        CONNECT
+        + """
+class Box:
+    pass
+
+def reply(client_socket, state, args):
+    client_socket.respond((args, "cloudpickle" in sys.modules))
+
+client.initialize(dict, reply, lambda *_: None)
+print(client.call([Box(), lambda: 1])[1], "cloudpickle" in sys.modules)
+        """,
+        start().port,
+    )
+    assert printed == "False False\n"
+
+
+def test_views_of_dicts_travel(serve):
+    value = {"a": Counter(1)}
+    assert list(serve(reply).call(value.keys())) == ["a"]
+    assert list(serve(reply).call(value.values())) == [Counter(1)]

@@ -219,7 +219,7 @@ fn load<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
         return Ok(py.import(&*stem)?.into_any());
     }
     // Whoever imports a module of that name gets another one, or none, so that it needs its own.
-    let name = format!("bgpy_tasks_{stem}");
+    let name = format!("bgpy_tasks_{}", stem.replace('.', "_"));
     let util = py.import("importlib.util")?;
     let loader = py
         .import("importlib.machinery")?

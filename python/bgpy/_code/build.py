@@ -12,8 +12,9 @@ import sys
 from types import CellType, CodeType, FunctionType, ModuleType
 
 from . import table
+from .content import travels
 from .known import choose, note_new
-from .local import MAIN, find, is_local
+from .local import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,12 +72,15 @@ def _own_main(about: dict[str, Any]) -> ModuleType | None:
     """
     main = sys.modules[MAIN]
     start = getattr(sys.modules.get("bgpy._background"), "main", None)
-    file = about.get("__file__")
-    if start is None or vars(main).get("main") is not start or not isinstance(file, str):
+    is_free = vars(main).get("main") is start or table.has_main
+    if start is None or not is_free:
         return None
-    if not os.path.isfile(file):
+    if not os.path.isfile(about.get("__file__", "")):
         return None
-    del main.main
+    table.has_main = True
+    for name in [name for name in vars(main) if not name.startswith("__")]:
+        # What is left of tasks that were not accepted, or of the start of the server.
+        delattr(main, name)
     return main
 
 
@@ -164,27 +168,62 @@ def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[
 
 
 def _class(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
+    if any(map(_has_hook, bases)):
+        made = _made(meta, name, tuple(map(_stand_in, bases)), start)
+        try:
+            type.__setattr__(made, "__bases__", bases)
+        except TypeError:
+            # Their objects are laid out in another way. The hook may do without its arguments.
+            pass
+        else:
+            return made
+    return _made(meta, name, bases, start)
+
+
+def _made(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
     # Metaclasses of the user's have done their work where the class was defined.
     for base in meta.__mro__:
         module_name = base.__module__
-        if find(module_name, base.__qualname__) is not base or table.keys.get(base) is not None:
+        if travels(base) or module_name in _PLAIN_META:
             continue
-        if module_name in _PLAIN_META:
-            continue
-        if module_name == "abc":
-            return base.__new__(meta, name, bases, start)
-        if not is_local(module_name):
-            made = base.__new__(meta, name, bases, start)
-            base.__init__(made, name, bases, start)
-            return made
-    return type.__new__(meta, name, bases, start)
+        made = base.__new__(meta, name, bases, dict(start))
+        if module_name != "abc":
+            base.__init__(made, name, bases, dict(start))
+        return made
+    return type.__new__(meta, name, bases, dict(start))
 
 
-def fill_class(place: Any, contents: tuple[dict[str, Any], list[type]]) -> None:
-    """Give a class its attributes, without asking its metaclass."""
+def _has_hook(base: type) -> bool:
+    """Tell whether code of the user's runs when a class is derived from this one."""
+    holders = (cls for cls in base.__mro__ if "__init_subclass__" in vars(cls))
+    return travels(next(holders))
+
+
+def _stand_in(base: type) -> type:
+    """Make a class whose objects are laid out like those of the user's, but that has no hook.
+
+    The hook has run where the class was defined, with arguments that nobody knows any more.
+    """
+    if not travels(base):
+        return base
+    kept = {
+        name: vars(base)[name] for name in ("__slots__", "__orig_bases__") if name in vars(base)
+    }
+    return type(base.__name__, tuple(map(_stand_in, base.__bases__)), kept)
+
+
+def fill_methods(place: Any, methods: dict[str, Any]) -> None:
+    """Give a class what makes it work: its other attributes may be objects of it."""
+    if table.is_unfinished(place):
+        for name, value in methods.items():
+            type.__setattr__(place, name, value)
+
+
+def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) -> None:
+    """Give a class its other attributes, without asking its metaclass."""
     if not table.is_unfinished(place):
         return
-    attributes, subclasses = contents
+    _, attributes, subclasses = contents
     for name, value in attributes.items():
         type.__setattr__(place, name, value)
     for cls in subclasses:

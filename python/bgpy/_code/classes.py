@@ -19,6 +19,8 @@ _MADE = {
     "_abc_impl",
     "__annotations_cache__",
     "__slotnames__",
+    # All local variables of the function around the class, for annotations not resolved yet.
+    "__pydantic_parent_namespace__",
 }
 _START = ("__doc__", "__slots__", "__orig_bases__")
 _SLOTS = (MemberDescriptorType, GetSetDescriptorType)
@@ -60,6 +62,11 @@ def _registered(cls: type) -> list[type]:
 
     found = [ref() for ref in _get_dump(cls)[0]]
     return sorted((it for it in found if it is not None), key=lambda it: it.__qualname__)
+
+
+def is_method(value: Any) -> bool:
+    """Tell whether an attribute of a class is code, and not an object."""
+    return type(value) in (FunctionType, classmethod, property, staticmethod)
 
 
 def inner_functions(cls: type, attributes: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:

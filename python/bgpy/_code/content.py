@@ -20,7 +20,7 @@ from types import (
 
 from .constants import constant
 from .local import MAIN, is_local, is_named, library, module_of, name_of
-from .names import names
+from .names import attributes_in, names
 from .table import ALIKE, WeakTable, keys
 
 try:
@@ -44,6 +44,8 @@ _UNTOLD = {
     "__static_attributes__",
     "__annotations_cache__",
     "__slotnames__",
+    # That of a dataclass shows its defaults, with their addresses.
+    "__doc__",
 }
 _IMPORTED = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__spec__"}
 _STATE = b"?"
@@ -86,13 +88,9 @@ _NAMED_KINDS = {
 }
 
 
-def numbered(digest: bytes, number: int) -> bytes:
-    """Return the digest of one of several definitions that are alike."""
-    return (
-        blake2b(b"%b %d" % (digest, number), digest_size=_DIGEST_BYTES).digest()
-        if number
-        else digest
-    )
+def numbered(digest: bytes, number: bytes) -> bytes:
+    """Return the digest of one of several definitions that have the same content."""
+    return blake2b(digest + number, digest_size=_DIGEST_BYTES).digest() if number else digest
 
 
 class _Node:
@@ -113,7 +111,7 @@ class Content:
 
     def __init__(self) -> None:
         self._nodes: dict[int, tuple[Any, _Node]] = {}
-        self._assigned: dict[str, tuple[set[str], set[str]]] = {}
+        self._assigned: dict[str, _Assigned] = {}
 
     def digest(self, obj: Any) -> tuple[bytes, bool]:
         """Return the digest of a definition, and whether it has state of its own."""
@@ -176,20 +174,20 @@ class Content:
         node.own += [b"function", _text(function.__name__), constant(code) or b""]
         for value in (function.__defaults__, function.__kwdefaults__):
             node.own.append(self._tell_all(value, node))
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
-            is_state = name in names(code).kept
+        assigned = self._assignments(function)
+        for cell in function.__closure__ or ():
+            is_state = id(cell) in assigned.cells
             node.has_state |= is_state
             node.own.append(_STATE if is_state else self._cell(cell, node))
-        stored, attributes = self._assignments(function)
         for name, value in sorted(vars(function).items()):
-            is_state = name in attributes
+            is_state = name in assigned.attributes
             node.has_state |= is_state
             node.own += [_text(name), _STATE if is_state else self._tell(value, node)]
         own = function.__globals__
         if library(own) is not None:
             return
         for name in names(code).loaded:
-            if name in stored:
+            if name in assigned.stored:
                 node.has_state = True
                 node.own += [_text(name), _STATE]
             elif name in own:
@@ -205,7 +203,7 @@ class Content:
     def _class(self, cls: type, node: _Node) -> None:
         node.own += [b"class", _text(cls.__qualname__), self._tell(type(cls), node)]
         node.own += [self._tell(base, node) for base in cls.__bases__]
-        _, attributes = self._assignments(cls)
+        attributes = self._assignments(cls).attributes
         first = _first.get(cls)
         if first is None:
             first = {name: constant(value) for name, value in list(vars(cls).items())}
@@ -244,18 +242,25 @@ class Content:
             # An object that its module has under a name, as one of a kind.
             node.own += [self._tell(type(obj), node)]
 
-    def _assignments(self, obj: Any) -> tuple[set[str], set[str]]:
-        """Return the globals and the attributes that the code of an object's module assigns to."""
+    def _assignments(self, obj: Any) -> _Assigned:
+        """Return what the code of an object and of its module assigns to."""
         module = module_of(obj) or ""
-        stored, attributes = _assigned_by(obj)
+        own = _Assigned()
+        own.add(obj)
         known = self._assigned.get(module)
         if known is None and is_local(module):
-            known = self._assigned[module] = set(), set()
+            known = self._assigned[module] = _Assigned()
             for value in list(vars(sys.modules[module]).values()):
                 if module_of(value) == module:
-                    for names_known, more in zip(known, _assigned_by(value), strict=True):
-                        names_known |= more
-        return (stored, attributes) if known is None else (stored | known[0], attributes | known[1])
+                    known.add(value)
+            file = getattr(sys.modules[module], "__file__", None)
+            if isinstance(file, str):
+                known.attributes |= attributes_in(file)
+        if known is not None:
+            own.stored |= known.stored
+            own.attributes |= known.attributes
+            own.cells |= known.cells
+        return own
 
     def _tell_all(self, value: Any, node: _Node) -> bytes:
         if type(value) is tuple:
@@ -310,22 +315,34 @@ class Content:
                 return b"cached" + self._tell(value.func, node)
             if kind.__name__ == "singledispatchmethod":
                 cases = value.dispatcher.registry.items()
-                named = {f"{cls.__module__}.{cls.__qualname__}": case for cls, case in cases}
+                named = {f"{module_of(cls)}.{cls.__qualname__}": case for cls, case in cases}
                 return b"dispatch" + self._tell_all(named, node)
         node.has_state = True
         return _STATE
 
 
-def _assigned_by(value: Any) -> tuple[set[str], set[str]]:
-    """Return the globals and the attributes that a function, or those of a class, assign to."""
-    stored: set[str] = set()
-    attributes: set[str] = set()
-    for held in list(vars(value).values()) if isinstance(value, type) else [value]:
-        for function in _functions(held):
-            used = names(function.__code__)
-            stored |= used.stored
-            attributes |= used.attributes
-    return stored, attributes
+class _Assigned:
+    """What code assigns to, which makes it state."""
+
+    __slots__ = ("attributes", "cells", "stored")
+
+    def __init__(self) -> None:
+        self.stored: set[str] = set()
+        self.attributes: set[str] = set()
+        # Cells of closures, by their ids.
+        self.cells: set[int] = set()
+
+    def add(self, value: Any) -> None:
+        """Add what a function does, or those of a class do."""
+        for held in list(vars(value).values()) if isinstance(value, type) else [value]:
+            for function in _functions(held):
+                used = names(function.__code__)
+                self.stored |= used.stored
+                self.attributes |= used.attributes
+                variables = zip(
+                    function.__code__.co_freevars, function.__closure__ or (), strict=False
+                )
+                self.cells.update(id(cell) for name, cell in variables if name in used.kept)
 
 
 def _functions(value: Any) -> list[FunctionType]:

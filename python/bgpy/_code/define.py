@@ -8,17 +8,11 @@ of each are its state, which a pickle brings after the object.
 from __future__ import annotations
 
 import sys
-from types import (
-    CellType,
-    CodeType,
-    FunctionType,
-    MappingProxyType,
-    MethodType,
-    ModuleType,
-)
+from operator import getitem
+from types import CellType, FunctionType, MethodType, ModuleType
 
 from . import build, table
-from .classes import class_parts, inner_functions, is_struct, member_parts, struct_parts
+from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
 from .content import Content, is_function, numbered, travels
 from .local import (
     MAIN,
@@ -33,6 +27,7 @@ from .local import (
     script,
 )
 from .names import names
+from .pieces import PIECES, built_in, piece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +40,8 @@ if TYPE_CHECKING:
 # What a module for definitions keeps of the module that they are from.
 _ABOUT = ("__file__", "__package__", "__path__")
 _MODULE_ONLY = {"__builtins__", "__cached__", "__loader__", "__name__", "__spec__"}
+_TYPING = {"NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType"}
+_FILL = build.fill_attributes
 
 
 class _Home:
@@ -54,6 +51,16 @@ class _Home:
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
+
+
+class _Methods:
+    """Stands for what makes a class work, which it gets before the rest."""
+
+    __slots__ = ("cls", "methods")
+
+    def __init__(self, cls: type, methods: dict[str, Any]) -> None:
+        self.cls = cls
+        self.methods = methods
 
 
 class Definitions:
@@ -81,16 +88,21 @@ class Definitions:
         own = _REDUCERS.get(kind)
         if own is not None:
             return own(self, obj)
+        own = PIECES.get(kind)
+        if own is not None:
+            return own(obj)
         if issubclass(kind, type):
             return self._class(obj)
+        if issubclass(kind, ModuleType):
+            return build.module_named, (obj.__name__,)
         if isinstance(vars(kind).get("_member_map_"), dict) and travels(kind):
             return build.member, (kind, *member_parts(obj)), vars(obj), None, None, _FILL
-        if kind.__module__ in ("dataclasses", "functools", "typing", "weakref", "_weakrefset"):
-            return self._library(obj, kind.__name__)
-        if "lock" in getattr(obj, "__dict__", ()) and _is_cached_property(kind):
-            # Before Python 3.12 it holds a lock, which cannot travel.
-            return build.locked, (kind,), {k: v for k, v in vars(obj).items() if k != "lock"}
-        return self._object(obj, kind)
+        if kind.__name__ == "_lru_cache_wrapper":
+            return self._cached(obj)
+        if kind.__module__ == "typing" and kind.__name__ in _TYPING:
+            return NotImplemented if self._is_named_there(obj) else self._typing(obj, kind)
+        reduced = piece(obj, kind)
+        return self._object(obj, kind) if reduced is None else reduced
 
     def _key(self, obj: Any, single: str | None = None) -> Key:
         """Return the key of a definition, or of an object that its module has under a name."""
@@ -107,8 +119,10 @@ class Definitions:
             flags |= 0 if has_state and is_function(obj) else table.ALIKE
             main = script() if module == MAIN else None
             if not flags & table.NAMED:
-                # A function that makes classes makes another one each time.
-                digest = numbered(digest, table.number((module, name, digest), obj))
+                # A function that makes classes, or closures, makes another one each time.
+                is_alike = bool(flags & table.ALIKE)
+                number = table.number((module, name, digest), obj, is_alike)
+                digest = numbered(digest, number)
             table.remember_sent((module, name, digest), obj)
         if self._tasks is not None:
             flags |= table.SHIPPED if module in self._tasks else table.EXACT
@@ -138,7 +152,10 @@ class Definitions:
         path = about.get("__path__")
         if path is not None:
             about["__path__"] = list(path)
-        return build.home, (name, about, self._tasks is not None and name in self._tasks)
+        # Generated functions have globals of their own, which may tell the same name.
+        is_module = getattr(sys.modules.get(name), "__dict__", None) is home.namespace
+        is_tasks = is_module and self._tasks is not None and name in self._tasks
+        return build.home, (name, about, is_tasks)
 
     def _module(self, module: ModuleType) -> Any:
         name = module.__name__
@@ -155,6 +172,14 @@ class Definitions:
             return None
         cls = find(module_of(obj) or "", holder)
         return (getattr, (cls, last)) if isinstance(cls, type) and travels(cls) else None
+
+    def _bound(self, method: MethodType) -> Any:
+        function, holder = method.__func__, method.__self__
+        name = getattr(function, "__name__", "")
+        is_part = id(function) in self._parts
+        if isinstance(holder, type) and not is_part and getattr(holder, name, None) == method:
+            return getattr, (holder, name)
+        return MethodType, (function, holder)
 
     def _function(self, function: FunctionType) -> Any:
         if self._is_named_there(function):
@@ -181,7 +206,9 @@ class Definitions:
             "__module__": module_of(function),
             "__doc__": function.__doc__,
         }
-        for name in ("__defaults__", "__kwdefaults__", "__annotations__", "__type_params__"):
+        # From Python 3.14 on, annotations are computed when somebody asks for them.
+        told = "__annotate__" if getattr(function, "__annotate__", None) else "__annotations__"
+        for name in ("__defaults__", "__kwdefaults__", told, "__type_params__"):
             value = getattr(function, name, None)
             if value:
                 special[name] = value
@@ -191,9 +218,13 @@ class Definitions:
 
     def _class(self, cls: Any) -> Any:
         if not cls.__flags__ & 1 << 9 and not is_named(cls):
-            return _builtin(cls)
+            return built_in(cls)
         if self._is_named_there(cls):
             return NotImplemented
+        generic = vars(cls).get("__pydantic_generic_metadata__")
+        if generic and generic["origin"] is not None:
+            # As for `typing`, what is made of a generic class is one for each set of arguments.
+            return getitem, (generic["origin"], generic["args"])
         key = self._key(cls)
         start, attributes, subclasses = class_parts(cls)
         start["__module__"] = key[0]
@@ -206,42 +237,34 @@ class Definitions:
         if is_struct(cls):
             make, parts = build.struct, struct_parts(cls, start, attributes)
         made = (key, type(cls), cls.__name__, cls.__bases__, parts)
-        return make, made, (attributes, subclasses), None, None, build.fill_class
+        first = {k for k, v in attributes.items() if k.startswith("__") or is_method(v)}
+        methods = {k: attributes.pop(k) for k in [*attributes] if k in first}
+        contents = (_Methods(cls, methods), attributes, subclasses)
+        return make, made, contents, None, None, build.fill_class
 
-    def _library(self, obj: Any, kind: str) -> Any:
-        """Reduce an object of the standard library that holds definitions or is one."""
-        if kind == "_lru_cache_wrapper":
-            if self._is_named_there(obj):
-                return NotImplemented
-            method = self._method(obj)
-            if method is not None:
-                return method
-            options = obj.cache_parameters()
-            key = self._parts.get(id(obj)) or self._key(obj)
-            attributes = {k: v for k, v in vars(obj).items() if k != "cache_parameters"}
-            made = (key, obj.__wrapped__, options["maxsize"], options["typed"])
-            return build.cached, made, attributes, None, None, _FILL
-        if kind in ("NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType"):
-            return NotImplemented if self._is_named_there(obj) else self._typing(obj, kind)
-        if type(obj).__module__ == "dataclasses":
-            return _of_dataclasses(obj)
-        if kind in ("WeakKeyDictionary", "WeakValueDictionary"):
-            return type(obj), (dict(obj.items()),)
-        if kind == "WeakSet":
-            return type(obj), (list(obj),)
-        if "lock" in getattr(obj, "__dict__", ()) and _is_cached_property(type(obj)):
-            return build.locked, (type(obj),), {k: v for k, v in vars(obj).items() if k != "lock"}
-        return NotImplemented
+    def _cached(self, obj: Any) -> Any:
+        """Reduce a function with a cache."""
+        if self._is_named_there(obj):
+            return NotImplemented
+        method = self._method(obj)
+        if method is not None:
+            return method
+        options = obj.cache_parameters()
+        key = self._parts.get(id(obj)) or self._key(obj)
+        attributes = {k: v for k, v in vars(obj).items() if k != "cache_parameters"}
+        made = (key, obj.__wrapped__, options["maxsize"], options["typed"])
+        return build.cached, made, attributes, None, None, _FILL
 
-    def _typing(self, obj: Any, kind: str) -> Any:
+    def _typing(self, obj: Any, kind: type) -> Any:
+        """Reduce a type variable or another name for a type."""
         key = self._key(obj)
-        if kind == "NewType":
+        if kind.__name__ == "NewType":
             attributes = {k: v for k, v in vars(obj).items() if k != "__supertype__"}
             attributes["__module__"] = key[0]
             made: tuple[Any, ...] = (key, obj.__name__, obj.__supertype__)
             return build.new_type, made, attributes, None, None, _FILL
-        if kind == "TypeAliasType":
-            made = (key, type(obj), obj.__name__, obj.__value__, obj.__type_params__)
+        if kind.__name__ == "TypeAliasType":
+            made = (key, kind, obj.__name__, obj.__value__, obj.__type_params__)
             return build.alias, made
         options = {}
         for name in ("bound", "covariant", "contravariant", "infer_variance"):
@@ -251,15 +274,10 @@ class Definitions:
         if getattr(obj, "has_default", bool)():
             options["default"] = obj.__default__
         constraints = getattr(obj, "__constraints__", ())
-        return build.variable, (key, type(obj), obj.__name__, constraints, options)
+        return build.variable, (key, kind, obj.__name__, constraints, options)
 
     def _object(self, obj: Any, kind: type) -> Any:
         """Reduce an object of a class that travels: it may be what its module has under a name."""
-        if kind.__name__ in _EXOTIC:
-            from cloudpickle import CloudPickler
-
-            reduce = CloudPickler.dispatch_table.get(kind)
-            return NotImplemented if reduce is None else reduce(obj)
         from copyreg import dispatch_table
 
         module = module_of(obj)
@@ -275,108 +293,17 @@ class Definitions:
         return build.single, (key, kind), attributes, None, None, build.fill_single
 
 
-_FILL = build.fill_attributes
-# What only cloudpickle can take apart.
-_EXOTIC = {
-    "TextIOWrapper",
-    "dict_items",
-    "dict_keys",
-    "dict_values",
-    "odict_items",
-    "odict_keys",
-    "odict_values",
-}
-
-
-def _code(definitions: Definitions, code: CodeType) -> Any:
-    parts = (
-        code.co_argcount,
-        code.co_posonlyargcount,
-        code.co_kwonlyargcount,
-        code.co_nlocals,
-        code.co_stacksize,
-        code.co_flags,
-        code.co_code,
-        code.co_consts,
-        code.co_names,
-        code.co_varnames,
-        code.co_filename,
-        code.co_name,
-        code.co_qualname,
-        code.co_firstlineno,
-        code.co_linetable,
-        code.co_exceptiontable,
-        code.co_freevars,
-        code.co_cellvars,
-    )
-    return build.code, (tuple(sys.version_info[:2]), *parts)
-
-
-def _cell(definitions: Definitions, cell: CellType) -> Any:
-    try:
-        contents: tuple[Any, ...] = (cell.cell_contents,)
-    except ValueError:
-        contents = ()
-    return build.cell, (), contents, None, None, build.fill_cell
-
-
-def _property(definitions: Definitions, obj: property) -> Any:
-    return property, (obj.fget, obj.fset, obj.fdel, obj.__doc__)
-
-
-def _wrapper(definitions: Definitions, obj: Any) -> Any:
-    return type(obj), (obj.__func__,)
-
-
-def _method(definitions: Definitions, obj: MethodType) -> Any:
-    return MethodType, (obj.__func__, obj.__self__)
-
-
-def _proxy(definitions: Definitions, obj: Any) -> Any:
-    # Whoever shares the dict behind it goes on sharing it.
-    import gc
-
-    return MappingProxyType, (gc.get_referents(obj)[0],)
+def _methods(definitions: Definitions, obj: _Methods) -> Any:
+    return build.fill_methods, (obj.cls, obj.methods)
 
 
 _REDUCERS: dict[type, Any] = {
     _Home: Definitions._make_home,
-    CellType: _cell,
-    CodeType: _code,
+    _Methods: _methods,
     FunctionType: Definitions._function,
-    MappingProxyType: _proxy,
-    MethodType: _method,
+    MethodType: Definitions._bound,
     ModuleType: Definitions._module,
-    classmethod: _wrapper,
-    property: _property,
-    staticmethod: _wrapper,
 }
-
-
-def _builtin(cls: type) -> Any:
-    """Reduce a type that is built in and that no module has under its own name."""
-    import types
-
-    for name, found in vars(types).items():
-        if found is cls:
-            return getattr, (types, name)
-    return NotImplemented
-
-
-def _of_dataclasses(obj: Any) -> Any:
-    """Reduce an object that dataclasses know by its identity, as MISSING."""
-    import dataclasses
-
-    for name, found in vars(dataclasses).items():
-        if found is obj:
-            return getattr, (dataclasses, name)
-    return NotImplemented
-
-
-def _is_cached_property(kind: type) -> bool:
-    from functools import cached_property
-
-    return issubclass(kind, cached_property)
 
 
 def _contents(cell: CellType) -> Any:
@@ -389,12 +316,13 @@ def _contents(cell: CellType) -> Any:
 def _submodules(modules: list[ModuleType], mentioned: set[str]) -> list[ModuleType]:
     """Return modules inside of packages that code names: `import a.b` gives it just `a`."""
     found = []
-    for package in modules:
-        before = f"{package.__name__}."
-        for name, module in list(sys.modules.items()):
-            is_inside = name.startswith(before) and type(module) is ModuleType
-            if is_inside and mentioned.issuperset(name.removeprefix(before).split(".")):
+    queue = [module.__name__ for module in modules]
+    for package in queue:
+        for name in mentioned:
+            module = sys.modules.get(f"{package}.{name}")
+            if isinstance(module, ModuleType):
                 found.append(module)
+                queue.append(f"{package}.{name}")
     return found
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WARNED_MAX = 4096
 
 _warned: set[Identity] = set()
+_digests = table.WeakTable()
 
 
 def choose(key: Key, kind: type) -> Any:
@@ -41,18 +42,27 @@ def choose(key: Key, kind: type) -> Any:
     if flags & SHIPPED:
         return None
     is_named = bool(flags & NAMED)
+    others: list[str] = []
     if is_named:
         for place in _places(module, main):
             own = _own(place, name, kind)
-            if own is not None and digest_of(own) == digest:
+            if own is not None and _has(own, digest):
                 return own
+            if own is not None and MAIN in (place, module):
+                others.append(f"{place}.{name}")
     for found in (table.sent(identity), known):
         if isinstance(found, kind):
             return found
     if not is_named or module == MAIN:
+        if others and kind is type:
+            _warn(
+                identity,
+                f"{module}.{name} came with other content than {others[0]} of this process, and is "
+                "another class: restart the server after a change",
+            )
         return None
-    own = _own(module, name, kind) or (_import(module) and _own(module, name, kind)) or None
-    if own is None or digest_of(own) == digest:
+    own = _imported(module, name, kind)
+    if own is None or _has(own, digest):
         return own
     if flags & EXACT:
         return None
@@ -81,11 +91,16 @@ def note_new(key: Key, obj: Any) -> None:
         )
 
 
-def digest_of(obj: Any) -> bytes:
-    """Return the digest of a definition of this process."""
-    key = table.keys.get(obj)
-    digest: bytes = Content().digest(obj)[0] if key is None else key[2]
-    return digest
+def _has(own: Any, digest: bytes) -> bool:
+    """Tell whether a definition of this process has a content, or had it when last asked."""
+    key = table.keys.get(own)
+    if key is not None:
+        return bool(key[2] == digest)
+    if _digests.get(own) == digest:
+        return True
+    new, _ = Content().digest(own)
+    _digests.set(own, new)
+    return new == digest
 
 
 def _is_shipped(obj: Any) -> bool:
@@ -109,16 +124,19 @@ def _own(module: str, name: str, kind: type) -> Any:
     return found if isinstance(found, kind) else None
 
 
-def _import(module: str) -> bool:
-    """Tell whether a module can be imported and is the user's own."""
+def _imported(module: str, name: str, kind: type) -> Any:
+    """Return what this process has under a name, imported if need be, or None."""
     if module in sys.modules:
-        return False
+        return _own(module, name, kind)
+    if module == script():
+        # Imported, the script would run a second time.
+        return _own(MAIN, name, kind)
     try:
         __import__(module)
     except (Exception, SystemExit):
         # Whatever goes wrong in there, the definition has come along.
-        return False
-    return is_local(module)
+        return None
+    return _own(module, name, kind) if is_local(module) else None
 
 
 def _warn(identity: Identity, text: str) -> None:

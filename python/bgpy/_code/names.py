@@ -67,6 +67,7 @@ def _variable(code: CodeType, place: int) -> str:
 
 
 _kept: dict[CodeType, Names] = {}
+_attributes: dict[str, set[str]] = {}
 
 
 def names(code: CodeType) -> Names:
@@ -77,6 +78,33 @@ def names(code: CodeType) -> Names:
             _kept.clear()
         found = _kept[code] = Names(code)
     return found
+
+
+def attributes_in(file: str) -> set[str]:
+    """Return the attributes that a module assigns to outside of functions, by its source.
+
+    The instructions for that are gone once a module is imported.
+    """
+    found = _attributes.get(file)
+    if found is None:
+        try:
+            with open(file, encoding="utf-8", errors="replace") as source:
+                found = set(filter(None, map(_assigned_attribute, source)))
+        except OSError:
+            found = set()
+        _attributes[file] = found
+    return found
+
+
+def _assigned_attribute(line: str) -> str | None:
+    """Return the attribute that a line assigns to, as `Job.limit += 1` does."""
+    before, equals, behind = line.partition("=")
+    if not equals or behind.startswith("=") or before.endswith(("!", "<", ">")):
+        return None
+    words = before.rstrip("+-*/%@&|^<> ").split()
+    holder, dot, name = words[-1].rpartition(".") if words else ("", "", "")
+    is_attribute = dot and name.isidentifier() and holder.replace(".", "").isidentifier()
+    return name if is_attribute and holder != "self" else None
 
 
 def _instructions(code: bytes) -> Iterator[tuple[int, int]]:

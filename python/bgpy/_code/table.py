@@ -7,6 +7,7 @@ any moment, in this thread or another, and so that a forked child finds everythi
 from __future__ import annotations
 
 import itertools
+import os
 from _weakref import ref
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ SHIPPED = 4
 EXACT = 8
 
 # Beyond so many, only what something else holds is remembered.
-_BUILT_MAX = 4096
+_BUILT_MAX = 1024
 
 
 class WeakTable:
@@ -53,12 +54,15 @@ class WeakTable:
 keys = WeakTable()
 # Modules that something was built of.
 modules: set[str] = set()
+# Whether the main module has taken the definitions of a client's script.
+has_main = False
 
 _built: dict[Identity, Any] = {}
 # What was sent from here, or was built long ago.
 _others: dict[Identity, Callable[[], Any]] = {}
 _numbers = WeakTable()
 _next = itertools.count(1)
+_random = os.urandom(8)
 _unfinished: dict[int, Any] = {}
 # The content that was built last of each name.
 _latest: dict[tuple[str, str], bytes] = {}
@@ -71,12 +75,19 @@ def _weak(obj: Any, forget: Callable[[], Any]) -> Callable[[], Any]:
         return lambda: obj
 
 
-def number(identity: Identity, obj: Any) -> int:
-    """Tell definitions apart that are alike: 0 for the first that exists, and so on."""
-    known: int | None = _numbers.get(obj)
+def number(identity: Identity, obj: Any, is_alike: bool) -> bytes:
+    """Tell definitions apart that have the same content.
+
+    The first of those that exist has none, so that other processes have the same number for it. One
+    that has state of its own has a number that nothing else ever has.
+    """
+    known: bytes | None = _numbers.get(obj)
     if known is None:
         first = sent(identity)
-        known = 0 if first is None or first is obj else next(_next)
+        is_first = is_alike and (first is None or first is obj)
+        known = b"" if is_first else b"%d" % next(_next)
+        if not is_alike:
+            known += b" %d %b" % (os.getpid(), _random)
         _numbers.set(obj, known)
     return known
 

@@ -1,0 +1,125 @@
+"""Takes apart what definitions consist of, and what pickle cannot: code, cells, weak containers."""
+
+from __future__ import annotations
+
+import sys
+from types import CellType, CodeType, MappingProxyType
+
+from . import build
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What only cloudpickle can take apart.
+_EXOTIC = {
+    "TextIOWrapper",
+    "dict_items",
+    "dict_keys",
+    "dict_values",
+    "odict_items",
+    "odict_keys",
+    "odict_values",
+}
+
+
+def piece(obj: Any, kind: type) -> Any:
+    """Reduce an object of the standard library that pickle cannot; None for any other."""
+    name, module = kind.__name__, kind.__module__
+    if module == "dataclasses":
+        return _of_dataclasses(obj)
+    if module == "weakref" and name in ("WeakKeyDictionary", "WeakValueDictionary"):
+        return kind, (dict(obj.items()),)
+    if module == "_weakrefset":
+        return kind, (list(obj),)
+    if "lock" in getattr(obj, "__dict__", ()) and _is_cached_property(kind):
+        # Before Python 3.12 it holds a lock, which cannot travel.
+        return build.locked, (kind,), {k: v for k, v in vars(obj).items() if k != "lock"}
+    if name in _EXOTIC and module in ("builtins", "collections", "_io"):
+        from cloudpickle import CloudPickler
+
+        return CloudPickler.dispatch_table[kind](obj)
+    return None
+
+
+def built_in(cls: type) -> Any:
+    """Reduce a type that is built in and that no module has under its own name."""
+    import types
+
+    for name, found in vars(types).items():
+        if found is cls:
+            return getattr, (types, name)
+    return NotImplemented
+
+
+def _code(code: CodeType) -> Any:
+    parts = (
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_nlocals,
+        code.co_stacksize,
+        code.co_flags,
+        code.co_code,
+        code.co_consts,
+        code.co_names,
+        code.co_varnames,
+        code.co_filename,
+        code.co_name,
+        code.co_qualname,
+        code.co_firstlineno,
+        code.co_linetable,
+        code.co_exceptiontable,
+        code.co_freevars,
+        code.co_cellvars,
+    )
+    return build.code, (tuple(sys.version_info[:2]), *parts)
+
+
+def _cell(cell: CellType) -> Any:
+    try:
+        contents: tuple[Any, ...] = (cell.cell_contents,)
+    except ValueError:
+        contents = ()
+    return build.cell, (), contents, None, None, build.fill_cell
+
+
+def _property(obj: property) -> Any:
+    return property, (obj.fget, obj.fset, obj.fdel, obj.__doc__)
+
+
+def _wrapper(obj: Any) -> Any:
+    return type(obj), (obj.__func__,)
+
+
+def _proxy(obj: Any) -> Any:
+    # Whoever shares the dict behind it goes on sharing it.
+    import gc
+
+    return MappingProxyType, (gc.get_referents(obj)[0],)
+
+
+PIECES: dict[type, Any] = {
+    CellType: _cell,
+    CodeType: _code,
+    MappingProxyType: _proxy,
+    classmethod: _wrapper,
+    property: _property,
+    staticmethod: _wrapper,
+}
+
+
+def _of_dataclasses(obj: Any) -> Any:
+    """Reduce an object that dataclasses know by its identity, as MISSING."""
+    import dataclasses
+
+    for name, found in vars(dataclasses).items():
+        if found is obj:
+            return getattr, (dataclasses, name)
+    return None
+
+
+def _is_cached_property(kind: type) -> bool:
+    from functools import cached_property
+
+    return issubclass(kind, cached_property)

@@ -1,0 +1,143 @@
+"""What tasks define is known to processes that they start, and to readers of what they wrote."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+import sys
+
+import pytest
+
+from bgpy import Client
+
+from .scripts import Scripts
+
+HOST = "127.0.0.1"
+TASKS = """
+import concurrent.futures, multiprocessing, pickle
+
+class Model:
+    weight = 3
+
+    def weigh(self, number):
+        return self.weight * number
+
+def helper(number):
+    return Model().weigh(number)
+
+def init_task():
+    return {}
+
+def exec_task(client_socket, state, args):
+    method, path = args
+    if method == "write":
+        with open(path, "wb") as file:
+            pickle.dump([Model(), helper], file)
+        found = Model.__module__
+    elif method == "joblib":
+        import joblib
+        found = joblib.Parallel(2)(joblib.delayed(helper)(number) for number in range(3))
+    else:
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+            found = list(pool.map(Model().weigh, range(3)))
+            assert list(pool.map(helper, range(3))) == found
+    client_socket.respond(found)
+
+def exit_task(client_socket, state, args):
+    pass
+"""
+SENT = """
+if __name__ == "__main__":
+    import sys
+    from bgpy import Client
+
+    client = Client("127.0.0.1", int(sys.argv[1]))
+    client.initialize(init_task, exec_task, exit_task)
+    try:
+        print(client.call((sys.argv[2], None)))
+    except Exception as error:
+        print(type(error).__name__, str(error.__cause__))
+"""
+METHODS = ["spawn", "forkserver", "joblib"]
+
+
+def skip_without(method):
+    if method == "joblib":
+        pytest.importorskip("joblib")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["jobs.py", "1st job.py"])
+def test_workers_of_a_tasks_file(scripts: Scripts, start, method, name):
+    skip_without(method)
+    server = start(init_file=scripts.write(name, TASKS))
+    assert Client(HOST, server.port).call((method, None)) == [0, 3, 6]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_workers_of_the_tasks_of_a_script(scripts: Scripts, start, method):
+    skip_without(method)
+    assert scripts.run(TASKS + SENT, start().port, method) == "[0, 3, 6]\n"
+
+
+def test_workers_of_tasks_that_are_sent_again(scripts: Scripts, start):
+    # The first ones are not accepted.
+    text = TASKS.replace("return {}", "raise ValueError if helper(1) == 6 else KeyError")
+    port = start().port
+    scripts.run(
+        text.replace("weight = 3", "weight = 6")
+        + SENT.replace(
+            "client.initialize(init_task, exec_task, exit_task)",
+            "try:\n        "
+            "client.initialize(init_task, exec_task, exit_task)\n    except Exception:\n        "
+            "sys.exit()",
+        ),
+        port,
+        "spawn",
+    )
+    assert scripts.run(TASKS + SENT, port, "spawn") == "[0, 3, 6]\n"
+
+
+def test_without_the_file_of_the_script_there_is_an_error_and_no_hang(scripts: Scripts, start):
+    # As from another machine, or typed in.
+    text = f"import runpy, sys\nexec(compile({TASKS + SENT!r}, '/not/there.py', 'exec'))\n"
+    port = start().port
+    printed = scripts.run("__file__ = '/not/there.py'\n" + text, port, "spawn")
+    assert "RemoteError" in printed
+    assert "pickle" in printed
+    assert Client(HOST, port).status()["state"] == "READY"
+
+
+def test_whoever_imports_the_tasks_file_opens_what_the_tasks_wrote(scripts, start, tmp_path):
+    server = start(init_file=scripts.write("jobs.py", TASKS))
+    path = str(tmp_path / "written")
+    assert Client(HOST, server.port).call(("write", path)) == "jobs"
+    printed = scripts.run(
+        "import pickle, sys\nmodel, helper = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "import jobs\nprint(type(model) is jobs.Model, helper is jobs.helper)\n",
+        path,
+    )
+    assert printed == "True True\n"
+
+
+@pytest.mark.parametrize("name", ["json.py", "bgpy.py", "a.b.py", "pickle", "main.txt"])
+def test_a_file_that_no_import_finds_has_a_module_of_its_own(scripts, start, tmp_path, name):
+    file = scripts.write(name, TASKS)
+    server = start(init_file=file)
+    path = str(tmp_path / "written")
+    assert Client(HOST, server.port).call(("write", path)).startswith("bgpy_tasks_")
+    assert b"bgpy_tasks_" in (tmp_path / "written").read_bytes()
+
+
+def test_a_class_of_the_tasks_file_arrives_at_clients_that_lack_it(scripts, start, tmp_path):
+    tasks = TASKS.replace("client_socket.respond(found)", "client_socket.respond([Model(), Model])")
+    server = start(init_file=scripts.write("jobs.py", tasks))
+    assert importlib.util.find_spec("jobs") is None
+    client = Client(HOST, server.port)
+    (model, cls), (again, _) = (client.call(("write", str(tmp_path / "w"))) for _ in range(2))
+    assert type(model) is cls is type(again)
+    assert model.weigh(2) == 6
+    assert "jobs" not in sys.modules
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(model)
