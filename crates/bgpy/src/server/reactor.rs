@@ -222,7 +222,7 @@ impl Shared {
                 }
                 looked = Instant::now();
                 journal.rotate_if_large();
-                self.watched.check()
+                self.core.lock().check(self.watched)
             }) {
                 self.fail(&error);
                 break;
@@ -235,7 +235,8 @@ impl Shared {
     /// Looks whether whoever polls still has a poller. A thread that sleeps with one that is gone is not
     /// told.
     pub(super) fn check_poller(self: &Arc<Self>) {
-        if let Err(error) = self.watched.check() {
+        let checked = self.core.lock().check(self.watched);
+        if let Err(error) = checked {
             self.fail(&error);
         }
     }
