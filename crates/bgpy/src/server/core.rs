@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
 use super::handshakes::Handshakes;
+use super::leader::Watched;
 use super::listen::{self, Listener};
 use super::record::Record;
 use super::signal::Waker;
@@ -161,6 +162,11 @@ impl Core {
             self.stop();
         }
         Ok(())
+    }
+
+    /// Confirms that the poller, and what it is to watch for as long as the server takes calls, are there.
+    pub(super) fn check(&self, watched: Watched) -> io::Result<()> {
+        watched.check(&self.listeners)
     }
 
     /// How long the poller may wait before there is something to do here; none is for ever.

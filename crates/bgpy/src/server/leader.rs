@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
+use super::listen::Listener;
 use super::reactor::Shared;
 use super::signal::{Receiver, Waker};
 use crate::platform::{self, Private};
@@ -106,11 +107,13 @@ impl Leader {
 }
 
 impl Watched {
-    /// Confirms that the poller is still this one.
+    /// Confirms that the poller is still this one, and watches these listeners.
     ///
     /// # Errors
     /// One that says what is in its place.
-    pub(super) fn check(self) -> io::Result<()> {
-        platform::check_poller(self.poller, self.source)
+    pub(super) fn check(self, listeners: &[Private<Listener>]) -> io::Result<()> {
+        platform::check_poller(self.poller, self.source)?;
+        let mut numbers = listeners.iter().map(|listener| platform::number(&**listener));
+        numbers.try_for_each(|number| platform::check_poller(self.poller, number))
     }
 }

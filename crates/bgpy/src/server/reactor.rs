@@ -228,7 +228,7 @@ impl Shared {
                 }
                 looked = Instant::now();
                 self.keep_up(&journal);
-                self.watched.check()
+                self.core.lock().check(self.watched)
             }) {
                 self.fail(&error);
                 break;
@@ -241,7 +241,8 @@ impl Shared {
     /// Looks whether whoever polls still has a poller. A thread that sleeps with one that is gone is not
     /// told.
     pub(super) fn check_poller(self: &Arc<Self>) {
-        if let Err(error) = self.watched.check() {
+        let checked = self.core.lock().check(self.watched);
+        if let Err(error) = checked {
             self.fail(&error);
         }
     }
