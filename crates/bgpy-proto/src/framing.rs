@@ -105,7 +105,7 @@ impl Framing {
                         return Ok(());
                     }
                     let header = Header::decode(bytes)?;
-                    self.check(header.data_bytes)?;
+                    check(header.data_bytes, self.message_bytes_max)?;
                     // A frame that is here as a whole, as small ones are, needs no stages.
                     let whole = usize::try_from(header.data_bytes).ok();
                     let whole = whole.filter(|_| header.buffers == 0);
@@ -133,6 +133,7 @@ impl Framing {
                 }
                 Stage::Table { header, bytes } => {
                     let need = usize::from(header.buffers) * 8;
+                    bytes.try_reserve_exact(need - bytes.len()).map_err(short(need))?;
                     let take = input.len().min(need - bytes.len());
                     bytes.extend_from_slice(&input[..take]);
                     input = &input[take..];
@@ -140,13 +141,12 @@ impl Framing {
                         return Ok(());
                     }
                     let (entries, _) = bytes.as_chunks::<8>();
-                    let places: Vec<_> = entries.iter().map(|e| Place::decode(*e)).collect();
+                    let places = entries.iter().map(|entry| Place::decode(*entry));
                     let mut body = Body::new(*header);
-                    let total = places
-                        .iter()
-                        .try_fold(header.data_bytes, |sum, place| sum.checked_add(place.bytes));
-                    self.check(total.unwrap_or(u64::MAX))?;
-                    body.expect(&places, &mut *self.supply)?;
+                    let mut lengths = places.clone().map(|place| place.bytes);
+                    let total = lengths.try_fold(header.data_bytes, u64::checked_add);
+                    check(total.unwrap_or(u64::MAX), self.message_bytes_max)?;
+                    body.expect(places, &mut *self.supply)?;
                     self.stage = Stage::body(body);
                 }
                 Stage::Body(body) => {
@@ -196,17 +196,18 @@ impl Framing {
             _ => None,
         }
     }
+}
 
-    fn check(&self, bytes: u64) -> Result<(), ProtocolError> {
-        if bytes > self.message_bytes_max {
-            return Err(ProtocolError::TooLarge {
-                what: "a message",
-                bytes,
-                limit: self.message_bytes_max,
-            });
-        }
-        Ok(())
+fn check(bytes: u64, limit: u64) -> Result<(), ProtocolError> {
+    if bytes > limit {
+        return Err(ProtocolError::TooLarge { what: "a message", bytes, limit });
     }
+    Ok(())
+}
+
+/// What there is no memory for is so basic that the stream is of no use.
+fn short(bytes: usize) -> impl FnOnce(TryReserveError) -> ProtocolError {
+    move |_| ProtocolError::Memory { bytes: bytes as u64 }
 }
 
 impl Body {
@@ -215,13 +216,20 @@ impl Body {
     }
 
     /// Takes note of where the buffers are or will be.
-    fn expect(&mut self, places: &[Place], supply: &mut dyn Supply) -> Result<(), ProtocolError> {
-        for (index, Place { bytes, segment }) in places.iter().enumerate() {
-            let Some(segment) = *segment else {
-                self.lengths.push(*bytes);
+    fn expect(
+        &mut self,
+        places: impl ExactSizeIterator<Item = Place>,
+        supply: &mut dyn Supply,
+    ) -> Result<(), ProtocolError> {
+        let count = places.len();
+        self.lengths.try_reserve_exact(count).map_err(short(count))?;
+        self.parts.try_reserve_exact(count).map_err(short(count))?;
+        for (index, Place { bytes, segment }) in places.enumerate() {
+            let Some(segment) = segment else {
+                self.lengths.push(bytes);
                 continue;
             };
-            let memory = usize::try_from(*bytes).ok();
+            let memory = usize::try_from(bytes).ok();
             let memory = memory.and_then(|bytes| supply.take(segment, bytes));
             let memory = memory
                 .ok_or(ProtocolError::Malformed("a buffer in a segment that cannot hold it"))?;

@@ -206,6 +206,9 @@ impl Outbox {
                 && sealer.has_room()
             {
                 let sealed = sealer.seal(&chunk.as_slice()[self.taken..]);
+                if sealed == 0 {
+                    break;
+                }
                 self.take(sealed);
             }
         }

@@ -1,6 +1,6 @@
 //! From the bytes of a transport to frames: as they are on a Unix socket, sealed on TCP.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 
 use crate::buffer::Buffer;
 use crate::error::ProtocolError;
@@ -89,7 +89,7 @@ impl Opener {
         while !self.partial.is_empty() {
             let need = record_bytes(&self.partial)?.unwrap_or(2);
             let take = input.len().min(need - self.partial.len());
-            self.partial.extend_from_slice(&input[..take]);
+            append(&mut self.partial, &input[..take])?;
             input = &input[take..];
             match record_bytes(&self.partial)? {
                 Some(bytes) if self.partial.len() == bytes => {
@@ -107,7 +107,7 @@ impl Opener {
             self.open(&record[2..], framing, frames)?;
             input = rest;
         }
-        self.partial.extend_from_slice(input);
+        append(&mut self.partial, input)?;
         // An idle connection keeps no large buffers.
         if framing.at_boundary() && self.partial.is_empty() {
             if self.partial.capacity() > KEPT_BYTES {
@@ -137,9 +137,23 @@ impl Opener {
             return framing.feed(&[], frames);
         }
         if self.plain.len() < sealed.len() {
+            self.plain.try_reserve_exact(sealed.len() - self.plain.len()).map_err(short(sealed))?;
             self.plain.resize(sealed.len(), 0);
         }
         let bytes = self.cipher.open(sealed, &mut self.plain)?;
         framing.feed(&self.plain[..bytes], frames)
     }
+}
+
+/// Appends bytes of a record, if there is memory for them. Without them the rest of the stream means
+/// nothing.
+fn append(partial: &mut Vec<u8>, bytes: &[u8]) -> Result<(), ProtocolError> {
+    partial.try_reserve(bytes.len()).map_err(short(bytes))?;
+    partial.extend_from_slice(bytes);
+    Ok(())
+}
+
+fn short(record: &[u8]) -> impl FnOnce(TryReserveError) -> ProtocolError {
+    let bytes = record.len() as u64;
+    move |_| ProtocolError::Memory { bytes }
 }

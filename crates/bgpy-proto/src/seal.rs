@@ -65,9 +65,18 @@ impl Sealer {
         self.end < AHEAD_BYTES
     }
 
-    /// Seals one record from the beginning of `plain`, and returns how much of that it holds.
+    /// Seals one record from the beginning of `plain`, and returns how much of that it holds: nothing
+    /// where there is no memory for another record, and others wait.
     pub(crate) fn seal(&mut self, plain: &[u8]) -> usize {
-        let piece = &plain[..plain.len().min(RECORD_PLAIN_BYTES_MAX)];
+        let mut piece = &plain[..plain.len().min(RECORD_PLAIN_BYTES_MAX)];
+        let missing = (self.end + 2 + piece.len() + TAG_BYTES).saturating_sub(self.records.len());
+        if missing > 0 && self.records.try_reserve_exact(missing).is_err() {
+            // A short record serves as well as a long one.
+            if self.end > 0 {
+                return 0;
+            }
+            piece = &piece[..piece.len().min(KEPT_BYTES)];
+        }
         let sealed = piece.len() + TAG_BYTES;
         let end = self.end + 2 + sealed;
         if self.records.len() < end {
