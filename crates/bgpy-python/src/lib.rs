@@ -28,9 +28,11 @@ mod rich;
 mod seen;
 mod serve;
 mod server;
+
 mod servers;
 mod show;
 mod signals;
+mod started;
 mod status;
 mod tasks;
 mod text;

@@ -5,21 +5,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use bgpy::address::Address;
 use bgpy::attach::{Started, start_or_attach};
-use bgpy::ending::see_out;
-use bgpy::registry::Entry;
 use bgpy::spawn::{self, Background, Config};
 use bgpy::supervisor::Supervised;
-use bgpy::{CallError, Ended, Journal, Name, Restart, Target, Token, Wait};
+use bgpy::{Ended, Journal, Name, Restart, Wait};
 use pyo3::prelude::*;
 
 use crate::arguments::{address, level, limit, message_bytes_max, restart_policy, waiting};
 use crate::background::{exit_code, preparing, search_path, this_interpreter};
-use crate::client::python_version;
-use crate::decode::Policy;
 use crate::errors::{config_error, error, serve_error, start_error, told};
 use crate::serve::serve;
+use crate::started::lock;
 
 /// A server: where it listens and how it behaves. It starts with `run_background` or `run`.
 ///
@@ -73,8 +69,8 @@ use crate::serve::serve;
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Server {
     /// As it was asked for.
-    config: Config,
-    started: Mutex<Option<Started>>,
+    pub(crate) config: Config,
+    pub(crate) started: Mutex<Option<Started>>,
 }
 
 #[pymethods]
@@ -303,13 +299,13 @@ impl Server {
 
     /// Host to listen on.
     #[getter]
-    fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         &self.config.host
     }
 
     /// Port to listen on; once the server was started in the background, the one that it has.
     #[getter]
-    fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.known(|background| background.address.port(), |entry| entry.address.port())
             .unwrap_or(self.config.port)
     }
@@ -384,84 +380,4 @@ impl Server {
         let name = self.config.name.as_ref().map(|name| format!(", name={:?}", name.as_str()));
         format!("Server({:?}, {}{})", self.host(), self.port(), name.unwrap_or_default())
     }
-}
-
-impl Server {
-    /// What is known of the server once it was started.
-    fn known<T>(
-        &self,
-        here: impl FnOnce(&Background) -> T,
-        elsewhere: impl FnOnce(&Entry) -> T,
-    ) -> Option<T> {
-        lock(&self.started).as_ref().map(|started| match started {
-            Started::Here(background) => here(background),
-            Started::Attached(entry) => elsewhere(entry),
-        })
-    }
-
-    /// The server's process, if this one has started it.
-    fn child(&self) -> Option<Background> {
-        self.known(|background| Some(background.clone()), |_| None).flatten()
-    }
-
-    fn target(&self) -> Target {
-        match &self.config.name {
-            Some(name) => Target::Name(name.clone()),
-            None => Target::Address(Address::new(self.host(), self.port())),
-        }
-    }
-
-    /// Has the server end, or waits for that, and waits until its process is gone, where that is one of
-    /// this machine.
-    fn see_to_end(
-        &self,
-        py: Python<'_>,
-        timeout: Option<f64>,
-        end: impl FnOnce(&bgpy::Client, &bgpy::Wait<'_>) -> Result<(), CallError> + Send,
-    ) -> PyResult<()> {
-        let (client, target, child) = (self.client(py)?, self.target(), self.child());
-        let outcome = waiting(py, limit(py, timeout)?, |wait| match child {
-            Some(child) => end(&client, wait).map(|()| child.wait(wait).map(drop)),
-            None => {
-                see_out(&target, wait, |wait| end(&client, wait)).map(|ended| ended.map_err(Some))
-            }
-        })?;
-        match outcome {
-            Ok(ended) => ended.map_err(|hindrance| self.late(py, timeout, hindrance)),
-            Err(CallError::Timeout { .. }) => Err(self.late(py, timeout, None)),
-            Err(error) => Err(crate::errors::call_error(py, error, Policy::from(&self.config))),
-        }
-    }
-
-    fn late(&self, py: Python<'_>, timeout: Option<f64>, hindrance: Option<String>) -> PyErr {
-        let mut text = format!("{self} has not ended within {} s", timeout.unwrap_or_default());
-        if let Some(hindrance) = hindrance {
-            text = format!("{text}: {hindrance}");
-        }
-        error(py, "CallTimeout", text)
-    }
-
-    /// A client of this server.
-    fn client(&self, py: Python<'_>) -> PyResult<bgpy::Client> {
-        let options = bgpy::ClientOptions {
-            token: self.config.token.as_deref().map(Token::new),
-            auth: self.config.auth,
-            python: Some(python_version(py)),
-            ..bgpy::ClientOptions::default()
-        };
-        Ok(bgpy::Client::new(self.target(), options))
-    }
-}
-
-impl std::fmt::Display for Server {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.config.name {
-            Some(name) => write!(f, "the server '{name}'"),
-            None => write!(f, "the server at {}:{}", self.host(), self.port()),
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

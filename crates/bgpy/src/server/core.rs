@@ -47,7 +47,7 @@ pub(super) struct Core {
     accept_again: Option<Instant>,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     next_connection: usize,
-    handshakes: Handshakes,
+    pub(super) handshakes: Handshakes,
     pub(super) strangers: Strangers,
     /// Connections that may have bytes to read.
     unread: Turns,
@@ -235,24 +235,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    fn evict_handshake(&mut self) {
-        if let Some(token) = self.handshakes.first_to_go() {
-            let peer = self.connections.get(&token).map_or("", |connection| &connection.peer);
-            let what = format!(
-                "connection from {peer} closed: others want its place, and it has not finished its \
-                 handshake"
-            );
-            self.note(Kind::Evicted, &what);
-            self.close(token, "too many connections without a handshake");
-        }
-    }
-
-    fn expire_handshakes(&mut self, now: Instant) {
-        while let Some(token) = self.handshakes.overdue(now) {
-            self.close(token, "no handshake in time");
-        }
     }
 
     /// Reads and serves one connection, for a turn.

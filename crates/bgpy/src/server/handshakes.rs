@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::limits;
 
+use super::core::Core;
+use super::strangers::Kind;
+
 /// Tokens of connections, with the time until which each must have shaken hands. Tokens count up,
 /// so that the first is the oldest.
 type Crowd = BTreeMap<usize, Instant>;
@@ -64,6 +67,26 @@ impl Handshakes {
 
     fn oldest(&self) -> impl Iterator<Item = (&usize, &Instant)> {
         [&self.silent, &self.answered].into_iter().filter_map(Crowd::first_key_value)
+    }
+}
+
+impl Core {
+    pub(super) fn evict_handshake(&mut self) {
+        if let Some(token) = self.handshakes.first_to_go() {
+            let peer = self.connections.get(&token).map_or("", |connection| &connection.peer);
+            let what = format!(
+                "connection from {peer} closed: others want its place, and it has not finished its \
+                 handshake"
+            );
+            self.note(Kind::Evicted, &what);
+            self.close(token, "too many connections without a handshake");
+        }
+    }
+
+    pub(super) fn expire_handshakes(&mut self, now: Instant) {
+        while let Some(token) = self.handshakes.overdue(now) {
+            self.close(token, "no handshake in time");
+        }
     }
 }
 
