@@ -65,6 +65,9 @@ def test_a_handler_of_an_idle_server_may_call_that_server(serve, gate):
 
     client = serve(run, init)
     pid, _ = client.call(client.port)
+    # The task has answered, but may not have ended.
+    while client.status()["state"] != "READY":
+        pass
     os.kill(pid, signal.SIGUSR1)
     gate.wait_entered()
     assert client.call(client.port, timeout=LIMIT_S) == (pid, "READY")
