@@ -65,6 +65,9 @@ def test_a_handler_of_an_idle_server_may_call_that_server(serve, gate):
 
     client = serve(run, init)
     pid, _ = client.call(client.port)
+    # The task has answered, but may not have ended.
+    while client.status()["state"] != "READY":
+        pass
     os.kill(pid, signal.SIGUSR1)
     gate.wait_entered()
     assert client.call(client.port, timeout=LIMIT_S) == (pid, "READY")
@@ -184,20 +187,16 @@ print(client.status()["state"])
 
 
 @pytest.mark.parametrize("act", ["status", "close", "large"])
-def test_a_handler_may_use_the_client_that_is_writing(scripts, connect, gate, act):
-    """Half a message is out, which nothing can overtake: the handler gets a connection of its own."""
+def test_a_handler_may_use_the_client_that_is_writing(scripts, connect, act):
+    """Half a message is out, which nothing can overtake: the handler gets another connection."""
 
     def run(client_socket, state, args):
-        if args == "pid":
-            return respond(client_socket, os.getpid())
-        if args == "fill":
-            gate.enter()
-        respond(client_socket, len(args))
+        respond(client_socket, os.getpid() if args == "pid" else len(args))
 
     client = connect(run)
     code, answer = ACTS.get(act, ("client.close()", "None"))
-    # A server that stands still takes nothing, so that the write waits for it. What the handler does
-    # needs it again.
+    # A server that stands still takes nothing, so that the write waits for it, until the handler,
+    # which needs it as well, lets it go on.
     script = scripts.spawn(
         f"""
         import os, signal, sys, threading, time

@@ -15,7 +15,8 @@ use super::reactor::Shared;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How often the size of the log is looked at while tasks run, whose prints go to it unseen: a disk
-/// that takes 50 MB a second lets it become half as large again as it may.
+/// that takes 50 MB a second lets it become half as large again as it may. And how often whether they
+/// have left the server its poller and its listeners.
 pub(super) const LOG_LOOK: Duration = Duration::from_millis(100);
 
 /// And how often while none does, when only threads that they have left can print.
@@ -87,6 +88,7 @@ impl StandIn {
                 if looked.elapsed() >= LOG_LOOK {
                     looked = Instant::now();
                     shared.keep_up(&journal);
+                    shared.check_poller();
                 }
                 let moved = shared.turns.load(Ordering::Relaxed) != turns;
                 match (moved, shared.away.load(Ordering::SeqCst)) {
