@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use bgpy::address::Address;
 use bgpy::attach::{Started, start_or_attach};
@@ -18,7 +18,7 @@ use crate::arguments::{address, level, limit, message_bytes_max, restart_policy,
 use crate::background::{exit_code, search_path, this_interpreter};
 use crate::client::python_version;
 use crate::decode::Policy;
-use crate::errors::{config_error, error, serve_error, start_error, told};
+use crate::errors::{config_error, error, late, serve_error, start_error, told};
 use crate::serve::serve;
 
 /// A server: where it listens and how it behaves. It starts with `run_background` or `run`.
@@ -196,7 +196,7 @@ impl Server {
             _ => spawn::start(config.clone(), wait).map(Started::Here),
         })?;
         let started = started.map_err(|error| start_error(py, &error))?;
-        *lock(&self.started) = Some(started);
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         Ok(())
     }
 
@@ -263,7 +263,7 @@ impl Server {
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over. It says what the process waits for, if the server has ended already.
+    ///     If the time was over; it says what the process waits for, if the server has ended.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<i32>> {
         let Some(child) = self.child() else {
@@ -272,7 +272,7 @@ impl Server {
                 .map(|()| None);
         };
         let outcome = waiting(py, limit(py, timeout)?, |wait| child.wait(wait))?;
-        let status = outcome.map_err(|hindrance| self.late(py, timeout, hindrance))?;
+        let status = outcome.map_err(|hindrance| late(py, self, timeout, hindrance))?;
         Ok(status.and_then(exit_code))
     }
 
@@ -287,9 +287,7 @@ impl Server {
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over; the server ends as soon as its running task does. A process that
-    ///     stays after its server has ended, because of a thread for example, is told with what it
-    ///     waits for.
+    ///     If the time was over; it says what the server, or its process after that, waits for.
     #[pyo3(signature = (timeout=None))]
     fn stop(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         self.see_to_end(py, timeout, |client, wait| client.end(wait))
@@ -387,9 +385,11 @@ impl Server {
         here: impl FnOnce(&Background) -> T,
         elsewhere: impl FnOnce(&Entry) -> T,
     ) -> Option<T> {
-        lock(&self.started).as_ref().map(|started| match started {
-            Started::Here(background) => here(background),
-            Started::Attached(entry) => elsewhere(entry),
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|started| {
+            match started {
+                Started::Here(background) => here(background),
+                Started::Attached(entry) => elsewhere(entry),
+            }
         })
     }
 
@@ -405,8 +405,7 @@ impl Server {
         }
     }
 
-    /// Has the server end, or waits for that, and waits until its process is gone, where that is one of
-    /// this machine.
+    /// Has the server end, or waits for that, and until its process is gone if it is of this machine.
     fn see_to_end(
         &self,
         py: Python<'_>,
@@ -421,18 +420,10 @@ impl Server {
             }
         })?;
         match outcome {
-            Ok(ended) => ended.map_err(|hindrance| self.late(py, timeout, hindrance)),
-            Err(CallError::Timeout { .. }) => Err(self.late(py, timeout, None)),
+            Ok(ended) => ended.map_err(|hindrance| late(py, self, timeout, hindrance)),
+            Err(CallError::Timeout { .. }) => Err(late(py, self, timeout, None)),
             Err(error) => Err(crate::errors::call_error(py, error, Policy::from(&self.config))),
         }
-    }
-
-    fn late(&self, py: Python<'_>, timeout: Option<f64>, hindrance: Option<String>) -> PyErr {
-        let mut text = format!("{self} has not ended within {} s", timeout.unwrap_or_default());
-        if let Some(hindrance) = hindrance {
-            text = format!("{text}: {hindrance}");
-        }
-        error(py, "CallTimeout", text)
     }
 
     /// A client of this server.
@@ -453,8 +444,4 @@ impl std::fmt::Display for Server {
             None => write!(f, "the server at {}:{}", self.host(), self.port()),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
