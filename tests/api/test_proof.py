@@ -110,6 +110,24 @@ def test_a_pid_that_is_another_process_there_is_not_killed(start, runtime):
     assert list(runtime.glob("*.json"))
 
 
+@needs_unshare
+def test_one_elsewhere_is_stopped_as_any_other(runtime):
+    """Its supervisor, which can, has said that it is gone."""
+    tasks = "def init_task(): return {}\ndef exec_task(*a): pass\ndef exit_task(*a): pass\n"
+    (runtime.parent / "t.py").write_text(tasks)
+    script = f"{BGPY} start {runtime.parent}/t.py --name inner; exec sleep 1000"
+    words = ["unshare", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c", script]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as place:
+        try:
+            assert place.stdout.readline() == "inner\n"
+            done = subprocess.run([BGPY, "stop", "inner"], capture_output=True, text=True)
+            assert (done.returncode, done.stderr) == (0, "Stopped inner.\n")
+            (info,) = servers(ended=True)
+            assert (info.state, info.exit_code) == ("EXITED", 0)
+        finally:
+            place.kill()
+
+
 def test_a_process_without_descriptors_buries_nobody(start, runtime):
     server = start(name="live")
     look = (

@@ -217,3 +217,19 @@ def test_files_of_the_working_directory_pass_for_no_module(commands, tasks, tmp_
         process.terminate()
         assert process.wait(30) == 0
     assert not (tmp_path / "ran").exists()
+
+
+IGNORING = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+IGNORING += "os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def test_whoever_runs_the_command_may_ignore_the_end_of_children(each_form, tasks):
+    each_form.form = [sys.executable, "-c", IGNORING, *each_form.form]
+    assert each_form.run("start", tasks, "--restart", "on-failure")[0] == 0
+    assert each_form.run("restart", "camera")[0] == 0
+    assert "cannot be run" not in each_form.run("doctor")[1]
+    assert each_form.run("stop", "camera")[0] == 0
+    process = each_form.spawn("run", tasks, "--restart", "on-failure")
+    assert each_form.run("wait", "camera", "--for", "ready", "--timeout", "30")[0] == 0
+    assert each_form.run("stop", "camera")[0] == 0
+    assert process.wait(30) == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -125,6 +127,11 @@ def test_every_setting_is_in_the_unit(commands, tasks, tmp_path):
     code, text, words = commands.run("systemd", "camera", "--token-file", token)
     assert (code, words) == (0, "")
     assert token.read_text() not in text
+    if analyze := shutil.which("systemd-analyze"):
+        file = tmp_path / "bgpy-camera.service"
+        file.write_text(text)
+        judged = subprocess.run([analyze, "verify", file], capture_output=True, text=True)
+        assert (judged.returncode, judged.stderr) == (0, "")
     unit = Unit(text)
     assert unit.directory() == str(place)
     assert unit.environment() == {"ODD": ODD, "EMPTY": ""}

@@ -111,6 +111,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Inte
 }
 
 fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foreground) -> u8) -> u8 {
+    bgpy::supervisor::keep_children();
     let completed = CompleteEnv::with_factory(Arguments::command)
         .var(completions::VARIABLE)
         .try_complete(arguments.iter().cloned(), None);

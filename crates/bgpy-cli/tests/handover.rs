@@ -50,7 +50,7 @@ fn the_interpreter_gets_the_arguments_the_input_and_the_process() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(7));
     let text = String::from_utf8(output.stdout).expect("output is text");
-    let expected = format!("{id}\n-m\nbgpy\n{}\ns3cret\n", arguments.join("\n"));
+    let expected = format!("{id}\n-P\n-m\nbgpy\n{}\ns3cret\n", arguments.join("\n"));
     assert_eq!(text, expected);
     assert!(output.stderr.is_empty());
 }

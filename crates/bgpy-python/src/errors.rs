@@ -1,6 +1,8 @@
 //! From the errors of the core to the exceptions of `bgpy.errors`. This is the only place that
 //! decides which is which.
 
+use std::fmt::Display;
+
 use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
@@ -27,6 +29,20 @@ pub fn error(py: Python<'_>, name: &str, text: impl AsRef<str>) -> PyErr {
 /// The user gave something that cannot be.
 pub fn config_error(py: Python<'_>, text: impl AsRef<str>) -> PyErr {
     error(py, "ConfigError", text)
+}
+
+/// A server has not ended in time, for a reason if it is known.
+pub fn late(
+    py: Python<'_>,
+    server: &impl Display,
+    timeout: Option<f64>,
+    hindrance: Option<String>,
+) -> PyErr {
+    let mut text = format!("{server} has not ended within {} s", timeout.unwrap_or_default());
+    if let Some(hindrance) = hindrance {
+        text = format!("{text}: {hindrance}");
+    }
+    error(py, "CallTimeout", text)
 }
 
 /// An object cannot be encoded or decoded; `cause` says why.

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{address, level, limit, message_bytes_max, restart_policy, waiting};
 use crate::background::{exit_code, preparing, search_path, this_interpreter};
-use crate::errors::{config_error, error, serve_error, start_error, told};
+use crate::errors::{config_error, error, late, serve_error, start_error, told};
 use crate::serve::serve;
 use crate::started::lock;
 
@@ -265,7 +265,7 @@ impl Server {
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over. It says what the process waits for, if the server has ended already.
+    ///     If the time was over; it says what the process waits for, if the server has ended.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<i32>> {
         let Some(child) = self.child() else {
@@ -274,7 +274,7 @@ impl Server {
                 .map(|()| None);
         };
         let outcome = waiting(py, limit(py, timeout)?, |wait| child.wait(wait))?;
-        let status = outcome.map_err(|hindrance| self.late(py, timeout, hindrance))?;
+        let status = outcome.map_err(|hindrance| late(py, self, timeout, hindrance))?;
         Ok(status.and_then(exit_code))
     }
 
@@ -289,9 +289,7 @@ impl Server {
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over; the server ends as soon as its running task does. A process that
-    ///     stays after its server has ended, because of a thread for example, is told with what it
-    ///     waits for.
+    ///     If the time was over; it says what the server, or its process after that, waits for.
     #[pyo3(signature = (timeout=None))]
     fn stop(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         self.see_to_end(py, timeout, |client, wait| client.end(wait))

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use crate::arguments::{limit, waiting};
 use crate::client::python_version;
 use crate::decode::Policy;
-use crate::errors::error;
+use crate::errors::late;
 use crate::server::Server;
 
 impl Server {
@@ -57,23 +57,10 @@ impl Server {
             }
         })?;
         match outcome {
-            Ok(ended) => ended.map_err(|hindrance| self.late(py, timeout, hindrance)),
-            Err(CallError::Timeout { .. }) => Err(self.late(py, timeout, None)),
+            Ok(ended) => ended.map_err(|hindrance| late(py, self, timeout, hindrance)),
+            Err(CallError::Timeout { .. }) => Err(late(py, self, timeout, None)),
             Err(error) => Err(crate::errors::call_error(py, error, Policy::from(&self.config))),
         }
-    }
-
-    pub(crate) fn late(
-        &self,
-        py: Python<'_>,
-        timeout: Option<f64>,
-        hindrance: Option<String>,
-    ) -> PyErr {
-        let mut text = format!("{self} has not ended within {} s", timeout.unwrap_or_default());
-        if let Some(hindrance) = hindrance {
-            text = format!("{text}: {hindrance}");
-        }
-        error(py, "CallTimeout", text)
     }
 
     /// A client of this server.

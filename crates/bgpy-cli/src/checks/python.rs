@@ -141,6 +141,12 @@ mod tests {
         assert!(finding.text.contains("cannot be run"), "{finding:?}");
         let finding = interpreter(Err("none found; tried\n  PATH\n".into()), &|| false);
         assert_eq!(finding[0].text, "none found; tried, PATH");
-        assert!(interpreter(Ok("/bin/sh".into()), &|| true).is_empty());
+    }
+
+    #[test]
+    fn one_that_says_nothing_can_be_interrupted() {
+        let mut endless = Command::new("sleep");
+        let error = ask(endless.arg("1000"), &|| true).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     }
 }

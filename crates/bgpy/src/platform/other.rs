@@ -119,6 +119,8 @@ pub(crate) fn signal_of(_status: std::process::ExitStatus) -> Option<i32> {
     None
 }
 
+pub(crate) fn keep_children() {}
+
 pub(crate) fn status_of(
     code: Option<i32>,
     _signal: Option<i32>,

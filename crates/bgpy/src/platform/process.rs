@@ -228,6 +228,20 @@ pub(crate) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Has the system keep how children end until they are waited for. Whoever starts a program may have
+/// told it otherwise, by ignoring SIGCHLD, which children inherit.
+pub(crate) fn keep_children() {
+    // SAFETY: it asks for the handler, which touches no memory but the buffer, and sets one that runs
+    // no code. Only a disposition that nobody here has chosen is changed.
+    unsafe {
+        let mut known: libc::sigaction = std::mem::zeroed();
+        let asked = libc::sigaction(libc::SIGCHLD, std::ptr::null(), &raw mut known);
+        if asked == 0 && known.sa_sigaction == libc::SIG_IGN {
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        }
+    }
+}
+
 /// The signal that ended a process.
 pub(crate) fn signal_of(status: ExitStatus) -> Option<i32> {
     std::os::unix::process::ExitStatusExt::signal(&status)

@@ -79,8 +79,11 @@ impl Claim {
 
     /// Gives the name up.
     pub fn release(self) {
-        // While it is locked, so that nobody else's file is removed.
-        drop(fs::remove_file(&self.path));
+        // While it is locked, so that nobody else's file is removed. After somebody has removed this
+        // one, another may be there.
+        if platform::is_file_at(&self.file, &self.path) {
+            drop(fs::remove_file(&self.path));
+        }
         drop(self.file.unlock());
     }
 }

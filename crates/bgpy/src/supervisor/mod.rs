@@ -41,6 +41,12 @@ pub fn end_like(status: ExitStatus) -> ! {
     crate::platform::end_like(status)
 }
 
+/// Has the system keep how children of this process end, also where whoever started it ignores that.
+/// For programs that are nobody's library.
+pub fn keep_children() {
+    crate::platform::keep_children();
+}
+
 /// Whether servers have one on this system.
 pub const IS_SUPPORTED: bool = cfg!(unix);
 
