@@ -84,6 +84,7 @@ impl Executor for PythonExecutor {
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
         let staged = self.first.as_ref().map(|first| first.stage(&message)).transpose();
         let served = Python::attach(|py| {
+            pickle::forget_tasks(py);
             let message = receive(py, "tasks", message, self.policy, reply)?;
             let served = || {
                 let tasks = Tasks::from_message(&message)?;

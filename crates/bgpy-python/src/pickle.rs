@@ -114,6 +114,14 @@ pub fn prepare_loads(py: Python<'_>) {
     drop(py.import("bgpy._code.build"));
 }
 
+/// Forgets the definitions of tasks that were sent before and have failed.
+pub fn forget_tasks(py: Python<'_>) {
+    let forget = || py.import("bgpy._code.table")?.call_method0("forget_tasks");
+    if let Err(error) = forget() {
+        error.write_unraisable(py, None);
+    }
+}
+
 /// The part of an object that raised while it was unpickled.
 fn part_of(
     root: &str,

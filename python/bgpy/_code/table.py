@@ -124,6 +124,14 @@ def begin(key: Key, obj: Any) -> Any:
     return begin_part(obj)
 
 
+def forget_tasks() -> None:
+    """Forget what came with tasks that were not accepted, lest their state lives on in others."""
+    for identity, obj in list(_built.items()):
+        key = keys.get(obj)
+        if key is not None and key[3] & (SHIPPED | EXACT):
+            _built.pop(identity, None)
+
+
 def begin_part(obj: Any) -> Any:
     """Note that an object gets its contents later."""
     # What a message leaves unfinished, because it raised, is forgotten some time.
