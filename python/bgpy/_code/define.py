@@ -130,7 +130,7 @@ class Definitions:
             table.remember_sent((module, name, digest), obj)
         if self._tasks is not None:
             flags |= table.SHIPPED if module in self._tasks else table.EXACT
-        return module, name, digest, flags, main
+        return module, name, digest, flags | table.VERSION, main
 
     def _is_named_there(self, obj: Any) -> bool:
         """Tell whether a pickle need only name an object."""

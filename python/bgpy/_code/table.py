@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from _weakref import ref
 
 TYPE_CHECKING = False
@@ -28,6 +29,10 @@ ALIKE = 2
 SHIPPED = 4
 # The receiver's own will do only if its content is the same.
 EXACT = 8
+
+# Above the flags stands the minor version of the Python that the code is for.
+_VERSION_SHIFT = 8
+VERSION = sys.version_info.minor << _VERSION_SHIFT
 
 # Beyond so many, only what something else holds is remembered.
 _BUILT_MAX = 1024
@@ -106,6 +111,11 @@ def sent(identity: Identity) -> Any:
 def built(identity: Identity) -> Any:
     """Return what was built here before, or None."""
     return _built.get(identity)
+
+
+def is_foreign(key: Key) -> bool:
+    """Tell whether the code of a definition is for another version of Python."""
+    return key[3] >> _VERSION_SHIFT != sys.version_info.minor
 
 
 def begin(key: Key, obj: Any) -> Any:
