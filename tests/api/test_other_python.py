@@ -137,3 +137,53 @@ def test_code_of_another_version_is_refused(other, start, runtime):
     assert version not in there
     assert here.startswith(version)
     assert Client(HOST, server.port).call("alive") == "alive"
+
+
+SHARED = """\
+import enum, functools
+from bgpy import respond
+
+class Mode(enum.Enum):
+    FAST = 1
+
+class Job:
+    mode = Mode.FAST
+
+    @functools.cache
+    def twice(self, number):
+        return 2 * number
+
+def init_task():
+    return {}
+
+def exec_task(client_socket, state, args):
+    job, mode, function = args
+    own = [type(job) is Job, mode is Mode.FAST, function is exec_task]
+    respond(client_socket, (own, job.twice(2), *args))
+
+def exit_task(client_socket, state, args):
+    pass
+"""
+
+SHARING = """\
+import sys
+sys.path.insert(0, sys.argv[2])
+import shared
+from bgpy import Client
+
+client = Client("127.0.0.1", int(sys.argv[1]))
+own, twice, job, mode, function = client.call(
+    (shared.Job(), shared.Mode.FAST, shared.exec_task)
+)
+print(own, twice, type(job) is shared.Job, mode is shared.Mode.FAST, function is shared.exec_task)
+"""
+
+
+def test_what_both_versions_can_import_travels(other, start, runtime, tmp_path):
+    tasks = tmp_path / "shared.py"
+    tasks.write_text(SHARED)
+    server = start(init_file=tasks)
+    other.runtime = str(runtime)
+    printed = other(SHARING, server.port, tmp_path)
+    assert printed == "[True, True, True] 4 True True True\n"
+    assert "RuntimeWarning" not in Path(server.log_file).read_text()

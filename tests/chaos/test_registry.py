@@ -64,8 +64,7 @@ print(json.dumps(told))
 # Loads everything, and then becomes another user, who has a server and a directory too.
 AS_ANOTHER_USER = """
 import inspect, json, os, pickle, signal, sys, threading, traceback
-import cloudpickle
-import bgpy
+import bgpy, bgpy._by_value, bgpy._code.define
 from bgpy import AuthError, BgpyError, Client, NotRunning, Server, connect, servers
 
 own, theirs, socket, port, user = *sys.argv[1:5], int(sys.argv[5])

@@ -92,6 +92,7 @@ impl Executor for PythonExecutor {
         let staged = self.first.as_ref().map(|first| first.stage(&message)).transpose();
         let home = self.home;
         let served = Python::attach(|py| {
+            pickle::forget_tasks(py);
             let message = receive(py, "tasks", message, self.policy, home, reply)?;
             let served = || {
                 let tasks = Tasks::from_message(&message)?;

@@ -77,19 +77,9 @@ pub fn loads<'py>(
     let (data, buffers) = message.into_parts();
     let pickle = match Reader::new(&data).token() {
         Ok(Token::Ext(ext::PICKLE, pickle)) => pickle,
-        // Code of another version of Python would crash the interpreter.
-        Ok(Token::Ext(ext::CODE, [major, minor, pickle @ ..])) => {
-            if [*major, *minor] != version(py) {
-                let [our_major, our_minor] = version(py);
-                let text = format!(
-                    "the message brings code of Python {major}.{minor} along, which Python \
-                     {our_major}.{our_minor} cannot run: use the same version on both sides, or \
-                     install the module that holds the code on both (--init-file for tasks)"
-                );
-                return Err(serialization_error(py, text, None));
-            }
-            pickle
-        }
+        // Code of another version of Python would crash the interpreter: it is never made here, and
+        // what cannot do without it raises.
+        Ok(Token::Ext(ext::CODE, [_, _, pickle @ ..])) => pickle,
         _ => return Err(serialization_error(py, "the message is no pickle", None)),
     };
     let pickle = made::bytes(py, pickle)?;
@@ -128,6 +118,14 @@ pub fn prepare_dumps(py: Python<'_>) {
 pub fn prepare_loads(py: Python<'_>) {
     drop(py.import("_pickle"));
     drop(py.import("bgpy._code.build"));
+}
+
+/// Forgets the definitions of tasks that were sent before and have failed.
+pub fn forget_tasks(py: Python<'_>) {
+    let forget = || py.import("bgpy._code.table")?.call_method0("forget_tasks");
+    if let Err(error) = forget() {
+        error.write_unraisable(py, None);
+    }
 }
 
 /// The part of an object that raised while it was unpickled.

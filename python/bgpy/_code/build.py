@@ -46,8 +46,21 @@ def _find(key: Key | Part, kind: type) -> Any:
 def _begin(key: Key | Part, obj: Any) -> Any:
     if len(key) == 2:
         return table.begin_part(obj)
+    _check_version(key)
     note_new(key, obj)
     return table.begin(key, obj)
+
+
+def _check_version(key: Key) -> None:
+    """Refuse to build what another version of Python has taken apart."""
+    if table.is_foreign(key):
+        ours = "{}.{}".format(*sys.version_info)
+        theirs = f"{sys.version_info.major}.{key[3] >> 8}"
+        raise RuntimeError(
+            f"the message brings code of Python {theirs} along, which Python {ours} cannot run: "
+            "use the same version on both sides, or install the module that holds the code on both "
+            "(--init-file for tasks)"
+        )
 
 
 def module_named(name: str) -> ModuleType:
@@ -97,11 +110,9 @@ def fill_module(place: ModuleType, contents: dict[str, Any]) -> None:
         table.finish(place)
 
 
-def code(version: tuple[int, int], *parts: Any) -> CodeType:
-    """Make a code object."""
-    if version != sys.version_info[:2]:
-        raise ValueError("code of Python {}.{} cannot run here".format(*version))
-    return CodeType(*parts)
+def code(version: tuple[int, int], *parts: Any) -> CodeType | None:
+    """Make a code object, or nothing of what is for another version of Python."""
+    return CodeType(*parts) if version == sys.version_info[:2] else None
 
 
 def cell() -> CellType:
@@ -116,12 +127,19 @@ def fill_cell(place: CellType, contents: tuple[Any, ...]) -> None:
 
 
 def function(
-    key: Key | Part, body: CodeType, place: ModuleType, name: str, cells: tuple[CellType, ...]
+    key: Key | Part,
+    body: CodeType | None,
+    place: ModuleType,
+    name: str,
+    cells: tuple[CellType, ...],
 ) -> Any:
     """Return the function that is meant, or a new one."""
     found = _find(key, FunctionType)
     if found is not None:
         return found
+    if body is None:
+        # A method that the class of this process lacks; a function of its own is refused.
+        return None if len(key) == 2 else _check_version(key)
     return _begin(key, FunctionType(body, vars(place), name, None, cells or None))
 
 
@@ -241,12 +259,13 @@ def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[
 
 def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:
     """Return the function with a cache that is meant, or a new one."""
-    from functools import lru_cache
+    import functools
 
-    make: Callable[..., Any] = lru_cache(maxsize, typed)
-    new = make(body)
-    found = _find(key, type(new))
-    return _begin(key, new) if found is None else found
+    found = _find(key, functools._lru_cache_wrapper)
+    if found is not None or body is None:
+        return found
+    make: Callable[..., Any] = functools.lru_cache(maxsize, typed)
+    return _begin(key, make(body))
 
 
 def locked(cls: Any) -> Any:
@@ -265,7 +284,7 @@ def new_type(key: Key, name: str, supertype: Any) -> Any:
     make: Any = typing.NewType
     new = make(name, supertype)
     found = choose(key, type(new))
-    return table.begin(key, _of(key, new)) if found is None else found
+    return _begin(key, _of(key, new)) if found is None else found
 
 
 def variable(
@@ -275,7 +294,7 @@ def variable(
     found = choose(key, kind)
     if found is not None:
         return found
-    return table.begin(key, _of(key, kind(name, *constraints, **options)))
+    return _begin(key, _of(key, kind(name, *constraints, **options)))
 
 
 def _of(key: Key, obj: Any) -> Any:
@@ -288,7 +307,7 @@ def alias(key: Key, kind: Any, name: str, value: Any, parameters: tuple[Any, ...
     found = choose(key, kind)
     if found is not None:
         return found
-    return table.begin(key, kind(name, value, type_params=parameters))
+    return _begin(key, kind(name, value, type_params=parameters))
 
 
 def single(key: Key, cls: Any) -> Any:

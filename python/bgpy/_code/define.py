@@ -81,10 +81,14 @@ class Definitions:
         self._homes: dict[int, _Home] = {}
         self._parts: dict[int, Part] = {}
         self._held: list[Any] = []
+        # Types whose objects are none of ours.
+        self._foreign: set[int] = set()
 
     def reduce(self, obj: Any) -> Any:
         """Return what a pickle is to say of an object; NotImplemented leaves it to the pickler."""
         kind = type(obj)
+        if id(kind) in self._foreign:
+            return NotImplemented
         own = _REDUCERS.get(kind)
         if own is not None:
             return own(self, obj)
@@ -126,7 +130,7 @@ class Definitions:
             table.remember_sent((module, name, digest), obj)
         if self._tasks is not None:
             flags |= table.SHIPPED if module in self._tasks else table.EXACT
-        return module, name, digest, flags, main
+        return module, name, digest, flags | table.VERSION, main
 
     def _is_named_there(self, obj: Any) -> bool:
         """Tell whether a pickle need only name an object."""
@@ -282,6 +286,8 @@ class Definitions:
 
         module = module_of(obj)
         if module is None or kind in dispatch_table or not travels(kind):
+            self._foreign.add(id(kind))
+            self._held.append(kind)
             return NotImplemented
         reduced = obj.__reduce_ex__(5)
         if type(reduced) is not str:

@@ -54,7 +54,7 @@ def choose(key: Key, kind: type) -> Any:
         if isinstance(found, kind):
             return found
     if not is_named or module == MAIN:
-        if others and kind is type:
+        if others and kind is type and not table.is_foreign(key):
             _warn(
                 identity,
                 f"{module}.{name} came with other content than {others[0]} of this process, and is "
@@ -62,7 +62,8 @@ def choose(key: Key, kind: type) -> Any:
             )
         return None
     own = _imported(module, name, kind)
-    if own is None or _has(own, digest):
+    if own is None or table.is_foreign(key) or _has(own, digest):
+        # The code of another version of Python is told in another way, and nothing can be compared.
         return own
     if flags & EXACT:
         return None

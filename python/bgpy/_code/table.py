@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from _weakref import ref
 
 TYPE_CHECKING = False
@@ -28,6 +29,10 @@ ALIKE = 2
 SHIPPED = 4
 # The receiver's own will do only if its content is the same.
 EXACT = 8
+
+# Above the flags stands the minor version of the Python that the code is for.
+_VERSION_SHIFT = 8
+VERSION = sys.version_info.minor << _VERSION_SHIFT
 
 # Beyond so many, only what something else holds is remembered.
 _BUILT_MAX = 1024
@@ -108,6 +113,11 @@ def built(identity: Identity) -> Any:
     return _built.get(identity)
 
 
+def is_foreign(key: Key) -> bool:
+    """Tell whether the code of a definition is for another version of Python."""
+    return key[3] >> _VERSION_SHIFT != sys.version_info.minor
+
+
 def begin(key: Key, obj: Any) -> Any:
     """Note what is being built; another thread that builds the same gets the same object."""
     module, name, digest, flags, _ = key
@@ -122,6 +132,14 @@ def begin(key: Key, obj: Any) -> Any:
             return first
     keys.set(obj, key)
     return begin_part(obj)
+
+
+def forget_tasks() -> None:
+    """Forget what came with tasks that were not accepted, lest their state lives on in others."""
+    for identity, obj in list(_built.items()):
+        key = keys.get(obj)
+        if key is not None and key[3] & (SHIPPED | EXACT):
+            _built.pop(identity, None)
 
 
 def begin_part(obj: Any) -> Any:
