@@ -13,6 +13,8 @@ import pytest
 
 from bgpy import CallTimeout, Client, ConnectionLost, NotRunning, Server, respond
 
+from .processes import stand_still
+
 HOST = "127.0.0.1"
 SOON_S = 5
 
@@ -62,7 +64,7 @@ def test_the_death_of_the_server_ends_the_waits_of_all_threads(waiting, gate):
 def test_a_server_that_stands_still_ends_no_call_but_its_time_does(waiting):
     server, client = waiting
     client.ping()
-    os.kill(server.pid, signal.SIGSTOP)
+    stand_still(server.pid)
     for act in (client.call, client.execute):
         with pytest.raises(CallTimeout):
             act({}, timeout=0.1)
@@ -75,7 +77,7 @@ def test_a_server_that_stands_still_ends_no_call_but_its_time_does(waiting):
 def test_a_large_message_to_a_server_that_stands_still_ends_in_time(waiting):
     server, client = waiting
     client.ping()
-    os.kill(server.pid, signal.SIGSTOP)
+    stand_still(server.pid)
     began = time.monotonic()
     with pytest.raises(CallTimeout):
         client.call(bytes(64 << 20), timeout=0.3)
@@ -89,7 +91,7 @@ def test_a_server_that_stands_still_is_given_up_without_a_timeout_too(start):
     server = start()
     client = Client(HOST, server.port)
     client.ping()
-    os.kill(server.pid, signal.SIGSTOP)
+    stand_still(server.pid)
     with pytest.raises(ConnectionLost, match="30 s"):
         client.ping()
 

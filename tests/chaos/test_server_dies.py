@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from api.processes import stand_still
 from conftest import Orphan
 
 from bgpy import (
@@ -242,7 +243,7 @@ def test_a_stranger_that_listens_where_a_killed_server_did(
 
 def test_a_server_that_stands_still_ends_no_wait_but_the_time_does(target: Target) -> None:
     target.looker.ping()
-    os.kill(target.server.pid, signal.SIGSTOP)
+    stand_still(target.server.pid)
     for client in (target.looker, target.client()):
         began = time.monotonic()
         with pytest.raises(CallTimeout):
@@ -254,7 +255,7 @@ def test_a_server_that_stands_still_ends_no_wait_but_the_time_does(target: Targe
 
 def test_a_server_that_stands_still_and_has_a_long_queue_at_its_socket(target: Target) -> None:
     with ExitStack() as stack:
-        os.kill(target.server.pid, signal.SIGSTOP)
+        stand_still(target.server.pid)
         stack.callback(os.kill, target.server.pid, signal.SIGCONT)
         for _ in range(stack.enter_context(many_descriptors(8000))):
             stream = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+from api.processes import stand_still
 
 from bgpy import connect
 
@@ -20,7 +19,7 @@ def test_it_is_gone(each_form, camera):
 
 def test_one_that_does_not_answer(camera):
     pid = connect("camera").status()["pid"]
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)
     assert camera.run("kill", "camera", "--timeout", "0.2")[0] == 0
     assert camera.run("ps", "-o", "json")[1] == "[]\n"
 

@@ -7,6 +7,7 @@ import os
 import signal
 
 import pytest
+from api.processes import stand_still
 from conftest import kill
 
 from bgpy import connect
@@ -61,7 +62,7 @@ def test_one_that_was_killed_has_failed(camera):
 
 def test_one_that_does_not_answer_is_stale(camera):
     pid = connect("camera").status()["pid"]
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)
     try:
         found, words = rows(camera, "--timeout", "0.3")
     finally:
