@@ -37,6 +37,8 @@ def exec_task(client_socket, state, args):
     elif method == "joblib":
         import joblib
         found = joblib.Parallel(2)(joblib.delayed(helper)(number) for number in range(3))
+        # Its workers would wait for more, also when the test has killed the server.
+        joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
     else:
         context = multiprocessing.get_context(method)
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
