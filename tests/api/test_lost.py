@@ -140,3 +140,23 @@ def test_an_idle_client_notices_at_its_next_call(start):
     server.wait(20)
     with pytest.raises(NotRunning):
         client.call({})
+
+
+@pytest.mark.slow
+def test_an_argument_that_just_fills_the_socket_waits_like_any_other(serve):
+    """After five seconds of silence a client asks for a sign of life, which finds no room."""
+    first = serve(lambda client_socket, state, args: respond(client_socket, len(args)))
+    pid = first.status()["pid"]
+    sizes = range(190_000, 230_000, 2_000)
+    clients = [Client(first.host, first.port) for _ in sizes]
+    for client in clients:
+        client.ping()
+    stand_still(pid)
+    with ThreadPoolExecutor(len(sizes)) as pool:
+        calls = [
+            pool.submit(client.call, bytes(size))
+            for client, size in zip(clients, sizes, strict=True)
+        ]
+        time.sleep(6)
+        os.kill(pid, signal.SIGCONT)
+        assert [call.result(timeout=30) for call in calls] == list(sizes)

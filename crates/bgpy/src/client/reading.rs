@@ -225,14 +225,22 @@ impl Link {
                 let ping = state.session.ping();
                 state.session.forget(ping);
                 reading.pinged = Some(Instant::now());
-                let sent = self.send(&mut state.session.outbox);
-                let stuck = sent.is_err() || !state.session.outbox.is_empty();
-                drop(state);
-                // A ping that does not fit: the server has taken nothing for a long time.
-                if stuck { Err(WaitEnd::Lost(self.lose(Lost::Silent(after)))) } else { Ok(()) }
+                self.send_rest(state)
             }
-            _ => Ok(()),
+            // What did not fit, because a message has filled the socket, goes when there is room.
+            Some(_) => self.send_rest(lock(&self.state)),
+            None => Ok(()),
         }
+    }
+
+    /// Writes what the socket takes of what nobody else is writing.
+    fn send_rest(&self, mut state: MutexGuard<'_, LinkState>) -> Result<(), WaitEnd> {
+        if state.writing {
+            return Ok(());
+        }
+        let sent = self.send(&mut state.session.outbox);
+        drop(state);
+        sent.map_err(|kind| WaitEnd::Lost(self.lose(Lost::Io(kind))))
     }
 }
 

@@ -9,9 +9,12 @@ use bgpy_proto::{
 };
 
 use crate::journal::Journal;
-use crate::logs;
 use crate::name::Name;
 use crate::platform;
+use crate::{keeper, logs};
+
+/// Calls for which an empty queue keeps its memory.
+const KEPT_CALLS: usize = 4096;
 
 /// Bytes of waiting calls that may stay when they are taken back, until it is their turn.
 const KEPT_BYTES: u64 = 16 << 20;
@@ -230,6 +233,9 @@ impl Calls {
         loop {
             let call = self.queue.pop_front()?;
             self.queue_bytes -= call.message.bytes();
+            if self.queue.is_empty() {
+                self.give_back();
+            }
             let is_wanted =
                 self.taken_back.is_empty() || !self.taken_back.remove(&(call.connection, call.id));
             if is_wanted {
@@ -240,6 +246,15 @@ impl Calls {
                 return Some(call);
             }
             self.inits -= u64::from(call.kind == CallKind::Init);
+        }
+    }
+
+    /// Gives back the memory of a queue that was long once.
+    fn give_back(&mut self) {
+        if self.queue.capacity() > KEPT_CALLS {
+            self.queue = VecDeque::new();
+            self.taken_back.shrink_to(KEPT_CALLS);
+            keeper::trim_soon();
         }
     }
 
