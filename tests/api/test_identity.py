@@ -172,7 +172,7 @@ def test_an_edited_script_brings_other_classes_and_the_log_says_so(scripts: Scri
     assert scripts.run(script.format(helper=2), "runs") == "False True 2 (0, 1, 1) 5 3\nTrue\n"
     (server,) = bgpy.servers()
     log = Path(server.log_file).read_text()
-    assert log.count("__main__.Job came with other content than") == 1
+    assert log.count("__main__.Job was sent with a definition that differs") == 1
 
 
 def test_a_module_that_was_edited_means_the_one_that_is_there(scripts: Scripts, start):
@@ -182,7 +182,7 @@ def test_a_module_that_was_edited_means_the_one_that_is_there(scripts: Scripts, 
     printed = scripts.run("import bgpy, sys\nfrom shapes import *\n" + CALLING, "edited")
     assert printed == "True True 1 (0, 1, 1) 5 3\nTrue\n"
     log = Path(server.log_file).read_text()
-    assert log.count("shapes.Job came with other content than this process has") == 1
+    assert log.count("shapes.Job was sent with a definition that differs") == 1
 
 
 def test_a_script_and_the_tasks_file_that_it_is_are_one_module(scripts: Scripts, start):
@@ -202,8 +202,8 @@ def test_a_client_with_other_code_than_the_tasks_is_warned(scripts: Scripts, sta
         "    with bgpy.connect('old') as client, warnings.catch_warnings(record=True) as said:\n"
         "        back = [client.call(1), client.call(1)]\n"
         "    print(isinstance(back[0], Job), type(back[0]) is type(back[1]),\n"
-        "        *{str(it.message)[:40] for it in said})\n"
+        "        *{str(it.message)[:60] for it in said})\n"
     )
     printed = scripts.run(edited)
     assert printed.startswith("True True script_0.")
-    assert printed.count("script_0.Job came with other content") == 1
+    assert printed.count("script_0.Job was sent with a definition that differs") == 1

@@ -169,7 +169,13 @@ def fill_function(
 def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
     """Return the class that is meant, or a new one without most of its attributes."""
     found = choose(key, type)
-    return _begin(key, _class(meta, name, bases, start)) if found is None else found
+    if found is None:
+        return _begin(key, _class(meta, name, bases, start))
+    if table.is_unfinished(found):
+        for attribute, value in start.items():
+            if attribute not in ("__slots__", "__orig_bases__"):
+                type.__setattr__(found, attribute, value)
+    return found
 
 
 def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[str, Any]) -> Any:
@@ -253,8 +259,17 @@ def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[
     """Return a member of an enumeration."""
     if table.is_unfinished(cls):
         return table.begin_part(base.__new__(cls, *arguments))
-    # Members are known by their values, also after some were added on one side.
-    return cls[name] if value is None and name is not None else cls(value)
+    # Members are known by their values, also after some were added on one side, and by their names
+    # if the values were changed.
+    try:
+        return cls(value) if name is None or value is not None else cls[name]
+    except (KeyError, ValueError):
+        if name in cls.__members__:
+            return cls[name]
+        raise ValueError(
+            f"{cls.__module__}.{cls.__qualname__} has no member {name or value!r} here: use the "
+            "same version of the module on both sides, and restart the server after a change"
+        ) from None
 
 
 def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:

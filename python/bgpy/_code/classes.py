@@ -51,10 +51,10 @@ def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
         for name in [name for name in attributes if not name.startswith("__")]:
             if constant(attributes[name]) is not None:
                 start[name] = attributes.pop(name)
-    return start, attributes, _registered(cls)
+    return start, attributes, registered(cls)
 
 
-def _registered(cls: type) -> list[type]:
+def registered(cls: type) -> list[type]:
     """Return the classes that were registered with an abstract one."""
     if "_abc_impl" not in vars(cls):
         return []

@@ -1,16 +1,14 @@
-"""What makes two definitions the same: a digest of their code.
+"""What makes two definitions the same: digests of their code and of the data that it uses.
 
 Code counts, as do defaults, bases, members of enumerations and constants, and whatever is used of
-other definitions. Where a definition stands in its file does not count. Neither does state: what
-the code itself assigns to, containers that can change, objects.
+other definitions. Where a definition stands in its file does not count. What may be state of one
+process is told apart: variables that code assigns to, and containers and objects that may change.
 """
 
 from __future__ import annotations
 
-import sys
 from types import (
     BuiltinFunctionType,
-    CellType,
     FunctionType,
     GetSetDescriptorType,
     MemberDescriptorType,
@@ -18,9 +16,12 @@ from types import (
     ModuleType,
 )
 
+from .assigned import Assignments
+from .classes import is_struct, registered
 from .constants import constant
+from .data import held
 from .local import MAIN, is_local, is_named, library, module_of, name_of
-from .names import attributes_in, names
+from .names import names
 from .table import ALIKE, WeakTable, keys
 
 try:
@@ -31,6 +32,8 @@ except ImportError:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .table import Digests
 
 _DIGEST_BYTES = 16
 # What a class has anew in each process, or what follows from the rest.
@@ -48,7 +51,11 @@ _UNTOLD = {
     "__doc__",
 }
 _IMPORTED = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__spec__"}
-_STATE = b"?"
+_WRAPPERS = (staticmethod, classmethod, property, MethodType)
+# What a walk over definitions takes in: each is more than the one before.
+_CODE, _DATA, _STATE = range(3)
+# Objects beyond so many are not looked into.
+_NODES_MAX = 20_000
 
 # The constants of a class, as they were when they were first looked at.
 _first = WeakTable()
@@ -88,19 +95,22 @@ _NAMED_KINDS = {
 }
 
 
-def numbered(digest: bytes, number: bytes) -> bytes:
-    """Return the digest of one of several definitions that have the same content."""
-    return blake2b(digest + number, digest_size=_DIGEST_BYTES).digest() if number else digest
-
-
 class _Node:
-    """What a definition is by itself, and the definitions that it uses."""
+    """What a definition or an object is by itself, and what it uses."""
 
-    __slots__ = ("has_state", "is_shared", "own", "used")
+    __slots__ = ("changes", "counts", "has_state", "is_shared", "later", "more", "own", "used")
 
     def __init__(self) -> None:
         self.own: list[bytes] = []
+        # Code, and data that nothing changes.
         self.used: list[Any] = []
+        # Data that code of its module may change.
+        self.more: list[Any] = []
+        # What code assigns to: constants, and the rest.
+        self.counts: list[bytes] = []
+        self.later: list[Any] = []
+        # Whether the code of the module changes containers.
+        self.changes = False
         self.has_state = False
         # Classes and modules are one object for everybody who uses them, whatever their state.
         self.is_shared = False
@@ -111,23 +121,34 @@ class Content:
 
     def __init__(self) -> None:
         self._nodes: dict[int, tuple[Any, _Node]] = {}
-        self._assigned: dict[str, _Assigned] = {}
+        self._assignments = Assignments()
 
-    def digest(self, obj: Any) -> tuple[bytes, bool]:
-        """Return the digest of a definition, and whether it has state of its own."""
+    def digests(self, obj: Any) -> tuple[Digests, bool]:
+        """Return the digests of a definition, and whether it has state of its own."""
+        code, data, state = (self._walk(obj, reach) for reach in (_CODE, _DATA, _STATE))
+        return (code, data, state), self._has_state(obj)
+
+    def _walk(self, obj: Any, reach: int) -> bytes:
         places, queue = {id(obj): 0}, [obj]
         digest = blake2b(digest_size=_DIGEST_BYTES)
         for part in queue:
             node = self._node(part)
             for own in node.own:
                 digest.update(b"%d:" % len(own) + own)
-            for used in node.used:
-                if id(used) not in places:
-                    places[id(used)] = len(queue)
-                    queue.append(used)
-                digest.update(b"@%d" % places[id(used)])
+            used = [*node.used]
+            if reach >= _DATA:
+                used += node.more
+            if reach >= _STATE:
+                used += node.later
+                for count in node.counts:
+                    digest.update(b"%d=" % len(count) + count)
+            for it in used:
+                if id(it) not in places:
+                    places[id(it)] = len(queue)
+                    queue.append(it)
+                digest.update(b"@%d" % places[id(it)])
             digest.update(b";")
-        return digest.digest(), self._has_state(obj)
+        return digest.digest()
 
     def _has_state(self, obj: Any) -> bool:
         known, queue = {id(obj)}, [obj]
@@ -153,7 +174,7 @@ class Content:
         key = keys.get(obj)
         if key is not None:
             # What was built here is what it was where it came from.
-            node.own.append(b"built %b" % key[2])
+            node.own.append(b"built %b" % key[2][_DATA])
             node.is_shared = bool(key[3] & ALIKE)
         elif type(obj) is FunctionType:
             self._function(obj, node)
@@ -162,67 +183,98 @@ class Content:
             self._class(obj, node)
         elif type(obj) is ModuleType:
             node.is_shared = True
-            node.own.append(b"module " + _text(obj.__name__))
-            for name, value in sorted(vars(obj).items()):
-                if name not in _IMPORTED:
-                    node.own += [_text(name), self._tell(value, node)]
-        else:
+            self._module(obj, node)
+        elif is_definition(obj):
             self._other(obj, node)
+        elif len(self._nodes) < _NODES_MAX:
+            if type(obj) in _WRAPPERS:
+                node.own.append(self._tell(obj, node))
+                return
+            is_own = travels(type(obj))
+            told, inside = held(obj, is_own)
+            node.own += [self._tell(type(obj), node), *told]
+            node.own += [self._tell(value, node) for value in inside]
+
+    def _module(self, module: ModuleType, node: _Node) -> None:
+        assigned = self._assignments.of_module(module.__name__)
+        node.changes = assigned.changes
+        node.own.append(b"module " + _text(module.__name__))
+        for name, value in sorted(vars(module).items()):
+            if name not in _IMPORTED:
+                node.own.append(_text(name))
+                self._variable(value, node, name in assigned.stored)
 
     def _function(self, function: FunctionType, node: _Node) -> None:
         code = function.__code__
+        assigned = self._assignments.of(function)
+        node.changes = assigned.changes
         node.own += [b"function", _text(function.__name__), constant(code) or b""]
         for value in (function.__defaults__, function.__kwdefaults__):
             node.own.append(self._tell_all(value, node))
-        assigned = self._assignments(function)
         for cell in function.__closure__ or ():
-            is_state = id(cell) in assigned.cells
-            node.has_state |= is_state
-            node.own.append(_STATE if is_state else self._cell(cell, node))
+            try:
+                value = cell.cell_contents
+            except ValueError:
+                node.own.append(b"empty")
+            else:
+                self._variable(value, node, id(cell) in assigned.cells)
         for name, value in sorted(vars(function).items()):
-            is_state = name in assigned.attributes
-            node.has_state |= is_state
-            node.own += [_text(name), _STATE if is_state else self._tell(value, node)]
+            node.own.append(_text(name))
+            self._variable(value, node, name in assigned.attributes)
         own = function.__globals__
         if library(own) is not None:
             return
         for name in names(code).loaded:
-            if name in assigned.stored:
-                node.has_state = True
-                node.own += [_text(name), _STATE]
-            elif name in own:
-                node.own += [_text(name), self._tell(own[name], node)]
+            if name in own:
+                node.own.append(_text(name))
+                self._variable(own[name], node, name in assigned.stored)
         node.has_state |= bool(names(code).stored)
 
-    def _cell(self, cell: CellType, node: _Node) -> bytes:
-        try:
-            return self._tell(cell.cell_contents, node)
-        except ValueError:
-            return b"empty"
+    def _variable(self, value: Any, node: _Node, is_state: bool) -> None:
+        """Tell the value of a variable, which is state if code assigns to it."""
+        node.has_state |= is_state
+        if not is_state or is_definition(value):
+            node.own.append(self._tell(value, node))
+        else:
+            _add_state(value, node)
 
-    def _class(self, cls: type, node: _Node) -> None:
+    def _class(self, cls: Any, node: _Node) -> None:
+        assigned = self._assignments.of(cls)
+        node.changes = assigned.changes
         node.own += [b"class", _text(cls.__qualname__), self._tell(type(cls), node)]
         node.own += [self._tell(base, node) for base in cls.__bases__]
-        attributes = self._assignments(cls).attributes
+        node.counts += [_text(it.__qualname__) for it in registered(cls)]
         first = _first.get(cls)
         if first is None:
             first = {name: constant(value) for name, value in list(vars(cls).items())}
             _first.set(cls, first)
         members = vars(cls).get("_member_map_")
-        if isinstance(members, dict):
-            for name, member in members.items():
-                node.own += [_text(name), self._tell(member._value_, node)]
-        # What a class got since is state, as are the caches that Python keeps in it.
-        for name in sorted(first):
-            value = vars(cls).get(name)
-            is_member = isinstance(members, dict) and name in members
-            if name in _UNTOLD or name in attributes or is_member or _is_slot(value, cls):
+        members = members if isinstance(members, dict) else {}
+        for name, member in members.items():
+            node.own += [_text(name), self._tell(member._value_, node)]
+        if is_struct(cls):
+            node.own.append(self._tell_all(cls.__struct_defaults__, node))
+        for name, value in sorted(vars(cls).items()):
+            if name in _UNTOLD or name in members or _is_slot(value, cls):
                 continue
-            told = first[name]
-            if name == "__annotations__":
-                told = self._tell_all(value, node) if value else b""
-            if told != b"":
-                node.own += [_text(name), self._tell(value, node) if told is None else told]
+            if name.startswith("__pydantic_") and name != "__pydantic_fields__":
+                # What follows from the fields, with addresses in it.
+                continue
+            if name not in first:
+                # What a class got since is state, but for the caches that Python keeps in it.
+                if not name.startswith("__"):
+                    node.counts.append(_text(name))
+                    _add_state(value, node)
+            elif name in assigned.attributes and first[name] is not None:
+                node.counts.append(_text(name))
+                _add_state(value, node)
+            elif name == "__annotations__":
+                # An empty one may be there or not.
+                node.own += [_text(name), self._tell_all(value, node)] if value else []
+            else:
+                node.own += [_text(name), first[name] or self._tell(value, node)]
+                if first[name] is not None:
+                    _add_state(value, node)
 
     def _other(self, obj: Any, node: _Node) -> None:
         kind = type(obj).__name__
@@ -241,26 +293,6 @@ class Content:
         else:
             # An object that its module has under a name, as one of a kind.
             node.own += [self._tell(type(obj), node)]
-
-    def _assignments(self, obj: Any) -> _Assigned:
-        """Return what the code of an object and of its module assigns to."""
-        module = module_of(obj) or ""
-        own = _Assigned()
-        own.add(obj)
-        known = self._assigned.get(module)
-        if known is None and is_local(module):
-            known = self._assigned[module] = _Assigned()
-            for value in list(vars(sys.modules[module]).values()):
-                if module_of(value) == module:
-                    known.add(value)
-            file = getattr(sys.modules[module], "__file__", None)
-            if isinstance(file, str):
-                known.attributes |= attributes_in(file)
-        if known is not None:
-            own.stored |= known.stored
-            own.attributes |= known.attributes
-            own.cells |= known.cells
-        return own
 
     def _tell_all(self, value: Any, node: _Node) -> bytes:
         if type(value) is tuple:
@@ -285,7 +317,7 @@ class Content:
                 return b"module " + _text(value.__name__)
             return b"named " + _text(f"{module_of(value)}.{name_of(value)}")
         kind = type(value)
-        if kind in (staticmethod, classmethod, property, MethodType):
+        if kind in _WRAPPERS:
             inner = [getattr(value, name, None) for name in ("fget", "fset", "fdel", "__func__")]
             if kind is MethodType:
                 inner.append(value.__self__)
@@ -318,44 +350,22 @@ class Content:
                 named = {f"{module_of(cls)}.{cls.__qualname__}": case for cls, case in cases}
                 return b"dispatch" + self._tell_all(named, node)
         node.has_state = True
-        return _STATE
+        is_own = travels(kind)
+        if is_own:
+            node.used.append(kind)
+        if is_own or node.changes:
+            node.more.append(value)
+            return b"?"
+        node.used.append(value)
+        return b"@"
 
 
-class _Assigned:
-    """What code assigns to, which makes it state."""
-
-    __slots__ = ("attributes", "cells", "stored")
-
-    def __init__(self) -> None:
-        self.stored: set[str] = set()
-        self.attributes: set[str] = set()
-        # Cells of closures, by their ids.
-        self.cells: set[int] = set()
-
-    def add(self, value: Any) -> None:
-        """Add what a function does, or those of a class do."""
-        for held in list(vars(value).values()) if isinstance(value, type) else [value]:
-            for function in _functions(held):
-                used = names(function.__code__)
-                self.stored |= used.stored
-                self.attributes |= used.attributes
-                variables = zip(
-                    function.__code__.co_freevars, function.__closure__ or (), strict=False
-                )
-                self.cells.update(id(cell) for name, cell in variables if name in used.kept)
-
-
-def _functions(value: Any) -> list[FunctionType]:
-    kind = type(value)
-    if kind is property:
-        inner = [value.fget, value.fset, value.fdel]
-    elif kind in (staticmethod, classmethod):
-        inner = [value.__func__, getattr(value.__func__, "__wrapped__", None)]
-    elif kind.__module__ == "functools":
-        inner = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
+def _add_state(value: Any, node: _Node) -> None:
+    told = constant(value)
+    if told is None:
+        node.later.append(value)
     else:
-        inner = [value]
-    return [function for function in inner if type(function) is FunctionType]
+        node.counts.append(told)
 
 
 def _is_slot(value: Any, cls: type) -> bool:

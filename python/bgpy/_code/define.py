@@ -13,7 +13,7 @@ from types import CellType, FunctionType, MethodType, ModuleType
 
 from . import build, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
-from .content import Content, is_function, numbered, travels
+from .content import Content, is_function, travels
 from .local import (
     MAIN,
     canonical,
@@ -78,6 +78,7 @@ class Definitions:
         self._tasks = tasks
         self._by_name = by_name
         self._content = Content()
+        self._wholes: dict[str, bytes] = {}
         self._homes: dict[int, _Home] = {}
         self._parts: dict[int, Part] = {}
         self._held: list[Any] = []
@@ -112,25 +113,31 @@ class Definitions:
         """Return the key of a definition, or of an object that its module has under a name."""
         known = table.keys.get(obj)
         if known is not None:
-            module, name, digest, flags, main = known
+            module, name, digests, flags, main, origin, _ = known
             flags &= table.NAMED | table.ALIKE
         else:
             is_module = type(obj) is ModuleType
             module = canonical(obj.__name__) if is_module else module_of(obj) or ""
             name = single or ("" if is_module else name_in(module, obj))
             flags = table.NAMED if find(module, name) is obj else 0
-            digest, has_state = self._content.digest(obj)
+            digests, has_state = self._content.digests(obj)
             flags |= 0 if has_state and is_function(obj) else table.ALIKE
             main = script() if module == MAIN else None
-            if not flags & table.NAMED:
-                # A function that makes classes, or closures, makes another one each time.
-                is_alike = bool(flags & table.ALIKE)
-                number = table.number((module, name, digest), obj, is_alike)
-                digest = numbered(digest, number)
-            table.remember_sent((module, name, digest), obj)
+            origin = table.origin(obj)
+        whole = None
         if self._tasks is not None:
-            flags |= table.SHIPPED if module in self._tasks else table.EXACT
-        return module, name, digest, flags | table.VERSION, main
+            is_shipped = module in self._tasks
+            flags |= table.SHIPPED if is_shipped else table.EXACT
+            whole = None if is_shipped else self._whole(module)
+        return module, name, digests, flags | table.VERSION, main, origin, whole
+
+    def _whole(self, module: str) -> bytes | None:
+        """Return the content of a whole module, as part of this message."""
+        known = self._wholes.get(module)
+        if known is None and is_local(module):
+            (_, data, _), _ = self._content.digests(sys.modules[module])
+            known = self._wholes[module] = data + table.origin(self)
+        return known
 
     def _is_named_there(self, obj: Any) -> bool:
         """Tell whether a pickle need only name an object."""

@@ -6,8 +6,10 @@ What is there is never changed by what arrives.
 from __future__ import annotations
 
 import sys
+from types import FunctionType, ModuleType
 
 from . import table
+from .classes import is_struct
 from .content import Content
 from .local import MAIN, find, is_local, script
 from .table import EXACT, NAMED, SHIPPED
@@ -16,12 +18,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .table import Identity, Key
+    from .table import Digests, Identity, Key
 
+_CODE, _DATA = 0, 1
 _WARNED_MAX = 4096
+_DIGEST = 16
 
 _warned: set[Identity] = set()
-_digests = table.WeakTable()
+# Whether modules are what tasks need, by the message that asks.
+_wholes: dict[str, tuple[bytes | None, bool]] = {}
 
 
 def choose(key: Key, kind: type) -> Any:
@@ -34,79 +39,123 @@ def choose(key: Key, kind: type) -> Any:
     kind : type
         What the definition is an instance of.
     """
-    module, name, digest, flags, main = key
-    identity = module, name, digest
-    known = table.built(identity)
-    if known is not None and (flags & SHIPPED or _is_shipped(known)):
-        return known
-    if flags & SHIPPED:
+    found = table.of_origin(key[5])
+    if isinstance(found, kind):
+        chosen = _as_sent(found, key)
+        if chosen is not None:
+            return chosen
+    flags = key[3]
+    if flags & EXACT and _has_whole(key):
+        return _imported(key[0], key[1], kind)
+    chosen = _of_tasks(key, kind) if flags & (SHIPPED | EXACT) else _of_others(key, kind)
+    if chosen is not None and table.keys.get(chosen) is not None:
+        table.join(key[5], chosen)
+    return chosen
+
+
+def _as_sent(found: Any, key: Key) -> Any:
+    """Return the very object that was sent, as it is where it is from; None if it is no longer."""
+    known = table.keys.get(found)
+    if known is None or known[2] == key[2]:
+        # It comes back, or was built here before.
+        return found
+    if known[3] & (SHIPPED | EXACT):
+        # Tasks go on with the state that they have here, but not with other code or data.
+        is_same = known[2][_CODE] == key[2][_CODE] and not key[3] & (SHIPPED | EXACT)
+        return found if isinstance(found, type) and is_same else None
+    if type(found) is FunctionType or not isinstance(found, type):
         return None
+    if table.sources(found) > 1 or "_member_map_" in vars(found) or is_struct(found):
+        return None
+    table.renew(key, found)
+    return found
+
+
+def _of_tasks(key: Key, kind: type) -> Any:
+    """Return what came before with the same tasks."""
+    known = table.built((*key[:2], key[2][_DATA]))
+    return known if isinstance(known, kind) and _is_of_tasks(known) else None
+
+
+def _of_others(key: Key, kind: type) -> Any:
+    """Return what stands for a definition that another object of another process is."""
+    module, name, digests, flags, main, _, _ = key
+    known = table.built((module, name, digests[_DATA]))
     is_named = bool(flags & NAMED)
     others: list[str] = []
     if is_named:
+        own = table.of_tasks(module, name)
+        if isinstance(own, kind) and _has(own, digests):
+            return own
         for place in _places(module, main):
             own = _own(place, name, kind)
-            if own is not None and _has(own, digest):
+            if own is not None and _has(own, digests):
                 return own
             if own is not None and MAIN in (place, module):
                 others.append(f"{place}.{name}")
-    for found in (table.sent(identity), known):
-        if isinstance(found, kind):
-            return found
+    if isinstance(known, kind) and table.may_stand(known, key):
+        return known
     if not is_named or module == MAIN:
         if others and kind is type and not table.is_foreign(key):
             _warn(
-                identity,
-                f"{module}.{name} came with other content than {others[0]} of this process, and is "
-                "another class: restart the server after a change",
+                (module, name, digests[_CODE]),
+                f"{module}.{name} was sent with a definition that differs from {others[0]} of this "
+                "process, and is another class here: if it is the same script, restart the server "
+                "after a change",
             )
         return None
     own = _imported(module, name, kind)
-    if own is None or table.is_foreign(key) or _has(own, digest):
+    if own is None or table.is_foreign(key) or _has(own, digests):
         # The code of another version of Python is told in another way, and nothing can be compared.
         return own
-    if flags & EXACT:
-        return None
     if "<locals>" in getattr(own, "__qualname__", ""):
         # A closure may have moved on, which no code of its own tells.
         return own
     _warn(
-        identity,
-        f"{module}.{name} came with other content than this process has under that name, and means "
-        "the one here: use the same version of the module on both sides, and restart the server "
-        "after a change",
+        (module, name, digests[_CODE]),
+        f"{module}.{name}".rstrip(".") + " was sent with a definition that differs from the one "
+        "loaded here, and the one loaded here is used: use the same version of the module on both "
+        "sides, and restart the server after a change",
     )
     return own
 
 
+def _has_whole(key: Key) -> bool:
+    """Tell whether a module of this process is, with all its data, the one that tasks need."""
+    module, _, _, _, _, _, whole = key
+    known = _wholes.get(module)
+    if known is None or known[0] != whole:
+        own = _imported(module, "", ModuleType)
+        is_same = own is not None and Content().digests(own)[0][_DATA] == (whole or b"")[:_DIGEST]
+        if len(_wholes) >= _WARNED_MAX:
+            _wholes.clear()
+        known = _wholes[module] = (whole, is_same)
+    return known[1]
+
+
 def note_new(key: Key, obj: Any) -> None:
     """Tell when a class is built that is not the one which had its name before."""
-    module, name, digest, flags, _ = key
+    module, name, (code, data, _), flags, *_ = key
     if not (flags & NAMED and isinstance(obj, type)):
         return
-    if table.replace_latest(module, name, digest) != digest:
+    if table.replace_latest(module, name, data) != data:
         _warn(
-            (module, name, digest),
-            f"{module}.{name} came with other content than before, and is another class now: "
-            "restart the server if its tasks are to know the new one",
+            (module, name, code),
+            f"{module}.{name} was sent with a definition that differs from the one before, and is "
+            "another class now: restart the server if its tasks are to know the new one",
         )
 
 
-def _has(own: Any, digest: bytes) -> bool:
-    """Tell whether a definition of this process has a content, or had it when last asked."""
+def _has(own: Any, digests: Digests) -> bool:
+    """Tell whether a definition of this process has some code, whatever its state."""
     key = table.keys.get(own)
-    if key is not None:
-        return bool(key[2] == digest)
-    if _digests.get(own) == digest:
-        return True
-    new, _ = Content().digest(own)
-    _digests.set(own, new)
-    return new == digest
+    known = key[2] if key is not None else Content().digests(own)[0]
+    return bool(known[_CODE] == digests[_CODE] or known[_DATA] == digests[_DATA])
 
 
-def _is_shipped(obj: Any) -> bool:
+def _is_of_tasks(obj: Any) -> bool:
     key = table.keys.get(obj)
-    return key is not None and bool(key[3] & SHIPPED)
+    return key is not None and bool(key[3] & (SHIPPED | EXACT))
 
 
 def _places(module: str, main: str | None) -> list[str]:

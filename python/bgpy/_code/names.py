@@ -19,13 +19,29 @@ _NAMED = {opmap.get("LOAD_NAME"), opmap.get("LOAD_FROM_DICT_OR_GLOBALS")}
 _STORED = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
 _ATTRIBUTES = {opmap["STORE_ATTR"], opmap["DELETE_ATTR"]}
 _CELLS = {opmap["STORE_DEREF"], opmap["DELETE_DEREF"]}
+_ITEMS = {opmap["STORE_SUBSCR"], opmap["DELETE_SUBSCR"]}
+# Methods that change a container.
+_CHANGING = {
+    "add",
+    "append",
+    "appendleft",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "setdefault",
+    "update",
+}
 _CACHE = 0
 
 
 class Names:
     """The names that a code object and those inside of it use."""
 
-    __slots__ = ("attributes", "kept", "loaded", "mentioned", "stored")
+    __slots__ = ("attributes", "changes", "kept", "loaded", "mentioned", "stored")
 
     def __init__(self, code: CodeType) -> None:
         # Globals that are read, in the order of the instructions.
@@ -37,6 +53,8 @@ class Names:
         # Variables of a function around this one that are assigned to.
         self.kept: set[str] = set()
         self.mentioned: set[str] = set(code.co_names)
+        # Whether containers are changed.
+        self.changes = not _CHANGING.isdisjoint(self.mentioned)
         before, argument_before = _CACHE, 0
         for operation, argument in _instructions(code.co_code):
             if operation == _GLOBAL:
@@ -45,6 +63,8 @@ class Names:
                 self.loaded[code.co_names[argument]] = None
             elif operation in _STORED:
                 self.stored.add(code.co_names[argument])
+            elif operation in _ITEMS:
+                self.changes = True
             elif operation in _CELLS:
                 self.kept.add(_variable(code, argument))
             elif operation in _ATTRIBUTES and not _is_self(code, before, argument_before):
@@ -58,6 +78,7 @@ class Names:
                 self.kept |= inner.kept
                 self.attributes |= inner.attributes
                 self.mentioned |= inner.mentioned
+                self.changes |= inner.changes
 
 
 def _variable(code: CodeType, place: int) -> str:

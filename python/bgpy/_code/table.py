@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    # Module, name in it, and digest of the content.
+    # Of the code, of the data that it uses besides, and of what may be state of one process too.
+    Digests = tuple[bytes, bytes, bytes]
+    # Module, name in it, and digest of code and data.
     Identity = tuple[str, str, bytes]
-    # The same, with flags, and the name under which the module, if it is a script, can be imported.
-    Key = tuple[str, str, bytes, int, str | None]
+    # Module, name in it, digests, flags, the name under which the module, if it is a script, can be
+    # imported, the one object that was sent, and the content of the whole module that it needs.
+    Key = tuple[str, str, Digests, int, str | None, bytes, bytes | None]
 
 # The definition is what its module has under its name.
 NAMED = 1
@@ -27,7 +30,7 @@ NAMED = 1
 ALIKE = 2
 # It belongs to tasks that a client sends, and means that client's code.
 SHIPPED = 4
-# The receiver's own will do only if its content is the same.
+# It comes with such tasks: the receiver's own will do only if all of its module is the same.
 EXACT = 8
 
 # Above the flags stands the minor version of the Python that the code is for.
@@ -36,6 +39,11 @@ VERSION = sys.version_info.minor << _VERSION_SHIFT
 
 # Beyond so many, only what something else holds is remembered.
 _BUILT_MAX = 1024
+
+# An origin tells a process and an object of it.
+_RANDOM_BYTES = 8
+_PROCESS_BYTES = 12
+_SERIAL_BYTES = 6
 
 
 class WeakTable:
@@ -57,17 +65,21 @@ class WeakTable:
 
 # The keys of what was built here.
 keys = WeakTable()
+# The processes that have sent it.
+_sources = WeakTable()
 # Modules that something was built of.
 modules: set[str] = set()
 # Whether the main module has taken the definitions of a client's script.
 has_main = False
 
 _built: dict[Identity, Any] = {}
-# What was sent from here, or was built long ago.
-_others: dict[Identity, Callable[[], Any]] = {}
-_numbers = WeakTable()
+# What came with tasks, by module and name.
+_tasks: dict[tuple[str, str], Any] = {}
+# What was sent from here, and what was built of what others sent.
+_by_origin: dict[bytes, Callable[[], Any]] = {}
+_origins = WeakTable()
 _next = itertools.count(1)
-_random = os.urandom(8)
+_random = os.urandom(_RANDOM_BYTES)
 _unfinished: dict[int, Any] = {}
 # The content that was built last of each name.
 _latest: dict[tuple[str, str], bytes] = {}
@@ -80,37 +92,59 @@ def _weak(obj: Any, forget: Callable[[], Any]) -> Callable[[], Any]:
         return lambda: obj
 
 
-def number(identity: Identity, obj: Any, is_alike: bool) -> bytes:
-    """Tell definitions apart that have the same content.
-
-    The first of those that exist has none, so that other processes have the same number for it. One
-    that has state of its own has a number that nothing else ever has.
-    """
-    known: bytes | None = _numbers.get(obj)
+def origin(obj: Any) -> bytes:
+    """Return what tells an object of this process from every other object, here and elsewhere."""
+    known: bytes | None = _origins.get(obj)
     if known is None:
-        first = sent(identity)
-        is_first = is_alike and (first is None or first is obj)
-        known = b"" if is_first else b"%d" % next(_next)
-        if not is_alike:
-            known += b" %d %b" % (os.getpid(), _random)
-        _numbers.set(obj, known)
+        # A forked child shares what was there before, and nothing that comes afterwards.
+        process = _random + os.getpid().to_bytes(_PROCESS_BYTES - _RANDOM_BYTES, "little")
+        known = process + next(_next).to_bytes(_SERIAL_BYTES, "little")
+        _origins.set(obj, known)
+        _remember(known, obj)
     return known
 
 
-def remember_sent(identity: Identity, obj: Any) -> None:
-    """Note what is sent, so that it is recognised when it comes back."""
-    _others[identity] = _weak(obj, lambda: _others.pop(identity, None))
+def _remember(origin: bytes, obj: Any) -> None:
+    _by_origin[origin] = _weak(obj, lambda: _by_origin.pop(origin, None))
 
 
-def sent(identity: Identity) -> Any:
-    """Return what was sent from here, if it still exists."""
-    found = _others.get(identity)
+def of_origin(origin: bytes) -> Any:
+    """Return what was sent from here, or built of what was sent, if it still exists."""
+    found = _by_origin.get(origin)
     return None if found is None else found()
+
+
+def join(origin: bytes, obj: Any) -> None:
+    """Let what was built stand for an object of another process too."""
+    sources = _sources.get(obj)
+    if sources is not None:
+        sources.add(origin[:_PROCESS_BYTES])
+    _remember(origin, obj)
+
+
+def may_stand(obj: Any, key: Key) -> bool:
+    """Tell whether what was built may stand for an object of the same content.
+
+    A process has one object of a name at a time, but may have several that no name leads to.
+    """
+    origin = key[5]
+    is_taken = origin[:_PROCESS_BYTES] in (_sources.get(obj) or ())
+    return bool(key[3] & NAMED) or not is_taken or of_origin(origin) is obj
+
+
+def sources(obj: Any) -> int:
+    """Return how many processes have sent what was built."""
+    return len(_sources.get(obj) or ())
 
 
 def built(identity: Identity) -> Any:
     """Return what was built here before, or None."""
     return _built.get(identity)
+
+
+def of_tasks(module: str, name: str) -> Any:
+    """Return what came with tasks under a name, or None."""
+    return _tasks.get((module, name))
 
 
 def is_foreign(key: Key) -> bool:
@@ -120,18 +154,38 @@ def is_foreign(key: Key) -> bool:
 
 def begin(key: Key, obj: Any) -> Any:
     """Note what is being built; another thread that builds the same gets the same object."""
-    module, name, digest, flags, _ = key
+    module, name, (_, data, _), flags, _, origin, _ = key
     modules.add(module)
+    keys.set(obj, key)
     if flags & (ALIKE | SHIPPED | EXACT):
         while len(_built) >= _BUILT_MAX:
-            oldest = next(iter(_built), None)
-            if oldest is not None:
-                remember_sent(oldest, _built.pop(oldest, None))
-        first = _built.setdefault((module, name, digest), obj)
+            _built.pop(next(iter(_built), ("", "", b"")), None)
+        _sources.set(obj, {origin[:_PROCESS_BYTES]})
+        entry = _weak(obj, lambda: _by_origin.pop(origin, None))
+        first = _by_origin.setdefault(origin, entry)()
         if first is not obj:
-            return first
-    keys.set(obj, key)
+            known = keys.get(first)
+            if known is not None and known[2] == key[2]:
+                return first
+            _by_origin[origin] = entry
+        first = _built.setdefault((module, name, data), obj)
+        if first is not obj:
+            if may_stand(first, key):
+                join(origin, first)
+                return first
+            _built[module, name, data] = obj
+        if flags & (SHIPPED | EXACT):
+            _tasks[module, name] = obj
     return begin_part(obj)
+
+
+def renew(key: Key, obj: Any) -> None:
+    """Note that what was built gets other contents, as the object has got where it is from."""
+    before = keys.get(obj)
+    _built.pop((*before[:2], before[2][1]), None)
+    _built[(*key[:2], key[2][1])] = obj
+    keys.set(obj, key)
+    begin_part(obj)
 
 
 def forget_tasks() -> None:
@@ -140,6 +194,8 @@ def forget_tasks() -> None:
         key = keys.get(obj)
         if key is not None and key[3] & (SHIPPED | EXACT):
             _built.pop(identity, None)
+            _tasks.pop(identity[:2], None)
+            _by_origin.pop(key[5], None)
 
 
 def begin_part(obj: Any) -> Any:
