@@ -186,9 +186,16 @@ def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[
     import msgspec
 
     start, options = parts["start"], parts["options"]
+    if parts["has_post_init"]:
+        start["__post_init__"] = _post_init
     for field, (is_made, default) in parts["defaults"].items():
         start[field] = msgspec.field(default_factory=default) if is_made else default
     return _begin(key, meta(name, bases, start, **options))
+
+
+def _post_init(new: Any) -> None:
+    """Call the method that a class of msgspec has got since it was made, which msgspec goes by."""
+    type(new).__post_init__(new)
 
 
 def _class(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:

@@ -126,32 +126,37 @@ def is_struct(cls: type) -> bool:
 
 def struct_parts(cls: Any, start: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
     """Take a class of msgspec apart, whose fields are fixed when it is made."""
-    import inspect
-
     import msgspec
 
     own = list(attributes.get("__annotations__", {}))
     start.pop("__slots__", None)
     start["__annotations__"] = attributes.pop("__annotations__", {})
-    fields = {field.name: field for field in msgspec.structs.fields(cls)}
     defaults = {}
-    for name in own:
-        field = fields.get(name)
-        if field is None:
-            continue
-        if field.default_factory is not msgspec.NODEFAULT:
-            defaults[name] = (True, field.default_factory)
-        elif field.default is not msgspec.NODEFAULT:
-            defaults[name] = (False, field.default)
+    # Only the last fields have defaults.
+    fields = cls.__struct_fields__[-len(cls.__struct_defaults__) :]
+    for name, default in zip(fields, cls.__struct_defaults__, strict=False):
+        if name in own and default is not msgspec.NODEFAULT:
+            factory = struct_factory(default)
+            defaults[name] = (False, default) if factory is None else (True, factory)
     config = cls.__struct_config__
     options = {name: getattr(config, name) for name in dir(config) if not name.startswith("_")}
     if config.tag is None:
         options.pop("tag_field", None)
-    kinds = {name: it.kind for name, it in inspect.signature(cls).parameters.items()}
-    options["kw_only"] = bool(own) and all(
-        kinds.get(name) is inspect.Parameter.KEYWORD_ONLY for name in own
-    )
-    renamed = {it.name: it.encode_name for it in fields.values() if it.encode_name != it.name}
+    # A signature would need all that the annotations name.
+    options["kw_only"] = bool(own) and set(own).isdisjoint(cls.__match_args__)
+    encoded = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
+    renamed = {name: other for name, other in encoded if other != name}
     if renamed:
         options["rename"] = renamed
-    return {"start": start, "options": options, "defaults": defaults}
+    return {
+        "start": start,
+        "options": options,
+        "defaults": defaults,
+        "has_post_init": "__post_init__" in attributes,
+    }
+
+
+def struct_factory(default: Any) -> Any:
+    """Return the function that makes the default of a field of msgspec, if one does."""
+    is_factory = type(default).__name__ == "Factory" and type(default).__module__.startswith("msgs")
+    return default.factory if is_factory else None

@@ -17,7 +17,7 @@ from types import (
 )
 
 from .assigned import Assignments
-from .classes import is_struct, registered
+from .classes import is_struct, registered, struct_factory
 from .constants import constant
 from .data import held
 from .local import MAIN, is_local, is_named, library, module_of, name_of
@@ -51,6 +51,8 @@ _UNTOLD = {
     "__doc__",
 }
 _IMPORTED = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__spec__"}
+# Types that are not of this kind are built in.
+_HEAP_TYPE = 1 << 9
 _WRAPPERS = (staticmethod, classmethod, property, MethodType)
 # What a walk over definitions takes in: each is more than the one before.
 _CODE, _DATA, _STATE = range(3)
@@ -63,13 +65,14 @@ _first = WeakTable()
 
 def travels(obj: Any) -> bool:
     """Tell whether a definition has to go along, because the other side may lack it."""
+    if isinstance(obj, type) and not obj.__flags__ & _HEAP_TYPE:
+        return False
     if type(obj) is ModuleType:
         return obj.__name__ != MAIN and (is_local(obj.__name__) or keys.get(obj) is not None)
     module = module_of(obj)
     if keys.get(obj) is not None or (module is not None and is_local(module)):
         return True
-    is_static = isinstance(obj, type) and not obj.__flags__ & 1 << 9
-    return not (is_static or is_named(obj))
+    return not is_named(obj)
 
 
 def is_definition(obj: Any) -> bool:
@@ -121,34 +124,46 @@ class Content:
 
     def __init__(self) -> None:
         self._nodes: dict[int, tuple[Any, _Node]] = {}
+        self._names: dict[int, tuple[Any, bytes | None]] = {}
         self._assignments = Assignments()
 
     def digests(self, obj: Any) -> tuple[Digests, bool]:
         """Return the digests of a definition, and whether it has state of its own."""
-        code, data, state = (self._walk(obj, reach) for reach in (_CODE, _DATA, _STATE))
+        whole, counts, is_plain = self._walk(obj, _STATE)
+        # Most have nothing that would make a difference.
+        data, _, _ = (whole, counts, True) if is_plain else self._walk(obj, _DATA)
+        code, _, _ = (whole, counts, True) if is_plain else self._walk(obj, _CODE)
+        state = blake2b(whole + counts, digest_size=_DIGEST_BYTES).digest() if counts else whole
         return (code, data, state), self._has_state(obj)
 
-    def _walk(self, obj: Any, reach: int) -> bytes:
+    def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, bool]:
+        """Return the digest of what is in reach, that of its counts, and whether all is in any.
+
+        Definitions hold each other: each is told once, and then by its place.
+        """
         places, queue = {id(obj): 0}, [obj]
-        digest = blake2b(digest_size=_DIGEST_BYTES)
+        parts, counts = [], []
+        is_plain = True
         for part in queue:
             node = self._node(part)
-            for own in node.own:
-                digest.update(b"%d:" % len(own) + own)
-            used = [*node.used]
-            if reach >= _DATA:
-                used += node.more
-            if reach >= _STATE:
-                used += node.later
-                for count in node.counts:
-                    digest.update(b"%d=" % len(count) + count)
+            parts += node.own
+            counts += node.counts
+            used = node.used
+            if node.more or node.later:
+                is_plain = False
+                used = [
+                    *used,
+                    *(node.more if reach else ()),
+                    *(node.later if reach > _DATA else ()),
+                ]
             for it in used:
-                if id(it) not in places:
-                    places[id(it)] = len(queue)
+                place = places.get(id(it))
+                if place is None:
+                    place = places[id(it)] = len(queue)
                     queue.append(it)
-                digest.update(b"@%d" % places[id(it)])
-            digest.update(b";")
-        return digest.digest()
+                parts.append(b"@%d" % place)
+            parts.append(b";")
+        return _digest(parts), _digest(counts) if counts else b"", is_plain
 
     def _has_state(self, obj: Any) -> bool:
         known, queue = {id(obj)}, [obj]
@@ -253,7 +268,9 @@ class Content:
         for name, member in members.items():
             node.own += [_text(name), self._tell(member._value_, node)]
         if is_struct(cls):
-            node.own.append(self._tell_all(cls.__struct_defaults__, node))
+            defaults = cls.__struct_defaults__
+            node.own.append(self._tell_all(defaults, node))
+            node.own.append(self._tell_all(tuple(map(struct_factory, defaults)), node))
         for name, value in sorted(vars(cls).items()):
             if name in _UNTOLD or name in members or _is_slot(value, cls):
                 continue
@@ -310,12 +327,11 @@ class Content:
         if known is not None:
             return known
         if is_definition(value):
-            if travels(value):
+            told = self._named(value)
+            if told is None:
                 node.used.append(value)
                 return b"@"
-            if type(value) is ModuleType:
-                return b"module " + _text(value.__name__)
-            return b"named " + _text(f"{module_of(value)}.{name_of(value)}")
+            return told
         kind = type(value)
         if kind in _WRAPPERS:
             inner = [getattr(value, name, None) for name in ("fget", "fset", "fdel", "__func__")]
@@ -329,6 +345,18 @@ class Content:
         if isinstance(vars(kind).get("_member_map_"), dict):
             return self._tell(kind, node) + _text(str(value._name_))
         return self._library(value, node)
+
+    def _named(self, value: Any) -> bytes | None:
+        """Return how a definition is named that does not travel."""
+        known = self._names.get(id(value))
+        if known is not None:
+            return known[1]
+        told = None
+        if not travels(value):
+            kind = b"module " if type(value) is ModuleType else b"named "
+            told = kind + _text(f"{module_of(value)}.{name_of(value)}")
+        self._names[id(value)] = (value, told)
+        return told
 
     def _library(self, value: Any, node: _Node) -> bytes:
         """Return what an object of the standard library is that holds definitions."""
@@ -358,6 +386,11 @@ class Content:
             return b"?"
         node.used.append(value)
         return b"@"
+
+
+def _digest(parts: list[bytes]) -> bytes:
+    sized = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return blake2b(sized, digest_size=_DIGEST_BYTES).digest()
 
 
 def _add_state(value: Any, node: _Node) -> None:

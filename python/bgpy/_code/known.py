@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 from . import table
 from .classes import is_struct
 from .content import Content
-from .local import MAIN, find, is_local, script
+from .local import MAIN, PACKAGE, find, is_local, script
 from .table import EXACT, NAMED, SHIPPED
 
 TYPE_CHECKING = False
@@ -197,4 +197,12 @@ def _warn(identity: Identity, text: str) -> None:
     _warned.add(identity)
     import warnings
 
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
+    warnings.warn(text, RuntimeWarning, stacklevel=_users_level())
+
+
+def _users_level() -> int:
+    """Return how far up the stack of the caller the code of the user is."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 MAIN = "__main__"
 _SPAWNED_MAIN = "__mp_main__"
-_PACKAGE = os.path.dirname(__file__)
+# Where bgpy itself is.
+PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _INSTALLED = tuple(
-    os.path.join(os.path.dirname(os.path.realpath(file)), "") for file in (os.__file__, _PACKAGE)
+    os.path.join(os.path.dirname(os.path.realpath(file)), "") for file in (os.__file__, PACKAGE)
 )
 _SITES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
