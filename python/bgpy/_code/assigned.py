@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 class Assigned:
     """What code assigns to."""
 
-    __slots__ = ("attributes", "cells", "changes", "stored")
+    __slots__ = ("attributes", "cells", "changes", "outside", "stored")
 
     def __init__(self) -> None:
         self.stored: set[str] = set()
         self.attributes: set[str] = set()
+        # Attributes that a module assigns to outside of functions.
+        self.outside: set[str] = set()
         # Cells of closures, by their ids.
         self.cells: set[int] = set()
         # Whether it changes lists, dicts and the like, of whomever.
@@ -43,6 +45,7 @@ class Assigned:
         """Add what other code assigns to."""
         self.stored |= other.stored
         self.attributes |= other.attributes
+        self.outside |= other.outside
         self.cells |= other.cells
         self.changes |= other.changes
 
@@ -72,7 +75,7 @@ class Assignments:
                     known.add(value)
             file = getattr(sys.modules[module], "__file__", None)
             if isinstance(file, str):
-                known.attributes |= attributes_in(file)
+                known.outside |= attributes_in(file)
         return known
 
 

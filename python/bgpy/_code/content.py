@@ -101,13 +101,24 @@ _NAMED_KINDS = {
 class _Node:
     """What a definition or an object is by itself, and what it uses."""
 
-    __slots__ = ("changes", "counts", "has_state", "is_shared", "later", "more", "own", "used")
+    __slots__ = (
+        "changes",
+        "counts",
+        "facts",
+        "has_state",
+        "is_shared",
+        "later",
+        "more",
+        "own",
+        "used",
+    )
 
     def __init__(self) -> None:
         self.own: list[bytes] = []
         # Code, and data that nothing changes.
         self.used: list[Any] = []
-        # Data that code of its module may change.
+        # Data that code of its module may change: constants, and the rest.
+        self.facts: list[bytes] = []
         self.more: list[Any] = []
         # What code assigns to: constants, and the rest.
         self.counts: list[bytes] = []
@@ -149,8 +160,9 @@ class Content:
             parts += node.own
             counts += node.counts
             used = node.used
-            if node.more or node.later:
+            if node.more or node.later or node.facts:
                 is_plain = False
+                parts += node.facts if reach else ()
                 used = [
                     *used,
                     *(node.more if reach else ()),
@@ -284,6 +296,9 @@ class Content:
                     _add_state(value, node)
             elif name in assigned.attributes and first[name] is not None:
                 node.counts.append(_text(name))
+                _add_state(value, node)
+            elif name in assigned.outside and first[name] is not None:
+                node.facts += [_text(name), first[name]]
                 _add_state(value, node)
             elif name == "__annotations__":
                 # An empty one may be there or not.
