@@ -116,11 +116,16 @@ class Job:
     def get(self):
         return self.limit, self.options["a"], VERBOSE
 
+    @staticmethod
+    def make():
+        return Job()
+
 with bgpy.connect(sys.argv[1]) as client:
     def run(*args):
         return client.call(args)
 
     print(run("keep", Job()), run(lambda job: job.get(), Job()))
+    print(run(lambda it: it, Job.get) is Job.get, run(lambda it: it, Job.make) is Job.make)
     Job.limit, VERBOSE = 2, True
     Job.options["a"] = 2
     print(run(lambda job: job.get(), Job()))
@@ -134,6 +139,7 @@ def test_a_class_changes_on_the_server_as_where_it_is_from(scripts: Scripts, sta
     start(init_file=scripts.write("anything.py", TASKS), name="changing")
     assert scripts.run(CHANGING, "changing").splitlines() == [
         "[True] (1, 1, False)",
+        "True True",
         "(2, 2, True)",
         "('patched', 'added') [True, True]",
     ]

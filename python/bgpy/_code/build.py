@@ -34,17 +34,23 @@ def _find(key: Key | Part, kind: type) -> Any:
     """Return what this process has for a definition."""
     if len(key) > 2:
         return choose(key, kind)
-    cls, path = key
-    if table.is_unfinished(cls):
+    if table.is_unfinished(key[0]):
         return None
+    found = part(*key)
+    return found if isinstance(found, kind) else None
+
+
+def part(cls: type, path: tuple[str, ...]) -> Any:
+    """Return what attributes of a class lead to, as they are written in it."""
     found: Any = vars(cls).get(path[0])
     for name in path[1:]:
         found = getattr(found, name, None)
-    return found if isinstance(found, kind) else None
+    return found
 
 
 def _begin(key: Key | Part, obj: Any) -> Any:
     if len(key) == 2:
+        table.parts.set(obj, key)
         return table.begin_part(obj)
     _check_version(key)
     note_new(key, obj)

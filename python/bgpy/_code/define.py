@@ -178,8 +178,13 @@ class Definitions:
 
     def _method(self, obj: Any) -> Any:
         """Reduce what a class has to the class and a name, unless the class is what is sent."""
+        if id(obj) in self._parts:
+            return None
+        known = table.parts.get(obj)
+        if known is not None and build.part(*known) is obj:
+            return build.part, known
         holder, _, last = (name_of(obj) or "").rpartition(".")
-        if not holder or id(obj) in self._parts or not is_named(obj):
+        if not holder or not is_named(obj):
             return None
         cls = find(module_of(obj) or "", holder)
         return (getattr, (cls, last)) if isinstance(cls, type) and travels(cls) else None

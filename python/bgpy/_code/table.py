@@ -65,6 +65,8 @@ class WeakTable:
 
 # The keys of what was built here.
 keys = WeakTable()
+# The parts of classes that were built here: the class, and what leads to the part.
+parts = WeakTable()
 # The processes that have sent it.
 _sources = WeakTable()
 # Modules that something was built of.
