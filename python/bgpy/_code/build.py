@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import os
 import sys
+from _weakref import ref
 from types import CellType, CodeType, FunctionType, ModuleType
 
 from . import table
@@ -50,7 +51,8 @@ def part(cls: type, path: tuple[str, ...]) -> Any:
 
 def _begin(key: Key | Part, obj: Any) -> Any:
     if len(key) == 2:
-        table.parts.set(obj, key)
+        cls, path = key
+        table.parts.set(obj, (ref(cls), path))
         return table.begin_part(obj)
     _check_version(key)
     note_new(key, obj)

@@ -180,9 +180,10 @@ class Definitions:
         """Reduce what a class has to the class and a name, unless the class is what is sent."""
         if id(obj) in self._parts:
             return None
-        known = table.parts.get(obj)
-        if known is not None and build.part(*known) is obj:
-            return build.part, known
+        holder_of, path = table.parts.get(obj) or (None, ())
+        cls = holder_of() if holder_of is not None else None
+        if cls is not None and build.part(cls, path) is obj:
+            return build.part, (cls, path)
         holder, _, last = (name_of(obj) or "").rpartition(".")
         if not holder or not is_named(obj):
             return None

@@ -65,7 +65,7 @@ class WeakTable:
 
 # The keys of what was built here.
 keys = WeakTable()
-# The parts of classes that were built here: the class, and what leads to the part.
+# The parts of classes that were built here: a weak reference to the class, and what leads to it.
 parts = WeakTable()
 # The processes that have sent it.
 _sources = WeakTable()
