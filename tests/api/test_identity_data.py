@@ -253,19 +253,22 @@ def test_tasks_mean_the_data_of_their_modules(scripts: Scripts, tmp_path, theirs
 COLORS = "import enum\nclass Color(enum.Enum):\n    RED = {red}\n    BLUE = 2\n{more}"
 
 
-def test_a_member_of_an_edited_enumeration_is_known_by_its_name(scripts: Scripts, start):
+def test_members_of_an_edited_enumeration_are_known_by_their_names(scripts: Scripts, start):
     ask = """
         import sys
         import bgpy, colors
 
         with bgpy.connect(sys.argv[1]) as client:
-            print(client.call((repr, colors.Color.RED)), client.call((repr, colors.Color.BLUE)))
+            for color in colors.Color:
+                try:
+                    print(client.call((repr, color)))
+                except bgpy.SerializationError as error:
+                    print(error)
     """
     scripts.write("colors.py", COLORS.format(red=1, more=""))
     file = scripts.write("anything.py", "import colors\n" + TASKS)
     start(init_file=file, name="colors")
-    scripts.write("colors.py", COLORS.format(red="'red'", more=""))
-    assert scripts.run(ask, "colors").strip() == "<Color.RED: 1> <Color.BLUE: 2>"
-    scripts.write("colors.py", COLORS.format(red=1, more="    GREEN = 3\n"))
-    with pytest.raises(AssertionError, match="colors.Color has no member 'GREEN' here"):
-        scripts.run(ask, "colors")
+    scripts.write("colors.py", COLORS.format(red="'red'", more="    GREEN = 3\n"))
+    red, blue, *green = scripts.run(ask, "colors").splitlines()
+    assert (red, blue) == ("<Color.RED: 1>", "<Color.BLUE: 2>")
+    assert "colors.Color has no member 'GREEN' here" in green[0]

@@ -267,13 +267,14 @@ def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) ->
         type.__setattr__(place, name, value)
     for cls in subclasses:
         place.register(cls)
+    table.members.set(place, None)
     table.finish(place)
 
 
 def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]) -> Any:
     """Return a member of an enumeration."""
     if table.is_unfinished(cls):
-        return table.begin_part(base.__new__(cls, *arguments))
+        return _begin_member(cls, name, value, base, arguments)
     # Members are known by their values, also after some were added on one side, and by their names
     # if the values were changed.
     try:
@@ -285,6 +286,27 @@ def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[
             f"{cls.__module__}.{cls.__qualname__} has no member {name or value!r} here: use the "
             "same version of the module on both sides, and restart the server after a change"
         ) from None
+
+
+def own_member(
+    cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]
+) -> Any:
+    """Return a member that the class is built with; nothing of use if the class is there."""
+    if table.is_unfinished(cls):
+        return _begin_member(cls, name, value, base, arguments)
+    return cls
+
+
+def _begin_member(
+    cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]
+) -> Any:
+    known = table.members.get(cls)
+    if known is None:
+        known = {}
+        table.members.set(cls, known)
+    if (name, value) not in known:
+        known[name, value] = table.begin_part(base.__new__(cls, *arguments))
+    return known[name, value]
 
 
 def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:

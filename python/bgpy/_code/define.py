@@ -63,6 +63,15 @@ class _Methods:
         self.methods = methods
 
 
+class _Member:
+    """Stands for a member of an enumeration among the contents of its class."""
+
+    __slots__ = ("member",)
+
+    def __init__(self, member: Any) -> None:
+        self.member = member
+
+
 class Definitions:
     """Reduces the definitions of one message.
 
@@ -79,6 +88,7 @@ class Definitions:
         self._by_name = by_name
         self._content = Content()
         self._wholes: dict[str, bytes] = {}
+        self._members: dict[int, _Member] = {}
         self._homes: dict[int, _Home] = {}
         self._parts: dict[int, Part] = {}
         self._held: list[Any] = []
@@ -254,10 +264,20 @@ class Definitions:
         if is_struct(cls):
             make, parts = build.struct, struct_parts(cls, start, attributes)
         made = (key, type(cls), cls.__name__, cls.__bases__, parts)
+        if "_member_map_" in attributes:
+            attributes = {name: self._own(value, cls) for name, value in attributes.items()}
         first = {k for k, v in attributes.items() if k.startswith("__") or is_method(v)}
         methods = {k: attributes.pop(k) for k in [*attributes] if k in first}
         contents = (_Methods(cls, methods), attributes, subclasses)
         return make, made, contents, None, None, build.fill_class
+
+    def _own(self, value: Any, cls: type) -> Any:
+        """Let members among the contents of their class be missed there, but nowhere else."""
+        if type(value) is cls:
+            return self._members.setdefault(id(value), _Member(value))
+        if type(value) is dict:
+            return {key: self._own(it, cls) for key, it in value.items()}
+        return value
 
     def _cached(self, obj: Any) -> Any:
         """Reduce a function with a cache."""
@@ -316,8 +336,15 @@ def _methods(definitions: Definitions, obj: _Methods) -> Any:
     return build.fill_methods, (obj.cls, obj.methods)
 
 
+def _member(_: Definitions, obj: _Member) -> Any:
+    member = obj.member
+    made = (type(member), *member_parts(member))
+    return build.own_member, made, vars(member), None, None, _FILL
+
+
 _REDUCERS: dict[type, Any] = {
     _Home: Definitions._make_home,
+    _Member: _member,
     _Methods: _methods,
     FunctionType: Definitions._function,
     MethodType: Definitions._bound,

@@ -67,6 +67,8 @@ class WeakTable:
 keys = WeakTable()
 # The parts of classes that were built here: a weak reference to the class, and what leads to it.
 parts = WeakTable()
+# The members of enumerations that are being built, by name and value.
+members = WeakTable()
 # The processes that have sent it.
 _sources = WeakTable()
 # Modules that something was built of.
