@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from types import CodeType, EllipsisType, NoneType
 
+try:
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -12,13 +17,23 @@ _PLAIN = {NoneType, bool, int, float, complex, str, bytes, EllipsisType, range}
 # Objects of these modules cannot change, and show all that they are.
 _SHOWN = {"datetime", "decimal", "fractions", "operator", "pathlib", "uuid", "zoneinfo"}
 _KEPT_MAX = 4096
+# Longer texts are told by their digest.
+_SHOWN_MAX = 1024
 
 _codes: dict[CodeType, bytes] = {}
+
+
+def digest(data: bytes = b"") -> Any:
+    """Begin a digest of 16 bytes."""
+    return blake2b(data, digest_size=16)
 
 
 def constant(value: Any) -> bytes | None:
     """Return what a constant is, or None for what is none."""
     kind = type(value)
+    if kind in (str, bytes) and len(value) > _SHOWN_MAX:
+        raw = value.encode("utf-8", "surrogatepass") if kind is str else value
+        return b"long %b %b" % (kind.__name__.encode(), digest(raw).digest())
     if kind in _PLAIN:
         return f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
     if kind is CodeType:

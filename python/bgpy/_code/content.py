@@ -18,16 +18,11 @@ from types import (
 
 from .assigned import Assignments
 from .classes import is_struct, registered, struct_factory
-from .constants import constant
-from .data import held
+from .constants import constant, digest
+from .data import held, is_plain, unlike_any
 from .local import MAIN, is_local, is_named, library, module_of, name_of
 from .names import names
 from .table import ALIKE, WeakTable, keys
-
-try:
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +30,6 @@ if TYPE_CHECKING:
 
     from .table import Digests
 
-_DIGEST_BYTES = 16
 # What a class has anew in each process, or what follows from the rest.
 _UNTOLD = {
     "__module__",
@@ -57,7 +51,7 @@ _WRAPPERS = (staticmethod, classmethod, property, MethodType)
 # What a walk over definitions takes in: each is more than the one before.
 _CODE, _DATA, _STATE = range(3)
 # Objects beyond so many are not looked into.
-_NODES_MAX = 20_000
+_NODES_MAX = 4_000
 
 # The constants of a class, as they were when they were first looked at.
 _first = WeakTable()
@@ -144,8 +138,12 @@ class Content:
         # Most have nothing that would make a difference.
         data, _, _ = (whole, counts, True) if is_plain else self._walk(obj, _DATA)
         code, _, _ = (whole, counts, True) if is_plain else self._walk(obj, _CODE)
-        state = blake2b(whole + counts, digest_size=_DIGEST_BYTES).digest() if counts else whole
+        state = digest(whole + counts).digest() if counts else whole
         return (code, data, state), self._has_state(obj)
+
+    def code(self, obj: Any) -> bytes:
+        """Return the first of the digests."""
+        return self._walk(obj, _CODE)[0]
 
     def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, bool]:
         """Return the digest of what is in reach, that of its counts, and whether all is in any.
@@ -221,6 +219,9 @@ class Content:
             told, inside = held(obj, is_own)
             node.own += [self._tell(type(obj), node), *told]
             node.own += [self._tell(value, node) for value in inside]
+
+        else:
+            node.own.append(unlike_any())
 
     def _module(self, module: ModuleType, node: _Node) -> None:
         assigned = self._assignments.of_module(module.__name__)
@@ -396,7 +397,7 @@ class Content:
         is_own = travels(kind)
         if is_own:
             node.used.append(kind)
-        if is_own or node.changes:
+        if node.changes or not is_plain(value):
             node.more.append(value)
             return b"?"
         node.used.append(value)
@@ -405,7 +406,7 @@ class Content:
 
 def _digest(parts: list[bytes]) -> bytes:
     sized = b"".join([b"%d:%b" % (len(part), part) for part in parts])
-    return blake2b(sized, digest_size=_DIGEST_BYTES).digest()
+    return digest(sized).digest()
 
 
 def _add_state(value: Any, node: _Node) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import marshal
+import os
+from _pickle import Pickler
 from collections import OrderedDict, deque
 from types import MappingProxyType, SimpleNamespace
 
-from .constants import constant
+from .constants import constant, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +17,14 @@ if TYPE_CHECKING:
 
 _SEQUENCES = (list, tuple, deque)
 _MAPPINGS = (dict, OrderedDict, MappingProxyType)
+_CONTAINERS = (*_SEQUENCES, *_MAPPINGS, set, frozenset, bytearray)
 # Their objects describe the fields of a class.
 _DESCRIBING = ("annotated_types", "attr", "dataclasses", "msgspec", "pydantic")
-_ARRAY_BYTES_MAX = 1 << 16
+# Of larger containers only that much is looked at, unless all is plain data.
+_ITEMS_MAX = 256
+_MARSHAL_VERSION = 2
+_PICKLE_BYTES_MAX = 1 << 20
+_RANDOM_BYTES = 16
 
 
 def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
@@ -37,31 +46,98 @@ def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
     kind = type(obj)
     told: list[bytes] = []
     inside: list[Any] = []
-    if isinstance(obj, _SEQUENCES):
-        inside += obj
+    if isinstance(obj, _CONTAINERS):
+        told.append(b"%d" % len(obj))
+    plain = _plain(obj)
+    if plain is not None:
+        told.append(plain)
+    elif isinstance(obj, _SEQUENCES):
+        inside += itertools.islice(obj, _ITEMS_MAX)
+        told += _more_than(_ITEMS_MAX, len(obj))
     elif isinstance(obj, _MAPPINGS):
-        for key, value in list(obj.items()):
+        for key, value in list(itertools.islice(obj.items(), _ITEMS_MAX)):
             inside += key, value
+        told += _more_than(_ITEMS_MAX, len(obj))
         inside.append(getattr(obj, "default_factory", None))
     elif isinstance(obj, (set, frozenset)):
-        # Without an order that means something, only constants can be told.
-        told += sorted(constant(item) or b"?" for item in obj)
+        told += _set(obj)
     elif kind is bytearray:
         told.append(bytes(obj))
-    elif kind.__module__ == "numpy" and kind.__name__ == "ndarray":
-        told += _array(obj)
-    if is_own or kind is SimpleNamespace or kind.__module__.partition(".")[0] in _DESCRIBING:
+    if is_own or kind is SimpleNamespace or _root(kind) in _DESCRIBING:
         for name, value in sorted(_attributes(obj).items()):
             told.append(name.encode("utf-8", "surrogatepass"))
             inside.append(value)
+    elif not isinstance(obj, _CONTAINERS):
+        told.append(_pickled(obj))
     return told, inside
 
 
-def _array(array: Any) -> list[bytes]:
-    about = f"{array.dtype} {array.shape}".encode()
-    if array.dtype.hasobject or array.nbytes > _ARRAY_BYTES_MAX:
-        return [about]
-    return [about, array.tobytes()]
+def _plain(obj: Any) -> bytes | None:
+    """Tell a large container of plain data at once, and nothing of any other object."""
+    if type(obj) not in (list, dict) or len(obj) <= _ITEMS_MAX:
+        return None
+    try:
+        # Of this version, it does not matter which of its parts are the same objects.
+        return marshal.dumps(obj, _MARSHAL_VERSION)
+    except ValueError:
+        return None
+
+
+def is_plain(obj: Any) -> bool:
+    """Tell whether an object is a container, or describes the fields of a class."""
+    return isinstance(obj, _CONTAINERS) or _root(type(obj)) in _DESCRIBING
+
+
+def _root(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def _set(items: set[Any] | frozenset[Any]) -> list[bytes]:
+    if len(items) > _ITEMS_MAX:
+        try:
+            return [marshal.dumps(sorted(items), _MARSHAL_VERSION)]
+        except (TypeError, ValueError):
+            return [unlike_any()]
+    # Without an order that means something, only constants can be told.
+    return sorted(constant(item) or b"?" for item in items)
+
+
+def _more_than(items_max: int, items: int) -> list[bytes]:
+    return [unlike_any()] if items > items_max else []
+
+
+def unlike_any() -> bytes:
+    """Return what makes a digest another one each time: what was not looked at may differ."""
+    return os.urandom(_RANDOM_BYTES)
+
+
+class _Digest:
+    """Takes a pickle, as far as it is not too large."""
+
+    def __init__(self) -> None:
+        self.digest = digest()
+        self.left = _PICKLE_BYTES_MAX
+
+    def write(self, data: Any) -> None:
+        self.left -= len(memoryview(data).cast("B"))
+        if self.left < 0:
+            raise OverflowError
+        self.digest.update(data)
+
+
+def _pickled(obj: Any) -> bytes:
+    """Tell an object of a library as its pickle does; of one that has none, nothing is known."""
+    if type(obj).__module__ == "itertools":
+        # They have pickles, but Python warns of them.
+        return b""
+    told = _Digest()
+    try:
+        Pickler(told, protocol=5, buffer_callback=lambda it: told.write(it.raw())).dump(obj)
+    except OverflowError:
+        return unlike_any()
+    except Exception:
+        return b""
+    return told.digest.digest()
 
 
 def _attributes(obj: Any) -> dict[str, Any]:

@@ -149,8 +149,8 @@ def note_new(key: Key, obj: Any) -> None:
 def _has(own: Any, digests: Digests) -> bool:
     """Tell whether a definition of this process has some code, whatever its state."""
     key = table.keys.get(own)
-    known = key[2] if key is not None else Content().digests(own)[0]
-    return bool(known[_CODE] == digests[_CODE] or known[_DATA] == digests[_DATA])
+    code = key[2][_CODE] if key is not None else Content().code(own)
+    return bool(code == digests[_CODE])
 
 
 def _is_of_tasks(obj: Any) -> bool:
