@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::arguments::file;
-use crate::ending::end;
+use crate::ending::{Problem, end};
 use crate::exit::Exit;
 use crate::reach::seconds;
 use crate::{output, token};
@@ -87,7 +87,17 @@ impl Terminate {
         let client = Client::new(server.clone(), options);
         // Counted from here: how long a person types the token is their own business.
         let wait = Wait::new(self.timeout, interrupted);
-        match see_out(&server, &wait, |wait| end(&client, wait)) {
+        // One whose exit_task failed ends all the same.
+        let mut failed = None;
+        let told = |wait: &Wait<'_>| match end(&client, wait) {
+            Err(problem @ Problem::ExitTask(_)) => {
+                failed = Some(problem);
+                Ok(())
+            }
+            told => told,
+        };
+        let seen = see_out(&server, &wait, told);
+        match seen.and_then(|seen| failed.filter(|_| seen.is_ok()).map_or(Ok(seen), Err)) {
             Ok(Err(hindrance)) => {
                 let text = format!("{server} is still stopping: {hindrance}");
                 journal.error(&text);
