@@ -109,6 +109,9 @@ def connect(
     NotRunning, ConnectError, AuthError, ProtocolMismatch, CallTimeout
         If there is no connection to be had.
     """
+    if not isinstance(target, (str, PathLike)):
+        kind = type(target).__name__
+        raise TypeError(f"target must be a name, host:port or the path of a socket, not {kind}")
     client = Client(
         fspath(target),
         token=token,

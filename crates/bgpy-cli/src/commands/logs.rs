@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::output::{self, Pieces};
 use crate::reach::{Reach, Trust, registry};
 use crate::terminal;
+use crate::told;
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -140,7 +141,7 @@ impl Logs {
         let (wait, target) = (self.reach.access.wait(interrupted), &self.reach.target);
         let mut link = match client.link(&wait) {
             Ok(link) => link,
-            Err(error) => return output::error(&error, Exit::from(&error)),
+            Err(error) => return output::error(told::connect_error(&error), Exit::from(&error)),
         };
         let (mut output, mut request) = (Pieces::new(), self.begin().request());
         loop {
@@ -158,7 +159,7 @@ impl Logs {
                     }
                     continue;
                 }
-                Err(error) => return output::error(&error, Exit::from(&error)),
+                Err(error) => return output::error(told::call_error(&error), Exit::from(&error)),
             };
             if !output.write(&piece.text) {
                 return Exit::Done;

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::exit::Exit;
 use crate::output::{self, Output};
 use crate::reach::{Reach, Trust};
+use crate::told;
 
 /// Ask a server for a sign of life, which it gives also while a task runs
 #[derive(Debug, Args)]
@@ -43,7 +44,7 @@ impl Ping {
                 }
                 Exit::Done
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
+            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
         }
     }
 }

@@ -185,6 +185,10 @@ impl Recipe {
     fn config_with_launch(&self, program: Result<PathBuf, String>) -> Result<Config, Exit> {
         let mut config = self.config()?;
         let program = program.map_err(|error| output::error(error, Exit::Failed))?;
+        if let Some(path) = self.cwd.as_deref().filter(|path| !path.is_dir()) {
+            let text = format_args!("no such directory: '{}' (--cwd)", path.display());
+            return Err(output::error(text, Exit::Usage));
+        }
         let environment = self.env.iter().map(|(k, v)| (k.into(), v.into())).collect();
         config.launch = Some(launch(program, &config, self.cwd.clone(), environment));
         Ok(config)
@@ -273,8 +277,10 @@ impl Run {
             Err(exit) => return exit.code(),
         };
         let directory = self.recipe.cwd.as_deref();
-        if let Some(error) = directory.and_then(|path| env::set_current_dir(path).err()) {
-            let text = format_args!("cannot enter the directory: {error}");
+        if let Some(path) = directory
+            && let Err(error) = env::set_current_dir(path)
+        {
+            let text = format_args!("cannot enter the directory '{}': {error}", path.display());
             return output::error(text, Exit::Usage).code();
         }
         interpreter.set_environment(&self.recipe.env);

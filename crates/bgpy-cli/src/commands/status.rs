@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::exit::Exit;
 use crate::output::{self, Output};
 use crate::reach::{Reach, Trust, registry};
+use crate::told;
 use crate::view::{bytes, server_json, span, status_json, style, time};
 
 /// Lines of the log that are shown of a server that has failed.
@@ -77,7 +78,7 @@ impl ShowStatus {
                 }
                 Exit::Done
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
+            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
         }
     }
 

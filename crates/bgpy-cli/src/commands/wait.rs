@@ -4,12 +4,13 @@ use std::thread;
 use std::time::Duration;
 
 use bgpy::ending::see_out;
-use bgpy::{CallError, Client, ConnectError, State, Wait};
+use bgpy::{CallError, Client, State, Wait};
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
 use crate::output;
 use crate::reach::{Reach, Trust};
+use crate::told;
 
 /// How often the server is asked.
 const LOOK: Duration = Duration::from_millis(20);
@@ -66,7 +67,7 @@ impl WaitFor {
                 let text = format_args!("{} has ended instead", self.reach.target);
                 output::error(text, Exit::NotRunning)
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
+            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
         }
     }
 
@@ -81,9 +82,7 @@ impl WaitFor {
                         return Ok(());
                     }
                 }
-                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
-                    if self.state == Wanted::Ready =>
-                {
+                Err(error) if error.is_absence() && self.state == Wanted::Ready => {
                     if wait.slice().is_none() {
                         let (server, after) =
                             (self.reach.target.to_string(), wait.limit().unwrap_or_default());
