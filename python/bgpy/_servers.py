@@ -105,9 +105,9 @@ def connect(
     Raises
     ------
     ConfigError
-        If the target cannot be.
+        If the target is invalid.
     NotRunning, ConnectError, AuthError, ProtocolMismatch, CallTimeout
-        If there is no connection to be had.
+        If the connection cannot be established.
     """
     if not isinstance(target, (str, PathLike)):
         kind = type(target).__name__

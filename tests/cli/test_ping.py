@@ -1,4 +1,4 @@
-"""`bgpy ping`: a sign of life."""
+"""`bgpy ping`: whether a server responds."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// How data are written.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Output {
-    /// How to print what a script may read
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Format,
 

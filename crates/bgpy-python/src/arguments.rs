@@ -14,7 +14,10 @@ use crate::errors::config_error;
 /// Host and port as Python gives them.
 pub fn address(py: Python<'_>, host: &str, port: i64, free_port: bool) -> PyResult<Address> {
     if host.is_empty() || host.contains('\0') {
-        return Err(config_error(py, format!("{host:?} is no host: take a name or an IP address")));
+        return Err(config_error(
+            py,
+            format!("{host:?} is not a host: take a name or an IP address"),
+        ));
     }
     let lowest = u16::from(!free_port);
     match u16::try_from(port) {
@@ -45,7 +48,12 @@ pub fn journal(py: Python<'_>, level: Level, file: Option<&PathBuf>) -> PyResult
 pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
     let Some(seconds) = seconds else { return Ok(None) };
     Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
-        config_error(py, format!("timeout={seconds} is no time: take seconds from 0, or None"))
+        config_error(
+            py,
+            format!(
+                "timeout={seconds} is not a valid time: give a number of seconds from 0, or None"
+            ),
+        )
     })
 }
 

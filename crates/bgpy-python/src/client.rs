@@ -51,7 +51,7 @@ use crate::tasks::{self, NAMES};
 /// Raises
 /// ------
 /// ConfigError
-///     If an argument cannot be.
+///     If an argument is invalid.
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Client {
     client: bgpy::Client,
@@ -156,7 +156,7 @@ impl Client {
     /// Parameters
     /// ----------
     /// exec_args : object
-    ///     Any picklable object, a dict by custom.
+    ///     Any picklable object, usually a dict.
     /// await_response : bool, default False
     ///     Whether to wait for the first response of the task, or only until the server has
     ///     accepted the call.
@@ -190,7 +190,7 @@ impl Client {
     /// Parameters
     /// ----------
     /// args : object
-    ///     Any picklable object, a dict by custom.
+    ///     Any picklable object, usually a dict.
     /// timeout : float, optional
     ///     Seconds to wait at most. Without, the wait ends when the server does: its death and a
     ///     dead network are noticed also while a task runs.
@@ -209,7 +209,7 @@ impl Client {
     /// NotInitialized
     ///     If the server has no tasks yet.
     /// NotRunning, ConnectError, AuthError, ProtocolMismatch
-    ///     If there is no connection to be had.
+    ///     If the connection cannot be established.
     /// ConnectionLost
     ///     If the server died meanwhile; the call may or may not have run.
     /// CallTimeout
@@ -243,7 +243,7 @@ impl Client {
     /// Parameters
     /// ----------
     /// exit_args : object, optional
-    ///     Argument of `exit_task`, a dict by custom.
+    ///     Argument of `exit_task`, usually a dict.
     /// await_response : bool, default False
     ///     Whether to wait for the first response of `exit_task`, or only until the server has
     ///     accepted the call.
@@ -297,7 +297,7 @@ impl Client {
         status_dict(py, &status)
     }
 
-    /// Ask the server for a sign of life.
+    /// Check that the server responds, also while a task runs.
     ///
     /// Parameters
     /// ----------

@@ -65,7 +65,7 @@ use crate::started::lock;
 /// Raises
 /// ------
 /// ConfigError
-///     If an argument cannot be.
+///     If an argument is invalid.
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Server {
     /// As it was asked for.
@@ -108,7 +108,10 @@ impl Server {
             return Err(config_error(py, text));
         }
         if let Some(path) = init_file.as_ref().filter(|path| !path.is_file()) {
-            return Err(config_error(py, format!("the init file '{}' is no file", path.display())));
+            return Err(config_error(
+                py,
+                format!("no such file: '{}' (init_file)", path.display()),
+            ));
         }
         let name = name.map(str::parse).transpose();
         let config = Config {

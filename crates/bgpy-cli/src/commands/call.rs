@@ -74,7 +74,7 @@ impl Call {
             },
         };
         let value = serde_json::from_str(&text)
-            .map_err(|error| format!("the argument is no JSON: {error}"))?;
+            .map_err(|error| format!("not valid JSON: {error}; for plain text use '\"hello\"'"))?;
         let encoded = from_json(value)?.encode().map_err(|error| error.to_string())?;
         Ok(encoded.into())
     }

@@ -44,15 +44,15 @@ pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) trust: Trust,
 
-    /// Go on with what comes, until the server has ended
+    /// Keep printing new lines until the server ends
     #[arg(short, long)]
     pub(crate) follow: bool,
 
-    /// Begin so many lines before the end
+    /// Show the last N lines
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "since")]
     pub(crate) lines: Option<usize>,
 
-    /// Begin at this moment, or so long ago
+    /// Show lines since a time or an age, as in 10m
     #[arg(long, value_name = "WHEN", value_parser = bgpy::journal::when)]
     pub(crate) since: Option<i64>,
 }

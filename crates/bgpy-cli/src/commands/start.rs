@@ -103,12 +103,12 @@ Examples:
   bgpy start mypackage.tasks --name trainer
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
   bgpy start tasks.py --restart on-failure   a crash does not end it
-  bgpy start tasks.py --exist-ok             content with the one that has the name")]
+  bgpy start tasks.py --exist-ok             succeed if one of that name already runs")]
 pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) recipe: Recipe,
 
-    /// Be content with a server that has the name already
+    /// Succeed if a server of that name already runs; it keeps the tasks that it has
     #[arg(long)]
     pub(crate) exist_ok: bool,
 
@@ -141,7 +141,7 @@ impl Recipe {
         let (init_file, init_module, default) = if is_file {
             let path = absolute(tasks)?;
             if !path.is_file() {
-                let text = format_args!("'{}' is no file", tasks.display());
+                let text = format_args!("no such file: '{}'", tasks.display());
                 return Err(output::error(text, Exit::Usage));
             }
             let stem = path.file_stem().map(|stem| own(&stem.to_owned())).unwrap_or_default();
@@ -195,8 +195,22 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// Python passes over a place that is not there, and its module is missing later.
+    fn warn_of_places(&self) {
+        let from = self.cwd.as_deref().unwrap_or_else(|| Path::new(""));
+        for place in self.search_path.iter().filter(|place| !place.is_empty()) {
+            if !from.join(place).exists() {
+                let place = Path::new(place).display();
+                output::warning(format_args!("no such directory: '{place}' (--search-path)"));
+            }
+        }
+    }
+}
+
 impl Start {
     pub(crate) fn run(self, world: &World<'_>) -> Exit {
+        self.recipe.warn_of_places();
         let program = world.program(self.recipe.python.as_deref());
         match self.recipe.config_with_launch(program) {
             Ok(config) => start(config, &self, world),

@@ -19,7 +19,7 @@ const LAST_LINES: usize = 10;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 it runs, 3 it does not (its end is shown if it is known), 4 timed out, 5 wrong token,
-6 no bgpy server or one of another version.
+6 not a bgpy server or one of another version.
 
 Examples:
   bgpy status trainer

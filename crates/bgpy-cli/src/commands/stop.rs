@@ -34,7 +34,7 @@ pub(crate) struct Stop {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Wait so long for the end
+    /// Wait this many seconds for the end
     #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
           value_parser = seconds)]
     pub(crate) grace: Duration,

@@ -24,7 +24,7 @@ Examples:
   bgpy terminate 127.0.0.1 54321 --timeout 10  wait ten seconds for its end at most
 
 Exit codes: 0 it has ended, 1 failed, 2 wrong arguments, 3 no server there, 4 timed out,
-5 wrong token, 6 no bgpy server or one of another version, 130 interrupted.")]
+5 wrong token, 6 not a bgpy server or one of another version, 130 interrupted.")]
 pub(crate) struct Terminate {
     /// Name or address of the server's machine
     #[arg(value_name = "HOST", value_parser = NonEmptyStringValueParser::new())]
@@ -54,7 +54,7 @@ pub(crate) struct Terminate {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// Wait so long at most [default: until the server has ended]
+    /// Give up after this many seconds [default: wait until the server has ended]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 }

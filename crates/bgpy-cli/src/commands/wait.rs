@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use bgpy::ending::see_out;
-use bgpy::{CallError, Client, State, Wait};
+use bgpy::{CallError, Client, ConnectError, State, Wait};
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
@@ -46,6 +46,17 @@ pub(crate) enum Wanted {
     Exit,
 }
 
+impl Wanted {
+    /// What a server that has not come so far has not done.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Ready => "was not ready",
+            Self::Idle => "was not idle",
+            Self::Exit => "has not ended",
+        }
+    }
+}
+
 impl WaitFor {
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
         let client = match self.reach.client(&self.trust) {
@@ -62,6 +73,14 @@ impl WaitFor {
             Ok(Err(hindrance)) => {
                 let text = format_args!("{} is still stopping: {hindrance}", self.reach.target);
                 output::error(text, Exit::TimedOut)
+            }
+            Err(
+                CallError::Timeout { after, .. }
+                | CallError::Connect(ConnectError::Timeout { after, .. }),
+            ) => {
+                let (target, seconds) = (&self.reach.target, after.as_secs_f64());
+                let state = self.state.words();
+                output::error(format_args!("{target} {state} within {seconds} s"), Exit::TimedOut)
             }
             Err(CallError::Lost { .. }) => {
                 let text = format_args!("{} has ended instead", self.reach.target);
