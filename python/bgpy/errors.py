@@ -8,7 +8,7 @@ class BgpyError(Exception):
 
 
 class ConfigError(BgpyError, ValueError):
-    """An argument is invalid: a port out of range, a task that is not a function, an unknown level."""
+    """An argument is invalid: a port out of range, a task that is no function, an unknown level."""
 
 
 class StartError(BgpyError, RuntimeError):

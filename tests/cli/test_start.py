@@ -219,4 +219,9 @@ def test_a_search_path(commands, tasks, tmp_path):
     (more / "lens.py").write_text("focus = 35")
     tasks.write_text("import lens\n" + tasks.read_text())
     assert commands.run("start", tasks)[0] == 1
-    assert commands.run("start", tasks, "--search-path", more)[0] == 0
+    code, _, words = commands.run("start", tasks, "--search-path", tmp_path / "mroe")
+    assert code == 1
+    assert f"warning: no such directory: '{tmp_path / 'mroe'}' (--search-path)" in words
+    code, _, words = commands.run("start", tasks, "--search-path", more)
+    assert code == 0
+    assert "warning" not in words

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bgpy::address::Address;
 use bgpy::journal::{Journal, Level};
 use bgpy::{Restart, Target, Wait, limits, supervisor};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::errors::config_error;
@@ -42,6 +43,33 @@ pub fn journal(py: Python<'_>, level: Level, file: Option<&PathBuf>) -> PyResult
     Journal::file(level, path).map_err(|error| {
         config_error(py, format!("cannot write the log file '{}': {error}", path.display()))
     })
+}
+
+/// Names the argument where a value has the wrong type: the text of PyO3's own error leaves that out.
+fn typed<T>(value: &Bound<'_, PyAny>, name: &str, what: &str, result: PyResult<T>) -> PyResult<T> {
+    result.map_err(|error| {
+        if !error.is_instance_of::<PyTypeError>(value.py()) {
+            return error;
+        }
+        let kind = value.get_type();
+        let kind = kind.name().map_or_else(|_| "this".into(), |name| name.to_string());
+        PyTypeError::new_err(format!("{name} must be {what}, not {kind}"))
+    })
+}
+
+/// A `timeout`, as callers pass it.
+pub fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    typed(value, "timeout", "a number of seconds", value.extract())
+}
+
+/// A `port`, as callers pass it to a client.
+pub fn port(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    typed(value, "port", "a whole number", value.extract())
+}
+
+/// A `port`, as callers pass it to a server.
+pub fn server_port(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    typed(value, "port", "a whole number", value.extract())
 }
 
 /// A time limit in seconds; none is none.

@@ -9,7 +9,9 @@ use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Token, Wa
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::{address, journal, level, limit, message_bytes_max, target, waiting};
+use crate::arguments::{
+    address, journal, level, limit, message_bytes_max, port, target, timeout, waiting,
+};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode, encode_tasks};
 use crate::errors::{call_error, config_error, connect_error, error_response};
@@ -74,7 +76,7 @@ impl Client {
     pub fn new(
         py: Python<'_>,
         host: String,
-        port: Option<i64>,
+        #[pyo3(from_py_with = port)] port: Option<i64>,
         token: Option<String>,
         log_level: &str,
         log_file: Option<PathBuf>,
@@ -139,7 +141,7 @@ impl Client {
         init_task: &Bound<'py, PyAny>,
         exec_task: &Bound<'py, PyAny>,
         exit_task: &Bound<'py, PyAny>,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let tasks = [init_task, exec_task, exit_task];
         for (name, task) in NAMES.into_iter().zip(tasks) {
@@ -179,7 +181,7 @@ impl Client {
         py: Python<'py>,
         exec_args: &Bound<'py, PyAny>,
         await_response: bool,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let payload = self.encode(py, "args", exec_args, timeout)?;
         self.send(py, CallKind::Exec, payload, await_response, timeout)
@@ -223,7 +225,7 @@ impl Client {
         &self,
         py: Python<'py>,
         args: &Bound<'py, PyAny>,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let payload = self.encode(py, "args", args, timeout)?;
         let Response { message, error } =
@@ -265,7 +267,7 @@ impl Client {
         py: Python<'py>,
         exit_args: Option<&Bound<'py, PyAny>>,
         await_response: bool,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let nothing = PyDict::new(py).into_any();
         let payload = self.encode(py, "exit_args", exit_args.unwrap_or(&nothing), timeout)?;
@@ -292,7 +294,11 @@ impl Client {
     /// BgpyError
     ///     As for `call`.
     #[pyo3(signature = (timeout=None))]
-    fn status<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyDict>> {
+    fn status<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let status = self.on_link(py, timeout, |link, wait| link.status(wait))?;
         status_dict(py, &status)
     }
@@ -309,7 +315,11 @@ impl Client {
     /// BgpyError
     ///     As for `call`.
     #[pyo3(signature = (timeout=None))]
-    fn ping(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+    fn ping(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<()> {
         self.on_link(py, timeout, |link, wait| link.ping(wait))
     }
 
