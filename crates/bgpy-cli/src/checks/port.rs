@@ -80,7 +80,7 @@ mod tests {
         let finding = look(port);
         thread.join().unwrap();
         assert_eq!(finding.level, Level::Note);
-        assert!(finding.text.contains("no bgpy server"), "{finding:?}");
+        assert!(finding.text.contains("not a bgpy server"), "{finding:?}");
     }
 
     #[test]
