@@ -105,10 +105,13 @@ def connect(
     Raises
     ------
     ConfigError
-        If the target cannot be.
+        If the target is invalid.
     NotRunning, ConnectError, AuthError, ProtocolMismatch, CallTimeout
-        If there is no connection to be had.
+        If the connection cannot be established.
     """
+    if not isinstance(target, (str, PathLike)):
+        kind = type(target).__name__
+        raise TypeError(f"target must be a name, host:port or the path of a socket, not {kind}")
     client = Client(
         fspath(target),
         token=token,

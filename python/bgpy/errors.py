@@ -8,7 +8,7 @@ class BgpyError(Exception):
 
 
 class ConfigError(BgpyError, ValueError):
-    """An argument cannot be: a port out of range, a task that is no function, an unknown level."""
+    """An argument is invalid: a port out of range, a task that is no function, an unknown level."""
 
 
 class StartError(BgpyError, RuntimeError):
@@ -40,7 +40,7 @@ class AuthError(BgpyError, PermissionError):
 
 
 class ProtocolMismatch(BgpyError):
-    """The peer is no bgpy server, or one of another protocol version."""
+    """The peer is not a bgpy server, or one of another protocol version."""
 
 
 class CallTimeout(BgpyError, TimeoutError):

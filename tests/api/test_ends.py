@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import kill, supervisor_of
 
-from bgpy import CallTimeout, Client, Server, connect, servers
+from bgpy import CallTimeout, Client, NotRunning, Server, ServerStopping, connect, servers
 
 BGPY = str(Path(sys.executable).with_name("bgpy"))
 
@@ -105,7 +105,7 @@ def test_it_is_stopping_and_says_what_it_waits_for(lingering):
     (info,) = servers()
     assert (info.state, info.pid, info.exit_code) == ("STOPPING", pid, None)
     assert held_by in info.reason
-    with pytest.raises(CallTimeout, match="still waits for"):
+    with pytest.raises(CallTimeout, match="has ended, but its process"):
         server.wait(timeout=0.1)
     code, text = command("stop", "lingers", "--grace", "0.2")
     assert code == 4
@@ -237,3 +237,17 @@ def test_a_server_that_outlives_its_supervisor_has_not_ended(start):
     assert server.wait(30) is None
     (info,) = servers(ended=True)
     assert info.state == "EXITED"
+
+
+@pytest.mark.parametrize("answer", [False, True])
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_call_after_the_end_has_surely_not_run(start, by_name, answer):
+    for _ in range(20):
+        server = start(name="ends" if by_name else None)
+        client = Client(server.target)
+        client.initialize(dict, echo, echo)
+        client.terminate({}, await_response=answer)
+        for call in (client.call, client.execute):
+            with pytest.raises((NotRunning, ServerStopping)):
+                call({}, timeout=30)
+        server.wait(30)

@@ -135,12 +135,15 @@ def test_a_guessable_token_of_the_environment_is_refused_too(monkeypatch):
 
 def test_a_created_token_is_taken_where_others_reach_the_server(start):
     token = token_create()
-    Client(HOST, start(host=ANYWHERE, token=token).port, token=token).ping()
+    server = start(host=ANYWHERE, token=token)
+    Client(HOST, server.port, token=token).ping()
+    assert "other machines need the token that you set" in server.log_file.read_text()
 
 
-def test_a_made_up_token_protects_where_others_reach_the_server(start, elsewhere):
+def test_a_made_up_token_protects_where_others_reach_the_server(start, elsewhere, runtime):
     server = start(host=ANYWHERE)
-    assert "other machines need the token" in server.log_file.read_text()
+    (entry,) = runtime.glob("*.json")
+    assert f"other machines need the token which stands in {entry}" in server.log_file.read_text()
     Client(HOST, server.port).ping()
     elsewhere()
     with pytest.raises(AuthError):

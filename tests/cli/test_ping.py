@@ -1,4 +1,4 @@
-"""`bgpy ping`: a sign of life."""
+"""`bgpy ping`: whether a server responds."""
 
 from __future__ import annotations
 
@@ -37,3 +37,28 @@ def test_something_else_listens_there(commands):
         with listener.accept()[0] as stream:
             stream.sendall(b"220 mail.example.org ESMTP\r\n")
             assert process.wait(30) == 6
+
+
+def test_without_a_token_the_options_are_named(commands, tmp_path, monkeypatch):
+    serving = commands.serve("--no-auth")
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+    target = f"127.0.0.1:{serving.port}"
+    code, data, words = commands.run("ping", target)
+    assert (code, data) == (5, "")
+    assert "--token-file" in words
+    assert "--no-auth" in words
+    assert "auth=" not in words
+    assert commands.run("ping", target, "--no-auth")[0] == 0
+
+
+def test_none_that_is_known(commands):
+    for command in ("status", "logs", "kill"):
+        code, _, words = commands.run(command, "nobody")
+        assert code == 3
+        assert "named 'nobody'" in words
+
+
+def test_a_wait_that_is_too_long(commands):
+    code, _, words = commands.run("wait", "nobody", "--for", "ready", "--timeout", "0.1")
+    assert code == 4
+    assert words == "error: nobody was not ready within 0.1 s\n"

@@ -165,7 +165,7 @@ def break_interpreter(tasks, place, python):
     ("lose", "words"),
     [
         (lose_tasks, "is not there"),
-        (break_tasks, "SyntaxError"),
+        (break_tasks, "camera.py, line 1: "),
         (lose_directory, "working directory"),
         (lose_interpreter, "cannot be run"),
         (break_interpreter, "no bgpy here"),

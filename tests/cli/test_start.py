@@ -199,7 +199,18 @@ def test_no_auth_is_loud_and_stays_on_loopback(commands, tasks):
     code, _, words = commands.run("start", tasks, "--no-auth")
     assert code == 0
     assert "no authentication" in words
-    assert commands.run("start", tasks, "--no-auth", "--name", "n", "--bind", "0.0.0.0:0")[0] == 1
+    exposed = ("--no-auth", "--name", "n", "--bind", "0.0.0.0:0")
+    code, _, words = commands.run("start", tasks, *exposed)
+    assert code == 1
+    assert "refused on 0.0.0.0" in words
+    assert "warning" not in words
+
+
+def test_a_directory_that_is_not_there_is_named(commands, tasks, tmp_path):
+    for command in ("start", "run"):
+        code, _, words = commands.run(command, tasks, "--cwd", tmp_path / "gone")
+        assert code == 2
+        assert f"'{tmp_path / 'gone'}'" in words
 
 
 def test_a_search_path(commands, tasks, tmp_path):
@@ -208,4 +219,9 @@ def test_a_search_path(commands, tasks, tmp_path):
     (more / "lens.py").write_text("focus = 35")
     tasks.write_text("import lens\n" + tasks.read_text())
     assert commands.run("start", tasks)[0] == 1
-    assert commands.run("start", tasks, "--search-path", more)[0] == 0
+    code, _, words = commands.run("start", tasks, "--search-path", tmp_path / "mroe")
+    assert code == 1
+    assert f"warning: no such directory: '{tmp_path / 'mroe'}' (--search-path)" in words
+    code, _, words = commands.run("start", tasks, "--search-path", more)
+    assert code == 0
+    assert "warning" not in words

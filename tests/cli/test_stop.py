@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 
 import pytest
 
-from bgpy import connect
+from bgpy import ServerStopping, connect, servers
 
 
 def test_it_ends_and_is_remembered(each_form, camera):
@@ -49,6 +50,53 @@ def test_force(busy):
     data = busy.run("status", "camera")[1]
     assert "FAILED" in data
     assert "signal 9: killed by `bgpy stop --force`" in data
+
+
+def test_one_whose_exit_task_fails_has_ended_all_the_same(commands, tasks):
+    # Its process takes a while to end.
+    left = "import atexit, time; atexit.register(time.sleep, 0.5); 1/0"
+    tasks.write_text(tasks.read_text().replace('print("leaving")', left))
+    for end in (["stop", "camera"], ["terminate", "127.0.0.1", None]):
+        assert commands.run("start", tasks)[0] == 0
+        status = connect("camera").status()
+        process = os.pidfd_open(status["pid"])
+        end[2:] = [servers()[0].address.rpartition(":")[2]] * len(end[2:])
+        code, _, words = commands.run(*end)
+        gone = select.select([process], [], [], 0)[0]
+        os.close(process)
+        assert code == 1
+        assert "has ended, but its exit_task failed" in words
+        assert "ZeroDivisionError" in words
+        assert gone
+        assert "exit hook" not in commands.run("status", "camera")[1]
+
+
+@pytest.fixture
+def stopping(busy):
+    """Have the server wait for its last task, so that it is about to end."""
+    assert busy.run("stop", "camera", "--grace", "0.2")[0] == 4
+    return busy
+
+
+def test_one_that_is_stopping_says_so(stopping):
+    (info,) = servers()
+    assert info.state == "STOPPING"
+    for target in ("camera", info.address):
+        for command in (["ping", target], ["call", target, "1"]):
+            code, data, words = stopping.run(*command)
+            assert (code, data) == (3, "")
+            assert f"{target} is stopping" in words
+        with pytest.raises(ServerStopping, match="is stopping"):
+            connect(target)
+    why = "its last task or exit_task still runs"
+    assert why in stopping.run("status", "camera")[1]
+    assert why in stopping.run("doctor")[1]
+    assert "told to end by" in stopping.run("logs", "camera")[1]
+
+
+def test_one_that_is_stopping_can_have_a_successor(stopping, tasks):
+    assert stopping.run("start", tasks, "--timeout", "20")[0] == 0
+    assert connect("camera").call("where")
 
 
 @pytest.mark.parametrize("arguments", [[], ["camera", "--all"], ["camera", "--grace", "-1"]])

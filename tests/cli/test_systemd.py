@@ -101,6 +101,17 @@ def test_nobody(commands, target):
     assert commands.run("systemd", target)[:2] == (3, "")
 
 
+def test_a_port_that_was_not_chosen_stays_so(commands, tasks):
+    def bind():
+        command = Unit(commands.run("systemd", "camera")[1]).command()
+        return command[command.index("--bind") + 1]
+
+    assert commands.run("start", tasks, "--restart", "on-failure")[0] == 0
+    assert bind() == "127.0.0.1:0"
+    assert commands.run("restart", "camera")[0] == 0
+    assert bind() == "127.0.0.1:0"
+
+
 ODD = '50% $HOME ${HOME} it\'s "so" back\\slash ; # é'
 
 

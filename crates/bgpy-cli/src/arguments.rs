@@ -39,7 +39,7 @@ Examples:
   bgpy logs trainer -f                          see what it prints
   bgpy stop trainer                             end it
 
-A server is meant by its name, by HOST:PORT, or by the path of its socket. Its token is found for
+Name a server by its name, HOST:PORT or the path of its socket. Its token is found for
 servers of this user on this machine; else it is taken from --token-file or BGPY_TOKEN. It is never
 an argument, because other users of the machine can read those."
 )]

@@ -6,6 +6,7 @@ use bgpy::error::Lost;
 use bgpy::{CallError, CallKind, Client, Failure, FailureCode, Link, Target, Value, Wait, Want};
 
 use crate::exit::Exit;
+use crate::told;
 
 /// Why the server did not end as it should.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl Problem {
 
     pub(crate) fn text(&self, server: &Target) -> String {
         match self {
-            Self::Call(error) => error.to_string(),
+            Self::Call(error) => told::call_error(error),
             Self::Slow(after) => format!(
                 "{server} has not ended within {} s: a task still runs there; it takes no more \
                  calls and ends afterwards",

@@ -35,7 +35,9 @@ impl Exit {
 impl From<&ConnectError> for Exit {
     fn from(error: &ConnectError) -> Self {
         match error {
-            ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => Self::NotRunning,
+            ConnectError::NotRunning { .. }
+            | ConnectError::NoSuchName { .. }
+            | ConnectError::Stopping { .. } => Self::NotRunning,
             ConnectError::Timeout { .. } => Self::TimedOut,
             ConnectError::Auth { .. } | ConnectError::NoToken { .. } => Self::NotAuthenticated,
             ConnectError::Unprotected { .. } => Self::Usage,
@@ -96,6 +98,7 @@ mod tests {
         for (error, code) in [
             (ConnectError::Resolve { host: "nowhere".into(), source }, 1),
             (ConnectError::NotRunning { server: server() }, 3),
+            (ConnectError::Stopping { server: server() }, 3),
             (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
             (ConnectError::Timeout { server: server(), after }, 4),
             (ConnectError::Auth { server: server(), token: true }, 5),

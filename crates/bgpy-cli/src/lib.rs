@@ -21,6 +21,7 @@ mod reach;
 mod table;
 mod terminal;
 mod token;
+mod told;
 mod top;
 mod unit;
 mod view;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use bgpy::address::Address;
@@ -24,7 +25,7 @@ static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// How data are written.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Output {
-    /// How to print what a script may read
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Format,
 
@@ -180,8 +181,13 @@ pub fn error(text: impl Display, exit: Exit) -> Exit {
     note(format_args!("error: {text}"));
     exit
 }
-/// Warns of a server that lets everybody in.
+/// Warns of a server that lets everybody in. Where other machines reach it, it does not start, which says
+/// enough.
 pub(crate) fn no_authentication(address: &Address) {
+    let is_exposed = |address: &SocketAddr| !address.ip().is_loopback();
+    if address.resolve().is_ok_and(|addresses| addresses.iter().any(is_exposed)) {
+        return;
+    }
     warning(format_args!(
         "no authentication: whoever can connect to {address}, every user of this machine at least, \
          can run any code as you"

@@ -14,7 +14,12 @@ import bgpy._background
 kind, tasks, *places = sys.argv[1:]
 if kind == 'file':
     with open(tasks, 'rb') as file:
-        compile(file.read(), tasks, 'exec')
+        text = file.read()
+    try:
+        compile(text, tasks, 'exec')
+    except SyntaxError as error:
+        line = f', line {error.lineno}' if error.lineno else ''
+        sys.exit(f'{type(error).__name__} in {tasks}{line}: {error.msg}')
 else:
     import importlib.util
     sys.path += ['', *places]

@@ -37,7 +37,7 @@ pub(crate) struct Trust {
 /// How long to wait, and what to show at the door.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
-    /// Wait so long at most
+    /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 
@@ -82,7 +82,13 @@ impl Reach {
 
     /// Says that there is no such server.
     pub(crate) fn unknown(&self) -> Exit {
-        let text = format_args!("no server of yours on this machine is or was {}", self.target);
+        let what = match &self.target {
+            Target::Name(name) => format!("named '{name}'"),
+            Target::Address(_) | Target::Socket(_) => format!("at {}", self.target),
+        };
+        let text = format_args!(
+            "no server {what} is known on this machine: `bgpy ps -a` lists those that you have started"
+        );
         output::error(text, Exit::NotRunning)
     }
 }

@@ -102,7 +102,7 @@ impl<'a> Plan<'a> {
         let tasks = config.init_file.as_ref().map(|path| path.as_os_str());
         let tasks = tasks.or(config.init_module.as_deref().map(OsStr::new)).unwrap_or_default();
         words.push(word("the tasks", tasks)?);
-        let place = Address::new(config.host.as_str(), config.port).to_string();
+        let place = Address::new(config.host.as_str(), config.wanted_port()).to_string();
         let limit = config.idle_timeout_s.map(|limit| limit.to_string());
         let most = (config.message_bytes_max != limits::MESSAGE_BYTES_MAX)
             .then(|| config.message_bytes_max.to_string());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bgpy::address::Address;
 use bgpy::journal::{Journal, Level};
 use bgpy::{Restart, Target, Wait, limits, supervisor};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::errors::config_error;
@@ -14,7 +15,10 @@ use crate::errors::config_error;
 /// Host and port as Python gives them.
 pub fn address(py: Python<'_>, host: &str, port: i64, free_port: bool) -> PyResult<Address> {
     if host.is_empty() || host.contains('\0') {
-        return Err(config_error(py, format!("{host:?} is no host: take a name or an IP address")));
+        return Err(config_error(
+            py,
+            format!("{host:?} is not a host: take a name or an IP address"),
+        ));
     }
     let lowest = u16::from(!free_port);
     match u16::try_from(port) {
@@ -41,11 +45,43 @@ pub fn journal(py: Python<'_>, level: Level, file: Option<&PathBuf>) -> PyResult
     })
 }
 
+/// Names the argument where a value has the wrong type: the text of PyO3's own error leaves that out.
+fn typed<T>(value: &Bound<'_, PyAny>, name: &str, what: &str, result: PyResult<T>) -> PyResult<T> {
+    result.map_err(|error| {
+        if !error.is_instance_of::<PyTypeError>(value.py()) {
+            return error;
+        }
+        let kind = value.get_type();
+        let kind = kind.name().map_or_else(|_| "this".into(), |name| name.to_string());
+        PyTypeError::new_err(format!("{name} must be {what}, not {kind}"))
+    })
+}
+
+/// A `timeout`, as callers pass it.
+pub fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    typed(value, "timeout", "a number of seconds", value.extract())
+}
+
+/// A `port`, as callers pass it to a client.
+pub fn port(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    typed(value, "port", "a whole number", value.extract())
+}
+
+/// A `port`, as callers pass it to a server.
+pub fn server_port(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    typed(value, "port", "a whole number", value.extract())
+}
+
 /// A time limit in seconds; none is none.
 pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
     let Some(seconds) = seconds else { return Ok(None) };
     Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
-        config_error(py, format!("timeout={seconds} is no time: take seconds from 0, or None"))
+        config_error(
+            py,
+            format!(
+                "timeout={seconds} is not a valid time: give a number of seconds from 0, or None"
+            ),
+        )
     })
 }
 

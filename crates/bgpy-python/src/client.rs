@@ -9,7 +9,9 @@ use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Token, Wa
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::{address, journal, level, limit, message_bytes_max, target, waiting};
+use crate::arguments::{
+    address, journal, level, limit, message_bytes_max, port, target, timeout, waiting,
+};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode, encode_tasks};
 use crate::errors::{call_error, config_error, connect_error, error_response};
@@ -51,7 +53,7 @@ use crate::tasks::{self, NAMES};
 /// Raises
 /// ------
 /// ConfigError
-///     If an argument cannot be.
+///     If an argument is invalid.
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Client {
     client: bgpy::Client,
@@ -74,7 +76,7 @@ impl Client {
     pub fn new(
         py: Python<'_>,
         host: String,
-        port: Option<i64>,
+        #[pyo3(from_py_with = port)] port: Option<i64>,
         token: Option<String>,
         log_level: &str,
         log_file: Option<PathBuf>,
@@ -139,7 +141,7 @@ impl Client {
         init_task: &Bound<'py, PyAny>,
         exec_task: &Bound<'py, PyAny>,
         exit_task: &Bound<'py, PyAny>,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let tasks = [init_task, exec_task, exit_task];
         for (name, task) in NAMES.into_iter().zip(tasks) {
@@ -156,7 +158,7 @@ impl Client {
     /// Parameters
     /// ----------
     /// exec_args : object
-    ///     Any picklable object, a dict by custom.
+    ///     Any picklable object, usually a dict.
     /// await_response : bool, default False
     ///     Whether to wait for the first response of the task, or only until the server has
     ///     accepted the call.
@@ -179,7 +181,7 @@ impl Client {
         py: Python<'py>,
         exec_args: &Bound<'py, PyAny>,
         await_response: bool,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let payload = self.encode(py, "args", exec_args, timeout)?;
         self.send(py, CallKind::Exec, payload, await_response, timeout)
@@ -190,7 +192,7 @@ impl Client {
     /// Parameters
     /// ----------
     /// args : object
-    ///     Any picklable object, a dict by custom.
+    ///     Any picklable object, usually a dict.
     /// timeout : float, optional
     ///     Seconds to wait at most. Without, the wait ends when the server does: its death and a
     ///     dead network are noticed also while a task runs.
@@ -209,7 +211,7 @@ impl Client {
     /// NotInitialized
     ///     If the server has no tasks yet.
     /// NotRunning, ConnectError, AuthError, ProtocolMismatch
-    ///     If there is no connection to be had.
+    ///     If the connection cannot be established.
     /// ConnectionLost
     ///     If the server died meanwhile; the call may or may not have run.
     /// CallTimeout
@@ -223,7 +225,7 @@ impl Client {
         &self,
         py: Python<'py>,
         args: &Bound<'py, PyAny>,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let payload = self.encode(py, "args", args, timeout)?;
         let Response { message, error } =
@@ -243,7 +245,7 @@ impl Client {
     /// Parameters
     /// ----------
     /// exit_args : object, optional
-    ///     Argument of `exit_task`, a dict by custom.
+    ///     Argument of `exit_task`, usually a dict.
     /// await_response : bool, default False
     ///     Whether to wait for the first response of `exit_task`, or only until the server has
     ///     accepted the call.
@@ -265,7 +267,7 @@ impl Client {
         py: Python<'py>,
         exit_args: Option<&Bound<'py, PyAny>>,
         await_response: bool,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let nothing = PyDict::new(py).into_any();
         let payload = self.encode(py, "exit_args", exit_args.unwrap_or(&nothing), timeout)?;
@@ -292,12 +294,16 @@ impl Client {
     /// BgpyError
     ///     As for `call`.
     #[pyo3(signature = (timeout=None))]
-    fn status<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyDict>> {
+    fn status<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let status = self.on_link(py, timeout, |link, wait| link.status(wait))?;
         status_dict(py, &status)
     }
 
-    /// Ask the server for a sign of life.
+    /// Check that the server responds, also while a task runs.
     ///
     /// Parameters
     /// ----------
@@ -309,7 +315,11 @@ impl Client {
     /// BgpyError
     ///     As for `call`.
     #[pyo3(signature = (timeout=None))]
-    fn ping(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+    fn ping(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<()> {
         self.on_link(py, timeout, |link, wait| link.ping(wait))
     }
 

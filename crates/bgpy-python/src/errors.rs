@@ -84,6 +84,7 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
     let name = match source {
         ConnectError::Resolve { .. } | ConnectError::Io { .. } => "ConnectError",
         ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => "NotRunning",
+        ConnectError::Stopping { .. } => "ServerStopping",
         ConnectError::Timeout { .. } => "CallTimeout",
         ConnectError::Auth { .. } | ConnectError::NoToken { .. } => "AuthError",
         ConnectError::Unprotected { .. } => "ConfigError",

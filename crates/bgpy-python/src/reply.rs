@@ -27,7 +27,7 @@ impl ClientSocket {
     /// Parameters
     /// ----------
     /// response : object
-    ///     Any picklable object, a dict by custom.
+    ///     Any picklable object, usually a dict.
     /// error : bool, default False
     ///     Whether the response tells of an error: ``Client.call`` raises it then.
     ///
@@ -69,7 +69,7 @@ impl ClientSocket {
 /// client_socket : ClientSocket
 ///     The first argument of the task.
 /// response : object
-///     Any picklable object, a dict by custom.
+///     Any picklable object, usually a dict.
 /// error : bool, default False
 ///     Whether the response tells of an error. ``Client.call`` raises it then, while
 ///     ``Client.execute`` returns it like any other.

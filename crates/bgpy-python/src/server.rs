@@ -11,7 +11,9 @@ use bgpy::supervisor::Supervised;
 use bgpy::{Ended, Journal, Name, Restart, Wait};
 use pyo3::prelude::*;
 
-use crate::arguments::{address, level, limit, message_bytes_max, restart_policy, waiting};
+use crate::arguments::{
+    address, level, limit, message_bytes_max, restart_policy, server_port, timeout, waiting,
+};
 use crate::background::{exit_code, preparing, search_path, this_interpreter};
 use crate::errors::{config_error, error, late, serve_error, start_error, told};
 use crate::serve::serve;
@@ -65,7 +67,7 @@ use crate::started::lock;
 /// Raises
 /// ------
 /// ConfigError
-///     If an argument cannot be.
+///     If an argument is invalid.
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Server {
     /// As it was asked for.
@@ -84,7 +86,7 @@ impl Server {
     fn new(
         py: Python<'_>,
         host: &str,
-        port: i64,
+        #[pyo3(from_py_with = server_port)] port: i64,
         token: Option<String>,
         log_level: &str,
         log_file: Option<PathBuf>,
@@ -108,7 +110,10 @@ impl Server {
             return Err(config_error(py, text));
         }
         if let Some(path) = init_file.as_ref().filter(|path| !path.is_file()) {
-            return Err(config_error(py, format!("the init file '{}' is no file", path.display())));
+            return Err(config_error(
+                py,
+                format!("no such file: '{}' (init_file)", path.display()),
+            ));
         }
         let name = name.map(str::parse).transpose();
         let config = Config {
@@ -166,7 +171,7 @@ impl Server {
     fn run_background(
         &self,
         py: Python<'_>,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
         exist_ok: bool,
         env: Option<HashMap<OsString, OsString>>,
         cwd: Option<PathBuf>,
@@ -267,7 +272,11 @@ impl Server {
     /// CallTimeout
     ///     If the time was over; it says what the process waits for, if the server has ended.
     #[pyo3(signature = (timeout=None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<i32>> {
+    fn wait(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<Option<i32>> {
         let Some(child) = self.child() else {
             return self
                 .see_to_end(py, timeout, |client, wait| client.wait_ended(wait))
@@ -291,7 +300,11 @@ impl Server {
     /// CallTimeout
     ///     If the time was over; it says what the server, or its process after that, waits for.
     #[pyo3(signature = (timeout=None))]
-    fn stop(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+    fn stop(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<()> {
         self.see_to_end(py, timeout, |client, wait| client.end(wait))
     }
 

@@ -6,7 +6,7 @@ use bgpy::registry::Registry;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arguments::{limit, waiting};
+use crate::arguments::{limit, timeout, waiting};
 use crate::errors::error;
 use crate::status::status_dict;
 
@@ -90,7 +90,11 @@ impl ServerInfo {
 
 /// List servers; see `bgpy.servers`.
 #[pyfunction]
-pub fn survey(py: Python<'_>, ended: bool, timeout: Option<f64>) -> PyResult<Vec<ServerInfo>> {
+pub fn survey(
+    py: Python<'_>,
+    ended: bool,
+    #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+) -> PyResult<Vec<ServerInfo>> {
     let registry = Registry::of_user().map_err(|source| {
         error(py, "ConfigError", format!("there is no registry of servers: {source}"))
     })?;

@@ -39,12 +39,13 @@ impl FromStr for Address {
 
     /// Takes `host:port`, and `[address]:port` for IPv6.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |what: &str| format!("'{text}' is no address: {what}, as in 127.0.0.1:54321");
+        let wrong =
+            |what: &str| format!("'{text}' is not an address: {what}, as in 127.0.0.1:54321");
         let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("it has no port"))?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         if bare.is_none() && host.contains(':') {
             return Err(format!(
-                "'{text}' is no address: write IPv6 with brackets, as in [{host}]:{port}"
+                "'{text}' is not an address: write IPv6 with brackets, as in [{host}]:{port}"
             ));
         }
         let host = bare.unwrap_or(host);

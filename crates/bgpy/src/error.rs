@@ -29,6 +29,11 @@ pub enum ConnectError {
         /// The name.
         name: Name,
     },
+    /// The server takes no more calls, because it is about to end; nothing was sent.
+    Stopping {
+        /// As the user named it.
+        server: String,
+    },
     /// The network or the operating system refused.
     Io {
         /// `host:port`.
@@ -244,6 +249,11 @@ impl fmt::Display for ConnectError {
                 f,
                 "no server named '{name}' runs here: `bgpy ps` lists those that do; a server on \
                  another machine is reached by its host and port"
+            ),
+            Self::Stopping { server } => write!(
+                f,
+                "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} \
+                 --for exit`), then start another"
             ),
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
             Self::Timeout { server, after } => write!(

@@ -56,7 +56,7 @@ impl FromStr for Restart {
         }
         .ok_or_else(|| {
             format!(
-                "'{text}' says not when to restart: take never, on-failure, or on-failure:N for at \
+                "restart='{text}' is invalid: use never, on-failure, or on-failure:N for at \
                  most N times a minute"
             )
         })

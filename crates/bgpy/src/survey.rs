@@ -195,12 +195,11 @@ impl ServerInfo {
             registry.bury(&mut entry);
         }
         let (state, reason) = match &entry.ending {
-            None => (ServerState::Alive(State::Stopping), None),
-            Some(_) if !entry.is_over() => {
-                (ServerState::Alive(State::Stopping), Some(entry.hindrance()))
-            }
-            Some(ending) if ending.orderly => (ServerState::Exited, None),
-            Some(ending) => (ServerState::Failed, Some(ending.to_string())),
+            Some(ending) if entry.is_over() => match ending.orderly {
+                true => (ServerState::Exited, None),
+                false => (ServerState::Failed, Some(ending.to_string())),
+            },
+            _ => (ServerState::Alive(State::Stopping), Some(entry.hindrance())),
         };
         Self { entry, state, reason, status: None, answered_in: None }
     }

@@ -23,7 +23,7 @@ _SHOWN_MAX = 1024
 _codes: dict[CodeType, bytes] = {}
 
 
-def digest(data: bytes = b"") -> Any:
+def digest(data: bytes = b"") -> blake2b:
     """Begin a digest of 16 bytes."""
     return blake2b(data, digest_size=16)
 

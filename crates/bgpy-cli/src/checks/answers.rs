@@ -25,7 +25,7 @@ pub(super) fn of_servers(infos: &[ServerInfo]) -> Vec<Finding> {
     let found: Vec<_> = found.collect();
     match (infos.len(), found.is_empty()) {
         (_, false) => found,
-        (0, true) => vec![Finding::ok("answers", "there is no server to give any")],
+        (0, true) => vec![Finding::ok("answers", "no servers are running")],
         (_, true) => vec![Finding::ok("answers", "every server gives them")],
     }
 }

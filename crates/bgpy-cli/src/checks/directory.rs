@@ -32,7 +32,7 @@ pub(super) fn runtime(registry: &Registry) -> Vec<Finding> {
     };
     if !about.is_dir() {
         let mend = format!("remove it, or {}", another());
-        return vec![Finding::wrong(ABOUT, format!("'{shown}' is no directory"), mend)];
+        return vec![Finding::wrong(ABOUT, format!("'{shown}' is not a directory"), mend)];
     }
     if registry.check().is_err() {
         return vec![not_private(path, &about)];
@@ -233,7 +233,10 @@ mod tests {
         let (_directory, registry) = registry();
         fs::write(registry.directory(), "").unwrap();
         let finding = only(runtime(&registry));
-        assert_eq!((finding.level, finding.text.contains("is no directory")), (Level::Wrong, true));
+        assert_eq!(
+            (finding.level, finding.text.contains("is not a directory")),
+            (Level::Wrong, true)
+        );
         let below = Registry::at(registry.directory().join("run"));
         assert_eq!(only(runtime(&below)).level, Level::Wrong);
     }

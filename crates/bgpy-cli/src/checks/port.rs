@@ -36,7 +36,7 @@ pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> boo
             "a bgpy server with another token, or another program,".to_owned()
         }
         Err(ConnectError::Protocol { .. }) => {
-            "a program that is no bgpy server of this version".to_owned()
+            "a program that is not a bgpy server of this version".to_owned()
         }
         Err(ConnectError::Timeout { .. }) => "a program that does not answer".to_owned(),
         Err(error) => return vec![Finding::note(ABOUT, error.to_string(), mend(port))],
@@ -80,7 +80,7 @@ mod tests {
         let finding = look(port);
         thread.join().unwrap();
         assert_eq!(finding.level, Level::Note);
-        assert!(finding.text.contains("no bgpy server"), "{finding:?}");
+        assert!(finding.text.contains("not a bgpy server"), "{finding:?}");
     }
 
     #[test]

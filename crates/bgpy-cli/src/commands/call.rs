@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::json::{from_json, to_json};
 use crate::output;
 use crate::reach::{Reach, Trust};
+use crate::told;
 
 /// Call a server's exec_task with JSON, and print its answer as JSON
 #[derive(Debug, Args)]
@@ -73,7 +74,7 @@ impl Call {
             },
         };
         let value = serde_json::from_str(&text)
-            .map_err(|error| format!("the argument is no JSON: {error}"))?;
+            .map_err(|error| format!("not valid JSON: {error}; for plain text use '\"hello\"'"))?;
         let encoded = from_json(value)?.encode().map_err(|error| error.to_string())?;
         Ok(encoded.into())
     }
@@ -83,7 +84,7 @@ impl Call {
         if self.no_wait {
             return match client.execute(payload, &wait) {
                 Ok(()) => Exit::Done,
-                Err(error) => output::error(&error, Exit::from(&error)),
+                Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
             };
         }
         let response = client.link(&wait).map_err(Into::into);

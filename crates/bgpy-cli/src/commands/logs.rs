@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::output::{self, Pieces};
 use crate::reach::{Reach, Trust, registry};
 use crate::terminal;
+use crate::told;
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -43,15 +44,15 @@ pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) trust: Trust,
 
-    /// Go on with what comes, until the server has ended
+    /// Keep printing new lines until the server ends
     #[arg(short, long)]
     pub(crate) follow: bool,
 
-    /// Begin so many lines before the end
+    /// Show the last N lines
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "since")]
     pub(crate) lines: Option<usize>,
 
-    /// Begin at this moment, or so long ago
+    /// Show lines since a time or an age, as in 10m
     #[arg(long, value_name = "WHEN", value_parser = bgpy::journal::when)]
     pub(crate) since: Option<i64>,
 }
@@ -140,7 +141,7 @@ impl Logs {
         let (wait, target) = (self.reach.access.wait(interrupted), &self.reach.target);
         let mut link = match client.link(&wait) {
             Ok(link) => link,
-            Err(error) => return output::error(&error, Exit::from(&error)),
+            Err(error) => return output::error(told::connect_error(&error), Exit::from(&error)),
         };
         let (mut output, mut request) = (Pieces::new(), self.begin().request());
         loop {
@@ -158,7 +159,7 @@ impl Logs {
                     }
                     continue;
                 }
-                Err(error) => return output::error(&error, Exit::from(&error)),
+                Err(error) => return output::error(told::call_error(&error), Exit::from(&error)),
             };
             if !output.write(&piece.text) {
                 return Exit::Done;

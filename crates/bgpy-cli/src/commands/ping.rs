@@ -8,8 +8,9 @@ use serde_json::json;
 use crate::exit::Exit;
 use crate::output::{self, Output};
 use crate::reach::{Reach, Trust};
+use crate::told;
 
-/// Ask a server for a sign of life, which it gives also while a task runs
+/// Check that a server responds, also while a task runs
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 it lives, 3 no server there, 4 timed out, 5 wrong token, 6 no bgpy server or one of
@@ -43,7 +44,7 @@ impl Ping {
                 }
                 Exit::Done
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
+            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
         }
     }
 }

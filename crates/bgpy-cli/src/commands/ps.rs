@@ -26,7 +26,7 @@ pub(crate) struct Ps {
     #[arg(short, long)]
     pub(crate) all: bool,
 
-    /// Wait so long for an answer at most [default: 2]
+    /// Give up on a server that has not answered after this many seconds [default: 2]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 

@@ -19,8 +19,9 @@ use crate::{output, preflight};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 All settings stay: name, address, token, directory, log file, limits and --env variables. All other
-variables are those of this shell, and the tasks are read afresh from their file or module. Nothing is
-ended that could not be started again.
+variables are those of this shell, and the tasks are read afresh from their file or module. A server is
+ended only if it could be started again: its tasks, directory and interpreter are there, and the file of
+its tasks has no syntax error. An init_task that raises is found out only after the old server has ended.
 
 One that has ended is started, too. A token that you chose and the values of --env are not kept after
 the end of a server: pass them with --token-file and --env then.
@@ -98,6 +99,7 @@ impl Restart {
         )?;
         let mut config = Config {
             port: entry.address.port(),
+            wanted_port: Some(known.wanted_port()),
             instance: String::new(),
             log_file: known.chosen_log_file(registry).map(Into::into),
             token: entry.token.clone().or(given),

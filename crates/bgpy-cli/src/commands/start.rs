@@ -103,12 +103,12 @@ Examples:
   bgpy start mypackage.tasks --name trainer
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
   bgpy start tasks.py --restart on-failure   a crash does not end it
-  bgpy start tasks.py --exist-ok             content with the one that has the name")]
+  bgpy start tasks.py --exist-ok             succeed if one of that name already runs")]
 pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) recipe: Recipe,
 
-    /// Be content with a server that has the name already
+    /// Succeed if a server of that name already runs; it keeps the tasks that it has
     #[arg(long)]
     pub(crate) exist_ok: bool,
 
@@ -141,7 +141,7 @@ impl Recipe {
         let (init_file, init_module, default) = if is_file {
             let path = absolute(tasks)?;
             if !path.is_file() {
-                let text = format_args!("'{}' is no file", tasks.display());
+                let text = format_args!("no such file: '{}'", tasks.display());
                 return Err(output::error(text, Exit::Usage));
             }
             let stem = path.file_stem().map(|stem| own(&stem.to_owned())).unwrap_or_default();
@@ -185,14 +185,32 @@ impl Recipe {
     fn config_with_launch(&self, program: Result<PathBuf, String>) -> Result<Config, Exit> {
         let mut config = self.config()?;
         let program = program.map_err(|error| output::error(error, Exit::Failed))?;
+        if let Some(path) = self.cwd.as_deref().filter(|path| !path.is_dir()) {
+            let text = format_args!("no such directory: '{}' (--cwd)", path.display());
+            return Err(output::error(text, Exit::Usage));
+        }
         let environment = self.env.iter().map(|(k, v)| (k.into(), v.into())).collect();
         config.launch = Some(launch(program, &config, self.cwd.clone(), environment));
         Ok(config)
     }
 }
 
+impl Recipe {
+    /// Python passes over a place that is not there, and its module is missing later.
+    fn warn_of_places(&self) {
+        let from = self.cwd.as_deref().unwrap_or_else(|| Path::new(""));
+        for place in self.search_path.iter().filter(|place| !place.is_empty()) {
+            if !from.join(place).exists() {
+                let place = Path::new(place).display();
+                output::warning(format_args!("no such directory: '{place}' (--search-path)"));
+            }
+        }
+    }
+}
+
 impl Start {
     pub(crate) fn run(self, world: &World<'_>) -> Exit {
+        self.recipe.warn_of_places();
         let program = world.program(self.recipe.python.as_deref());
         match self.recipe.config_with_launch(program) {
             Ok(config) => start(config, &self, world),
@@ -273,8 +291,10 @@ impl Run {
             Err(exit) => return exit.code(),
         };
         let directory = self.recipe.cwd.as_deref();
-        if let Some(error) = directory.and_then(|path| env::set_current_dir(path).err()) {
-            let text = format_args!("cannot enter the directory: {error}");
+        if let Some(path) = directory
+            && let Err(error) = env::set_current_dir(path)
+        {
+            let text = format_args!("cannot enter the directory '{}': {error}", path.display());
             return output::error(text, Exit::Usage).code();
         }
         interpreter.set_environment(&self.recipe.env);

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::exit::Exit;
 use crate::output::{self, Output};
 use crate::reach::{Reach, Trust, registry};
+use crate::told;
 use crate::view::{bytes, server_json, span, status_json, style, time};
 
 /// Lines of the log that are shown of a server that has failed.
@@ -18,7 +19,7 @@ const LAST_LINES: usize = 10;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 it runs, 3 it does not (its end is shown if it is known), 4 timed out, 5 wrong token,
-6 no bgpy server or one of another version.
+6 not a bgpy server or one of another version.
 
 Examples:
   bgpy status trainer
@@ -77,7 +78,7 @@ impl ShowStatus {
                 }
                 Exit::Done
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
+            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
         }
     }
 

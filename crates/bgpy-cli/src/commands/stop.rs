@@ -8,7 +8,7 @@ use bgpy::survey::{look_up, survey};
 use bgpy::{Client, Target, Wait};
 use clap::Args;
 
-use crate::ending::end;
+use crate::ending::{Problem, end};
 use crate::exit::Exit;
 use crate::output;
 use crate::reach::{Access, Trust, registry, seconds};
@@ -34,7 +34,7 @@ pub(crate) struct Stop {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Wait so long for the end
+    /// Wait this many seconds for the end
     #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
           value_parser = seconds)]
     pub(crate) grace: Duration,
@@ -87,15 +87,19 @@ impl Stop {
         // One that takes no calls any more needs not be told.
         let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some());
         let ended = if is_told { Ok(()) } else { end(&client, &wait) };
+        let gone =
+            || found.as_ref().map_or(Ok(()), |info| until_ended(registry, &info.entry, &wait));
         let (text, exit) = match ended {
-            Ok(()) => match found.as_ref().map(|info| until_ended(registry, &info.entry, &wait)) {
-                None | Some(Ok(())) => {
+            // One whose exit_task failed ends all the same.
+            Ok(()) | Err(Problem::ExitTask(_)) => match (gone(), ended) {
+                (Ok(()), Err(failed)) => (failed.text(target), failed.exit()),
+                (Ok(()), Ok(())) => {
                     output::note(format_args!("Stopped {target}."));
                     return Exit::Done;
                 }
                 // Time is left, so that it was the user who wanted to stop.
-                Some(Err(_)) if wait.slice().is_some() => return Exit::Interrupted,
-                Some(Err(hindrance)) => {
+                (Err(_), _) if wait.slice().is_some() => return Exit::Interrupted,
+                (Err(hindrance), _) => {
                     let seconds = limit.as_secs_f64();
                     let text = format!("{target} has not ended within {seconds} s: {hindrance}");
                     (text, Exit::TimedOut)

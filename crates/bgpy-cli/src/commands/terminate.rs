@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::arguments::file;
-use crate::ending::end;
+use crate::ending::{Problem, end};
 use crate::exit::Exit;
 use crate::reach::seconds;
 use crate::{output, token};
@@ -24,7 +24,7 @@ Examples:
   bgpy terminate 127.0.0.1 54321 --timeout 10  wait ten seconds for its end at most
 
 Exit codes: 0 it has ended, 1 failed, 2 wrong arguments, 3 no server there, 4 timed out,
-5 wrong token, 6 no bgpy server or one of another version, 130 interrupted.")]
+5 wrong token, 6 not a bgpy server or one of another version, 130 interrupted.")]
 pub(crate) struct Terminate {
     /// Name or address of the server's machine
     #[arg(value_name = "HOST", value_parser = NonEmptyStringValueParser::new())]
@@ -54,7 +54,7 @@ pub(crate) struct Terminate {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// Wait so long at most [default: until the server has ended]
+    /// Give up after this many seconds [default: wait until the server has ended]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 }
@@ -87,7 +87,17 @@ impl Terminate {
         let client = Client::new(server.clone(), options);
         // Counted from here: how long a person types the token is their own business.
         let wait = Wait::new(self.timeout, interrupted);
-        match see_out(&server, &wait, |wait| end(&client, wait)) {
+        // One whose exit_task failed ends all the same.
+        let mut failed = None;
+        let told = |wait: &Wait<'_>| match end(&client, wait) {
+            Err(problem @ Problem::ExitTask(_)) => {
+                failed = Some(problem);
+                Ok(())
+            }
+            told => told,
+        };
+        let seen = see_out(&server, &wait, told);
+        match seen.and_then(|seen| failed.filter(|_| seen.is_ok()).map_or(Ok(seen), Err)) {
             Ok(Err(hindrance)) => {
                 let text = format!("{server} is still stopping: {hindrance}");
                 journal.error(&text);

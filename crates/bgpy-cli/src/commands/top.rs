@@ -25,7 +25,7 @@ Examples:
   bgpy top
   bgpy top --interval 0.2   look five times a second")]
 pub(crate) struct Top {
-    /// Look again after so long
+    /// Refresh interval
     #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,
           value_parser = seconds)]
     pub(crate) interval: Duration,

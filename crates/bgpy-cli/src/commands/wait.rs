@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::exit::Exit;
 use crate::output;
 use crate::reach::{Reach, Trust};
+use crate::told;
 
 /// How often the server is asked.
 const LOOK: Duration = Duration::from_millis(20);
@@ -45,6 +46,17 @@ pub(crate) enum Wanted {
     Exit,
 }
 
+impl Wanted {
+    /// What a server that has not come so far has not done.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Ready => "was not ready",
+            Self::Idle => "was not idle",
+            Self::Exit => "has not ended",
+        }
+    }
+}
+
 impl WaitFor {
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
         let client = match self.reach.client(&self.trust) {
@@ -62,11 +74,19 @@ impl WaitFor {
                 let text = format_args!("{} is still stopping: {hindrance}", self.reach.target);
                 output::error(text, Exit::TimedOut)
             }
+            Err(
+                CallError::Timeout { after, .. }
+                | CallError::Connect(ConnectError::Timeout { after, .. }),
+            ) => {
+                let (target, seconds) = (&self.reach.target, after.as_secs_f64());
+                let state = self.state.words();
+                output::error(format_args!("{target} {state} within {seconds} s"), Exit::TimedOut)
+            }
             Err(CallError::Lost { .. }) => {
                 let text = format_args!("{} has ended instead", self.reach.target);
                 output::error(text, Exit::NotRunning)
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
+            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
         }
     }
 
@@ -81,9 +101,7 @@ impl WaitFor {
                         return Ok(());
                     }
                 }
-                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
-                    if self.state == Wanted::Ready =>
-                {
+                Err(error) if error.is_absence() && self.state == Wanted::Ready => {
                     if wait.slice().is_none() {
                         let (server, after) =
                             (self.reach.target.to_string(), wait.limit().unwrap_or_default());

@@ -1,5 +1,6 @@
 //! A call under way, from its begin to its last event.
 
+use bgpy_proto::FailureCode;
 use bgpy_proto::client::Event;
 
 use super::link::{Link, Response};
@@ -15,9 +16,17 @@ pub struct Call<'a> {
     pub(super) id: u64,
     pub(super) accepted: bool,
     pub(super) over: bool,
+    /// Whether it ends the server.
+    pub(super) ends: bool,
+    /// Whether the server had accepted its end before.
+    pub(super) is_late: bool,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    pub(super) fn new(link: &'a Link, id: u64) -> Self {
+        Self { link, id, accepted: false, over: false, ends: false, is_late: false }
+    }
+
     /// Waits for the next response; `None` when the call has ended.
     ///
     /// # Errors
@@ -40,11 +49,19 @@ impl Call<'_> {
     }
 
     pub(super) fn event(&mut self, wait: &Wait<'_>) -> Result<Event, CallError> {
-        self.link.next_event(self.id, wait).map_err(|end| match end {
+        let event = self.link.next_event(self.id, wait).map_err(|end| match end {
             WaitEnd::Timeout => self.link.timed_out(wait, self.accepted),
             WaitEnd::Interrupted => CallError::Interrupted,
+            WaitEnd::Lost(reason) if self.is_late => self.link.too_late(self.link.lost(reason)),
             WaitEnd::Lost(reason) => self.link.lost(reason),
-        })
+        })?;
+        // A refused one ends nothing; one whose task raised does.
+        let is_refused =
+            matches!(&event, Event::Failed { failure, .. } if failure.code != FailureCode::Task);
+        if self.ends && !is_refused {
+            self.link.note_end();
+        }
+        Ok(event)
     }
 
     /// Notes that nothing more is to come.

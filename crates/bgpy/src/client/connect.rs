@@ -79,8 +79,34 @@ pub(super) fn connect(
             ) if comes_back && attempt.left().is_ok() && !wait.is_interrupted() => {
                 std::thread::sleep(COMES_BACK_LOOK);
             }
+            Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
+                if registry.as_ref().is_some_and(|all| is_stopping(all, target, &addresses)) =>
+            {
+                return Err(ConnectError::Stopping { server: attempt.server });
+            }
             result => return result,
         }
+    }
+}
+
+/// Whether a server that was meant takes no more calls, but has not ended: its last task or `exit_task`
+/// still runs.
+fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> bool {
+    registry.ended().iter().any(|entry| {
+        let is_meant = match target {
+            Target::Name(name) => entry.name.as_ref() == Some(name),
+            // What is kept of a server does not tell its socket, which is gone.
+            Target::Socket(_) => false,
+            Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
+        };
+        is_meant && entry.ending.is_none() && entry.has_process()
+    })
+}
+
+impl ConnectError {
+    /// Whether the server does not run, or takes no more calls.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NotRunning { .. } | Self::NoSuchName { .. } | Self::Stopping { .. })
     }
 }
 

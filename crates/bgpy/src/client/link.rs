@@ -17,7 +17,7 @@ use socket2::Socket;
 use super::call::Call;
 use super::reading::Reading;
 use super::wait::Wait;
-use crate::error::{CallError, Lost};
+use crate::error::{CallError, ConnectError, Lost};
 use crate::memory;
 use crate::nesting::Waiting;
 use crate::platform::{self, Private};
@@ -42,6 +42,8 @@ pub struct Link {
     /// Microseconds from `opened` to the last use.
     used_us: AtomicU64,
     is_lost: AtomicBool,
+    /// Whether the server has accepted its end from here: it takes no later call.
+    is_ending: AtomicBool,
     /// The thread that writes a message which the socket did not take at once; 0 is none.
     pub(super) writer: AtomicU64,
     /// On a Unix socket whose both ends can map them.
@@ -94,6 +96,7 @@ impl Link {
             opened: now,
             used_us: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
             writer: AtomicU64::new(0),
             segments,
             state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
@@ -121,11 +124,22 @@ impl Link {
         }
         let now_us = now.saturating_duration_since(self.opened).as_micros() as u64;
         let used_us = self.used_us.swap(now_us, Ordering::Relaxed);
-        if now_us.saturating_sub(used_us) <= IDLE_US || self.is_connected() {
+        let is_in_use = now_us.saturating_sub(used_us) <= IDLE_US && !self.is_ending();
+        if is_in_use || self.is_connected() {
             return true;
         }
         self.lose(Lost::Closed);
         false
+    }
+
+    /// Whether the server has accepted its end from here: whatever is sent later does not run.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the server has accepted its end.
+    pub(super) fn note_end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
     }
 
     /// Whether this process opened it, and not the one that it was forked from.
@@ -259,7 +273,8 @@ impl Link {
     pub fn wait_closed(&self, wait: &Wait<'_>) -> Result<(), CallError> {
         let _waiting = self.waiting()?;
         // An answer to nothing: it comes only when the connection is lost.
-        let mut never = Call { link: self, id: u64::MAX, accepted: true, over: true };
+        let mut never = Call::new(self, u64::MAX);
+        (never.accepted, never.over) = (true, true);
         match never.event(wait) {
             Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) => Ok(()),
             Err(error) => Err(error),
@@ -290,9 +305,10 @@ impl Link {
         // Let go of here, with nothing locked, because its owner may have to wait for that.
         let _shared = payload.shared();
         let loans = self.segments.as_ref().map(|segments| segments.lend(&mut payload));
-        let call = self.submit(wait, |session| {
+        let mut call = self.submit(wait, |session| {
             session.call(kind, want, payload).map_err(CallError::Message)
         })?;
+        call.ends = kind == CallKind::Exit;
         if let Some(loans) = loans {
             loans.sent();
         }
@@ -304,11 +320,14 @@ impl Link {
         wait: &Wait<'_>,
         request: impl FnOnce(&mut ClientSession) -> Result<u64, CallError>,
     ) -> Result<Call<'_>, CallError> {
-        let mut state = self.turn_to_write(wait)?;
-        let id = request(&mut state.session)?;
-        let call = Call { link: self, id, accepted: false, over: false };
-        self.flush(state, wait)?;
-        Ok(call)
+        let is_late = self.is_ending();
+        let sent = self.turn_to_write(wait).and_then(|mut state| {
+            let id = request(&mut state.session)?;
+            let mut call = Call::new(self, id);
+            call.is_late = is_late;
+            self.flush(state, wait).map(|()| call)
+        });
+        sent.map_err(|error| if is_late { self.too_late(error) } else { error })
     }
 
     /// Sleeps until another caller has changed something, or the time is over.
@@ -351,6 +370,16 @@ impl Link {
 
     pub(super) fn lost(&self, reason: Lost) -> CallError {
         CallError::Lost { server: self.server.clone(), reason }
+    }
+
+    /// What becomes of an error of a call that was made after the server had accepted its end.
+    pub(super) fn too_late(&self, error: CallError) -> CallError {
+        match error {
+            CallError::Lost { server, reason: Lost::Closed | Lost::Io(_) } => {
+                ConnectError::Stopping { server }.into()
+            }
+            error => error,
+        }
     }
 
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {

@@ -196,7 +196,7 @@ impl Client {
     /// [`CallError`].
     pub fn end(&self, wait: &Wait<'_>) -> Result<(), CallError> {
         let link = match self.link(wait) {
-            Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. }) => return Ok(()),
+            Err(error) if error.is_absence() => return Ok(()),
             link => link?,
         };
         // Before it is told to end, not after.
@@ -204,6 +204,7 @@ impl Client {
         let nothing = Value::Map(Vec::new()).encode().expect("an empty map is short").into();
         match link.accepted(CallKind::Exit, nothing, wait) {
             Ok(()) | Err(CallError::Failed { .. } | CallError::Lost { .. }) => {}
+            Err(CallError::Connect(error)) if error.is_absence() => {}
             Err(error) => return Err(error),
         }
         link.wait_closed(wait)
@@ -218,9 +219,7 @@ impl Client {
         let mut instance = None;
         loop {
             let link = match self.link(wait) {
-                Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. }) => {
-                    return Ok(());
-                }
+                Err(error) if error.is_absence() => return Ok(()),
                 link => link?,
             };
             // Another one may have its place by now.

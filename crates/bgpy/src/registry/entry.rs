@@ -152,9 +152,15 @@ impl Entry {
                  it belongs to another container, or /proc cannot be read"
             );
         }
-        let held_by =
-            ending.held_by.as_deref().unwrap_or("an exit hook, or a library that it uses");
-        format!("the server has ended, but its process {pid} still waits for {held_by}")
+        match &ending.held_by {
+            Some(held_by) => {
+                format!("the server has ended, but its process {pid} still waits for {held_by}")
+            }
+            None => format!(
+                "the server has ended, but its process {pid} is still there: it is about to end, \
+                 unless an exit hook or a library that it uses keeps it"
+            ),
+        }
     }
 
     /// The token as a secret.

@@ -164,7 +164,7 @@ impl Registry {
                 *entry = known;
             }
             None => {
-                let reason = "its process is gone, and nobody saw how it ended";
+                let reason = "its process is gone, and its exit status is unknown";
                 self.end(entry, Ending::now(false, reason));
             }
         }

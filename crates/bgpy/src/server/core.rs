@@ -259,6 +259,7 @@ impl Core {
             } else if connection.has_answered_handshake() {
                 self.handshakes.answered(token);
             }
+            let was_ending = self.calls.is_ending();
             if let Some(session) = connection.session() {
                 while let Some(request) = session.poll() {
                     self.calls.admit(session, token, request);
@@ -266,6 +267,10 @@ impl Core {
             }
             // Before the ack of an EXIT leaves: whoever hears it may start a successor at once.
             if self.calls.is_ending() {
+                if !was_ending {
+                    let peer = &connection.peer;
+                    self.journal.info(format_args!("told to end by {peer}: taking no more calls"));
+                }
                 self.retire();
             }
             left -= 1;

@@ -20,7 +20,7 @@ mod turns;
 mod upkeep;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -205,7 +205,9 @@ impl Server {
             ));
         }
         platform::raise_descriptor_limit();
-        let words = announcement(&shown, exposed, auth, registry.as_ref());
+        let entry_path = registry.as_ref().map(|registry| registry.entry_path(&entry));
+        let token_place = entry_path.filter(|_| !chosen_by_user);
+        let words = announcement(&shown, exposed, auth, token_place.as_deref());
 
         let hello = ServerHello {
             instance,
@@ -319,7 +321,7 @@ fn announcement(
     address: &str,
     exposed: bool,
     auth: bool,
-    registry: Option<&Registry>,
+    token_place: Option<&Path>,
 ) -> Vec<(Level, String)> {
     let version = crate::VERSION;
     let mut words = vec![(Level::Info, format!("bgpy {version} listens on {address}"))];
@@ -327,12 +329,11 @@ fn announcement(
         let text = "no authentication: every user of this machine can run code here";
         words.push((Level::Warning, text.to_owned()));
     } else if exposed {
-        let place =
-            registry.map_or("-".into(), |registry| registry.directory().display().to_string());
-        let text = format!(
-            "other machines need the token: copy it from the server's entry in {place} and set \
-             BGPY_TOKEN there"
-        );
+        let token = match token_place {
+            Some(path) => format!("which stands in {}", path.display()),
+            None => "that you set".to_owned(),
+        };
+        let text = format!("other machines need the token {token}: set BGPY_TOKEN there");
         words.push((Level::Info, text));
     }
     words

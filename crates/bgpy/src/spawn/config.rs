@@ -44,6 +44,8 @@ pub struct Config {
     pub host: String,
     /// Port to listen on, or 0.
     pub port: u16,
+    /// The port that the user wanted, where `port` is what it has become.
+    pub wanted_port: Option<u16>,
     /// The token, if the user gave one.
     pub token: Option<String>,
     /// Whether that was made up by a server or its supervisor, and not chosen by the user.
@@ -135,6 +137,7 @@ impl Default for Config {
             launch: None,
             host: "127.0.0.1".into(),
             port: 0,
+            wanted_port: None,
             token: None,
             is_token_made_up: false,
             auth: true,
@@ -200,6 +203,11 @@ impl Config {
     pub fn chosen_log_file(&self, registry: &Registry) -> Option<&Path> {
         let default = registry.log_path(self.id());
         self.log_file.as_deref().filter(|path| **path != *default)
+    }
+
+    /// The port that the user wanted: 0 is any.
+    pub fn wanted_port(&self) -> u16 {
+        self.wanted_port.unwrap_or(self.port)
     }
 
     /// Whether the server takes its tasks from somewhere before it is ready.

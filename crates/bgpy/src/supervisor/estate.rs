@@ -38,6 +38,7 @@ impl Estate {
             place.release();
             return Err(ServeError::Registry { directory: registry.directory().into(), source });
         }
+        config.wanted_port.get_or_insert(config.port);
         config.port = place.address.port();
         // The same for all of them.
         if config.token.is_none() && token_of_environment().is_none() {
