@@ -265,7 +265,7 @@ impl Core {
                 }
             }
             // Before the ack of an EXIT leaves: whoever hears it may start a successor at once.
-            if self.calls.is_ending() {
+            if self.calls.has_exit() {
                 self.retire();
             }
             left -= 1;
