@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgpy::ending::{kill, until_ended};
+use bgpy::ending::{kill, outcome, until_ended};
 use bgpy::registry::Registry;
 use bgpy::survey::{look_up, survey};
 use bgpy::{Client, Target, Wait};
@@ -90,6 +90,11 @@ impl Stop {
         let (text, exit) = match ended {
             Ok(()) => match found.as_ref().map(|info| until_ended(registry, &info.entry, &wait)) {
                 None | Some(Ok(())) => {
+                    let ending = found.and_then(|info| outcome(registry, &info.entry, &wait));
+                    if let Some(failed) = ending.filter(|ending| !ending.orderly) {
+                        let text = format_args!("{target} has ended, but failed: {failed}");
+                        return output::error(text, Exit::Failed);
+                    }
                     output::note(format_args!("Stopped {target}."));
                     return Exit::Done;
                 }
