@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from api.processes import stand_still
@@ -75,7 +74,7 @@ def test_one_whose_predecessor_is_still_there(commands, tasks, port, by):
             else:
                 assert commands.run(*ways[True].split()[1:])[0] == 0
         assert connect("camera").status()["pid"] == pid
-        assert not Path(f"/proc/{before}").exists()
+        assert [info.pid for info in servers()] == [pid]
         assert commands.run("kill", "camera") == (0, "", f"Killed camera (process {pid}).\n")
     finally:
         with suppress(ProcessLookupError):
