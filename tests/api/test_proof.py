@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from bgpy import connect, servers
+
+from .processes import stand_still
 
 BGPY = str(Path(sys.executable).with_name("bgpy"))
 
@@ -31,6 +35,7 @@ PLACES = {
     "another pid namespace": ["unshare", "-p", "-f", "--mount-proc", "sh", "-c", LOOKS],
     "another pid namespace, old proc": ["unshare", "-p", "-f", "sh", "-c", LOOKS],
     "no proc": ["unshare", "-m", "sh", "-c", "umount -l /proc;" + LOOKS],
+    "an empty proc": ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /proc;" + LOOKS],
 }
 
 
@@ -67,6 +72,44 @@ def test_a_server_that_cannot_be_judged_from_there_lives_on(start, runtime, plac
     assert {path.name for path in runtime.iterdir()} >= set(before)
     assert connect("live", timeout=30).status()["pid"] == pid
     assert [info.state for info in servers(ended=True)] == ["UNINITIALIZED"]
+
+
+@needs_unshare
+@pytest.mark.parametrize("hide", ["umount -l /proc", "mount -t tmpfs none /proc"])
+@pytest.mark.parametrize("is_silent", [False, True], ids=["answers", "silent"])
+def test_a_server_is_seen_without_proc(start, runtime, hide, is_silent):
+    server = start(name="live")
+    files = set(runtime.iterdir())
+    call = 'import bgpy; print(bgpy.connect("live").status()["pid"])'
+    looks = f"{hide}; {BGPY} ps -o json; {BGPY} doctor --fix >&2; "
+    if is_silent:
+        stand_still(server.pid)
+    else:
+        looks += f"{sys.executable} -c '{call}'"
+    words = ["unshare", "-m", "sh", "-c", looks]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    os.kill(server.pid, signal.SIGCONT)
+    text, _, called = done.stdout.partition("\n]\n")
+    ((name, pid, state),) = [(i["name"], i["pid"], i["state"]) for i in json.loads(text + "]")]
+    assert (name, pid) == ("live", server.pid)
+    assert state == ("STALE" if is_silent else "UNINITIALIZED")
+    assert called == ("" if is_silent else f"{server.pid}\n")
+    assert set(runtime.iterdir()) >= files
+
+
+@needs_unshare
+def test_a_server_without_proc_is_seen_where_there_is_one(runtime):
+    tasks = "def init_task(): return {}\ndef exec_task(*a): pass\ndef exit_task(*a): pass\n"
+    (runtime.parent / "t.py").write_text(tasks)
+    hide = f"umount -l /proc; {sys.executable} -m bgpy start {runtime.parent}/t.py --name bare"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", hide], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    try:
+        assert [info.name for info in servers()] == ["bare"]
+        pid = connect("bare").status()["pid"]
+    finally:
+        stopped = subprocess.run([BGPY, "stop", "bare"], capture_output=True, text=True)
+    assert "Stopped bare" in stopped.stderr or f"whether its process {pid}" in stopped.stderr
 
 
 @needs_unshare

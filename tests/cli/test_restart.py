@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 
@@ -191,12 +192,41 @@ def test_one_whose_process_stays_is_not_started_again(commands, tasks):
     left = "import threading; threading.Thread(target=threading.Event().wait).start()"
     tasks.write_text(f"{left}\n{tasks.read_text()}")
     assert commands.run("start", tasks)[0] == 0
-    code, _, words = commands.run("restart", "camera", "--timeout", "1")
+    code, _, words = commands.run("restart", "camera", "--grace", "1")
     assert code == 4
-    assert "Thread-1" in words
+    waiting, failed = words.splitlines()
+    assert waiting.startswith("Waiting up to 1 s for camera: ")
+    for line in (waiting, failed):
+        assert "Thread-1" in line
+    assert "`bgpy kill camera`" in failed
     assert commands.run("kill", "camera")[0] == 0
     assert commands.run("restart", "camera")[0] == 0
     assert commands.run("stop", "camera", "--grace", "0.1", "--force")[0] == 0
+
+
+def test_what_it_waits_for_is_said_while_it_waits(commands, tasks):
+    left = "import threading; threading.Thread(target=threading.Event().wait).start()"
+    tasks.write_text(f"{left}\n{tasks.read_text()}")
+    assert commands.run("start", tasks)[0] == 0
+    process = commands.spawn("restart", "camera", "--grace", "1h")
+    assert "Thread-1" in process.stderr.readline()
+    assert commands.run("kill", "camera")[0] == 0
+    assert process.wait(30) == 0
+    assert commands.run("stop", "camera", "--grace", "0.1", "--force")[0] == 0
+
+
+def test_a_task_that_takes_longer_than_the_grace(camera, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    connect("camera").execute({"open": str(pipe)})
+    code, _, words = camera.run("restart", "camera", "--grace", "0.2")
+    assert code == 4
+    waiting, failed = words.splitlines()
+    assert "running task of camera" in waiting
+    assert "`bgpy restart camera`" in failed
+    with pipe.open("w"):
+        pass
+    assert camera.run("restart", "camera")[0] == 0
 
 
 @pytest.mark.parametrize("words", [("server", "127.0.0.1", "0"), ("run", "tasks.py"), ("doctor",)])

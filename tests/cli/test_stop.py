@@ -99,6 +99,19 @@ def test_one_that_is_stopping_can_have_a_successor(stopping, tasks):
     assert connect("camera").call("where")
 
 
+@pytest.mark.parametrize(
+    ("end", "told"), [("os.abort", "signal 6"), ("os._exit, 5", "exit code 5")]
+)
+@pytest.mark.parametrize("restart", ["never", "on-failure"])
+def test_a_process_that_fails_after_the_end_of_its_server(commands, tasks, end, told, restart):
+    tasks.write_text(f"import atexit, os\natexit.register({end})\n{tasks.read_text()}")
+    assert commands.run("start", tasks, "--restart", restart)[0] == 0
+    code, data, words = commands.run("stop", "camera")
+    assert (code, data) == (1, "")
+    assert f"{told}: its process failed after the server had ended" in words
+    assert told in commands.run("status", "camera")[1]
+
+
 @pytest.mark.parametrize("arguments", [[], ["camera", "--all"], ["camera", "--grace", "-1"]])
 def test_arguments_that_make_no_sense(commands, arguments):
     assert commands.run("stop", *arguments)[:2] == (2, "")

@@ -70,6 +70,19 @@ pub fn see_out<E>(
     Ok(known.map_or(Ok(()), |(all, info)| until_ended(&all, &info.entry, wait)))
 }
 
+/// How a server has ended whose process is gone, as far as it is known: its supervisor, which sees that, is
+/// given the time to say so.
+pub fn outcome(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<Ending> {
+    loop {
+        let known = registry.ended_entry(&entry.instance)?;
+        let slice = wait.slice().filter(|_| !wait.is_interrupted());
+        match slice {
+            Some(slice) if known.is_about_to_be_told() => thread::sleep(slice.min(LOOK)),
+            _ => return known.ending,
+        }
+    }
+}
+
 /// Waits until a server that takes no calls any more has ended, and its process with it.
 ///
 /// # Errors

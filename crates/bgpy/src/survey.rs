@@ -3,6 +3,7 @@
 //! A state is shown only on proof: a server that counts as alive has answered, with the instance id
 //! that stands in its entry. A process id proves nothing, because ids are used again.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -72,6 +73,20 @@ pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> Vec<ServerIn
 /// The server that a target means: the one that runs, else the one that ended last. `None` when the
 /// registry knows of none.
 pub fn look_up(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Option<ServerInfo> {
+    let mut infos = all_of(registry, target, wait);
+    let alive = infos.iter().position(|info| !info.has_ended()).unwrap_or(0);
+    (!infos.is_empty()).then(|| infos.swap_remove(alive))
+}
+
+/// The servers that a target may mean and that have not ended: the one that runs, and those whose process
+/// has outlived them.
+pub fn look_up_all(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerInfo> {
+    let mut infos = all_of(registry, target, wait);
+    infos.retain(|info| !info.has_ended());
+    infos
+}
+
+fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerInfo> {
     let means = |entry: &Entry| match target {
         Target::Name(name) => entry.name.as_ref() == Some(name),
         Target::Socket(path) => entry.socket.as_ref() == Some(path),
@@ -88,8 +103,10 @@ pub fn look_up(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Option<
             .filter(means)
             .map(|entry| ServerInfo::of_ended(registry, entry)),
     );
-    let alive = infos.iter().position(|info| !info.has_ended()).unwrap_or(0);
-    (!infos.is_empty()).then(|| infos.swap_remove(alive))
+    // One that retires just now is in both places.
+    let mut seen = HashSet::new();
+    infos.retain(|info| seen.insert(info.entry.instance.clone()));
+    infos
 }
 
 /// Looks at all servers that have these entries, at the same time, so that one that does not answer

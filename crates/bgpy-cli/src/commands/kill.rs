@@ -2,7 +2,9 @@
 
 use std::io::ErrorKind;
 
+use bgpy::ServerInfo;
 use bgpy::ending::kill;
+use bgpy::survey::look_up_all;
 use clap::Args;
 
 use crate::exit::Exit;
@@ -13,7 +15,8 @@ use crate::reach::Reach;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 `bgpy stop` is the way to end a server that answers. A process that is not proven to be the server's,
-for example because it belongs to another container, is not killed.
+for example because it belongs to another container, is not killed. When the process of a server stays
+after its end and another server has its name, the command names both and kills neither.
 
 Exit codes: 0 its process is gone, 1 failed, 3 no server there.")]
 pub(crate) struct Kill {
@@ -32,6 +35,12 @@ impl Kill {
         if info.has_ended() {
             return output::error(format_args!("{target} has ended already"), Exit::NotRunning);
         }
+        let meant = look_up_all(&registry, target, &wait);
+        if meant.len() > 1 {
+            let all: Vec<_> = meant.iter().map(|info| described(info, &meant)).collect();
+            let text = format_args!("{target} means more than one: {}", all.join("; "));
+            return output::error(text, Exit::Failed);
+        }
         match kill(&registry, info.entry, "killed by `bgpy kill`") {
             Ok(pid) => {
                 output::note(format_args!("Killed {target} (process {pid})."));
@@ -45,4 +54,18 @@ impl Kill {
             }
         }
     }
+}
+
+/// A server among others that have its name or address, and what kills it alone.
+fn described(info: &ServerInfo, all: &[ServerInfo]) -> String {
+    let ServerInfo { entry, state, .. } = info;
+    let (pid, address) = (entry.process.pid, entry.reachable());
+    let is_alone = all.iter().filter(|other| other.entry.reachable() == address).count() == 1;
+    let way = match &entry.socket {
+        _ if is_alone => format!("bgpy kill {address}"),
+        Some(socket) => format!("bgpy kill {}", socket.display()),
+        // It takes no calls any more, and has no place of its own.
+        None => format!("kill -9 {pid}"),
+    };
+    format!("process {pid} ({state}), which `{way}` kills")
 }

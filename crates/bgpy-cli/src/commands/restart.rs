@@ -1,19 +1,24 @@
 //! `bgpy restart`: ends a server and starts it again.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use bgpy::ending::until_ended;
 use bgpy::registry::{Entry, Registry};
 use bgpy::spawn::{self, Config};
-use bgpy::{Client, ClientOptions};
+use bgpy::survey::ServerState;
+use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
 use clap::Args;
 
 use crate::World;
 use crate::commands::start::variable;
 use crate::ending::{Problem, end};
 use crate::exit::Exit;
-use crate::reach::Reach;
+use crate::reach::{Reach, seconds};
 use crate::{output, preflight};
+
+/// A process that is not gone so soon after its server is waited for audibly.
+const SOON: Duration = Duration::from_millis(500);
 
 /// End a server of yours on this machine, and start it again as it was started
 #[derive(Debug, Args)]
@@ -27,10 +32,15 @@ One that has ended is started, too. A token that you chose and the values of --e
 the end of a server: pass them with --token-file and --env then.
 
 Exit codes: 0 it is ready, 1 it does not start, or would not and was not ended, 3 there was no such
-server, 4 timed out.")]
+server, 4 timed out: it has not ended after the grace time, and is not started again.")]
 pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) reach: Reach,
+
+    /// Wait so long for the end
+    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
+          value_parser = seconds)]
+    pub(crate) grace: Duration,
 
     /// Set an environment variable for the server, also one that it had; may be given several times
     #[arg(long, value_name = "K=V", value_parser = variable)]
@@ -59,18 +69,9 @@ impl Restart {
             }
         };
         if !info.has_ended() {
-            // One that takes no calls any more needs not be told.
-            let client = Client::new(entry.unique_target(), ClientOptions::default());
-            let told = if entry.retired_ms.is_some() { Ok(()) } else { end(&client, &wait) };
-            match told {
-                Ok(()) => {}
-                // It has ended all the same.
-                Err(problem @ Problem::ExitTask(_)) => output::warning(problem.text(target)),
-                Err(problem) => return output::error(problem.text(target), problem.exit()),
-            }
-            if let Err(hindrance) = until_ended(&registry, entry, &wait) {
-                let text = format_args!("{target} is not started again: {hindrance}");
-                return output::error(text, Exit::TimedOut);
+            let ended = self.see_to_end(&registry, &info, world.interrupted);
+            if let Err(exit) = ended {
+                return exit;
             }
         }
         match spawn::start(config, &wait) {
@@ -83,6 +84,54 @@ impl Restart {
             }
             Err(error) => output::error(&error, Exit::from(&error)),
         }
+    }
+
+    /// Ends the server, and waits for the end of its process, which is told what for.
+    fn see_to_end(
+        &self,
+        registry: &Registry,
+        info: &ServerInfo,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(), Exit> {
+        let (target, entry) = (&self.reach.target, &info.entry);
+        let limit = self.reach.access.timeout.map_or(self.grace, |limit| limit.min(self.grace));
+        let wait = Wait::new(Some(limit), interrupted);
+        let limit = limit.as_secs_f64();
+        if info.state == ServerState::Alive(State::Busy) {
+            output::note(format_args!("Waiting up to {limit} s for the running task of {target}."));
+        }
+        // One that takes no calls any more needs not be told.
+        let client = Client::new(entry.unique_target(), ClientOptions::default());
+        let told = if entry.retired_ms.is_some() { Ok(()) } else { end(&client, &wait) };
+        match told {
+            Ok(()) => {}
+            // It has ended all the same.
+            Err(problem @ Problem::ExitTask(_)) => output::warning(problem.text(target)),
+            Err(problem @ Problem::Slow(_)) => {
+                let text = problem.text(target);
+                let text = format_args!("{text}; `bgpy restart {target}` starts it again then");
+                return Err(output::error(text, problem.exit()));
+            }
+            Err(problem) => return Err(output::error(problem.text(target), problem.exit())),
+        }
+        let Err(hindrance) = until_ended(registry, entry, &Wait::new(Some(SOON), interrupted))
+        else {
+            return Ok(());
+        };
+        if wait.slice().is_some() && !interrupted() {
+            output::note(format_args!("Waiting up to {limit} s for {target}: {hindrance}."));
+        }
+        until_ended(registry, entry, &wait).map_err(|hindrance| {
+            // Time is left, so that it was the user who wanted to stop.
+            if wait.slice().is_some() {
+                return Exit::Interrupted;
+            }
+            let text = format_args!(
+                "{target} is not started again: {hindrance}; `bgpy kill {target}` ends the process, \
+                 and `bgpy restart {target}` starts the server afterwards"
+            );
+            output::error(text, Exit::TimedOut)
+        })
     }
 
     /// What the server has to know to be as it was; an error says what is not known any more.

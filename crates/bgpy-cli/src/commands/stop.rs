@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgpy::ending::{kill, until_ended};
+use bgpy::ending::{kill, outcome, until_ended};
 use bgpy::registry::Registry;
 use bgpy::survey::{look_up, survey};
 use bgpy::{Client, Target, Wait};
@@ -94,6 +94,11 @@ impl Stop {
             Ok(()) | Err(Problem::ExitTask(_)) => match (gone(), ended) {
                 (Ok(()), Err(failed)) => (failed.text(target), failed.exit()),
                 (Ok(()), Ok(())) => {
+                    let ending = found.and_then(|info| outcome(registry, &info.entry, &wait));
+                    if let Some(failed) = ending.filter(|ending| !ending.orderly) {
+                        let text = format_args!("{target} has ended, but failed: {failed}");
+                        return output::error(text, Exit::Failed);
+                    }
                     output::note(format_args!("Stopped {target}."));
                     return Exit::Done;
                 }

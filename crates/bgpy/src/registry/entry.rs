@@ -140,6 +140,14 @@ impl Entry {
         })
     }
 
+    /// Whether its supervisor has yet to say how its process has ended.
+    pub(crate) fn is_about_to_be_told(&self) -> bool {
+        let is_there = |process: &ProcessId| process.presence() == Presence::There;
+        self.owns_process
+            && !self.ending.as_ref().is_some_and(Ending::was_seen)
+            && self.supervisor.as_ref().is_some_and(is_there)
+    }
+
     /// Why a server that takes no calls any more is not [over](Self::is_over).
     pub fn hindrance(&self) -> String {
         let pid = self.process.pid;
@@ -241,10 +249,12 @@ impl Ending {
         (self.code, self.signal) = (status.code(), platform::signal_of(status));
         if self.orderly && !status.success() {
             let held_by =
-                self.held_by.as_ref().map(|held_by| format!(", which waited for {held_by}"));
+                self.held_by.as_ref().map(|held_by| format!(", while it waited for {held_by}"));
             self.orderly = false;
-            self.reason =
-                format!("the server had ended, but not its process{}", held_by.unwrap_or_default());
+            self.reason = format!(
+                "its process failed after the server had ended{}",
+                held_by.unwrap_or_default()
+            );
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::entry::FORMAT;
+use super::machine::Machine;
 use super::{ENDED, Entry, Registry, files, read};
 use crate::name::Name;
 use crate::platform;
@@ -140,7 +141,7 @@ fn of_entry(entry: Entry) -> Option<Kind> {
     if entry.ending.is_some() {
         return None;
     }
-    if entry.machine != platform::machine() {
+    if !Machine::own().may_be(&entry.machine) {
         return Some(Kind::Foreign(entry.machine));
     }
     (!entry.has_process()).then(|| Kind::Dead(Box::new(entry)))

@@ -3,6 +3,7 @@
 mod claim;
 mod entry;
 mod leftovers;
+mod machine;
 mod process;
 mod prune;
 
@@ -15,6 +16,7 @@ use std::process::ExitStatus;
 use bgpy_proto::Id;
 
 use self::entry::FORMAT;
+use self::machine::Machine;
 use crate::name::Name;
 use crate::platform;
 use crate::spawn::Launch;
@@ -261,7 +263,7 @@ fn read(directory: &Path) -> Vec<Entry> {
     if platform::check_private(directory).is_err() {
         return Vec::new();
     }
-    let machine = platform::machine();
+    let machine = Machine::own();
     let paths = files(directory, "json");
     let mut entries: Vec<Entry> = paths.filter_map(|path| read_entry(&path, &machine)).collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
@@ -271,12 +273,12 @@ fn read(directory: &Path) -> Vec<Entry> {
 fn read_one(directory: &Path, instance: &str) -> Option<Entry> {
     platform::check_private(directory).ok()?;
     let path = directory.join(format!("{}.json", short(instance)));
-    read_entry(&path, &platform::machine()).filter(|entry| entry.instance == instance)
+    read_entry(&path, &Machine::own()).filter(|entry| entry.instance == instance)
 }
 
-fn read_entry(path: &Path, machine: &str) -> Option<Entry> {
+fn read_entry(path: &Path, machine: &Machine) -> Option<Entry> {
     let entry: Entry = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    (entry.format == FORMAT && entry.machine == machine).then_some(entry)
+    (entry.format == FORMAT && machine.may_be(&entry.machine)).then_some(entry)
 }
 
 fn file_name(entry: &Entry) -> String {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::machine::Machine;
 use super::{ENDED, Entry, Registry, files};
-use crate::platform;
 
 /// Servers that have ended of which an entry and the log are kept.
 const KEPT: usize = 32;
@@ -71,7 +71,7 @@ fn excess(groups: impl Iterator<Item = Vec<PathBuf>>) -> Vec<Vec<PathBuf>> {
 fn is_over(path: &Path) -> bool {
     let text = fs::read(path).unwrap_or_default();
     let Ok(entry) = serde_json::from_slice::<Entry>(&text) else { return true };
-    if entry.machine != platform::machine() {
+    if !Machine::own().may_be(&entry.machine) {
         // Its process cannot be judged here.
         return entry.ending.is_some();
     }

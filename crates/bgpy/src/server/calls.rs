@@ -306,6 +306,11 @@ impl Calls {
         self.stopping
     }
 
+    /// Whether an EXIT was accepted.
+    pub(super) fn has_exit(&self) -> bool {
+        self.exit.is_some()
+    }
+
     /// Whether no more calls are accepted.
     pub(super) fn is_ending(&self) -> bool {
         self.exit.is_some() || self.stopping

@@ -266,7 +266,7 @@ impl Core {
                 }
             }
             // Before the ack of an EXIT leaves: whoever hears it may start a successor at once.
-            if self.calls.is_ending() {
+            if self.calls.has_exit() {
                 if !was_ending {
                     let peer = &connection.peer;
                     self.journal.info(format_args!("told to end by {peer}: taking no more calls"));

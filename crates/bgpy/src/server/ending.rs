@@ -13,9 +13,6 @@ use crate::sync::lock;
 /// How long a running task, and then `exit_task`, may take after the server has found that it cannot go on.
 const FAILURE_GRACE: Duration = Duration::from_secs(30);
 
-/// And how long its executing thread when it runs no task: it may wait for a poller that is not there.
-const IDLE_FAILURE_GRACE: Duration = Duration::from_secs(1);
-
 /// Whether the server has ended, for those who wait for it without keeping it.
 #[derive(Debug, Default)]
 pub(super) struct End {
@@ -66,8 +63,7 @@ impl Shared {
         core.refuse();
         drop(core);
         self.wake();
-        let is_busy = self.away.load(Ordering::SeqCst);
-        self.kill_after(if is_busy { FAILURE_GRACE } else { IDLE_FAILURE_GRACE }, reason);
+        self.kill_after(FAILURE_GRACE, reason);
     }
 
     /// Kills the process unless the server has ended in time.

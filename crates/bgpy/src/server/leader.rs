@@ -18,6 +18,10 @@ const SCRATCH_BYTES: usize = 256 << 10;
 
 const WAKE: Token = Token(usize::MAX);
 
+/// The longest wait. A thread that sleeps with a poller that is gone cannot be woken, and sees by itself
+/// that the server has failed.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Whoever has it locked polls.
 pub(super) struct Leader {
     poll: Private<Poll>,
@@ -31,7 +35,8 @@ pub(super) struct Leader {
 /// What the stand-in needs to see whether the poller is what it was, while somebody else polls.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watched {
-    poller: i32,
+    /// The one with which its holder waits, and the second handle.
+    pollers: [i32; 2],
     source: i32,
 }
 
@@ -55,8 +60,9 @@ impl Leader {
         Private::open(|| self.poll.registry().try_clone())
     }
 
-    pub(super) fn watched(&self) -> Watched {
-        Watched { poller: platform::number(&*self.poll), source: self.signals.descriptor() }
+    pub(super) fn watched(&self, registry: &mio::Registry) -> Watched {
+        let pollers = [platform::number(&*self.poll), platform::number(registry)];
+        Watched { pollers, source: self.signals.descriptor() }
     }
 
     /// Looks at the sockets for a moment; `false` when nothing came.
@@ -77,7 +83,8 @@ impl Leader {
     /// # Errors
     /// What the system says of a poller with which nobody can wait any more.
     pub(super) fn wait(&mut self, shared: &Shared) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, self.patience) {
+        let patience = self.patience.map_or(WAIT_MAX, |limit| limit.min(WAIT_MAX));
+        match self.poll.poll(&mut self.events, Some(patience)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
                 shared.signalled.store(true, Ordering::SeqCst);
@@ -107,13 +114,16 @@ impl Leader {
 }
 
 impl Watched {
-    /// Confirms that the poller is still this one, and watches these listeners.
+    /// Confirms that both handles are still those of this poller, and that it watches these listeners.
     ///
     /// # Errors
     /// One that says what is in its place.
     pub(super) fn check(self, listeners: &[Private<Listener>]) -> io::Result<()> {
-        platform::check_poller(self.poller, self.source)?;
+        let [poller, _] = self.pollers;
+        self.pollers
+            .into_iter()
+            .try_for_each(|poller| platform::check_poller(poller, self.source))?;
         let mut numbers = listeners.iter().map(|listener| platform::number(&**listener));
-        numbers.try_for_each(|number| platform::check_poller(self.poller, number))
+        numbers.try_for_each(|number| platform::check_poller(poller, number))
     }
 }

@@ -64,9 +64,11 @@ impl Shared {
         parts: impl FnOnce(Private<mio::Registry>) -> CoreParts,
     ) -> io::Result<(Arc<Self>, SignalPipe)> {
         let (leader, waker) = Leader::new()?;
-        let core = Core::new(parts(leader.registry()?), waker.clone())?;
+        let registry = leader.registry()?;
+        let watched = leader.watched(&registry);
+        let core = Core::new(parts(registry), waker.clone())?;
         let shared = Arc::new(Self {
-            watched: leader.watched(),
+            watched,
             leader: Mutex::new(leader),
             waker: waker.clone(),
             standin: StandIn::default(),
