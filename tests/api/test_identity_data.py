@@ -210,7 +210,15 @@ def test_another_run_of_a_script_brings_its_own_data(scripts: Scripts, start):
 
 
 TABLE = """
+import functools
+
 TABLE = {table}
+
+def decorated(function):
+    @functools.wraps(function)
+    def around(*args):
+        return function(*args)
+    return around
 
 def get():
     return TABLE["a"]
@@ -222,17 +230,21 @@ class Reader:
 def put(value):
     TABLE["b"] = value
 
+@decorated
 def both():
     return TABLE["a"], TABLE.get("b")
 """
 SHIPPED = """
 import sys
 import bgpy, helper
+
+inner = helper.both.__wrapped__
 from helper import Reader, both, get, put
 
 def exec_task(client_socket, state, args):
     put("put")
-    bgpy.respond(client_socket, (get(), Reader().get(), helper.get(), helper.TABLE["a"], both()))
+    own = get(), Reader().get(), helper.get(), helper.TABLE["a"]
+    bgpy.respond(client_socket, (*own, both(), inner()[0]))
 
 with bgpy.Client("127.0.0.1", int(sys.argv[1])) as client:
     client.initialize(dict, exec_task, print)
@@ -247,7 +259,7 @@ def test_tasks_mean_the_data_of_their_modules(scripts: Scripts, tmp_path, theirs
     port = int(scripts.run(begin + "import helper\nprint(server.port)"))
     scripts.write("helper.py", TABLE.format(table={"a": "here"}))
     printed = scripts.run(SHIPPED, port)
-    assert printed.strip() == "('here', 'here', 'here', 'here', ('here', 'put'))"
+    assert printed.strip() == "('here', 'here', 'here', 'here', ('here', 'put'), 'here')"
 
 
 COLORS = "import enum\nclass Color(enum.Enum):\n    RED = {red}\n    BLUE = 2\n{more}"

@@ -40,12 +40,14 @@ def choose(key: Key, kind: type) -> Any:
         What the definition is an instance of.
     """
     found = table.of_origin(key[5])
-    if isinstance(found, kind):
+    flags = key[3]
+    # Tasks that a process sends to itself have their own variables, as in any other process.
+    is_own_task = flags & (SHIPPED | EXACT) and table.keys.get(found) is None
+    if isinstance(found, kind) and not is_own_task:
         chosen = _as_sent(found, key)
         if chosen is not None:
             return chosen
-    flags = key[3]
-    if flags & EXACT and _has_whole(key):
+    if flags & EXACT and flags & NAMED and _has_whole(key):
         return _imported(key[0], key[1], kind)
     chosen = _of_tasks(key, kind) if flags & (SHIPPED | EXACT) else _of_others(key, kind)
     if chosen is not None and table.keys.get(chosen) is not None:
