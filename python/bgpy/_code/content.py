@@ -22,7 +22,7 @@ from .constants import constant, digest
 from .data import held, is_plain, unlike_any
 from .local import MAIN, is_local, is_named, library, module_of, name_of
 from .names import names
-from .table import ALIKE, WeakTable, keys
+from .table import ALIKE, CODE, DATA, STATE, WeakTable, keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ _IMPORTED = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", 
 # Types that are not of this kind are built in.
 _HEAP_TYPE = 1 << 9
 _WRAPPERS = (staticmethod, classmethod, property, MethodType)
-# What a walk over definitions takes in: each is more than the one before.
-_CODE, _DATA, _STATE = range(3)
 # Objects beyond so many are not looked into.
 _NODES_MAX = 4_000
 
@@ -134,16 +132,16 @@ class Content:
 
     def digests(self, obj: Any) -> tuple[Digests, bool]:
         """Return the digests of a definition, and whether it has state of its own."""
-        whole, counts, is_plain = self._walk(obj, _STATE)
+        whole, counts, is_plain = self._walk(obj, STATE)
         # Most have nothing that would make a difference.
-        data, _, _ = (whole, counts, True) if is_plain else self._walk(obj, _DATA)
-        code, _, _ = (whole, counts, True) if is_plain else self._walk(obj, _CODE)
+        data, _, _ = (whole, counts, True) if is_plain else self._walk(obj, DATA)
+        code, _, _ = (whole, counts, True) if is_plain else self._walk(obj, CODE)
         state = digest(whole + counts).digest() if counts else whole
         return (code, data, state), self._has_state(obj)
 
     def code(self, obj: Any) -> bytes:
         """Return the first of the digests."""
-        return self._walk(obj, _CODE)[0]
+        return self._walk(obj, CODE)[0]
 
     def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, bool]:
         """Return the digest of what is in reach, that of its counts, and whether all is in any.
@@ -164,7 +162,7 @@ class Content:
                 used = [
                     *used,
                     *(node.more if reach else ()),
-                    *(node.later if reach > _DATA else ()),
+                    *(node.later if reach > DATA else ()),
                 ]
             for it in used:
                 place = places.get(id(it))
@@ -199,7 +197,7 @@ class Content:
         key = keys.get(obj)
         if key is not None:
             # What was built here is what it was where it came from.
-            node.own.append(b"built %b" % key[2][_DATA])
+            node.own.append(b"built %b" % key[2][DATA])
             node.is_shared = bool(key[3] & ALIKE)
         elif type(obj) is FunctionType:
             self._function(obj, node)

@@ -12,7 +12,7 @@ from . import table
 from .classes import is_struct
 from .content import Content
 from .local import MAIN, PACKAGE, find, is_local, script
-from .table import EXACT, NAMED, SHIPPED
+from .table import CODE, DATA, EXACT, NAMED, SHIPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from .table import Digests, Identity, Key
 
-_CODE, _DATA = 0, 1
 _WARNED_MAX = 4096
 _DIGEST = 16
 
@@ -63,7 +62,7 @@ def _as_sent(found: Any, key: Key) -> Any:
         return found
     if known[3] & (SHIPPED | EXACT):
         # Tasks go on with the state that they have here, but not with other code or data.
-        is_same = known[2][_CODE] == key[2][_CODE] and not key[3] & (SHIPPED | EXACT)
+        is_same = known[2][CODE] == key[2][CODE] and not key[3] & (SHIPPED | EXACT)
         return found if isinstance(found, type) and is_same else None
     if type(found) is FunctionType or not isinstance(found, type):
         return None
@@ -75,14 +74,14 @@ def _as_sent(found: Any, key: Key) -> Any:
 
 def _of_tasks(key: Key, kind: type) -> Any:
     """Return what came before with the same tasks."""
-    known = table.built((*key[:2], key[2][_DATA]))
+    known = table.built((*key[:2], key[2][DATA]))
     return known if isinstance(known, kind) and _is_of_tasks(known) else None
 
 
 def _of_others(key: Key, kind: type) -> Any:
     """Return what stands for a definition that another object of another process is."""
     module, name, digests, flags, main, _, _ = key
-    known = table.built((module, name, digests[_DATA]))
+    known = table.built((module, name, digests[DATA]))
     is_named = bool(flags & NAMED)
     others: list[str] = []
     if is_named:
@@ -100,7 +99,7 @@ def _of_others(key: Key, kind: type) -> Any:
     if not is_named or module == MAIN:
         if others and kind is type and not table.is_foreign(key):
             _warn(
-                (module, name, digests[_CODE]),
+                (module, name, digests[CODE]),
                 f"{module}.{name} was sent with a definition that differs from {others[0]} of this "
                 "process, and is another class here: if it is the same script, restart the server "
                 "after a change",
@@ -114,7 +113,7 @@ def _of_others(key: Key, kind: type) -> Any:
         # A closure may have moved on, which no code of its own tells.
         return own
     _warn(
-        (module, name, digests[_CODE]),
+        (module, name, digests[CODE]),
         f"{module}.{name}".rstrip(".") + " was sent with a definition that differs from the one "
         "loaded here, and the one loaded here is used: use the same version of the module on both "
         "sides, and restart the server after a change",
@@ -128,7 +127,7 @@ def _has_whole(key: Key) -> bool:
     known = _wholes.get(module)
     if known is None or known[0] != whole:
         own = _imported(module, "", ModuleType)
-        is_same = own is not None and Content().digests(own)[0][_DATA] == (whole or b"")[:_DIGEST]
+        is_same = own is not None and Content().digests(own)[0][DATA] == (whole or b"")[:_DIGEST]
         if len(_wholes) >= _WARNED_MAX:
             _wholes.clear()
         known = _wholes[module] = (whole, is_same)
@@ -151,8 +150,8 @@ def note_new(key: Key, obj: Any) -> None:
 def _has(own: Any, digests: Digests) -> bool:
     """Tell whether a definition of this process has some code, whatever its state."""
     key = table.keys.get(own)
-    code = key[2][_CODE] if key is not None else Content().code(own)
-    return bool(code == digests[_CODE])
+    code = key[2][CODE] if key is not None else Content().code(own)
+    return bool(code == digests[CODE])
 
 
 def _is_of_tasks(obj: Any) -> bool:

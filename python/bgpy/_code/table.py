@@ -33,6 +33,9 @@ SHIPPED = 4
 # It comes with such tasks: the receiver's own will do only if all of its module is the same.
 EXACT = 8
 
+# The digests of a key, and what a walk for each takes in: each is more than the one before.
+CODE, DATA, STATE = range(3)
+
 # Above the flags stands the minor version of the Python that the code is for.
 _VERSION_SHIFT = 8
 VERSION = sys.version_info.minor << _VERSION_SHIFT
@@ -186,8 +189,8 @@ def begin(key: Key, obj: Any) -> Any:
 def renew(key: Key, obj: Any) -> None:
     """Note that what was built gets other contents, as the object has got where it is from."""
     before = keys.get(obj)
-    _built.pop((*before[:2], before[2][1]), None)
-    _built[(*key[:2], key[2][1])] = obj
+    _built.pop((*before[:2], before[2][DATA]), None)
+    _built[(*key[:2], key[2][DATA])] = obj
     keys.set(obj, key)
     begin_part(obj)
 
