@@ -37,10 +37,12 @@ pub(crate) fn check_poller(poller: i32, watched: i32) -> io::Result<()> {
     }
 }
 
-/// Confirms nothing: a poller that is gone is noticed by whoever polls.
+/// Confirms that a poller is open. What it watches cannot be asked.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn check_poller(_poller: i32, _watched: i32) -> io::Result<()> {
-    Ok(())
+pub(crate) fn check_poller(poller: i32, _watched: i32) -> io::Result<()> {
+    // SAFETY: the number is only named to the system, which says so when it is not open.
+    let poller = unsafe { std::os::fd::BorrowedFd::borrow_raw(poller) };
+    Ok(rustix::io::fcntl_getfd(poller).map(drop)?)
 }
 
 /// Writes all bytes to a socket, pipe or file. A reader that is gone is an error, and no SIGPIPE, which

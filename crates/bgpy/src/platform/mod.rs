@@ -14,6 +14,8 @@ mod home;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
+mod sleeper;
+#[cfg(unix)]
 mod unix;
 #[cfg(unix)]
 pub(crate) use descriptor::*;
@@ -23,6 +25,8 @@ pub(crate) use fork::*;
 pub(crate) use home::*;
 #[cfg(unix)]
 pub(crate) use process::*;
+#[cfg(unix)]
+pub(crate) use sleeper::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
 

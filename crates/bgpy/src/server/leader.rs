@@ -18,10 +18,6 @@ const SCRATCH_BYTES: usize = 256 << 10;
 
 const WAKE: Token = Token(usize::MAX);
 
-/// The longest wait. A thread that sleeps with a poller that is gone cannot be woken, and sees by itself
-/// that the server has failed.
-const WAIT_MAX: Duration = Duration::from_secs(1);
-
 /// Whoever has it locked polls.
 pub(super) struct Leader {
     poll: Private<Poll>,
@@ -83,8 +79,7 @@ impl Leader {
     /// # Errors
     /// What the system says of a poller with which nobody can wait any more.
     pub(super) fn wait(&mut self, shared: &Shared) -> io::Result<()> {
-        let patience = self.patience.map_or(WAIT_MAX, |limit| limit.min(WAIT_MAX));
-        match self.poll.poll(&mut self.events, Some(patience)) {
+        match self.poll.poll(&mut self.events, self.patience) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
                 shared.signalled.store(true, Ordering::SeqCst);

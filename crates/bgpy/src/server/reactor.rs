@@ -23,7 +23,7 @@ use super::standin::{LOG_LOOK, StandIn};
 use super::strangers;
 use super::upkeep::Upkeep;
 use crate::nesting;
-use crate::platform::{self, Private};
+use crate::platform::{self, Private, Sleeper};
 use crate::sync::{FairMutex, lock, try_lock};
 
 /// How long a server that ends waits for clients to take their last answers.
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     watched: Watched,
     waker: Arc<Waker>,
     pub(super) standin: StandIn,
+    /// The executing thread.
+    executing: OnceLock<Sleeper>,
     pub(super) upkeep: Upkeep,
     /// Turns of the executing thread, so that the stand-in sees whether it moves.
     pub(super) turns: AtomicU64,
@@ -72,6 +74,7 @@ impl Shared {
             leader: Mutex::new(leader),
             waker: waker.clone(),
             standin: StandIn::default(),
+            executing: OnceLock::new(),
             upkeep: Upkeep::of(core.record()),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
@@ -95,6 +98,7 @@ impl Shared {
 
     /// Runs calls until an EXIT or a stop.
     pub(super) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
+        self.executing.get_or_init(Sleeper::here);
         let standin = match self.standin.start(self) {
             Ok(standin) => standin,
             Err(error) => {
@@ -246,6 +250,13 @@ impl Shared {
         let checked = self.core.lock().check(self.watched);
         if let Err(error) = checked {
             self.fail(&error);
+        }
+    }
+
+    /// Wakes the executing thread where its poller cannot any more.
+    pub(super) fn interrupt(&self) {
+        if !self.away.load(Ordering::SeqCst) {
+            self.executing.get().inspect(|thread| thread.interrupt());
         }
     }
 

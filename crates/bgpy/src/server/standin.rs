@@ -72,6 +72,16 @@ impl StandIn {
     }
 
     fn watch(&self, shared: &Arc<Shared>) {
+        self.look_after(shared);
+        while !self.is_over() {
+            // Again and again, because it may have been just about to sleep.
+            shared.interrupt();
+            thread::park_timeout(LOG_LOOK);
+        }
+    }
+
+    /// Stands in when it is needed, until the server ends or has failed.
+    fn look_after(&self, shared: &Arc<Shared>) {
         let (journal, mut looked) = (shared.journal(), Instant::now());
         while !self.is_over() && !shared.has_failed() {
             if !self.armed.load(Ordering::SeqCst) {
