@@ -160,3 +160,48 @@ def test_an_argument_that_just_fills_the_socket_waits_like_any_other(serve):
         time.sleep(6)
         os.kill(pid, signal.SIGCONT)
         assert [call.result(timeout=30) for call in calls] == list(sizes)
+
+
+REPLACED = """
+import os, socket, time
+from bgpy import Client
+
+def sockets():
+    names = [f"/proc/self/fd/{{name}}" for name in os.listdir("/proc/self/fd")]
+    return {{name for name in names if os.path.exists(name) and "socket" in os.readlink(name)}}
+
+before = sockets()
+client = Client("127.0.0.1", {port}, token="chosen by a person")
+client.ping()
+[mine] = [int(os.path.basename(name)) for name in sockets() - before]
+ours, theirs = socket.socketpair()
+{replace}
+# A connection in constant use is not looked at.
+time.sleep(0.01)
+print(client.call("after", timeout=20))
+assert os.fstat(mine).st_ino == ino
+theirs.setblocking(False)
+try:
+    print("they got", theirs.recv(100))
+except BlockingIOError:
+    print("nobody else got anything")
+del client
+assert os.fstat(mine).st_ino == ino
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="finds its descriptors by /proc")
+@pytest.mark.parametrize(
+    "replace",
+    [
+        "os.dup2(ours.fileno(), mine); ino = os.fstat(mine).st_ino",
+        "os.dup2(os.open('file', os.O_RDWR | os.O_CREAT), mine); ino = os.fstat(mine).st_ino",
+        "os.dup2(os.pipe()[0], mine); ino = os.fstat(mine).st_ino",
+    ],
+    ids=["socket", "file", "pipe"],
+)
+def test_a_descriptor_that_has_become_another_ones_is_left_alone(start, scripts, replace):
+    server = start(token="chosen by a person")
+    Client(HOST, server.port).initialize(dict, lambda _, __, args: respond(_, args), print)
+    script = REPLACED.format(port=server.port, replace=replace)
+    assert scripts.run(script) == "after\nnobody else got anything\n"

@@ -142,6 +142,42 @@ def test_a_client_that_has_seen_a_proof_asks_for_one_ever_after(strangers, orpha
     assert strangers.learnt_nothing()
 
 
+def test_a_token_of_the_environment_does_not_replace_the_one_that_was_proven(
+    start, runtime, tmp_path, monkeypatch
+):
+    server = start()
+    client = Client(HOST, server.port)
+    client.ping()
+    port = server.port
+    server.stop()
+    monkeypatch.setenv("BGPY_TOKEN", token_create())
+    with monkeypatch.context() as elsewhere:
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        elsewhere.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+        other = start(port=port)
+    with pytest.raises(AuthError, match="may be anybody's"):
+        client.ping()
+    # Whoever has seen no other proof believes the environment, and goes on to.
+    fresh = Client(HOST, port)
+    fresh.ping()
+    fresh.close()
+    fresh.ping()
+    other.stop()
+
+
+def test_a_token_in_environment_and_registry_alike_is_one_proof(
+    start, runtime, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("BGPY_TOKEN", token_create())
+    server = start()
+    client = Client(HOST, server.port)
+    client.ping()
+    client.close()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+    client.ping()
+
+
 def test_an_entry_that_a_dead_server_has_left_gives_nobody_its_place(strangers, orphan, runtime):
     client = Client(HOST, orphan.port)
     client.ping()

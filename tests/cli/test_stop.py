@@ -103,10 +103,16 @@ def test_one_that_is_stopping_can_have_a_successor(stopping, tasks):
     ("end", "told"), [("os.abort", "signal 6"), ("os._exit, 5", "exit code 5")]
 )
 @pytest.mark.parametrize("restart", ["never", "on-failure"])
-def test_a_process_that_fails_after_the_end_of_its_server(commands, tasks, end, told, restart):
+@pytest.mark.parametrize("command", ["stop", "terminate"])
+def test_a_process_that_fails_after_the_end_of_its_server(
+    commands, tasks, end, told, restart, command
+):
     tasks.write_text(f"import atexit, os\natexit.register({end})\n{tasks.read_text()}")
     assert commands.run("start", tasks, "--restart", restart)[0] == 0
-    code, data, words = commands.run("stop", "camera")
+    target = ["camera"]
+    if command == "terminate":
+        target = servers()[0].address.split(":")
+    code, data, words = commands.run(command, *target)
     assert (code, data) == (1, "")
     assert f"{told}: its process failed after the server had ended" in words
     assert told in commands.run("status", "camera")[1]

@@ -53,7 +53,8 @@ impl Server {
         let outcome = waiting(py, limit(py, timeout)?, |wait| match child {
             Some(child) => end(&client, wait).map(|()| child.wait(wait).map(drop)),
             None => {
-                see_out(&target, wait, |wait| end(&client, wait)).map(|ended| ended.map_err(Some))
+                let ended = see_out(&target, wait, |wait| end(&client, wait))?;
+                Ok(ended.map(drop).map_err(Some))
             }
         })?;
         match outcome {

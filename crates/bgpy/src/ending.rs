@@ -53,7 +53,7 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
 }
 
 /// Has the server that a target means `end`, and waits until its process is gone where that is known:
-/// where it is a server of this user on this machine.
+/// where it is a server of this user on this machine. Returns how it has ended, if that is known.
 ///
 /// # Errors
 /// That of `end`; in it, what the process waits for when the time is over.
@@ -61,13 +61,15 @@ pub fn see_out<E>(
     target: &Target,
     wait: &Wait<'_>,
     end: impl FnOnce(&Wait<'_>) -> Result<(), E>,
-) -> Result<Result<(), String>, E> {
+) -> Result<Result<Option<Ending>, String>, E> {
     let registry = Registry::of_user().ok();
     // Looked up before, because afterwards it may have a successor.
     let known = registry.as_ref().and_then(|all| look_up(all, target, wait));
     end(wait)?;
     let known = registry.zip(known.filter(|info| !info.has_ended()));
-    Ok(known.map_or(Ok(()), |(all, info)| until_ended(&all, &info.entry, wait)))
+    Ok(known.map_or(Ok(None), |(all, info)| {
+        until_ended(&all, &info.entry, wait).map(|()| outcome(&all, &info.entry, wait))
+    }))
 }
 
 /// How a server has ended whose process is gone, as far as it is known: its supervisor, which sees that, is

@@ -97,23 +97,23 @@ impl Terminate {
             told => told,
         };
         let seen = see_out(&server, &wait, told);
-        match seen.and_then(|seen| failed.filter(|_| seen.is_ok()).map_or(Ok(seen), Err)) {
-            Ok(Err(hindrance)) => {
-                let text = format!("{server} is still stopping: {hindrance}");
-                journal.error(&text);
-                output::error(text, Exit::TimedOut)
+        let (text, exit) = match seen.map(|ended| (ended, failed)) {
+            Ok((Err(hindrance), _)) => {
+                (format!("{server} is still stopping: {hindrance}"), Exit::TimedOut)
             }
-            Ok(Ok(())) => {
-                let text = format!("Terminated {server}.");
-                journal.info(&text);
-                output::note(text);
-                Exit::Done
-            }
-            Err(problem) => {
-                let text = problem.text(&server);
-                journal.error(&text);
-                output::error(text, problem.exit())
-            }
+            Err(problem) | Ok((Ok(_), Some(problem))) => (problem.text(&server), problem.exit()),
+            Ok((Ok(ending), None)) => match ending.filter(|ending| !ending.orderly) {
+                Some(ending) => (format!("{server} has ended, but failed: {ending}"), Exit::Failed),
+                None => (format!("Terminated {server}."), Exit::Done),
+            },
+        };
+        if exit == Exit::Done {
+            journal.info(&text);
+            output::note(text);
+            exit
+        } else {
+            journal.error(&text);
+            output::error(text, exit)
         }
     }
 }

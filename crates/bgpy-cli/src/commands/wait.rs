@@ -66,10 +66,10 @@ impl WaitFor {
         let wait = self.reach.access.wait(interrupted);
         let reached = match self.state {
             Wanted::Exit => see_out(&self.reach.target, &wait, |wait| client.wait_ended(wait)),
-            Wanted::Ready | Wanted::Idle => self.until(&client, &wait).map(Ok),
+            Wanted::Ready | Wanted::Idle => self.until(&client, &wait).map(|()| Ok(None)),
         };
         match reached {
-            Ok(Ok(())) => Exit::Done,
+            Ok(Ok(_)) => Exit::Done,
             Ok(Err(hindrance)) => {
                 let text = format_args!("{} is still stopping: {hindrance}", self.reach.target);
                 output::error(text, Exit::TimedOut)

@@ -40,11 +40,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn interpreter() -> Result<PathBuf, NotFound> {
     find(&Environment {
         setting: env::var_os("BGPY_PYTHON"),
-        executable: env::current_exe().ok(),
+        executable: env::current_exe().ok().or_else(as_called),
         virtual_env: env::var_os("VIRTUAL_ENV"),
         path: env::var_os("PATH"),
         is_executable: &is_executable,
     })
+}
+
+/// This program, by the name that it was called by, where the system does not tell (without /proc).
+fn as_called() -> Option<PathBuf> {
+    let name = PathBuf::from(env::args_os().next()?);
+    let path = if name.components().count() > 1 {
+        name
+    } else {
+        let path = env::var_os("PATH")?;
+        env::split_paths(&path).map(|place| place.join(&name)).find(|path| is_executable(path))?
+    };
+    // It may be a link to where the interpreter is, too.
+    path.canonicalize().ok()
 }
 
 /// Lets an interpreter run the command; returns only when there is none.

@@ -11,6 +11,7 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::ClientOptions;
 use super::link::Link;
+use super::proof::{Proof, token_of_environment};
 use super::wait::{SLICE, Wait};
 use crate::error::ConnectError;
 use crate::name::Name;
@@ -28,20 +29,17 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How often it is tried again to connect to a server that is being started again.
 const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
 
-/// The environment variable that holds a token.
-pub(crate) const TOKEN_VARIABLE: &str = "BGPY_TOKEN";
-
-/// Connects to a server, by its Unix socket where there is one. `needs_proof` says that one without a
-/// token will not do, whatever the options allow.
+/// Connects to a server, by its Unix socket where there is one. It has to prove no less than `least`,
+/// whatever the options allow.
 pub(super) fn connect(
     target: &Target,
     options: &ClientOptions,
     id: Id,
-    needs_proof: bool,
+    least: Proof,
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
     let server = target.to_string();
-    let attempt = Attempt { server, options, id, needs_proof, wait, since: Instant::now() };
+    let attempt = Attempt { server, options, id, least, wait, since: Instant::now() };
     let registry = Registry::of_user().ok();
     let known = |is_meant: &dyn Fn(&Entry) -> bool| {
         let Some(registry) = &registry else { return Vec::new() };
@@ -117,7 +115,7 @@ pub(crate) fn connect_to(
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
     let (server, id, since) = (entry.target().to_string(), Id::random(), Instant::now());
-    let attempt = Attempt { server, options, id, needs_proof: false, wait, since };
+    let attempt = Attempt { server, options, id, least: Proof::None, wait, since };
     attempt.by_entry(entry)
 }
 
@@ -125,7 +123,7 @@ struct Attempt<'a> {
     server: String,
     options: &'a ClientOptions,
     id: Id,
-    needs_proof: bool,
+    least: Proof,
     wait: &'a Wait<'a>,
     since: Instant,
 }
@@ -253,7 +251,7 @@ impl Attempt<'_> {
             Ok(session) => {
                 let can_map = suite == Suite::Clear && session.server().segments;
                 let segments = if can_map { Segments::new() } else { None };
-                Ok(Link::new(socket, self.server.clone(), session, segments, token.is_some()))
+                Ok(Link::new(socket, self.server.clone(), session, segments, Proof::by(token)))
             }
             Err(Refusal::Connect(error)) => Err(error),
             // The registry's token is the right one: a server that refuses it is about to end.
@@ -279,13 +277,13 @@ impl Attempt<'_> {
 
     /// Whether the caller takes a server that proves nothing.
     fn wants_no_proof(&self) -> bool {
-        !self.options.auth && !self.needs_proof
+        !self.options.auth && self.least == Proof::None
     }
 
     /// Whether nobody but this user can be the server: it was found in the user's own registry, and has
     /// been reached by its socket there. Servers of bgpy 1.0 may stand there without a token.
     fn is_own(&self, suite: Suite, entry: Option<&Entry>) -> bool {
-        suite == Suite::Clear && entry.is_some() && !self.needs_proof
+        suite == Suite::Clear && entry.is_some() && self.least == Proof::None
     }
 
     fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {
@@ -380,7 +378,8 @@ impl Attempt<'_> {
             (Some(token), _) => Some(token.clone()),
             (None, Some(entry)) => entry.token(),
             // Whoever says that no proof is wanted means that more than the environment does.
-            (None, None) => token_of_environment().filter(|_| self.options.auth),
+            (None, None) => token_of_environment()
+                .filter(|_| self.options.auth && self.least <= Proof::Environment),
         }
     }
 
@@ -404,11 +403,6 @@ impl From<ConnectError> for Refusal {
     fn from(error: ConnectError) -> Self {
         Self::Connect(error)
     }
-}
-
-/// The token in `BGPY_TOKEN`, if there is one.
-pub(crate) fn token_of_environment() -> Option<Token> {
-    std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Token::new)
 }
 
 /// AES where the processor has instructions for it, which is everywhere but on old ARM boards.

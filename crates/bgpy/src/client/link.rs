@@ -15,6 +15,7 @@ use bgpy_proto::{
 use socket2::Socket;
 
 use super::call::Call;
+use super::proof::Proof;
 use super::reading::Reading;
 use super::wait::Wait;
 use crate::error::{CallError, ConnectError, Lost};
@@ -34,8 +35,7 @@ pub struct Link {
     pub(super) socket: Private<Socket>,
     pub(super) server: String,
     hello: ServerHello,
-    /// Whether the server has proven that it knows the token.
-    is_proven: bool,
+    proof: Proof,
     /// The fork generation of the process that opened it.
     process: u32,
     opened: Instant,
@@ -80,7 +80,7 @@ impl Link {
         server: String,
         mut session: ClientSession,
         segments: Option<Segments>,
-        is_proven: bool,
+        proof: Proof,
     ) -> Self {
         session.supply_with(match &segments {
             Some(segments) => segments.supply(),
@@ -91,7 +91,7 @@ impl Link {
             socket: Private::new(socket),
             server,
             hello: session.server().clone(),
-            is_proven,
+            proof,
             process: platform::fork_generation(),
             opened: now,
             used_us: AtomicU64::new(0),
@@ -110,9 +110,9 @@ impl Link {
         &self.hello
     }
 
-    /// Whether the server has proven that it knows the token.
-    pub(super) fn is_proven(&self) -> bool {
-        self.is_proven
+    /// What the server has proven.
+    pub(super) fn proof(&self) -> Proof {
+        self.proof
     }
 
     /// Whether calls can be made: it belongs to this process (and not to the parent it was forked
@@ -163,8 +163,12 @@ impl Link {
         if self.is_here() { Ok(is_interrupted) } else { Err(Lost::Forked) }
     }
 
-    /// Looks whether the server has closed the connection while nobody was reading.
+    /// Looks whether the server has closed the connection while nobody was reading, and whether somebody
+    /// in this process has, in which case its descriptor may be another one's.
     fn is_connected(&self) -> bool {
+        if !self.socket.is_intact() {
+            return false;
+        }
         let Some(_reading) = try_lock(&self.reading) else { return true };
         match platform::wait(&self.socket, true, false, Duration::ZERO) {
             Ok(ready) if ready.readable => {
@@ -363,7 +367,9 @@ impl Link {
         state.session.outbox.clear();
         // Whoever reads is woken by the end of the stream.
         self.is_lost.store(true, Ordering::Release);
-        drop(self.socket.shutdown(std::net::Shutdown::Both));
+        if self.socket.is_intact() {
+            drop(self.socket.shutdown(std::net::Shutdown::Both));
+        }
         self.wake_sleepers(&state);
         reason
     }

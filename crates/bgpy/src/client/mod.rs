@@ -3,12 +3,12 @@
 mod call;
 mod connect;
 mod link;
+mod proof;
 mod reading;
 mod wait;
 mod writing;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bgpy_proto::codec::Value;
@@ -22,8 +22,10 @@ use crate::sync::PerProcess;
 use crate::target::Target;
 
 pub use call::Call;
-pub(crate) use connect::{connect_to, token_of_environment};
+pub(crate) use connect::connect_to;
 pub use link::{Link, Response};
+use proof::HighestProof;
+pub(crate) use proof::token_of_environment;
 pub use wait::Wait;
 
 /// How a client behaves, with defaults for all of it.
@@ -54,8 +56,8 @@ pub struct Client {
     target: Target,
     options: ClientOptions,
     id: Id,
-    /// Whether its server has once proven that it knows the token: from then on each has to.
-    is_proven: AtomicBool,
+    /// What its server has proven at most: from then on each has to.
+    proof: HighestProof,
     /// A forked child has none: its parent's is its parent's.
     link: PerProcess<Option<Arc<Link>>>,
 }
@@ -77,8 +79,8 @@ impl Default for ClientOptions {
 impl Client {
     /// A client of a server. It does not connect yet.
     pub fn new(target: impl Into<Target>, options: ClientOptions) -> Self {
-        let (id, is_proven, link) = (Id::random(), AtomicBool::new(false), PerProcess::new(None));
-        Self { target: target.into(), options, id, is_proven, link }
+        let (proof, link) = (HighestProof::default(), PerProcess::new(None));
+        Self { target: target.into(), options, id: Id::random(), proof, link }
     }
 
     /// The server, as it was named.
@@ -108,9 +110,9 @@ impl Client {
     /// # Errors
     /// [`ConnectError`].
     pub fn open(&self, wait: &Wait<'_>) -> Result<Link, ConnectError> {
-        let needs_proof = self.is_proven.load(Ordering::Relaxed);
-        let link = connect::connect(&self.target, &self.options, self.id, needs_proof, wait)?;
-        self.is_proven.fetch_or(link.is_proven(), Ordering::Relaxed);
+        let least = self.proof.get();
+        let link = connect::connect(&self.target, &self.options, self.id, least, wait)?;
+        self.proof.raise(link.proof());
         Ok(link)
     }
 
