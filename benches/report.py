@@ -92,8 +92,9 @@ def goals_table(results: list[Result]) -> Table:
     table = Table(
         "Goals",
         ["work", "goal", "measured", "met", "floor measured beside it"],
-        "What bgpy wants to reach, with the floor under it where there is one. On any CPU is how "
-        "users run it; on one, nobody can be faster than the instructions of both sides together.",
+        "What bgpy wants to reach, with the floor under it where there is one. "
+        '"Any CPU" is normal use; "one CPU" pins both processes to one core, to compare what they '
+        "cost.",
         words=True,
     )
     for goal in (goal for result in results for goal in result.goals):

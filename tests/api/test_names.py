@@ -245,3 +245,9 @@ def test_a_path_too_long_for_a_socket(started, tasks, tmp_path, monkeypatch):
     (info,) = servers()
     assert (info.state, info.socket) == ("READY", None)
     assert connect("trainer").call(1) == 1
+
+
+def test_a_working_directory_that_is_not_there_is_named(tmp_path):
+    missing = tmp_path / "not there"
+    with pytest.raises(ConfigError, match=f"no such directory: '{missing}'"):
+        Server(port=0).run_background(cwd=missing)

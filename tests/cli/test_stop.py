@@ -72,16 +72,22 @@ def test_one_whose_exit_task_fails_has_ended_all_the_same(commands, tasks):
 
 
 @pytest.fixture
-def stopping(busy):
+def socket(busy):
+    """Return where the socket of the server is."""
+    return str(servers()[0].socket)
+
+
+@pytest.fixture
+def stopping(busy, socket):
     """Have the server wait for its last task, so that it is about to end."""
     assert busy.run("stop", "camera", "--grace", "0.2")[0] == 4
     return busy
 
 
-def test_one_that_is_stopping_says_so(stopping):
+def test_one_that_is_stopping_says_so(stopping, socket):
     (info,) = servers()
     assert info.state == "STOPPING"
-    for target in ("camera", info.address):
+    for target in ("camera", info.address, socket):
         for command in (["ping", target], ["call", target, "1"]):
             code, data, words = stopping.run(*command)
             assert (code, data) == (3, "")

@@ -164,7 +164,8 @@ impl Server {
     /// NameTaken
     ///     If a server with the name runs already. It is a `StartError`.
     /// ConfigError
-    ///     If the log file cannot be written, or the token is too weak for the address.
+    ///     If `cwd` is no directory, the log file cannot be written, or the token is too weak for the
+    ///     address.
     /// CallTimeout
     ///     If the time was over.
     #[pyo3(signature = (timeout=None, *, exist_ok=false, env=None, cwd=None, python=None))]
@@ -179,6 +180,10 @@ impl Server {
     ) -> PyResult<()> {
         if let Some(pid) = self.pid() {
             return Err(error(py, "StartError", format!("{self} was started already (pid {pid})")));
+        }
+        if let Some(path) = cwd.as_deref().filter(|path| !path.is_dir()) {
+            let text = format!("no such directory: '{}' (cwd)", path.display());
+            return Err(error(py, "ConfigError", text));
         }
         let sys = py.import("sys")?;
         let interpreter = match python {

@@ -93,8 +93,7 @@ fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -
     registry.ended().iter().any(|entry| {
         let is_meant = match target {
             Target::Name(name) => entry.name.as_ref() == Some(name),
-            // What is kept of a server does not tell its socket, which is gone.
-            Target::Socket(_) => false,
+            Target::Socket(path) => registry.socket_path_of(entry) == *path,
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
         };
         is_meant && entry.ending.is_none() && entry.has_process()

@@ -101,8 +101,13 @@ impl Registry {
 
     /// Where the Unix socket of a server belongs; `None` where the path would be too long.
     pub fn socket_path(&self, instance: Id) -> Option<PathBuf> {
-        let path = self.directory.join(format!("{}.sock", short(&instance.to_string())));
+        let path = self.directory.join(socket_name(&instance.to_string()));
         (path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX).then_some(path)
+    }
+
+    /// Where the Unix socket of a server was, if it had one, which its entry does not tell after its end.
+    pub(crate) fn socket_path_of(&self, entry: &Entry) -> PathBuf {
+        self.directory.join(socket_name(&entry.instance))
     }
 
     /// Where a server logs that was told no place.
@@ -177,7 +182,7 @@ impl Registry {
     /// more, unless the server itself has said so.
     pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus, reason: Option<&str>) {
         let Some(mut entry) = self.entry(instance) else { return };
-        let reason = reason.unwrap_or("it ended without a word of its own");
+        let reason = reason.unwrap_or("it ended without saying why");
         entry.ending.get_or_insert_with(|| Ending::now(false, reason)).see(status);
         self.retire(&mut entry);
     }
@@ -283,6 +288,10 @@ fn read_entry(path: &Path, machine: &Machine) -> Option<Entry> {
 
 fn file_name(entry: &Entry) -> String {
     format!("{}.json", short(&entry.instance))
+}
+
+fn socket_name(instance: &str) -> String {
+    format!("{}.sock", short(instance))
 }
 
 /// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
