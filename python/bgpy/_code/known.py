@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 from . import table
 from .classes import is_struct
 from .content import Content
-from .local import MAIN, PACKAGE, find, is_local, script
+from .local import MAIN, PACKAGE, find, is_local, script, tasks_module
 from .table import CODE, DATA, EXACT, NAMED, SHIPPED
 
 TYPE_CHECKING = False
@@ -164,8 +164,9 @@ def _places(module: str, main: str | None) -> list[str]:
     places = [module]
     if main is not None:
         # A script there may be a module here, as the file of a server's tasks is.
-        places.append(main)
-    if module != MAIN and module == script():
+        places += main, tasks_module(main)
+    own = script()
+    if module != MAIN and own is not None and module in (own, tasks_module(own)):
         places.append(MAIN)
     return places
 

@@ -105,6 +105,12 @@ def library(namespace: dict[str, Any]) -> str | None:
     return name if getattr(sys.modules.get(name), "__dict__", None) is namespace else None
 
 
+def tasks_module(stem: str) -> str:
+    """Return the name that the module of a tasks file has when that of the file means another."""
+    text = stem.encode("utf-8", "replace").decode()
+    return f"bgpy_tasks_{text.replace('.', '_')}"
+
+
 def script() -> str | None:
     """Return the name under which the script of this process could be imported."""
     main = sys.modules.get(MAIN)
