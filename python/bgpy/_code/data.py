@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from types import MappingProxyType, SimpleNamespace
 
 from .constants import constant, digest
+from .table import WeakTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _ITEMS_MAX = 256
 _MARSHAL_VERSION = 2
 _PICKLE_BYTES_MAX = 1 << 20
 _RANDOM_BYTES = 16
+
+# The slots of classes, which are fixed when a class is made.
+_slots = WeakTable()
 
 
 def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
@@ -64,7 +68,11 @@ def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
     elif kind is bytearray:
         told.append(bytes(obj))
     if is_own or kind is SimpleNamespace or _root(kind) in _DESCRIBING:
-        for name, value in sorted(_attributes(obj).items()):
+        for name, value in sorted(attributes(obj).items()):
+            if type(value) is MappingProxyType and not value:
+                # Each field of a dataclass has one.
+                told.append(name.encode() + b" empty")
+                continue
             told.append(name.encode("utf-8", "surrogatepass"))
             inside.append(value)
     elif not isinstance(obj, _CONTAINERS):
@@ -86,6 +94,11 @@ def _plain(obj: Any) -> bytes | None:
 def is_plain(obj: Any) -> bool:
     """Tell whether an object is a container, or describes the fields of a class."""
     return isinstance(obj, _CONTAINERS) or _root(type(obj)) in _DESCRIBING
+
+
+def describes(kind: type) -> bool:
+    """Tell whether objects of a class describe the fields of another, and are no containers."""
+    return _root(kind) in _DESCRIBING and not issubclass(kind, _CONTAINERS)
 
 
 def _root(kind: type) -> str:
@@ -140,15 +153,28 @@ def _pickled(obj: Any) -> bytes:
     return told.digest.digest()
 
 
-def _attributes(obj: Any) -> dict[str, Any]:
+def attributes(obj: Any) -> dict[str, Any]:
+    """Return the attributes that an object has itself, those of its slots included."""
     found = dict(getattr(obj, "__dict__", {}))
-    for cls in type(obj).__mro__:
+    kind = type(obj)
+    slots = _slots.get(kind)
+    if slots is None:
+        slots = _slots_of(kind)
+        _slots.set(kind, slots)
+    for place in slots:
+        try:
+            found[place] = object.__getattribute__(obj, place)
+        except AttributeError:
+            continue
+    return found
+
+
+def _slots_of(kind: type) -> list[str]:
+    """Return the attributes for which objects of a class have slots."""
+    found = []
+    for cls in kind.__mro__:
         slots = vars(cls).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             hidden = name.startswith("__") and not name.endswith("__")
-            place = f"_{cls.__name__.lstrip('_')}{name}" if hidden else name
-            try:
-                found[place] = object.__getattribute__(obj, place)
-            except AttributeError:
-                continue
+            found.append(f"_{cls.__name__.lstrip('_')}{name}" if hidden else name)
     return found

@@ -13,7 +13,8 @@ from types import CellType, FunctionType, MethodType, ModuleType
 
 from . import build, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
-from .content import Content, is_function, travels
+from .content import Content, travels
+from .kinds import HEAP_TYPE, is_function
 from .local import (
     MAIN,
     canonical,
@@ -42,6 +43,8 @@ _ABOUT = ("__file__", "__package__", "__path__")
 _MODULE_ONLY = {"__builtins__", "__cached__", "__loader__", "__name__", "__spec__"}
 _TYPING = {"NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType"}
 _FILL = build.fill_attributes
+# What a pickle calls, which is on both sides.
+_BUILD = vars(build)
 
 
 class _Home:
@@ -151,7 +154,7 @@ class Definitions:
 
     def _is_named_there(self, obj: Any) -> bool:
         """Tell whether a pickle need only name an object."""
-        if not travels(obj):
+        if not self._content.travels(obj):
             return True
         module = module_of(obj)
         is_own = module is not None and module != MAIN and is_local(module)
@@ -188,8 +191,6 @@ class Definitions:
 
     def _method(self, obj: Any) -> Any:
         """Reduce what a class has to the class and a name, unless the class is what is sent."""
-        if id(obj) in self._parts:
-            return None
         holder_of, path = table.parts.get(obj) or (None, ())
         cls = holder_of() if holder_of is not None else None
         if cls is not None and build.part(cls, path) is obj:
@@ -209,12 +210,16 @@ class Definitions:
         return MethodType, (function, holder)
 
     def _function(self, function: FunctionType) -> Any:
-        if self._is_named_there(function):
+        if function.__globals__ is _BUILD:
             return NotImplemented
-        method = self._method(function)
-        if method is not None:
-            return method
-        key = self._parts.get(id(function)) or self._key(function)
+        key: Any = self._parts.get(id(function))
+        if key is None:
+            if self._is_named_there(function):
+                return NotImplemented
+            method = self._method(function)
+            if method is not None:
+                return method
+            key = self._key(function)
         home = self._home(function.__globals__)
         code, cells = function.__code__, function.__closure__ or ()
         made = (key, code, home, function.__name__, cells)
@@ -239,12 +244,16 @@ class Definitions:
             value = getattr(function, name, None)
             if value:
                 special[name] = value
-        values = [*used.values(), *(_contents(cell) for cell in function.__closure__ or ())]
-        modules = [value for value in values if type(value) is ModuleType]
-        return used, special, vars(function), tuple(_submodules(modules, known.mentioned))
+        modules = [value for value in used.values() if type(value) is ModuleType]
+        for cell in function.__closure__ or ():
+            value = _contents(cell)
+            if type(value) is ModuleType:
+                modules.append(value)
+        more = tuple(_submodules(modules, known.mentioned)) if modules else ()
+        return used, special, vars(function), more
 
     def _class(self, cls: Any) -> Any:
-        if not cls.__flags__ & 1 << 9 and not is_named(cls):
+        if not cls.__flags__ & HEAP_TYPE:
             return built_in(cls)
         if self._is_named_there(cls):
             return NotImplemented
@@ -281,13 +290,15 @@ class Definitions:
 
     def _cached(self, obj: Any) -> Any:
         """Reduce a function with a cache."""
-        if self._is_named_there(obj):
-            return NotImplemented
-        method = self._method(obj)
-        if method is not None:
-            return method
+        key: Any = self._parts.get(id(obj))
+        if key is None:
+            if self._is_named_there(obj):
+                return NotImplemented
+            method = self._method(obj)
+            if method is not None:
+                return method
+            key = self._key(obj)
         options = obj.cache_parameters()
-        key = self._parts.get(id(obj)) or self._key(obj)
         attributes = {k: v for k, v in vars(obj).items() if k != "cache_parameters"}
         made = (key, obj.__wrapped__, options["maxsize"], options["typed"])
         return build.cached, made, attributes, None, None, _FILL

@@ -34,7 +34,9 @@ def canonical(module: str) -> str:
 def module_of(obj: Any) -> str | None:
     """Return the name of the module that an object says it is from."""
     module = getattr(obj, "__module__", None)
-    return canonical(module) if type(module) is str else None
+    if type(module) is not str:
+        return None
+    return MAIN if module == _SPAWNED_MAIN else module
 
 
 def name_of(obj: Any) -> str | None:

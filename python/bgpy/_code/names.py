@@ -8,11 +8,11 @@ from __future__ import annotations
 from opcode import EXTENDED_ARG, opmap, opname
 from types import CodeType
 
+from .codes import kept_by_code
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_KEPT_MAX = 4096
 
 _GLOBAL = opmap["LOAD_GLOBAL"]
 _NAMED = {opmap.get("LOAD_NAME"), opmap.get("LOAD_FROM_DICT_OR_GLOBALS")}
@@ -87,18 +87,10 @@ def _variable(code: CodeType, place: int) -> str:
     return (*code.co_varnames, *inner, *code.co_freevars)[place]
 
 
-_kept: dict[CodeType, Names] = {}
 _attributes: dict[str, set[str]] = {}
 
-
-def names(code: CodeType) -> Names:
-    """Return the names that code uses."""
-    found = _kept.get(code)
-    if found is None:
-        if len(_kept) >= _KEPT_MAX:
-            _kept.clear()
-        found = _kept[code] = Names(code)
-    return found
+names = kept_by_code(Names)
+"""Return the names that code uses."""
 
 
 def attributes_in(file: str) -> set[str]:
