@@ -14,6 +14,7 @@ from types import CellType, FunctionType, MethodType, ModuleType
 from . import build, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
 from .content import Content, travels
+from .hints import namespace, resolved
 from .kinds import HEAP_TYPE, is_function
 from .local import (
     MAIN,
@@ -84,11 +85,19 @@ class Definitions:
         The modules whose code is sent as the tasks of a server, if it is.
     by_name : bool, default False
         Whether the other side is taken to find modules that are the user's own.
+    with_hints : bool, default False
+        Whether what annotations name in text goes along.
     """
 
-    def __init__(self, tasks: Collection[str] | None = None, by_name: bool = False) -> None:
+    def __init__(
+        self,
+        tasks: Collection[str] | None = None,
+        by_name: bool = False,
+        with_hints: bool = False,
+    ) -> None:
         self._tasks = tasks
         self._by_name = by_name
+        self._with_hints = with_hints
         self._content = Content()
         self._wholes: dict[str, bytes] = {}
         self._members: dict[int, _Member] = {}
@@ -264,6 +273,7 @@ class Definitions:
         key = self._key(cls)
         start, attributes, subclasses = class_parts(cls)
         start["__module__"] = key[0]
+        annotations = attributes.get("__annotations__")
         for path, inner in inner_functions(cls, attributes):
             self._parts[id(inner)] = (cls, path)
             # What is asked for anew each time must not give its place to another object.
@@ -272,6 +282,11 @@ class Definitions:
         parts = start
         if is_struct(cls):
             make, parts = build.struct, struct_parts(cls, start, attributes)
+        if type(annotations) is dict:
+            hints = resolved(cls, annotations) if self._with_hints else annotations
+            attributes["__annotations__"] = hints
+            if self._with_hints and vars(cls).get("__pydantic_complete__") is False:
+                attributes["__pydantic_parent_namespace__"] = namespace(cls, annotations)
         made = (key, type(cls), cls.__name__, cls.__bases__, parts)
         if "_member_map_" in attributes:
             attributes = {name: self._own(value, cls) for name, value in attributes.items()}
