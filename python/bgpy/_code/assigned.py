@@ -82,7 +82,8 @@ class Assignments:
         if known is None:
             self.of_module(module)
             known = self._cells[module] = _cells(self._functions[module])
-        return known | _cells([function])
+        own = _cells([function])
+        return known | own if own else known
 
     def of_module(self, module: str) -> Assigned:
         """Return what the code of a module assigns to, if it is the user's own."""
@@ -155,6 +156,7 @@ def _cells(functions: list[FunctionType]) -> set[int]:
         if cells:
             code = function.__code__
             kept = names(code).kept
-            variables = zip(code.co_freevars, cells, strict=False) if kept else ()
-            found.update(id(cell) for name, cell in variables if name in kept)
+            if kept:
+                variables = zip(code.co_freevars, cells, strict=False)
+                found.update(id(cell) for name, cell in variables if name in kept)
     return found

@@ -94,7 +94,7 @@ class Content:
 
     def code(self, obj: Any) -> bytes:
         """Return the first of the digests."""
-        return self._walk(obj, CODE)[0]
+        return self.digests(obj)[0][CODE]
 
     def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, list[Any], bool, bool]:
         """Return the digest of what is in reach, that of its counts, and its parts.

@@ -179,7 +179,7 @@ def _of_function(function: FunctionType, assignments: Assignments) -> list[Any]:
 
 
 def _of_class(cls: Any) -> list[Any] | None:
-    if is_struct(cls):
+    if type(cls) is not type and is_struct(cls):
         return None
     found = [type(cls), cls.__qualname__, *cls.__bases__]
     held = vars(cls)
