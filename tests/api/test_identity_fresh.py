@@ -280,8 +280,42 @@ def test_nothing_is_kept_of_what_is_made_for_a_call(make):
     assert len(snapshot._kept) == before
 
 
+@pytest.mark.parametrize("is_before", [True, False])
+def test_what_another_thread_changes_meanwhile_is_seen(make, monkeypatch, is_before):
+    module = make()
+    take = snapshot.take
+
+    def change_and_take(*args):
+        if is_before:
+            module.FACTOR += 1
+        taken = take(*args)
+        if not is_before:
+            module.FACTOR += 1
+        return taken
+
+    Content().digests(module.helper)
+    monkeypatch.setattr(snapshot, "take", change_and_take)
+    Content().digests(module.helper)
+    monkeypatch.setattr(snapshot, "take", take)
+    check(module, ROOTS)
+
+
+def test_what_changes_with_each_call_is_noted_ever_more_rarely(make, monkeypatch):
+    module = make()
+    taken = []
+    monkeypatch.setattr(
+        snapshot, "take", lambda *args, take=snapshot.take: taken.append(1) or take(*args)
+    )
+    for _ in range(200):
+        module.NUMBERS.append(1)
+        Content().digests(module.Kind)
+    assert len(taken) < 10
+
+
 @pytest.mark.slow
-def test_changes_in_any_order_are_seen(make):
+def test_changes_in_any_order_are_seen(make, monkeypatch):
+    # Each is noted again as soon as can be.
+    monkeypatch.setattr(snapshot, "_PAUSE_MAX", 1)
     capwords = string.capwords
 
     @settings(

@@ -76,9 +76,20 @@ class Content:
         found = snapshot.find(obj, self._assignments, self._named)
         if found is None:
             found, parts = self._made(obj)
-            nodes = [self._nodes[id(part)] for part in parts]
-            snapshot.keep(obj, found, nodes, self._assignments, self._named)
+            if snapshot.is_due(obj):
+                self._note(obj, found, parts)
         return found
+
+    def _note(self, obj: Any, found: tuple[Digests, bool], parts: list[Any]) -> None:
+        """Take a snapshot, which is of use if nothing has changed since the digests were begun."""
+        nodes = [self._nodes[id(part)] for part in parts]
+        taken = snapshot.take(obj, found, nodes, self._assignments, self._named)
+        if taken is not None:
+            # Another thread may have changed something before it was taken.
+            again = Content()
+            is_same = again._made(obj)[0] == found
+            if is_same and taken.is_valid(again._assignments, again._named):
+                snapshot.keep(taken)
 
     def _made(self, obj: Any) -> tuple[tuple[Digests, bool], list[Any]]:
         whole, counts, parts, has_data, has_state = self._walk(obj, STATE)

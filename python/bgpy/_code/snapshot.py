@@ -51,8 +51,10 @@ _ABSENT = object()
 _EMPTY = object()
 
 _kept: dict[int, Snapshot] = {}
-# What was digested before: a function that is made for one call is not worth a snapshot.
-_known = WeakTable()
+# How often a definition has to be digested before it is worth a snapshot, and how often after that
+# was in vain: a function that is made for one call never is.
+_pauses = WeakTable()
+_PAUSE_MAX = 64
 
 
 class Snapshot:
@@ -89,17 +91,26 @@ def find(obj: Any, assignments: Assignments, name: Callable[[Any], bytes | None]
         return snapshot.found
     # What changes with each call is not worth one either.
     _kept.pop(id(obj), None)
-    _known.set(obj, None)
+    _, pause = _pauses.get(obj) or (0, 1)
+    pause = min(2 * pause, _PAUSE_MAX)
+    _pauses.set(obj, (pause, pause))
     return None
 
 
-def keep(
+def is_due(obj: Any) -> bool:
+    """Tell whether a definition that was digested is worth a snapshot."""
+    left, pause = _pauses.get(obj) or (1, 1)
+    _pauses.set(obj, (max(left - 1, 0), pause))
+    return bool(left == 0)
+
+
+def take(
     obj: Any,
     found: Found,
     nodes: list[tuple[Any, Node]],
     assignments: Assignments,
     name: Callable[[Any], bytes | None],
-) -> None:
+) -> Snapshot | None:
     """Note what digests were made of, if that can be told again.
 
     Parameters
@@ -115,18 +126,15 @@ def keep(
     name : callable
         Tells how a definition is named that does not travel.
     """
-    if _known.get(obj) is None:
-        _known.set(obj, True)
-        return
     if len(nodes) > _PARTS_MAX:
-        return
+        return None
     made = Snapshot(obj, found)
     parts = {id(part) for part, _ in nodes}
     modules = set()
     for part, node in nodes:
         contents = _contents(part, assignments)
         if contents is None or not _are_fixed(contents, parts):
-            return
+            return None
         made.parts.append((part, contents))
         made.named += [(value, name(value)) for value in node.named]
         if is_definition(part):
@@ -134,9 +142,14 @@ def keep(
             is_module = type(part) is ModuleType
             modules.add(part.__name__ if is_module else module_of(part) or "")
     made.modules = [(module, assignments.of_module(module)) for module in modules]
+    return made
+
+
+def keep(snapshot: Snapshot) -> None:
+    """Serve digests from now on as long as nothing changes."""
     while len(_kept) >= _KEPT_MAX:
         _kept.pop(next(iter(_kept), 0), None)
-    _kept[id(obj)] = made
+    _kept[id(snapshot.obj)] = snapshot
 
 
 def _contents(obj: Any, assignments: Assignments) -> list[Any] | None:
