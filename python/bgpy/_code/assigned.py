@@ -73,7 +73,7 @@ class Assignments:
 
     def of(self, obj: Any) -> Assigned:
         """Return what the code of an object and of its module assigns to."""
-        return self.of_module(module_of(obj) or "").and_that_of(_codes(_functions(obj)))
+        return self.of_module(module_of(obj) or "").and_that_of(_codes(functions_of(obj)))
 
     def cells(self, function: FunctionType) -> set[int]:
         """Return the ids of the cells that a function and the code of its module assign to."""
@@ -117,11 +117,11 @@ def _held(module: str) -> list[FunctionType]:
     if is_local(module):
         for value in list(vars(sys.modules[module]).values()):
             if type(value) not in _DATA and module_of(value) == module:
-                found += _functions(value)
+                found += functions_of(value)
     return found
 
 
-def _functions(value: Any) -> list[FunctionType]:
+def functions_of(value: Any) -> list[FunctionType]:
     """Return the functions that an object consists of, or those of a class."""
     if type(value) is FunctionType:
         return [value]

@@ -305,7 +305,10 @@ def _begin_member(
         known = {}
         table.members.set(cls, known)
     if (name, value) not in known:
-        known[name, value] = table.begin_part(base.__new__(cls, *arguments))
+        made = base.__new__(cls, *arguments)
+        if arguments and base.__init__ is not object.__init__:
+            base.__init__(made, *arguments)
+        known[name, value] = table.begin_part(made)
     return known[name, value]
 
 

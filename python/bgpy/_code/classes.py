@@ -113,6 +113,11 @@ def member_parts(member: Any) -> tuple[str | None, Any, Any, tuple[Any, ...]]:
         return name, value, base, ()
     if hasattr(base, "__getnewargs__"):
         return name, value, base, tuple(base.__getnewargs__(member))
+    if base in (list, dict):
+        return name, value, base, (base(member),)
+    if base.__reduce__ is object.__reduce__:
+        # All that it is are its attributes.
+        return name, value, base, ()
     return name, value, base, tuple(base.__reduce__(member)[1])
 
 

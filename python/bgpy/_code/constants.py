@@ -35,8 +35,11 @@ def constant(value: Any) -> bytes | None:
     if kind in (str, bytes) and len(value) > _SHOWN_MAX:
         raw = value.encode("utf-8", "surrogatepass") if kind is str else value
         return b"long %b %b" % (kind.__name__.encode(), digest(raw).digest())
+    if kind is int:
+        # In a base whose digits take no time, and are not limited in number.
+        return b"int %x" % value
     if kind in PLAIN:
-        return f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
+        return _shown(value, kind)
     if kind is CodeType:
         return _code(value)
     if kind in (tuple, frozenset):
@@ -48,12 +51,20 @@ def constant(value: Any) -> bytes | None:
         ordered = known if kind is tuple else sorted(known)
         return b"%b(%b)" % (kind.__name__.encode(), b",".join(ordered))
     if kind.__module__ in _SHOWN:
-        return f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
+        return _shown(value, kind)
     if kind.__module__ == "dataclasses" and kind.__name__ in MARKS:
         return f"{kind.__name__} {getattr(value, 'name', '')}".encode()
     if kind.__module__ == "re" and kind.__name__ == "Pattern":
         return b"pattern" + (constant((value.pattern, value.flags)) or b"")
     return None
+
+
+def _shown(value: Any, kind: type) -> bytes | None:
+    try:
+        return f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
+    except ValueError:
+        # Python refuses to show very large numbers.
+        return None
 
 
 @kept_by_code

@@ -7,6 +7,7 @@ process is told apart: variables that code assigns to, and containers and object
 
 from __future__ import annotations
 
+import sys
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -17,15 +18,16 @@ from types import (
 )
 
 from . import snapshot
-from .assigned import Assignments
+from .assigned import Assignments, functions_of
 from .classes import is_struct, registered, struct_factory
 from .constants import constant, digest
-from .data import held, is_plain, unlike_any
+from .data import UNKNOWN, attributes, held, is_plain
 from .kinds import (
     HEAP_TYPE,
     IMPORTED,
     OF_MEMBERS,
     WRAPPERS,
+    annotations,
     inner,
     is_definition,
     is_function,
@@ -40,7 +42,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .table import Digests
+    from .snapshot import Found
 
 # Objects beyond so many are not looked into.
 _NODES_MAX = 4_000
@@ -56,6 +58,8 @@ def travels(obj: Any) -> bool:
     if isinstance(obj, type) and not obj.__flags__ & HEAP_TYPE:
         return False
     if type(obj) is ModuleType:
+        if sys.modules.get(obj.__name__) is not obj:
+            return True
         return obj.__name__ != MAIN and (is_local(obj.__name__) or keys.get(obj) is not None)
     if keys.get(obj) is not None:
         return True
@@ -71,8 +75,11 @@ class Content:
         self._names: dict[int, tuple[Any, bytes | None]] = {}
         self._assignments = Assignments()
 
-    def digests(self, obj: Any) -> tuple[Digests, bool]:
-        """Return the digests of a definition, and whether it is a function with own state."""
+    def digests(self, obj: Any) -> Found:
+        """Return the digests of a definition.
+
+        Two more tell whether it is a function with state of its own, and whether all was looked at.
+        """
         found = snapshot.find(obj, self._assignments, self._named)
         if found is None:
             found, parts = self._made(obj)
@@ -80,7 +87,7 @@ class Content:
                 self._note(obj, found, parts)
         return found
 
-    def _note(self, obj: Any, found: tuple[Digests, bool], parts: list[Any]) -> None:
+    def _note(self, obj: Any, found: Found, parts: list[Any]) -> None:
         """Take a snapshot, which is of use if nothing has changed since the digests were begun."""
         nodes = [self._nodes[id(part)] for part in parts]
         taken = snapshot.take(obj, found, nodes, self._assignments, self._named)
@@ -91,13 +98,14 @@ class Content:
             if is_same and taken.is_valid(again._assignments, again._named):
                 snapshot.keep(taken)
 
-    def _made(self, obj: Any) -> tuple[tuple[Digests, bool], list[Any]]:
-        whole, counts, parts, has_data, has_state = self._walk(obj, STATE)
+    def _made(self, obj: Any) -> tuple[Found, list[Any]]:
+        whole, counts, parts, has_data, has_state, is_certain = self._walk(obj, STATE)
         # Most have nothing that would make a difference.
         data = self._walk(obj, DATA)[0] if has_state else whole
         code = self._walk(obj, CODE)[0] if has_data else data
         state = digest(whole + counts).digest() if counts else whole
-        return ((code, data, state), is_function(obj) and self._has_state(obj)), parts
+        digests = (code, data, state, digest(_bare(obj)).digest())
+        return (digests, is_function(obj) and self._has_state(obj), is_certain), parts
 
     def travels(self, obj: Any) -> bool:
         """Tell whether a definition has to go along, as it was when that was first asked."""
@@ -107,10 +115,11 @@ class Content:
         """Return the first of the digests."""
         return self.digests(obj)[0][CODE]
 
-    def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, list[Any], bool, bool]:
+    def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, list[Any], bool, bool, bool]:
         """Return the digest of what is in reach, that of its counts, and its parts.
 
-        Two more tell whether there is data among it, and state, which are not in any reach.
+        Three more tell whether there is data among it, and state, which are not in any reach, and
+        whether all of it is known.
 
         Definitions hold each other: each is told once, and then by its place.
         """
@@ -139,9 +148,11 @@ class Content:
                     queue.append(it)
                 parts.append(b"@%d" % place)
             parts.append(b";")
-        told = digest(b"".join(parts)).digest()
+        joined = b"".join(parts)
+        told = digest(joined).digest()
         counted = digest(framed(counts)).digest() if counts else b""
-        return told, counted, queue, has_data, has_state
+        is_certain = UNKNOWN not in joined and UNKNOWN not in counts
+        return told, counted, queue, has_data, has_state, is_certain
 
     def _has_state(self, obj: Any) -> bool:
         known, queue = {id(obj)}, [obj]
@@ -183,12 +194,15 @@ class Content:
             if type(obj) in WRAPPERS:
                 node.own.append(self._tell(obj, node))
                 return
-            told, inside = held(obj, self.travels(type(obj)))
+            try:
+                told, inside = held(obj, self.travels(type(obj)))
+            except Exception:
+                # It has methods of its own that do not let it be looked at.
+                told, inside = [UNKNOWN], []
             node.own += [self._tell(type(obj), node), *told]
             node.own += [self._tell(value, node) for value in inside]
-
         else:
-            node.own.append(unlike_any())
+            node.own.append(UNKNOWN)
 
     def _module(self, module: ModuleType, node: Node) -> None:
         assigned = self._assignments.of_module(module.__name__)
@@ -205,7 +219,7 @@ class Content:
         cells = self._assignments.cells(function) if function.__closure__ else ()
         node.changes = assigned.changes
         node.own += [b"function", text(function.__name__), constant(code) or b""]
-        for value in (function.__defaults__, function.__kwdefaults__):
+        for value in (function.__defaults__, function.__kwdefaults__, annotations(function)):
             node.own.append(self._tell_all(value, node))
         for cell in function.__closure__ or ():
             try:
@@ -252,6 +266,10 @@ class Content:
             defaults = cls.__struct_defaults__
             node.own.append(self._tell_all(defaults, node))
             node.own.append(self._tell_all(tuple(map(struct_factory, defaults)), node))
+            node.own.append(text(repr(cls.__struct_config__)))
+        if any(attributes(vars(cls).get("__pydantic_decorators__")).values()):
+            # They tell where in memory their class is.
+            node.own.append(UNKNOWN)
         for name, value in sorted(vars(cls).items()):
             if not is_told(name) or name in members or _is_slot(value, cls):
                 continue
@@ -349,7 +367,8 @@ class Content:
         kind = type(value)
         if kind.__module__ in ("typing", "types") and hasattr(value, "__origin__"):
             parts = (value.__origin__, getattr(value, "__args__", ()))
-            return b"alias" + self._tell_all(parts, node)
+            more = getattr(value, "__metadata__", ())
+            return b"alias" + self._tell_all((parts, more), node)
         if kind is UnionType:
             return b"union" + self._tell_all(value.__args__, node)
         if kind.__module__ == "typing":
@@ -373,6 +392,12 @@ class Content:
             return b"?"
         node.used.append(value)
         return b"@"
+
+
+def _bare(obj: Any) -> bytes:
+    """Return the instructions of a function, or of those of a class."""
+    functions = sorted(functions_of(obj), key=lambda it: it.__qualname__)
+    return framed([constant(it.__code__) or b"" for it in functions])
 
 
 def _members(value: Any, cls: Any) -> bytes | None:

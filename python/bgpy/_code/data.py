@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import marshal
-import os
 from _pickle import Pickler
 from collections import OrderedDict, deque
 from types import MappingProxyType, SimpleNamespace
 
 from .constants import constant, digest
+from .kinds import HEAP_TYPE, is_definition
+from .local import is_installed
 from .table import WeakTable
 
 TYPE_CHECKING = False
@@ -24,8 +25,18 @@ _DESCRIBING = ("annotated_types", "attr", "dataclasses", "msgspec", "pydantic")
 # Of larger containers only that much is looked at, unless all is plain data.
 _ITEMS_MAX = 256
 _MARSHAL_VERSION = 2
+_COUNTERS = (itertools.count, itertools.repeat)
 _PICKLE_BYTES_MAX = 1 << 20
-_RANDOM_BYTES = 16
+# Stands for what was not looked at, or cannot be: it may differ.
+UNKNOWN = b"\0unknown\0"
+
+# How to get the value of what is derived from a constant's class.
+_VALUES: dict[type, Any] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: bytes.__bytes__,
+}
 
 # The slots of classes, which are fixed when a class is made.
 _slots = WeakTable()
@@ -56,6 +67,7 @@ def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
     if plain is not None:
         told.append(plain)
     elif isinstance(obj, _SEQUENCES):
+        told.append(b"%r" % getattr(obj, "maxlen", None))
         inside += itertools.islice(obj, _ITEMS_MAX)
         told += _more_than(_ITEMS_MAX, len(obj))
     elif isinstance(obj, _MAPPINGS):
@@ -77,7 +89,19 @@ def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
             inside.append(value)
     elif not isinstance(obj, _CONTAINERS):
         told.append(_pickled(obj))
+        return told, inside
+    if not isinstance(obj, _CONTAINERS):
+        told.append(_value(obj))
     return told, inside
+
+
+def _value(obj: Any) -> bytes:
+    """Tell what an object of the user's class is besides its attributes: a number, for example."""
+    base = next(cls for cls in type(obj).__mro__ if not cls.__flags__ & HEAP_TYPE)
+    if base is object or base is SimpleNamespace:
+        return b""
+    told = _VALUES[base](obj) if base in _VALUES else None
+    return UNKNOWN if told is None else constant(told) or UNKNOWN
 
 
 def _plain(obj: Any) -> bytes | None:
@@ -110,18 +134,13 @@ def _set(items: set[Any] | frozenset[Any]) -> list[bytes]:
         try:
             return [marshal.dumps(sorted(items), _MARSHAL_VERSION)]
         except (TypeError, ValueError):
-            return [unlike_any()]
+            return [UNKNOWN]
     # Without an order that means something, only constants can be told.
-    return sorted(constant(item) or b"?" for item in items)
+    return sorted(constant(item) or UNKNOWN for item in items)
 
 
 def _more_than(items_max: int, items: int) -> list[bytes]:
-    return [unlike_any()] if items > items_max else []
-
-
-def unlike_any() -> bytes:
-    """Return what makes a digest another one each time: what was not looked at may differ."""
-    return os.urandom(_RANDOM_BYTES)
+    return [UNKNOWN] if items > items_max else []
 
 
 class _Digest:
@@ -138,18 +157,25 @@ class _Digest:
         self.digest.update(data)
 
 
+class _Pickler(Pickler):
+    """Pickles what holds no code: a pickle would only name that."""
+
+    def persistent_id(self, obj: Any) -> None:
+        """Give up at a definition that is not part of an installed module."""
+        if is_definition(obj) and not is_installed(obj):
+            raise ValueError
+
+
 def _pickled(obj: Any) -> bytes:
     """Tell an object of a library as its pickle does; of one that has none, nothing is known."""
     if type(obj).__module__ == "itertools":
         # They have pickles, but Python warns of them.
-        return b""
+        return repr(obj).encode() if type(obj) in _COUNTERS else UNKNOWN
     told = _Digest()
     try:
-        Pickler(told, protocol=5, buffer_callback=lambda it: told.write(it.raw())).dump(obj)
-    except OverflowError:
-        return unlike_any()
+        _Pickler(told, protocol=5, buffer_callback=lambda it: told.write(it.raw())).dump(obj)
     except Exception:
-        return b""
+        return UNKNOWN
     return told.digest.digest()
 
 

@@ -135,29 +135,33 @@ class Definitions:
         """Return the key of a definition, or of an object that its module has under a name."""
         known = table.keys.get(obj)
         if known is not None:
-            module, name, digests, flags, main, origin, _ = known
-            flags &= table.NAMED | table.ALIKE
+            module, name, digests, flags, main, _, _ = known
+            flags &= table.NAMED | table.ALIKE | table.CERTAIN
+            origins = table.origins(obj) or known[5]
         else:
             is_module = type(obj) is ModuleType
             module = canonical(obj.__name__) if is_module else module_of(obj) or ""
             name = single or ("" if is_module else name_in(module, obj))
             flags = table.NAMED if find(module, name) is obj else 0
-            digests, has_state = self._content.digests(obj)
+            digests, has_state, is_certain = self._content.digests(obj)
             flags |= 0 if has_state and is_function(obj) else table.ALIKE
+            flags |= table.CERTAIN if is_certain else 0
             main = script() if module == MAIN else None
-            origin = table.origin(obj)
+            origins = table.origin(obj)
         whole = None
         if self._tasks is not None:
             is_shipped = module in self._tasks
             flags |= table.SHIPPED if is_shipped else table.EXACT
             whole = None if is_shipped else self._whole(module)
-        return module, name, digests, flags | table.VERSION, main, origin, whole
+        return module, name, digests, flags | table.VERSION, main, origins, whole
 
     def _whole(self, module: str) -> bytes | None:
         """Return the content of a whole module, as part of this message."""
         known = self._wholes.get(module)
         if known is None and is_local(module):
-            (_, data, _), _ = self._content.digests(sys.modules[module])
+            digests, _, is_certain = self._content.digests(sys.modules[module])
+            # What is not known as a whole is not the same anywhere.
+            data = digests[table.DATA] if is_certain else bytes(len(digests[table.DATA]))
             known = self._wholes[module] = data + table.origin(self)
         return known
 

@@ -59,6 +59,13 @@ def is_told(name: str) -> bool:
     return name not in _UNTOLD
 
 
+def annotations(function: FunctionType) -> Any:
+    """Return the annotations of a function, or the function that computes them, if it has any."""
+    if hasattr(function, "__annotate__"):
+        return function.__annotate__
+    return function.__annotations__ or None
+
+
 def inner(wrapper: Any) -> list[Any]:
     """Return what a property, a method or the like consists of."""
     found = [getattr(wrapper, name, None) for name in ("fget", "fset", "fdel", "__func__")]

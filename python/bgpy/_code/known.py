@@ -12,7 +12,7 @@ from . import table
 from .classes import is_struct
 from .content import Content
 from .local import MAIN, PACKAGE, find, is_local, script, tasks_module
-from .table import CODE, DATA, EXACT, NAMED, SHIPPED
+from .table import BARE, CERTAIN, CODE, DATA, EXACT, NAMED, SHIPPED, STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,13 +38,14 @@ def choose(key: Key, kind: type) -> Any:
     kind : type
         What the definition is an instance of.
     """
-    found = table.of_origin(key[5])
+    found = table.of_origins(key[5], kind)
     flags = key[3]
     # Tasks that a process sends to itself have their own variables, as in any other process.
     is_own_task = flags & (SHIPPED | EXACT) and table.keys.get(found) is None
-    if isinstance(found, kind) and not is_own_task:
+    if found is not None and not is_own_task:
         chosen = _as_sent(found, key)
         if chosen is not None:
+            table.join(key[5], chosen)
             return chosen
     if flags & EXACT and flags & NAMED and _has_whole(key):
         return _imported(key[0], key[1], kind)
@@ -57,31 +58,42 @@ def choose(key: Key, kind: type) -> Any:
 def _as_sent(found: Any, key: Key) -> Any:
     """Return the very object that was sent, as it is where it is from; None if it is no longer."""
     known = table.keys.get(found)
-    if known is None or known[2] == key[2]:
-        # It comes back, or was built here before.
+    if known is None:
+        # It comes back.
         return found
+    is_same = known[2][STATE] == key[2][STATE]
+    if known[:2] != key[:2]:
+        return None
+    if is_same and key[3] & CERTAIN:
+        return found
+    if not isinstance(found, type):
+        return None
     if known[3] & (SHIPPED | EXACT):
-        # Tasks go on with the state that they have here, but not with other code or data.
-        is_same = known[2][CODE] == key[2][CODE] and not key[3] & (SHIPPED | EXACT)
-        return found if isinstance(found, type) and is_same else None
-    if type(found) is FunctionType or not isinstance(found, type):
-        return None
+        # Tasks go on with the state that they have here, but not with other code.
+        is_same = known[2][BARE] == key[2][BARE] and not key[3] & (SHIPPED | EXACT)
+        return found if is_same else None
     if table.sources(found) > 1 or "_member_map_" in vars(found) or is_struct(found):
-        return None
+        return found if is_same else None
     table.renew(key, found)
     return found
 
 
 def _of_tasks(key: Key, kind: type) -> Any:
     """Return what came before with the same tasks."""
-    known = table.built((*key[:2], key[2][DATA]))
-    return known if isinstance(known, kind) and _is_of_tasks(known) else None
+    known = _same(key, kind)
+    return known if known is not None and _is_of_tasks(known) else None
+
+
+def _same(key: Key, kind: type) -> Any:
+    """Return what was built before of the very same content."""
+    known = table.built((*key[:2], key[2][STATE])) if key[3] & CERTAIN else None
+    return known if isinstance(known, kind) and table.may_stand(known, key) else None
 
 
 def _of_others(key: Key, kind: type) -> Any:
     """Return what stands for a definition that another object of another process is."""
     module, name, digests, flags, main, _, _ = key
-    known = table.built((module, name, digests[DATA]))
+    known = _same(key, kind)
     is_named = bool(flags & NAMED)
     others: list[str] = []
     if is_named:
@@ -94,7 +106,7 @@ def _of_others(key: Key, kind: type) -> Any:
                 return own
             if own is not None and MAIN in (place, module):
                 others.append(f"{place}.{name}")
-    if isinstance(known, kind) and table.may_stand(known, key):
+    if known is not None:
         return known
     if not is_named or module == MAIN:
         if others and kind is type and not table.is_foreign(key):
@@ -127,7 +139,8 @@ def _has_whole(key: Key) -> bool:
     known = _wholes.get(module)
     if known is None or known[0] != whole:
         own = _imported(module, "", ModuleType)
-        is_same = own is not None and Content().digests(own)[0][DATA] == (whole or b"")[:_DIGEST]
+        digests, _, is_certain = Content().digests(own) if own is not None else ((b"",) * 4, 0, 0)
+        is_same = bool(is_certain) and digests[DATA] == (whole or b"")[:_DIGEST]
         if len(_wholes) >= _WARNED_MAX:
             _wholes.clear()
         known = _wholes[module] = (whole, is_same)
@@ -136,10 +149,10 @@ def _has_whole(key: Key) -> bool:
 
 def note_new(key: Key, obj: Any) -> None:
     """Tell when a class is built that is not the one which had its name before."""
-    module, name, (code, data, _), flags, *_ = key
+    module, name, (code, _, state, _), flags, *_ = key
     if not (flags & NAMED and isinstance(obj, type)):
         return
-    if table.replace_latest(module, name, data) != data:
+    if table.replace_latest(module, name, state) != state:
         _warn(
             (module, name, code),
             f"{module}.{name} was sent with a definition that differs from the one before, and is "

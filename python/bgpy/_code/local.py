@@ -86,6 +86,11 @@ def is_named(obj: Any) -> bool:
     return module is not None and name is not None and find(module, name) is obj
 
 
+def is_installed(obj: Any) -> bool:
+    """Tell whether an object is what an installed module has under its name."""
+    return is_named(obj) and not is_local(module_of(obj) or "")
+
+
 def name_in(module: str, obj: Any) -> str:
     """Return a name under which a module has an object, else the name of the object."""
     name = name_of(obj) or ""

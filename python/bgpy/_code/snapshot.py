@@ -22,7 +22,7 @@ from types import (
 from .classes import is_struct, registered
 from .constants import PLAIN, constant
 from .data import attributes, describes
-from .kinds import IMPORTED, OF_MEMBERS, WRAPPERS, inner, is_definition, is_told
+from .kinds import IMPORTED, OF_MEMBERS, WRAPPERS, annotations, inner, is_definition, is_told
 from .local import library, module_of, name_of
 from .names import names
 from .table import WeakTable, keys
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from .node import Node
     from .table import Digests
 
-    Found = tuple[Digests, bool]
+    # The digests, whether it is a function with state of its own, and whether all is known.
+    Found = tuple[Digests, bool, bool]
 
 # Snapshots hold what they list, so that there are few, and what is large or none of the code's is
 # in none.
@@ -118,7 +119,7 @@ def take(
     obj : object
         The definition.
     found : tuple
-        Its digests, and whether it has state.
+        Its digests, and what is known besides.
     nodes : list of tuple
         The objects that were looked at, with what was noted of each.
     assignments : Assignments
@@ -183,7 +184,11 @@ def _of_function(function: FunctionType, assignments: Assignments) -> list[Any]:
                 found += cell.cell_contents, id(cell) in kept
             except ValueError:
                 found.append(_EMPTY)
-    for named in (function.__kwdefaults__, vars(function)):
+    told = annotations(function)
+    if type(told) is not dict:
+        found.append(told)
+        told = None
+    for named in (function.__kwdefaults__, vars(function), told):
         if named:
             found += len(named), *named, *named.values()
     if home is None:
@@ -196,7 +201,7 @@ def _of_class(cls: Any) -> list[Any] | None:
         return None
     found = [type(cls), cls.__qualname__, *cls.__bases__]
     held = vars(cls)
-    for name, value in held.items():
+    for name, value in list(held.items()):
         if name in _TOLD_INLINE and type(value) is dict:
             found += name, len(value), *value, *value.values()
         elif is_told(name):
