@@ -145,7 +145,8 @@ CHANGES = [
     "m.Base.limit = n",
     "m.Base.extra = n",
     "m.Base.work = lambda self: n",
-    "m.Base.register(type(f'R{n}', (), {}))",
+    # Held, because the registry does not hold it.
+    "vars(m)['R'] = [*vars(m).get('R', ()), type('R', (), {})]; m.Base.register(m.R[-1])",
     "m.Kind.__bases__ = (m.Other,)",
     "m.Kind.size = n",
     "m.Kind.shared = [n]",
