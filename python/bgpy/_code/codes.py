@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_KEPT_MAX = 4096
+_KEPT_MAX = 16_384
 
 
 def kept_by_code(make: Callable[[CodeType], T]) -> Callable[[CodeType], T]:

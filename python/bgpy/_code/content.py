@@ -70,10 +70,17 @@ def travels(obj: Any) -> bool:
 class Content:
     """Digests of definitions, all as they are at the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, assignments: Assignments | None = None) -> None:
+        # Without them nothing is state.
+        self._is_full = assignments is not None
         self._nodes: dict[int, tuple[Any, Node]] = {}
         self._names: dict[int, tuple[Any, bytes | None]] = {}
-        self._assignments = Assignments()
+        self._assignments = assignments or Assignments()
+        # What the objects consisted of before they were looked at, if somebody wants to know.
+        self._is_due = False
+        self._before: dict[int, list[Any] | None] = {}
+        # The same, of which nothing is taken for state.
+        self._full: Content | None = None
 
     def digests(self, obj: Any) -> Found:
         """Return the digests of a definition.
@@ -82,28 +89,24 @@ class Content:
         """
         found = snapshot.find(obj, self._assignments, self._named)
         if found is None:
+            is_due = snapshot.is_due(obj)
+            self._is_due |= is_due
             found, parts = self._made(obj)
-            if snapshot.is_due(obj):
-                self._note(obj, found, parts)
+            if is_due:
+                nodes = [(*self._nodes[id(part)], self._before.get(id(part))) for part in parts]
+                snapshot.take(obj, found, nodes, self._assignments, self._named)
         return found
 
-    def _note(self, obj: Any, found: Found, parts: list[Any]) -> None:
-        """Take a snapshot, which is of use if nothing has changed since the digests were begun."""
-        nodes = [self._nodes[id(part)] for part in parts]
-        taken = snapshot.take(obj, found, nodes, self._assignments, self._named)
-        if taken is not None:
-            # Another thread may have changed something before it was taken.
-            again = Content()
-            is_same = again._made(obj)[0] == found
-            if is_same and taken.is_valid(again._assignments, again._named):
-                snapshot.keep(taken)
-
     def _made(self, obj: Any) -> tuple[Found, list[Any]]:
-        whole, counts, parts, has_data, has_state, is_certain = self._walk(obj, STATE)
+        state, parts, has_data, has_state, is_certain = self._walk(obj, STATE)
         # Most have nothing that would make a difference.
-        data = self._walk(obj, DATA)[0] if has_state else whole
+        data = self._walk(obj, DATA)[0] if has_state else state
         code = self._walk(obj, CODE)[0] if has_data else data
-        state = digest(whole + counts).digest() if counts else whole
+        if has_state or has_data:
+            # What may be state depends on what else is in the module, and all of it does not.
+            if self._full is None:
+                self._full = Content(self._assignments)
+            state, _, _, _, is_certain = self._full._walk(obj, STATE)
         digests = (code, data, state, digest(_bare(obj)).digest())
         return (digests, is_function(obj) and self._has_state(obj), is_certain), parts
 
@@ -115,8 +118,8 @@ class Content:
         """Return the first of the digests."""
         return self.digests(obj)[0][CODE]
 
-    def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, list[Any], bool, bool, bool]:
-        """Return the digest of what is in reach, that of its counts, and its parts.
+    def _walk(self, obj: Any, reach: int) -> tuple[bytes, list[Any], bool, bool, bool]:
+        """Return the digest of what is in reach, and its parts.
 
         Three more tell whether there is data among it, and state, which are not in any reach, and
         whether all of it is known.
@@ -124,12 +127,12 @@ class Content:
         Definitions hold each other: each is told once, and then by its place.
         """
         places, queue = {id(obj): 0}, [obj]
-        parts, counts = [], []
+        parts = []
         has_data = has_state = False
         for part in queue:
             node = self._node(part)
-            counts += node.counts
             used = node.used
+            has_state |= node.has_counts
             if node.more or node.later or node.facts:
                 has_data |= bool(node.more or node.facts)
                 has_state |= bool(node.later)
@@ -150,9 +153,7 @@ class Content:
             parts.append(b";")
         joined = b"".join(parts)
         told = digest(joined).digest()
-        counted = digest(framed(counts)).digest() if counts else b""
-        is_certain = UNKNOWN not in joined and UNKNOWN not in counts
-        return told, counted, queue, has_data, has_state, is_certain
+        return told, queue, has_data, has_state, UNKNOWN not in joined
 
     def _has_state(self, obj: Any) -> bool:
         known, queue = {id(obj)}, [obj]
@@ -171,6 +172,8 @@ class Content:
         known = self._nodes.get(id(obj))
         if known is None:
             known = self._nodes[id(obj)] = (obj, Node())
+            if self._is_due:
+                self._before[id(obj)] = snapshot.contents(obj, self._assignments)
             self._look_at(obj, known[1])
         return known[1]
 
@@ -178,7 +181,8 @@ class Content:
         key = keys.get(obj)
         if key is not None:
             # What was built here is what it was where it came from.
-            node.own.append(b"built %b" % key[2][DATA])
+            node.own.append(b"built %b" % key[2][STATE if self._is_full else DATA])
+            node.has_counts = key[2][STATE] != key[2][DATA]
             node.is_shared = bool(key[3] & ALIKE)
         elif type(obj) is FunctionType:
             self._function(obj, node)
@@ -206,7 +210,7 @@ class Content:
 
     def _module(self, module: ModuleType, node: Node) -> None:
         assigned = self._assignments.of_module(module.__name__)
-        node.changes = assigned.changes
+        node.changes = assigned.changes and not self._is_full
         node.own.append(b"module " + text(module.__name__))
         for name, value in sorted(vars(module).items()):
             if name not in IMPORTED:
@@ -217,7 +221,7 @@ class Content:
         code = function.__code__
         assigned = self._assignments.of(function)
         cells = self._assignments.cells(function) if function.__closure__ else ()
-        node.changes = assigned.changes
+        node.changes = assigned.changes and not self._is_full
         node.own += [b"function", text(function.__name__), constant(code) or b""]
         for value in (function.__defaults__, function.__kwdefaults__, annotations(function)):
             node.own.append(self._tell_all(value, node))
@@ -243,17 +247,19 @@ class Content:
     def _variable(self, value: Any, node: Node, is_state: bool) -> None:
         """Tell the value of a variable, which is state if code assigns to it."""
         node.has_state |= is_state
-        if not is_state or is_definition(value):
+        if self._is_full or not is_state or is_definition(value):
             node.own.append(self._tell(value, node))
         else:
             node.add_state(value)
 
     def _class(self, cls: Any, node: Node) -> None:
         assigned = self._assignments.of(cls)
-        node.changes = assigned.changes
+        node.changes = assigned.changes and not self._is_full
         node.own += [b"class", text(cls.__qualname__), self._tell(type(cls), node)]
         node.own += [self._tell(base, node) for base in cls.__bases__]
-        node.counts += [text(it.__qualname__) for it in registered(cls)]
+        others = [text(it.__qualname__) for it in registered(cls)]
+        node.has_counts = bool(others)
+        node.own += others if self._is_full else []
         first = _first.get(cls)
         if first is None:
             first = {name: constant(value) for name, value in list(vars(cls).items())}
@@ -273,13 +279,14 @@ class Content:
         for name, value in sorted(vars(cls).items()):
             if not is_told(name) or name in members or _is_slot(value, cls):
                 continue
-            if name not in first:
+            if self._is_full and name not in OF_MEMBERS and name != "__annotations__":
+                if name in first or not name.startswith("__"):
+                    node.own += [text(name), constant(value) or self._tell(value, node)]
+            elif name not in first:
                 # What a class got since is state, but for the caches that Python keeps in it.
                 if not name.startswith("__"):
-                    node.counts.append(text(name))
                     node.add_state(value)
             elif name in assigned.attributes and first[name] is not None:
-                node.counts.append(text(name))
                 node.add_state(value)
             elif name in assigned.outside and first[name] is not None:
                 node.facts += [text(name), first[name]]
@@ -387,7 +394,7 @@ class Content:
         node.has_state = True
         if self.travels(kind):
             node.used.append(kind)
-        if node.changes or not is_plain(value):
+        if not self._is_full and (node.changes or not is_plain(value)):
             node.more.append(value)
             return b"?"
         node.used.append(value)

@@ -99,6 +99,8 @@ class Definitions:
         self._by_name = by_name
         self._with_hints = with_hints
         self._content = Content()
+        # All keys of the message have it, and nothing is in it.
+        self._message: list[Any] = []
         self._wholes: dict[str, bytes] = {}
         self._members: dict[int, _Member] = {}
         self._homes: dict[int, _Home] = {}
@@ -135,7 +137,7 @@ class Definitions:
         """Return the key of a definition, or of an object that its module has under a name."""
         known = table.keys.get(obj)
         if known is not None:
-            module, name, digests, flags, main, _, _ = known
+            module, name, digests, flags, main = known[:5]
             flags &= table.NAMED | table.ALIKE | table.CERTAIN
             origins = table.origins(obj) or known[5]
         else:
@@ -153,7 +155,7 @@ class Definitions:
             is_shipped = module in self._tasks
             flags |= table.SHIPPED if is_shipped else table.EXACT
             whole = None if is_shipped else self._whole(module)
-        return module, name, digests, flags | table.VERSION, main, origins, whole
+        return module, name, digests, flags | table.VERSION, main, origins, whole, self._message
 
     def _whole(self, module: str) -> bytes | None:
         """Return the content of a whole module, as part of this message."""

@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .table import Digests, Identity, Key
+    from .snapshot import Found
+    from .table import Identity, Key
 
 _WARNED_MAX = 4096
 _DIGEST = 16
@@ -92,17 +93,17 @@ def _same(key: Key, kind: type) -> Any:
 
 def _of_others(key: Key, kind: type) -> Any:
     """Return what stands for a definition that another object of another process is."""
-    module, name, digests, flags, main, _, _ = key
+    module, name, digests, flags, main = key[:5]
     known = _same(key, kind)
     is_named = bool(flags & NAMED)
     others: list[str] = []
     if is_named:
         own = table.of_tasks(module, name)
-        if isinstance(own, kind) and _has(own, digests):
+        if isinstance(own, kind) and _has(own, key):
             return own
         for place in _places(module, main):
             own = _own(place, name, kind)
-            if own is not None and _has(own, digests):
+            if own is not None and _has(own, key):
                 return own
             if own is not None and MAIN in (place, module):
                 others.append(f"{place}.{name}")
@@ -118,7 +119,7 @@ def _of_others(key: Key, kind: type) -> Any:
             )
         return None
     own = _imported(module, name, kind)
-    if own is None or table.is_foreign(key) or _has(own, digests):
+    if own is None or table.is_foreign(key) or _has(own, key):
         # The code of another version of Python is told in another way, and nothing can be compared.
         return own
     if "<locals>" in getattr(own, "__qualname__", ""):
@@ -135,12 +136,11 @@ def _of_others(key: Key, kind: type) -> Any:
 
 def _has_whole(key: Key) -> bool:
     """Tell whether a module of this process is, with all its data, the one that tasks need."""
-    module, _, _, _, _, _, whole = key
+    module, whole = key[0], key[6]
     known = _wholes.get(module)
     if known is None or known[0] != whole:
         own = _imported(module, "", ModuleType)
-        digests, _, is_certain = Content().digests(own) if own is not None else ((b"",) * 4, 0, 0)
-        is_same = bool(is_certain) and digests[DATA] == (whole or b"")[:_DIGEST]
+        is_same = own is not None and _is_whole(_content(key).digests(own), whole)
         if len(_wholes) >= _WARNED_MAX:
             _wholes.clear()
         known = _wholes[module] = (whole, is_same)
@@ -160,11 +160,25 @@ def note_new(key: Key, obj: Any) -> None:
         )
 
 
-def _has(own: Any, digests: Digests) -> bool:
+def _is_whole(found: Found, whole: bytes | None) -> bool:
+    digests, _, is_certain = found
+    return is_certain and digests[DATA] == (whole or b"")[:_DIGEST]
+
+
+def _has(own: Any, key: Key) -> bool:
     """Tell whether a definition of this process has some code, whatever its state."""
-    key = table.keys.get(own)
-    code = key[2][CODE] if key is not None else Content().code(own)
-    return bool(code == digests[CODE])
+    known = table.keys.get(own)
+    code = known[2][CODE] if known is not None else _content(key).code(own)
+    return bool(code == key[2][CODE])
+
+
+def _content(key: Key) -> Content:
+    """Return the digests of what this process has, which are made once for a message."""
+    found = key[7]
+    if not found:
+        found.append(Content())
+    made: Content = found[0]
+    return made
 
 
 def _is_of_tasks(obj: Any) -> bool:

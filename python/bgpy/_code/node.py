@@ -16,8 +16,8 @@ class Node:
         "_facts_told",
         "_told",
         "changes",
-        "counts",
         "facts",
+        "has_counts",
         "has_state",
         "is_shared",
         "later",
@@ -36,8 +36,8 @@ class Node:
         # Data that code of its module may change: constants, and the rest.
         self.facts: list[bytes] = []
         self.more: list[Any] = []
-        # What code assigns to: constants, and the rest.
-        self.counts: list[bytes] = []
+        # What code assigns to: whether there are constants, and the rest.
+        self.has_counts = False
         self.later: list[Any] = []
         # Whether the code of the module changes containers.
         self.changes = False
@@ -60,11 +60,10 @@ class Node:
 
     def add_state(self, value: Any) -> None:
         """Add the value of what code assigns to."""
-        told = constant(value)
-        if told is None:
+        if constant(value) is None:
             self.later.append(value)
         else:
-            self.counts.append(told)
+            self.has_counts = True
 
 
 def framed(parts: list[bytes]) -> bytes:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 # Snapshots hold what they list, so that there are few, and what is large or none of the code's is
 # in none.
-_KEPT_MAX = 128
+_KEPT_MAX = 512
 _PARTS_MAX = 128
 _ITEMS_MAX = 256
 _TEXT_MAX = 1024
@@ -77,7 +77,7 @@ class Snapshot:
             if assignments.of_module(module) is not assigned:
                 return False
         for part, before in self.parts:
-            now = _contents(part, assignments)
+            now = contents(part, assignments)
             if now is None or len(now) != len(before) or not all(map(is_, now, before)):
                 return False
         return all(name(value) == told for value, told in self.named)
@@ -108,10 +108,10 @@ def is_due(obj: Any) -> bool:
 def take(
     obj: Any,
     found: Found,
-    nodes: list[tuple[Any, Node]],
+    nodes: list[tuple[Any, Node, list[Any] | None]],
     assignments: Assignments,
     name: Callable[[Any], bytes | None],
-) -> Snapshot | None:
+) -> None:
     """Note what digests were made of, if that can be told again.
 
     Parameters
@@ -121,40 +121,35 @@ def take(
     found : tuple
         Its digests, and what is known besides.
     nodes : list of tuple
-        The objects that were looked at, with what was noted of each.
+        The objects that were looked at, with what was noted of each, and what each consisted of
+        before that, so that whatever another thread has changed meanwhile is noticed the next time.
     assignments : Assignments
         What code assigns to.
     name : callable
         Tells how a definition is named that does not travel.
     """
     if len(nodes) > _PARTS_MAX:
-        return None
+        return
     made = Snapshot(obj, found)
-    parts = {id(part) for part, _ in nodes}
+    parts = {id(part) for part, _, _ in nodes}
     modules = set()
-    for part, node in nodes:
-        contents = _contents(part, assignments)
-        if contents is None or not _are_fixed(contents, parts):
-            return None
-        made.parts.append((part, contents))
+    for part, node, before in nodes:
+        if before is None or not _are_fixed(before, parts):
+            return
+        made.parts.append((part, before))
         made.named += [(value, name(value)) for value in node.named]
         if is_definition(part):
             made.named.append((part, name(part)))
             is_module = type(part) is ModuleType
             modules.add(part.__name__ if is_module else module_of(part) or "")
     made.modules = [(module, assignments.of_module(module)) for module in modules]
-    return made
-
-
-def keep(snapshot: Snapshot) -> None:
-    """Serve digests from now on as long as nothing changes."""
     while len(_kept) >= _KEPT_MAX:
         _kept.pop(next(iter(_kept), 0), None)
-    _kept[id(snapshot.obj)] = snapshot
+    _kept[id(obj)] = made
 
 
-def _contents(obj: Any, assignments: Assignments) -> list[Any] | None:
-    """Return all that a digest tells of an object, each time in the same order."""
+def contents(obj: Any, assignments: Assignments) -> list[Any] | None:
+    """Return all that a digest tells of an object, each time in the same order, if that is known."""
     key = keys.get(obj)
     if key is not None:
         return [key[2], key[3]]

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     # Module, name in it, and digest of all of its content.
     Identity = tuple[str, str, bytes]
     # Module, name in it, digests, flags, the name under which the module, if it is a script, can be
-    # imported, the objects that it is, in one process each, and the content of the whole module that it
-    # needs.
-    Key = tuple[str, str, Digests, int, str | None, bytes, bytes | None]
+    # imported, the objects that it is, in one process each, the content of the whole module that it
+    # needs, and a list that belongs to the message.
+    Key = tuple[str, str, Digests, int, str | None, bytes, bytes | None, list[Any]]
 
 # The definition is what its module has under its name.
 NAMED = 1
@@ -221,9 +221,9 @@ def is_foreign(key: Key) -> bool:
 
 def begin(key: Key, obj: Any) -> Any:
     """Note what is being built; another thread that builds the same gets the same object."""
-    module, name, digests, flags, _, origins, _ = key
+    module, name, digests, flags, _, origins, *_ = key
     modules.add(module)
-    keys.set(obj, key)
+    keys.set(obj, (*key[:7], []))
     if not flags & (ALIKE | SHIPPED | EXACT):
         return begin_part(obj)
     origin = origins[:_ORIGIN_BYTES]
@@ -273,7 +273,7 @@ def renew(key: Key, obj: Any) -> None:
     if key[3] & CERTAIN:
         identity = (*key[:2], key[2][STATE])
         _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
-    keys.set(obj, key)
+    keys.set(obj, (*key[:7], []))
     begin_part(obj)
 
 
