@@ -188,7 +188,7 @@ CHANGES = [
     "m.beside = types.ModuleType('other')",
     # What other code of the module does makes state of what was data.
     "exec('def writes():\\n    global FACTOR\\n    FACTOR = 1', vars(m))",
-    "exec('def sets(it):\\n    it.size = 1', vars(m))",
+    "exec('def sets(cls):\\n    cls.size = 1', vars(m))",
     "m.Kind.writes = eval('lambda: TABLE.update(a=1)', vars(m))",
     "m.lonely.__code__ = (lambda: NUMBERS.clear()).__code__",
     # What is told by its name is no longer found there.

@@ -306,8 +306,9 @@ def _begin_member(
         table.members.set(cls, known)
     if (name, value) not in known:
         made = base.__new__(cls, *arguments)
-        if arguments and base.__init__ is not object.__init__:
-            base.__init__(made, *arguments)
+        begin: Any = getattr(base, "__init__")  # noqa: B009
+        if arguments and begin is not object.__init__:
+            begin(made, *arguments)
         known[name, value] = table.begin_part(made)
     return known[name, value]
 

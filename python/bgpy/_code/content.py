@@ -27,7 +27,7 @@ from .kinds import (
     IMPORTED,
     OF_MEMBERS,
     WRAPPERS,
-    annotations,
+    hints,
     inner,
     is_definition,
     is_function,
@@ -223,7 +223,7 @@ class Content:
         cells = self._assignments.cells(function) if function.__closure__ else ()
         node.changes = assigned.changes and not self._is_full
         node.own += [b"function", text(function.__name__), constant(code) or b""]
-        for value in (function.__defaults__, function.__kwdefaults__, annotations(function)):
+        for value in (function.__defaults__, function.__kwdefaults__, hints(function)):
             node.own.append(self._tell_all(value, node))
         for cell in function.__closure__ or ():
             try:

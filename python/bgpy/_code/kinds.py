@@ -59,7 +59,7 @@ def is_told(name: str) -> bool:
     return name not in _UNTOLD
 
 
-def annotations(function: FunctionType) -> Any:
+def hints(function: FunctionType) -> Any:
     """Return the annotations of a function, or the function that computes them, if it has any."""
     if hasattr(function, "__annotate__"):
         return function.__annotate__

@@ -6,7 +6,7 @@ What is there is never changed by what arrives.
 from __future__ import annotations
 
 import sys
-from types import FunctionType, ModuleType
+from types import ModuleType
 
 from . import table
 from .classes import is_struct

@@ -22,7 +22,7 @@ from types import (
 from .classes import is_struct, registered
 from .constants import PLAIN, constant
 from .data import attributes, describes
-from .kinds import IMPORTED, OF_MEMBERS, WRAPPERS, annotations, inner, is_definition, is_told
+from .kinds import IMPORTED, OF_MEMBERS, WRAPPERS, hints, inner, is_definition, is_told
 from .local import library, module_of, name_of
 from .names import names
 from .table import WeakTable, keys
@@ -149,7 +149,7 @@ def take(
 
 
 def contents(obj: Any, assignments: Assignments) -> list[Any] | None:
-    """Return all that a digest tells of an object, each time in the same order, if that is known."""
+    """Return all that a digest tells of an object, always in one order, if that is known."""
     key = keys.get(obj)
     if key is not None:
         return [key[2], key[3]]
@@ -179,7 +179,7 @@ def _of_function(function: FunctionType, assignments: Assignments) -> list[Any]:
                 found += cell.cell_contents, id(cell) in kept
             except ValueError:
                 found.append(_EMPTY)
-    told = annotations(function)
+    told = hints(function)
     if type(told) is not dict:
         found.append(told)
         told = None

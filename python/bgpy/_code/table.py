@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    # Of the code, of the data that it uses besides, of what may be state of one process too, and of the
-    # instructions alone.
+    # Of the code, of the data that it uses besides, of what may be state of one process too, and of
+    # the instructions alone.
     Digests = tuple[bytes, bytes, bytes, bytes]
     # Module, name in it, and digest of all of its content.
     Identity = tuple[str, str, bytes]
@@ -38,7 +38,7 @@ EXACT = 8
 # The digests of a key, and what a walk for each takes in: each is more than the one before.
 CODE, DATA, STATE, BARE = range(4)
 
-# All that it consists of was looked at: of another object, the same digest says that it is the same.
+# All that it consists of was looked at: what has the same digest is the same.
 CERTAIN = 16
 
 # Above the flags stands the minor version of the Python that the code is for.
