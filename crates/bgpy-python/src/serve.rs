@@ -6,6 +6,7 @@ use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 
 use crate::arguments::address;
+use crate::background::extend_search_path;
 use crate::client::python_version;
 use crate::decode::Policy;
 use crate::executor::PythonExecutor;
@@ -23,6 +24,7 @@ pub fn serve(
     mut supervised: Supervised,
     owns_process: bool,
 ) -> PyResult<Result<Ended, ServeError>> {
+    extend_search_path(py, config)?;
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
         auth: config.auth,
