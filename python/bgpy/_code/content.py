@@ -84,12 +84,16 @@ class Content:
         """Take a snapshot, which is of use if nothing has changed since the digests were begun."""
         nodes = [self._nodes[id(part)] for part in parts]
         taken = snapshot.take(obj, found, nodes, self._assignments, self._named)
-        if taken is not None:
-            # Another thread may have changed something before it was taken.
-            again = Content()
-            is_same = again._made(obj)[0] == found
-            if is_same and taken.is_valid(again._assignments, again._named):
-                snapshot.keep(taken)
+        # Another thread may have changed something before it was taken.
+        again = Content()
+        if (
+            taken is not None
+            and again._made(obj)[0] == found
+            and taken.is_valid(again._assignments, again._named)
+        ):
+            snapshot.keep(taken)
+        else:
+            snapshot.put_off(obj)
 
     def _made(self, obj: Any) -> tuple[tuple[Digests, bool], list[Any]]:
         whole, counts, parts, has_data, has_state = self._walk(obj, STATE)

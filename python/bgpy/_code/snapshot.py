@@ -91,10 +91,15 @@ def find(obj: Any, assignments: Assignments, name: Callable[[Any], bytes | None]
         return snapshot.found
     # What changes with each call is not worth one either.
     _kept.pop(id(obj), None)
+    put_off(obj)
+    return None
+
+
+def put_off(obj: Any) -> None:
+    """Take the next snapshot of a definition later, because one was in vain."""
     _, pause = _pauses.get(obj) or (0, 1)
     pause = min(2 * pause, _PAUSE_MAX)
     _pauses.set(obj, (pause, pause))
-    return None
 
 
 def is_due(obj: Any) -> bool:
@@ -163,7 +168,7 @@ def _contents(obj: Any, assignments: Assignments) -> list[Any] | None:
     if isinstance(obj, type):
         return _of_class(obj)
     if kind is ModuleType:
-        return [it for pair in vars(obj).items() if pair[0] not in IMPORTED for it in pair]
+        return [it for pair in list(vars(obj).items()) if pair[0] not in IMPORTED for it in pair]
     if kind.__name__ == "_lru_cache_wrapper":
         return [obj.__wrapped__, name_of(obj)]
     if kind in WRAPPERS:
@@ -196,14 +201,14 @@ def _of_class(cls: Any) -> list[Any] | None:
         return None
     found = [type(cls), cls.__qualname__, *cls.__bases__]
     held = vars(cls)
-    for name, value in held.items():
+    for name, value in list(held.items()):
         if name in _TOLD_INLINE and type(value) is dict:
             found += name, len(value), *value, *value.values()
         elif is_told(name):
             found += name, value
     members = held.get("_member_map_")
     if type(members) is dict:
-        found += [getattr(member, "_value_", None) for member in members.values()]
+        found += [getattr(member, "_value_", None) for member in list(members.values())]
     if "_abc_impl" in held:
         found += registered(cls)
     return found
