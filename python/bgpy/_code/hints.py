@@ -36,7 +36,7 @@ def resolved(cls: type, annotations: dict[str, Any]) -> dict[str, Any]:
     """
     module = _module(cls)
     found = {}
-    for name, hint in annotations.items():
+    for name, hint in list(annotations.items()):
         # Names of the class and those that are built in are known there as well.
         if not module.keys().isdisjoint(_names(hint)):
             found[name] = _resolved(hint, module, vars(cls))
@@ -46,7 +46,7 @@ def resolved(cls: type, annotations: dict[str, Any]) -> dict[str, Any]:
 def namespace(cls: type, annotations: dict[str, Any]) -> dict[str, Any]:
     """Return what the annotations of a class use of its module."""
     module = _module(cls)
-    used = {name for hint in annotations.values() for name in _names(hint)}
+    used = {name for hint in list(annotations.values()) for name in _names(hint)}
     return {name: module[name] for name in sorted(used) if name in module}
 
 

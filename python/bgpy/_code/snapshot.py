@@ -92,10 +92,15 @@ def find(obj: Any, assignments: Assignments, name: Callable[[Any], bytes | None]
         return snapshot.found
     # What changes with each call is not worth one either.
     _kept.pop(id(obj), None)
+    _put_off(obj)
+    return None
+
+
+def _put_off(obj: Any) -> None:
+    """Take the next snapshot of a definition later, because one was in vain."""
     _, pause = _pauses.get(obj) or (0, 1)
     pause = min(2 * pause, _PAUSE_MAX)
     _pauses.set(obj, (pause, pause))
-    return None
 
 
 def is_due(obj: Any) -> bool:
@@ -129,13 +134,13 @@ def take(
         Tells how a definition is named that does not travel.
     """
     if len(nodes) > _PARTS_MAX:
-        return
+        return _put_off(obj)
     made = Snapshot(obj, found)
     parts = {id(part) for part, _, _ in nodes}
     modules = set()
     for part, node, before in nodes:
         if before is None or not _are_fixed(before, parts):
-            return
+            return _put_off(obj)
         made.parts.append((part, before))
         made.named += [(value, name(value)) for value in node.named]
         if is_definition(part):
@@ -159,7 +164,7 @@ def contents(obj: Any, assignments: Assignments) -> list[Any] | None:
     if isinstance(obj, type):
         return _of_class(obj)
     if kind is ModuleType:
-        return [it for pair in vars(obj).items() if pair[0] not in IMPORTED for it in pair]
+        return [it for pair in list(vars(obj).items()) if pair[0] not in IMPORTED for it in pair]
     if kind.__name__ == "_lru_cache_wrapper":
         return [obj.__wrapped__, name_of(obj)]
     if kind in WRAPPERS:
@@ -203,7 +208,7 @@ def _of_class(cls: Any) -> list[Any] | None:
             found += name, value
     members = held.get("_member_map_")
     if type(members) is dict:
-        found += [getattr(member, "_value_", None) for member in members.values()]
+        found += [getattr(member, "_value_", None) for member in list(members.values())]
     if "_abc_impl" in held:
         found += registered(cls)
     return found
