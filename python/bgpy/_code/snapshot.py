@@ -134,13 +134,15 @@ def take(
         Tells how a definition is named that does not travel.
     """
     if len(nodes) > _PARTS_MAX:
-        return _put_off(obj)
+        _put_off(obj)
+        return
     made = Snapshot(obj, found)
     parts = {id(part) for part, _, _ in nodes}
     modules = set()
     for part, node, before in nodes:
         if before is None or not _are_fixed(before, parts):
-            return _put_off(obj)
+            _put_off(obj)
+            return
         made.parts.append((part, before))
         made.named += [(value, name(value)) for value in node.named]
         if is_definition(part):
