@@ -15,6 +15,7 @@ use bgpy_proto::{
 use socket2::Socket;
 
 use super::call::Call;
+use super::probe::Probe;
 use super::proof::Proof;
 use super::reading::Reading;
 use super::wait::Wait;
@@ -42,6 +43,7 @@ pub struct Link {
     /// Microseconds from `opened` to the last use.
     used_us: AtomicU64,
     is_lost: AtomicBool,
+    pub(super) probe: Probe,
     /// Whether the server has accepted its end from here: it takes no later call.
     is_ending: AtomicBool,
     /// The thread that writes a message which the socket did not take at once; 0 is none.
@@ -96,6 +98,7 @@ impl Link {
             opened: now,
             used_us: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
+            probe: Probe::new(now),
             is_ending: AtomicBool::new(false),
             writer: AtomicU64::new(0),
             segments,
@@ -116,10 +119,12 @@ impl Link {
     }
 
     /// Whether calls can be made: it belongs to this process (and not to the parent it was forked
-    /// from) and, as far as one can tell, to a server that lives. `now` counts as a use.
-    pub fn is_usable(&self, now: Instant) -> bool {
+    /// from) and, as far as one can tell, to a server that lives. The beginning of `wait` counts as a use.
+    pub fn is_usable(&self, wait: &Wait<'_>) -> bool {
+        let now = wait.since();
         let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
-        if is_closed || self.is_written_here() {
+        // Those who wait on a silent one go on waiting; its answers may still come.
+        if is_closed || self.is_written_here() || self.is_silent(now, wait.patience()) {
             return false;
         }
         let now_us = now.saturating_duration_since(self.opened).as_micros() as u64;

@@ -52,8 +52,11 @@ impl<'a> Wait<'a> {
         match self.limit {
             None => Some(SLICE),
             Some(limit) => {
-                let left = limit.checked_sub(self.since.elapsed())?;
-                (!left.is_zero()).then_some(left.min(SLICE))
+                let spent = self.since.elapsed();
+                let left = limit.checked_sub(spent).filter(|left| !left.is_zero())?;
+                // Halfway is when a silent server is asked for a sign of life.
+                let half = (limit / 2).checked_sub(spent).filter(|left| !left.is_zero());
+                Some(left.min(SLICE).min(half.unwrap_or(left)))
             }
         }
     }
