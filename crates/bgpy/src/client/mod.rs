@@ -4,6 +4,7 @@ mod call;
 mod connect;
 mod link;
 mod reading;
+mod route;
 mod wait;
 mod writing;
 

@@ -17,11 +17,17 @@ use socket2::{SockAddr, Socket};
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] when the server's queue was full for so long,
+/// [`io::ErrorKind::ConnectionRefused`] when nobody listens, also because it is a socket of another kind,
 /// [`io::ErrorKind::PermissionDenied`] when the server is another user's.
 pub(crate) fn connect_file(path: &Path, limit: Duration) -> io::Result<Socket> {
     let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
     socket.set_write_timeout(Some(limit))?;
-    socket.connect(&SockAddr::unix(path)?)?;
+    socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::PROTOTYPE.raw_os_error() => {
+            io::ErrorKind::ConnectionRefused.into()
+        }
+        _ => error,
+    })?;
     // What travels there is not sealed.
     if is_same_user(&socket) {
         Ok(socket)
@@ -268,20 +274,7 @@ pub(crate) fn take_output() -> io::Result<File> {
 /// Creates a directory that only this user may enter, or confirms that it is one.
 pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    check_private(path)
-}
-
-/// Confirms that only this user may enter a directory.
-pub(crate) fn check_private(path: &Path) -> io::Result<()> {
-    let about = std::fs::metadata(path)?;
-    let denied = |text| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
-    if about.uid() != rustix::process::geteuid().as_raw() {
-        return denied("another user owns it");
-    }
-    if about.mode() & 0o077 != 0 {
-        return denied("other users may enter it (chmod 700 it)");
-    }
-    Ok(())
+    super::check_private(path)
 }
 
 /// Whether a path leads to this open file, and not to another one or to none.

@@ -222,7 +222,7 @@ impl std::fmt::Debug for Entry {
 }
 
 /// Whether an address is one of this machine's: others cannot be bound to.
-fn is_of_this_machine(address: IpAddr) -> bool {
+pub(crate) fn is_of_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }
 

@@ -12,6 +12,7 @@ mod listen;
 mod place;
 mod reactor;
 mod record;
+mod restore;
 mod service;
 mod signal;
 mod standin;
@@ -220,6 +221,7 @@ impl Server {
             allow_pickle: options.allow_pickle,
         };
         let socket = entry.socket.clone();
+        let socket_stamp = place.stamp;
         let (listeners, claim) = place.into_parts()?;
         let parts = |poll| CoreParts {
             registry: poll,
@@ -229,7 +231,7 @@ impl Server {
             hello,
             journal,
             unused_max: options.unused_max,
-            record: Record::new(registry, entry, claim, supervised.cord),
+            record: Record::new(registry, entry, socket_stamp, claim, supervised.cord),
         };
         let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })

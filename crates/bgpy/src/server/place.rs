@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bgpy_proto::Id;
 
@@ -10,8 +10,8 @@ use super::listen::{self, Listener};
 use crate::address::Address;
 use crate::error::ServeError;
 use crate::name::Name;
-use crate::platform::Private;
-use crate::registry::{Claim, Registry};
+use crate::platform::{Private, Stamp};
+use crate::registry::{Claim, Registry, vacate};
 
 /// The name, the port and the socket of one server.
 ///
@@ -26,6 +26,8 @@ pub struct Place {
     #[cfg(unix)]
     pub(crate) unix: Option<std::os::unix::net::UnixListener>,
     pub(crate) socket: Option<PathBuf>,
+    /// What tells the socket from what others put in its place.
+    pub(crate) stamp: Stamp,
     /// Why there is no Unix socket, when there should be one.
     pub(crate) trouble: Option<io::Error>,
 }
@@ -57,6 +59,7 @@ impl Place {
             #[cfg(unix)]
             unix: None,
             socket: None,
+            stamp: Stamp::default(),
             trouble: None,
         };
         let listening = registry.map(|registry| {
@@ -72,16 +75,21 @@ impl Place {
     fn listen(&mut self, path: PathBuf) -> io::Result<()> {
         #[cfg(unix)]
         {
-            self.unix = Some(listen::unix(&path)?);
-            self.socket = Some(path);
+            let (unix, stamp) = listen::unix(&path)?;
+            (self.unix, self.socket, self.stamp) = (Some(unix), Some(path), stamp);
+            Ok(())
         }
-        let _ = path;
-        Ok(())
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            Ok(())
+        }
     }
 
     /// Gives everything up.
     pub(crate) fn release(self) {
-        self.socket.as_deref().into_iter().for_each(remove);
+        // One that cannot be removed is in nobody's way.
+        self.socket.as_deref().into_iter().for_each(|path| drop(vacate(path)));
         self.claim.into_iter().for_each(Claim::release);
     }
 
@@ -98,11 +106,6 @@ impl Place {
         }
         Ok((listeners, self.claim))
     }
-}
-
-fn remove(path: &Path) {
-    // One that is gone already is as it should be.
-    drop(std::fs::remove_file(path));
 }
 
 /// Takes a name that no other server has.
