@@ -243,6 +243,17 @@ impl Registry {
         entries
     }
 
+    /// The servers of a name that take no calls any more, but whose process is proven to be there still.
+    pub(crate) fn lingering(&self, name: &Name) -> Vec<Entry> {
+        let mut entries = self.ended();
+        entries.retain(|entry| {
+            let lingers = entry.owns_process && !entry.is_over();
+            let is_named = entry.name.as_ref() == Some(name);
+            is_named && lingers && entry.process.presence() == Presence::There
+        });
+        entries
+    }
+
     /// Takes a name for a server of this process; `None` when a server has it that runs.
     ///
     /// # Errors

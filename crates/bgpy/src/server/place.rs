@@ -3,15 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bgpy_proto::Id;
 
 use super::listen::{self, Listener};
 use crate::address::Address;
+use crate::client::Wait;
+use crate::ending::until_ended;
 use crate::error::ServeError;
 use crate::name::Name;
 use crate::platform::{Private, Stamp};
 use crate::registry::{Claim, Registry, vacate};
+
+/// How long the process of a server that takes no calls any more may take to be gone, before a successor
+/// is refused its name.
+const FORMER_END: Duration = Duration::from_secs(3);
 
 /// The name, the port and the socket of one server.
 ///
@@ -116,10 +123,30 @@ fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> 
     })?;
     let claimed = registry.prepare().and_then(|()| registry.claim(name));
     match claimed {
-        Ok(Some(claim)) => Ok(claim),
+        Ok(Some(claim)) => match wait_for_former(registry, name) {
+            Ok(()) => Ok(claim),
+            Err(error) => {
+                claim.release();
+                Err(error)
+            }
+        },
         Ok(None) => Err(ServeError::NameTaken { name: name.clone() }),
         Err(source) => {
             Err(ServeError::Registry { directory: registry.directory().to_owned(), source })
         }
     }
+}
+
+/// Waits until the processes of earlier servers of a name are gone. Otherwise two would have what only one
+/// can: memory, a device, a file. Where that cannot be told, nobody is kept from the name.
+fn wait_for_former(registry: &Registry, name: &Name) -> Result<(), ServeError> {
+    let (never, formers) = (|| false, registry.lingering(name));
+    let wait = Wait::new(Some(FORMER_END), &never);
+    formers.into_iter().try_for_each(|former| {
+        until_ended(registry, &former, &wait).map_err(|hindrance| ServeError::NameHeld {
+            name: name.clone(),
+            pid: former.process.pid,
+            hindrance,
+        })
+    })
 }
