@@ -115,6 +115,13 @@ def a_socket_for_datagrams(path, other):
         left.bind(str(path))
 
 
+def a_listener_that_says_nothing(path, other):
+    path.unlink()
+    SILENT.append(socket.socket(socket.AF_UNIX))
+    SILENT[-1].bind(str(path))
+    SILENT[-1].listen()
+
+
 def without_rights(path, other):
     path.chmod(0)
 
@@ -143,10 +150,14 @@ KINDS = [
     a_fifo,
     a_socket_without_a_listener,
     a_socket_for_datagrams,
+    a_listener_that_says_nothing,
     without_rights,
     with_rights_for_all,
     of_the_same_length,
 ]
+
+# Listeners of this process, which live as long as it does.
+SILENT = []
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 

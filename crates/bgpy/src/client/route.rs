@@ -88,6 +88,10 @@ impl Attempt<'_> {
                 Err(source) => return Err(self.io(source)),
             }
         };
+        // It would not know the token, and might never say so.
+        if entry.is_some_and(|entry| !entry.may_listen_by(platform::peer_process(&socket))) {
+            return Ok(None);
+        }
         self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
         self.shake_hands(socket, Suite::Clear, entry).map(Some)
     }

@@ -21,6 +21,10 @@ pub(crate) fn connect_file(_path: &Path, _limit: Duration) -> io::Result<Socket>
     Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here"))
 }
 
+pub(crate) fn peer_process(_socket: &Socket) -> Option<u32> {
+    None
+}
+
 pub(crate) fn connect_start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     socket.connect_timeout(address, Duration::from_secs(10))?;
     socket.set_write_timeout(Some(WRITE_SLICE))
@@ -222,8 +226,8 @@ impl Stamp {
     }
 
     /// The user's profile is closed to other users already.
-    pub(crate) fn is_private_file(&self) -> bool {
-        self.is_file
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.is_file == other.is_file
     }
 }
 

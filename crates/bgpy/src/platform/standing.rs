@@ -44,13 +44,9 @@ impl Stamp {
         }
     }
 
-    /// Whether it is a file of this user that nobody else may open, as [`private_file`] makes them.
-    ///
-    /// [`private_file`]: super::private_file
-    pub(crate) fn is_private_file(&self) -> bool {
-        let kind = rustix::fs::FileType::from_raw_mode(self.mode);
-        let is_own = self.user == rustix::process::geteuid().as_raw();
-        kind.is_file() && is_own && self.mode & 0o777 == 0o600
+    /// Whether both are of one kind, and the same may use them.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.mode, self.user) == (other.mode, other.user)
     }
 }
 

@@ -119,20 +119,7 @@ pub(crate) fn wait(
 pub(crate) fn is_same_user(stream: &impl AsFd) -> bool {
     #[cfg(target_os = "linux")]
     {
-        // Not by rustix, which takes no process id of 0: that of a peer in another pid namespace.
-        let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-        let mut length = size_of_val(&peer) as libc::socklen_t;
-        // SAFETY: the descriptor is open, and the buffer as long as it is said to be.
-        let failed = unsafe {
-            libc::getsockopt(
-                stream.as_fd().as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_PEERCRED,
-                (&raw mut peer).cast(),
-                &raw mut length,
-            )
-        };
-        failed == 0 && peer.uid == rustix::process::geteuid().as_raw()
+        peer(stream).is_some_and(|peer| peer.uid == rustix::process::geteuid().as_raw())
     }
     #[cfg(not(target_os = "linux"))]
     {
@@ -140,6 +127,38 @@ pub(crate) fn is_same_user(stream: &impl AsFd) -> bool {
         let _ = stream;
         true
     }
+}
+
+/// The process that listens at the other end of a Unix socket, or did when it began to; none where that is
+/// not told, as of one in another container.
+pub(crate) fn peer_process(stream: &impl AsFd) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        peer(stream).and_then(|peer| u32::try_from(peer.pid).ok()).filter(|pid| *pid > 0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = stream;
+        None
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn peer(stream: &impl AsFd) -> Option<libc::ucred> {
+    // Not by rustix, which takes no process id of 0: that of a peer in another pid namespace.
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of_val(&peer) as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the buffer as long as it is said to be.
+    let failed = unsafe {
+        libc::getsockopt(
+            stream.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    (failed == 0).then_some(peer)
 }
 
 /// How many bytes of addresses this process may use, if that is limited.

@@ -55,15 +55,17 @@ fn text(entry: &Entry) -> io::Result<String> {
     serde_json::to_string_pretty(entry).map_err(io::Error::other)
 }
 
-pub(super) fn write(directory: &Path, entry: &Entry) -> io::Result<()> {
+/// Writes an entry, and returns what the file is like that was made for it.
+pub(super) fn write(directory: &Path, entry: &Entry) -> io::Result<Stamp> {
     let path = directory.join(file_name(entry));
     // A name that nobody has, so that nothing stands there already that would be followed or torn.
     let draft = path.with_extension(format!("{}.draft", short(&Id::random().to_string())));
     let text = text(entry)?;
     let mut file = platform::private_file().write(true).create_new(true).open(&draft)?;
-    let written = file.write_all(text.as_bytes());
+    let written = file.write_all(text.as_bytes()).and_then(|()| Stamp::of_file(&file));
     drop(file);
-    written.and_then(|()| put(&draft, &path)).inspect_err(|_| drop(fs::remove_file(draft)))
+    let stamp = written.and_then(|stamp| put(&draft, &path).map(|()| stamp));
+    stamp.inspect_err(|_| drop(fs::remove_file(draft)))
 }
 
 /// Renames a file, also to where a directory stands with nothing in it.
@@ -93,10 +95,11 @@ pub(crate) fn vacate(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What tells a server's entry from anything else in its place, if it stands there as it was written.
-pub(super) fn stamp(path: &Path, entry: &Entry) -> Option<Stamp> {
+/// What tells a server's entry from anything else in its place, if it stands there as it was written, in a
+/// file like that. Not every file system keeps the mode with which a file is made, nor its times.
+pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> Option<Stamp> {
     // Taken before it is read, so that whatever changes from then on has another one.
-    let stamp = Stamp::at(path).ok().filter(Stamp::is_private_file)?;
+    let stamp = Stamp::at(path).ok().filter(|found| found.is_like(written))?;
     let found = platform::read_own(path, ENTRY_BYTES_MAX).ok()?;
     text(entry).is_ok_and(|text| text.as_bytes() == found).then_some(stamp)
 }

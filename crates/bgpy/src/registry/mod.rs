@@ -142,13 +142,22 @@ impl Registry {
     /// # Errors
     /// What the operating system says.
     pub fn add(&self, entry: &Entry) -> io::Result<()> {
+        self.put(entry).map(drop)
+    }
+
+    /// As [`add`](Self::add), and returns what the file is like that was made for it.
+    pub(crate) fn put(&self, entry: &Entry) -> io::Result<platform::Stamp> {
         write(&self.directory, entry)
     }
 
     /// What tells the entry of a server that takes calls from anything else in its place; none where it
     /// does not stand there as it was written.
-    pub(crate) fn stamp(&self, entry: &Entry) -> Option<platform::Stamp> {
-        files::stamp(&self.entry_path(entry), entry)
+    pub(crate) fn stamp(
+        &self,
+        entry: &Entry,
+        written: &platform::Stamp,
+    ) -> Option<platform::Stamp> {
+        files::stamp(&self.entry_path(entry), entry, written)
     }
 
     /// Where the entry of a server that takes calls belongs.
@@ -243,12 +252,12 @@ impl Registry {
         entries
     }
 
-    /// The servers of a name that take no calls any more, but whose process is proven to be there still.
+    /// The servers of a name that have ended, but whose process is proven to be there still.
     pub(crate) fn lingering(&self, name: &Name) -> Vec<Entry> {
         let mut entries = self.ended();
         entries.retain(|entry| {
-            let lingers = entry.owns_process && !entry.is_over();
             let is_named = entry.name.as_ref() == Some(name);
+            let lingers = entry.ending.is_some() && !entry.is_over();
             is_named && lingers && entry.process.presence() == Presence::There
         });
         entries

@@ -16,6 +16,8 @@ pub(super) struct Record {
     /// None where there is no entry, or where it is another process's.
     registry: Option<Registry>,
     entry: Entry,
+    /// What the file of the entry was like when it was written.
+    written: Stamp,
     /// What tells the entry and the socket from what others put in their place. The default is nothing's,
     /// so that it is looked more closely.
     entry_stamp: Stamp,
@@ -31,13 +33,13 @@ impl Record {
     pub(super) fn new(
         registry: Option<Registry>,
         entry: Entry,
-        socket_stamp: Stamp,
+        [written, socket_stamp]: [Stamp; 2],
         claim: Option<Claim>,
         cord: Option<Cord>,
     ) -> Self {
         let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
-        let entry_stamp = Stamp::default();
-        Self { registry, entry, entry_stamp, socket_stamp, claim, cord, has_trouble: false }
+        let (entry_stamp, has_trouble) = (Stamp::default(), false);
+        Self { registry, entry, written, entry_stamp, socket_stamp, claim, cord, has_trouble }
     }
 
     /// The files by which others find the server.
@@ -70,8 +72,16 @@ impl Record {
         registry.prepare().map_err(|error| {
             io::Error::new(error.kind(), format!("the directory '{directory}': {error}"))
         })?;
-        let entry = restore_entry(registry, &self.entry, journal);
-        let entry = entry.map(|stamp| self.entry_stamp = stamp);
+        let entry = match registry.stamp(&self.entry, &self.written) {
+            Some(stamp) => {
+                self.entry_stamp = stamp;
+                Ok(())
+            }
+            // Its stamp is taken only when it is looked at next, after it was read once more.
+            None => remove_foreign(&registry.entry_path(&self.entry), "entry", journal)
+                .and_then(|()| registry.put(&self.entry))
+                .map(|written| self.written = written),
+        };
         let renewed = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed());
         let name = renewed.map(|renewed| {
             if let Some(claim) = renewed {
@@ -159,17 +169,6 @@ impl Record {
         self.claim = None;
         self.cord = None;
     }
-}
-
-/// Writes the entry again, unless it stands there as it was written; returns its stamp.
-fn restore_entry(registry: &Registry, entry: &Entry, journal: &Journal) -> io::Result<Stamp> {
-    if let Some(stamp) = registry.stamp(entry) {
-        return Ok(stamp);
-    }
-    remove_foreign(&registry.entry_path(entry), "entry", journal)?;
-    registry.add(entry)?;
-    // Taken only when it is looked at next, after it was read once more.
-    Ok(Stamp::default())
 }
 
 /// Removes what somebody has put in the place of a server's file.
