@@ -15,8 +15,8 @@ use crate::reach::Reach;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 `bgpy stop` is the way to end a server that answers. A process that is not proven to be the server's,
-for example because it belongs to another container, is not killed. When the process of a server stays
-after its end and another server has its address, the command names both and kills neither.
+for example because it belongs to another container, is not killed. Where two servers are meant, because
+one that is stopping has a successor already, the command names both and kills neither.
 
 Exit codes: 0 its process is gone, 1 failed, 3 no server there.")]
 pub(crate) struct Kill {
