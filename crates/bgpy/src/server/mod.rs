@@ -12,6 +12,7 @@ mod listen;
 mod place;
 mod reactor;
 mod record;
+mod restore;
 mod service;
 mod signal;
 mod standin;
@@ -31,7 +32,7 @@ use crate::client::token_of_environment;
 use crate::error::ServeError;
 use crate::journal::{Journal, Level};
 use crate::name::Name;
-use crate::platform;
+use crate::platform::{self, Stamp};
 use crate::registry::{Ending, Entry, Registry};
 use crate::segments;
 use crate::spawn::Config;
@@ -187,10 +188,11 @@ impl Server {
         entry.log_file = journal.path();
         entry.socket = place.socket.clone();
         let trouble = place.trouble.take();
-        let registered = registry.as_ref().map_or(Ok(()), |registry| match trouble {
+        let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
             Some(source) => Err((registry, source)),
-            None => registry.add(&entry).map_err(|source| (registry, source)),
+            None => registry.put(&entry).map_err(|source| (registry, source)),
         });
+        let stamps = [*registered.as_ref().unwrap_or(&Stamp::default()), place.stamp];
         if let Err((registry, source)) = registered {
             let directory = registry.directory();
             // Without an entry nobody would know a token that was made up, nor find a name.
@@ -229,7 +231,7 @@ impl Server {
             hello,
             journal,
             unused_max: options.unused_max,
-            record: Record::new(registry, entry, claim, supervised.cord),
+            record: Record::new(registry, entry, stamps, claim, supervised.cord),
         };
         let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })
