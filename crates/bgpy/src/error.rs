@@ -1,13 +1,17 @@
 //! What can go wrong, one type an operation. Each message says what failed, on what, and what to do.
 
+mod start;
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgpy_proto::{Delivered, Failure, ProtocolError};
+use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
 
 use crate::name::Name;
+
+pub use start::StartError;
 
 /// Why a connection did not come about.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub enum ConnectError {
         server: String,
         /// How long it was tried.
         after: Duration,
+        /// The process that has not answered, where it is one of this machine.
+        process: Option<u32>,
     },
     /// The two sides do not hold the same token.
     Auth {
@@ -161,6 +167,15 @@ pub enum ServeError {
         /// `host:port`.
         address: String,
     },
+    /// The address is taken, by a server of this user.
+    AddressOfServer {
+        /// `host:port`.
+        address: String,
+        /// What the server there is called.
+        server: String,
+        /// Its process.
+        pid: u32,
+    },
     /// The address cannot be listened on.
     Bind {
         /// `host:port`.
@@ -194,48 +209,6 @@ pub enum ServeError {
     Io(io::Error),
 }
 
-/// Why a background server did not come up.
-#[derive(Debug)]
-pub enum StartError {
-    /// The interpreter or program cannot be started.
-    Spawn {
-        /// The program.
-        program: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The log file cannot be written.
-    LogFile {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The server said why it does not start.
-    Reported {
-        /// What kind of error it is, so that it can be raised as such.
-        kind: String,
-        /// The server's words.
-        message: String,
-    },
-    /// The server ended without a word of its own; what it printed is what there is.
-    Died {
-        /// Exit code or signal.
-        status: String,
-        /// The end of its log.
-        output: String,
-    },
-    /// It took longer than the caller wanted to wait; the server was ended.
-    Timeout {
-        /// The limit.
-        after: Duration,
-        /// The end of its log.
-        output: String,
-    },
-    /// The caller was interrupted; the server was ended.
-    Interrupted,
-}
-
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -250,13 +223,15 @@ impl fmt::Display for ConnectError {
                 "no server named '{name}' runs here: `bgpy ps` lists those that do; a server on \
                  another machine is reached by its host and port"
             ),
-            Self::Stopping { server } => write!(
-                f,
-                "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} \
-                 --for exit`), then start another"
-            ),
+            Self::Stopping { server } => Stopping(server).fmt(f),
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
-            Self::Timeout { server, after } => write!(
+            Self::Timeout { server, after, process: Some(pid) } => write!(
+                f,
+                "{server} did not answer within {}: its process {pid} is there, but is stopped or has \
+                 too much to do",
+                Seconds(*after)
+            ),
+            Self::Timeout { server, after, process: None } => write!(
                 f,
                 "{server} did not answer within {}: check the address and whether a firewall is \
                  in between",
@@ -273,9 +248,9 @@ impl fmt::Display for ConnectError {
             ),
             Self::NoToken { server } => write!(
                 f,
-                "{server} wants a token, and none was given or found: it may be anybody's, so nothing \
-                 was sent; pass token=... or set BGPY_TOKEN to the one that your server was started \
-                 with, or auth=False if it was started so"
+                "{server} may be anybody's, as no token was given or found to tell by, so nothing was \
+                 sent: pass token=... or set BGPY_TOKEN to the one that your server was started with, or \
+                 pass auth=False if it was started so"
             ),
             Self::Unprotected { server } => write!(
                 f,
@@ -285,9 +260,26 @@ impl fmt::Display for ConnectError {
             Self::Protocol { server, source: source @ ProtocolError::Version { .. } } => {
                 write!(f, "{server}: {source}; install the same version of bgpy on both sides")
             }
+            Self::Protocol { server, source: source @ ProtocolError::NotBgpy } => {
+                write!(f, "{server}: {source}: another program listens there; check host and port")
+            }
             Self::Protocol { server, source } => write!(f, "{server}: {source}"),
             Self::Interrupted => f.write_str("interrupted while connecting"),
         }
+    }
+}
+
+/// What is said of a server that takes no more calls.
+struct Stopping<'a>(&'a str);
+
+impl fmt::Display for Stopping<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.0;
+        write!(
+            f,
+            "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} --for \
+             exit`), then start another"
+        )
     }
 }
 
@@ -295,11 +287,21 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
-            Self::Lost { server, reason } => write!(
-                f,
-                "the connection to {server} was lost ({reason}) before the call was answered: it \
-                 may or may not have run"
-            ),
+            Self::Lost { server, reason } => {
+                write!(
+                    f,
+                    "the connection to {server} was lost ({reason}) before the call was answered: it \
+                     may or may not have run"
+                )?;
+                match reason {
+                    Lost::Closed | Lost::Io(_) | Lost::Silent(_) => write!(
+                        f,
+                        "; `bgpy status {server}` and `bgpy logs {server}` tell what became of the \
+                         server"
+                    ),
+                    Lost::Protocol(_) | Lost::Dropped | Lost::Forked => Ok(()),
+                }
+            }
             Self::Timeout { server, after, accepted: true } => write!(
                 f,
                 "{server} accepted the call but did not answer within {}: it runs to its end if it \
@@ -316,6 +318,9 @@ impl fmt::Display for CallError {
                 "the task on {server} ended without a response: let it call respond(...), or do \
                  not wait for one"
             ),
+            Self::Failed { server, failure, .. } if failure.code == FailureCode::Stopping => {
+                Stopping(server).fmt(f)
+            }
             Self::Failed { server, failure, .. } => write!(f, "{server}: {failure}"),
             Self::Memory { server, bytes } => write!(
                 f,
@@ -358,11 +363,17 @@ impl fmt::Display for ServeError {
                 "{address} is in use: another program listens there; stop it, or choose another \
                  port (0 takes a free one)"
             ),
+            Self::AddressOfServer { address, server, pid } => write!(
+                f,
+                "{address} is in use: your server '{server}' (process {pid}) listens there; connect to \
+                 it, end it (`bgpy stop {server}`), or choose another port (0 takes a free one)"
+            ),
             Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::WeakToken { address } => write!(
                 f,
                 "the token for {address} can be guessed, and the address is reachable from other \
-                 machines: take one from token_create(), or force this one with allow_weak_token"
+                 machines: let `bgpy token create` or token_create() make one, or force this one with \
+                 --allow-weak-token, in Python allow_weak_token=True"
             ),
             Self::Unprotected { address } => write!(
                 f,
@@ -390,32 +401,9 @@ impl ServeError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
-            Self::AddressInUse { .. } => "address-in-use",
+            Self::AddressInUse { .. } | Self::AddressOfServer { .. } => "address-in-use",
             Self::NameTaken { .. } => "name-taken",
             Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => "start",
-        }
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Spawn { program, source } => {
-                write!(f, "cannot start '{}': {source}", program.display())
-            }
-            Self::LogFile { path, source } => {
-                write!(f, "cannot write the log file '{}': {source}", path.display())
-            }
-            Self::Reported { message, .. } => f.write_str(message),
-            Self::Died { status, output } => {
-                write!(f, "the server ended while starting ({status})")?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Timeout { after, output } => {
-                write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
         }
     }
 }
@@ -423,7 +411,6 @@ impl fmt::Display for StartError {
 impl std::error::Error for ConnectError {}
 impl std::error::Error for CallError {}
 impl std::error::Error for ServeError {}
-impl std::error::Error for StartError {}
 
 impl From<ConnectError> for CallError {
     fn from(error: ConnectError) -> Self {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{State, Status};
 
 use crate::client::{ClientOptions, Wait, connect_to};
-use crate::error::{CallError, ConnectError};
+use crate::error::{CallError, ConnectError, ServeError};
 use crate::registry::{Entry, Presence, Registry};
 use crate::target::Target;
 
@@ -107,6 +107,19 @@ fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerIn
     let mut seen = HashSet::new();
     infos.retain(|info| seen.insert(info.entry.instance.clone()));
     infos
+}
+
+impl ServeError {
+    /// Names the server of this user that listens at the address which was wanted, if it is one.
+    pub(crate) fn naming_the_server(&self) -> Option<Self> {
+        let Self::AddressInUse { address } = self else { return None };
+        let registry = Registry::of_user().ok()?;
+        let target = Target::Address(address.parse().ok()?);
+        let wait = Wait::new(None, &|| false);
+        let info = look_up(&registry, &target, &wait).filter(|info| !info.has_ended())?;
+        let (server, pid) = (info.entry.target().to_string(), info.entry.process.pid);
+        Some(Self::AddressOfServer { address: address.clone(), server, pid })
+    }
 }
 
 /// Looks at all servers that have these entries, at the same time, so that one that does not answer
