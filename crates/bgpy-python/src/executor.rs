@@ -218,7 +218,7 @@ fn frames_of_tasks(
 fn start_failed(origin: &str, failure: &Failure) -> Report {
     // The last line of a traceback is the exception.
     let what = match &failure.traceback {
-        Some(traceback) => format!("\n\n{traceback}"),
+        Some(traceback) => format!("\n\n{}", traceback.trim_end()),
         None => format!(" {failure}"),
     };
     let message = format!("the tasks in {origin} do not start:{what}");

@@ -148,7 +148,7 @@ impl Server {
     /// timeout : float, optional
     ///     Seconds to wait at most; a server that is not ready then is ended.
     /// exist_ok : bool, default False
-    ///     Whether a server that has the name already will do. Of many that start one at the same
+    ///     Whether a server that has the name already will do, for a server with a name. Of many that start one at the same
     ///     moment, exactly one does, and the others get that.
     /// env : dict of str to str, optional
     ///     Environment variables to set for the server, beside those of this process.

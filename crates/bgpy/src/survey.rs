@@ -172,6 +172,13 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
                 }
             }
         }
+        Err(CallError::Connect(ConnectError::Timeout { process: Some(_), after, .. })) => {
+            let (place, seconds) = (whereabouts(&entry), after.as_secs_f64());
+            let reason = format!(
+                "{place}, but did not answer within {seconds} s: it is stopped, or has too much to do"
+            );
+            stale(entry, reason)
+        }
         Err(error) => {
             let reason = format!("{}, but: {error}", whereabouts(&entry));
             stale(entry, reason)

@@ -81,7 +81,7 @@ impl Birth {
         let ended_for = match reason {
             NoReport::Died => None,
             NoReport::Timeout => {
-                Some(format!("not ready within {limit} s: ended by who started it"))
+                Some(format!("not ready within {limit} s: ended by whoever started it"))
             }
             NoReport::Interrupted => Some("its start was interrupted".to_owned()),
         };
