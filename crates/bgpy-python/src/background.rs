@@ -55,16 +55,21 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     Ok(i32::from(!orderly))
 }
 
-/// Has prints written line by line, and not when a buffer is full: they stand among the records.
+/// Has prints written line by line, as they stand among the records of several threads: neither when a
+/// buffer is full, nor piece by piece, as with PYTHONUNBUFFERED.
 pub fn print_line_by_line(py: Python<'_>) -> PyResult<()> {
-    let output = py.import("sys")?.getattr("stdout")?;
-    // None where standard output is closed.
-    if !output.hasattr("reconfigure")? {
-        return Ok(());
-    }
     let line_by_line = PyDict::new(py);
     line_by_line.set_item("line_buffering", true)?;
-    output.call_method("reconfigure", (), Some(&line_by_line)).map(drop)
+    line_by_line.set_item("write_through", false)?;
+    let sys = py.import("sys")?;
+    for name in ["stdout", "stderr"] {
+        let output = sys.getattr(name)?;
+        // None where it is closed.
+        if output.hasattr("reconfigure")? {
+            output.call_method("reconfigure", (), Some(&line_by_line))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a copy of this process: none in the copy, its process id here.
