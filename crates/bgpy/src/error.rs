@@ -1,17 +1,19 @@
 //! What can go wrong, one type an operation. Each message says what failed, on what, and what to do.
 
+mod serve;
+mod start;
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgpy_proto::{Delivered, Failure, ProtocolError};
+use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
 
 use crate::name::Name;
 
-mod serve;
-
 pub use serve::ServeError;
+pub use start::StartError;
 
 /// Why a connection did not come about.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub enum ConnectError {
         server: String,
         /// How long it was tried.
         after: Duration,
+        /// The process that has not answered, where it is one of this machine.
+        process: Option<u32>,
     },
     /// The two sides do not hold the same token.
     Auth {
@@ -159,48 +163,6 @@ pub enum Lost {
     Forked,
 }
 
-/// Why a background server did not come up.
-#[derive(Debug)]
-pub enum StartError {
-    /// The interpreter or program cannot be started.
-    Spawn {
-        /// The program.
-        program: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The log file cannot be written.
-    LogFile {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The server said why it does not start.
-    Reported {
-        /// What kind of error it is, so that it can be raised as such.
-        kind: String,
-        /// The server's words.
-        message: String,
-    },
-    /// The server ended without a word of its own; what it printed is what there is.
-    Died {
-        /// Exit code or signal.
-        status: String,
-        /// The end of its log.
-        output: String,
-    },
-    /// It took longer than the caller wanted to wait; the server was ended.
-    Timeout {
-        /// The limit.
-        after: Duration,
-        /// The end of its log.
-        output: String,
-    },
-    /// The caller was interrupted; the server was ended.
-    Interrupted,
-}
-
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -222,13 +184,15 @@ impl fmt::Display for ConnectError {
                 path.display()
             ),
             Self::Registry { server, doubt } => write!(f, "{server} cannot be looked up: {doubt}"),
-            Self::Stopping { server } => write!(
-                f,
-                "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} \
-                 --for exit`), then start another"
-            ),
+            Self::Stopping { server } => Stopping(server).fmt(f),
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
-            Self::Timeout { server, after } => write!(
+            Self::Timeout { server, after, process: Some(pid) } => write!(
+                f,
+                "{server} did not answer within {}: its process {pid} is there, but is stopped or has \
+                 too much to do",
+                Seconds(*after)
+            ),
+            Self::Timeout { server, after, process: None } => write!(
                 f,
                 "{server} did not answer within {}: check the address and whether a firewall is \
                  in between",
@@ -245,9 +209,9 @@ impl fmt::Display for ConnectError {
             ),
             Self::NoToken { server } => write!(
                 f,
-                "{server} wants a token, and none was given or found: it may be anybody's, so nothing \
-                 was sent; pass token=... or set BGPY_TOKEN to the one that your server was started \
-                 with, or auth=False if it was started so"
+                "{server} may be anybody's, as no token was given or found to tell by, so nothing was \
+                 sent: pass token=... or set BGPY_TOKEN to the one that your server was started with, or \
+                 pass auth=False if it was started so"
             ),
             Self::Unprotected { server } => write!(
                 f,
@@ -257,9 +221,26 @@ impl fmt::Display for ConnectError {
             Self::Protocol { server, source: source @ ProtocolError::Version { .. } } => {
                 write!(f, "{server}: {source}; install the same version of bgpy on both sides")
             }
+            Self::Protocol { server, source: source @ ProtocolError::NotBgpy } => {
+                write!(f, "{server}: {source}: another program listens there; check host and port")
+            }
             Self::Protocol { server, source } => write!(f, "{server}: {source}"),
             Self::Interrupted => f.write_str("interrupted while connecting"),
         }
+    }
+}
+
+/// What is said of a server that takes no more calls.
+struct Stopping<'a>(&'a str);
+
+impl fmt::Display for Stopping<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.0;
+        write!(
+            f,
+            "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} --for \
+             exit`), then start another"
+        )
     }
 }
 
@@ -267,11 +248,21 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
-            Self::Lost { server, reason } => write!(
-                f,
-                "the connection to {server} was lost ({reason}) before the call was answered: it \
-                 may or may not have run"
-            ),
+            Self::Lost { server, reason } => {
+                write!(
+                    f,
+                    "the connection to {server} was lost ({reason}) before the call was answered: it \
+                     may or may not have run"
+                )?;
+                match reason {
+                    Lost::Closed | Lost::Io(_) | Lost::Silent(_) => write!(
+                        f,
+                        "; `bgpy status {server}` and `bgpy logs {server}` tell what became of the \
+                         server"
+                    ),
+                    Lost::Protocol(_) | Lost::Dropped | Lost::Forked => Ok(()),
+                }
+            }
             Self::Timeout { server, after, accepted: true } => write!(
                 f,
                 "{server} accepted the call but did not answer within {}: it runs to its end if it \
@@ -288,6 +279,9 @@ impl fmt::Display for CallError {
                 "the task on {server} ended without a response: let it call respond(...), or do \
                  not wait for one"
             ),
+            Self::Failed { server, failure, .. } if failure.code == FailureCode::Stopping => {
+                Stopping(server).fmt(f)
+            }
             Self::Failed { server, failure, .. } => write!(f, "{server}: {failure}"),
             Self::Memory { server, bytes } => write!(
                 f,
@@ -319,32 +313,8 @@ impl fmt::Display for Lost {
     }
 }
 
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Spawn { program, source } => {
-                write!(f, "cannot start '{}': {source}", program.display())
-            }
-            Self::LogFile { path, source } => {
-                write!(f, "cannot write the log file '{}': {source}", path.display())
-            }
-            Self::Reported { message, .. } => f.write_str(message),
-            Self::Died { status, output } => {
-                write!(f, "the server ended while starting ({status})")?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Timeout { after, output } => {
-                write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
-        }
-    }
-}
-
 impl std::error::Error for ConnectError {}
 impl std::error::Error for CallError {}
-impl std::error::Error for StartError {}
 
 impl From<ConnectError> for CallError {
     fn from(error: ConnectError) -> Self {

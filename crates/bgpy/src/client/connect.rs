@@ -300,7 +300,9 @@ impl Attempt<'_> {
         let server = self.server.clone();
         match source.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::NotRunning { server },
-            io::ErrorKind::TimedOut => ConnectError::Timeout { server, after: self.limit() },
+            io::ErrorKind::TimedOut => {
+                ConnectError::Timeout { server, after: self.limit(), process: None }
+            }
             _ => ConnectError::Io { server, source },
         }
     }

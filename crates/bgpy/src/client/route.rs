@@ -76,8 +76,16 @@ impl Attempt<'_> {
 
     /// Connects by a Unix socket; `None` when nobody listens on it.
     fn by_file(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Link>, ConnectError> {
+        // No network is in between.
+        let process = entry.map(|entry| entry.process.pid);
+        let slow = |error| match error {
+            ConnectError::Timeout { server, after, .. } => {
+                ConnectError::Timeout { server, after, process }
+            }
+            error => error,
+        };
         let socket = loop {
-            match platform::connect_file(path, self.left()?.min(SLICE)) {
+            match platform::connect_file(path, self.left().map_err(slow)?.min(SLICE)) {
                 Ok(socket) => break socket,
                 Err(error) if is_gone(&error) => return Ok(None),
                 Err(error) if is_full(&error) => {
@@ -93,7 +101,7 @@ impl Attempt<'_> {
             return Ok(None);
         }
         self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
-        self.shake_hands(socket, Suite::Clear, entry).map(Some)
+        self.shake_hands(socket, Suite::Clear, entry).map(Some).map_err(slow)
     }
 
     fn by_tcp(
