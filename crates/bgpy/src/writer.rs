@@ -21,7 +21,7 @@ const WAITING_BYTES_MAX: usize = 1 << 20;
 
 /// How long who has a record written waits until it is, so that it and what a task prints next stay in
 /// their order. Whoever has waited in vain has done so for all, until the reader has caught up.
-const IN_STEP: Duration = Duration::from_millis(250);
+const IN_STEP: Duration = Duration::from_millis(100);
 
 /// How long the thread waits for more to write.
 const LINGER: Duration = Duration::from_secs(1);
