@@ -7,11 +7,13 @@ use bgpy::spawn::Config;
 use bgpy::supervisor::Supervised;
 use bgpy::{Delivered, Ended, Journal, Level};
 use bgpy_cli::{Exit, Interpreter};
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
-use crate::background::this_interpreter;
+use crate::background::{print_line_by_line, this_interpreter};
 use crate::decode::Policy;
 use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
+use crate::forked::exit_code;
 use crate::serve::serve;
 use crate::show;
 
@@ -37,7 +39,9 @@ struct ThisInterpreter;
 impl Interpreter for ThisInterpreter {
     fn serve(&self, config: Config) -> u8 {
         Python::attach(|py| {
-            if let Err(error) = take_default_signals(py, &TERMINAL_SIGNALS) {
+            let prepared =
+                take_default_signals(py, &TERMINAL_SIGNALS).and_then(|()| print_line_by_line(py));
+            if let Err(error) = prepared {
                 return bgpy_cli::error(error.value(py), Exit::Failed).code();
             }
             let level = config.log_level.parse().unwrap_or(Level::Info);
@@ -62,6 +66,9 @@ impl Interpreter for ThisInterpreter {
                 }
                 Ok(Ok(Ended::Failed(reason))) => bgpy_cli::error(reason, Exit::Failed),
                 Ok(Err(error)) => bgpy_cli::error(&error, Exit::from(&error)),
+                Err(error) if error.is_instance_of::<PySystemExit>(py) => {
+                    return exit_code(py, &error) as u8;
+                }
                 Err(error) => bgpy_cli::error(error.value(py), Exit::Failed),
             };
             exit.code()

@@ -16,6 +16,9 @@ use crate::tasks::Origin;
 
 /// Listens and runs calls on this thread until the end of the server, with which the process ends if it
 /// is there for the server alone.
+///
+/// # Errors
+/// The SystemExit with which a signal handler has ended the server, in good order, or what Python raises.
 pub fn serve(
     py: Python<'_>,
     config: &Config,
@@ -62,6 +65,8 @@ pub fn serve(
         journal,
         reporter: reporter.map(|reporter| (reporter, ready)),
         served: None,
+        stopper: server.stopper(),
+        exit: None,
     };
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));
@@ -72,5 +77,5 @@ pub fn serve(
     if let (Ended::Start(failure), Some((mut reporter, _))) = (&ended, executor.reporter.take()) {
         reporter.report(&Report::Failed { kind: "start".into(), message: failure.to_string() });
     }
-    Ok(Ok(ended))
+    executor.exit.map_or(Ok(Ok(ended)), Err)
 }

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 /// How long a running task and `exit_task` may take after a signal before the process is killed.
-const GRACE: Duration = Duration::from_secs(30);
+pub const GRACE: Duration = Duration::from_secs(30);
 
 /// What `signal` is made of. That one turns numbers into enumerations, for which a server would import
 /// half a megabyte and wait four milliseconds.
@@ -58,7 +58,9 @@ impl Handlers {
                     return Err(PyKeyboardInterrupt::new_err(()));
                 }
                 arguments.py().detach(|| stopper.stop(GRACE));
-                Ok(())
+                // A system call that the first signal has interrupted is tried again next, and would not
+                // be interrupted by a second one that has come by now.
+                arguments.py().check_signals()
             },
         )?;
         let signal = py.import(MODULE)?;

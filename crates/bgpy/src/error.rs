@@ -1,13 +1,19 @@
 //! What can go wrong, one type an operation. Each message says what failed, on what, and what to do.
 
+mod serve;
+mod start;
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgpy_proto::{Delivered, Failure, ProtocolError};
+use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
 
 use crate::name::Name;
+
+pub use serve::ServeError;
+pub use start::StartError;
 
 /// Why a connection did not come about.
 #[derive(Debug)]
@@ -28,6 +34,15 @@ pub enum ConnectError {
     NoSuchName {
         /// The name.
         name: Name,
+        /// Something that stands in the place of an entry, which may be the one.
+        unreadable: Option<PathBuf>,
+    },
+    /// Others may have written what stands in the registry, so that it tells of no server.
+    Registry {
+        /// As the user named it.
+        server: String,
+        /// Which directory it is, and what is wrong with it.
+        doubt: String,
     },
     /// The server takes no more calls, because it is about to end; nothing was sent.
     Stopping {
@@ -47,6 +62,8 @@ pub enum ConnectError {
         server: String,
         /// How long it was tried.
         after: Duration,
+        /// The process that has not answered, where it is one of this machine.
+        process: Option<u32>,
     },
     /// The two sides do not hold the same token.
     Auth {
@@ -146,96 +163,6 @@ pub enum Lost {
     Forked,
 }
 
-/// Why a server could not be set up.
-#[derive(Debug)]
-pub enum ServeError {
-    /// The host name means nothing.
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the resolver said.
-        source: io::Error,
-    },
-    /// The address is taken.
-    AddressInUse {
-        /// `host:port`.
-        address: String,
-    },
-    /// The address cannot be listened on.
-    Bind {
-        /// `host:port`.
-        address: String,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// A token that can be guessed, on an address that others reach.
-    WeakToken {
-        /// `host:port`.
-        address: String,
-    },
-    /// No authentication, on an address that others reach.
-    Unprotected {
-        /// `host:port`.
-        address: String,
-    },
-    /// A server of this user has the name.
-    NameTaken {
-        /// The name.
-        name: Name,
-    },
-    /// The registry cannot be used, so that nobody could find the generated token or the name.
-    Registry {
-        /// Its directory.
-        directory: PathBuf,
-        /// What is wrong with it.
-        source: io::Error,
-    },
-    /// The operating system refused something that every server needs.
-    Io(io::Error),
-}
-
-/// Why a background server did not come up.
-#[derive(Debug)]
-pub enum StartError {
-    /// The interpreter or program cannot be started.
-    Spawn {
-        /// The program.
-        program: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The log file cannot be written.
-    LogFile {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The server said why it does not start.
-    Reported {
-        /// What kind of error it is, so that it can be raised as such.
-        kind: String,
-        /// The server's words.
-        message: String,
-    },
-    /// The server ended without a word of its own; what it printed is what there is.
-    Died {
-        /// Exit code or signal.
-        status: String,
-        /// The end of its log.
-        output: String,
-    },
-    /// It took longer than the caller wanted to wait; the server was ended.
-    Timeout {
-        /// The limit.
-        after: Duration,
-        /// The end of its log.
-        output: String,
-    },
-    /// The caller was interrupted; the server was ended.
-    Interrupted,
-}
-
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -245,18 +172,27 @@ impl fmt::Display for ConnectError {
             Self::NotRunning { server } => {
                 write!(f, "no server listens on {server}: start one there, or check host and port")
             }
-            Self::NoSuchName { name } => write!(
+            Self::NoSuchName { name, unreadable: None } => write!(
                 f,
                 "no server named '{name}' runs here: `bgpy ps` lists those that do; a server on \
                  another machine is reached by its host and port"
             ),
-            Self::Stopping { server } => write!(
+            Self::NoSuchName { name, unreadable: Some(path) } => write!(
                 f,
-                "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} \
-                 --for exit`), then start another"
+                "no server named '{name}' is found: '{}' is no entry of a server any more, and may have \
+                 been its own. A server that runs puts it right within seconds; `bgpy doctor` says more",
+                path.display()
             ),
+            Self::Registry { server, doubt } => write!(f, "{server} cannot be looked up: {doubt}"),
+            Self::Stopping { server } => Stopping(server).fmt(f),
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
-            Self::Timeout { server, after } => write!(
+            Self::Timeout { server, after, process: Some(pid) } => write!(
+                f,
+                "{server} did not answer within {}: its process {pid} is there, but is stopped or has \
+                 too much to do",
+                Seconds(*after)
+            ),
+            Self::Timeout { server, after, process: None } => write!(
                 f,
                 "{server} did not answer within {}: check the address and whether a firewall is \
                  in between",
@@ -273,9 +209,9 @@ impl fmt::Display for ConnectError {
             ),
             Self::NoToken { server } => write!(
                 f,
-                "{server} wants a token, and none was given or found: it may be anybody's, so nothing \
-                 was sent; pass token=... or set BGPY_TOKEN to the one that your server was started \
-                 with, or auth=False if it was started so"
+                "{server} may be anybody's, as no token was given or found to tell by, so nothing was \
+                 sent: pass token=... or set BGPY_TOKEN to the one that your server was started with, or \
+                 pass auth=False if it was started so"
             ),
             Self::Unprotected { server } => write!(
                 f,
@@ -285,9 +221,26 @@ impl fmt::Display for ConnectError {
             Self::Protocol { server, source: source @ ProtocolError::Version { .. } } => {
                 write!(f, "{server}: {source}; install the same version of bgpy on both sides")
             }
+            Self::Protocol { server, source: source @ ProtocolError::NotBgpy } => {
+                write!(f, "{server}: {source}: another program listens there; check host and port")
+            }
             Self::Protocol { server, source } => write!(f, "{server}: {source}"),
             Self::Interrupted => f.write_str("interrupted while connecting"),
         }
+    }
+}
+
+/// What is said of a server that takes no more calls.
+struct Stopping<'a>(&'a str);
+
+impl fmt::Display for Stopping<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.0;
+        write!(
+            f,
+            "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} --for \
+             exit`), then start another"
+        )
     }
 }
 
@@ -295,11 +248,21 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
-            Self::Lost { server, reason } => write!(
-                f,
-                "the connection to {server} was lost ({reason}) before the call was answered: it \
-                 may or may not have run"
-            ),
+            Self::Lost { server, reason } => {
+                write!(
+                    f,
+                    "the connection to {server} was lost ({reason}) before the call was answered: it \
+                     may or may not have run"
+                )?;
+                match reason {
+                    Lost::Closed | Lost::Io(_) | Lost::Silent(_) => write!(
+                        f,
+                        "; `bgpy status {server}` and `bgpy logs {server}` tell what became of the \
+                         server"
+                    ),
+                    Lost::Protocol(_) | Lost::Dropped | Lost::Forked => Ok(()),
+                }
+            }
             Self::Timeout { server, after, accepted: true } => write!(
                 f,
                 "{server} accepted the call but did not answer within {}: it runs to its end if it \
@@ -316,6 +279,9 @@ impl fmt::Display for CallError {
                 "the task on {server} ended without a response: let it call respond(...), or do \
                  not wait for one"
             ),
+            Self::Failed { server, failure, .. } if failure.code == FailureCode::Stopping => {
+                Stopping(server).fmt(f)
+            }
             Self::Failed { server, failure, .. } => write!(f, "{server}: {failure}"),
             Self::Memory { server, bytes } => write!(
                 f,
@@ -347,93 +313,12 @@ impl fmt::Display for Lost {
     }
 }
 
-impl fmt::Display for ServeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resolve { host, source } => {
-                write!(f, "the host name '{host}' cannot be resolved: {source}")
-            }
-            Self::AddressInUse { address } => write!(
-                f,
-                "{address} is in use: another program listens there; stop it, or choose another \
-                 port (0 takes a free one)"
-            ),
-            Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
-            Self::WeakToken { address } => write!(
-                f,
-                "the token for {address} can be guessed, and the address is reachable from other \
-                 machines: take one from token_create(), or force this one with allow_weak_token"
-            ),
-            Self::Unprotected { address } => write!(
-                f,
-                "a server without authentication is refused on {address}, which other machines \
-                 reach: whoever connects could run code there"
-            ),
-            Self::NameTaken { name } => write!(
-                f,
-                "a server named '{name}' runs already: stop it, connect to it, or take another \
-                 name"
-            ),
-            Self::Registry { directory, source } => write!(
-                f,
-                "cannot keep the server's name and token in {}: {source}; mend the directory, \
-                 point BGPY_RUNTIME_DIR elsewhere, or pass a token and no name",
-                directory.display()
-            ),
-            Self::Io(source) => write!(f, "cannot set up the server: {source}"),
-        }
-    }
-}
-
-impl ServeError {
-    /// A short name that survives the way from a background server to whoever starts it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
-            Self::AddressInUse { .. } => "address-in-use",
-            Self::NameTaken { .. } => "name-taken",
-            Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => "start",
-        }
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Spawn { program, source } => {
-                write!(f, "cannot start '{}': {source}", program.display())
-            }
-            Self::LogFile { path, source } => {
-                write!(f, "cannot write the log file '{}': {source}", path.display())
-            }
-            Self::Reported { message, .. } => f.write_str(message),
-            Self::Died { status, output } => {
-                write!(f, "the server ended while starting ({status})")?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Timeout { after, output } => {
-                write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
-        }
-    }
-}
-
 impl std::error::Error for ConnectError {}
 impl std::error::Error for CallError {}
-impl std::error::Error for ServeError {}
-impl std::error::Error for StartError {}
 
 impl From<ConnectError> for CallError {
     fn from(error: ConnectError) -> Self {
         Self::Connect(error)
-    }
-}
-
-impl From<io::Error> for ServeError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
     }
 }
 

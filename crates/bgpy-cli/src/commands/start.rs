@@ -53,7 +53,7 @@ pub(crate) struct Recipe {
 
     /// Start the server again when it fails: never, on-failure (at most 5 times a minute), or
     /// on-failure:N
-    #[arg(long, value_name = "WHEN", default_value = "never")]
+    #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
     pub(crate) restart: Restart,
 
     /// Let everybody in who can connect: they can run any code. Only on loopback addresses
@@ -141,13 +141,25 @@ impl Recipe {
         let (init_file, init_module, default) = if is_file {
             let path = absolute(tasks)?;
             if !path.is_file() {
-                let text = format_args!("no such file: '{}'", tasks.display());
+                let shown = tasks.display();
+                let text = if path.is_dir() {
+                    format!("'{shown}' is a directory: give a Python file, or the name of a module")
+                } else {
+                    format!("no such file: '{shown}'")
+                };
                 return Err(output::error(text, Exit::Usage));
             }
             let stem = path.file_stem().map(|stem| own(&stem.to_owned())).unwrap_or_default();
             (Some(path), None, stem)
         } else {
             let module = own(&self.tasks);
+            if tasks.extension().is_some() && tasks.is_file() {
+                let text = format_args!(
+                    "'{module}' does not end in .py, and would be taken for the name of a module: \
+                     write './{module}' to mean the file"
+                );
+                return Err(output::error(text, Exit::Usage));
+            }
             let last = module.rsplit('.').next().unwrap_or_default().to_owned();
             (None, Some(module), last)
         };
@@ -226,6 +238,9 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
         return match spawn::start_unwatched(config) {
             Ok(()) => {
                 output::data(&name);
+                output::achieved(format!(
+                    "'{name}' is starting: `bgpy status {name}` tells how it is"
+                ));
                 // Its process id is not known yet: this one's child is its supervisor.
                 output::note(format_args!("Starting '{name}'."));
                 Exit::Done
@@ -260,6 +275,10 @@ fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>)
         Started::Here(server) => ("Started", server.pid, server.address),
         Started::Attached(entry) => ("Found", entry.process.pid, entry.address),
     };
+    output::achieved(format!(
+        "the server '{name}' runs (process {pid}) at {address}: it is reached by its name, and \
+         `bgpy stop {name}` ends it"
+    ));
     output::note(format_args!("{word} '{name}' (process {pid}) at {address}."));
 }
 
@@ -334,6 +353,13 @@ fn bind(text: &str) -> Result<Address, String> {
         Some(host) => format!("{host}:1").parse().map(|address| Address { port: 0, ..address }),
         None => text.parse(),
     }
+}
+
+/// Its own error names the argument of Python.
+fn restart(text: &str) -> Result<Restart, String> {
+    text.parse().map_err(|_| {
+        "use never, on-failure, or on-failure:N for at most N times a minute".to_owned()
+    })
 }
 
 fn message_bytes() -> impl TypedValueParser<Value = u64> {

@@ -6,6 +6,7 @@ mod link;
 mod probe;
 mod proof;
 mod reading;
+mod route;
 mod wait;
 mod writing;
 

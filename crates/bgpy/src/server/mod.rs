@@ -12,6 +12,7 @@ mod listen;
 mod place;
 mod reactor;
 mod record;
+mod restore;
 mod service;
 mod signal;
 mod standin;
@@ -31,7 +32,7 @@ use crate::client::token_of_environment;
 use crate::error::ServeError;
 use crate::journal::{Journal, Level};
 use crate::name::Name;
-use crate::platform;
+use crate::platform::{self, Stamp};
 use crate::registry::{Ending, Entry, Registry};
 use crate::segments;
 use crate::spawn::Config;
@@ -153,7 +154,8 @@ impl Server {
         let name = options.name.as_ref();
         let mut place = match supervised.place {
             Some(place) => place,
-            None => Place::take(address, name, instance, registry.as_ref())?,
+            None => Place::take(address, name, instance, registry.as_ref())
+                .map_err(|error| error.naming_the_server().unwrap_or(error))?,
         };
         let local = place.address;
         let chosen = options.token.or_else(token_of_environment);
@@ -187,10 +189,11 @@ impl Server {
         entry.log_file = journal.path();
         entry.socket = place.socket.clone();
         let trouble = place.trouble.take();
-        let registered = registry.as_ref().map_or(Ok(()), |registry| match trouble {
+        let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
             Some(source) => Err((registry, source)),
-            None => registry.add(&entry).map_err(|source| (registry, source)),
+            None => registry.put(&entry).map_err(|source| (registry, source)),
         });
+        let stamps = [*registered.as_ref().unwrap_or(&Stamp::default()), place.stamp];
         if let Err((registry, source)) = registered {
             let directory = registry.directory();
             // Without an entry nobody would know a token that was made up, nor find a name.
@@ -229,7 +232,7 @@ impl Server {
             hello,
             journal,
             unused_max: options.unused_max,
-            record: Record::new(registry, entry, claim, supervised.cord),
+            record: Record::new(registry, entry, stamps, claim, supervised.cord),
         };
         let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })
@@ -274,7 +277,13 @@ impl Server {
             Ended::Failed(reason) => (Level::Info, format!("ended: {reason}")),
         };
         self.shared.tell_strangers();
-        journal.write(level, &text);
+        match &ended {
+            // Whoever waited for the start is told as well, but often nobody does.
+            Ended::Start(Failure { traceback: Some(traceback), .. }) => {
+                journal.write(level, format_args!("{text}\n{traceback}"));
+            }
+            _ => journal.write(level, &text),
+        }
         journal.finish();
         let orderly = matches!(ended, Ended::Orderly);
         let held_by = executor.remains();

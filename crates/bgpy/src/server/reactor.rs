@@ -79,7 +79,7 @@ impl Shared {
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),
-            may_be_unused: core.calls.may_be_unused(),
+            may_be_unused: core.calls.unused_max().is_some(),
             core: FairMutex::new(core),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),
