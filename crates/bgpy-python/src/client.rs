@@ -424,12 +424,11 @@ impl Client {
     /// The connection. The client's lock is only ever taken with the GIL held: a thread that forks
     /// holds the GIL, so that the child never finds the lock taken.
     fn link(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
-        let now = limit.map_or_else(Wait::forever, Wait::at_most);
-        if let Some(link) = self.client.current(&now) {
+        if let Some(link) = self.client.current(Instant::now()) {
             return Ok(link);
         }
         let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
-        opened.map(|link| self.client.adopt(link, &now)).map_err(|error| connect_error(py, &error))
+        opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
     }
 }
 

@@ -119,12 +119,11 @@ impl Link {
     }
 
     /// Whether calls can be made: it belongs to this process (and not to the parent it was forked
-    /// from) and, as far as one can tell, to a server that lives. The beginning of `wait` counts as a use.
-    pub fn is_usable(&self, wait: &Wait<'_>) -> bool {
-        let now = wait.since();
+    /// from) and, as far as one can tell, to a server that lives. `now` counts as a use.
+    pub fn is_usable(&self, now: Instant) -> bool {
         let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
         // Those who wait on a silent one go on waiting; its answers may still come.
-        if is_closed || self.is_written_here() || self.is_silent(now, wait.patience()) {
+        if is_closed || self.is_written_here() || self.is_silent(now) {
             return false;
         }
         let now_us = now.saturating_duration_since(self.opened).as_micros() as u64;
@@ -394,6 +393,7 @@ impl Link {
     }
 
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
+        self.probe.give_up();
         let after = wait.limit().unwrap_or_default();
         CallError::Timeout { server: self.server.clone(), after, accepted }
     }

@@ -11,6 +11,7 @@ mod wait;
 mod writing;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bgpy_proto::codec::Value;
 use bgpy_proto::{
@@ -94,16 +95,16 @@ impl Client {
     /// # Errors
     /// [`ConnectError`].
     pub fn link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, ConnectError> {
-        match self.current(wait) {
+        match self.current(wait.since()) {
             Some(link) => Ok(link),
-            None => Ok(self.adopt(self.open(wait)?, wait)),
+            None => Ok(self.adopt(self.open(wait)?)),
         }
     }
 
     /// The connection, if it is open, and if this thread is not in the middle of writing to it: a signal
     /// handler that has interrupted it calls by another one. Never waits.
-    pub fn current(&self, wait: &Wait<'_>) -> Option<Arc<Link>> {
-        self.link.lock(|| None).as_ref().filter(|link| link.is_usable(wait)).cloned()
+    pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
+        self.link.lock(|| None).as_ref().filter(|link| link.is_usable(now)).cloned()
     }
 
     /// Opens a connection that this client does not know yet.
@@ -118,9 +119,9 @@ impl Client {
     }
 
     /// Makes a connection this client's own, unless another thread was faster. Never waits.
-    pub fn adopt(&self, link: Link, wait: &Wait<'_>) -> Arc<Link> {
+    pub fn adopt(&self, link: Link) -> Arc<Link> {
         let mut current = self.link.lock(|| None);
-        if let Some(current) = current.as_ref().filter(|link| link.is_usable(wait)) {
+        if let Some(current) = current.as_ref().filter(|link| link.is_usable(Instant::now())) {
             return current.clone();
         }
         current.insert(Arc::new(link)).clone()

@@ -17,8 +17,8 @@ use crate::sync::{lock, try_lock};
 /// How long a server may leave a question unanswered before the next call does without the connection.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// And how long at least, however little time the call has: a machine that is busy is not dead.
-const PATIENCE_LEAST: Duration = Duration::from_millis(50);
+/// And how long at least, however little time calls have: a machine that is busy is not dead.
+const PATIENCE_LEAST: Duration = Duration::from_millis(25);
 
 /// The last question of a connection.
 #[derive(Debug)]
@@ -27,11 +27,14 @@ pub(super) struct Probe {
     /// Microseconds from `opened`.
     asked_us: AtomicU64,
     is_unanswered: AtomicBool,
+    /// Whether a call has ended meanwhile because its time was over.
+    is_given_up: AtomicBool,
 }
 
 impl Probe {
     pub(super) fn new(opened: Instant) -> Self {
-        Self { opened, asked_us: AtomicU64::new(0), is_unanswered: AtomicBool::new(false) }
+        let (asked_us, is_unanswered) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { opened, asked_us, is_unanswered, is_given_up: AtomicBool::new(false) }
     }
 
     /// When an answer was last asked for that has not come.
@@ -44,6 +47,14 @@ impl Probe {
         // Most of what it says was not asked for.
         if self.is_unanswered.load(Ordering::Relaxed) {
             self.is_unanswered.store(false, Ordering::Relaxed);
+            self.is_given_up.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that the time of a call is over.
+    pub(super) fn give_up(&self) {
+        if self.unanswered().is_some_and(|asked| asked.elapsed() >= PATIENCE_LEAST) {
+            self.is_given_up.store(true, Ordering::Relaxed);
         }
     }
 
@@ -64,12 +75,6 @@ impl Wait<'_> {
     pub(super) fn probe_after(&self) -> Duration {
         let after = Duration::from_millis(limits::PING_AFTER_MS);
         self.limit().map_or(after, |limit| after.min(limit / 2))
-    }
-
-    /// How long this caller waits for an answer to an earlier question.
-    pub(super) fn patience(&self) -> Duration {
-        let half = self.limit().map(|limit| limit / 2);
-        half.map_or(PATIENCE, |half| half.clamp(PATIENCE_LEAST, PATIENCE))
     }
 }
 
@@ -97,10 +102,11 @@ impl Link {
         self.send(&mut state.session.outbox)
     }
 
-    /// Whether the server has left a question unanswered for longer than a new caller would wait.
-    pub(super) fn is_silent(&self, now: Instant, patience: Duration) -> bool {
+    /// Whether the server has left a question unanswered for longer than calls wait.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
         let Some(asked) = self.probe.unanswered() else { return false };
-        if now.saturating_duration_since(asked) < patience {
+        let is_given_up = self.probe.is_given_up.load(Ordering::Relaxed);
+        if !is_given_up && now.saturating_duration_since(asked) < PATIENCE {
             return false;
         }
         // The answer may have come since the last caller gave up. Whoever reads now sees it by itself.

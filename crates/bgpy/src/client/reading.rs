@@ -100,8 +100,9 @@ impl Link {
         mut reading: MutexGuard<'_, Reading>,
         wait: &Wait<'_>,
     ) -> Result<Option<Event>, WaitEnd> {
-        // Silence counts from when somebody began to listen.
+        // Silence counts from when somebody began to listen. What came before that was heard then.
         reading.heard = reading.heard.max(wait.since());
+        reading.fresh = false;
         let mut state = lock(&self.state);
         let outcome = loop {
             match state.event(call) {
