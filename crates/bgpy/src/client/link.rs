@@ -15,6 +15,7 @@ use bgpy_proto::{
 use socket2::Socket;
 
 use super::call::Call;
+use super::probe::Probe;
 use super::proof::Proof;
 use super::reading::Reading;
 use super::wait::Wait;
@@ -42,6 +43,7 @@ pub struct Link {
     /// Microseconds from `opened` to the last use.
     used_us: AtomicU64,
     is_lost: AtomicBool,
+    pub(super) probe: Probe,
     /// Whether the server has accepted its end from here: it takes no later call.
     is_ending: AtomicBool,
     /// The thread that writes a message which the socket did not take at once; 0 is none.
@@ -96,6 +98,7 @@ impl Link {
             opened: now,
             used_us: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
+            probe: Probe::new(now),
             is_ending: AtomicBool::new(false),
             writer: AtomicU64::new(0),
             segments,
@@ -119,7 +122,8 @@ impl Link {
     /// from) and, as far as one can tell, to a server that lives. `now` counts as a use.
     pub fn is_usable(&self, now: Instant) -> bool {
         let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
-        if is_closed || self.is_written_here() {
+        // Those who wait on a silent one go on waiting; its answers may still come.
+        if is_closed || self.is_written_here() || self.is_silent(now) {
             return false;
         }
         let now_us = now.saturating_duration_since(self.opened).as_micros() as u64;
@@ -389,6 +393,7 @@ impl Link {
     }
 
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
+        self.probe.give_up();
         let after = wait.limit().unwrap_or_default();
         CallError::Timeout { server: self.server.clone(), after, accepted }
     }

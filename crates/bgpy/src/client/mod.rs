@@ -3,6 +3,7 @@
 mod call;
 mod connect;
 mod link;
+mod probe;
 mod proof;
 mod reading;
 mod route;

@@ -3,21 +3,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use bgpy_proto::handshake::Suite;
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::connect::{Attempt, sealed_suite};
 use super::link::Link;
 use super::wait::SLICE;
 use crate::error::ConnectError;
+use crate::keepalive;
 use crate::name::Name;
 use crate::platform;
 use crate::registry::Entry;
-
-/// After this long without traffic the kernel asks the other machine whether it is still there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 impl Attempt<'_> {
     pub(super) fn by_name(&self, name: &Name, entries: &[Entry]) -> Result<Link, ConnectError> {
@@ -139,7 +136,7 @@ impl Attempt<'_> {
             }
             platform::connect_finish(&socket)?;
             socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+            keepalive::ask(SockRef::from(&socket))?;
             Ok(Some(socket))
         };
         match connected() {
