@@ -216,14 +216,17 @@ fn traceback(py: Python<'_>, error: &PyErr) -> PyResult<String> {
     words(intern!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
 }
 
-/// The frames of a traceback behind those of Python's own that import a file of tasks.
+/// The files that import a file of tasks, as tracebacks name them.
+const IMPORTS: [&str; 3] = ["<frozen importlib", "importlib/__init__.py", "bgpy/_tasks_file.py"];
+
+/// The frames of a traceback behind those that import a file of tasks.
 fn frames_of_tasks(
     mut traceback: Option<Bound<'_, PyTraceback>>,
 ) -> PyResult<Option<Bound<'_, PyTraceback>>> {
     while let Some(outermost) = &traceback {
         let code = outermost.getattr("tb_frame")?.getattr("f_code")?;
         let file = code.getattr("co_filename")?.extract::<String>()?;
-        if !file.starts_with("<frozen importlib") && !file.ends_with("importlib/__init__.py") {
+        if !IMPORTS.iter().any(|own| file.starts_with(own) || file.ends_with(own)) {
             break;
         }
         traceback = outermost.getattr("tb_next")?.cast_into().ok();
