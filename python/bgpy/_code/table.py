@@ -51,6 +51,9 @@ VERSION = sys.version_info.minor << _VERSION_SHIFT
 _KEPT_MAX = 256
 _UNFINISHED_MAX = 1 << 16
 
+# So many names are known with the content that they last had.
+_LATEST_MAX = 4096
+
 # So many processes are known that have what was built, those that sent it last.
 _SOURCES_MAX = 64
 
@@ -200,11 +203,6 @@ def may_stand(obj: Any, key: Key) -> bool:
     return all(known.get(it[:_PROCESS_BYTES], it) == it for it in sent)
 
 
-def sources(obj: Any) -> int:
-    """Return how many processes have sent what was built."""
-    return len(_sources.get(obj) or ())
-
-
 def built(identity: Identity) -> Any:
     """Return what was built here before and still exists, or None."""
     found = _built.get(identity)
@@ -346,6 +344,8 @@ def finish(obj: Any) -> None:
 
 def replace_latest(module: str, name: str, digest: bytes) -> bytes:
     """Note the content of a name, and return the one that was noted before."""
-    before = _latest.get((module, name), digest)
+    before = _latest.pop((module, name), digest)
     _latest[module, name] = digest
+    while len(_latest) > _LATEST_MAX:
+        _latest.pop(next(iter(_latest), ("", "")), None)
     return before
