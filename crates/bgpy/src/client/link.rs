@@ -244,7 +244,7 @@ impl Link {
     pub fn status(&self, wait: &Wait<'_>) -> Result<Status, CallError> {
         let mut call = self.submit(wait, |session| Ok(session.status()))?;
         match call.event(wait)? {
-            Event::Status(status) => call.done(status),
+            Event::Status(status) => call.done(*status),
             event => Err(call.failed(event)),
         }
     }
@@ -257,7 +257,7 @@ impl Link {
     pub fn log(&self, request: &LogRequest, wait: &Wait<'_>) -> Result<LogReply, CallError> {
         let mut call = self.submit(wait, |session| Ok(session.log(request)))?;
         match call.event(wait)? {
-            Event::Log(reply) => call.done(reply),
+            Event::Log(reply) => call.done(*reply),
             event => Err(call.failed(event)),
         }
     }
@@ -294,6 +294,7 @@ impl Link {
     ///
     /// # Errors
     /// [`CallError::WouldDeadlock`], when this thread runs a task that the server has to end first.
+    #[inline]
     pub(super) fn waiting(&self) -> Result<Waiting, CallError> {
         Waiting::begin(self.hello.instance, self.hello.pid)
             .ok_or_else(|| CallError::WouldDeadlock { server: self.server.clone() })
@@ -312,7 +313,8 @@ impl Link {
     ) -> Result<Call<'_>, CallError> {
         // Let go of here, with nothing locked, because its owner may have to wait for that.
         let _shared = payload.shared();
-        let loans = self.segments.as_ref().map(|segments| segments.lend(&mut payload));
+        let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
+        let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut call = self.submit(wait, |session| {
             session.call(kind, want, payload).map_err(CallError::Message)
         })?;

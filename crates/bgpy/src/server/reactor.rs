@@ -58,7 +58,7 @@ pub(super) struct Shared {
     pub(super) end: Arc<End>,
     /// The fork generation of the server's process. In a child that a task has forked nothing of this
     /// may be used: another thread may have been about to change it.
-    process: u32,
+    pub(super) process: u32,
 }
 
 impl Shared {
