@@ -30,10 +30,8 @@ const LONG_BYTES: usize = 64;
 /// Texts and bytes of at least so many bytes are sent from where they lie.
 const OUTSIDE_BYTES: usize = 64 << 10;
 
-/// Room for an object of a fixed length, or for the head of any other.
+/// Room for an object of a fixed length, for the head of any other, and for a short text with its head.
 const HEAD_ROOM: usize = 64;
-
-/// A text of so few bytes fits into that room together with its head.
 const SHORT_BYTES: usize = HEAD_ROOM - 8;
 
 /// What becomes of an object that cannot change and is reached twice.
