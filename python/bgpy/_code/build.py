@@ -13,7 +13,7 @@ from _weakref import ref
 from contextlib import suppress
 from types import CellType, CodeType, FunctionType, ModuleType
 
-from . import table
+from . import homes, sent, table
 from .content import travels
 from .known import choose, note_new
 from .local import MAIN
@@ -78,11 +78,20 @@ def module_named(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-def home(name: str, about: dict[str, Any], is_shipped: bool) -> ModuleType:
-    """Make a module for definitions of a module that is not here."""
+def home(name: str, about: dict[str, Any], is_shipped: bool, origin: bytes = b"") -> ModuleType:
+    """Return the module for definitions of a module of another process, or a new one."""
+    known = None if is_shipped else homes.find(origin)
+    return home_of_tasks(name, about, is_shipped, origin) if known is None else known
+
+
+def home_of_tasks(
+    name: str, about: dict[str, Any], is_shipped: bool, origin: bytes = b""
+) -> ModuleType:
+    """Make a module for definitions of a module of another process."""
     module = (is_shipped and name == MAIN and _own_main(about)) or ModuleType(name)
     vars(module).update(about)
     vars(module).setdefault("__builtins__", builtins)
+    homes.note(origin, module)
     return module
 
 
@@ -149,12 +158,17 @@ def function(
     if body is None:
         # A method that the class of this process lacks; a function of its own is refused.
         return None if len(key) == 2 else _check_version(key)
-    return _begin(key, FunctionType(body, vars(place), name, None, cells or None))
+    made = _begin(key, FunctionType(body, vars(place), name, None, cells or None))
+    if len(key) == 2:
+        homes.hold(key[0], place)
+    elif key[3] & (table.SHIPPED | table.EXACT):
+        homes.hold(made, place)
+    return made
 
 
 def fill_attributes(place: Any, attributes: dict[str, Any]) -> None:
     """Give an object its attributes."""
-    if table.is_unfinished(place):
+    if table.is_unfinished(place) or table.is_renewed(type(place)):
         vars(place).update(attributes)
         table.finish(place)
 
@@ -167,8 +181,7 @@ def fill_function(
     if not table.is_unfinished(place):
         return
     used, special, attributes, _ = contents
-    for name, value in used.items():
-        place.__globals__.setdefault(name, value)
+    homes.fill(place.__globals__, used)
     for name, value in special.items():
         setattr(place, name, value)
     vars(place).update(attributes)
@@ -179,13 +192,15 @@ def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[
     """Return the class that is meant, or a new one without most of its attributes."""
     found = choose(key, type)
     if found is None:
-        return _begin(key, _class(meta, name, bases, start))
+        made = _begin(key, _class(meta, name, bases, start))
+        sent.begin(made)
+        sent.give(made, start, has=start)
+        return made
     if table.is_unfinished(found):
         if table.is_renewed(found) and found.__bases__ != bases:
             _rebase(found, bases)
-        for attribute, value in start.items():
-            if attribute not in ("__slots__", "__orig_bases__"):
-                type.__setattr__(found, attribute, value)
+        sent.begin(found)
+        sent.give(found, start, has=("__slots__", "__orig_bases__"))
     return found
 
 
@@ -199,6 +214,8 @@ def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[
     """Return the class of msgspec that is meant, or a new one: its fields cannot be added later."""
     found = choose(key, type)
     if found is not None:
+        if table.is_unfinished(found):
+            sent.begin(found)
         return found
     import msgspec
 
@@ -207,7 +224,9 @@ def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[
         start["__post_init__"] = _post_init
     for field, (is_made, default) in parts["defaults"].items():
         start[field] = msgspec.field(default_factory=default) if is_made else default
-    return _begin(key, meta(name, bases, start, **options))
+    made = _begin(key, meta(name, bases, start, **options))
+    sent.begin(made)
+    return made
 
 
 def _post_init(new: Any) -> None:
@@ -263,8 +282,7 @@ def _stand_in(base: type) -> type:
 def fill_methods(place: Any, methods: dict[str, Any]) -> None:
     """Give a class what makes it work: its other attributes may be objects of it."""
     if table.is_unfinished(place):
-        for name, value in methods.items():
-            type.__setattr__(place, name, value)
+        sent.give(place, methods)
 
 
 def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) -> None:
@@ -272,17 +290,23 @@ def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) ->
     if not table.is_unfinished(place):
         return
     _, attributes, subclasses = contents
-    for name, value in attributes.items():
-        type.__setattr__(place, name, value)
+    is_enum = table.is_renewed(place) and "_member_map_" in vars(place)
+    sent.give(place, attributes, _of_members(place, attributes) if is_enum else ())
+    sent.end(place)
     for cls in subclasses:
         place.register(cls)
     table.members.set(place, None)
     table.finish(place)
 
 
+def _of_members(cls: Any, attributes: dict[str, Any]) -> set[str]:
+    """Return which attributes of an enumeration are members, or say how to find them."""
+    return {it for it in attributes if it in cls._member_map_ or it[:1] == it[-1:] == "_"}
+
+
 def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]) -> Any:
     """Return a member of an enumeration."""
-    if table.is_unfinished(cls):
+    if table.is_unfinished(cls) and not table.is_renewed(cls):
         return _begin_member(cls, name, value, base, arguments)
     # Members are known by their values, also after some were added on one side, and by their names
     # if the values were changed.
@@ -300,10 +324,10 @@ def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[
 def own_member(
     cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]
 ) -> Any:
-    """Return a member that the class is built with; nothing of use if the class is there."""
-    if table.is_unfinished(cls):
+    """Return a member that the class is built with, if it is."""
+    if table.is_unfinished(cls) and not table.is_renewed(cls):
         return _begin_member(cls, name, value, base, arguments)
-    return cls
+    return cls._member_map_.get(name)
 
 
 def _begin_member(

@@ -147,9 +147,8 @@ def struct_parts(cls: Any, start: dict[str, Any], attributes: dict[str, Any]) ->
         if name in own and default is not msgspec.NODEFAULT:
             factory = struct_factory(default)
             defaults[name] = (False, default) if factory is None else (True, factory)
-    config = cls.__struct_config__
-    options = {name: getattr(config, name) for name in dir(config) if not name.startswith("_")}
-    if config.tag is None:
+    options = struct_options(cls)
+    if options.get("tag") is None:
         options.pop("tag_field", None)
     # A signature would need all that the annotations name.
     options["kw_only"] = bool(own) and set(own).isdisjoint(cls.__match_args__)
@@ -163,6 +162,12 @@ def struct_parts(cls: Any, start: dict[str, Any], attributes: dict[str, Any]) ->
         "defaults": defaults,
         "has_post_init": "__post_init__" in attributes,
     }
+
+
+def struct_options(cls: Any) -> dict[str, Any]:
+    """Return the options of a class of msgspec."""
+    config = cls.__struct_config__
+    return {name: getattr(config, name) for name in dir(config) if not name.startswith("_")}
 
 
 def struct_factory(default: Any) -> Any:

@@ -19,9 +19,10 @@ from types import (
 
 from . import snapshot, table
 from .assigned import Assignments, functions_of
-from .classes import is_struct, registered, struct_factory
+from .classes import is_struct, registered, struct_factory, struct_options
 from .constants import constant, digest
 from .data import UNKNOWN, attributes, held, is_plain
+from .hints import resolved
 from .kinds import (
     HEAP_TYPE,
     IMPORTED,
@@ -87,7 +88,8 @@ class Content:
     def digests(self, obj: Any) -> Found:
         """Return the digests of a definition.
 
-        Two more tell whether it is a function with state of its own, and whether all was looked at.
+        Three more tell whether it is a function with state of its own, whether all was looked at,
+        and whether its code uses variables that change.
         """
         if self._is_raw:
             return self._made(obj)[0]
@@ -114,7 +116,17 @@ class Content:
         ties = b"".join([table.origin(part) for part in parts if is_definition(part)])
         bare = digest(_bare(obj)).digest()
         digests = (code, data, state, bare, digest(ties).digest())
-        return (digests, is_function(obj) and self._has_state(obj), is_certain), parts
+        is_bound = any(self._nodes[id(part)][1].is_bound for part in parts)
+        return (digests, is_function(obj) and self._has_state(obj), is_certain, is_bound), parts
+
+    def parts(self, obj: Any) -> list[Any]:
+        """Return all that a definition consists of."""
+        return self._walk(obj, STATE)[1]
+
+    def told(self, obj: Any) -> bytes | None:
+        """Return the digest of an object; None when not all of it is known."""
+        digest, _, _, _, is_certain = self._walk(obj, STATE)
+        return digest if is_certain else None
 
     def travels(self, obj: Any) -> bool:
         """Tell whether a definition has to go along, as it was when that was first asked."""
@@ -221,14 +233,14 @@ class Content:
         for name, value in sorted(vars(module).items()):
             if name not in IMPORTED:
                 node.own.append(text(name))
-                self._variable(value, node, name in assigned.stored)
+                self._variable(value, node, name in assigned.stored, False)
 
     def _function(self, function: FunctionType, node: Node) -> None:
         code = function.__code__
         assigned = self._assignments.of(function)
         cells = self._assignments.cells(function) if function.__closure__ else ()
         node.changes = assigned.changes and not self._is_full
-        node.own += [b"function", text(function.__name__), constant(code) or b""]
+        node.own += [b"function", text(function.__name__), _instructions(function)]
         for value in (function.__defaults__, function.__kwdefaults__, hints(function)):
             node.own.append(self._tell_all(value, node))
         for cell in function.__closure__ or ():
@@ -237,22 +249,34 @@ class Content:
             except ValueError:
                 node.own.append(b"empty")
             else:
-                self._variable(value, node, id(cell) in cells)
+                self._variable(value, node, id(cell) in cells, assigned.changes)
         for name, value in sorted(vars(function).items()):
             node.own.append(text(name))
-            self._variable(value, node, name in assigned.attributes)
+            self._variable(value, node, name in assigned.attributes, assigned.changes)
         own = function.__globals__
         if library(own) is not None:
+            # What it does with its own is its own business.
+            node.is_bound = False
             return
         for name in names(code).loaded:
             if name in own:
                 node.own.append(text(name))
-                self._variable(own[name], node, name in assigned.stored)
-        node.has_state |= bool(names(code).stored)
+                self._variable(own[name], node, name in assigned.stored, assigned.changes)
+        stored = names(code).stored
+        node.has_state |= bool(stored)
+        node.is_bound |= bool(stored)
 
-    def _variable(self, value: Any, node: Node, is_state: bool) -> None:
+    def _may_change(self, value: Any, changes: bool) -> bool:
+        """Tell whether a variable holds data that code may change."""
+        if constant(value) is not None or is_definition(value) or type(value) in WRAPPERS:
+            return False
+        # Loggers are the same ones for everybody who asks for them.
+        return (changes or not is_plain(value)) and type(value).__module__ != "logging"
+
+    def _variable(self, value: Any, node: Node, is_state: bool, changes: bool) -> None:
         """Tell the value of a variable, which is state if code assigns to it."""
         node.has_state |= is_state
+        node.is_bound |= is_state or self._may_change(value, changes)
         if self._is_full or not is_state or is_definition(value):
             node.own.append(self._tell(value, node))
         else:
@@ -278,7 +302,7 @@ class Content:
             defaults = cls.__struct_defaults__
             node.own.append(self._tell_all(defaults, node))
             node.own.append(self._tell_all(tuple(map(struct_factory, defaults)), node))
-            node.own.append(text(repr(cls.__struct_config__)))
+            node.own.append(self._tell_all(struct_options(cls), node))
         if any(attributes(vars(cls).get("__pydantic_decorators__")).values()):
             # They tell where in memory their class is.
             node.own.append(UNKNOWN)
@@ -306,7 +330,7 @@ class Content:
                 # An empty one may be there or not. They have an order.
                 if value:
                     order = framed([text(str(it)) for it in value])
-                    node.own += [text(name), self._tell_all(value, node), order]
+                    node.own += [text(name), self._tell_all(resolved(cls, value), node), order]
             else:
                 node.own += [text(name), first[name] or self._tell(value, node)]
                 if first[name] is not None:
@@ -419,7 +443,16 @@ def _doc(cls: type) -> bytes:
 def _bare(obj: Any) -> bytes:
     """Return the instructions of a function, or of those of a class."""
     functions = sorted(functions_of(obj), key=lambda it: it.__qualname__)
-    return framed([constant(it.__code__) or b"" for it in functions])
+    return framed([_instructions(it) for it in functions])
+
+
+def _instructions(function: FunctionType) -> bytes:
+    """Return what a function does, wherever it stands."""
+    code = function.__code__
+    if code.co_name == "__hash__" and code.co_filename.startswith("<attrs generated"):
+        # It begins with a number that each process draws anew, and the fields tell the rest.
+        return b"hash"
+    return constant(code) or b""
 
 
 def _members(value: Any, cls: Any) -> bytes | None:

@@ -11,7 +11,7 @@ import sys
 from operator import getitem
 from types import CellType, FunctionType, MethodType, ModuleType
 
-from . import build, table
+from . import build, homes, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
 from .content import Content, travels
 from .hints import namespace, resolved
@@ -138,7 +138,7 @@ class Definitions:
         known = table.keys.get(obj)
         if known is not None:
             module, name, digests, flags, main = known[:5]
-            flags &= table.NAMED | table.ALIKE | table.CERTAIN
+            flags &= table.NAMED | table.ALIKE | table.CERTAIN | table.BOUND
             flags |= table.FORWARDED
             origins = table.origins(obj) or known[5]
         else:
@@ -146,9 +146,10 @@ class Definitions:
             module = canonical(obj.__name__) if is_module else module_of(obj) or ""
             name = single or ("" if is_module else name_in(module, obj))
             flags = table.NAMED if find(module, name) is obj else 0
-            digests, has_state, is_certain = self._content.digests(obj)
+            digests, has_state, is_certain, is_bound = self._content.digests(obj)
             flags |= 0 if has_state and is_function(obj) else table.ALIKE
             flags |= table.CERTAIN if is_certain else 0
+            flags |= table.BOUND if is_bound else 0
             main = script() if module == MAIN else None
             origins = table.origin(obj)
         whole = None
@@ -162,7 +163,7 @@ class Definitions:
         """Return the content of a whole module, as part of this message."""
         known = self._wholes.get(module)
         if known is None and is_local(module):
-            digests, _, is_certain = self._content.digests(sys.modules[module])
+            digests, _, is_certain, _ = self._content.digests(sys.modules[module])
             # What is not known as a whole is not the same anywhere.
             data = digests[table.DATA] if is_certain else bytes(len(digests[table.DATA]))
             known = self._wholes[module] = data + table.origin(self)
@@ -192,10 +193,19 @@ class Definitions:
         path = about.get("__path__")
         if path is not None:
             about["__path__"] = list(path)
-        # Generated functions have globals of their own, which may tell the same name.
-        is_module = getattr(sys.modules.get(name), "__dict__", None) is home.namespace
-        is_tasks = is_module and self._tasks is not None and name in self._tasks
-        return build.home, (name, about, is_tasks)
+        module = sys.modules.get(name)
+        if getattr(module, "__dict__", None) is not home.namespace:
+            # Generated functions have globals of their own, which may tell the same name.
+            module = homes.of(home.namespace)
+        origin = b"" if module is None else table.origin(module)
+        if self._tasks is None:
+            return build.home, (name, about, False, origin)
+        return build.home_of_tasks, (
+            name,
+            about,
+            module is not None and name in self._tasks,
+            origin,
+        )
 
     def _module(self, module: ModuleType) -> Any:
         name = module.__name__

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from operator import is_
 
+from .table import oldest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +95,7 @@ def _resolved(hint: Any, module: dict[str, Any], own: Any) -> Any:
     found = _evaluated(hint, module, dict(own))
     if place:
         while len(_meant) >= _MEANT_MAX:
-            _meant.pop(next(iter(_meant), place), None)
+            _meant.pop(oldest(_meant, place), None)
         _meant[place] = values, found
     return found
 

@@ -6,13 +6,13 @@ What is there is never changed by what arrives.
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 
-from . import table
+from . import homes, table
 from .classes import is_struct
 from .content import Content
 from .local import MAIN, PACKAGE, find, is_local, script, tasks_module
-from .table import BARE, CERTAIN, CODE, DATA, EXACT, FORWARDED, NAMED, SHIPPED, STATE, TIES
+from .table import BARE, BOUND, CERTAIN, CODE, DATA, EXACT, FORWARDED, NAMED, SHIPPED, STATE, TIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def choose(key: Key, kind: type) -> Any:
     if found is not None and not is_own_task:
         chosen = _as_sent(found, key)
         if chosen is not None:
-            table.join(key[5], chosen)
+            table.join(key, chosen)
             return chosen
         if not flags & (SHIPPED | EXACT) and not _is_of_tasks(found):
             # It is not what others have either, from now on.
@@ -56,7 +56,7 @@ def choose(key: Key, kind: type) -> Any:
         return _imported(key[0], key[1], kind)
     chosen = _of_tasks(key, kind) if flags & (SHIPPED | EXACT) else _of_others(key, kind)
     if chosen is not None and table.keys.get(chosen) is not None:
-        table.join(key[5], chosen)
+        table.join(key, chosen)
     return chosen
 
 
@@ -68,8 +68,8 @@ def _as_sent(found: Any, key: Key) -> Any:
         return found
     if key[3] & FORWARDED:
         return found
-    is_same = known[2][STATE] == key[2][STATE] and known[2][TIES] == key[2][TIES]
-    if is_same and key[3] & CERTAIN:
+    is_owned = table.is_owned(found, key[5])
+    if key[3] & CERTAIN and _is_as_last(found, key, is_owned):
         return found
     if not isinstance(found, type):
         return None
@@ -77,13 +77,30 @@ def _as_sent(found: Any, key: Key) -> Any:
         # Tasks go on with the state that they have here, but not with other code.
         is_same = known[2][BARE] == key[2][BARE] and not key[3] & (SHIPPED | EXACT)
         return found if is_same else None
-    if "_member_map_" in vars(found) or is_struct(found):
-        # They cannot be changed as a whole.
-        return found if known[2][BARE] == key[2][BARE] else None
-    if not table.is_owned(found, key[5]):
-        return found if is_same else None
+    # Of an enumeration only the members stay, and of a class of msgspec the fields.
+    is_fixed = "_member_map_" in vars(found) or is_struct(found)
+    if not is_owned or (is_fixed and known[2][BARE] != key[2][BARE]):
+        return None
     table.renew(key, found)
     return found
+
+
+def _is_as_last(found: Any, key: Key, is_owned: bool) -> bool:
+    """Tell whether an object is what it was when its process sent it the last time."""
+    last = table.last_of(found, key)
+    if last is None or last[:2] != (key[2][STATE], key[2][TIES]):
+        return False
+    if is_owned or not table.has_changed(None, last[2]):
+        return True
+    # What it consists of may have been changed by the process that it is from.
+    return not any(
+        table.has_changed(part, last[2])
+        or (
+            type(part) is FunctionType
+            and table.has_changed(homes.of(part.__globals__) or part, last[2])
+        )
+        for part in _content(key, is_raw=True).parts(found)
+    )
 
 
 def _of_tasks(key: Key, kind: type) -> Any:
@@ -94,7 +111,9 @@ def _of_tasks(key: Key, kind: type) -> Any:
 
 def _same(key: Key, kind: type) -> Any:
     """Return what was built before of the very same content."""
-    known = table.built((*key[:2], key[2][STATE])) if key[3] & CERTAIN else None
+    known = (
+        table.built((*key[:2], key[2][STATE])) if key[3] & (CERTAIN | BOUND) == CERTAIN else None
+    )
     if not isinstance(known, kind) or not table.may_stand(known, key):
         return None
     if table.is_unfinished(known):
@@ -176,7 +195,7 @@ def note_new(key: Key, obj: Any) -> None:
 
 
 def _is_whole(found: Found, whole: bytes | None) -> bool:
-    digests, _, is_certain = found
+    digests, _, is_certain, _ = found
     return is_certain and digests[DATA] == (whole or b"")[:_DIGEST]
 
 

@@ -19,6 +19,7 @@ class Node:
         "facts",
         "has_counts",
         "has_state",
+        "is_bound",
         "is_shared",
         "later",
         "more",
@@ -42,6 +43,8 @@ class Node:
         # Whether the code of the module changes containers.
         self.changes = False
         self.has_state = False
+        # Whether its code uses variables of its module, or of functions around it, that change.
+        self.is_bound = False
         # Classes and modules are one object for everybody who uses them, whatever their state.
         self.is_shared = False
         self._told: bytes | None = None

@@ -22,10 +22,11 @@ from types import (
 from .classes import is_struct, registered
 from .constants import PLAIN, constant
 from .data import attributes, describes
+from .hints import resolved
 from .kinds import IMPORTED, OF_MEMBERS, WRAPPERS, hints, inner, is_definition, is_told
 from .local import library, module_of, name_of
 from .names import names
-from .table import WeakTable, keys
+from .table import WeakTable, keys, oldest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from .node import Node
     from .table import Digests
 
-    # The digests, whether it is a function with state of its own, and whether all is known.
-    Found = tuple[Digests, bool, bool]
+    # The digests, whether it is a function with state of its own, whether all is known, and whether
+    # its code uses variables that change.
+    Found = tuple[Digests, bool, bool, bool]
 
 # Snapshots hold what they list, so that there are few, and what is large or none of the code's is
 # in none.
@@ -151,7 +153,7 @@ def take(
             modules.add(part.__name__ if is_module else module_of(part) or "")
     made.modules = [(module, assignments.of_module(module)) for module in modules]
     while len(_kept) >= _KEPT_MAX:
-        _kept.pop(next(iter(_kept), 0), None)
+        _kept.pop(oldest(_kept, 0), None)
     _kept[id(obj)] = made
 
 
@@ -205,6 +207,7 @@ def _of_class(cls: Any) -> list[Any] | None:
     held = vars(cls)
     for name, value in list(held.items()):
         if name in _TOLD_INLINE and type(value) is dict:
+            value = resolved(cls, value) if name == "__annotations__" else value
             found += name, len(value), *value, *value.values()
         elif is_told(name):
             found += name, value

@@ -42,6 +42,8 @@ CODE, DATA, STATE, BARE, TIES = range(5)
 CERTAIN = 16
 # Who sends it has built it, and does not know what has become of it where it is from.
 FORWARDED = 32
+# Its code uses variables that change, and shares them with the other code of its process.
+BOUND = 64
 
 # Above the flags stands the minor version of the Python that the code is for.
 _VERSION_SHIFT = 8
@@ -77,8 +79,34 @@ class WeakTable:
 
     def set(self, obj: Any, value: Any) -> None:
         """Give an object a value."""
+        self._entries[id(obj)] = self._entry(obj, value)
+
+    def first(self, obj: Any, value: Any) -> Any:
+        """Give an object a value unless it has one, and return what it has."""
+        entry = self._entry(obj, value)
+        found = self._entries.setdefault(id(obj), entry)
+        if found[0]() is obj:
+            return found[1]
+        # It belongs to an object that was here before.
+        self._entries[id(obj)] = entry
+        return value
+
+    def clear(self) -> None:
+        """Forget all values."""
+        self._entries.clear()
+
+    def _entry(self, obj: Any, value: Any) -> tuple[Callable[[], Any], Any]:
         place = id(obj)
-        self._entries[place] = (_weak(obj, lambda: self._entries.pop(place, None)), value)
+        return _weak(obj, lambda: self._entries.pop(place, None)), value
+
+
+def oldest(table: dict[Any, Any], default: Any) -> Any:
+    """Return the key that a table has had longest."""
+    try:
+        return next(iter(table), default)
+    except RuntimeError:
+        # Another thread has changed the table meanwhile, and sees to its size itself.
+        return default
 
 
 # The keys of what was built here.
@@ -89,6 +117,12 @@ parts = WeakTable()
 members = WeakTable()
 # The processes that have it, each with the origin that it was last sent with.
 _sources = WeakTable()
+# What it was then, by the process: two digests, and the number of the last change here.
+_last = WeakTable()
+# The last change of what was built.
+_changed = WeakTable()
+_changes = itertools.count(1)
+_change = 0
 # Modules that something was built of.
 modules: set[str] = set()
 # Whether the main module has taken the definitions of a client's script.
@@ -114,11 +148,12 @@ def _renew_process() -> None:
     global _process
     # With the id, because a child may be forked by code that Python does not know of.
     _process = os.urandom(_RANDOM_BYTES)
+    _origins.clear()
 
 
 _process = b""
 _renew_process()
-# A forked child shares what was there before, and nothing that comes afterwards.
+# A forked child has what was there before, and from then on it is the child's own.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_process)
 
@@ -134,11 +169,19 @@ def origin(obj: Any) -> bytes:
     """Return what tells an object of this process from every other object, here and elsewhere."""
     known: bytes | None = _origins.get(obj)
     if known is None:
-        process = _process + os.getpid().to_bytes(_PROCESS_BYTES - _RANDOM_BYTES, "little")
-        known = process + next(_next).to_bytes(_SERIAL_BYTES, "little")
-        _origins.set(obj, known)
+        made = _this_process() + next(_next).to_bytes(_SERIAL_BYTES, "little")
+        known = _origins.first(obj, made)
         _remember(known, obj)
     return known
+
+
+def _this_process() -> bytes:
+    return _process + os.getpid().to_bytes(_PROCESS_BYTES - _RANDOM_BYTES, "little")
+
+
+def is_own(origin: bytes) -> bool:
+    """Tell whether it is this process that an origin is of."""
+    return origin.startswith(_this_process())
 
 
 def origins(obj: Any) -> bytes:
@@ -173,14 +216,17 @@ def of_origin(origin: bytes) -> Any:
     return None if found is None else found()
 
 
-def join(origins: bytes, obj: Any) -> None:
+def join(key: Key, obj: Any) -> None:
     """Let what was built stand for objects of other processes too.
 
     Of each process it is the last one that was sent, which is the one that a name leads to.
     """
-    known = _sources.get(obj)
+    known, origins = _sources.get(obj), key[5]
     if known is None:
         return
+    if not key[3] & FORWARDED:
+        process = origins[:_PROCESS_BYTES]
+        _last.first(obj, {})[process] = (key[2][STATE], key[2][TIES], _change)
     for place in reversed(range(0, len(origins), _ORIGIN_BYTES)):
         origin = origins[place : place + _ORIGIN_BYTES]
         before = known.pop(origin[:_PROCESS_BYTES], None)
@@ -190,6 +236,25 @@ def join(origins: bytes, obj: Any) -> None:
             _remember(origin, obj)
     for process in list(known)[: max(len(known) - _SOURCES_MAX, 0)]:
         _forget(known.pop(process, None), obj)
+
+
+def last_of(obj: Any, key: Key) -> tuple[bytes, bytes, int] | None:
+    """Return what an object was when the process that sends it sent it the last time."""
+    found: tuple[bytes, bytes, int] | None
+    found = (_last.get(obj) or {}).get(key[5][:_PROCESS_BYTES])
+    return found
+
+
+def note_change(obj: Any) -> None:
+    """Note that what was built is not what it was."""
+    global _change
+    _change = next(_changes)
+    _changed.set(obj, _change)
+
+
+def has_changed(obj: Any, since: int) -> bool:
+    """Tell whether what was built has changed since then; of no object, whether any has."""
+    return (_change if obj is None else _changed.get(obj) or 0) > since
 
 
 def may_stand(obj: Any, key: Key) -> bool:
@@ -237,20 +302,20 @@ def begin(key: Key, obj: Any) -> Any:
             return first
         _remember(origin, obj)
     identity = (module, name, digests[STATE])
-    if flags & CERTAIN:
+    if flags & CERTAIN and not flags & BOUND:
         first = _first(_built, identity, obj)
         if first is not obj:
             if is_unfinished(first) and may_stand(first, key):
-                join(origins, first)
+                join(key, first)
                 return first
-            forget_built()
-            _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
-    join(origins, obj)
+            # Other content stands there by now, or it cannot stand for this one.
+            _note_built(identity, obj)
+    join(key, obj)
     if flags & NAMED:
         _kept.pop((module, name), None)
         _kept[module, name] = obj
         while len(_kept) > _KEPT_MAX:
-            _kept.pop(next(iter(_kept), ("", "")), None)
+            _kept.pop(oldest(_kept, ("", "")), None)
     if flags & (SHIPPED | EXACT):
         _tasks[module, name] = obj
     return obj
@@ -276,11 +341,18 @@ def renew(key: Key, obj: Any) -> None:
     for process in [process for process in known if process != owner]:
         # It goes on with what it has sent, and gets that when it sends it again.
         _forget(known.pop(process, None), obj)
-    forget_built()
-    if key[3] & CERTAIN:
-        identity = (*key[:2], key[2][STATE])
-        _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
-    keys.set(obj, (*key[:5], keys.get(obj)[5], key[6], []))
+    before = keys.get(obj)
+    identity = (*before[:2], before[2][STATE])
+    if built(identity) is obj:
+        _built.pop(identity, None)
+    if key[3] & CERTAIN and not key[3] & BOUND:
+        _note_built((*key[:2], key[2][STATE]), obj)
+    keys.set(obj, (*key[:5], before[5], key[6], []))
+    note_change(obj)
+
+
+def _note_built(identity: Identity, obj: Any) -> None:
+    _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
 
 
 def owner_of(obj: Any) -> bytes:
@@ -300,11 +372,6 @@ def leave(origins: bytes, obj: Any) -> None:
     _forget(known.pop(origins[:_PROCESS_BYTES], None), obj)
 
 
-def forget_built() -> None:
-    """Forget which content what was built has, because some of what it uses has changed."""
-    _built.clear()
-
-
 def forget_tasks() -> None:
     """Forget what came with tasks that were not accepted, lest their state lives on in others."""
     for place, obj in list(_tasks.items()):
@@ -321,14 +388,14 @@ def begin_part(obj: Any) -> Any:
     """Note that an object gets its contents later."""
     # What a message leaves unfinished, because it raised, is forgotten some time.
     while len(_unfinished) >= _UNFINISHED_MAX:
-        _unfinished.pop(next(iter(_unfinished), 0), None)
+        _unfinished.pop(oldest(_unfinished, 0), None)
     _unfinished[id(obj)] = obj
     return obj
 
 
 def is_unfinished(obj: Any) -> bool:
     """Tell whether an object is being built."""
-    return _unfinished.get(id(obj)) is obj
+    return _unfinished.get(id(obj), _unfinished) is obj
 
 
 def is_renewed(obj: Any) -> bool:
@@ -347,5 +414,5 @@ def replace_latest(module: str, name: str, digest: bytes) -> bytes:
     before = _latest.pop((module, name), digest)
     _latest[module, name] = digest
     while len(_latest) > _LATEST_MAX:
-        _latest.pop(next(iter(_latest), ("", "")), None)
+        _latest.pop(oldest(_latest, ("", "")), None)
     return before
