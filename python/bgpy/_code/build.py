@@ -197,17 +197,21 @@ def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[
         sent.give(made, start, has=start)
         return made
     if table.is_unfinished(found):
-        if table.is_renewed(found) and found.__bases__ != bases:
-            _rebase(found, bases)
+        if table.is_renewed(found):
+            _remake(found, meta, bases)
         sent.begin(found)
         sent.give(found, start, has=("__slots__", "__orig_bases__"))
     return found
 
 
-def _rebase(cls: type, bases: tuple[type, ...]) -> None:
-    # Where their objects are laid out in another way, it keeps those that it has.
-    with suppress(TypeError):
-        type.__setattr__(cls, "__bases__", bases)
+def _remake(cls: type, meta: Any, bases: tuple[type, ...]) -> None:
+    # Where objects of the new ones are laid out in another way, it keeps what it has.
+    if type(cls) is not meta:
+        with suppress(TypeError):
+            type.__setattr__(cls, "__class__", meta)
+    if cls.__bases__ != bases:
+        with suppress(TypeError):
+            type.__setattr__(cls, "__bases__", bases)
 
 
 def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[str, Any]) -> Any:

@@ -113,9 +113,8 @@ class Content:
             if self._full is None:
                 self._full = Content(self._assignments, self._is_raw)
             state, _, _, _, is_certain = self._full._walk(obj, STATE)
-        ties = b"".join([table.origin(part) for part in parts if is_definition(part)])
         bare = digest(_bare(obj)).digest()
-        digests = (code, data, state, bare, digest(ties).digest())
+        digests = (code, data, state, bare, digest(_ties(parts)).digest())
         is_bound = any(self._nodes[id(part)][1].is_bound for part in parts)
         return (digests, is_function(obj) and self._has_state(obj), is_certain, is_bound), parts
 
@@ -124,9 +123,9 @@ class Content:
         return self._walk(obj, STATE)[1]
 
     def told(self, obj: Any) -> bytes | None:
-        """Return the digest of an object; None when not all of it is known."""
-        digest, _, _, _, is_certain = self._walk(obj, STATE)
-        return digest if is_certain else None
+        """Return the digest of an object and of the definitions in it; None if it is not known."""
+        told, parts, _, _, is_certain = self._walk(obj, STATE)
+        return digest(told + _ties(parts)).digest() if is_certain else None
 
     def travels(self, obj: Any) -> bool:
         """Tell whether a definition has to go along, as it was when that was first asked."""
@@ -298,6 +297,8 @@ class Content:
         members = members if isinstance(members, dict) else {}
         for name, member in members.items():
             node.own += [text(name), self._tell(member._value_, node)]
+            if self._is_full:
+                node.own.append(self._tell_all(_added(member), node))
         if is_struct(cls):
             defaults = cls.__struct_defaults__
             node.own.append(self._tell_all(defaults, node))
@@ -434,6 +435,11 @@ class Content:
         return b"@"
 
 
+def _ties(parts: list[Any]) -> bytes:
+    """Tell which definitions there are among some objects."""
+    return b"".join([table.origin(part) for part in parts if is_definition(part)])
+
+
 def _doc(cls: type) -> bytes:
     """Return what is written about a class; that of a dataclass may show addresses."""
     told = vars(cls).get("__doc__")
@@ -453,6 +459,11 @@ def _instructions(function: FunctionType) -> bytes:
         # It begins with a number that each process draws anew, and the fields tell the rest.
         return b"hash"
     return constant(code) or b""
+
+
+def _added(member: Any) -> dict[str, Any]:
+    """Return the attributes that a member of an enumeration has got."""
+    return {name: value for name, value in vars(member).items() if not name.startswith("_")}
 
 
 def _members(value: Any, cls: Any) -> bytes | None:

@@ -68,8 +68,7 @@ def _as_sent(found: Any, key: Key) -> Any:
         return found
     if key[3] & FORWARDED:
         return found
-    is_owned = table.is_owned(found, key[5])
-    if key[3] & CERTAIN and _is_as_last(found, key, is_owned):
+    if key[3] & CERTAIN and _is_as_last(found, key):
         return found
     if not isinstance(found, type):
         return None
@@ -79,28 +78,28 @@ def _as_sent(found: Any, key: Key) -> Any:
         return found if is_same else None
     # Of an enumeration only the members stay, and of a class of msgspec the fields.
     is_fixed = "_member_map_" in vars(found) or is_struct(found)
-    if not is_owned or (is_fixed and known[2][BARE] != key[2][BARE]):
+    if not table.is_owned(found, key[5]) or (is_fixed and known[2][BARE] != key[2][BARE]):
         return None
+    # What was looked at for the message before that is no longer what it was.
+    key[7].clear()
     table.renew(key, found)
     return found
 
 
-def _is_as_last(found: Any, key: Key, is_owned: bool) -> bool:
+def _is_as_last(found: Any, key: Key) -> bool:
     """Tell whether an object is what it was when its process sent it the last time."""
     last = table.last_of(found, key)
     if last is None or last[:2] != (key[2][STATE], key[2][TIES]):
         return False
-    if is_owned or not table.has_changed(None, last[2]):
+    since = last[2]
+    if not table.has_changed(None, since):
         return True
-    # What it consists of may have been changed by the process that it is from.
-    return not any(
-        table.has_changed(part, last[2])
-        or (
-            type(part) is FunctionType
-            and table.has_changed(homes.of(part.__globals__) or part, last[2])
-        )
-        for part in _content(key, is_raw=True).parts(found)
-    )
+    # Others may have changed what it consists of, which was theirs.
+    for part in _content(key, is_raw=True).parts(found):
+        place = homes.of(part.__globals__) if type(part) is FunctionType else None
+        if table.has_changed(part, since) or (place and table.has_changed(place, since)):
+            return False
+    return True
 
 
 def _of_tasks(key: Key, kind: type) -> Any:
@@ -119,9 +118,10 @@ def _same(key: Key, kind: type) -> Any:
     if table.is_unfinished(known):
         # Another thread is building it, of the same content.
         return known
-    # It may have changed here since, or something that it uses.
-    now = _content(key, is_raw=True).digests(known)[0]
-    return known if now[STATE] == key[2][STATE] else None
+    # It may have changed here since, or something that it uses, which may be changing now.
+    content = _content(key, is_raw=True)
+    is_same = content.digests(known)[0][STATE] == key[2][STATE]
+    return known if is_same and not any(map(table.is_unfinished, content.parts(known))) else None
 
 
 def _of_others(key: Key, kind: type) -> Any:

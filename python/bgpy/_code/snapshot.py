@@ -213,7 +213,7 @@ def _of_class(cls: Any) -> list[Any] | None:
             found += name, value
     members = held.get("_member_map_")
     if type(members) is dict:
-        found += [getattr(member, "_value_", None) for member in list(members.values())]
+        found += [it for member in list(members.values()) for it in vars(member).values()]
     if "_abc_impl" in held:
         found += registered(cls)
     return found
