@@ -191,6 +191,9 @@ def fill_function(
 def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
     """Return the class that is meant, or a new one without most of its attributes."""
     found = choose(key, type)
+    if found is not None and _has_others(found, key, meta, bases):
+        table.leave(key[5], found)
+        found = None
     if found is None:
         made = _begin(key, _class(meta, name, bases, start))
         sent.begin(made)
@@ -202,6 +205,16 @@ def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[
         sent.begin(found)
         sent.give(found, start, has=("__slots__", "__orig_bases__"))
     return found
+
+
+def _has_others(cls: type, key: Key, meta: Any, bases: tuple[type, ...]) -> bool:
+    """Tell whether a class is made of what belongs to others than those who sent this one."""
+    if table.keys.get(cls) is None or key[3] & table.FORWARDED or table.is_unfinished(cls):
+        return False
+    differing = [base for base in cls.__bases__ if base not in bases]
+    differing += [] if type(cls) is meta else [type(cls)]
+    # Others, which are not built of what was sent, may stand in for what they were derived from.
+    return any(table.keys.get(it) is not None for it in differing)
 
 
 def _remake(cls: type, meta: Any, bases: tuple[type, ...]) -> None:
