@@ -18,7 +18,7 @@ from types import (
     ModuleType,
 )
 
-from ._code.local import is_local
+from ._code.local import find, is_local, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,6 +116,10 @@ def _of_wrapper(obj: Any) -> Iterator[Part]:
 
 
 def _of_function(function: FunctionType) -> Iterator[Part]:
+    holder = find(module_of(function) or "", function.__qualname__.rpartition(".")[0] or " ")
+    if isinstance(holder, type):
+        # A method goes along with its class.
+        yield "", holder, f".<class {holder.__qualname__}>"
     cells = function.__closure__ or ()
     for name, cell in zip(function.__code__.co_freevars, cells, strict=False):
         yield "", _attribute(cell, "cell_contents"), f".{name}"

@@ -51,6 +51,15 @@ class NoWay:
 LOCK = threading.Lock()
 
 
+class Service:
+    """Has methods that can travel only with it, and cannot."""
+
+    lock = LOCK
+
+    def go(self):
+        """Do nothing."""
+
+
 def local():
     """Make code that the server cannot import under its name."""
 
@@ -116,6 +125,7 @@ def client(serve):
         ((n for n in ()), r"^args \(a generator\)", TypeError),
         (types.SimpleNamespace(a=[time, NoReduce()]), r"^args\.a\[1\] \(", KeyError),
         (LOCAL.Attribute, r"^args\.lock \(a _", TypeError),
+        (Service.get, r"^args\.<class Service>\.lock \(a _", TypeError),
         ([LOCAL.Attribute()], r"^type\(args\[0\]\)\.lock \(a _", TypeError),
         ({"x": LOCAL.Derived()}, r'^type\(args\["x"\]\)\.lock \(a _', TypeError),
         (LOCAL.keeps, r'^args\.takes\.__kwdefaults__\["lock"\] \(a _', TypeError),
@@ -127,7 +137,17 @@ def client(serve):
     ],
     ids=[
         *["self", "attribute", "slot", "circle", "set", "key", "generator", "namespace", "class"],
-        *["instance", "derived", "nested", "default", "used inside", "partial", "keyword", "error"],
+        *[
+            "method",
+            "instance",
+            "derived",
+            "nested",
+            "default",
+            "used inside",
+            "partial",
+            "keyword",
+            "error",
+        ],
     ],
 )
 def test_what_cannot_be_pickled_is_named(client, args, path, cause):

@@ -11,17 +11,15 @@ import sys
 from types import (
     BuiltinFunctionType,
     FunctionType,
-    GetSetDescriptorType,
-    MemberDescriptorType,
     ModuleType,
     UnionType,
 )
 
 from . import snapshot, table
-from .assigned import Assignments, functions_of
+from .assigned import Assignments
 from .classes import is_struct, registered, struct_factory, struct_options
 from .constants import constant, digest
-from .data import UNKNOWN, attributes, held, is_plain
+from .data import UNKNOWN, attributes, held, is_plain, may_change
 from .hints import resolved
 from .kinds import (
     HEAP_TYPE,
@@ -38,6 +36,7 @@ from .local import MAIN, is_local, is_named, library, module_of, name_of
 from .names import names
 from .node import Node, framed, text
 from .table import ALIKE, CODE, DATA, STATE, WeakTable, keys
+from .told import added, bare, doc, instructions, is_slot, of_members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,8 +112,7 @@ class Content:
             if self._full is None:
                 self._full = Content(self._assignments, self._is_raw)
             state, _, _, _, is_certain = self._full._walk(obj, STATE)
-        bare = digest(_bare(obj)).digest()
-        digests = (code, data, state, bare, digest(_ties(parts)).digest())
+        digests = (code, data, state, digest(bare(obj)).digest(), digest(_ties(parts)).digest())
         is_bound = any(self._nodes[id(part)][1].is_bound for part in parts)
         return (digests, is_function(obj) and self._has_state(obj), is_certain, is_bound), parts
 
@@ -239,7 +237,7 @@ class Content:
         assigned = self._assignments.of(function)
         cells = self._assignments.cells(function) if function.__closure__ else ()
         node.changes = assigned.changes and not self._is_full
-        node.own += [b"function", text(function.__name__), _instructions(function)]
+        node.own += [b"function", text(function.__name__), instructions(function)]
         for value in (function.__defaults__, function.__kwdefaults__, hints(function)):
             node.own.append(self._tell_all(value, node))
         for cell in function.__closure__ or ():
@@ -265,17 +263,10 @@ class Content:
         node.has_state |= bool(stored)
         node.is_bound |= bool(stored)
 
-    def _may_change(self, value: Any, changes: bool) -> bool:
-        """Tell whether a variable holds data that code may change."""
-        if constant(value) is not None or is_definition(value) or type(value) in WRAPPERS:
-            return False
-        # Loggers are the same ones for everybody who asks for them.
-        return (changes or not is_plain(value)) and type(value).__module__ != "logging"
-
     def _variable(self, value: Any, node: Node, is_state: bool, changes: bool) -> None:
         """Tell the value of a variable, which is state if code assigns to it."""
         node.has_state |= is_state
-        node.is_bound |= is_state or self._may_change(value, changes)
+        node.is_bound |= is_state or may_change(value, changes)
         if self._is_full or not is_state or is_definition(value):
             node.own.append(self._tell(value, node))
         else:
@@ -298,7 +289,7 @@ class Content:
         for name, member in members.items():
             node.own += [text(name), self._tell(member._value_, node)]
             if self._is_full:
-                node.own.append(self._tell_all(_added(member), node))
+                node.own.append(self._tell_all(added(member), node))
         if is_struct(cls):
             defaults = cls.__struct_defaults__
             node.own.append(self._tell_all(defaults, node))
@@ -307,9 +298,9 @@ class Content:
         if any(attributes(vars(cls).get("__pydantic_decorators__")).values()):
             # They tell where in memory their class is.
             node.own.append(UNKNOWN)
-        node.own.append(_doc(cls))
+        node.own.append(doc(cls))
         for name, value in sorted(vars(cls).items()):
-            if not is_told(name) or name in members or _is_slot(value, cls):
+            if not is_told(name) or name in members or is_slot(value, cls):
                 continue
             if self._is_full and name not in OF_MEMBERS and name != "__annotations__":
                 if name in first or not name.startswith("__"):
@@ -323,7 +314,7 @@ class Content:
             elif name in assigned.outside and first[name] is not None:
                 node.facts += [text(name), first[name]]
                 node.add_state(value)
-            elif name in OF_MEMBERS and (told := _members(value, cls)) is not None:
+            elif name in OF_MEMBERS and (told := of_members(value, cls)) is not None:
                 # What follows from the members, unless somebody has added to it.
                 parts = node.facts if node.changes else node.own
                 parts += [text(name), told]
@@ -438,47 +429,6 @@ class Content:
 def _ties(parts: list[Any]) -> bytes:
     """Tell which definitions there are among some objects."""
     return b"".join([table.origin(part) for part in parts if is_definition(part)])
-
-
-def _doc(cls: type) -> bytes:
-    """Return what is written about a class; that of a dataclass may show addresses."""
-    told = vars(cls).get("__doc__")
-    return constant(told) or b"" if "__dataclass_fields__" not in vars(cls) else b""
-
-
-def _bare(obj: Any) -> bytes:
-    """Return the instructions of a function, or of those of a class."""
-    functions = sorted(functions_of(obj), key=lambda it: it.__qualname__)
-    return framed([_instructions(it) for it in functions])
-
-
-def _instructions(function: FunctionType) -> bytes:
-    """Return what a function does, wherever it stands."""
-    code = function.__code__
-    if code.co_name == "__hash__" and code.co_filename.startswith("<attrs generated"):
-        # It begins with a number that each process draws anew, and the fields tell the rest.
-        return b"hash"
-    return constant(code) or b""
-
-
-def _added(member: Any) -> dict[str, Any]:
-    """Return the attributes that a member of an enumeration has got."""
-    return {name: value for name, value in vars(member).items() if not name.startswith("_")}
-
-
-def _members(value: Any, cls: Any) -> bytes | None:
-    """Tell what an enumeration holds of its members and their values, if it is nothing else."""
-    items = [*value, *value.values()] if type(value) is dict else [value]
-    told = [
-        b"member " + text(str(item._name_)) if type(item) is cls else constant(item)
-        for item in items
-    ]
-    return None if None in told else framed(told)  # type: ignore[arg-type]
-
-
-def _is_slot(value: Any, cls: type) -> bool:
-    kinds = (MemberDescriptorType, GetSetDescriptorType)
-    return isinstance(value, kinds) and value.__objclass__ is cls
 
 
 def _first_of(item: tuple[bytes, Any]) -> bytes:

@@ -6,7 +6,15 @@ import itertools
 import marshal
 from _pickle import Pickler
 from collections import OrderedDict, deque
-from types import MappingProxyType, SimpleNamespace
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    MappingProxyType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    SimpleNamespace,
+    WrapperDescriptorType,
+)
 
 from .constants import constant, digest
 from .kinds import HEAP_TYPE, is_definition
@@ -27,6 +35,16 @@ _ITEMS_MAX = 256
 _MARSHAL_VERSION = 2
 _COUNTERS = (itertools.count, itertools.repeat)
 _PICKLE_BYTES_MAX = 1 << 20
+# Code that is built in, perhaps with the object that it belongs to.
+_CALLABLES = (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    WrapperDescriptorType,
+)
+# What these modules make stays as it is, or is one for everybody who asks for it, as a logger.
+_UNCHANGING = ("functools", "logging", "operator", "types", "typing")
 # Stands for what was not looked at, or cannot be: it may differ.
 UNKNOWN = b"\0unknown\0"
 
@@ -118,6 +136,27 @@ def _plain(obj: Any) -> bytes | None:
 def is_plain(obj: Any) -> bool:
     """Tell whether an object is a container, or describes the fields of a class."""
     return isinstance(obj, _CONTAINERS) or _root(type(obj)) in _DESCRIBING
+
+
+def may_change(obj: Any, changes: bool) -> bool:
+    """Tell whether the value of a variable is data that code may change.
+
+    Parameters
+    ----------
+    obj : object
+        The value.
+    changes : bool
+        Whether there is code that changes containers.
+    """
+    if is_definition(obj) or constant(obj) is not None:
+        return False
+    kind = type(obj)
+    if kind in _CALLABLES:
+        holder = getattr(obj, "__self__", None)
+        return not (holder is None or is_definition(holder) or kind is MethodWrapperType)
+    if kind.__module__ in _UNCHANGING or isinstance(vars(kind).get("_member_map_"), dict):
+        return False
+    return changes or not is_plain(obj)
 
 
 def describes(kind: type) -> bool:
