@@ -125,7 +125,7 @@ def client(serve):
         ((n for n in ()), r"^args \(a generator\)", TypeError),
         (types.SimpleNamespace(a=[time, NoReduce()]), r"^args\.a\[1\] \(", KeyError),
         (LOCAL.Attribute, r"^args\.lock \(a _", TypeError),
-        (Service.get, r"^args\.<class Service>\.lock \(a _", TypeError),
+        (Service.go, r"^args\.<class Service>\.lock \(a _", TypeError),
         ([LOCAL.Attribute()], r"^type\(args\[0\]\)\.lock \(a _", TypeError),
         ({"x": LOCAL.Derived()}, r'^type\(args\["x"\]\)\.lock \(a _', TypeError),
         (LOCAL.keeps, r'^args\.takes\.__kwdefaults__\["lock"\] \(a _', TypeError),
