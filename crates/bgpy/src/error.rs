@@ -1,5 +1,7 @@
 //! What can go wrong, one type an operation. Each message says what failed, on what, and what to do.
 
+mod start;
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -8,6 +10,9 @@ use std::time::Duration;
 use bgpy_proto::{Delivered, Failure, ProtocolError};
 
 use crate::name::Name;
+use crate::restart::Failing;
+
+pub use start::StartError;
 
 /// Why a connection did not come about.
 #[derive(Debug)]
@@ -33,6 +38,15 @@ pub enum ConnectError {
     Stopping {
         /// As the user named it.
         server: String,
+    },
+    /// The server has failed, and was not back in time; nothing was sent.
+    Restarting {
+        /// As the user named it.
+        server: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// How it fails, as far as its supervisor could say so.
+        failing: Option<Failing>,
     },
     /// The network or the operating system refused.
     Io {
@@ -194,48 +208,6 @@ pub enum ServeError {
     Io(io::Error),
 }
 
-/// Why a background server did not come up.
-#[derive(Debug)]
-pub enum StartError {
-    /// The interpreter or program cannot be started.
-    Spawn {
-        /// The program.
-        program: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The log file cannot be written.
-    LogFile {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The server said why it does not start.
-    Reported {
-        /// What kind of error it is, so that it can be raised as such.
-        kind: String,
-        /// The server's words.
-        message: String,
-    },
-    /// The server ended without a word of its own; what it printed is what there is.
-    Died {
-        /// Exit code or signal.
-        status: String,
-        /// The end of its log.
-        output: String,
-    },
-    /// It took longer than the caller wanted to wait; the server was ended.
-    Timeout {
-        /// The limit.
-        after: Duration,
-        /// The end of its log.
-        output: String,
-    },
-    /// The caller was interrupted; the server was ended.
-    Interrupted,
-}
-
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -255,6 +227,15 @@ impl fmt::Display for ConnectError {
                 "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} \
                  --for exit`), then start another"
             ),
+            Self::Restarting { server, after, failing } => {
+                let after = Seconds(*after);
+                write!(f, "{server} is being started again, and was not back within {after}: ")?;
+                match failing {
+                    Some(failing) => failing.fmt(f)?,
+                    None => f.write_str("its process is gone")?,
+                }
+                f.write_str("; its log tells more")
+            }
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
             Self::Timeout { server, after } => write!(
                 f,
@@ -397,33 +378,9 @@ impl ServeError {
     }
 }
 
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Spawn { program, source } => {
-                write!(f, "cannot start '{}': {source}", program.display())
-            }
-            Self::LogFile { path, source } => {
-                write!(f, "cannot write the log file '{}': {source}", path.display())
-            }
-            Self::Reported { message, .. } => f.write_str(message),
-            Self::Died { status, output } => {
-                write!(f, "the server ended while starting ({status})")?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Timeout { after, output } => {
-                write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
-        }
-    }
-}
-
 impl std::error::Error for ConnectError {}
 impl std::error::Error for CallError {}
 impl std::error::Error for ServeError {}
-impl std::error::Error for StartError {}
 
 impl From<ConnectError> for CallError {
     fn from(error: ConnectError) -> Self {

@@ -107,6 +107,10 @@ impl Process {
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        self.kill()
+    }
+
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
         std::thread::sleep(limit);
         false
@@ -199,6 +203,16 @@ pub(crate) fn check_private(_path: &Path) -> io::Result<()> {
 
 pub(crate) fn machine() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// Nothing is known of it.
+pub(crate) fn allocated_bytes(_about: &std::fs::Metadata) -> u64 {
+    0
+}
+
+/// Never called: there is nobody to keep it for.
+pub(crate) fn unnamed_file(_directory: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(crate) fn private_file() -> OpenOptions {

@@ -6,17 +6,21 @@ mod leftovers;
 mod machine;
 mod process;
 mod prune;
+mod write;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::thread;
+use std::time::Duration;
 
 use bgpy_proto::Id;
 
 use self::entry::FORMAT;
 use self::machine::Machine;
+use self::write::write;
 use crate::name::Name;
 use crate::platform;
 use crate::spawn::Launch;
@@ -32,6 +36,9 @@ pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
 /// Longest path of a Unix socket that every system takes, in bytes; Linux has 108 with the zero
 /// that ends it, macOS 104.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
+
+/// How long an entry may be torn that is written in place.
+const TORN: Duration = Duration::from_millis(1);
 
 /// The directory of the entries of servers that take no calls any more.
 const ENDED: &str = "ended";
@@ -255,15 +262,6 @@ fn files(directory: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
     paths.filter(move |path| path.extension().is_some_and(|found| found == extension))
 }
 
-fn write(directory: &Path, entry: &Entry) -> io::Result<()> {
-    let path = directory.join(file_name(entry));
-    let draft = path.with_extension("draft");
-    let text = serde_json::to_string_pretty(entry).map_err(io::Error::other)?;
-    let mut file = platform::private_file().write(true).create(true).truncate(true).open(&draft)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&draft, path));
-    written.inspect_err(|_| drop(fs::remove_file(draft)))
-}
-
 fn read(directory: &Path) -> Vec<Entry> {
     if platform::check_private(directory).is_err() {
         return Vec::new();
@@ -282,7 +280,13 @@ fn read_one(directory: &Path, instance: &str) -> Option<Entry> {
 }
 
 fn read_entry(path: &Path, machine: &Machine) -> Option<Entry> {
-    let entry: Entry = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let read = || serde_json::from_slice::<Entry>(&fs::read(path).ok()?).ok();
+    // It may be half of one that is just written in place.
+    let again = || {
+        path.exists().then(|| thread::sleep(TORN))?;
+        read()
+    };
+    let entry = read().or_else(again)?;
     (entry.format == FORMAT && machine.may_be(&entry.machine)).then_some(entry)
 }
 

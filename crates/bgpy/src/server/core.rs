@@ -382,10 +382,11 @@ impl Core {
         &self.record
     }
 
-    /// Puts back what others have removed of the files by which the server is found.
-    pub(super) fn restore_files(&mut self) {
+    /// Puts back what others have removed of the files by which the server is found, and writes what could
+    /// not be written before; returns whether that is done.
+    pub(super) fn restore_files(&mut self) -> bool {
         if self.is_retired {
-            return;
+            return true;
         }
         let restored = self.record.restore().and_then(|missing| {
             missing.map_or(Ok(()), |path| listen::again(&mut self.listeners, &path, &self.registry))
@@ -400,11 +401,17 @@ impl Core {
             }
             Err(_) => {}
         }
+        !self.record.is_unwritten
     }
 
     /// Leaves word and place to the supervisor, if that starts the server again when it fails to start.
-    pub(super) fn leave_to_supervisor(&mut self) {
-        self.record.leave_to_supervisor();
+    /// Clients are told nothing: what they have sent is for the next one.
+    pub(super) fn leave_to_supervisor(&mut self) -> bool {
+        let is_left = self.record.leave_to_supervisor();
+        if is_left {
+            self.close_sockets();
+        }
+        is_left
     }
 
     /// Closes the listeners and notes how the server ended.

@@ -49,6 +49,18 @@ pub(super) fn tcp(address: &Address) -> Result<(TcpListener, SocketAddr), ServeE
     })
 }
 
+/// Confirms that a server which starts now could listen on an address, if one of those that it may have is
+/// `own` and becomes free before.
+///
+/// # Errors
+/// [`ServeError`], as when the server starts.
+pub fn can_listen(address: &Address, own: SocketAddr) -> Result<(), ServeError> {
+    let resolved = address
+        .resolve()
+        .map_err(|source| ServeError::Resolve { host: address.host.clone(), source })?;
+    if resolved.contains(&own) { Ok(()) } else { tcp(address).map(drop) }
+}
+
 /// Listens on a Unix socket.
 #[cfg(unix)]
 pub(super) fn unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {

@@ -17,6 +17,8 @@ pub(super) struct Record {
     claim: Option<Private<Claim>>,
     /// To the supervisor, if that keeps the place.
     cord: Option<Private<Cord>>,
+    /// Whether the entry could not be written yet, so that one of an earlier process stands there.
+    pub(super) is_unwritten: bool,
     /// Whether something could not be put back.
     pub(super) has_trouble: bool,
 }
@@ -27,9 +29,10 @@ impl Record {
         entry: Entry,
         claim: Option<Claim>,
         cord: Option<Cord>,
+        is_unwritten: bool,
     ) -> Self {
         let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
-        Self { registry, entry, claim, cord, has_trouble: false }
+        Self { registry, entry, claim, cord, is_unwritten, has_trouble: is_unwritten }
     }
 
     /// The files by which others find the server.
@@ -45,8 +48,9 @@ impl Record {
     pub(super) fn restore(&mut self) -> io::Result<Option<PathBuf>> {
         let Some(registry) = &self.registry else { return Ok(None) };
         registry.prepare()?;
-        if !registry.entry_path(&self.entry).exists() {
+        if self.is_unwritten || !registry.entry_path(&self.entry).exists() {
             registry.add(&self.entry)?;
+            self.is_unwritten = false;
         }
         if let Some(renewed) = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed())? {
             self.claim = Some(Private::new(renewed));
@@ -106,11 +110,14 @@ impl Record {
         self.release();
     }
 
-    /// Leaves everything to the supervisor, if this is not the first server that it has started.
-    pub(super) fn leave_to_supervisor(&mut self) {
-        if self.cord.is_some() && self.entry.generation > 0 {
+    /// Leaves everything to the supervisor, if this is not the first server that it has started; returns
+    /// whether it is not.
+    pub(super) fn leave_to_supervisor(&mut self) -> bool {
+        let is_left = self.cord.is_some() && self.entry.generation > 0;
+        if is_left {
             self.abandon();
         }
+        is_left
     }
 
     fn abandon(&mut self) {

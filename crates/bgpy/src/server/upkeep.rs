@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::reactor::Shared;
@@ -19,14 +20,17 @@ const FILES_LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Upkeep {
     files: Vec<PathBuf>,
     looked: Mutex<Instant>,
+    /// Whether the entry could not be written yet.
+    is_unwritten: AtomicBool,
 }
 
 impl Upkeep {
     pub(super) fn of(record: &Record) -> Self {
-        Self { files: record.files(), looked: Mutex::new(Instant::now()) }
+        let is_unwritten = AtomicBool::new(record.is_unwritten);
+        Self { files: record.files(), looked: Mutex::new(Instant::now()), is_unwritten }
     }
 
-    /// Whether it is time to look, and one of the files is gone.
+    /// Whether it is time to look, and one of the files is gone, or not written yet.
     fn misses_files(&self) -> bool {
         let mut looked = lock(&self.looked);
         if looked.elapsed() < FILES_LOOK {
@@ -36,7 +40,7 @@ impl Upkeep {
         let is_gone = |path: &PathBuf| {
             path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
         };
-        self.files.iter().any(is_gone)
+        self.is_unwritten.load(Ordering::Relaxed) || self.files.iter().any(is_gone)
     }
 }
 
@@ -47,7 +51,11 @@ impl Shared {
         journal.rotate_if_large();
         // Looked at with nothing locked, because a file system may take its time.
         if self.upkeep.misses_files() {
-            self.core.lock().restore_files();
+            let is_written = self.core.lock().restore_files();
+            let was_unwritten = self.upkeep.is_unwritten.swap(!is_written, Ordering::Relaxed);
+            if was_unwritten && is_written {
+                journal.info("the entry in the registry is written now");
+            }
             journal.reopen_if_gone();
         }
     }
