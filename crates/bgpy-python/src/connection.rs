@@ -42,6 +42,11 @@ impl Client {
                 Ok(()) => break,
                 // Its start has failed. The next one has the call.
                 Err(CallError::Lost { .. }) => link = self.link(py, left())?,
+                Err(CallError::Connect(ConnectError::Restarting { server, failing, .. })) => {
+                    let after = limit.unwrap_or_default();
+                    let error = ConnectError::Restarting { server, after, failing };
+                    return Err(connect_error(py, &error));
+                }
                 Err(error) => return Err(call_error(py, error, self.policy)),
             }
         }

@@ -232,7 +232,7 @@ impl fmt::Display for ConnectError {
                 write!(f, "{server} is being started again, and was not back within {after}: ")?;
                 match failing {
                     Some(failing) => failing.fmt(f)?,
-                    None => f.write_str("its process is gone")?,
+                    None => f.write_str("it is not ready yet")?,
                 }
                 f.write_str("; its log tells more")
             }

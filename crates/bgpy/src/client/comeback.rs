@@ -77,8 +77,17 @@ impl Link {
     /// a call that was not sent can be sent by the next one.
     ///
     /// # Errors
-    /// [`CallError`].
+    /// [`CallError`]; it is [`ConnectError::Restarting`] when the time is over.
     pub fn await_start(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        self.look_for_start(wait).map_err(|error| match error {
+            CallError::Timeout { server, after, .. } => {
+                ConnectError::Restarting { server, after, failing: None }.into()
+            }
+            error => error,
+        })
+    }
+
+    fn look_for_start(&self, wait: &Wait<'_>) -> Result<(), CallError> {
         while !self.has_started() {
             if self.status(wait)?.state != State::Starting {
                 self.has_started.store(true, Ordering::Relaxed);
