@@ -124,12 +124,18 @@ class _WithCode(Pickler):
     """A pickler that takes code along."""
 
     def __init__(
-        self, file: Any, tasks: Collection[str] | None, by_name: bool, buffers: Any
+        self,
+        file: Any,
+        buffers: Any,
+        tasks: Collection[str] | None = None,
+        *,
+        by_name: bool = False,
+        with_hints: bool = False,
     ) -> None:
         from ._code.define import Definitions
 
         super().__init__(file, protocol=5, buffer_callback=buffers)
-        self.definitions = Definitions(tasks, by_name)
+        self.definitions = Definitions(tasks, by_name, with_hints)
 
     def reducer_override(self, obj: Any) -> Any:
         reduced = _beside(obj)
@@ -144,23 +150,25 @@ def _by_reference(obj: Any, buffers: _Buffers) -> tuple[bytes, list[memoryview]]
 
 def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[memoryview]]:
     tasks = _modules_of(obj) if is_tasks else None
+
+    def dumped(**how: bool) -> tuple[bytes, list[memoryview]]:
+        file, buffers = io.BytesIO(), _Buffers(buffers_max)
+        _WithCode(file, buffers, tasks, **how).dump(obj)
+        return file.getvalue(), buffers.views
+
     try:
-        return _with_code(obj, _Buffers(buffers_max), tasks, by_name=False)
-    except Exception as error:
-        # A module that cannot be taken along, for a lock or a socket in it, may still be found by
-        # the other side under its name, as by a server that was started from here.
+        return dumped(with_hints=True)
+    except Exception:
+        # What only annotations name may be what cannot be taken along.
         try:
-            return _with_code(obj, _Buffers(buffers_max), tasks, by_name=True)
-        except Exception:
-            raise error from None
-
-
-def _with_code(
-    obj: Any, buffers: _Buffers, tasks: Collection[str] | None, by_name: bool
-) -> tuple[bytes, list[memoryview]]:
-    file = io.BytesIO()
-    _WithCode(file, tasks, by_name, buffers).dump(obj)
-    return file.getvalue(), buffers.views
+            return dumped()
+        except Exception as error:
+            # A module that cannot be taken along, for a lock or a socket in it, may still be found
+            # by the other side under its name, as by a server that was started from here.
+            try:
+                return dumped(by_name=True)
+            except Exception:
+                raise error from None
 
 
 def _modules_of(tasks: tuple[Any, ...]) -> set[str]:
@@ -198,4 +206,4 @@ def note(obj: Any, visit: Callable[[Any], None]) -> None:
         def persistent_id(self, part: Any) -> None:
             visit(part)
 
-    Noting(io.BytesIO(), None, by_name=False, buffers=lambda buffer: False).dump(obj)
+    Noting(io.BytesIO(), lambda buffer: False).dump(obj)

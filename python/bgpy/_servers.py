@@ -155,6 +155,12 @@ def servers(ended: bool = False, timeout: float | None = None) -> ServerList:
     -------
     ServerList
         A list of `ServerInfo`.
+
+    Raises
+    ------
+    ConfigError
+        The directory of servers is another user's, or others may enter it, so that nothing in it is
+        believed.
     """
     return ServerList(survey(ended, timeout))
 

@@ -20,7 +20,7 @@ class AddressInUse(StartError, OSError):
 
 
 class NameTaken(StartError):
-    """A server with the name runs already."""
+    """A server with the name runs already, or its process has not ended."""
 
 
 class ConnectError(BgpyError, ConnectionError):

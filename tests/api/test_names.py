@@ -102,6 +102,20 @@ def test_every_form_of_a_target(started, tasks):
     assert Client("::1", server.port).call(1) == 1
 
 
+@pytest.mark.parametrize("auth", [True, False])
+@pytest.mark.parametrize("server_host", ["127.0.0.1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::ffff:127.0.0.1", "[::ffff:7f00:1]"])
+def test_a_loopback_address_is_one_however_it_is_written(started, tasks, auth, server_host, host):
+    server = started(tasks, "trainer", host=server_host, auth=auth)
+    for target in ((host, server.port), (f"[{host.strip('[]')}]:{server.port}",)):
+        if ":" in host or len(target) == 2:
+            assert Client(*target, auth=auth).call(1) == 1
+    # Also where nothing is known of it but its address.
+    server.stop(20)
+    with pytest.raises(NotRunning):
+        Client(host, server.port, auth=False).call(1)
+
+
 @pytest.mark.parametrize(
     "target", ["", "a b", "a" * 300, "x:", "x:y", "x:0", ":1", "::1:80", "7", "naïve"]
 )
@@ -234,8 +248,10 @@ def test_a_directory_where_nothing_can_be_written(tasks, runtime):
     runtime.write_text("")
     with pytest.raises(StartError, match="BGPY_RUNTIME_DIR"):
         start(tasks, "trainer")
-    assert servers() == []
+    with pytest.raises(ConfigError, match="BGPY_RUNTIME_DIR"):
+        servers()
     runtime.unlink()
+    assert servers() == []
 
 
 def test_a_path_too_long_for_a_socket(started, tasks, tmp_path, monkeypatch):

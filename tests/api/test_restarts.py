@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -239,6 +240,45 @@ def test_its_entry_comes_back_while_it_has_no_process(device, runtime):
     until(entry.exists)
     device.busy.unlink()
     assert connect("camera").call(1, timeout=30) == 1
+
+
+def test_what_stands_in_the_place_of_its_entry_then_is_not_believed(device, runtime, tmp_path):
+    server = device.start()
+    device.fail(5)
+    (entry,) = runtime.glob("*.json")
+    somebodys = tmp_path / "somebodys"
+    somebodys.write_text(entry.read_text().replace("camera", "cinema"))
+    before = somebodys.read_text()
+    replacements = [
+        lambda: entry.symlink_to(somebodys),
+        entry.mkdir,
+        lambda: os.mkfifo(entry),
+        lambda: entry.write_text("{garbage"),
+        lambda: entry.write_text(before),
+    ]
+    for replace in replacements:
+        entry.unlink()
+        replace()
+        # Also a pause that begins just now finds it.
+        until(lambda: is_told_in(entry))
+    assert paused()
+    assert somebodys.read_text() == before
+    device.busy.unlink()
+    assert connect("camera").call(1, timeout=30) == 1
+    # What the supervisor has written is not foreign to the server.
+    entry.unlink()
+    until(entry.exists)
+    assert "stood in the place" not in server.log_file.read_text()
+
+
+def is_told_in(entry):
+    if entry.is_symlink() or not entry.is_file():
+        return False
+    try:
+        told = json.loads(entry.read_text())
+    except ValueError:
+        return False
+    return told["name"] == "camera" and told["failing"] is not None
 
 
 def test_crashes_of_one_that_starts_are_slowed_down_after_so_many(device):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from bgpy import Client, respond
+from bgpy import Client, connect, respond
 
 HOST = "127.0.0.1"
 LIMIT_S = 30
@@ -318,3 +322,120 @@ def test_a_client_may_be_used_while_the_interpreter_ends(waiting, scripts):
     )
     printed, errors = script.communicate(timeout=LIMIT_S)
     assert (script.returncode, printed, errors) == (0, "4", "")
+
+
+EXITS = {
+    "sys.exit(7)": 7,
+    "sys.exit()": 0,
+    "sys.exit('no film')": 1,
+    "raise SystemExit(3)": 3,
+    "raise KeyboardInterrupt": 0,
+    "signal.default_int_handler(2, None)": 0,
+}
+
+
+def raising(act, place):
+    """Return tasks whose handler raises, and that write down when they end."""
+
+    def init():
+        def ring(*_):
+            exec(act, {"sys": __import__("sys"), "signal": signal})
+
+        signal.signal(signal.SIGUSR1, ring)
+        return {}
+
+    def leave(client_socket, state, args):
+        from pathlib import Path
+
+        Path(place).write_text("left")
+
+    return init, lambda client_socket, state, args: respond(client_socket, args), leave
+
+
+@pytest.mark.parametrize("act", EXITS)
+def test_a_handler_that_exits_ends_an_idle_server_in_good_order(start, tmp_path, act):
+    """And a supervisor does not start it again, because it has ended of its own will."""
+    for restart in ("never", "on-failure"):
+        place = tmp_path / f"left {restart}"
+        server = start(restart=restart)
+        with Client(HOST, server.port) as client:
+            client.initialize(*raising(act, str(place)))
+            assert client.call(1) == 1
+            while client.status()["state"] != "READY":
+                pass
+            os.kill(server.pid, signal.SIGUSR1)
+            assert server.wait(LIMIT_S) == EXITS[act]
+        assert place.read_text() == "left"
+        if "no film" in act:
+            assert "no film" in Path(server.log_file).read_text()
+
+
+IN_A_SCRIPT = """
+import signal, sys
+from bgpy import Server
+
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))
+server = Server("127.0.0.1", 0, name="inside", init_file=sys.argv[1])
+try:
+    server.run()
+finally:
+    print("over", flush=True)
+"""
+TASKS = """
+import os, signal, sys
+from bgpy import respond
+
+def init_task():
+    if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+        signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))
+    return {}
+
+def exec_task(client_socket, state, args):
+    respond(client_socket, os.getpid())
+
+def exit_task(*_):
+    print("left", flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", ["script", "run"])
+def test_a_script_and_a_command_end_with_its_code(tmp_path, how):
+    tasks = tmp_path / "inside.py"
+    tasks.write_text(TASKS)
+    words = {
+        "script": [sys.executable, "-c", IN_A_SCRIPT, tasks],
+        "run": [str(Path(sys.executable).with_name("bgpy")), "run", tasks],
+    }
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words[how], text=True, **pipes) as process:
+        try:
+            while "listens on" not in (line := process.stderr.readline()):
+                assert line
+            with connect("inside") as client:
+                pid = client.call(1)
+                while client.status()["state"] != "READY":
+                    pass
+            os.kill(pid, signal.SIGUSR1)
+            data, told = process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()
+    assert process.returncode == 7, told
+    assert data.split() == (["left", "over"] if how == "script" else ["left"])
+
+
+def test_what_a_handler_raises_otherwise_is_logged(start, tmp_path):
+    server = start()
+    log = Path(server.log_file)
+    with Client(HOST, server.port) as client:
+        client.initialize(*raising("raise ValueError('no film')", str(tmp_path / "left")))
+        while client.status()["state"] != "READY":
+            pass
+        os.kill(server.pid, signal.SIGUSR1)
+        while "ValueError: no film" not in log.read_text():
+            time.sleep(0.01)
+        assert client.call(1, timeout=LIMIT_S) == 1
+    text = log.read_text()
+    assert "ERROR" in text
+    assert "a signal handler has raised" in text
+    assert "Traceback (most recent call last)" in text
+    assert server.is_alive()

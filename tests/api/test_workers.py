@@ -70,7 +70,7 @@ def skip_without(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["jobs.py", "1st job.py"])
+@pytest.mark.parametrize("name", ["jobs.py", "1st job.py", "queue.py"])
 def test_workers_of_a_tasks_file(scripts: Scripts, start, method, name):
     skip_without(method)
     server = start(init_file=scripts.write(name, TASKS))

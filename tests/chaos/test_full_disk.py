@@ -92,6 +92,17 @@ told["pids"] = [crash(client) for _ in range(3)]
 told["shown"] = [(info.pid, info.generation, info.state) for info in servers()]
 told["entry"] = entry()["process"]["pid"]
 told["fresh"] = connect("camera").call("hello")[0]
+# Two looks after its files, which new locks of its name show, each of which needs an inode.
+for spare in "01":
+    (disk / "many" / spare).unlink(missing_ok=True)
+(path,) = disk.glob("*.json")
+told["inodes"] = [path.stat().st_ino]
+for _ in range(2):
+    (disk / "camera.name").unlink()
+    until((disk / "camera.name").exists)
+told["inodes"].append(path.stat().st_ino)
+path.write_text("{garbage")
+until(lambda: "process" in path.read_text() and entry()["process"]["pid"] == told["pids"][-1])
 told["killed"] = bgpy("kill", "camera")
 until(lambda: not os.path.exists(f"/proc/{told['pids'][-1]}"))
 told["left"] = len(servers())
@@ -205,6 +216,8 @@ def test_on_a_disk_without_room_it_comes_back_and_is_seen_as_it_is(tmp_path, way
     assert told["killed"][0] == 0
     assert str(last) in told["killed"][1]
     assert (told["left"], told["log"]) == (0, False)
+    # What it has written over its entry is its own, and stays.
+    assert len(set(told["inodes"])) == 1
 
 
 def test_on_a_disk_that_cannot_be_written_it_comes_back_and_says_so_once(tmp_path):

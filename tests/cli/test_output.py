@@ -6,22 +6,30 @@ import json
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bgpy import Client, RemoteError, Server
+from bgpy import Client, RemoteError, Server, servers
 
 from .commands import CONSOLE, Commands
 from .screens import Screen
 
 # The window's title, the clipboard, a cleared screen, a color, the same in one byte, an override of
-# the direction of text, ends of lines that are none.
-EVIL = "\x1b]0;TITLE\x07\x1b]52;c;AAAA\x07\x1b[2J\x1b[31m\x9b31m\u202e\u2066\x7f\x08\r\x85\u2028"
+# the direction of text, ends of lines that are none, and what is not seen: blanks without a width,
+# a soft hyphen, marks of a direction, tags, annotations.
+EVIL = (
+    "\x1b]0;TITLE\x07\x1b]52;c;AAAA\x07\x1b[2J\x1b[31m\x9b31m\u202e\u2066\x7f\x08\r\x85\u2028"
+    "\u200b\u2060\ufeff\xad\u200e\u061c\U000e0041\ufff9\u180e\u200da\u200c"
+)
 RECORD = "2026-01-01T00:00:00.000+00:00 INFO     [1] a forged record"
+FORMATS = "".join(
+    chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cf"
+)
 ACTIVE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\r(?!\n)"
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029{re.escape(FORMATS)}]|\r(?!\n)"
 )
 
 TASKS = f"""
@@ -85,16 +93,75 @@ def shown(screen: Screen) -> str:
         (["ps", "--color", "never"], "evil"),
         (["doctor", "--color", "never"], "server"),
         (["logs", "evil", "--since", EVIL], "since"),
+        (["logs", "evil", "-n", EVIL], "TITLE"),
+        (["status", EVIL], "TITLE"),
+        (["stop", "evil\u200b"], "evil\\u200b"),
+        (["kill", "./evil\u202e"], "./evil\\u202e"),
+        (["ping", f"host{EVIL}:80"], "TITLE"),
+        (["ping", "ho\ufeffst.invalid:80", "--timeout", "9"], "ho\\ufeffst"),
+        (["call", "evil", EVIL], "JSON"),
+        (["start", f"{EVIL}.py"], "TITLE"),
+        (["start", "evil.py", "--name", f"evil{EVIL}"], "TITLE"),
+        (["start", "evil.py", "--cwd", f"/{EVIL}"], "TITLE"),
+        (["ev\u2060il"], "ev\\u2060il"),
+        (["ps", f"--{EVIL}"], "TITLE"),
+        (["call", "evil", "1", "--token-file", f"/{EVIL}"], "TITLE"),
     ],
 )
 def test_a_terminal_hears_nothing_of_others(
-    evil: Commands, screen: Callable[..., Screen], arguments: list[str], told: str
+    evil: Commands,
+    screen: Callable[..., Screen],
+    arguments: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     evil.run("call", "evil", '"raise"')
+    monkeypatch.chdir(tmp_path)
+    # The command's own colors are not what is looked for.
+    monkeypatch.setenv("NO_COLOR", "1")
     text = shown(screen(*arguments, size=(200, 50)))
     assert told in text
-    if "--since" not in arguments:
-        assert not ACTIVE.search(text), repr(ACTIVE.search(text))
+    assert not ACTIVE.search(text), repr(ACTIVE.search(text))
+
+
+def test_what_is_joined_is_shown_as_it_is(
+    commands: Commands, screen: Callable[..., Screen], tasks: Path
+) -> None:
+    assert commands.run("start", tasks)[0] == 0
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    joined = f"{family} \u0645\u06cc\u200c\u062e e\u0301"
+    assert commands.run("call", "camera", json.dumps(joined))[0] == 0
+    text = shown(screen("logs", "camera", size=(200, 50)))
+    assert joined in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [[], ["-o", "json"], ["--exist-ok"], ["--no-wait"]])
+def test_a_server_whose_name_cannot_be_written_is_told_of(
+    commands: Commands, tasks: Path, words: list[str]
+) -> None:
+    closed = Commands(["sh", "-c", 'exec "$@" >&-', "sh", *CONSOLE])
+    for run in (commands.run, closed.run):
+        with open("/dev/full", "w") as full:
+            options = {"stdout": full} if run == commands.run else {}
+            code, _, told = run("start", tasks, *words, **options)
+        assert code == 1
+        (error,) = [line for line in told.splitlines() if line.startswith("error: ")]
+        assert error.startswith("error: cannot write to standard output: ")
+        if words == ["--no-wait"]:
+            assert "'camera' is starting: `bgpy status camera`" in error
+            assert commands.run("wait", "camera", "--for", "ready")[0] == 0
+        (info,) = servers()
+        if words != ["--no-wait"]:
+            assert f"the server 'camera' runs (process {info.pid}) at {info.address}" in error
+            assert "`bgpy stop camera`" in error
+        assert commands.run("stop", "camera")[0] == 0
+    # What does not start is not said to run.
+    with open("/dev/full", "w") as full:
+        code, _, told = commands.run("start", tasks.with_name("none.py"), *words, stdout=full)
+    assert code == 2
+    assert "runs" not in told
 
 
 def test_followed_logs_are_escaped_and_shown_at_once(

@@ -225,3 +225,15 @@ def test_a_search_path(commands, tasks, tmp_path):
     code, _, words = commands.run("start", tasks, "--search-path", more)
     assert code == 0
     assert "warning" not in words
+
+
+def test_a_search_path_of_a_server_in_the_foreground(commands, tasks, tmp_path):
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "lens.py").write_text("focus = 35")
+    tasks.write_text("import lens\n" + tasks.read_text())
+    process = commands.spawn("run", tasks, "--search-path", more)
+    assert commands.run("wait", "camera", "--for", "ready", "--timeout", "30")[0] == 0
+    assert commands.run("stop", "camera")[0] == 0
+    process.communicate(timeout=30)
+    assert process.returncode == 0

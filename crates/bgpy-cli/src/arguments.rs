@@ -1,10 +1,12 @@
 //! The arguments: reads them, and explains them when asked or when they are wrong.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use bgpy::escape;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::call::Call;
 use crate::commands::completions::Completions;
@@ -83,14 +85,34 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Command, Exit> {
             Err(output::error(text, Exit::Usage))
         }
         Err(error) => {
-            let printed = error.print();
-            if error.use_stderr() {
+            let is_failure = error.use_stderr();
+            let printed = harmless(arguments).unwrap_or(error).print();
+            if is_failure {
                 return Err(Exit::Usage);
             }
             output::written(printed);
             Err(Exit::Done)
         }
     }
+}
+
+/// The error in arguments that a terminal would obey, or not show, with these written out.
+fn harmless(arguments: &[OsString]) -> Option<clap::Error> {
+    if !io::stderr().is_terminal() {
+        return None;
+    }
+    let shown: Vec<_> = arguments
+        .iter()
+        .map(|argument| OsString::from(&*escape::line(&argument.to_string_lossy())))
+        .collect();
+    if shown == arguments {
+        return None;
+    }
+    // What is refused as it was given is hardly ever taken as it is shown.
+    Arguments::try_parse_from(&shown).err().or_else(|| {
+        let text = "an argument has characters that cannot be shown";
+        Some(Arguments::command().error(ErrorKind::InvalidValue, text))
+    })
 }
 
 /// A file that was given; the package 0.3 wrote `None` for none.
@@ -110,7 +132,6 @@ mod tests {
     use std::time::Duration;
 
     use bgpy::Level;
-    use clap::CommandFactory;
 
     use super::*;
 

@@ -43,7 +43,9 @@ impl From<&ConnectError> for Exit {
             ConnectError::Unprotected { .. } => Self::Usage,
             ConnectError::Protocol { .. } => Self::ProtocolMismatch,
             ConnectError::Interrupted => Self::Interrupted,
-            ConnectError::Resolve { .. } | ConnectError::Io { .. } => Self::Failed,
+            ConnectError::Resolve { .. }
+            | ConnectError::Registry { .. }
+            | ConnectError::Io { .. } => Self::Failed,
         }
     }
 }
@@ -73,6 +75,7 @@ impl From<&ServeError> for Exit {
             ServeError::Resolve { .. }
             | ServeError::AddressInUse { .. }
             | ServeError::NameTaken { .. }
+            | ServeError::NameHeld { .. }
             | ServeError::Bind { .. }
             | ServeError::Registry { .. }
             | ServeError::Io(_) => Self::Failed,

@@ -22,6 +22,9 @@ use crate::terminal;
 /// Why data could not be written, until [`finish`] tells.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
+/// What the command has done whether or not its data could be written.
+static ACHIEVED: Mutex<Option<String>> = Mutex::new(None);
+
 /// How data are written.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Output {
@@ -149,6 +152,11 @@ pub(crate) fn written(result: io::Result<()>) -> bool {
     false
 }
 
+/// Keeps in mind what the command has done, to be told if its data could not be written.
+pub(crate) fn achieved(text: String) {
+    *ACHIEVED.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+}
+
 /// How the command ends after all: it has failed if its data could not be written.
 pub(crate) fn finish(exit: Exit) -> Exit {
     if let Err(error) = io::stdout().flush() {
@@ -158,7 +166,10 @@ pub(crate) fn finish(exit: Exit) -> Exit {
     match failed.filter(|failed| failed.kind() != io::ErrorKind::BrokenPipe) {
         None => exit,
         Some(failed) => {
-            let text = format_args!("cannot write to standard output: {failed}");
+            let achieved = ACHIEVED.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let achieved = achieved.map(|text| format!(". All the same, {text}"));
+            let achieved = achieved.unwrap_or_default();
+            let text = format_args!("cannot write to standard output: {failed}{achieved}");
             error(text, if exit == Exit::Done { Exit::Failed } else { exit })
         }
     }

@@ -93,11 +93,13 @@ impl Reach {
     }
 }
 
-/// The registry of this user.
+/// The registry of this user, if what stands in it is believed.
 pub(crate) fn registry() -> Result<Registry, Exit> {
-    Registry::of_user().map_err(|error| {
+    let registry = Registry::of_user().map_err(|error| {
         output::error(format_args!("there is no registry of servers: {error}"), Exit::Failed)
-    })
+    })?;
+    registry.trust().map_err(|doubt| output::error(doubt, Exit::Failed))?;
+    Ok(registry)
 }
 
 fn read_token(path: &Path) -> Result<Token, Exit> {

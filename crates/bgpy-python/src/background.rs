@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use bgpy::spawn::Config;
@@ -35,7 +35,6 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
         Role::Supervisor(supervisor) => supervisor::end_like(py.detach(|| supervisor.run())),
         Role::Refused => return Ok(1),
     };
-    extend_search_path(py, &config.search_path)?;
     let level = level(py, &config.log_level)?;
     let journal = match &config.log_file {
         // One that is started again does not depend on a disk that may be full.
@@ -76,10 +75,13 @@ pub fn search_path(sys: &Bound<'_, PyModule>) -> PyResult<Vec<OsString>> {
     places.map(|place| place.extract()).collect()
 }
 
-/// Lets the server import what its parent could, after what it finds by itself.
-fn extend_search_path(py: Python<'_>, more: &[OsString]) -> PyResult<()> {
+/// Lets the server import what lies beside its tasks, as from a script, and then what its parent could. What
+/// it finds by itself comes first: no file there passes for a module of Python or of a package.
+pub fn extend_search_path(py: Python<'_>, config: &Config) -> PyResult<()> {
+    let tasks = config.init_file.as_deref().map(std::path::absolute).transpose()?;
+    let beside = tasks.as_deref().and_then(Path::parent).map(Path::as_os_str);
     let path = py.import("sys")?.getattr("path")?;
-    for place in more {
+    for place in beside.into_iter().chain(config.search_path.iter().map(OsString::as_os_str)) {
         if !path.contains(place)? {
             path.call_method1("append", (place,))?;
         }

@@ -7,11 +7,13 @@ use bgpy::spawn::Config;
 use bgpy::supervisor::Supervised;
 use bgpy::{Delivered, Ended, Journal, Level};
 use bgpy_cli::{Exit, Interpreter};
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
 use crate::background::this_interpreter;
 use crate::decode::Policy;
 use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
+use crate::forked::exit_code;
 use crate::serve::serve;
 use crate::show;
 
@@ -62,6 +64,9 @@ impl Interpreter for ThisInterpreter {
                 }
                 Ok(Ok(Ended::Failed(reason))) => bgpy_cli::error(reason, Exit::Failed),
                 Ok(Err(error)) => bgpy_cli::error(&error, Exit::from(&error)),
+                Err(error) if error.is_instance_of::<PySystemExit>(py) => {
+                    return exit_code(py, &error) as u8;
+                }
                 Err(error) => bgpy_cli::error(error.value(py), Exit::Failed),
             };
             exit.code()

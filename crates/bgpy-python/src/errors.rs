@@ -82,7 +82,9 @@ fn in_its_process(py: Python<'_>, error: PyErr) -> PyErr {
 
 pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
     let name = match source {
-        ConnectError::Resolve { .. } | ConnectError::Io { .. } => "ConnectError",
+        ConnectError::Resolve { .. } | ConnectError::Registry { .. } | ConnectError::Io { .. } => {
+            "ConnectError"
+        }
         ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => "NotRunning",
         ConnectError::Stopping { .. } => "ServerStopping",
         ConnectError::Timeout { .. } | ConnectError::Restarting { .. } => "CallTimeout",
@@ -198,7 +200,7 @@ fn reported(kind: &str) -> &'static str {
     match kind {
         "config" => "ConfigError",
         "address-in-use" => "AddressInUse",
-        "name-taken" => "NameTaken",
+        "name-taken" | "name-held" => "NameTaken",
         _ => "StartError",
     }
 }

@@ -1,8 +1,10 @@
 //! Runs the tasks of a Python server: the Python implementation of [`bgpy::Executor`].
 
+use bgpy::server::Stopper;
 use bgpy::spawn::{Report, Reporter};
 use bgpy::supervisor::{FirstTasks, Staged};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -13,6 +15,7 @@ use crate::forked::Home;
 use crate::made::is_memory_error;
 use crate::pickle;
 use crate::remains;
+use crate::signals::GRACE;
 use crate::tasks::{Origin, Tasks};
 use crate::text::{text, words};
 
@@ -29,6 +32,10 @@ pub struct PythonExecutor {
     /// Who is told when the server is ready, and what.
     pub reporter: Option<(Reporter, Report)>,
     pub served: Option<Served>,
+    /// Ends the server.
+    pub stopper: Stopper,
+    /// The SystemExit by which a signal handler has ended it.
+    pub exit: Option<PyErr>,
 }
 
 /// Tasks and the state that they work on.
@@ -144,10 +151,16 @@ impl Executor for PythonExecutor {
     fn signalled(&mut self) {
         let home = self.home;
         Python::attach(|py| {
-            // A handler that raises between two calls has nobody to raise to.
-            if let Err(error) = home.run(py, || py.check_signals()) {
-                error.write_unraisable(py, None);
+            let Err(error) = home.run(py, || py.check_signals()) else { return };
+            // Between two calls, what a handler raises has nobody to raise to but the server.
+            let is_exit = error.is_instance_of::<PySystemExit>(py);
+            if is_exit || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+                self.exit = self.exit.take().or_else(|| is_exit.then_some(error));
+                py.detach(|| self.stopper.stop(GRACE));
+                return;
             }
+            let told = traceback(py, &error).unwrap_or_else(|_| text(error.value(py)));
+            self.journal.error(format_args!("a signal handler has raised\n{told}"));
         });
     }
 }
@@ -183,11 +196,6 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
         Ok(module) if module != "builtins" => format!("{module}.{name}"),
         _ => name,
     };
-    let traceback = || -> PyResult<String> {
-        let parts = (value.get_type(), value, error.traceback(py));
-        let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
-        words(intern!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
-    };
     // An exception that cannot be pickled is told by its text and traceback alone.
     let takes_pickles = || Ok(reply.is_none_or(|reply| py.detach(|| reply.takes_pickles())));
     let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
@@ -195,9 +203,17 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
         code: FailureCode::Task,
         message: text(value),
         exception: Some(exception),
-        traceback: traceback().ok(),
+        traceback: traceback(py, error).ok(),
         object: encode_exception(py, value.as_any(), &client),
     }
+}
+
+/// An exception with its traceback, as Python prints it.
+fn traceback(py: Python<'_>, error: &PyErr) -> PyResult<String> {
+    let value = error.value(py);
+    let parts = (value.get_type(), value, error.traceback(py));
+    let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
+    words(intern!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
 }
 
 fn start_failed(origin: &str, failure: &Failure) -> Report {

@@ -52,7 +52,7 @@ fn end(py: Python<'_>, raised: Option<PyErr>) -> ! {
 }
 
 /// The exit code that an exception leads to; other than SystemExit, it is printed with its traceback.
-fn exit_code(py: Python<'_>, error: &PyErr) -> i32 {
+pub fn exit_code(py: Python<'_>, error: &PyErr) -> i32 {
     if !error.is_instance_of::<PySystemExit>(py) {
         // Unlike `PyErr::print`, this ends no process.
         error.display(py);

@@ -6,6 +6,7 @@ use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 
 use crate::arguments::address;
+use crate::background::extend_search_path;
 use crate::client::python_version;
 use crate::decode::Policy;
 use crate::executor::PythonExecutor;
@@ -15,6 +16,9 @@ use crate::tasks::Origin;
 
 /// Listens and runs calls on this thread until the end of the server, with which the process ends if it
 /// is there for the server alone.
+///
+/// # Errors
+/// The SystemExit with which a signal handler has ended the server, in good order, or what Python raises.
 pub fn serve(
     py: Python<'_>,
     config: &Config,
@@ -23,6 +27,7 @@ pub fn serve(
     mut supervised: Supervised,
     owns_process: bool,
 ) -> PyResult<Result<Ended, ServeError>> {
+    extend_search_path(py, config)?;
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
         auth: config.auth,
@@ -60,6 +65,8 @@ pub fn serve(
         journal,
         reporter: reporter.map(|reporter| (reporter, ready)),
         served: None,
+        stopper: server.stopper(),
+        exit: None,
     };
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));
@@ -70,5 +77,5 @@ pub fn serve(
     if let (Ended::Start(failure), Some((mut reporter, _))) = (&ended, executor.reporter.take()) {
         reporter.report(&Report::Failed { kind: "start".into(), message: failure.to_string() });
     }
-    Ok(Ok(ended))
+    executor.exit.map_or(Ok(Ok(ended)), Err)
 }

@@ -118,6 +118,7 @@ pub fn survey(
     let registry = Registry::of_user().map_err(|source| {
         error(py, "ConfigError", format!("there is no registry of servers: {source}"))
     })?;
+    registry.trust().map_err(|doubt| error(py, "ConfigError", doubt.to_string()))?;
     let limit = limit(py, timeout)?;
     let infos = waiting(py, limit, |wait| bgpy::survey::survey(&registry, ended, wait))?;
     Ok(infos.into_iter().map(ServerInfo).collect())

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 /// How long a running task and `exit_task` may take after a signal before the process is killed.
-const GRACE: Duration = Duration::from_secs(30);
+pub const GRACE: Duration = Duration::from_secs(30);
 
 /// What `signal` is made of. That one turns numbers into enumerations, for which a server would import
 /// half a megabyte and wait four milliseconds.

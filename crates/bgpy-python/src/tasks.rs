@@ -7,7 +7,7 @@ use bgpy::spawn::Config;
 use bgpy::{Delivered, Reply};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFunction, PyType};
 
 use crate::decode::{Policy, decode};
 use crate::reply::ClientSocket;
@@ -207,44 +207,8 @@ fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// Imports a file as a module.
 fn load<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
-    let path: PathBuf = std::path::absolute(path)?;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    // What lies beside the file can be imported from it, as from a script.
-    let search_path = py.import("sys")?.getattr("path")?;
-    let directory = path.parent().unwrap_or(&path).as_os_str();
-    if !search_path.contains(directory)? {
-        search_path.call_method1("append", (directory,))?;
-    }
-    if is_found(py, &stem, &path) {
-        return Ok(py.import(&*stem)?.into_any());
-    }
-    // Whoever imports a module of that name gets another one, or none, so that it needs its own.
-    let name = format!("bgpy_tasks_{}", stem.replace('.', "_"));
-    let util = py.import("importlib.util")?;
-    let loader = py
-        .import("importlib.machinery")?
-        .getattr("SourceFileLoader")?
-        .call1((&name, path.as_os_str()))?;
-    let spec = util.getattr("spec_from_loader")?.call1((&name, &loader))?;
-    let module = util.getattr("module_from_spec")?.call1((&spec,))?;
-    // Classes of the file look their module up, when they are pickled for example.
-    py.import("sys")?.getattr("modules")?.set_item(&name, &module)?;
-    loader.call_method1("exec_module", PyTuple::new(py, [&module])?)?;
-    Ok(module)
-}
-
-/// Whether a module of this name would be this file, here and in each process that the tasks spawn,
-/// which get the same search path. Then what the file defines is known there, as of a script.
-fn is_found(py: Python<'_>, name: &str, path: &Path) -> bool {
-    if name.is_empty() || name.contains('.') {
-        return false;
-    }
-    // A module without a spec, or one whose search raises, is not this one.
-    let find = || py.import("importlib.util")?.call_method1("find_spec", (name,));
-    let origin = find().and_then(|spec| spec.getattr("origin")?.extract::<Option<PathBuf>>());
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    let found = origin.ok().flatten().and_then(|origin| real(&origin));
-    found.is_some() && found == real(path)
+    let path = std::path::absolute(path)?;
+    py.import("bgpy._tasks_file")?.call_method1("imported", (path.as_os_str(),))
 }
 
 /// Imports a module, also from the working directory, as `python -m` does.

@@ -19,14 +19,16 @@ impl Address {
         Self { host: host.into(), port }
     }
 
-    /// The socket addresses that the host stands for, at least one.
+    /// The socket addresses that the host stands for, at least one. An IPv4 address that is written as one of
+    /// IPv6 (`::ffff:127.0.0.1`) is that IPv4 address.
     ///
     /// # Errors
     /// What the resolver says, also when it finds nothing.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let host = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let addresses: Vec<_> =
+        let mut addresses: Vec<_> =
             (host.unwrap_or(&self.host), self.port).to_socket_addrs()?.collect();
+        addresses.iter_mut().for_each(|address| address.set_ip(address.ip().to_canonical()));
         if addresses.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
         }
@@ -72,6 +74,24 @@ impl std::fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ipv4_is_ipv4_however_it_is_written() {
+        for (host, meant) in [
+            ("::ffff:127.0.0.1", "127.0.0.1:80"),
+            ("[::ffff:7f00:2]", "127.0.0.2:80"),
+            ("::ffff:0.0.0.0", "0.0.0.0:80"),
+            ("::ffff:192.0.2.1", "192.0.2.1:80"),
+            ("::1", "[::1]:80"),
+            ("::", "[::]:80"),
+        ] {
+            assert_eq!(
+                Address::new(host, 80).resolve().unwrap(),
+                [meant.parse().unwrap()],
+                "{host}"
+            );
+        }
+    }
 
     #[test]
     fn ipv6_is_shown_in_brackets_and_taken_with_or_without() {

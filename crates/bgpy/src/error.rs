@@ -1,5 +1,6 @@
 //! What can go wrong, one type an operation. Each message says what failed, on what, and what to do.
 
+mod serve;
 mod start;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use bgpy_proto::{Delivered, Failure, ProtocolError};
 use crate::name::Name;
 use crate::restart::Failing;
 
+pub use serve::ServeError;
 pub use start::StartError;
 
 /// Why a connection did not come about.
@@ -33,6 +35,15 @@ pub enum ConnectError {
     NoSuchName {
         /// The name.
         name: Name,
+        /// Something that stands in the place of an entry, which may be the one.
+        unreadable: Option<PathBuf>,
+    },
+    /// Others may have written what stands in the registry, so that it tells of no server.
+    Registry {
+        /// As the user named it.
+        server: String,
+        /// Which directory it is, and what is wrong with it.
+        doubt: String,
     },
     /// The server takes no more calls, because it is about to end; nothing was sent.
     Stopping {
@@ -160,54 +171,6 @@ pub enum Lost {
     Forked,
 }
 
-/// Why a server could not be set up.
-#[derive(Debug)]
-pub enum ServeError {
-    /// The host name means nothing.
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the resolver said.
-        source: io::Error,
-    },
-    /// The address is taken.
-    AddressInUse {
-        /// `host:port`.
-        address: String,
-    },
-    /// The address cannot be listened on.
-    Bind {
-        /// `host:port`.
-        address: String,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// A token that can be guessed, on an address that others reach.
-    WeakToken {
-        /// `host:port`.
-        address: String,
-    },
-    /// No authentication, on an address that others reach.
-    Unprotected {
-        /// `host:port`.
-        address: String,
-    },
-    /// A server of this user has the name.
-    NameTaken {
-        /// The name.
-        name: Name,
-    },
-    /// The registry cannot be used, so that nobody could find the generated token or the name.
-    Registry {
-        /// Its directory.
-        directory: PathBuf,
-        /// What is wrong with it.
-        source: io::Error,
-    },
-    /// The operating system refused something that every server needs.
-    Io(io::Error),
-}
-
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -217,11 +180,18 @@ impl fmt::Display for ConnectError {
             Self::NotRunning { server } => {
                 write!(f, "no server listens on {server}: start one there, or check host and port")
             }
-            Self::NoSuchName { name } => write!(
+            Self::NoSuchName { name, unreadable: None } => write!(
                 f,
                 "no server named '{name}' runs here: `bgpy ps` lists those that do; a server on \
                  another machine is reached by its host and port"
             ),
+            Self::NoSuchName { name, unreadable: Some(path) } => write!(
+                f,
+                "no server named '{name}' is found: '{}' is no entry of a server any more, and may have \
+                 been its own. A server that runs puts it right within seconds; `bgpy doctor` says more",
+                path.display()
+            ),
+            Self::Registry { server, doubt } => write!(f, "{server} cannot be looked up: {doubt}"),
             Self::Stopping { server } => write!(
                 f,
                 "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} \
@@ -328,69 +298,12 @@ impl fmt::Display for Lost {
     }
 }
 
-impl fmt::Display for ServeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resolve { host, source } => {
-                write!(f, "the host name '{host}' cannot be resolved: {source}")
-            }
-            Self::AddressInUse { address } => write!(
-                f,
-                "{address} is in use: another program listens there; stop it, or choose another \
-                 port (0 takes a free one)"
-            ),
-            Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
-            Self::WeakToken { address } => write!(
-                f,
-                "the token for {address} can be guessed, and the address is reachable from other \
-                 machines: take one from token_create(), or force this one with allow_weak_token"
-            ),
-            Self::Unprotected { address } => write!(
-                f,
-                "a server without authentication is refused on {address}, which other machines \
-                 reach: whoever connects could run code there"
-            ),
-            Self::NameTaken { name } => write!(
-                f,
-                "a server named '{name}' runs already: stop it, connect to it, or take another \
-                 name"
-            ),
-            Self::Registry { directory, source } => write!(
-                f,
-                "cannot keep the server's name and token in {}: {source}; mend the directory, \
-                 point BGPY_RUNTIME_DIR elsewhere, or pass a token and no name",
-                directory.display()
-            ),
-            Self::Io(source) => write!(f, "cannot set up the server: {source}"),
-        }
-    }
-}
-
-impl ServeError {
-    /// A short name that survives the way from a background server to whoever starts it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
-            Self::AddressInUse { .. } => "address-in-use",
-            Self::NameTaken { .. } => "name-taken",
-            Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => "start",
-        }
-    }
-}
-
 impl std::error::Error for ConnectError {}
 impl std::error::Error for CallError {}
-impl std::error::Error for ServeError {}
 
 impl From<ConnectError> for CallError {
     fn from(error: ConnectError) -> Self {
         Self::Connect(error)
-    }
-}
-
-impl From<io::Error> for ServeError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
     }
 }
 

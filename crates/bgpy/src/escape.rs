@@ -4,14 +4,43 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character does something instead of being seen.
+/// Whether a character does something instead of being seen: the categories Cc, Zl, Zp and Cf of Unicode,
+/// which are controls, ends of lines, and formats (directions of text, joiners, blanks without a width).
 fn is_active(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            // Line and paragraph separators; embeddings, overrides and isolates of text direction.
-            '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{ad}'
+                | '\u{600}'..='\u{605}'
+                | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{890}'..='\u{891}'
+                | '\u{8e2}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{110bd}'
+                | '\u{110cd}'
+                | '\u{13430}'..='\u{1343f}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0001}'..='\u{e007f}'
         )
+}
+
+/// Whether a character joins or parts its neighbours, as in emojis of several and in many scripts. Beside
+/// ASCII it only hides.
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// Whether a joiner has something to join there.
+fn joins(character: Option<char>) -> bool {
+    character.is_some_and(|neighbour| !neighbour.is_ascii() && !is_active(neighbour))
 }
 
 /// A text of several lines: line ends and tabulators stay.
@@ -20,7 +49,7 @@ fn is_active(character: char) -> bool {
 /// assert_eq!(bgpy::escape::text("a\tb\n\x1b[2Jc\u{202e}"), "a\tb\n\\x1b[2Jc\\u202e");
 /// ```
 pub fn text(text: &str) -> Cow<'_, str> {
-    escaped(text, |character| matches!(character, '\n' | '\t'))
+    escaped(text, None, |character| matches!(character, '\n' | '\t'))
 }
 
 /// A text that must stay on one line.
@@ -29,32 +58,41 @@ pub fn text(text: &str) -> Cow<'_, str> {
 /// assert_eq!(bgpy::escape::line("a\tb\n"), "a\\tb\\n");
 /// ```
 pub fn line(text: &str) -> Cow<'_, str> {
-    escaped(text, |_| false)
+    escaped(text, None, |_| false)
 }
 
-fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+/// Writes out what is active and does not stay, in a text that follows a character.
+fn escaped(text: &str, before: Option<char>, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let must_go = |character: char| is_active(character) && !stays(character);
-    let Some(first) = text.find(must_go) else { return Cow::Borrowed(text) };
-    let (clean, rest) = text.split_at(first);
-    let mut shown = clean.to_owned();
-    for character in rest.chars() {
-        if must_go(character) {
+    if !text.contains(must_go) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let (mut before, mut rest) = (before, text.chars());
+    while let Some(character) = rest.next() {
+        let is_in_use = is_joiner(character) && joins(before) && joins(rest.clone().next());
+        if must_go(character) && !is_in_use {
             write_out(&mut shown, character);
         } else {
             shown.push(character);
         }
+        before = Some(character);
     }
     Cow::Owned(shown)
 }
 
-/// JSON knows the longer form as well, and has none of the other characters in it.
+/// JSON knows the longer form as well, and has none of the other characters in it. It takes two of them
+/// for a character beyond the first 65536.
 fn write_out(shown: &mut String, character: char) {
     let done = match (character, u32::from(character)) {
         ('\n', _) => write!(shown, "\\n"),
         ('\t', _) => write!(shown, "\\t"),
         ('\r', _) => write!(shown, "\\r"),
         (_, code @ ..0x20) => write!(shown, "\\x{code:02x}"),
-        (_, code) => write!(shown, "\\u{code:04x}"),
+        _ => character
+            .encode_utf16(&mut [0; 2])
+            .iter()
+            .try_for_each(|unit| write!(shown, "\\u{unit:04x}")),
     };
     done.expect("a String takes everything");
 }
@@ -62,8 +100,10 @@ fn write_out(shown: &mut String, character: char) {
 /// Makes a stream of bytes harmless, which need not be UTF-8, nor be cut where characters end.
 #[derive(Debug, Default)]
 pub struct Stream {
-    /// The beginning of a character, or of a line end.
+    /// The beginning of a character, of a line end, or of what is joined.
     begun: Vec<u8>,
+    /// The character before it.
+    before: Option<char>,
 }
 
 impl Stream {
@@ -75,19 +115,22 @@ impl Stream {
         loop {
             match std::str::from_utf8(rest) {
                 Ok(valid) => {
-                    // What follows it tells whether it is half of a line end.
-                    let whole = valid.strip_suffix('\r').unwrap_or(valid);
-                    self.begun = rest[whole.len()..].to_vec();
-                    shown.push_str(&lines(whole));
+                    let settled = settled(valid);
+                    self.begun = rest[settled.len()..].to_vec();
+                    self.show(&mut shown, settled);
                     return shown;
                 }
                 Err(error) => {
                     let (valid, broken) = rest.split_at(error.valid_up_to());
-                    shown.push_str(&lines(&String::from_utf8_lossy(valid)));
+                    let valid = String::from_utf8_lossy(valid);
                     let Some(length) = error.error_len() else {
-                        self.begun = broken.to_vec();
+                        let settled = settled(&valid);
+                        self.begun = [&valid.as_bytes()[settled.len()..], broken].concat();
+                        self.show(&mut shown, settled);
                         return shown;
                     };
+                    self.show(&mut shown, &valid);
+                    self.before = None;
                     shown.push_str(&invalid(&broken[..length]));
                     rest = &broken[length..];
                 }
@@ -97,22 +140,32 @@ impl Stream {
 
     /// What is left when nothing follows.
     pub fn finish(self) -> String {
-        match std::str::from_utf8(&self.begun) {
-            Ok(rest) => line(rest).into_owned(),
-            Err(_) => invalid(&self.begun),
+        let valid =
+            std::str::from_utf8(&self.begun).map_or_else(|error| error.valid_up_to(), str::len);
+        let (valid, broken) = self.begun.split_at(valid);
+        line(&String::from_utf8_lossy(valid)).into_owned() + &invalid(broken)
+    }
+
+    /// Lines may end as they do on Windows.
+    fn show(&mut self, shown: &mut String, several: &str) {
+        for (index, part) in several.split("\r\n").enumerate() {
+            if index > 0 {
+                shown.push_str("\r\n");
+                self.before = None;
+            }
+            shown.push_str(&escaped(part, self.before, |end| matches!(end, '\n' | '\t')));
+            self.before = part.chars().next_back().or(self.before);
         }
     }
 }
 
-/// Lines may end as they do on Windows.
-fn lines(several: &str) -> String {
-    let mut ends = several.split("\r\n");
-    let mut shown = text(ends.next().unwrap_or_default()).into_owned();
-    for part in ends {
-        shown.push_str("\r\n");
-        shown.push_str(&text(part));
+/// A text without the end of which only what follows tells what it does.
+fn settled(text: &str) -> &str {
+    let open = |end: char| end == '\r' || is_joiner(end);
+    match text.char_indices().next_back() {
+        Some((at, last)) if open(last) => &text[..at],
+        _ => text,
     }
-    shown
 }
 
 fn invalid(bytes: &[u8]) -> String {
@@ -142,9 +195,38 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_hidden() {
+        for (given, shown) in [
+            ("tr\u{200b}ain\u{2060}er\u{feff}", "tr\\u200bain\\u2060er\\ufeff"),
+            ("a\u{ad}b\u{61c}\u{200e}\u{200f}", "a\\u00adb\\u061c\\u200e\\u200f"),
+            ("\u{fff9}\u{180e}\u{206a}\u{70f}", "\\ufff9\\u180e\\u206a\\u070f"),
+            ("x\u{e0041}\u{1d173}", "x\\udb40\\udc41\\ud834\\udd73"),
+            ("tr\u{200d}ain\u{200c}er\u{200d}", "tr\\u200dain\\u200cer\\u200d"),
+            ("\u{4e16}\u{200d}\u{200d}\u{4e16}", "\u{4e16}\\u200d\\u200d\u{4e16}"),
+        ] {
+            assert_eq!(line(given), shown);
+            assert_eq!(text(given), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_joined_stays() {
+        let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+        let persian = "\u{645}\u{6cc}\u{200c}\u{62e}";
+        let accent = "e\u{301}\u{fe0f}";
+        for whole in [family, persian, accent] {
+            assert_eq!(line(whole), whole);
+            assert_eq!(text(&format!("\x1b{whole}")), format!("\\x1b{whole}"));
+        }
+    }
+
+    #[test]
     fn a_stream_may_be_cut_anywhere() {
-        let bytes = b"a\x1b[1m\r\nb\xc3\xa9\xff\xe2\x80\xae\rc\r\n\xf0\x9f\x98";
-        let shown = "a\\x1b[1m\r\nb\u{e9}\\xff\\u202e\\rc\r\n\\xf0\\x9f\\x98";
+        // With what is joined, and what is not, at its end and in front of what is no character.
+        let bytes = b"a\x1b[1m\r\nb\xc3\xa9\xe2\x80\x8d\xc3\xa9\xe2\x80\x8d\xff\xe2\x80\xae\rc\r\n\
+                      \xc3\xa9\xe2\x80\x8d\xf0\x9f\x98";
+        let shown = "a\\x1b[1m\r\nb\u{e9}\u{200d}\u{e9}\\u200d\\xff\\u202e\\rc\r\n\u{e9}\\u200d\
+                     \\xf0\\x9f\\x98";
         for cut in 0..=bytes.len() {
             let mut stream = Stream::default();
             let mut told = stream.feed(&bytes[..cut]);

@@ -238,12 +238,14 @@ fn an_entry_that_cannot_be_written_leaves_nothing_behind() {
     let registry = Registry::at(directory.path().join("run"));
     registry.prepare().unwrap();
     let options = ServerOptions { token: None, ..options(Some(&registry)) };
-    // A directory where the entry is drafted.
-    let draft = registry.log_path(options.instance).with_extension("draft");
-    std::fs::create_dir(&draft).unwrap();
+    // A directory where the entry belongs, which is not the server's to remove.
+    let entry = registry.log_path(options.instance).with_extension("json");
+    std::fs::create_dir(&entry).unwrap();
+    std::fs::write(entry.join("somebodys"), "").unwrap();
     let refused = Server::bind(&loopback(0), options).unwrap_err();
     assert!(matches!(refused, ServeError::Registry { .. }), "{refused}");
-    std::fs::remove_dir(&draft).unwrap();
+    assert!(refused.to_string().contains("with something in it"), "{refused}");
+    std::fs::remove_dir_all(&entry).unwrap();
     assert_eq!(left_behind(&registry), [""; 0]);
 }
 

@@ -3,51 +3,63 @@
 from __future__ import annotations
 
 import sys
-from types import FunctionType
+from types import FunctionType, ModuleType, NoneType
 
 from .local import is_local, module_of
 from .names import attributes_in, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CellType, CodeType
     from typing import Any
+
+_KEPT_MAX = 1024
+# What has no code, and needs not be asked for its module.
+_DATA = {ModuleType, NoneType, bool, bytes, dict, float, int, list, set, str, tuple}
+_WRAPPERS = {property, staticmethod, classmethod}
+
+# What modules assign to, with the code that says so, in the order in which they hold it. Equal code
+# assigns to the same, so that nothing has to be noticed but other code.
+_kept: dict[str, tuple[ModuleType, list[CodeType], Assigned]] = {}
 
 
 class Assigned:
-    """What code assigns to."""
+    """What code assigns to, but for the variables of closures."""
 
-    __slots__ = ("attributes", "cells", "changes", "outside", "stored")
+    __slots__ = ("attributes", "changes", "codes", "outside", "stored")
 
-    def __init__(self) -> None:
+    def __init__(self, codes: list[CodeType]) -> None:
+        # All of the code, by its id.
+        self.codes = {id(code): code for code in codes}
         self.stored: set[str] = set()
         self.attributes: set[str] = set()
         # Attributes that a module assigns to outside of functions.
         self.outside: set[str] = set()
-        # Cells of closures, by their ids.
-        self.cells: set[int] = set()
         # Whether it changes lists, dicts and the like, of whomever.
         self.changes = False
+        self._add(codes)
 
-    def add(self, value: Any) -> None:
-        """Add what a function does, or those of a class do."""
-        for held in list(vars(value).values()) if isinstance(value, type) else [value]:
-            for function in _functions(held):
-                used = names(function.__code__)
-                self.stored |= used.stored
-                self.attributes |= used.attributes
-                self.changes |= used.changes
-                variables = zip(
-                    function.__code__.co_freevars, function.__closure__ or (), strict=False
-                )
-                self.cells.update(id(cell) for name, cell in variables if name in used.kept)
+    def _add(self, codes: list[CodeType]) -> None:
+        for code in codes:
+            used = names(code)
+            self.stored |= used.stored
+            self.attributes |= used.attributes
+            self.changes |= used.changes
 
-    def include(self, other: Assigned) -> None:
-        """Add what other code assigns to."""
-        self.stored |= other.stored
-        self.attributes |= other.attributes
-        self.outside |= other.outside
-        self.cells |= other.cells
-        self.changes |= other.changes
+    def and_that_of(self, codes: list[CodeType]) -> Assigned:
+        """Return what this code and some more assigns to."""
+        more = [code for code in codes if id(code) not in self.codes]
+        if not more:
+            return self
+        both = Assigned(more)
+        both.stored |= self.stored
+        both.attributes |= self.attributes
+        both.outside |= self.outside
+        both.changes |= self.changes
+        return both
+
+
+_NOTHING = Assigned([])
 
 
 class Assignments:
@@ -55,38 +67,96 @@ class Assignments:
 
     def __init__(self) -> None:
         self._modules: dict[str, Assigned] = {}
+        # Variables of closures that are assigned to, by the ids of their cells.
+        self._cells: dict[str, set[int]] = {}
+        self._functions: dict[str, list[FunctionType]] = {}
 
     def of(self, obj: Any) -> Assigned:
         """Return what the code of an object and of its module assigns to."""
-        own = Assigned()
-        own.add(obj)
-        own.include(self.of_module(module_of(obj) or ""))
-        return own
+        return self.of_module(module_of(obj) or "").and_that_of(_codes(functions_of(obj)))
+
+    def cells(self, function: FunctionType) -> set[int]:
+        """Return the ids of the cells that a function and the code of its module assign to."""
+        module = module_of(function) or ""
+        known = self._cells.get(module)
+        if known is None:
+            self.of_module(module)
+            known = self._cells[module] = _cells(self._functions[module])
+        own = _cells([function])
+        return known | own if own else known
 
     def of_module(self, module: str) -> Assigned:
         """Return what the code of a module assigns to, if it is the user's own."""
         known = self._modules.get(module)
-        if known is not None:
-            return known
-        known = self._modules[module] = Assigned()
-        if is_local(module):
-            for value in list(vars(sys.modules[module]).values()):
-                if module_of(value) == module:
-                    known.add(value)
-            file = getattr(sys.modules[module], "__file__", None)
-            if isinstance(file, str):
-                known.outside |= attributes_in(file)
+        if known is None:
+            functions = self._functions[module] = _held(module)
+            known = self._modules[module] = _of_module(module, _codes(functions))
         return known
 
 
-def _functions(value: Any) -> list[FunctionType]:
-    kind = type(value)
+def _of_module(name: str, codes: list[CodeType]) -> Assigned:
+    if not is_local(name):
+        return _NOTHING
+    module = sys.modules[name]
+    known = _kept.get(name)
+    if known is not None and known[0] is module and known[1] == codes:
+        return known[2]
+    assigned = Assigned(codes)
+    file = getattr(module, "__file__", None)
+    if isinstance(file, str):
+        assigned.outside |= attributes_in(file)
+    if len(_kept) >= _KEPT_MAX:
+        _kept.clear()
+    _kept[name] = module, codes, assigned
+    return assigned
+
+
+def _held(module: str) -> list[FunctionType]:
+    """Return the functions of a module, those of its classes included."""
+    found: list[FunctionType] = []
+    if is_local(module):
+        for value in list(vars(sys.modules[module]).values()):
+            if type(value) not in _DATA and module_of(value) == module:
+                found += functions_of(value)
+    return found
+
+
+def functions_of(value: Any) -> list[FunctionType]:
+    """Return the functions that an object consists of, or those of a class."""
+    if type(value) is FunctionType:
+        return [value]
+    found: list[FunctionType] = []
+    for held in list(vars(value).values()) if isinstance(value, type) else [value]:
+        kind = type(held)
+        if kind is FunctionType:
+            found.append(held)
+        elif kind in _WRAPPERS or kind.__module__ == "functools":
+            found += _wrapped(held, kind)
+    return found
+
+
+def _wrapped(value: Any, kind: type) -> list[FunctionType]:
     if kind is property:
         inner = [value.fget, value.fset, value.fdel]
-    elif kind in (staticmethod, classmethod):
+    elif kind in _WRAPPERS:
         inner = [value.__func__, getattr(value.__func__, "__wrapped__", None)]
-    elif kind.__module__ == "functools":
-        inner = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
     else:
-        inner = [value]
+        inner = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
     return [function for function in inner if type(function) is FunctionType]
+
+
+def _codes(functions: list[FunctionType]) -> list[CodeType]:
+    return [function.__code__ for function in functions]
+
+
+def _cells(functions: list[FunctionType]) -> set[int]:
+    found: set[int] = set()
+    for function in functions:
+        cells: tuple[CellType, ...] | None = function.__closure__
+        if cells:
+            code = function.__code__
+            kept = names(code).kept
+            if kept:
+                variables = zip(code.co_freevars, cells, strict=False)
+                found.update(id(cell) for name, cell in variables if name in kept)
+    return found

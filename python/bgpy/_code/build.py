@@ -305,7 +305,11 @@ def _begin_member(
         known = {}
         table.members.set(cls, known)
     if (name, value) not in known:
-        known[name, value] = table.begin_part(base.__new__(cls, *arguments))
+        made = base.__new__(cls, *arguments)
+        begin: Any = getattr(base, "__init__")  # noqa: B009
+        if arguments and begin is not object.__init__:
+            begin(made, *arguments)
+        known[name, value] = table.begin_part(made)
     return known[name, value]
 
 

@@ -113,6 +113,11 @@ def member_parts(member: Any) -> tuple[str | None, Any, Any, tuple[Any, ...]]:
         return name, value, base, ()
     if hasattr(base, "__getnewargs__"):
         return name, value, base, tuple(base.__getnewargs__(member))
+    if base in (list, dict):
+        return name, value, base, (base(member),)
+    if base.__reduce__ is object.__reduce__:
+        # All that it is are its attributes.
+        return name, value, base, ()
     return name, value, base, tuple(base.__reduce__(member)[1])
 
 
@@ -128,9 +133,12 @@ def struct_parts(cls: Any, start: dict[str, Any], attributes: dict[str, Any]) ->
     """Take a class of msgspec apart, whose fields are fixed when it is made."""
     import msgspec
 
-    own = list(attributes.get("__annotations__", {}))
+    annotations = attributes.pop("__annotations__", {})
+    # Others are variables of the class, which only its module may tell.
+    own = [name for name in annotations if name in cls.__struct_fields__]
     start.pop("__slots__", None)
-    start["__annotations__"] = attributes.pop("__annotations__", {})
+    # They are asked for when somebody decodes, and may be of the class itself.
+    start["__annotations__"] = dict.fromkeys(own, object)
     defaults = {}
     # Only the last fields have defaults.
     fields = cls.__struct_fields__[-len(cls.__struct_defaults__) :]

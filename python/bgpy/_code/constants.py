@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import CodeType, EllipsisType, NoneType
 
+from .codes import kept_by_code
+
 try:
     from _blake2 import blake2b
 except ImportError:
@@ -13,14 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PLAIN = {NoneType, bool, int, float, complex, str, bytes, EllipsisType, range}
+PLAIN = {NoneType, bool, int, float, complex, str, bytes, EllipsisType, range}
 # Objects of these modules cannot change, and show all that they are.
 _SHOWN = {"datetime", "decimal", "fractions", "operator", "pathlib", "uuid", "zoneinfo"}
-_KEPT_MAX = 4096
+# Objects of `dataclasses` that are known by their identity.
+MARKS = {"_FIELD_BASE", "_HAS_DEFAULT_FACTORY_CLASS", "_KW_ONLY_TYPE", "_MISSING_TYPE"}
 # Longer texts are told by their digest.
 _SHOWN_MAX = 1024
-
-_codes: dict[CodeType, bytes] = {}
 
 
 def digest(data: bytes = b"") -> blake2b:
@@ -34,8 +35,11 @@ def constant(value: Any) -> bytes | None:
     if kind in (str, bytes) and len(value) > _SHOWN_MAX:
         raw = value.encode("utf-8", "surrogatepass") if kind is str else value
         return b"long %b %b" % (kind.__name__.encode(), digest(raw).digest())
-    if kind in _PLAIN:
-        return f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
+    if kind is int:
+        # In a base whose digits take no time, and are not limited in number.
+        return b"int %x" % value
+    if kind in PLAIN:
+        return _shown(value, kind)
     if kind is CodeType:
         return _code(value)
     if kind in (tuple, frozenset):
@@ -47,27 +51,27 @@ def constant(value: Any) -> bytes | None:
         ordered = known if kind is tuple else sorted(known)
         return b"%b(%b)" % (kind.__name__.encode(), b",".join(ordered))
     if kind.__module__ in _SHOWN:
-        return f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
+        return _shown(value, kind)
+    if kind.__module__ == "dataclasses" and kind.__name__ in MARKS:
+        return f"{kind.__name__} {getattr(value, 'name', '')}".encode()
     if kind.__module__ == "re" and kind.__name__ == "Pattern":
         return b"pattern" + (constant((value.pattern, value.flags)) or b"")
     return None
 
 
+def _shown(value: Any, kind: type) -> bytes | None:
+    try:
+        return f"{kind.__name__} {value!r}".encode("utf-8", "surrogatepass")
+    except ValueError:
+        # Python refuses to show very large numbers.
+        return None
+
+
+@kept_by_code
 def _code(code: CodeType) -> bytes:
     """Return what code does, wherever it stands."""
-    known = _codes.get(code)
-    if known is None:
-        numbers = (
-            code.co_argcount,
-            code.co_posonlyargcount,
-            code.co_kwonlyargcount,
-            code.co_flags,
-        )
-        texts = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-        told = repr((numbers, texts, code.co_code, code.co_exceptiontable))
-        inner = [constant(item) or b"" for item in code.co_consts]
-        known = b"code %b [%b]" % (told.encode("utf-8", "surrogatepass"), b",".join(inner))
-        if len(_codes) >= _KEPT_MAX:
-            _codes.clear()
-        _codes[code] = known
-    return known
+    numbers = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    texts = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    told = repr((numbers, texts, code.co_code, code.co_exceptiontable))
+    inner = [constant(item) or b"" for item in code.co_consts]
+    return b"code %b [%b]" % (told.encode("utf-8", "surrogatepass"), b",".join(inner))

@@ -7,163 +7,143 @@ process is told apart: variables that code assigns to, and containers and object
 
 from __future__ import annotations
 
+import sys
 from types import (
     BuiltinFunctionType,
     FunctionType,
     GetSetDescriptorType,
     MemberDescriptorType,
-    MethodType,
     ModuleType,
+    UnionType,
 )
 
-from .assigned import Assignments
+from . import snapshot
+from .assigned import Assignments, functions_of
 from .classes import is_struct, registered, struct_factory
 from .constants import constant, digest
-from .data import held, is_plain, unlike_any
+from .data import UNKNOWN, attributes, held, is_plain
+from .kinds import (
+    HEAP_TYPE,
+    IMPORTED,
+    OF_MEMBERS,
+    WRAPPERS,
+    hints,
+    inner,
+    is_definition,
+    is_function,
+    is_told,
+)
 from .local import MAIN, is_local, is_named, library, module_of, name_of
 from .names import names
+from .node import Node, framed, text
 from .table import ALIKE, CODE, DATA, STATE, WeakTable, keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .table import Digests
+    from .snapshot import Found
 
-# What a class has anew in each process, or what follows from the rest.
-_UNTOLD = {
-    "__module__",
-    "__dict__",
-    "__weakref__",
-    "__abstractmethods__",
-    "_abc_impl",
-    "__firstlineno__",
-    "__static_attributes__",
-    "__annotations_cache__",
-    "__slotnames__",
-    # That of a dataclass shows its defaults, with their addresses.
-    "__doc__",
-}
-_IMPORTED = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__spec__"}
-# Types that are not of this kind are built in.
-_HEAP_TYPE = 1 << 9
-_WRAPPERS = (staticmethod, classmethod, property, MethodType)
 # Objects beyond so many are not looked into.
 _NODES_MAX = 4_000
 
 # The constants of a class, as they were when they were first looked at.
 _first = WeakTable()
+# How types are named that are built in, which never end.
+_built_in: dict[int, tuple[Any, bytes | None]] = {}
 
 
 def travels(obj: Any) -> bool:
     """Tell whether a definition has to go along, because the other side may lack it."""
-    if isinstance(obj, type) and not obj.__flags__ & _HEAP_TYPE:
+    if isinstance(obj, type) and not obj.__flags__ & HEAP_TYPE:
         return False
     if type(obj) is ModuleType:
+        if sys.modules.get(obj.__name__) is not obj:
+            return True
         return obj.__name__ != MAIN and (is_local(obj.__name__) or keys.get(obj) is not None)
+    if keys.get(obj) is not None:
+        return True
     module = module_of(obj)
-    if keys.get(obj) is not None or (module is not None and is_local(module)):
-        return True
-    return not is_named(obj)
-
-
-def is_definition(obj: Any) -> bool:
-    """Tell whether an object is code that has a name, and not an object that has state."""
-    if isinstance(obj, (FunctionType, type)) or type(obj) is ModuleType:
-        return True
-    kind = type(obj)
-    return (kind.__module__, kind.__name__) in _NAMED_KINDS
-
-
-def is_function(obj: Any) -> bool:
-    """Tell whether a definition is a function, with a cache or without."""
-    return isinstance(obj, FunctionType) or type(obj).__name__ == "_lru_cache_wrapper"
-
-
-_NAMED_KINDS = {
-    ("functools", "_lru_cache_wrapper"),
-    ("typing", "NewType"),
-    ("typing", "TypeVar"),
-    ("typing", "ParamSpec"),
-    ("typing", "TypeVarTuple"),
-    ("typing", "TypeAliasType"),
-}
-
-
-class _Node:
-    """What a definition or an object is by itself, and what it uses."""
-
-    __slots__ = (
-        "changes",
-        "counts",
-        "facts",
-        "has_state",
-        "is_shared",
-        "later",
-        "more",
-        "own",
-        "used",
-    )
-
-    def __init__(self) -> None:
-        self.own: list[bytes] = []
-        # Code, and data that nothing changes.
-        self.used: list[Any] = []
-        # Data that code of its module may change: constants, and the rest.
-        self.facts: list[bytes] = []
-        self.more: list[Any] = []
-        # What code assigns to: constants, and the rest.
-        self.counts: list[bytes] = []
-        self.later: list[Any] = []
-        # Whether the code of the module changes containers.
-        self.changes = False
-        self.has_state = False
-        # Classes and modules are one object for everybody who uses them, whatever their state.
-        self.is_shared = False
+    return (module is not None and is_local(module)) or not is_named(obj)
 
 
 class Content:
     """Digests of definitions, all as they are at the moment."""
 
-    def __init__(self) -> None:
-        self._nodes: dict[int, tuple[Any, _Node]] = {}
+    def __init__(self, assignments: Assignments | None = None) -> None:
+        # Without them nothing is state.
+        self._is_full = assignments is not None
+        self._nodes: dict[int, tuple[Any, Node]] = {}
         self._names: dict[int, tuple[Any, bytes | None]] = {}
-        self._assignments = Assignments()
+        self._assignments = assignments or Assignments()
+        # What the objects consisted of before they were looked at, if somebody wants to know.
+        self._is_due = False
+        self._before: dict[int, list[Any] | None] = {}
+        # The same, of which nothing is taken for state.
+        self._full: Content | None = None
 
-    def digests(self, obj: Any) -> tuple[Digests, bool]:
-        """Return the digests of a definition, and whether it has state of its own."""
-        whole, counts, is_plain = self._walk(obj, STATE)
+    def digests(self, obj: Any) -> Found:
+        """Return the digests of a definition.
+
+        Two more tell whether it is a function with state of its own, and whether all was looked at.
+        """
+        found = snapshot.find(obj, self._assignments, self._named)
+        if found is None:
+            is_due = snapshot.is_due(obj)
+            self._is_due |= is_due
+            found, parts = self._made(obj)
+            if is_due:
+                nodes = [(*self._nodes[id(part)], self._before.get(id(part))) for part in parts]
+                snapshot.take(obj, found, nodes, self._assignments, self._named)
+        return found
+
+    def _made(self, obj: Any) -> tuple[Found, list[Any]]:
+        state, parts, has_data, has_state, is_certain = self._walk(obj, STATE)
         # Most have nothing that would make a difference.
-        data, _, _ = (whole, counts, True) if is_plain else self._walk(obj, DATA)
-        code, _, _ = (whole, counts, True) if is_plain else self._walk(obj, CODE)
-        state = digest(whole + counts).digest() if counts else whole
-        return (code, data, state), self._has_state(obj)
+        data = self._walk(obj, DATA)[0] if has_state else state
+        code = self._walk(obj, CODE)[0] if has_data else data
+        if has_state or has_data:
+            # What may be state depends on what else is in the module, and all of it does not.
+            if self._full is None:
+                self._full = Content(self._assignments)
+            state, _, _, _, is_certain = self._full._walk(obj, STATE)
+        digests = (code, data, state, digest(_bare(obj)).digest())
+        return (digests, is_function(obj) and self._has_state(obj), is_certain), parts
+
+    def travels(self, obj: Any) -> bool:
+        """Tell whether a definition has to go along, as it was when that was first asked."""
+        return self._named(obj) is None
 
     def code(self, obj: Any) -> bytes:
         """Return the first of the digests."""
-        return self._walk(obj, CODE)[0]
+        return self.digests(obj)[0][CODE]
 
-    def _walk(self, obj: Any, reach: int) -> tuple[bytes, bytes, bool]:
-        """Return the digest of what is in reach, that of its counts, and whether all is in any.
+    def _walk(self, obj: Any, reach: int) -> tuple[bytes, list[Any], bool, bool, bool]:
+        """Return the digest of what is in reach, and its parts.
+
+        Three more tell whether there is data among it, and state, which are not in any reach, and
+        whether all of it is known.
 
         Definitions hold each other: each is told once, and then by its place.
         """
         places, queue = {id(obj): 0}, [obj]
-        parts, counts = [], []
-        is_plain = True
+        parts = []
+        has_data = has_state = False
         for part in queue:
             node = self._node(part)
-            parts += node.own
-            counts += node.counts
             used = node.used
+            has_state |= node.has_counts
             if node.more or node.later or node.facts:
-                is_plain = False
-                parts += node.facts if reach else ()
+                has_data |= bool(node.more or node.facts)
+                has_state |= bool(node.later)
+                parts.append(node.told_with_facts() if reach else node.told())
                 used = [
                     *used,
                     *(node.more if reach else ()),
                     *(node.later if reach > DATA else ()),
                 ]
+            else:
+                parts.append(node.told())
             for it in used:
                 place = places.get(id(it))
                 if place is None:
@@ -171,7 +151,9 @@ class Content:
                     queue.append(it)
                 parts.append(b"@%d" % place)
             parts.append(b";")
-        return _digest(parts), _digest(counts) if counts else b"", is_plain
+        joined = b"".join(parts)
+        told = digest(joined).digest()
+        return told, queue, has_data, has_state, UNKNOWN not in joined
 
     def _has_state(self, obj: Any) -> bool:
         known, queue = {id(obj)}, [obj]
@@ -186,18 +168,21 @@ class Content:
             queue += new
         return False
 
-    def _node(self, obj: Any) -> _Node:
+    def _node(self, obj: Any) -> Node:
         known = self._nodes.get(id(obj))
         if known is None:
-            known = self._nodes[id(obj)] = (obj, _Node())
+            known = self._nodes[id(obj)] = (obj, Node())
+            if self._is_due:
+                self._before[id(obj)] = snapshot.contents(obj, self._assignments)
             self._look_at(obj, known[1])
         return known[1]
 
-    def _look_at(self, obj: Any, node: _Node) -> None:
+    def _look_at(self, obj: Any, node: Node) -> None:
         key = keys.get(obj)
         if key is not None:
             # What was built here is what it was where it came from.
-            node.own.append(b"built %b" % key[2][DATA])
+            node.own.append(b"built %b" % key[2][STATE if self._is_full else DATA])
+            node.has_counts = key[2][STATE] != key[2][DATA]
             node.is_shared = bool(key[3] & ALIKE)
         elif type(obj) is FunctionType:
             self._function(obj, node)
@@ -210,32 +195,35 @@ class Content:
         elif is_definition(obj):
             self._other(obj, node)
         elif len(self._nodes) < _NODES_MAX:
-            if type(obj) in _WRAPPERS:
+            if type(obj) in WRAPPERS:
                 node.own.append(self._tell(obj, node))
                 return
-            is_own = travels(type(obj))
-            told, inside = held(obj, is_own)
+            try:
+                told, inside = held(obj, self.travels(type(obj)))
+            except Exception:
+                # It has methods of its own that do not let it be looked at.
+                told, inside = [UNKNOWN], []
             node.own += [self._tell(type(obj), node), *told]
             node.own += [self._tell(value, node) for value in inside]
-
         else:
-            node.own.append(unlike_any())
+            node.own.append(UNKNOWN)
 
-    def _module(self, module: ModuleType, node: _Node) -> None:
+    def _module(self, module: ModuleType, node: Node) -> None:
         assigned = self._assignments.of_module(module.__name__)
-        node.changes = assigned.changes
-        node.own.append(b"module " + _text(module.__name__))
+        node.changes = assigned.changes and not self._is_full
+        node.own.append(b"module " + text(module.__name__))
         for name, value in sorted(vars(module).items()):
-            if name not in _IMPORTED:
-                node.own.append(_text(name))
+            if name not in IMPORTED:
+                node.own.append(text(name))
                 self._variable(value, node, name in assigned.stored)
 
-    def _function(self, function: FunctionType, node: _Node) -> None:
+    def _function(self, function: FunctionType, node: Node) -> None:
         code = function.__code__
         assigned = self._assignments.of(function)
-        node.changes = assigned.changes
-        node.own += [b"function", _text(function.__name__), constant(code) or b""]
-        for value in (function.__defaults__, function.__kwdefaults__):
+        cells = self._assignments.cells(function) if function.__closure__ else ()
+        node.changes = assigned.changes and not self._is_full
+        node.own += [b"function", text(function.__name__), constant(code) or b""]
+        for value in (function.__defaults__, function.__kwdefaults__, hints(function)):
             node.own.append(self._tell_all(value, node))
         for cell in function.__closure__ or ():
             try:
@@ -243,33 +231,35 @@ class Content:
             except ValueError:
                 node.own.append(b"empty")
             else:
-                self._variable(value, node, id(cell) in assigned.cells)
+                self._variable(value, node, id(cell) in cells)
         for name, value in sorted(vars(function).items()):
-            node.own.append(_text(name))
+            node.own.append(text(name))
             self._variable(value, node, name in assigned.attributes)
         own = function.__globals__
         if library(own) is not None:
             return
         for name in names(code).loaded:
             if name in own:
-                node.own.append(_text(name))
+                node.own.append(text(name))
                 self._variable(own[name], node, name in assigned.stored)
         node.has_state |= bool(names(code).stored)
 
-    def _variable(self, value: Any, node: _Node, is_state: bool) -> None:
+    def _variable(self, value: Any, node: Node, is_state: bool) -> None:
         """Tell the value of a variable, which is state if code assigns to it."""
         node.has_state |= is_state
-        if not is_state or is_definition(value):
+        if self._is_full or not is_state or is_definition(value):
             node.own.append(self._tell(value, node))
         else:
-            _add_state(value, node)
+            node.add_state(value)
 
-    def _class(self, cls: Any, node: _Node) -> None:
+    def _class(self, cls: Any, node: Node) -> None:
         assigned = self._assignments.of(cls)
-        node.changes = assigned.changes
-        node.own += [b"class", _text(cls.__qualname__), self._tell(type(cls), node)]
+        node.changes = assigned.changes and not self._is_full
+        node.own += [b"class", text(cls.__qualname__), self._tell(type(cls), node)]
         node.own += [self._tell(base, node) for base in cls.__bases__]
-        node.counts += [_text(it.__qualname__) for it in registered(cls)]
+        others = [text(it.__qualname__) for it in registered(cls)]
+        node.has_counts = bool(others)
+        node.own += others if self._is_full else []
         first = _first.get(cls)
         if first is None:
             first = {name: constant(value) for name, value in list(vars(cls).items())}
@@ -277,40 +267,46 @@ class Content:
         members = vars(cls).get("_member_map_")
         members = members if isinstance(members, dict) else {}
         for name, member in members.items():
-            node.own += [_text(name), self._tell(member._value_, node)]
+            node.own += [text(name), self._tell(member._value_, node)]
         if is_struct(cls):
             defaults = cls.__struct_defaults__
             node.own.append(self._tell_all(defaults, node))
             node.own.append(self._tell_all(tuple(map(struct_factory, defaults)), node))
+            node.own.append(text(repr(cls.__struct_config__)))
+        if any(attributes(vars(cls).get("__pydantic_decorators__")).values()):
+            # They tell where in memory their class is.
+            node.own.append(UNKNOWN)
         for name, value in sorted(vars(cls).items()):
-            if name in _UNTOLD or name in members or _is_slot(value, cls):
+            if not is_told(name) or name in members or _is_slot(value, cls):
                 continue
-            if name.startswith("__pydantic_") and name != "__pydantic_fields__":
-                # What follows from the fields, with addresses in it.
-                continue
-            if name not in first:
+            if self._is_full and name not in OF_MEMBERS and name != "__annotations__":
+                if name in first or not name.startswith("__"):
+                    node.own += [text(name), constant(value) or self._tell(value, node)]
+            elif name not in first:
                 # What a class got since is state, but for the caches that Python keeps in it.
                 if not name.startswith("__"):
-                    node.counts.append(_text(name))
-                    _add_state(value, node)
+                    node.add_state(value)
             elif name in assigned.attributes and first[name] is not None:
-                node.counts.append(_text(name))
-                _add_state(value, node)
+                node.add_state(value)
             elif name in assigned.outside and first[name] is not None:
-                node.facts += [_text(name), first[name]]
-                _add_state(value, node)
+                node.facts += [text(name), first[name]]
+                node.add_state(value)
+            elif name in OF_MEMBERS and (told := _members(value, cls)) is not None:
+                # What follows from the members, unless somebody has added to it.
+                parts = node.facts if node.changes else node.own
+                parts += [text(name), told]
             elif name == "__annotations__":
                 # An empty one may be there or not.
-                node.own += [_text(name), self._tell_all(value, node)] if value else []
+                node.own += [text(name), self._tell_all(value, node)] if value else []
             else:
-                node.own += [_text(name), first[name] or self._tell(value, node)]
+                node.own += [text(name), first[name] or self._tell(value, node)]
                 if first[name] is not None:
-                    _add_state(value, node)
+                    node.add_state(value)
 
-    def _other(self, obj: Any, node: _Node) -> None:
+    def _other(self, obj: Any, node: Node) -> None:
         kind = type(obj).__name__
         node.is_shared = not is_function(obj)
-        node.own += [_text(kind), _text(name_of(obj) or "")]
+        node.own += [text(kind), text(name_of(obj) or "")]
         if kind == "_lru_cache_wrapper":
             node.own += [constant(tuple(obj.cache_parameters().values())) or b""]
             node.own += [self._tell(obj.__wrapped__, node)]
@@ -325,17 +321,17 @@ class Content:
             # An object that its module has under a name, as one of a kind.
             node.own += [self._tell(type(obj), node)]
 
-    def _tell_all(self, value: Any, node: _Node) -> bytes:
+    def _tell_all(self, value: Any, node: Node) -> bytes:
         if type(value) is tuple:
             return b"(%b)" % b",".join(self._tell(item, node) for item in value)
         if type(value) is dict:
-            items = ((_text(str(key)), item) for key, item in value.items())
+            items = ((text(str(key)), item) for key, item in value.items())
             return b"{%b}" % b",".join(
                 key + b":" + self._tell(item, node) for key, item in sorted(items, key=_first_of)
             )
         return self._tell(value, node)
 
-    def _tell(self, value: Any, node: _Node) -> bytes:
+    def _tell(self, value: Any, node: Node) -> bytes:
         """Return what a value is; definitions among it become some that the node uses."""
         known = constant(value)
         if known is not None:
@@ -345,45 +341,49 @@ class Content:
             if told is None:
                 node.used.append(value)
                 return b"@"
+            if id(value) not in _built_in:
+                node.named.append(value)
             return told
         kind = type(value)
-        if kind in _WRAPPERS:
-            inner = [getattr(value, name, None) for name in ("fget", "fset", "fdel", "__func__")]
-            if kind is MethodType:
-                inner.append(value.__self__)
-            return _text(kind.__name__) + self._tell_all(tuple(inner), node)
+        if kind in WRAPPERS:
+            return text(kind.__name__) + self._tell_all(tuple(inner(value)), node)
         if kind is tuple:
             return self._tell_all(value, node)
         if kind is BuiltinFunctionType and isinstance(value.__self__, (ModuleType, type)):
-            return b"named " + _text(f"{value.__module__}.{value.__qualname__}")
+            return b"named " + text(f"{value.__module__}.{value.__qualname__}")
         if isinstance(vars(kind).get("_member_map_"), dict):
-            return self._tell(kind, node) + _text(str(value._name_))
+            return self._tell(kind, node) + text(str(value._name_))
         return self._library(value, node)
 
     def _named(self, value: Any) -> bytes | None:
         """Return how a definition is named that does not travel."""
-        known = self._names.get(id(value))
+        known = self._names.get(id(value)) or _built_in.get(id(value))
         if known is not None:
             return known[1]
-        told = None
+        told, names = None, self._names
         if not travels(value):
             kind = b"module " if type(value) is ModuleType else b"named "
-            told = kind + _text(f"{module_of(value)}.{name_of(value)}")
-        self._names[id(value)] = (value, told)
+            told = kind + text(f"{module_of(value)}.{name_of(value)}")
+            if isinstance(value, type) and not value.__flags__ & HEAP_TYPE:
+                names = _built_in
+        names[id(value)] = (value, told)
         return told
 
-    def _library(self, value: Any, node: _Node) -> bytes:
+    def _library(self, value: Any, node: Node) -> bytes:
         """Return what an object of the standard library is that holds definitions."""
         kind = type(value)
         if kind.__module__ in ("typing", "types") and hasattr(value, "__origin__"):
-            inner = (value.__origin__, getattr(value, "__args__", ()))
-            return b"alias" + self._tell_all(inner, node)
+            parts = (value.__origin__, getattr(value, "__args__", ()))
+            more = getattr(value, "__metadata__", ())
+            return b"alias" + self._tell_all((parts, more), node)
+        if kind is UnionType:
+            return b"union" + self._tell_all(value.__args__, node)
         if kind.__module__ == "typing":
-            return _text(repr(value))
+            return text(repr(value))
         if kind.__module__ == "functools":
             if kind.__name__ in ("partial", "partialmethod"):
-                inner = (value.func, value.args)
-                told = self._tell_all(inner, node) + self._tell_all(dict(value.keywords), node)
+                parts = (value.func, value.args)
+                told = self._tell_all(parts, node) + self._tell_all(dict(value.keywords), node)
                 return b"partial" + told
             if kind.__name__ == "cached_property":
                 return b"cached" + self._tell(value.func, node)
@@ -392,27 +392,29 @@ class Content:
                 named = {f"{module_of(cls)}.{cls.__qualname__}": case for cls, case in cases}
                 return b"dispatch" + self._tell_all(named, node)
         node.has_state = True
-        is_own = travels(kind)
-        if is_own:
+        if self.travels(kind):
             node.used.append(kind)
-        if node.changes or not is_plain(value):
+        if not self._is_full and (node.changes or not is_plain(value)):
             node.more.append(value)
             return b"?"
         node.used.append(value)
         return b"@"
 
 
-def _digest(parts: list[bytes]) -> bytes:
-    sized = b"".join([b"%d:%b" % (len(part), part) for part in parts])
-    return digest(sized).digest()
+def _bare(obj: Any) -> bytes:
+    """Return the instructions of a function, or of those of a class."""
+    functions = sorted(functions_of(obj), key=lambda it: it.__qualname__)
+    return framed([constant(it.__code__) or b"" for it in functions])
 
 
-def _add_state(value: Any, node: _Node) -> None:
-    told = constant(value)
-    if told is None:
-        node.later.append(value)
-    else:
-        node.counts.append(told)
+def _members(value: Any, cls: Any) -> bytes | None:
+    """Tell what an enumeration holds of its members and their values, if it is nothing else."""
+    items = [*value, *value.values()] if type(value) is dict else [value]
+    told = [
+        b"member " + text(str(item._name_)) if type(item) is cls else constant(item)
+        for item in items
+    ]
+    return None if None in told else framed(told)  # type: ignore[arg-type]
 
 
 def _is_slot(value: Any, cls: type) -> bool:
@@ -422,7 +424,3 @@ def _is_slot(value: Any, cls: type) -> bool:
 
 def _first_of(item: tuple[bytes, Any]) -> bytes:
     return item[0]
-
-
-def _text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import marshal
-import os
 from _pickle import Pickler
 from collections import OrderedDict, deque
 from types import MappingProxyType, SimpleNamespace
 
 from .constants import constant, digest
+from .kinds import HEAP_TYPE, is_definition
+from .local import is_installed
+from .table import WeakTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +25,21 @@ _DESCRIBING = ("annotated_types", "attr", "dataclasses", "msgspec", "pydantic")
 # Of larger containers only that much is looked at, unless all is plain data.
 _ITEMS_MAX = 256
 _MARSHAL_VERSION = 2
+_COUNTERS = (itertools.count, itertools.repeat)
 _PICKLE_BYTES_MAX = 1 << 20
-_RANDOM_BYTES = 16
+# Stands for what was not looked at, or cannot be: it may differ.
+UNKNOWN = b"\0unknown\0"
+
+# How to get the value of what is derived from a constant's class.
+_VALUES: dict[type, Any] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: bytes.__bytes__,
+}
+
+# The slots of classes, which are fixed when a class is made.
+_slots = WeakTable()
 
 
 def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
@@ -52,6 +67,7 @@ def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
     if plain is not None:
         told.append(plain)
     elif isinstance(obj, _SEQUENCES):
+        told.append(b"%r" % getattr(obj, "maxlen", None))
         inside += itertools.islice(obj, _ITEMS_MAX)
         told += _more_than(_ITEMS_MAX, len(obj))
     elif isinstance(obj, _MAPPINGS):
@@ -64,12 +80,28 @@ def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
     elif kind is bytearray:
         told.append(bytes(obj))
     if is_own or kind is SimpleNamespace or _root(kind) in _DESCRIBING:
-        for name, value in sorted(_attributes(obj).items()):
+        for name, value in sorted(attributes(obj).items()):
+            if type(value) is MappingProxyType and not value:
+                # Each field of a dataclass has one.
+                told.append(name.encode() + b" empty")
+                continue
             told.append(name.encode("utf-8", "surrogatepass"))
             inside.append(value)
     elif not isinstance(obj, _CONTAINERS):
         told.append(_pickled(obj))
+        return told, inside
+    if not isinstance(obj, _CONTAINERS):
+        told.append(_value(obj))
     return told, inside
+
+
+def _value(obj: Any) -> bytes:
+    """Tell what an object of the user's class is besides its attributes: a number, for example."""
+    base = next(cls for cls in type(obj).__mro__ if not cls.__flags__ & HEAP_TYPE)
+    if base is object or base is SimpleNamespace:
+        return b""
+    told = _VALUES[base](obj) if base in _VALUES else None
+    return UNKNOWN if told is None else constant(told) or UNKNOWN
 
 
 def _plain(obj: Any) -> bytes | None:
@@ -88,6 +120,11 @@ def is_plain(obj: Any) -> bool:
     return isinstance(obj, _CONTAINERS) or _root(type(obj)) in _DESCRIBING
 
 
+def describes(kind: type) -> bool:
+    """Tell whether objects of a class describe the fields of another, and are no containers."""
+    return _root(kind) in _DESCRIBING and not issubclass(kind, _CONTAINERS)
+
+
 def _root(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
@@ -97,18 +134,13 @@ def _set(items: set[Any] | frozenset[Any]) -> list[bytes]:
         try:
             return [marshal.dumps(sorted(items), _MARSHAL_VERSION)]
         except (TypeError, ValueError):
-            return [unlike_any()]
+            return [UNKNOWN]
     # Without an order that means something, only constants can be told.
-    return sorted(constant(item) or b"?" for item in items)
+    return sorted(constant(item) or UNKNOWN for item in items)
 
 
 def _more_than(items_max: int, items: int) -> list[bytes]:
-    return [unlike_any()] if items > items_max else []
-
-
-def unlike_any() -> bytes:
-    """Return what makes a digest another one each time: what was not looked at may differ."""
-    return os.urandom(_RANDOM_BYTES)
+    return [UNKNOWN] if items > items_max else []
 
 
 class _Digest:
@@ -125,30 +157,50 @@ class _Digest:
         self.digest.update(data)
 
 
+class _Pickler(Pickler):
+    """Pickles what holds no code: a pickle would only name that."""
+
+    def persistent_id(self, obj: Any) -> None:
+        """Give up at a definition that is not part of an installed module."""
+        if is_definition(obj) and not is_installed(obj):
+            raise ValueError
+
+
 def _pickled(obj: Any) -> bytes:
     """Tell an object of a library as its pickle does; of one that has none, nothing is known."""
     if type(obj).__module__ == "itertools":
         # They have pickles, but Python warns of them.
-        return b""
+        return repr(obj).encode() if type(obj) in _COUNTERS else UNKNOWN
     told = _Digest()
     try:
-        Pickler(told, protocol=5, buffer_callback=lambda it: told.write(it.raw())).dump(obj)
-    except OverflowError:
-        return unlike_any()
+        _Pickler(told, protocol=5, buffer_callback=lambda it: told.write(it.raw())).dump(obj)
     except Exception:
-        return b""
+        return UNKNOWN
     return told.digest.digest()
 
 
-def _attributes(obj: Any) -> dict[str, Any]:
+def attributes(obj: Any) -> dict[str, Any]:
+    """Return the attributes that an object has itself, those of its slots included."""
     found = dict(getattr(obj, "__dict__", {}))
-    for cls in type(obj).__mro__:
+    kind = type(obj)
+    slots = _slots.get(kind)
+    if slots is None:
+        slots = _slots_of(kind)
+        _slots.set(kind, slots)
+    for place in slots:
+        try:
+            found[place] = object.__getattribute__(obj, place)
+        except AttributeError:
+            continue
+    return found
+
+
+def _slots_of(kind: type) -> list[str]:
+    """Return the attributes for which objects of a class have slots."""
+    found = []
+    for cls in kind.__mro__:
         slots = vars(cls).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             hidden = name.startswith("__") and not name.endswith("__")
-            place = f"_{cls.__name__.lstrip('_')}{name}" if hidden else name
-            try:
-                found[place] = object.__getattribute__(obj, place)
-            except AttributeError:
-                continue
+            found.append(f"_{cls.__name__.lstrip('_')}{name}" if hidden else name)
     return found

@@ -13,7 +13,9 @@ from types import CellType, FunctionType, MethodType, ModuleType
 
 from . import build, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
-from .content import Content, is_function, travels
+from .content import Content, travels
+from .hints import namespace, resolved
+from .kinds import HEAP_TYPE, is_function
 from .local import (
     MAIN,
     canonical,
@@ -42,6 +44,8 @@ _ABOUT = ("__file__", "__package__", "__path__")
 _MODULE_ONLY = {"__builtins__", "__cached__", "__loader__", "__name__", "__spec__"}
 _TYPING = {"NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType"}
 _FILL = build.fill_attributes
+# What a pickle calls, which is on both sides.
+_BUILD = vars(build)
 
 
 class _Home:
@@ -81,12 +85,22 @@ class Definitions:
         The modules whose code is sent as the tasks of a server, if it is.
     by_name : bool, default False
         Whether the other side is taken to find modules that are the user's own.
+    with_hints : bool, default False
+        Whether what annotations name in text goes along.
     """
 
-    def __init__(self, tasks: Collection[str] | None = None, by_name: bool = False) -> None:
+    def __init__(
+        self,
+        tasks: Collection[str] | None = None,
+        by_name: bool = False,
+        with_hints: bool = False,
+    ) -> None:
         self._tasks = tasks
         self._by_name = by_name
+        self._with_hints = with_hints
         self._content = Content()
+        # All keys of the message have it, and nothing is in it.
+        self._message: list[Any] = []
         self._wholes: dict[str, bytes] = {}
         self._members: dict[int, _Member] = {}
         self._homes: dict[int, _Home] = {}
@@ -123,35 +137,39 @@ class Definitions:
         """Return the key of a definition, or of an object that its module has under a name."""
         known = table.keys.get(obj)
         if known is not None:
-            module, name, digests, flags, main, origin, _ = known
-            flags &= table.NAMED | table.ALIKE
+            module, name, digests, flags, main = known[:5]
+            flags &= table.NAMED | table.ALIKE | table.CERTAIN
+            origins = table.origins(obj) or known[5]
         else:
             is_module = type(obj) is ModuleType
             module = canonical(obj.__name__) if is_module else module_of(obj) or ""
             name = single or ("" if is_module else name_in(module, obj))
             flags = table.NAMED if find(module, name) is obj else 0
-            digests, has_state = self._content.digests(obj)
+            digests, has_state, is_certain = self._content.digests(obj)
             flags |= 0 if has_state and is_function(obj) else table.ALIKE
+            flags |= table.CERTAIN if is_certain else 0
             main = script() if module == MAIN else None
-            origin = table.origin(obj)
+            origins = table.origin(obj)
         whole = None
         if self._tasks is not None:
             is_shipped = module in self._tasks
             flags |= table.SHIPPED if is_shipped else table.EXACT
             whole = None if is_shipped else self._whole(module)
-        return module, name, digests, flags | table.VERSION, main, origin, whole
+        return module, name, digests, flags | table.VERSION, main, origins, whole, self._message
 
     def _whole(self, module: str) -> bytes | None:
         """Return the content of a whole module, as part of this message."""
         known = self._wholes.get(module)
         if known is None and is_local(module):
-            (_, data, _), _ = self._content.digests(sys.modules[module])
+            digests, _, is_certain = self._content.digests(sys.modules[module])
+            # What is not known as a whole is not the same anywhere.
+            data = digests[table.DATA] if is_certain else bytes(len(digests[table.DATA]))
             known = self._wholes[module] = data + table.origin(self)
         return known
 
     def _is_named_there(self, obj: Any) -> bool:
         """Tell whether a pickle need only name an object."""
-        if not travels(obj):
+        if not self._content.travels(obj):
             return True
         module = module_of(obj)
         is_own = module is not None and module != MAIN and is_local(module)
@@ -188,8 +206,6 @@ class Definitions:
 
     def _method(self, obj: Any) -> Any:
         """Reduce what a class has to the class and a name, unless the class is what is sent."""
-        if id(obj) in self._parts:
-            return None
         holder_of, path = table.parts.get(obj) or (None, ())
         cls = holder_of() if holder_of is not None else None
         if cls is not None and build.part(cls, path) is obj:
@@ -209,12 +225,16 @@ class Definitions:
         return MethodType, (function, holder)
 
     def _function(self, function: FunctionType) -> Any:
-        if self._is_named_there(function):
+        if function.__globals__ is _BUILD:
             return NotImplemented
-        method = self._method(function)
-        if method is not None:
-            return method
-        key = self._parts.get(id(function)) or self._key(function)
+        key: Any = self._parts.get(id(function))
+        if key is None:
+            if self._is_named_there(function):
+                return NotImplemented
+            method = self._method(function)
+            if method is not None:
+                return method
+            key = self._key(function)
         home = self._home(function.__globals__)
         code, cells = function.__code__, function.__closure__ or ()
         made = (key, code, home, function.__name__, cells)
@@ -239,12 +259,16 @@ class Definitions:
             value = getattr(function, name, None)
             if value:
                 special[name] = value
-        values = [*used.values(), *(_contents(cell) for cell in function.__closure__ or ())]
-        modules = [value for value in values if type(value) is ModuleType]
-        return used, special, vars(function), tuple(_submodules(modules, known.mentioned))
+        modules = [value for value in used.values() if type(value) is ModuleType]
+        for cell in function.__closure__ or ():
+            value = _contents(cell)
+            if type(value) is ModuleType:
+                modules.append(value)
+        more = tuple(_submodules(modules, known.mentioned)) if modules else ()
+        return used, special, vars(function), more
 
     def _class(self, cls: Any) -> Any:
-        if not cls.__flags__ & 1 << 9 and not is_named(cls):
+        if not cls.__flags__ & HEAP_TYPE:
             return built_in(cls)
         if self._is_named_there(cls):
             return NotImplemented
@@ -255,6 +279,7 @@ class Definitions:
         key = self._key(cls)
         start, attributes, subclasses = class_parts(cls)
         start["__module__"] = key[0]
+        annotations = attributes.get("__annotations__")
         for path, inner in inner_functions(cls, attributes):
             self._parts[id(inner)] = (cls, path)
             # What is asked for anew each time must not give its place to another object.
@@ -263,6 +288,11 @@ class Definitions:
         parts = start
         if is_struct(cls):
             make, parts = build.struct, struct_parts(cls, start, attributes)
+        if type(annotations) is dict:
+            hints = resolved(cls, annotations) if self._with_hints else annotations
+            attributes["__annotations__"] = hints
+            if self._with_hints and vars(cls).get("__pydantic_complete__") is False:
+                attributes["__pydantic_parent_namespace__"] = namespace(cls, annotations)
         made = (key, type(cls), cls.__name__, cls.__bases__, parts)
         if "_member_map_" in attributes:
             attributes = {name: self._own(value, cls) for name, value in attributes.items()}
@@ -281,13 +311,15 @@ class Definitions:
 
     def _cached(self, obj: Any) -> Any:
         """Reduce a function with a cache."""
-        if self._is_named_there(obj):
-            return NotImplemented
-        method = self._method(obj)
-        if method is not None:
-            return method
+        key: Any = self._parts.get(id(obj))
+        if key is None:
+            if self._is_named_there(obj):
+                return NotImplemented
+            method = self._method(obj)
+            if method is not None:
+                return method
+            key = self._key(obj)
         options = obj.cache_parameters()
-        key = self._parts.get(id(obj)) or self._key(obj)
         attributes = {k: v for k, v in vars(obj).items() if k != "cache_parameters"}
         made = (key, obj.__wrapped__, options["maxsize"], options["typed"])
         return build.cached, made, attributes, None, None, _FILL

@@ -6,19 +6,20 @@ What is there is never changed by what arrives.
 from __future__ import annotations
 
 import sys
-from types import FunctionType, ModuleType
+from types import ModuleType
 
 from . import table
 from .classes import is_struct
 from .content import Content
-from .local import MAIN, PACKAGE, find, is_local, script
-from .table import CODE, DATA, EXACT, NAMED, SHIPPED
+from .local import MAIN, PACKAGE, find, is_local, script, tasks_module
+from .table import BARE, CERTAIN, CODE, DATA, EXACT, NAMED, SHIPPED, STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .table import Digests, Identity, Key
+    from .snapshot import Found
+    from .table import Identity, Key
 
 _WARNED_MAX = 4096
 _DIGEST = 16
@@ -38,13 +39,14 @@ def choose(key: Key, kind: type) -> Any:
     kind : type
         What the definition is an instance of.
     """
-    found = table.of_origin(key[5])
+    found = table.of_origins(key[5], kind)
     flags = key[3]
     # Tasks that a process sends to itself have their own variables, as in any other process.
     is_own_task = flags & (SHIPPED | EXACT) and table.keys.get(found) is None
-    if isinstance(found, kind) and not is_own_task:
+    if found is not None and not is_own_task:
         chosen = _as_sent(found, key)
         if chosen is not None:
+            table.join(key[5], chosen)
             return chosen
     if flags & EXACT and flags & NAMED and _has_whole(key):
         return _imported(key[0], key[1], kind)
@@ -57,44 +59,55 @@ def choose(key: Key, kind: type) -> Any:
 def _as_sent(found: Any, key: Key) -> Any:
     """Return the very object that was sent, as it is where it is from; None if it is no longer."""
     known = table.keys.get(found)
-    if known is None or known[2] == key[2]:
-        # It comes back, or was built here before.
+    if known is None:
+        # It comes back.
         return found
+    is_same = known[2][STATE] == key[2][STATE]
+    if known[:2] != key[:2]:
+        return None
+    if is_same and key[3] & CERTAIN:
+        return found
+    if not isinstance(found, type):
+        return None
     if known[3] & (SHIPPED | EXACT):
-        # Tasks go on with the state that they have here, but not with other code or data.
-        is_same = known[2][CODE] == key[2][CODE] and not key[3] & (SHIPPED | EXACT)
-        return found if isinstance(found, type) and is_same else None
-    if type(found) is FunctionType or not isinstance(found, type):
-        return None
+        # Tasks go on with the state that they have here, but not with other code.
+        is_same = known[2][BARE] == key[2][BARE] and not key[3] & (SHIPPED | EXACT)
+        return found if is_same else None
     if table.sources(found) > 1 or "_member_map_" in vars(found) or is_struct(found):
-        return None
+        return found if is_same else None
     table.renew(key, found)
     return found
 
 
 def _of_tasks(key: Key, kind: type) -> Any:
     """Return what came before with the same tasks."""
-    known = table.built((*key[:2], key[2][DATA]))
-    return known if isinstance(known, kind) and _is_of_tasks(known) else None
+    known = _same(key, kind)
+    return known if known is not None and _is_of_tasks(known) else None
+
+
+def _same(key: Key, kind: type) -> Any:
+    """Return what was built before of the very same content."""
+    known = table.built((*key[:2], key[2][STATE])) if key[3] & CERTAIN else None
+    return known if isinstance(known, kind) and table.may_stand(known, key) else None
 
 
 def _of_others(key: Key, kind: type) -> Any:
     """Return what stands for a definition that another object of another process is."""
-    module, name, digests, flags, main, _, _ = key
-    known = table.built((module, name, digests[DATA]))
+    module, name, digests, flags, main = key[:5]
+    known = _same(key, kind)
     is_named = bool(flags & NAMED)
     others: list[str] = []
     if is_named:
         own = table.of_tasks(module, name)
-        if isinstance(own, kind) and _has(own, digests):
+        if isinstance(own, kind) and _has(own, key):
             return own
         for place in _places(module, main):
             own = _own(place, name, kind)
-            if own is not None and _has(own, digests):
+            if own is not None and _has(own, key):
                 return own
             if own is not None and MAIN in (place, module):
                 others.append(f"{place}.{name}")
-    if isinstance(known, kind) and table.may_stand(known, key):
+    if known is not None:
         return known
     if not is_named or module == MAIN:
         if others and kind is type and not table.is_foreign(key):
@@ -106,7 +119,7 @@ def _of_others(key: Key, kind: type) -> Any:
             )
         return None
     own = _imported(module, name, kind)
-    if own is None or table.is_foreign(key) or _has(own, digests):
+    if own is None or table.is_foreign(key) or _has(own, key):
         # The code of another version of Python is told in another way, and nothing can be compared.
         return own
     if "<locals>" in getattr(own, "__qualname__", ""):
@@ -123,11 +136,11 @@ def _of_others(key: Key, kind: type) -> Any:
 
 def _has_whole(key: Key) -> bool:
     """Tell whether a module of this process is, with all its data, the one that tasks need."""
-    module, _, _, _, _, _, whole = key
+    module, whole = key[0], key[6]
     known = _wholes.get(module)
     if known is None or known[0] != whole:
         own = _imported(module, "", ModuleType)
-        is_same = own is not None and Content().digests(own)[0][DATA] == (whole or b"")[:_DIGEST]
+        is_same = own is not None and _is_whole(_content(key).digests(own), whole)
         if len(_wholes) >= _WARNED_MAX:
             _wholes.clear()
         known = _wholes[module] = (whole, is_same)
@@ -136,10 +149,10 @@ def _has_whole(key: Key) -> bool:
 
 def note_new(key: Key, obj: Any) -> None:
     """Tell when a class is built that is not the one which had its name before."""
-    module, name, (code, data, _), flags, *_ = key
+    module, name, (code, _, state, _), flags, *_ = key
     if not (flags & NAMED and isinstance(obj, type)):
         return
-    if table.replace_latest(module, name, data) != data:
+    if table.replace_latest(module, name, state) != state:
         _warn(
             (module, name, code),
             f"{module}.{name} was sent with a definition that differs from the one before, and is "
@@ -147,11 +160,25 @@ def note_new(key: Key, obj: Any) -> None:
         )
 
 
-def _has(own: Any, digests: Digests) -> bool:
+def _is_whole(found: Found, whole: bytes | None) -> bool:
+    digests, _, is_certain = found
+    return is_certain and digests[DATA] == (whole or b"")[:_DIGEST]
+
+
+def _has(own: Any, key: Key) -> bool:
     """Tell whether a definition of this process has some code, whatever its state."""
-    key = table.keys.get(own)
-    code = key[2][CODE] if key is not None else Content().code(own)
-    return bool(code == digests[CODE])
+    known = table.keys.get(own)
+    code = known[2][CODE] if known is not None else _content(key).code(own)
+    return bool(code == key[2][CODE])
+
+
+def _content(key: Key) -> Content:
+    """Return the digests of what this process has, which are made once for a message."""
+    found = key[7]
+    if not found:
+        found.append(Content())
+    made: Content = found[0]
+    return made
 
 
 def _is_of_tasks(obj: Any) -> bool:
@@ -164,8 +191,9 @@ def _places(module: str, main: str | None) -> list[str]:
     places = [module]
     if main is not None:
         # A script there may be a module here, as the file of a server's tasks is.
-        places.append(main)
-    if module != MAIN and module == script():
+        places += main, tasks_module(main)
+    own = script()
+    if module != MAIN and own is not None and module in (own, tasks_module(own)):
         places.append(MAIN)
     return places
 

@@ -34,7 +34,9 @@ def canonical(module: str) -> str:
 def module_of(obj: Any) -> str | None:
     """Return the name of the module that an object says it is from."""
     module = getattr(obj, "__module__", None)
-    return canonical(module) if type(module) is str else None
+    if type(module) is not str:
+        return None
+    return MAIN if module == _SPAWNED_MAIN else module
 
 
 def name_of(obj: Any) -> str | None:
@@ -84,6 +86,11 @@ def is_named(obj: Any) -> bool:
     return module is not None and name is not None and find(module, name) is obj
 
 
+def is_installed(obj: Any) -> bool:
+    """Tell whether an object is what an installed module has under its name."""
+    return is_named(obj) and not is_local(module_of(obj) or "")
+
+
 def name_in(module: str, obj: Any) -> str:
     """Return a name under which a module has an object, else the name of the object."""
     name = name_of(obj) or ""
@@ -103,6 +110,12 @@ def library(namespace: dict[str, Any]) -> str | None:
     if type(name) is not str or is_local(name):
         return None
     return name if getattr(sys.modules.get(name), "__dict__", None) is namespace else None
+
+
+def tasks_module(stem: str) -> str:
+    """Return the name that the module of a tasks file has when that of the file means another."""
+    text = stem.encode("utf-8", "replace").decode()
+    return f"bgpy_tasks_{text.replace('.', '_')}"
 
 
 def script() -> str | None:

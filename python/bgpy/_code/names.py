@@ -8,11 +8,11 @@ from __future__ import annotations
 from opcode import EXTENDED_ARG, opmap, opname
 from types import CodeType
 
+from .codes import kept_by_code
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_KEPT_MAX = 4096
 
 _GLOBAL = opmap["LOAD_GLOBAL"]
 _NAMED = {opmap.get("LOAD_NAME"), opmap.get("LOAD_FROM_DICT_OR_GLOBALS")}
@@ -35,6 +35,8 @@ _CHANGING = {
     "setdefault",
     "update",
 }
+# How functions call a class that they are given.
+_CLASSES = {"cls", "klass", "mcs", "mcls", "metacls", "type_"}
 _CACHE = 0
 
 
@@ -48,7 +50,7 @@ class Names:
         self.loaded: dict[str, None] = {}
         # Globals that are assigned to.
         self.stored: set[str] = set()
-        # Attributes that are assigned to, but for those of `self`.
+        # Attributes that are assigned to, but for those of variables that hold no class.
         self.attributes: set[str] = set()
         # Variables of a function around this one that are assigned to.
         self.kept: set[str] = set()
@@ -67,7 +69,7 @@ class Names:
                 self.changes = True
             elif operation in _CELLS:
                 self.kept.add(_variable(code, argument))
-            elif operation in _ATTRIBUTES and not _is_self(code, before, argument_before):
+            elif operation in _ATTRIBUTES and not _is_object(code, before, argument_before):
                 self.attributes.add(code.co_names[argument])
             before, argument_before = operation, argument
         for constant in code.co_consts:
@@ -87,18 +89,10 @@ def _variable(code: CodeType, place: int) -> str:
     return (*code.co_varnames, *inner, *code.co_freevars)[place]
 
 
-_kept: dict[CodeType, Names] = {}
 _attributes: dict[str, set[str]] = {}
 
-
-def names(code: CodeType) -> Names:
-    """Return the names that code uses."""
-    found = _kept.get(code)
-    if found is None:
-        if len(_kept) >= _KEPT_MAX:
-            _kept.clear()
-        found = _kept[code] = Names(code)
-    return found
+names = kept_by_code(Names)
+"""Return the names that code uses."""
 
 
 def attributes_in(file: str) -> set[str]:
@@ -137,11 +131,11 @@ def _instructions(code: bytes) -> Iterator[tuple[int, int]]:
             yield operation, argument
 
 
-def _is_self(code: CodeType, operation: int, argument: int) -> bool:
-    """Tell whether an instruction puts the variable `self` on the stack, on top of others."""
+def _is_object(code: CodeType, operation: int, argument: int) -> bool:
+    """Tell whether an instruction puts a variable on the stack that is not called like a class."""
     variables = opname[operation].count("LOAD_FAST")
     if not variables:
         return False
     # One that loads two variables has four bits for each.
     place = argument & 15 if variables == 2 else argument
-    return place < len(code.co_varnames) and code.co_varnames[place] == "self"
+    return place < len(code.co_varnames) and code.co_varnames[place] not in _CLASSES

@@ -6,6 +6,9 @@ import sys
 from types import CellType, CodeType, MappingProxyType
 
 from . import build
+from .codes import kept_by_code
+from .constants import MARKS
+from .local import is_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ def piece(obj: Any, kind: type) -> Any:
     """Reduce an object of the standard library that pickle cannot; None for any other."""
     name, module = kind.__name__, kind.__module__
     if module == "dataclasses":
-        return _of_dataclasses(obj)
+        return _of_dataclasses(obj) if name in MARKS else None
     if module == "weakref" and name in ("WeakKeyDictionary", "WeakValueDictionary"):
         return kind, (dict(obj.items()),)
     if module == "_weakrefset":
@@ -42,8 +45,18 @@ def piece(obj: Any, kind: type) -> Any:
     return None
 
 
+_built_in: dict[type, Any] = {}
+
+
 def built_in(cls: type) -> Any:
-    """Reduce a type that is built in and that no module has under its own name."""
+    """Reduce a type that is built in, which some module may have, but not under its own name."""
+    known = _built_in.get(cls)
+    if known is None:
+        known = _built_in[cls] = NotImplemented if is_named(cls) else _of_types(cls)
+    return known
+
+
+def _of_types(cls: type) -> Any:
     import types
 
     for name, found in vars(types).items():
@@ -52,6 +65,7 @@ def built_in(cls: type) -> Any:
     return NotImplemented
 
 
+@kept_by_code
 def _code(code: CodeType) -> Any:
     parts = (
         code.co_argcount,

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    # Of the code, of the data that it uses besides, and of what may be state of one process too.
-    Digests = tuple[bytes, bytes, bytes]
-    # Module, name in it, and digest of code and data.
+    # Of the code, of the data that it uses besides, of what may be state of one process too, and of
+    # the instructions alone.
+    Digests = tuple[bytes, bytes, bytes, bytes]
+    # Module, name in it, and digest of all of its content.
     Identity = tuple[str, str, bytes]
     # Module, name in it, digests, flags, the name under which the module, if it is a script, can be
-    # imported, the one object that was sent, and the content of the whole module that it needs.
-    Key = tuple[str, str, Digests, int, str | None, bytes, bytes | None]
+    # imported, the objects that it is, in one process each, the content of the whole module that it
+    # needs, and a list that belongs to the message.
+    Key = tuple[str, str, Digests, int, str | None, bytes, bytes | None, list[Any]]
 
 # The definition is what its module has under its name.
 NAMED = 1
@@ -34,19 +36,27 @@ SHIPPED = 4
 EXACT = 8
 
 # The digests of a key, and what a walk for each takes in: each is more than the one before.
-CODE, DATA, STATE = range(3)
+CODE, DATA, STATE, BARE = range(4)
+
+# All that it consists of was looked at: what has the same digest is the same.
+CERTAIN = 16
 
 # Above the flags stands the minor version of the Python that the code is for.
 _VERSION_SHIFT = 8
 VERSION = sys.version_info.minor << _VERSION_SHIFT
 
-# Beyond so many, only what something else holds is remembered.
-_BUILT_MAX = 1024
+# So many are kept that nothing else holds, of those that have a name; and so many may be under way.
+_KEPT_MAX = 1024
+_UNFINISHED_MAX = 1 << 16
+
+# So many processes are known that have what was built, those that sent it last.
+_SOURCES_MAX = 64
 
 # An origin tells a process and an object of it.
 _RANDOM_BYTES = 8
 _PROCESS_BYTES = 12
 _SERIAL_BYTES = 6
+_ORIGIN_BYTES = _PROCESS_BYTES + _SERIAL_BYTES
 
 
 class WeakTable:
@@ -72,24 +82,38 @@ keys = WeakTable()
 parts = WeakTable()
 # The members of enumerations that are being built, by name and value.
 members = WeakTable()
-# The processes that have sent it.
+# The processes that have it, each with the origin that it was last sent with.
 _sources = WeakTable()
 # Modules that something was built of.
 modules: set[str] = set()
 # Whether the main module has taken the definitions of a client's script.
 has_main = False
 
-_built: dict[Identity, Any] = {}
+_built: dict[Identity, Callable[[], Any]] = {}
+# What was built last of each name.
+_kept: dict[tuple[str, str], Any] = {}
 # What came with tasks, by module and name.
 _tasks: dict[tuple[str, str], Any] = {}
 # What was sent from here, and what was built of what others sent.
 _by_origin: dict[bytes, Callable[[], Any]] = {}
 _origins = WeakTable()
 _next = itertools.count(1)
-_random = os.urandom(_RANDOM_BYTES)
 _unfinished: dict[int, Any] = {}
 # The content that was built last of each name.
 _latest: dict[tuple[str, str], bytes] = {}
+
+
+def _renew_process() -> None:
+    global _process
+    # With the id, because a child may be forked by code that Python does not know of.
+    _process = os.urandom(_RANDOM_BYTES)
+
+
+_process = b""
+_renew_process()
+# A forked child shares what was there before, and nothing that comes afterwards.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_process)
 
 
 def _weak(obj: Any, forget: Callable[[], Any]) -> Callable[[], Any]:
@@ -103,16 +127,37 @@ def origin(obj: Any) -> bytes:
     """Return what tells an object of this process from every other object, here and elsewhere."""
     known: bytes | None = _origins.get(obj)
     if known is None:
-        # A forked child shares what was there before, and nothing that comes afterwards.
-        process = _random + os.getpid().to_bytes(_PROCESS_BYTES - _RANDOM_BYTES, "little")
+        process = _process + os.getpid().to_bytes(_PROCESS_BYTES - _RANDOM_BYTES, "little")
         known = process + next(_next).to_bytes(_SERIAL_BYTES, "little")
         _origins.set(obj, known)
         _remember(known, obj)
     return known
 
 
+def origins(obj: Any) -> bytes:
+    """Return the origins of what was built here, the last one first."""
+    return b"".join(reversed(list((_sources.get(obj) or {}).values())))
+
+
 def _remember(origin: bytes, obj: Any) -> None:
     _by_origin[origin] = _weak(obj, lambda: _by_origin.pop(origin, None))
+
+
+def _forget(origin: bytes | None, obj: Any) -> None:
+    if origin is not None and of_origin(origin) is obj:
+        _by_origin.pop(origin, None)
+
+
+def of_origins(origins: bytes, kind: type) -> Any:
+    """Return the object of this process that is meant, its own before what it has built."""
+    built = None
+    for place in range(0, len(origins), _ORIGIN_BYTES):
+        found = of_origin(origins[place : place + _ORIGIN_BYTES])
+        if isinstance(found, kind):
+            if keys.get(found) is None:
+                return found
+            built = found if built is None else built
+    return built
 
 
 def of_origin(origin: bytes) -> Any:
@@ -121,12 +166,23 @@ def of_origin(origin: bytes) -> Any:
     return None if found is None else found()
 
 
-def join(origin: bytes, obj: Any) -> None:
-    """Let what was built stand for an object of another process too."""
-    sources = _sources.get(obj)
-    if sources is not None:
-        sources.add(origin[:_PROCESS_BYTES])
-    _remember(origin, obj)
+def join(origins: bytes, obj: Any) -> None:
+    """Let what was built stand for objects of other processes too.
+
+    Of each process it is the last one that was sent, which is the one that a name leads to.
+    """
+    known = _sources.get(obj)
+    if known is None:
+        return
+    for place in reversed(range(0, len(origins), _ORIGIN_BYTES)):
+        origin = origins[place : place + _ORIGIN_BYTES]
+        before = known.pop(origin[:_PROCESS_BYTES], None)
+        known[origin[:_PROCESS_BYTES]] = origin
+        if before != origin:
+            _forget(before, obj)
+            _remember(origin, obj)
+    for process in list(known)[: max(len(known) - _SOURCES_MAX, 0)]:
+        _forget(known.pop(process, None), obj)
 
 
 def may_stand(obj: Any, key: Key) -> bool:
@@ -134,9 +190,12 @@ def may_stand(obj: Any, key: Key) -> bool:
 
     A process has one object of a name at a time, but may have several that no name leads to.
     """
-    origin = key[5]
-    is_taken = origin[:_PROCESS_BYTES] in (_sources.get(obj) or ())
-    return bool(key[3] & NAMED) or not is_taken or of_origin(origin) is obj
+    if key[3] & NAMED:
+        return True
+    known = _sources.get(obj) or {}
+    origins = key[5]
+    sent = (origins[it : it + _ORIGIN_BYTES] for it in range(0, len(origins), _ORIGIN_BYTES))
+    return all(known.get(it[:_PROCESS_BYTES], it) == it for it in sent)
 
 
 def sources(obj: Any) -> int:
@@ -145,8 +204,9 @@ def sources(obj: Any) -> int:
 
 
 def built(identity: Identity) -> Any:
-    """Return what was built here before, or None."""
-    return _built.get(identity)
+    """Return what was built here before and still exists, or None."""
+    found = _built.get(identity)
+    return None if found is None else found()
 
 
 def of_tasks(module: str, name: str) -> Any:
@@ -161,54 +221,78 @@ def is_foreign(key: Key) -> bool:
 
 def begin(key: Key, obj: Any) -> Any:
     """Note what is being built; another thread that builds the same gets the same object."""
-    module, name, (_, data, _), flags, _, origin, _ = key
+    module, name, digests, flags, _, origins, *_ = key
     modules.add(module)
-    keys.set(obj, key)
-    if flags & (ALIKE | SHIPPED | EXACT):
-        while len(_built) >= _BUILT_MAX:
-            _built.pop(next(iter(_built), ("", "", b"")), None)
-        _sources.set(obj, {origin[:_PROCESS_BYTES]})
-        entry = _weak(obj, lambda: _by_origin.pop(origin, None))
-        first = _by_origin.setdefault(origin, entry)()
-        if first is not obj:
-            known = keys.get(first)
-            if known is not None and known[2] == key[2]:
-                return first
-            _by_origin[origin] = entry
-        first = _built.setdefault((module, name, data), obj)
+    keys.set(obj, (*key[:7], []))
+    if not flags & (ALIKE | SHIPPED | EXACT):
+        return begin_part(obj)
+    origin = origins[:_ORIGIN_BYTES]
+    _sources.set(obj, {})
+    first = _first(_by_origin, origin, obj)
+    if first is not obj:
+        known = keys.get(first)
+        if known is not None and known[2] == digests and known[:2] == key[:2]:
+            return first
+        _remember(origin, obj)
+    identity = (module, name, digests[STATE])
+    if flags & CERTAIN:
+        first = _first(_built, identity, obj)
         if first is not obj:
             if may_stand(first, key):
-                join(origin, first)
+                join(origins, first)
                 return first
-            _built[module, name, data] = obj
-        if flags & (SHIPPED | EXACT):
-            _tasks[module, name] = obj
+            _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
+    join(origins, obj)
+    if flags & NAMED:
+        _kept.pop((module, name), None)
+        _kept[module, name] = obj
+        while len(_kept) > _KEPT_MAX:
+            _kept.pop(next(iter(_kept), ("", "")), None)
+    if flags & (SHIPPED | EXACT):
+        _tasks[module, name] = obj
     return begin_part(obj)
+
+
+def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
+    """Return what a table has at a place, which is the object if nothing else is there."""
+    entry = _weak(obj, lambda: table.pop(place, None))
+    found = table.setdefault(place, entry)()
+    if found is None:
+        # It has ended a moment ago.
+        table[place] = entry
+        return obj
+    return found
 
 
 def renew(key: Key, obj: Any) -> None:
     """Note that what was built gets other contents, as the object has got where it is from."""
     before = keys.get(obj)
-    _built.pop((*before[:2], before[2][DATA]), None)
-    _built[(*key[:2], key[2][DATA])] = obj
-    keys.set(obj, key)
+    identity = (*before[:2], before[2][STATE])
+    if built(identity) is obj:
+        _built.pop(identity, None)
+    if key[3] & CERTAIN:
+        identity = (*key[:2], key[2][STATE])
+        _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
+    keys.set(obj, (*key[:7], []))
     begin_part(obj)
 
 
 def forget_tasks() -> None:
     """Forget what came with tasks that were not accepted, lest their state lives on in others."""
-    for identity, obj in list(_built.items()):
+    for place, obj in list(_tasks.items()):
+        _tasks.pop(place, None)
+        _kept.pop(place, None)
+        for origin in list((_sources.get(obj) or {}).values()):
+            _forget(origin, obj)
         key = keys.get(obj)
-        if key is not None and key[3] & (SHIPPED | EXACT):
-            _built.pop(identity, None)
-            _tasks.pop(identity[:2], None)
-            _by_origin.pop(key[5], None)
+        if key is not None:
+            _built.pop((*key[:2], key[2][STATE]), None)
 
 
 def begin_part(obj: Any) -> Any:
     """Note that an object gets its contents later."""
     # What a message leaves unfinished, because it raised, is forgotten some time.
-    while len(_unfinished) >= _BUILT_MAX:
+    while len(_unfinished) >= _UNFINISHED_MAX:
         _unfinished.pop(next(iter(_unfinished), 0), None)
     _unfinished[id(obj)] = obj
     return obj

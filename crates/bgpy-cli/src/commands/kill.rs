@@ -15,8 +15,8 @@ use crate::reach::Reach;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 `bgpy stop` is the way to end a server that answers. A process that is not proven to be the server's,
-for example because it belongs to another container, is not killed. When the process of a server stays
-after its end and another server has its name, the command names both and kills neither.
+for example because it belongs to another container, is not killed. Where two servers are meant, because
+one that is stopping has a successor already, the command names both and kills neither.
 
 Exit codes: 0 its process is gone, 1 failed, 3 no server there.")]
 pub(crate) struct Kill {
@@ -60,12 +60,19 @@ impl Kill {
 fn described(info: &ServerInfo, all: &[ServerInfo]) -> String {
     let ServerInfo { entry, state, .. } = info;
     let (pid, address) = (entry.process.pid, entry.reachable());
-    let is_alone = all.iter().filter(|other| other.entry.reachable() == address).count() == 1;
-    let way = match &entry.socket {
-        _ if is_alone => format!("bgpy kill {address}"),
-        Some(socket) => format!("bgpy kill {}", socket.display()),
+    let is_alone = |is_like: &dyn Fn(&ServerInfo) -> bool| {
+        all.iter().filter(|other| is_like(other)).count() == 1
+    };
+    let way = match (&entry.name, &entry.socket) {
+        (Some(name), _) if is_alone(&|other| other.entry.name.as_ref() == Some(name)) => {
+            format!("bgpy kill {name}")
+        }
+        _ if is_alone(&|other| other.entry.reachable() == address) => {
+            format!("bgpy kill {address}")
+        }
+        (_, Some(socket)) => format!("bgpy kill {}", socket.display()),
         // It takes no calls any more, and has no place of its own.
-        None => format!("kill -9 {pid}"),
+        (_, None) => format!("kill -9 {pid}"),
     };
     format!("process {pid} ({state}), which `{way}` kills")
 }

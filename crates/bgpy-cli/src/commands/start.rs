@@ -226,6 +226,9 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
         return match spawn::start_unwatched(config) {
             Ok(()) => {
                 output::data(&name);
+                output::achieved(format!(
+                    "'{name}' is starting: `bgpy status {name}` tells how it is"
+                ));
                 // Its process id is not known yet: this one's child is its supervisor.
                 output::note(format_args!("Starting '{name}'."));
                 Exit::Done
@@ -260,6 +263,10 @@ fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>)
         Started::Here(server) => ("Started", server.pid, server.address),
         Started::Attached(entry) => ("Found", entry.process.pid, entry.address),
     };
+    output::achieved(format!(
+        "the server '{name}' runs (process {pid}) at {address}: it is reached by its name, and \
+         `bgpy stop {name}` ends it"
+    ));
     output::note(format_args!("{word} '{name}' (process {pid}) at {address}."));
 }
 

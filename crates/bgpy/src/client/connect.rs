@@ -2,12 +2,11 @@
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::{ClientHandshake, Step, Suite};
 use bgpy_proto::{ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, Token};
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::Socket;
 
 use super::ClientOptions;
 use super::comeback::Comeback;
@@ -15,17 +14,13 @@ use super::link::Link;
 use super::proof::{Proof, token_of_environment};
 use super::wait::{SLICE, Wait};
 use crate::error::ConnectError;
-use crate::name::Name;
 use crate::platform;
-use crate::registry::{Entry, Registry};
+use crate::registry::{Entry, Registry, is_of_this_machine};
 use crate::segments::{self, Segments};
 use crate::target::Target;
 
 /// Longest time for connecting and the handshake, unless the caller sets less.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// After this long without traffic the kernel asks the other machine whether it is still there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How often it is tried again to connect to a server that is being started again.
 const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
@@ -44,6 +39,12 @@ pub(super) fn connect(
     let mut attempt =
         Attempt { server: server.clone(), options, id, least, wait, since: Instant::now() };
     let registry = Registry::of_user().ok();
+    let doubt = registry.as_ref().and_then(|registry| registry.trust().err());
+    if let Some(doubt) = &doubt
+        && !matches!(target, Target::Address(_))
+    {
+        return Err(attempt.distrusted(doubt));
+    }
     let known = |is_meant: &dyn Fn(&Entry) -> bool| {
         let Some(registry) = &registry else { return Vec::new() };
         let mut entries = registry.entries();
@@ -69,9 +70,7 @@ pub(super) fn connect(
         }
         let result = match target {
             Target::Name(name) => attempt.by_name(name, &entries),
-            Target::Socket(path) => attempt
-                .by_file(path, entries.first())
-                .and_then(|link| link.ok_or_else(|| attempt.not_running())),
+            Target::Socket(path) => attempt.by_socket(path, entries.first()),
             Target::Address(_) => attempt.by_address(&addresses, &entries),
         };
         // One whose process has died while it was being connected to comes back.
@@ -97,6 +96,16 @@ pub(super) fn connect(
                 if registry.as_ref().is_some_and(|all| is_stopping(all, target, &addresses)) =>
             {
                 return Err(ConnectError::Stopping { server: attempt.server });
+            }
+            // The token that it lacks may stand there.
+            Err(ConnectError::NoToken { .. } | ConnectError::Auth { .. })
+                if doubt.is_some() && options.token.is_none() && is_here(&addresses) =>
+            {
+                return Err(attempt.distrusted(&doubt.expect("there is one")));
+            }
+            Err(ConnectError::NoSuchName { name, .. }) => {
+                let unreadable = registry.as_ref().and_then(Registry::unreadable);
+                return Err(ConnectError::NoSuchName { name, unreadable });
             }
             result => return result,
         }
@@ -134,121 +143,26 @@ pub(crate) fn connect_to(
     attempt.by_entry(entry)
 }
 
-struct Attempt<'a> {
-    server: String,
-    options: &'a ClientOptions,
+/// One way after the other, within one time limit.
+pub(super) struct Attempt<'a> {
+    pub(super) server: String,
+    pub(super) options: &'a ClientOptions,
     id: Id,
     least: Proof,
-    wait: &'a Wait<'a>,
+    pub(super) wait: &'a Wait<'a>,
     since: Instant,
 }
 
 impl Attempt<'_> {
-    fn by_name(&self, name: &Name, entries: &[Entry]) -> Result<Link, ConnectError> {
-        for entry in entries {
-            match self.by_entry(entry) {
-                // It has died; the one before it may not have.
-                Err(ConnectError::NotRunning { .. }) => {}
-                result => return result,
-            }
-        }
-        Err(ConnectError::NoSuchName { name: name.clone() })
+    fn distrusted(&self, doubt: &io::Error) -> ConnectError {
+        ConnectError::Registry { server: self.server.clone(), doubt: doubt.to_string() }
     }
 
-    fn by_entry(&self, entry: &Entry) -> Result<Link, ConnectError> {
-        if let Some(path) = entry.socket.as_deref().filter(|_| self.options.unix_socket)
-            && let Some(link) = self.by_file(path, Some(entry))?
-        {
-            return Ok(link);
-        }
-        self.by_tcp(&[entry.reachable()], Some(entry))
-    }
-
-    fn by_address(
-        &self,
-        addresses: &[SocketAddr],
-        entries: &[Entry],
-    ) -> Result<Link, ConnectError> {
-        for entry in entries {
-            let path = entry.socket.as_deref().filter(|_| self.options.unix_socket);
-            // Where nobody listens on the socket any more, another program may have the address.
-            if let Some(path) = path
-                && let Some(link) = self.by_file(path, Some(entry))?
-            {
-                return Ok(link);
-            }
-        }
-        self.by_tcp(addresses, entries.first())
-    }
-
-    fn not_running(&self) -> ConnectError {
+    pub(super) fn not_running(&self) -> ConnectError {
         ConnectError::NotRunning { server: self.server.clone() }
     }
 
-    /// Connects by a Unix socket; `None` when nobody listens on it.
-    fn by_file(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Link>, ConnectError> {
-        let socket = loop {
-            match platform::connect_file(path, self.left()?.min(SLICE)) {
-                Ok(socket) => break socket,
-                Err(error) if is_gone(&error) => return Ok(None),
-                Err(error) if is_full(&error) => {
-                    if self.wait.is_interrupted() {
-                        return Err(ConnectError::Interrupted);
-                    }
-                }
-                Err(source) => return Err(self.io(source)),
-            }
-        };
-        self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
-        self.shake_hands(socket, Suite::Clear, entry).map(Some)
-    }
-
-    fn by_tcp(
-        &self,
-        addresses: &[SocketAddr],
-        entry: Option<&Entry>,
-    ) -> Result<Link, ConnectError> {
-        let mut refused = None;
-        for address in addresses {
-            if self.wants_no_proof() && self.token(entry).is_none() && !address.ip().is_loopback() {
-                return Err(ConnectError::Unprotected { server: self.server.clone() });
-            }
-            match self.connect_tcp(*address) {
-                Ok(socket) => {
-                    self.options.journal.debug(format_args!("connected to {}", self.server));
-                    return self.shake_hands(socket, sealed_suite(), entry);
-                }
-                Err(error @ (ConnectError::Timeout { .. } | ConnectError::Interrupted)) => {
-                    return Err(error);
-                }
-                Err(error) => refused = refused.or(Some(error)),
-            }
-        }
-        Err(refused.unwrap_or_else(|| self.not_running()))
-    }
-
-    fn connect_tcp(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
-        let connected = || -> io::Result<Option<Socket>> {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-            platform::connect_start(&socket, &SockAddr::from(address))?;
-            while !self.wait_for(&socket, true)? {
-                if self.wait.is_interrupted() {
-                    return Ok(None);
-                }
-            }
-            platform::connect_finish(&socket)?;
-            socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-            Ok(Some(socket))
-        };
-        match connected() {
-            Ok(Some(socket)) => Ok(socket),
-            Ok(None) => Err(ConnectError::Interrupted),
-            Err(source) => Err(self.io(source)),
-        }
-    }
-
-    fn shake_hands(
+    pub(super) fn shake_hands(
         &self,
         socket: Socket,
         suite: Suite,
@@ -291,7 +205,7 @@ impl Attempt<'_> {
     }
 
     /// Whether the caller takes a server that proves nothing.
-    fn wants_no_proof(&self) -> bool {
+    pub(super) fn wants_no_proof(&self) -> bool {
         !self.options.auth && self.least == Proof::None
     }
 
@@ -367,7 +281,7 @@ impl Attempt<'_> {
     }
 
     /// Waits a slice of time for the socket; an error of kind `TimedOut` when all of it is over.
-    fn wait_for(&self, socket: &Socket, writable: bool) -> io::Result<bool> {
+    pub(super) fn wait_for(&self, socket: &Socket, writable: bool) -> io::Result<bool> {
         let left = self.left().map_err(|_| io::ErrorKind::TimedOut)?;
         match platform::wait(socket, !writable, writable, left.min(SLICE)) {
             Ok(ready) => Ok(ready.readable || ready.writable),
@@ -377,7 +291,7 @@ impl Attempt<'_> {
     }
 
     /// What is left of the time.
-    fn left(&self) -> Result<Duration, ConnectError> {
+    pub(super) fn left(&self) -> Result<Duration, ConnectError> {
         let left = CONNECT.checked_sub(self.since.elapsed());
         let left = left.map(|left| self.wait.left().map_or(left, |limit| limit.min(left)));
         let left = left.filter(|left| !left.is_zero());
@@ -390,7 +304,7 @@ impl Attempt<'_> {
 
     /// The token that was given, else the one of the registry, else that of the environment. The
     /// registry's comes first because it is what the server really uses.
-    fn token(&self, entry: Option<&Entry>) -> Option<Token> {
+    pub(super) fn token(&self, entry: Option<&Entry>) -> Option<Token> {
         match (&self.options.token, entry) {
             (Some(token), _) => Some(token.clone()),
             (None, Some(entry)) => entry.token(),
@@ -400,7 +314,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn io(&self, source: io::Error) -> ConnectError {
+    pub(super) fn io(&self, source: io::Error) -> ConnectError {
         let server = self.server.clone();
         match source.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::NotRunning { server },
@@ -423,7 +337,7 @@ impl From<ConnectError> for Refusal {
 }
 
 /// AES where the processor has instructions for it, which is everywhere but on old ARM boards.
-fn sealed_suite() -> Suite {
+pub(super) fn sealed_suite() -> Suite {
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         Suite::AesGcm
     } else {
@@ -431,12 +345,9 @@ fn sealed_suite() -> Suite {
     }
 }
 
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+/// Whether a server of this machine is meant.
+fn is_here(addresses: &[SocketAddr]) -> bool {
+    addresses.iter().any(|address| is_of_this_machine(address.ip()))
 }
 
 fn was_cut(error: &io::Error) -> bool {

@@ -6,6 +6,7 @@ mod connect;
 mod link;
 mod proof;
 mod reading;
+mod route;
 mod wait;
 mod writing;
 

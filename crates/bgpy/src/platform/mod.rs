@@ -16,6 +16,8 @@ mod process;
 #[cfg(unix)]
 mod sleeper;
 #[cfg(unix)]
+mod standing;
+#[cfg(unix)]
 mod unix;
 #[cfg(unix)]
 pub(crate) use descriptor::*;
@@ -27,6 +29,8 @@ pub(crate) use home::*;
 pub(crate) use process::*;
 #[cfg(unix)]
 pub(crate) use sleeper::*;
+#[cfg(unix)]
+pub(crate) use standing::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
 

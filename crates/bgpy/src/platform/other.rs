@@ -3,12 +3,13 @@
 //! There are no Unix sockets, so that every client comes over TCP, and a blocked socket call cannot
 //! be interrupted, so that waits end at the socket's time limits instead.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IoSlice};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
 use socket2::{SockAddr, Socket};
 
 use crate::registry::ProcessId;
@@ -18,6 +19,10 @@ const WRITE_SLICE: Duration = Duration::from_millis(50);
 
 pub(crate) fn connect_file(_path: &Path, _limit: Duration) -> io::Result<Socket> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here"))
+}
+
+pub(crate) fn peer_process(_socket: &Socket) -> Option<u32> {
+    None
 }
 
 pub(crate) fn connect_start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
@@ -199,6 +204,74 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
 
 pub(crate) fn check_private(_path: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// What tells that which stands at a path from whatever somebody puts there later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    is_file: bool,
+    length: u64,
+    changed_ns: u64,
+}
+
+impl Stamp {
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        path.symlink_metadata().map(|about| Self::of(&about))
+    }
+
+    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
+        file.metadata().map(|about| Self::of(&about))
+    }
+
+    fn of(about: &Metadata) -> Self {
+        let changed = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let changed_ns = changed.map_or(0, |since| since.as_nanos() as u64);
+        Self { is_file: about.is_file(), length: about.len(), changed_ns }
+    }
+
+    /// The user's profile is closed to other users already.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.is_file == other.is_file
+    }
+}
+
+pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let about = path.symlink_metadata()?;
+    if !about.is_file() || about.len() > bytes_max {
+        return Err(io::Error::other(format!("it is {} of {} bytes", kind(&about), about.len())));
+    }
+    std::fs::read(path)
+}
+
+/// Nothing is written over: [`allocated_bytes`] knows of no room.
+pub(crate) fn open_private(_path: &Path, _bytes_max: u64) -> io::Result<(File, Vec<u8>)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn write_over(_file: &File, _bytes: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(path)
+}
+
+pub(crate) fn is_socket(_path: &Path) -> bool {
+    false
+}
+
+pub(crate) fn kind(about: &Metadata) -> &'static str {
+    if about.is_dir() {
+        "a directory"
+    } else if about.is_file() {
+        "a file"
+    } else {
+        "a link"
+    }
+}
+
+pub(crate) fn is_file_itself_at(file: &File, path: &Path) -> bool {
+    is_file_at(file, path)
 }
 
 pub(crate) fn machine() -> String {

@@ -17,11 +17,17 @@ use socket2::{SockAddr, Socket};
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] when the server's queue was full for so long,
+/// [`io::ErrorKind::ConnectionRefused`] when nobody listens, also because it is a socket of another kind,
 /// [`io::ErrorKind::PermissionDenied`] when the server is another user's.
 pub(crate) fn connect_file(path: &Path, limit: Duration) -> io::Result<Socket> {
     let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
     socket.set_write_timeout(Some(limit))?;
-    socket.connect(&SockAddr::unix(path)?)?;
+    socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::PROTOTYPE.raw_os_error() => {
+            io::ErrorKind::ConnectionRefused.into()
+        }
+        _ => error,
+    })?;
     // What travels there is not sealed.
     if is_same_user(&socket) {
         Ok(socket)
@@ -113,20 +119,7 @@ pub(crate) fn wait(
 pub(crate) fn is_same_user(stream: &impl AsFd) -> bool {
     #[cfg(target_os = "linux")]
     {
-        // Not by rustix, which takes no process id of 0: that of a peer in another pid namespace.
-        let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-        let mut length = size_of_val(&peer) as libc::socklen_t;
-        // SAFETY: the descriptor is open, and the buffer as long as it is said to be.
-        let failed = unsafe {
-            libc::getsockopt(
-                stream.as_fd().as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_PEERCRED,
-                (&raw mut peer).cast(),
-                &raw mut length,
-            )
-        };
-        failed == 0 && peer.uid == rustix::process::geteuid().as_raw()
+        peer(stream).is_some_and(|peer| peer.uid == rustix::process::geteuid().as_raw())
     }
     #[cfg(not(target_os = "linux"))]
     {
@@ -134,6 +127,38 @@ pub(crate) fn is_same_user(stream: &impl AsFd) -> bool {
         let _ = stream;
         true
     }
+}
+
+/// The process that listens at the other end of a Unix socket, or did when it began to; none where that is
+/// not told, as of one in another container.
+pub(crate) fn peer_process(stream: &impl AsFd) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        peer(stream).and_then(|peer| u32::try_from(peer.pid).ok()).filter(|pid| *pid > 0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = stream;
+        None
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn peer(stream: &impl AsFd) -> Option<libc::ucred> {
+    // Not by rustix, which takes no process id of 0: that of a peer in another pid namespace.
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of_val(&peer) as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the buffer as long as it is said to be.
+    let failed = unsafe {
+        libc::getsockopt(
+            stream.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    (failed == 0).then_some(peer)
 }
 
 /// How many bytes of addresses this process may use, if that is limited.
@@ -268,20 +293,7 @@ pub(crate) fn take_output() -> io::Result<File> {
 /// Creates a directory that only this user may enter, or confirms that it is one.
 pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    check_private(path)
-}
-
-/// Confirms that only this user may enter a directory.
-pub(crate) fn check_private(path: &Path) -> io::Result<()> {
-    let about = std::fs::metadata(path)?;
-    let denied = |text| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
-    if about.uid() != rustix::process::geteuid().as_raw() {
-        return denied("another user owns it");
-    }
-    if about.mode() & 0o077 != 0 {
-        return denied("other users may enter it (chmod 700 it)");
-    }
-    Ok(())
+    super::check_private(path)
 }
 
 /// Whether a path leads to this open file, and not to another one or to none.
@@ -305,7 +317,9 @@ pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
         return Ok(file.into());
     }
     let path = directory.join(format!("{}.tasks", std::process::id()));
-    let file = private_file().read(true).write(true).create(true).truncate(true).open(&path)?;
+    // What stands there was left by a process that is gone, or is a link that is not to be followed.
+    drop(std::fs::remove_file(&path));
+    let file = private_file().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(path)?;
     Ok(file)
 }

@@ -1,6 +1,6 @@
 //! Who has a name: a lock on a file, which the system releases when its holder dies.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -30,7 +30,7 @@ impl Claim {
     pub(super) fn take(path: PathBuf) -> io::Result<Option<Self>> {
         let since = Instant::now();
         loop {
-            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            let file = platform::lock_file(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 // Somebody may only have looked whether it is free, which takes a moment.
@@ -42,7 +42,7 @@ impl Claim {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Somebody may have released it, and removed the file, before it was locked here.
-            if platform::is_file_at(&file, &path) {
+            if platform::is_file_itself_at(&file, &path) {
                 return Ok(Some(Self { path, file }));
             }
         }
@@ -53,14 +53,23 @@ impl Claim {
         &self.path
     }
 
-    /// Takes the name again if its file was removed, so that the lock keeps nobody out; none where it
-    /// does.
+    /// What tells the file from anything else in its place.
+    pub(crate) fn stamp(&self) -> platform::Stamp {
+        platform::Stamp::of_file(&self.file).unwrap_or_default()
+    }
+
+    /// Takes the name again if its file was removed or replaced, so that the lock keeps nobody out; none
+    /// where it does.
     ///
     /// # Errors
     /// When another one has taken it meanwhile, or what the operating system says.
     pub(crate) fn renewed(&self) -> io::Result<Option<Self>> {
-        if platform::is_file_at(&self.file, &self.path) {
+        if platform::is_file_itself_at(&self.file, &self.path) {
             return Ok(None);
+        }
+        // What is no file cannot be locked by anybody.
+        if self.path.symlink_metadata().is_ok_and(|about| !about.is_file()) {
+            super::vacate(&self.path)?;
         }
         let taken = || io::Error::new(io::ErrorKind::AddrInUse, "another server has the name now");
         Self::take(self.path.clone())?.ok_or_else(taken).map(Some)
@@ -81,7 +90,7 @@ impl Claim {
     pub fn release(self) {
         // While it is locked, so that nobody else's file is removed. After somebody has removed this
         // one, another may be there.
-        if platform::is_file_at(&self.file, &self.path) {
+        if platform::is_file_itself_at(&self.file, &self.path) {
             drop(fs::remove_file(&self.path));
         }
         drop(self.file.unlock());

@@ -131,6 +131,15 @@ impl Entry {
         may_be_there(&self.process) || self.supervisor.as_ref().is_some_and(may_be_there)
     }
 
+    /// Whether a process may be the one that listens for the server: its own, or its supervisor, which keeps
+    /// its socket. Without proof that it is another one it may be.
+    pub(crate) fn may_listen_by(&self, pid: Option<u32>) -> bool {
+        let is_it = |process: &ProcessId| pid.is_none_or(|pid| process.pid == pid);
+        !self.process.is_of_here()
+            || is_it(&self.process)
+            || self.supervisor.as_ref().is_some_and(is_it)
+    }
+
     /// Whether it is started again when it fails, by a supervisor that is there.
     pub fn is_restarted(&self) -> bool {
         let policy = self.config.as_ref().map_or(Restart::Never, |config| config.restart);
@@ -242,7 +251,7 @@ impl std::fmt::Debug for Entry {
 }
 
 /// Whether an address is one of this machine's: others cannot be bound to.
-fn is_of_this_machine(address: IpAddr) -> bool {
+pub(crate) fn is_of_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }
 

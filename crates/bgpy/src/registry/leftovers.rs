@@ -8,11 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
-
-use super::entry::FORMAT;
+use super::files::{Found, examine, files, read};
 use super::machine::Machine;
-use super::{ENDED, Entry, Registry, files, read};
+use super::{ENDED, Entry, Registry};
 use crate::name::Name;
 use crate::platform;
 
@@ -45,12 +43,6 @@ pub enum Kind {
     Socket,
     /// The lock of a name that nobody has.
     Lock(Name),
-}
-
-/// As much of an entry as tells whether this version can read the rest.
-#[derive(Deserialize)]
-struct Head {
-    format: u32,
 }
 
 impl Kind {
@@ -120,18 +112,12 @@ impl Registry {
 
 /// What an entry is, if it is not one of a server that runs or has ended as known.
 fn entry(path: PathBuf) -> Option<Leftover> {
-    let kind = match fs::read(&path) {
+    let kind = match examine(&path) {
         // It was removed meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => Kind::Unreadable(error.to_string()),
-        Ok(text) => match serde_json::from_slice::<Head>(&text) {
-            Ok(head) if head.format > FORMAT => Kind::Newer(head.format),
-            Ok(_) => match serde_json::from_slice::<Entry>(&text) {
-                Ok(entry) => of_entry(entry)?,
-                Err(error) => Kind::Unreadable(error.to_string()),
-            },
-            Err(error) => Kind::Unreadable(error.to_string()),
-        },
+        Found::Nothing => return None,
+        Found::Unreadable(reason) => Kind::Unreadable(reason),
+        Found::Newer(format) => Kind::Newer(format),
+        Found::Entry(entry) => of_entry(*entry)?,
     };
     Some(Leftover { path, kind })
 }
@@ -162,6 +148,10 @@ fn is_silent(path: &Path) -> bool {
 }
 
 fn is_free(path: &Path) -> bool {
+    // Whatever else stands there, such as a FIFO, is not opened.
+    if !path.symlink_metadata().is_ok_and(|about| about.is_file()) {
+        return false;
+    }
     let Ok(file) = File::open(path) else { return false };
     match file.try_lock() {
         // It is given back when the file is closed.
@@ -176,6 +166,7 @@ mod tests {
 
     use bgpy_proto::Id;
 
+    use super::super::entry::FORMAT;
     use super::*;
 
     struct World {

@@ -2,31 +2,30 @@
 
 mod claim;
 mod entry;
+mod files;
 mod leftovers;
 mod machine;
 mod process;
 mod prune;
 mod write;
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::thread;
-use std::time::Duration;
 
 use bgpy_proto::Id;
 
-use self::entry::FORMAT;
-use self::machine::Machine;
+use self::files::{Found, examine, file_name, files, read, read_one, short, socket_name};
 use self::write::write;
 use crate::name::Name;
 use crate::platform;
 use crate::spawn::Launch;
 
 pub use claim::Claim;
+pub(crate) use entry::is_of_this_machine;
 pub use entry::{Ending, Entry};
+pub(crate) use files::vacate;
 pub use leftovers::{Kind, Leftover};
 pub use process::{Presence, ProcessId};
 
@@ -36,9 +35,6 @@ pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
 /// Longest path of a Unix socket that every system takes, in bytes; Linux has 108 with the zero
 /// that ends it, macOS 104.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
-
-/// How long an entry may be torn that is written in place.
-const TORN: Duration = Duration::from_millis(1);
 
 /// The directory of the entries of servers that take no calls any more.
 const ENDED: &str = "ended";
@@ -101,6 +97,32 @@ impl Registry {
         platform::check_private(&self.directory)
     }
 
+    /// Confirms that what stands in the directory is believed: nobody else can have written it. One that is
+    /// not there holds nothing.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), in words for those who look for servers.
+    pub fn trust(&self) -> io::Result<()> {
+        match self.check() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let directory = self.directory.display();
+                let text = format!(
+                    "nothing in the directory of servers '{directory}' is believed: {error}. Look as the \
+                     user whose servers they are, or set {DIRECTORY_VARIABLE} to a directory of yours \
+                     with mode 700"
+                );
+                Err(io::Error::new(error.kind(), text))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Something that stands in the place of an entry: of a server that puts it right, if it runs.
+    pub(crate) fn unreadable(&self) -> Option<PathBuf> {
+        self.check().ok()?;
+        files(&self.directory, "json").find(|path| matches!(examine(path), Found::Unreadable(_)))
+    }
+
     /// Whether the directory's path is short enough for Unix sockets in it.
     pub fn has_room_for_sockets(&self) -> bool {
         self.socket_path(Id::random()).is_some()
@@ -127,7 +149,29 @@ impl Registry {
     /// # Errors
     /// What the operating system says.
     pub fn add(&self, entry: &Entry) -> io::Result<()> {
+        self.put(entry).map(drop)
+    }
+
+    /// As [`add`](Self::add), and returns what the file is like that was made for it.
+    pub(crate) fn put(&self, entry: &Entry) -> io::Result<platform::Stamp> {
         write(&self.directory, entry)
+    }
+
+    /// What tells the entry of a server that takes calls from anything else in its place; none where it
+    /// does not stand there as it was written.
+    pub(crate) fn stamp(
+        &self,
+        entry: &Entry,
+        written: &platform::Stamp,
+    ) -> Option<platform::Stamp> {
+        files::stamp(&self.entry_path(entry), entry, written)
+    }
+
+    /// Whether in the place of an entry one stands that an earlier process of the same server has left, or
+    /// the supervisor meanwhile.
+    pub(crate) fn has_earlier(&self, entry: &Entry) -> bool {
+        let found = read_one(&self.directory, &entry.instance);
+        found.is_some_and(|found| found.generation < entry.generation)
     }
 
     /// Where the entry of a server that takes calls belongs.
@@ -137,10 +181,10 @@ impl Registry {
 
     /// Removes the entry of a server, with its socket.
     pub fn remove(&self, entry: &Entry) {
-        // What is gone already is as it should be.
-        drop(fs::remove_file(self.entry_path(entry)));
+        // What cannot be removed is in nobody's way, because no other server has files of these names.
+        drop(vacate(&self.entry_path(entry)));
         if let Some(socket) = &entry.socket {
-            drop(fs::remove_file(socket));
+            drop(vacate(socket));
         }
     }
 
@@ -222,6 +266,17 @@ impl Registry {
         entries
     }
 
+    /// The servers of a name that have ended, but whose process is proven to be there still.
+    pub(crate) fn lingering(&self, name: &Name) -> Vec<Entry> {
+        let mut entries = self.ended();
+        entries.retain(|entry| {
+            let is_named = entry.name.as_ref() == Some(name);
+            let lingers = entry.ending.is_some() && !entry.is_over();
+            is_named && lingers && entry.process.presence() == Presence::There
+        });
+        entries
+    }
+
     /// Takes a name for a server of this process; `None` when a server has it that runs.
     ///
     /// # Errors
@@ -232,7 +287,7 @@ impl Registry {
 
     /// A name that this process has from another one.
     #[cfg(unix)]
-    pub(crate) fn inherited_claim(&self, name: &Name, file: fs::File) -> Claim {
+    pub(crate) fn inherited_claim(&self, name: &Name, file: std::fs::File) -> Claim {
         Claim::inherited(self.name_path(name), file)
     }
 
@@ -256,55 +311,11 @@ impl Registry {
     }
 }
 
-fn files(directory: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
-    let all = fs::read_dir(directory).into_iter().flatten();
-    let paths = all.filter_map(|file| Some(file.ok()?.path()));
-    paths.filter(move |path| path.extension().is_some_and(|found| found == extension))
-}
-
-fn read(directory: &Path) -> Vec<Entry> {
-    if platform::check_private(directory).is_err() {
-        return Vec::new();
-    }
-    let machine = Machine::own();
-    let paths = files(directory, "json");
-    let mut entries: Vec<Entry> = paths.filter_map(|path| read_entry(&path, &machine)).collect();
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
-    entries
-}
-
-fn read_one(directory: &Path, instance: &str) -> Option<Entry> {
-    platform::check_private(directory).ok()?;
-    let path = directory.join(format!("{}.json", short(instance)));
-    read_entry(&path, &Machine::own()).filter(|entry| entry.instance == instance)
-}
-
-fn read_entry(path: &Path, machine: &Machine) -> Option<Entry> {
-    let read = || serde_json::from_slice::<Entry>(&fs::read(path).ok()?).ok();
-    // It may be half of one that is just written in place.
-    let again = || {
-        path.exists().then(|| thread::sleep(TORN))?;
-        read()
-    };
-    let entry = read().or_else(again)?;
-    (entry.format == FORMAT && machine.may_be(&entry.machine)).then_some(entry)
-}
-
-fn file_name(entry: &Entry) -> String {
-    format!("{}.json", short(&entry.instance))
-}
-
-fn socket_name(instance: &str) -> String {
-    format!("{}.sock", short(instance))
-}
-
-/// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
-fn short(instance: &str) -> &str {
-    instance.get(..16).unwrap_or(instance)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::entry::FORMAT;
     use super::*;
 
     fn registry() -> (tempfile::TempDir, Registry) {

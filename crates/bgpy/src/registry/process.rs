@@ -50,9 +50,7 @@ impl ProcessId {
 
     /// What can be said about it from here.
     pub fn presence(&self) -> Presence {
-        let is_judged_here =
-            self.namespace.is_some() && self.namespace == platform::process_namespace();
-        if !is_judged_here {
+        if !self.is_of_here() {
             return Presence::Unknown;
         }
         match (platform::process_start(self.pid), self.start) {
@@ -61,6 +59,11 @@ impl ProcessId {
             (Ok(Some(_)), Some(_)) => Presence::There,
             (Ok(Some(_)), None) | (Err(_), _) => Presence::Unknown,
         }
+    }
+
+    /// Whether its id means it here as well.
+    pub(super) fn is_of_here(&self) -> bool {
+        self.namespace.is_some() && self.namespace == platform::process_namespace()
     }
 
     /// Why nothing is done to a process of which nothing can be said.

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::files::{Found, examine, files};
 use super::machine::Machine;
-use super::{ENDED, Entry, Registry, files};
+use super::{ENDED, Registry};
 
 /// Servers that have ended of which an entry and the log are kept.
 const KEPT: usize = 32;
@@ -69,8 +70,7 @@ fn excess(groups: impl Iterator<Item = Vec<PathBuf>>) -> Vec<Vec<PathBuf>> {
 
 /// Whether a server that takes no calls any more is gone, as far as its entry can be read.
 fn is_over(path: &Path) -> bool {
-    let text = fs::read(path).unwrap_or_default();
-    let Ok(entry) = serde_json::from_slice::<Entry>(&text) else { return true };
+    let Found::Entry(entry) = examine(path) else { return true };
     if !Machine::own().may_be(&entry.machine) {
         // Its process cannot be judged here.
         return entry.ending.is_some();
@@ -82,7 +82,7 @@ fn is_over(path: &Path) -> bool {
 mod tests {
     use bgpy_proto::Id;
 
-    use super::super::Ending;
+    use super::super::{Ending, Entry};
     use super::*;
 
     fn registry() -> (tempfile::TempDir, Registry) {

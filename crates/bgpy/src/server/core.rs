@@ -14,7 +14,7 @@ use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress, Stream};
 use super::handshakes::Handshakes;
 use super::leader::Watched;
-use super::listen::{self, Listener};
+use super::listen::Listener;
 use super::record::Record;
 use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
@@ -27,7 +27,7 @@ use crate::registry::Ending;
 const READ_TURN_BYTES: usize = 256 << 10;
 
 /// Connections that are accepted before those that exist get their turn.
-const ACCEPT_TURN: usize = 64;
+pub(super) const ACCEPT_TURN: usize = 64;
 
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,9 +39,9 @@ const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const FIRST_CONNECTION: usize = 16;
 
 pub(super) struct Core {
-    registry: Private<Registry>,
+    pub(super) registry: Private<Registry>,
     waker: Arc<Waker>,
-    listeners: Vec<Private<Listener>>,
+    pub(super) listeners: Vec<Private<Listener>>,
     /// Listeners that may have connections to accept.
     acceptable: Turns,
     accept_again: Option<Instant>,
@@ -59,8 +59,8 @@ pub(super) struct Core {
     is_open: bool,
     hello: ServerHello,
     pub(super) journal: Journal,
-    record: Record,
-    is_retired: bool,
+    pub(super) record: Record,
+    pub(super) is_retired: bool,
 }
 
 /// What a core is made of.
@@ -188,7 +188,7 @@ impl Core {
     }
 
     /// Accepts what waits; `false` when others should get their turn first.
-    fn accept(&mut self, index: usize) -> io::Result<bool> {
+    pub(super) fn accept(&mut self, index: usize) -> io::Result<bool> {
         for _ in 0..ACCEPT_TURN {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
             match listener.accept() {
@@ -380,28 +380,6 @@ impl Core {
     /// What stands in the registry.
     pub(super) fn record(&self) -> &Record {
         &self.record
-    }
-
-    /// Puts back what others have removed of the files by which the server is found, and writes what could
-    /// not be written before; returns whether that is done.
-    pub(super) fn restore_files(&mut self) -> bool {
-        if self.is_retired {
-            return true;
-        }
-        let restored = self.record.restore().and_then(|missing| {
-            missing.map_or(Ok(()), |path| listen::again(&mut self.listeners, &path, &self.registry))
-        });
-        match restored {
-            Ok(()) => self.record.has_trouble = false,
-            Err(error) if !self.record.has_trouble => {
-                self.record.has_trouble = true;
-                self.journal.warning(format_args!(
-                    "the server's files were removed and cannot be put back: {error}"
-                ));
-            }
-            Err(_) => {}
-        }
-        !self.record.is_unwritten
     }
 
     /// Leaves word and place to the supervisor, if that starts the server again when it fails to start.

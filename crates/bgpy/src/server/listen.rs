@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use super::connection::Stream;
 use crate::address::Address;
 use crate::error::ServeError;
-use crate::platform::Private;
+use crate::platform::{Private, Stamp};
 
 /// Connections that the kernel keeps for a server that is not looking.
 const BACKLOG: i32 = 1024;
@@ -61,32 +61,37 @@ pub fn can_listen(address: &Address, own: SocketAddr) -> Result<(), ServeError> 
     if resolved.contains(&own) { Ok(()) } else { tcp(address).map(drop) }
 }
 
-/// Listens on a Unix socket.
+/// Listens on a Unix socket, of which the stamp tells whether it is still there.
 #[cfg(unix)]
-pub(super) fn unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
-    std::os::unix::net::UnixListener::bind(path)
+pub(super) fn unix(path: &Path) -> io::Result<(std::os::unix::net::UnixListener, Stamp)> {
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    Ok((listener, Stamp::at(path)?))
 }
 
-/// Listens on a Unix socket whose file was removed, instead of the socket that nobody finds any more.
+/// Listens on a Unix socket whose file was removed; returns the listener, and the index of the one that
+/// nobody finds any more.
 #[cfg(unix)]
 pub(super) fn again(
-    listeners: &mut [Private<Listener>],
+    listeners: &[Private<Listener>],
     path: &Path,
     registry: &mio::Registry,
-) -> io::Result<()> {
+) -> io::Result<(Private<Listener>, usize, Stamp)> {
     let is_unix = |listener: &Private<Listener>| matches!(**listener, Listener::Unix(_));
-    let Some(index) = listeners.iter().position(is_unix) else { return Ok(()) };
-    let fresh = unix(path)?;
+    let index = listeners.iter().position(is_unix).ok_or(io::ErrorKind::NotFound)?;
+    let (fresh, stamp) = unix(path)?;
     fresh.set_nonblocking(true)?;
     let mut fresh = Private::new(Listener::Unix(mio::net::UnixListener::from_std(fresh)));
     registry.register(fresh.source(), mio::Token(index), mio::Interest::READABLE)?;
-    let mut stale = std::mem::replace(&mut listeners[index], fresh);
-    registry.deregister(stale.source())
+    Ok((fresh, index, stamp))
 }
 
 #[cfg(not(unix))]
-pub(super) fn again(_: &mut [Private<Listener>], _: &Path, _: &mio::Registry) -> io::Result<()> {
-    Ok(())
+pub(super) fn again(
+    _: &[Private<Listener>],
+    _: &Path,
+    _: &mio::Registry,
+) -> io::Result<(Private<Listener>, usize, Stamp)> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(unix)]

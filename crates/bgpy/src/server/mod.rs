@@ -12,6 +12,7 @@ mod listen;
 mod place;
 mod reactor;
 mod record;
+mod restore;
 mod service;
 mod signal;
 mod standin;
@@ -31,7 +32,7 @@ use crate::client::token_of_environment;
 use crate::error::ServeError;
 use crate::journal::{Journal, Level};
 use crate::name::Name;
-use crate::platform;
+use crate::platform::{self, Stamp};
 use crate::registry::{Ending, Entry, Registry};
 use crate::segments;
 use crate::spawn::Config;
@@ -189,12 +190,13 @@ impl Server {
         entry.python = options.python.clone();
         entry.log_file = journal.path();
         entry.socket = place.socket.clone();
-        let trouble = place.trouble.take();
-        let registered = registry.as_ref().map_or(Ok(()), |registry| match trouble {
+        let (trouble, socket_stamp) = (place.trouble.take(), place.stamp);
+        let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
             Some(source) => Err((registry, source)),
-            None => registry.add(&entry).map_err(|source| (registry, source)),
+            None => registry.put(&entry).map_err(|source| (registry, source)),
         });
         let is_unwritten = is_successor && registered.is_err();
+        let written = registered.as_ref().ok().copied();
         if let Err((registry, source)) = registered {
             let directory = registry.directory();
             // Without an entry nobody would know a token that was made up, nor find a name.
@@ -241,7 +243,7 @@ impl Server {
             hello,
             journal,
             unused_max: options.unused_max,
-            record: Record::new(registry, entry, claim, supervised.cord, is_unwritten),
+            record: Record::new(registry, entry, written, socket_stamp, claim, supervised.cord),
         };
         let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })

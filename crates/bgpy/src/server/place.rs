@@ -2,16 +2,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use bgpy_proto::Id;
 
 use super::listen::{self, Listener};
 use crate::address::Address;
+use crate::client::Wait;
+use crate::ending::until_ended;
 use crate::error::ServeError;
 use crate::name::Name;
-use crate::platform::Private;
-use crate::registry::{Claim, Registry};
+use crate::platform::{Private, Stamp};
+use crate::registry::{Claim, Registry, vacate};
+
+/// How long the process of a server that takes no calls any more may take to be gone, before a successor
+/// is refused its name.
+const FORMER_END: Duration = Duration::from_secs(3);
 
 /// The name, the port and the socket of one server.
 ///
@@ -26,6 +33,8 @@ pub struct Place {
     #[cfg(unix)]
     pub(crate) unix: Option<std::os::unix::net::UnixListener>,
     pub(crate) socket: Option<PathBuf>,
+    /// What tells the socket from what others put in its place.
+    pub(crate) stamp: Stamp,
     /// Why there is no Unix socket, when there should be one.
     pub(crate) trouble: Option<io::Error>,
 }
@@ -57,6 +66,7 @@ impl Place {
             #[cfg(unix)]
             unix: None,
             socket: None,
+            stamp: Stamp::default(),
             trouble: None,
         };
         let listening = registry.map(|registry| {
@@ -72,16 +82,21 @@ impl Place {
     fn listen(&mut self, path: PathBuf) -> io::Result<()> {
         #[cfg(unix)]
         {
-            self.unix = Some(listen::unix(&path)?);
-            self.socket = Some(path);
+            let (unix, stamp) = listen::unix(&path)?;
+            (self.unix, self.socket, self.stamp) = (Some(unix), Some(path), stamp);
+            Ok(())
         }
-        let _ = path;
-        Ok(())
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            Ok(())
+        }
     }
 
     /// Gives everything up.
     pub(crate) fn release(self) {
-        self.socket.as_deref().into_iter().for_each(remove);
+        // One that cannot be removed is in nobody's way.
+        self.socket.as_deref().into_iter().for_each(|path| drop(vacate(path)));
         self.claim.into_iter().for_each(Claim::release);
     }
 
@@ -100,11 +115,6 @@ impl Place {
     }
 }
 
-fn remove(path: &Path) {
-    // One that is gone already is as it should be.
-    drop(std::fs::remove_file(path));
-}
-
 /// Takes a name that no other server has.
 fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> {
     let registry = registry.ok_or_else(|| ServeError::Registry {
@@ -113,10 +123,30 @@ fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> 
     })?;
     let claimed = registry.prepare().and_then(|()| registry.claim(name));
     match claimed {
-        Ok(Some(claim)) => Ok(claim),
+        Ok(Some(claim)) => match wait_for_former(registry, name) {
+            Ok(()) => Ok(claim),
+            Err(error) => {
+                claim.release();
+                Err(error)
+            }
+        },
         Ok(None) => Err(ServeError::NameTaken { name: name.clone() }),
         Err(source) => {
             Err(ServeError::Registry { directory: registry.directory().to_owned(), source })
         }
     }
+}
+
+/// Waits until the processes of earlier servers of a name are gone. Otherwise two would have what only one
+/// can: memory, a device, a file. Where that cannot be told, nobody is kept from the name.
+fn wait_for_former(registry: &Registry, name: &Name) -> Result<(), ServeError> {
+    let (never, formers) = (|| false, registry.lingering(name));
+    let wait = Wait::new(Some(FORMER_END), &never);
+    formers.into_iter().try_for_each(|former| {
+        until_ended(registry, &former, &wait).map_err(|hindrance| ServeError::NameHeld {
+            name: name.clone(),
+            pid: former.process.pid,
+            hindrance,
+        })
+    })
 }

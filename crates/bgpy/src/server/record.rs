@@ -1,11 +1,13 @@
 //! What the registry is told about a server.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
+use super::upkeep::Kept;
+use crate::journal::Journal;
 use crate::name::Name;
-use crate::platform::Private;
-use crate::registry::{Claim, Ending, Entry, Registry};
+use crate::platform::{self, Private, Stamp};
+use crate::registry::{Claim, Ending, Entry, Registry, vacate};
 use crate::supervisor::Cord;
 
 /// A server's entry, and the name that it has.
@@ -14,11 +16,16 @@ pub(super) struct Record {
     /// None where there is no entry, or where it is another process's.
     registry: Option<Registry>,
     entry: Entry,
+    /// What the file of the entry was like when it was written; none if it could not be yet, so that one of
+    /// an earlier process may stand there.
+    written: Option<Stamp>,
+    /// What tells the entry and the socket from what others put in their place. The default is nothing's,
+    /// so that it is looked more closely.
+    entry_stamp: Stamp,
+    socket_stamp: Stamp,
     claim: Option<Private<Claim>>,
     /// To the supervisor, if that keeps the place.
     cord: Option<Private<Cord>>,
-    /// Whether the entry could not be written yet, so that one of an earlier process stands there.
-    pub(super) is_unwritten: bool,
     /// Whether something could not be put back.
     pub(super) has_trouble: bool,
 }
@@ -27,35 +34,78 @@ impl Record {
     pub(super) fn new(
         registry: Option<Registry>,
         entry: Entry,
+        written: Option<Stamp>,
+        socket_stamp: Stamp,
         claim: Option<Claim>,
         cord: Option<Cord>,
-        is_unwritten: bool,
     ) -> Self {
         let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
-        Self { registry, entry, claim, cord, is_unwritten, has_trouble: is_unwritten }
+        // The log knows already of an entry that could not be written.
+        let (entry_stamp, has_trouble) = (Stamp::default(), written.is_none());
+        Self { registry, entry, written, entry_stamp, socket_stamp, claim, cord, has_trouble }
     }
 
     /// The files by which others find the server.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        let entry = self.registry.as_ref().map(|registry| registry.entry_path(&self.entry));
-        let name = self.claim.as_ref().map(|claim| claim.path().to_owned());
+    pub(super) fn files(&self) -> Vec<Kept> {
         let Entry { socket, log_file, .. } = &self.entry;
-        entry.into_iter().chain(name).chain(socket.clone()).chain(log_file.clone()).collect()
+        let kept = |path, stamp| Kept { path, stamp };
+        let entry = self.registry.as_ref().map(|registry| registry.entry_path(&self.entry));
+        let entry = entry.map(|path| kept(path, Some(self.entry_stamp)));
+        let name = self.claim.as_ref();
+        let name = name.map(|claim| kept(claim.path().to_owned(), Some(claim.stamp())));
+        let socket = socket.clone().map(|path| kept(path, Some(self.socket_stamp)));
+        // A log may be a link, or the file of another one to whom several servers write.
+        let log = log_file.clone().map(|path| kept(path, None));
+        [entry, name, socket, log].into_iter().flatten().collect()
     }
 
-    /// Puts back what others have removed: the directory, the entry, and the file of the name. Returns
-    /// the path of the socket if that is missing, too.
-    pub(super) fn restore(&mut self) -> io::Result<Option<PathBuf>> {
-        let Some(registry) = &self.registry else { return Ok(None) };
-        registry.prepare()?;
-        if self.is_unwritten || !registry.entry_path(&self.entry).exists() {
-            registry.add(&self.entry)?;
-            self.is_unwritten = false;
+    /// Puts back what others have removed or replaced: the directory, the entry, the file of the name, and
+    /// the socket, for which `listen` listens anew. One that cannot be put back keeps none of the others
+    /// away.
+    ///
+    /// # Errors
+    /// Why one of them cannot be put back.
+    pub(super) fn restore(
+        &mut self,
+        journal: &Journal,
+        listen: impl FnOnce(&Path) -> io::Result<Stamp>,
+    ) -> io::Result<()> {
+        let Some(registry) = &self.registry else { return Ok(()) };
+        let directory = registry.directory().display();
+        registry.prepare().map_err(|error| {
+            io::Error::new(error.kind(), format!("the directory '{directory}': {error}"))
+        })?;
+        let (entry, written) = (&self.entry, self.written.as_ref());
+        let entry = match written.and_then(|written| registry.stamp(entry, written)) {
+            Some(stamp) => {
+                self.entry_stamp = stamp;
+                Ok(())
+            }
+            // Its stamp is taken only when it is looked at next, after it was read once more.
+            None => put_back(registry, entry, written.is_some(), journal)
+                .map(|written| self.written = Some(written)),
+        };
+        let renewed = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed());
+        let name = renewed.map(|renewed| {
+            if let Some(claim) = renewed {
+                self.claim = Some(Private::new(claim));
+            }
+        });
+        entry.and(name).and(self.restore_socket(journal, listen))
+    }
+
+    fn restore_socket(
+        &mut self,
+        journal: &Journal,
+        listen: impl FnOnce(&Path) -> io::Result<Stamp>,
+    ) -> io::Result<()> {
+        let Some(path) = &self.entry.socket else { return Ok(()) };
+        if Stamp::at(path).is_ok_and(|found| found == self.socket_stamp) {
+            return Ok(());
         }
-        if let Some(renewed) = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed())? {
-            self.claim = Some(Private::new(renewed));
-        }
-        Ok(self.entry.socket.clone().filter(|path| !path.exists()))
+        remove_foreign(path, "socket", journal)?;
+        self.socket_stamp = listen(path)?;
+        Ok(())
     }
 
     /// The server's name.
@@ -125,4 +175,35 @@ impl Record {
         self.claim = None;
         self.cord = None;
     }
+}
+
+/// Writes an entry that does not stand in its place, and returns what the file is like that it stands in.
+fn put_back(
+    registry: &Registry,
+    entry: &Entry,
+    was_written: bool,
+    journal: &Journal,
+) -> io::Result<Stamp> {
+    // What is left of the process before this one is better than nothing, for as long as it has to do.
+    if was_written || !registry.has_earlier(entry) {
+        remove_foreign(&registry.entry_path(entry), "entry", journal)?;
+    }
+    let written = registry.put(entry)?;
+    if !was_written {
+        journal.info("the entry in the registry is written now");
+    }
+    Ok(written)
+}
+
+/// Removes what somebody has put in the place of a server's file.
+fn remove_foreign(path: &Path, what: &str, journal: &Journal) -> io::Result<()> {
+    let Ok(about) = path.symlink_metadata() else { return Ok(()) };
+    vacate(path)?;
+    journal.warning(format_args!(
+        "something else stood in the place of the server's {what}, '{}': it was {}. It is removed, and \
+         the {what} put back",
+        path.display(),
+        platform::kind(&about)
+    ));
+    Ok(())
 }

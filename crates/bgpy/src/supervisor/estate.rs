@@ -83,6 +83,7 @@ impl Estate {
             claim: place.claim.as_ref().map(|claim| platform::hand_on(claim.file())).transpose()?,
             tcp: platform::hand_on(&place.tcp)?,
             unix: place.unix.as_ref().map(platform::hand_on).transpose()?,
+            stamp: place.stamp,
             tasks: tasks.as_ref().map(platform::hand_on).transpose()?,
         })
     }
@@ -112,6 +113,7 @@ pub(super) fn inherit(
         tcp,
         unix,
         socket,
+        stamp: inheritance.stamp,
         trouble: None,
     };
     let cord: UnixStream = take(inheritance.cord)?.into();

@@ -30,6 +30,7 @@ use std::process::ExitStatus;
 
 use serde::{Deserialize, Serialize};
 
+use crate::platform::Stamp;
 use crate::registry::ProcessId;
 use crate::restart::Failing;
 use crate::server::Place;
@@ -108,5 +109,9 @@ pub struct Inheritance {
     claim: Option<i32>,
     tcp: i32,
     unix: Option<i32>,
+    /// What tells the socket's file from another: a server that has listened anew has left one on which
+    /// nobody listens any more.
+    #[serde(default)]
+    stamp: Stamp,
     tasks: Option<i32>,
 }

@@ -208,13 +208,12 @@ impl Supervisor {
         let failing = Failing { failures, last, at_ms, next_ms: Some(next_ms) };
         self.failing = Some(Failing { next_ms: None, ..failing.clone() });
         let until = Instant::now() + pause;
-        let mut is_told = true;
         if !pause.is_zero() {
             let seconds = pause.as_secs_f64();
             let times = if failures == 1 { "once".into() } else { format!("{failures} times") };
             let words = format_args!("it has failed {times}; next try in {seconds} s");
             self.say(Level::Warning, words);
-            is_told = self.notice.tell(&failing).is_ok();
+            self.notice.tell(&failing);
         }
         loop {
             if self.signals.pending().any(|signal| signal != SIGCHLD) {
@@ -227,9 +226,7 @@ impl Supervisor {
             }
             wait([self.signals.get_read()], Some(left.min(AGAIN)));
             self.log.settle(&self.config);
-            if !is_told || self.notice.is_gone() {
-                is_told = self.notice.tell(&failing).is_ok();
-            }
+            self.notice.keep();
         }
     }
 

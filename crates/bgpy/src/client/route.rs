@@ -1,0 +1,151 @@
+//! By which socket a server is reached: the one in its entry, else TCP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use bgpy_proto::handshake::Suite;
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+
+use super::connect::{Attempt, sealed_suite};
+use super::link::Link;
+use super::wait::SLICE;
+use crate::error::ConnectError;
+use crate::name::Name;
+use crate::platform;
+use crate::registry::Entry;
+
+/// After this long without traffic the kernel asks the other machine whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+impl Attempt<'_> {
+    pub(super) fn by_name(&self, name: &Name, entries: &[Entry]) -> Result<Link, ConnectError> {
+        for entry in entries {
+            match self.by_entry(entry) {
+                // It has died; the one before it may not have.
+                Err(ConnectError::NotRunning { .. }) => {}
+                result => return result,
+            }
+        }
+        Err(ConnectError::NoSuchName { name: name.clone(), unreadable: None })
+    }
+
+    pub(super) fn by_entry(&self, entry: &Entry) -> Result<Link, ConnectError> {
+        match self.by_own_file(entry)? {
+            Some(link) => Ok(link),
+            None => self.by_tcp(&[entry.reachable()], Some(entry)),
+        }
+    }
+
+    pub(super) fn by_address(
+        &self,
+        addresses: &[SocketAddr],
+        entries: &[Entry],
+    ) -> Result<Link, ConnectError> {
+        for entry in entries {
+            // Where nobody listens on the socket any more, another program may have the address.
+            if let Some(link) = self.by_own_file(entry)? {
+                return Ok(link);
+            }
+        }
+        self.by_tcp(addresses, entries.first())
+    }
+
+    pub(super) fn by_socket(
+        &self,
+        path: &Path,
+        entry: Option<&Entry>,
+    ) -> Result<Link, ConnectError> {
+        match entry {
+            Some(entry) => self.by_entry(entry),
+            None => self.by_file(path, None)?.ok_or_else(|| self.not_running()),
+        }
+    }
+
+    /// Connects by the socket of an entry; `None` when the server is not found there. Something else may
+    /// stand in the socket's place until the server has put it back, and does not know the token.
+    fn by_own_file(&self, entry: &Entry) -> Result<Option<Link>, ConnectError> {
+        let path = entry.socket.as_deref().filter(|_| self.options.unix_socket);
+        let Some(path) = path.filter(|path| platform::is_socket(path)) else { return Ok(None) };
+        match self.by_file(path, Some(entry)) {
+            Err(ConnectError::NotRunning { .. }) => Ok(None),
+            result => result,
+        }
+    }
+
+    /// Connects by a Unix socket; `None` when nobody listens on it.
+    fn by_file(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Link>, ConnectError> {
+        let socket = loop {
+            match platform::connect_file(path, self.left()?.min(SLICE)) {
+                Ok(socket) => break socket,
+                Err(error) if is_gone(&error) => return Ok(None),
+                Err(error) if is_full(&error) => {
+                    if self.wait.is_interrupted() {
+                        return Err(ConnectError::Interrupted);
+                    }
+                }
+                Err(source) => return Err(self.io(source)),
+            }
+        };
+        // It would not know the token, and might never say so.
+        if entry.is_some_and(|entry| !entry.may_listen_by(platform::peer_process(&socket))) {
+            return Ok(None);
+        }
+        self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
+        self.shake_hands(socket, Suite::Clear, entry).map(Some)
+    }
+
+    fn by_tcp(
+        &self,
+        addresses: &[SocketAddr],
+        entry: Option<&Entry>,
+    ) -> Result<Link, ConnectError> {
+        let mut refused = None;
+        for address in addresses {
+            if self.wants_no_proof() && self.token(entry).is_none() && !address.ip().is_loopback() {
+                return Err(ConnectError::Unprotected { server: self.server.clone() });
+            }
+            match self.connect_tcp(*address) {
+                Ok(socket) => {
+                    self.options.journal.debug(format_args!("connected to {}", self.server));
+                    return self.shake_hands(socket, sealed_suite(), entry);
+                }
+                Err(error @ (ConnectError::Timeout { .. } | ConnectError::Interrupted)) => {
+                    return Err(error);
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| self.not_running()))
+    }
+
+    fn connect_tcp(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
+        let connected = || -> io::Result<Option<Socket>> {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            platform::connect_start(&socket, &SockAddr::from(address))?;
+            while !self.wait_for(&socket, true)? {
+                if self.wait.is_interrupted() {
+                    return Ok(None);
+                }
+            }
+            platform::connect_finish(&socket)?;
+            socket.set_tcp_nodelay(true)?;
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+            Ok(Some(socket))
+        };
+        match connected() {
+            Ok(Some(socket)) => Ok(socket),
+            Ok(None) => Err(ConnectError::Interrupted),
+            Err(source) => Err(self.io(source)),
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

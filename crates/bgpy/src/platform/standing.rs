@@ -1,0 +1,170 @@
+//! What stands at a path: told apart without following or opening it, and read only if it is this
+//! user's own file.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// What tells that which stands at a path from whatever somebody puts there later: which file it is,
+/// of what kind, whose, who may use it, and when it was changed last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    mode: u32,
+    user: u32,
+    device: u64,
+    number: u64,
+    length: u64,
+    changed_s: i64,
+    changed_ns: i64,
+}
+
+impl Stamp {
+    /// Of what stands at a path, be it a link.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        path.symlink_metadata().map(|about| Self::of(&about))
+    }
+
+    /// Of an open file.
+    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
+        file.metadata().map(|about| Self::of(&about))
+    }
+
+    fn of(about: &Metadata) -> Self {
+        Self {
+            mode: about.mode(),
+            user: about.uid(),
+            device: about.dev(),
+            number: about.ino(),
+            length: about.size(),
+            changed_s: about.mtime(),
+            changed_ns: about.mtime_nsec(),
+        }
+    }
+
+    /// Whether both are of one kind, and the same may use them.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.mode, self.user) == (other.mode, other.user)
+    }
+}
+
+/// Reads a file of this user, up to a number of bytes. Nothing else is opened or waited for, and no link
+/// is followed.
+pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    read_up_to(&open_own(path, unfollowed().read(true))?, bytes_max)
+}
+
+/// Opens a file of this user for being written over, and reads it, up to a number of bytes. It is refused
+/// if others may use it.
+pub(crate) fn open_private(path: &Path, bytes_max: u64) -> io::Result<(File, Vec<u8>)> {
+    let file = open_own(path, unfollowed().read(true).write(true))?;
+    if file.metadata()?.mode() & 0o077 != 0 {
+        return Err(denied("other users may use it".to_owned()));
+    }
+    let bytes = read_up_to(&file, bytes_max)?;
+    Ok((file, bytes))
+}
+
+/// Writes over the beginning of a file.
+pub(crate) fn write_over(file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, 0)
+}
+
+fn open_own(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let file = options.open(path).map_err(|error| told(path, error))?;
+    let about = file.metadata()?;
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return Err(denied(format!("it belongs to another user (id {})", about.uid())));
+    }
+    if !about.is_file() {
+        return Err(io::Error::other(format!("it is {}", kind(&about))));
+    }
+    Ok(file)
+}
+
+fn read_up_to(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(io::Error::other(format!("it is longer than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Opens the file that is locked by whoever has a name, and makes it if nothing stands there.
+pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
+    let file = unfollowed().write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(|error| told(path, error))?;
+    let about = file.metadata()?;
+    if about.is_file() { Ok(file) } else { Err(in_the_way(path, &about)) }
+}
+
+/// Options by which no link is followed, and nobody at the other end of a FIFO is waited for.
+fn unfollowed() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
+}
+
+/// Why a file could not be opened; the system says of a link only that there are too many.
+fn told(path: &Path, error: io::Error) -> io::Error {
+    match path.symlink_metadata() {
+        Ok(about) if !about.is_file() => in_the_way(path, &about),
+        Ok(_) | Err(_) => error,
+    }
+}
+
+fn in_the_way(path: &Path, about: &Metadata) -> io::Error {
+    io::Error::other(format!("'{}' is {}, and no file: remove it", path.display(), kind(about)))
+}
+
+fn denied(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, text)
+}
+
+/// Whether a socket stands at a path, and nothing that leads to one elsewhere.
+pub(crate) fn is_socket(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|about| about.file_type().is_socket())
+}
+
+/// What something is, in words.
+pub(crate) fn kind(about: &Metadata) -> &'static str {
+    let kind = about.file_type();
+    if kind.is_file() {
+        "a file"
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// Confirms that only this user may enter a directory.
+pub(crate) fn check_private(path: &Path) -> io::Result<()> {
+    let about = std::fs::metadata(path)?;
+    if !about.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory"));
+    }
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return Err(denied(format!("another user owns it (id {})", about.uid())));
+    }
+    if about.mode() & 0o077 != 0 {
+        return Err(denied("other users may enter it (chmod 700 it)".to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether a path names this open file itself, and not another one, a link or nothing.
+pub(crate) fn is_file_itself_at(file: &File, path: &Path) -> bool {
+    let identity = |about: Metadata| (about.dev(), about.ino());
+    let here = file.metadata().map(identity).ok();
+    here.is_some() && here == path.symlink_metadata().map(identity).ok()
+}

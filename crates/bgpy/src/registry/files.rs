@@ -1,0 +1,145 @@
+//! The files of the registry: read so that nothing is followed, waited for or believed that is not an entry
+//! of this user.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io, thread};
+
+use serde::Deserialize;
+
+use super::Entry;
+use super::entry::FORMAT;
+use super::machine::Machine;
+use super::write::is_text_of;
+use crate::platform::{self, Stamp};
+
+/// Longest file that is taken for an entry, in bytes: one tells what the server was told, variables of
+/// the environment included.
+pub(super) const ENTRY_BYTES_MAX: u64 = 16 << 20;
+
+/// How long an entry may be torn that is written over.
+const TORN: Duration = Duration::from_millis(1);
+
+/// What stands where an entry is expected.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// An entry of this version's format.
+    Entry(Box<Entry>),
+    /// An entry of a format that is newer than this version of bgpy.
+    Newer(u32),
+    /// Something else, and why it is none.
+    Unreadable(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// As much of an entry as tells whether this version can read the rest.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
+pub(super) fn files(directory: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
+    let all = fs::read_dir(directory).into_iter().flatten();
+    let paths = all.filter_map(|file| Some(file.ok()?.path()));
+    paths.filter(move |path| path.extension().is_some_and(|found| found == extension))
+}
+
+pub(super) fn file_name(entry: &Entry) -> String {
+    format!("{}.json", short(&entry.instance))
+}
+
+/// What the Unix socket of a server is called.
+pub(super) fn socket_name(instance: &str) -> String {
+    format!("{}.sock", short(instance))
+}
+
+/// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
+pub(super) fn short(instance: &str) -> &str {
+    instance.get(..16).unwrap_or(instance)
+}
+
+/// Removes what stands at a path, whatever it is; what a link leads to stays.
+///
+/// # Errors
+/// When it is a directory with something in it, or what the operating system says.
+pub(crate) fn vacate(path: &Path) -> io::Result<()> {
+    let removed = path.symlink_metadata().and_then(|about| {
+        if about.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }
+    });
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            let text =
+                format!("'{}' is a directory with something in it: move it away", path.display());
+            Err(io::Error::new(error.kind(), text))
+        }
+        result => result,
+    }
+}
+
+/// What tells a server's entry from anything else in its place, if it stands there as it was written, in a
+/// file like that. Not every file system keeps the mode with which a file is made, nor its times.
+pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> Option<Stamp> {
+    // Taken before it is read, so that whatever changes from then on has another one.
+    let stamp = Stamp::at(path).ok().filter(|found| found.is_like(written))?;
+    let found = platform::read_own(path, ENTRY_BYTES_MAX).ok()?;
+    is_text_of(entry, &found).then_some(stamp)
+}
+
+/// Looks what stands at a path where an entry is expected.
+pub(super) fn examine(path: &Path) -> Found {
+    let look = || platform::read_own(path, ENTRY_BYTES_MAX).map(|bytes| parse(&bytes));
+    let found = match look() {
+        // It may be half of one that is just written over.
+        Ok(Err(_)) => {
+            thread::sleep(TORN);
+            look()
+        }
+        found => found,
+    };
+    match found {
+        Ok(Ok(Found::Entry(entry))) if path.file_name() != Some(file_name(&entry).as_ref()) => {
+            Found::Unreadable("it is a copy of another server's entry".to_owned())
+        }
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => Found::Unreadable(error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+        Err(error) => Found::Unreadable(error.to_string()),
+    }
+}
+
+fn parse(bytes: &[u8]) -> serde_json::Result<Found> {
+    match serde_json::from_slice::<Head>(bytes)?.format {
+        newer if newer > FORMAT => Ok(Found::Newer(newer)),
+        _ => serde_json::from_slice(bytes).map(|entry| Found::Entry(Box::new(entry))),
+    }
+}
+
+/// The entries of this machine, youngest first; none where others could have written them.
+pub(super) fn read(directory: &Path) -> Vec<Entry> {
+    if platform::check_private(directory).is_err() {
+        return Vec::new();
+    }
+    let machine = Machine::own();
+    let paths = files(directory, "json");
+    let mut entries: Vec<Entry> = paths.filter_map(|path| read_entry(&path, &machine)).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
+    entries
+}
+
+/// The entry of a server of this machine.
+pub(super) fn read_one(directory: &Path, instance: &str) -> Option<Entry> {
+    platform::check_private(directory).ok()?;
+    let path = directory.join(format!("{}.json", short(instance)));
+    read_entry(&path, &Machine::own()).filter(|entry| entry.instance == instance)
+}
+
+fn read_entry(path: &Path, machine: &Machine) -> Option<Entry> {
+    match examine(path) {
+        Found::Entry(entry) if entry.format == FORMAT && machine.may_be(&entry.machine) => {
+            Some(*entry)
+        }
+        _ => None,
+    }
+}
