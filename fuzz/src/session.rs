@@ -213,7 +213,7 @@ fn check_event(event: Event, frame: &Frame) -> bool {
         }
         Event::Failed { mut failure, object } => {
             failure.object = object.map(|object| object.data().to_vec());
-            assert_eq!(Failure::decode(&frame.payload.data), Some(failure));
+            assert_eq!(Failure::decode(&frame.payload.data), Some(*failure));
             (Kind::Error, true)
         }
         Event::Pong => (Kind::Pong, true),
@@ -223,7 +223,7 @@ fn check_event(event: Event, frame: &Frame) -> bool {
             (Kind::StatusReply, true)
         }
         Event::Log(reply) => {
-            assert_eq!(LogReply::decode(&frame.payload.data), Some(reply));
+            assert_eq!(LogReply::decode(&frame.payload.data), Some(*reply));
             (Kind::LogReply, true)
         }
     };

@@ -37,7 +37,8 @@ def start(
     name : str, optional
         The server's name, see `Server`.
     exist_ok : bool, default False
-        Whether a server that has the name already will do; it keeps the tasks that it has.
+        Whether a server that has the name already will do, which needs `name`; it keeps the
+        tasks that it has.
     env, cwd, python
         The server's environment, directory and interpreter, see `Server.run_background`.
     timeout : float, optional

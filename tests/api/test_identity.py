@@ -113,7 +113,7 @@ if __name__ == "__main__":
 """,
         start().port,
     )
-    assert json.loads(printed) == []
+    assert json.loads(printed) == [], printed
 
 
 CLASSES = """

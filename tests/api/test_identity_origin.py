@@ -272,3 +272,171 @@ def count():
 print(client.call((count,)))
 """
     assert int(scripts.run(HEAD + count, port)) <= 2
+
+
+LOOP = """
+def make(number):
+    class Model:
+        mine = number
+        seen = []
+    return Model
+
+models = {}
+for number in range(3):
+    model = make(number)
+    models[number] = model()
+
+def look(model):
+    model.seen.append(model.mine)
+    return list(model.seen)
+
+for number in (0, 1, 2, 0):
+    found = back(models[number])
+    print(type(found) is type(models[number]), client.call((look, models[number])), end=" ")
+"""
+
+
+def test_classes_that_one_variable_held_are_not_one(scripts: Scripts, port):
+    printed = scripts.run(HEAD + LOOP, port)
+    assert printed == "True [0] True [1] True [2] True [0, 0] "
+
+
+MEMBERS = """
+lang = "en"
+counted = {}
+
+class Color(enum.Enum):
+    RED = 1
+
+    def word(self):
+        counted[lang] = counted.get(lang, 0) + 1
+        return lang
+
+first = Color.RED
+for lang in ("de", "fr", "it"):
+    first.word()
+    print(back(Color.RED) is first, client.call(None), end=" ")
+"""
+
+
+def test_members_stay_the_same_whatever_their_methods_reach(scripts: Scripts, start, tmp_path):
+    file = tmp_path / "echo.py"
+    keeps = "respond(client_socket, len(set(state['kept'])) if args is None else args)"
+    file.write_text(
+        SERVER.partition("    state[")[0]
+        + f"""
+    if args is not None:
+        state["kept"].append(args[1])
+    {keeps}
+
+def exit_task(client_socket, state, args):
+    pass
+"""
+    )
+    assert scripts.run(HEAD + MEMBERS, start(init_file=file).port) == "True 1 " * 3
+
+
+SHARED = """
+class Config:
+    limit = 10
+
+class Base:
+    def go(self):
+        return "as written"
+
+class Job:
+    def run(self):
+        return Config.limit
+
+class Sub(Base):
+    pass
+
+def there():
+    return Job().run(), Sub().go(), isinstance(Sub(), Base)
+
+print(client.call((there,)))
+if sys.argv[2] == "changes":
+    Config.limit = 20
+    Base.go = lambda self: "patched"
+    back((Config(), Base()))
+    print(client.call((there,)))
+"""
+
+
+def test_another_run_gets_nothing_of_what_a_first_one_has_changed(scripts: Scripts, port):
+    as_written, patched = "(10, 'as written', True)\n", "(20, 'patched', True)\n"
+    assert scripts.run(HEAD + SHARED, port, "changes") == as_written + patched
+    assert scripts.run(HEAD + SHARED, port, "does not") == as_written
+
+
+COUNTS = """
+import subprocess
+
+class Job:
+    count = 0
+
+    def __init__(self):
+        Job.count += 1
+
+def show(job):
+    return type(job).count
+
+if len(sys.argv) == 3:
+    Job()
+    back(Job())
+else:
+    for number in range(3):
+        subprocess.run([sys.executable, __file__, sys.argv[1], "other"], check=True)
+        job = Job()
+        found = back(job)
+        print(type(found) is Job, client.call((show, job)) == Job.count, end=" ")
+"""
+
+
+def test_two_runs_that_count_do_not_disturb_each_other(scripts: Scripts, port):
+    assert scripts.run(HEAD + COUNTS, port) == "True True " * 3
+
+
+STALE = """
+class Thing:
+    version = 1
+
+def version(it):
+    return type(it).version
+
+copy = back(Thing())
+taken = subprocess.Popen(
+    [sys.executable, "-c", FORWARDER, sys.argv[1]],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+)
+assert taken.stdout.readline() == "taken\\n"
+Thing.version = 2
+print(client.call((version, Thing())), end=" ")
+taken.communicate("send it back\\n")
+print(client.call((version, Thing())))
+"""
+
+FORWARDER = """
+import sys
+from bgpy import connect
+
+client = connect(f"127.0.0.1:{sys.argv[1]}")
+kept = client.call("last")
+print("taken", flush=True)
+sys.stdin.readline()
+client.call(("keep", kept))
+"""
+
+
+def test_who_sends_back_an_old_copy_changes_nothing(scripts: Scripts, start, tmp_path):
+    file = tmp_path / "echo.py"
+    file.write_text(
+        SERVER.replace(
+            'state["kept"].append(args)',
+            'if args == "last":\n'
+            '        return respond(client_socket, state["kept"][-1])\n'
+            '    state["kept"] += [it for it in args if type(it).__name__ == "Thing"]',
+        )
+    )
+    text = f"import subprocess\nFORWARDER = {FORWARDER!r}\n{STALE}"
+    assert scripts.run(HEAD + text, start(init_file=file).port) == "2 2\n"

@@ -178,6 +178,26 @@ def test_a_token_in_environment_and_registry_alike_is_one_proof(
     client.ping()
 
 
+def test_a_client_does_not_follow_the_environment_to_another_token(start, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
+    first, second = token_create(), token_create()
+    with monkeypatch.context() as here:
+        here.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "run"))
+        server = start(token=first)
+    monkeypatch.setenv("BGPY_TOKEN", first)
+    client = Client(HOST, server.port)
+    client.ping()
+    with monkeypatch.context() as here:
+        here.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "run"))
+        server.stop()
+        start(token=second, port=server.port)
+    monkeypatch.setenv("BGPY_TOKEN", second)
+    with pytest.raises(AuthError, match="may be anybody's"):
+        client.ping()
+    Client(HOST, server.port).ping()
+
+
 def test_an_entry_that_a_dead_server_has_left_gives_nobody_its_place(strangers, orphan, runtime):
     client = Client(HOST, orphan.port)
     client.ping()

@@ -53,11 +53,12 @@ def test_servers_of_every_state(camera, start, tmp_path):
 
 
 def test_one_that_was_killed_has_failed(camera):
-    kill(connect("camera").status()["pid"])
+    pid = connect("camera").status()["pid"]
+    kill(pid)
     assert rows(camera)[0] == {}
     found, words = rows(camera, "-a")
     assert found["camera"]["STATE"] == "FAILED"
-    assert "camera is FAILED: " in words
+    assert f"camera (process {pid}) is FAILED: " in words
 
 
 def test_one_that_does_not_answer_is_stale(camera):

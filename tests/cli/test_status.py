@@ -48,7 +48,7 @@ def test_from_elsewhere(camera, runtime, tmp_path, monkeypatch):
     entry = json.loads(path.read_text())
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
     code, _, words = camera.run("status", entry["address"])
-    assert (code, "wants a token" in words) == (5, True)
+    assert (code, "no token was given or found" in words) == (5, True)
     monkeypatch.setenv("BGPY_TOKEN", entry["token"])
     code, data, _ = camera.run("status", entry["address"], "-o", "json")
     about = json.loads(data)

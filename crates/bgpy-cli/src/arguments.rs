@@ -37,7 +37,7 @@ use crate::output;
 Examples:
   bgpy start tasks.py --name trainer            start a server in the background
   bgpy ps                                       list your servers
-  bgpy call trainer '{\"x\": 1}'                call one
+  bgpy call trainer '{\"x\": 1}'                  call one
   bgpy logs trainer -f                          see what it prints
   bgpy stop trainer                             end it
 

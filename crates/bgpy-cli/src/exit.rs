@@ -1,7 +1,7 @@
 //! Exit codes, and which error gives which.
 
 use bgpy::error::Lost;
-use bgpy::{CallError, ConnectError, ServeError};
+use bgpy::{CallError, ConnectError, FailureCode, ServeError};
 
 /// How the command ended, as a script sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,9 @@ impl From<&CallError> for Exit {
         match error {
             CallError::Connect(error) => error.into(),
             CallError::Timeout { .. } => Self::TimedOut,
+            CallError::Failed { failure, .. } if failure.code == FailureCode::Stopping => {
+                Self::NotRunning
+            }
             CallError::Lost { reason: Lost::Protocol(_), .. } => Self::ProtocolMismatch,
             CallError::Interrupted => Self::Interrupted,
             CallError::Lost { .. }
@@ -74,6 +77,7 @@ impl From<&ServeError> for Exit {
             ServeError::WeakToken { .. } | ServeError::Unprotected { .. } => Self::Usage,
             ServeError::Resolve { .. }
             | ServeError::AddressInUse { .. }
+            | ServeError::AddressOfServer { .. }
             | ServeError::NameTaken { .. }
             | ServeError::NameHeld { .. }
             | ServeError::Bind { .. }
@@ -87,6 +91,8 @@ impl From<&ServeError> for Exit {
 mod tests {
     use std::io;
     use std::time::Duration;
+
+    use bgpy::Failure;
 
     use super::*;
 
@@ -103,7 +109,7 @@ mod tests {
             (ConnectError::NotRunning { server: server() }, 3),
             (ConnectError::Stopping { server: server() }, 3),
             (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
-            (ConnectError::Timeout { server: server(), after }, 4),
+            (ConnectError::Timeout { server: server(), after, process: None }, 4),
             (ConnectError::Restarting { server: server(), after, failing: None }, 4),
             (ConnectError::Auth { server: server(), token: true }, 5),
             (ConnectError::NoToken { server: server() }, 5),
@@ -118,10 +124,16 @@ mod tests {
     #[test]
     fn errors_of_calls_have_their_codes() {
         let after = Duration::from_secs(1);
+        let failed = |code| {
+            let failure = Box::new(Failure::new(code, "no"));
+            CallError::Failed { server: server(), failure, object: None }
+        };
         for (error, code) in [
             (CallError::Timeout { server: server(), after, accepted: true }, 4),
             (CallError::Lost { server: server(), reason: Lost::Closed }, 1),
             (CallError::NoResponse { server: server() }, 1),
+            (failed(FailureCode::Stopping), 3),
+            (failed(FailureCode::Overloaded), 1),
             (CallError::Interrupted, 130),
         ] {
             assert_eq!(Exit::from(&error).code(), code, "{error}");

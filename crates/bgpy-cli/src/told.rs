@@ -2,25 +2,37 @@
 
 use bgpy::{CallError, ConnectError};
 
+/// The option of most commands for the token.
+const TOKEN: &str = "--token-file";
+
 /// Says what went wrong with a call, and what to do in a shell.
 pub(crate) fn call_error(error: &CallError) -> String {
+    call_error_of(error, TOKEN)
+}
+
+/// As [`call_error`], for a command with another option for the token.
+pub(crate) fn call_error_of(error: &CallError, option: &str) -> String {
     match error {
-        CallError::Connect(error) => connect_error(error),
+        CallError::Connect(error) => connect_error_of(error, option),
         error => error.to_string(),
     }
 }
 
 /// Says why there is no connection, and what to do in a shell.
 pub(crate) fn connect_error(error: &ConnectError) -> String {
+    connect_error_of(error, TOKEN)
+}
+
+fn connect_error_of(error: &ConnectError, option: &str) -> String {
     match error {
         ConnectError::Auth { server, token: false } => format!(
-            "{server} wants a token, and none was given or found: pass --token-file or set BGPY_TOKEN \
+            "{server} wants a token, and none was given or found: pass {option} or set BGPY_TOKEN \
              to the one that the server was started with"
         ),
         ConnectError::NoToken { server } => format!(
-            "{server} wants a token, and none was given or found: it may be anybody's, so nothing was \
-             sent; pass --token-file or set BGPY_TOKEN to the one that your server was started with, or \
-             pass --no-auth if it was started so"
+            "{server} may be anybody's, as no token was given or found to tell by, so nothing was sent: \
+             pass {option} or set BGPY_TOKEN to the one that your server was started with, or pass \
+             --no-auth if it was started so"
         ),
         ConnectError::Unprotected { server } => format!(
             "{server} is on another machine, and --no-auth is for servers on this one: pass the token \
@@ -42,7 +54,10 @@ mod tests {
             ConnectError::NoToken { server: server() },
             ConnectError::Unprotected { server: server() },
         ] {
-            let text = call_error(&CallError::Connect(error));
+            let error = CallError::Connect(error);
+            let asked = call_error_of(&error, "--token");
+            assert!(!asked.contains("--token-file"), "{asked}");
+            let text = call_error(&error);
             assert!(text.starts_with("127.0.0.1:1 ") && text.contains("token"), "{text}");
             assert!(!text.contains("token=") && !text.contains("auth="), "{text}");
         }

@@ -49,7 +49,7 @@ enum Asked {
     Log,
 }
 
-/// Something that happened to a call.
+/// Something that happened to a call. What is rare is boxed, because an event moves a few times.
 #[derive(Debug)]
 pub enum Event {
     /// The server has accepted it.
@@ -78,16 +78,16 @@ pub enum Event {
     /// The call failed, and nothing follows.
     Failed {
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
         /// The exception itself, where the server could send it.
-        object: Option<Delivered>,
+        object: Option<Box<Delivered>>,
     },
     /// The answer to a ping.
     Pong,
     /// The answer to a status request.
-    Status(Status),
+    Status(Box<Status>),
     /// The answer to a log request.
-    Log(LogReply),
+    Log(Box<LogReply>),
 }
 
 impl Pending {
@@ -259,18 +259,18 @@ impl ClientSession {
                 let mut failure = Failure::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
                 let object = failure.object.take();
-                let object = object.map(|object| Delivered::new(object.into()));
-                Event::Failed { failure, object }
+                let object = object.map(|object| Box::new(Delivered::new(object.into())));
+                Event::Failed { failure: Box::new(failure), object }
             }
             (Kind::Pong, Asked::Ping) => Event::Pong,
-            (Kind::StatusReply, Asked::Status) => Event::Status(
+            (Kind::StatusReply, Asked::Status) => Event::Status(Box::new(
                 Status::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a status that says nothing"))?,
-            ),
-            (Kind::LogReply, Asked::Log) => Event::Log(
+            )),
+            (Kind::LogReply, Asked::Log) => Event::Log(Box::new(
                 LogReply::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a piece of a log that says nothing"))?,
-            ),
+            )),
             _ if missing > 0 => return Err(ProtocolError::Memory { bytes: missing }),
             _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),
         };

@@ -140,6 +140,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.exception {
+            Some(exception) if self.message.is_empty() => f.write_str(exception),
             Some(exception) => write!(f, "{exception}: {}", self.message),
             None => f.write_str(&self.message),
         }

@@ -12,6 +12,9 @@ use crate::supply::{Plain, Supply};
 /// takes what follows along is cheaper.
 const DIRECT_BYTES: u64 = 64 << 10;
 
+/// Data of so many bytes, and no more, is copied without a way out for where there is no memory.
+const LITTLE_BYTES: usize = 1 << 10;
+
 /// Cuts a stream of plain bytes into frames. It copies each byte once, into the vector that the
 /// frame will own, and holds nothing but the frame that is under way.
 #[derive(Debug)]
@@ -110,12 +113,8 @@ impl Framing {
                     let whole = usize::try_from(header.data_bytes).ok();
                     let whole = whole.filter(|_| header.buffers == 0);
                     if let Some((data, rest)) = whole.and_then(|n| input.split_at_checked(n)) {
-                        let mut copy = Vec::new();
-                        frames.push_back(match copy.try_reserve_exact(data.len()) {
-                            Ok(()) => {
-                                copy.extend_from_slice(data);
-                                header.frame(copy, Vec::new())
-                            }
+                        frames.push_back(match copied(data) {
+                            Ok(copy) => header.frame(copy, Vec::new()),
                             Err(_) => header.missing(data.len() as u64),
                         });
                         self.stage = Stage::START;
@@ -324,6 +323,18 @@ impl Header {
     fn missing(self, bytes: u64) -> Frame {
         Frame { missing: bytes, ..self.frame(Vec::new(), Vec::new()) }
     }
+}
+
+/// A copy of the data of a frame.
+fn copied(data: &[u8]) -> Result<Vec<u8>, TryReserveError> {
+    // Where there is no memory for so little, there is none to report that either.
+    if data.len() <= LITTLE_BYTES {
+        return Ok(data.to_vec());
+    }
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(data.len())?;
+    copy.extend_from_slice(data);
+    Ok(copy)
 }
 
 /// Makes room in a new part for the beginning of an announced length.

@@ -1,13 +1,15 @@
 //! What users pass, checked, with errors that name the thing.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bgpy::address::Address;
 use bgpy::journal::{Journal, Level};
 use bgpy::{Restart, Target, Wait, limits, supervisor};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 
 use crate::errors::config_error;
@@ -57,19 +59,61 @@ fn typed<T>(value: &Bound<'_, PyAny>, name: &str, what: &str, result: PyResult<T
     })
 }
 
-/// A `timeout`, as callers pass it.
-pub fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
-    typed(value, "timeout", "a number of seconds", value.extract())
+/// An argument of this name and type, as callers pass it.
+macro_rules! arguments {
+    ($($name:ident: $type:ty, $what:literal;)*) => {
+        $(pub fn $name(value: &Bound<'_, PyAny>) -> PyResult<$type> {
+            typed(value, stringify!($name), $what, value.extract())
+        })*
+    };
 }
 
-/// A `port`, as callers pass it to a client.
-pub fn port(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    typed(value, "port", "a whole number", value.extract())
+/// A text of this name, as callers pass it.
+macro_rules! texts {
+    ($($name:ident)*) => {
+        $(pub fn $name<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+            typed(value, stringify!($name), "a str", value.extract())
+        })*
+    };
+}
+
+texts! { host log_level restart }
+
+arguments! {
+    timeout: Option<f64>, "a number of seconds";
+    idle_timeout: Option<f64>, "a number of seconds";
+    port: Option<i64>, "a whole number";
+    token: Option<String>, "a str or None";
+    log_file: Option<PathBuf>, "a path or None";
+    init_file: Option<PathBuf>, "a path or None";
+    init_module: Option<String>, "a str or None";
+    name: Option<String>, "a str or None";
+    auth: bool, "True or False";
+    allow_weak_token: bool, "True or False";
+    allow_pickle: bool, "True or False";
+    exist_ok: bool, "True or False";
+    env: Option<HashMap<OsString, OsString>>, "a dict of str to str, or None";
+    cwd: Option<PathBuf>, "a path or None";
+    python: Option<PathBuf>, "a path or None";
 }
 
 /// A `port`, as callers pass it to a server.
 pub fn server_port(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     typed(value, "port", "a whole number", value.extract())
+}
+
+/// How long a server may be unused, in seconds above 0; none is for ever.
+pub fn unused(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<f64>> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(limit) if !limit.is_zero() => Ok(Some(seconds)),
+        _ => Err(config_error(
+            py,
+            format!(
+                "idle_timeout={seconds} is not a valid time: give a number of seconds above 0, or None"
+            ),
+        )),
+    }
 }
 
 /// A time limit in seconds; none is none.
@@ -86,14 +130,18 @@ pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>>
 }
 
 /// The longest message that a side takes, in bytes; none is the protocol's own limit.
-pub fn message_bytes_max(py: Python<'_>, bytes: Option<u64>) -> PyResult<u64> {
-    let bytes = bytes.unwrap_or(limits::MESSAGE_BYTES_MAX);
-    if (limits::MESSAGE_BYTES_LEAST..=limits::MESSAGE_BYTES_MAX).contains(&bytes) {
-        return Ok(bytes);
-    }
+pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     let (least, most) = (limits::MESSAGE_BYTES_LEAST, limits::MESSAGE_BYTES_MAX);
-    let text = format!("max_message_bytes={bytes} is not between {least} and {most}");
-    Err(config_error(py, text))
+    let refuse = || {
+        let text = format!("max_message_bytes={value} is not between {least} and {most}");
+        config_error(value.py(), text)
+    };
+    match value.extract::<Option<u64>>() {
+        Ok(Some(bytes)) if !(least..=most).contains(&bytes) => Err(refuse()),
+        // A number all the same, but one below 0 or far too large.
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => Err(refuse()),
+        found => typed(value, "max_message_bytes", "a whole number or None", found),
+    }
 }
 
 /// When a server is started again.

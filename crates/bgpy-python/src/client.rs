@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallKind, Link, Payload, Response, Token, Wait};
+use bgpy::{CallKind, Link, Payload, Response, Token, Wait, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::{address, journal, level, limit, message_bytes_max, port, target, timeout};
+use crate::arguments::{
+    address, allow_pickle, auth, host, journal, level, limit, log_file, log_level,
+    max_message_bytes, port, target, timeout, token,
+};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode, encode_tasks};
 use crate::errors::{config_error, error_response};
@@ -71,14 +74,14 @@ impl Client {
     )]
     pub fn new(
         py: Python<'_>,
-        host: String,
+        #[pyo3(from_py_with = host)] host: &str,
         #[pyo3(from_py_with = port)] port: Option<i64>,
-        token: Option<String>,
-        log_level: &str,
-        log_file: Option<PathBuf>,
-        auth: bool,
-        allow_pickle: bool,
-        max_message_bytes: Option<u64>,
+        #[pyo3(from_py_with = token)] token: Option<String>,
+        #[pyo3(from_py_with = log_level)] log_level: &str,
+        #[pyo3(from_py_with = log_file)] log_file: Option<PathBuf>,
+        #[pyo3(from_py_with = auth)] auth: bool,
+        #[pyo3(from_py_with = allow_pickle)] allow_pickle: bool,
+        #[pyo3(from_py_with = max_message_bytes)] max_message_bytes: Option<u64>,
     ) -> PyResult<Self> {
         if token.is_some() && !auth {
             let text = "auth=False asks for no proof of the token: pass one of the two";
@@ -88,18 +91,18 @@ impl Client {
             token: token.as_deref().map(Token::new),
             auth,
             python: Some(python_version(py)),
-            message_bytes_max: message_bytes_max(py, max_message_bytes)?,
+            message_bytes_max: max_message_bytes.unwrap_or(limits::MESSAGE_BYTES_MAX),
             allow_pickle,
             journal: journal(py, level(py, log_level)?, log_file.as_ref())?,
             ..ClientOptions::default()
         };
         let target = match port {
-            Some(port) => address(py, &host, port, false)?.into(),
-            None => target(py, &host)?,
+            Some(port) => address(py, host, port, false)?.into(),
+            None => target(py, host)?,
         };
         let client = bgpy::Client::new(target, options);
         let policy = Policy { allow_pickle };
-        let log_level = log_level.to_owned();
+        let (host, log_level) = (host.to_owned(), log_level.to_owned());
         Ok(Self { client, host, port, token, log_level, log_file, policy })
     }
 

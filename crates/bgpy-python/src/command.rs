@@ -10,7 +10,7 @@ use bgpy_cli::{Exit, Interpreter};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
-use crate::background::this_interpreter;
+use crate::background::{print_line_by_line, this_interpreter};
 use crate::decode::Policy;
 use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use crate::forked::exit_code;
@@ -39,7 +39,9 @@ struct ThisInterpreter;
 impl Interpreter for ThisInterpreter {
     fn serve(&self, config: Config) -> u8 {
         Python::attach(|py| {
-            if let Err(error) = take_default_signals(py, &TERMINAL_SIGNALS) {
+            let prepared =
+                take_default_signals(py, &TERMINAL_SIGNALS).and_then(|()| print_line_by_line(py));
+            if let Err(error) = prepared {
                 return bgpy_cli::error(error.value(py), Exit::Failed).code();
             }
             let level = config.log_level.parse().unwrap_or(Level::Info);

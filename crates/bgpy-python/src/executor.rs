@@ -7,7 +7,7 @@ use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTraceback};
 
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode_exception};
@@ -211,15 +211,35 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
 /// An exception with its traceback, as Python prints it.
 fn traceback(py: Python<'_>, error: &PyErr) -> PyResult<String> {
     let value = error.value(py);
-    let parts = (value.get_type(), value, error.traceback(py));
+    let parts = (value.get_type(), value, frames_of_tasks(error.traceback(py))?);
     let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
     words(intern!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
 }
 
-fn start_failed(origin: &str, failure: &Failure) -> Report {
-    let traceback = failure.traceback.as_deref().unwrap_or_default();
-    Report::Failed {
-        kind: "start".into(),
-        message: format!("the tasks in {origin} do not start: {failure}\n\n{traceback}"),
+/// The files that import a file of tasks, as tracebacks name them.
+const IMPORTS: [&str; 3] = ["<frozen importlib", "importlib/__init__.py", "bgpy/_tasks_file.py"];
+
+/// The frames of a traceback behind those that import a file of tasks.
+fn frames_of_tasks(
+    mut traceback: Option<Bound<'_, PyTraceback>>,
+) -> PyResult<Option<Bound<'_, PyTraceback>>> {
+    while let Some(outermost) = &traceback {
+        let code = outermost.getattr("tb_frame")?.getattr("f_code")?;
+        let file = code.getattr("co_filename")?.extract::<String>()?;
+        if !IMPORTS.iter().any(|own| file.starts_with(own) || file.ends_with(own)) {
+            break;
+        }
+        traceback = outermost.getattr("tb_next")?.cast_into().ok();
     }
+    Ok(traceback)
+}
+
+fn start_failed(origin: &str, failure: &Failure) -> Report {
+    // The last line of a traceback is the exception.
+    let what = match &failure.traceback {
+        Some(traceback) => format!("\n\n{}", traceback.trim_end()),
+        None => format!(" {failure}"),
+    };
+    let message = format!("the tasks in {origin} do not start:{what}");
+    Report::Failed { kind: "start".into(), message }
 }

@@ -33,6 +33,9 @@ const OUTSIDE_BYTES: usize = 64 << 10;
 /// Room for an object of a fixed length, or for the head of any other.
 const HEAD_ROOM: usize = 64;
 
+/// A text of so few bytes fits into that room together with its head.
+const SHORT_BYTES: usize = HEAD_ROOM - 8;
+
 /// What becomes of an object that cannot change and is reached twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeats {
@@ -266,7 +269,9 @@ impl<'py> Plain<'py> {
             if self.goes_outside(bytes.len()) {
                 return self.outside(&held, Outside::Text, Constant::new(&held, bytes));
             }
-            self.room(&held, bytes.len())?;
+            if bytes.len() > SHORT_BYTES {
+                self.room(&held, bytes.len())?;
+            }
             write::str(&mut self.out, std::str::from_utf8_unchecked(bytes))
                 .map_err(|_| self.refuse(object, Why::Form))
         }

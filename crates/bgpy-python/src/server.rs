@@ -8,11 +8,13 @@ use std::sync::Mutex;
 use bgpy::attach::{Started, start_or_attach};
 use bgpy::spawn::{self, Background, Config};
 use bgpy::supervisor::Supervised;
-use bgpy::{Ended, Journal, Name, Restart, Wait};
+use bgpy::{Ended, Journal, Name, Restart, Wait, limits};
 use pyo3::prelude::*;
 
 use crate::arguments::{
-    address, level, limit, message_bytes_max, restart_policy, server_port, timeout, waiting,
+    address, allow_pickle, allow_weak_token, auth, cwd, env, exist_ok, host, idle_timeout,
+    init_file, init_module, level, limit, log_file, log_level, max_message_bytes, name, python,
+    restart, restart_policy, server_port, timeout, token, unused, waiting,
 };
 use crate::background::{exit_code, preparing, search_path, this_interpreter};
 use crate::errors::{config_error, error, late, serve_error, start_error, told};
@@ -86,20 +88,20 @@ impl Server {
     )]
     fn new(
         py: Python<'_>,
-        host: &str,
+        #[pyo3(from_py_with = host)] host: &str,
         #[pyo3(from_py_with = server_port)] port: i64,
-        token: Option<String>,
-        log_level: &str,
-        log_file: Option<PathBuf>,
-        init_file: Option<PathBuf>,
-        name: Option<&str>,
-        init_module: Option<String>,
-        idle_timeout: Option<f64>,
-        restart: &str,
-        auth: bool,
-        allow_weak_token: bool,
-        allow_pickle: bool,
-        max_message_bytes: Option<u64>,
+        #[pyo3(from_py_with = token)] token: Option<String>,
+        #[pyo3(from_py_with = log_level)] log_level: &str,
+        #[pyo3(from_py_with = log_file)] log_file: Option<PathBuf>,
+        #[pyo3(from_py_with = init_file)] init_file: Option<PathBuf>,
+        #[pyo3(from_py_with = name)] name: Option<String>,
+        #[pyo3(from_py_with = init_module)] init_module: Option<String>,
+        #[pyo3(from_py_with = idle_timeout)] idle_timeout: Option<f64>,
+        #[pyo3(from_py_with = restart)] restart: &str,
+        #[pyo3(from_py_with = auth)] auth: bool,
+        #[pyo3(from_py_with = allow_weak_token)] allow_weak_token: bool,
+        #[pyo3(from_py_with = allow_pickle)] allow_pickle: bool,
+        #[pyo3(from_py_with = max_message_bytes)] max_message_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let place = address(py, host, port, true)?;
         level(py, log_level)?;
@@ -116,7 +118,7 @@ impl Server {
                 format!("no such file: '{}' (init_file)", path.display()),
             ));
         }
-        let name = name.map(str::parse).transpose();
+        let name = name.map(|name| name.parse()).transpose();
         let config = Config {
             host: place.host,
             port: place.port,
@@ -127,11 +129,11 @@ impl Server {
             name: name.map_err(|error: String| config_error(py, error))?,
             init_module,
             restart: restart_policy(py, restart)?,
-            idle_timeout_s: limit(py, idle_timeout)?.map(|limit| limit.as_secs_f64()),
+            idle_timeout_s: unused(py, idle_timeout)?,
             auth,
             allow_weak_token,
             allow_pickle,
-            message_bytes_max: message_bytes_max(py, max_message_bytes)?,
+            message_bytes_max: max_message_bytes.unwrap_or(limits::MESSAGE_BYTES_MAX),
             ..Config::default()
         };
         Ok(Self { config, started: Mutex::new(None) })
@@ -147,7 +149,7 @@ impl Server {
     /// timeout : float, optional
     ///     Seconds to wait at most; a server that is not ready then is ended.
     /// exist_ok : bool, default False
-    ///     Whether a server that has the name already will do. Of many that start one at the same
+    ///     Whether a server that has the name already will do, for a server with a name. Of many that start one at the same
     ///     moment, exactly one does, and the others get that.
     /// env : dict of str to str, optional
     ///     Environment variables to set for the server, beside those of this process.
@@ -174,13 +176,18 @@ impl Server {
         &self,
         py: Python<'_>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
-        exist_ok: bool,
-        env: Option<HashMap<OsString, OsString>>,
-        cwd: Option<PathBuf>,
-        python: Option<PathBuf>,
+        #[pyo3(from_py_with = exist_ok)] exist_ok: bool,
+        #[pyo3(from_py_with = env)] env: Option<HashMap<OsString, OsString>>,
+        #[pyo3(from_py_with = cwd)] cwd: Option<PathBuf>,
+        #[pyo3(from_py_with = python)] python: Option<PathBuf>,
     ) -> PyResult<()> {
         if let Some(pid) = self.pid() {
             return Err(error(py, "StartError", format!("{self} was started already (pid {pid})")));
+        }
+        if exist_ok && self.config.name.is_none() {
+            let text =
+                "exist_ok=True finds a server by its name, and this one has none: pass name=...";
+            return Err(config_error(py, text));
         }
         if let Some(path) = cwd.as_deref().filter(|path| !path.is_dir()) {
             let text = format!("no such directory: '{}' (cwd)", path.display());

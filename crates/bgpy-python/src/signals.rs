@@ -58,7 +58,9 @@ impl Handlers {
                     return Err(PyKeyboardInterrupt::new_err(()));
                 }
                 arguments.py().detach(|| stopper.stop(GRACE));
-                Ok(())
+                // A system call that the first signal has interrupted is tried again next, and would not
+                // be interrupted by a second one that has come by now.
+                arguments.py().check_signals()
             },
         )?;
         let signal = py.import(MODULE)?;

@@ -3,7 +3,7 @@
 
 use bgpy::limits::FAILURE_TEXT_BYTES_MAX;
 use pyo3::prelude::*;
-use pyo3::types::{PySequence, PyString};
+use pyo3::types::{PySlice, PyString};
 
 /// The text of an object; empty where it has none.
 pub fn text(object: &Bound<'_, PyAny>) -> String {
@@ -12,12 +12,15 @@ pub fn text(object: &Bound<'_, PyAny>) -> String {
 
 /// A text, or both ends of one that is too long.
 pub fn words(text: &Bound<'_, PyString>) -> PyResult<String> {
-    let all = text.cast::<PySequence>()?;
-    let length = all.len()?;
+    // Not as a `PySequence`: PyO3 would import something for that, which panics where it fails.
+    let length = text.len()?;
     if length <= FAILURE_TEXT_BYTES_MAX {
         return escaped(text);
     }
-    let part = |start, end| escaped(all.get_slice(start, end)?.cast::<PyString>()?);
+    let part = |start: usize, end: usize| {
+        let range = PySlice::new(text.py(), start as isize, end as isize, 1);
+        escaped(text.get_item(range)?.cast::<PyString>()?)
+    };
     let half = FAILURE_TEXT_BYTES_MAX / 2;
     let (head, tail) = (part(0, half)?, part(length - half, length)?);
     Ok(format!("{head}\n[... {} characters left out ...]\n{tail}", length - 2 * half))

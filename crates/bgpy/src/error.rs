@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgpy_proto::{Delivered, Failure, ProtocolError};
+use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
 
 use crate::name::Name;
 use crate::restart::Failing;
@@ -72,6 +72,8 @@ pub enum ConnectError {
         server: String,
         /// How long it was tried.
         after: Duration,
+        /// The process that has not answered, where it is one of this machine.
+        process: Option<u32>,
     },
     /// The two sides do not hold the same token.
     Auth {
@@ -192,11 +194,7 @@ impl fmt::Display for ConnectError {
                 path.display()
             ),
             Self::Registry { server, doubt } => write!(f, "{server} cannot be looked up: {doubt}"),
-            Self::Stopping { server } => write!(
-                f,
-                "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} \
-                 --for exit`), then start another"
-            ),
+            Self::Stopping { server } => Stopping(server).fmt(f),
             Self::Restarting { server, after, failing } => {
                 let after = Seconds(*after);
                 write!(f, "{server} is being started again, and was not back within {after}: ")?;
@@ -207,7 +205,13 @@ impl fmt::Display for ConnectError {
                 f.write_str("; its log tells more")
             }
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
-            Self::Timeout { server, after } => write!(
+            Self::Timeout { server, after, process: Some(pid) } => write!(
+                f,
+                "{server} did not answer within {}: its process {pid} is there, but is stopped or has \
+                 too much to do",
+                Seconds(*after)
+            ),
+            Self::Timeout { server, after, process: None } => write!(
                 f,
                 "{server} did not answer within {}: check the address and whether a firewall is \
                  in between",
@@ -224,9 +228,9 @@ impl fmt::Display for ConnectError {
             ),
             Self::NoToken { server } => write!(
                 f,
-                "{server} wants a token, and none was given or found: it may be anybody's, so nothing \
-                 was sent; pass token=... or set BGPY_TOKEN to the one that your server was started \
-                 with, or auth=False if it was started so"
+                "{server} may be anybody's, as no token was given or found to tell by, so nothing was \
+                 sent: pass token=... or set BGPY_TOKEN to the one that your server was started with, or \
+                 pass auth=False if it was started so"
             ),
             Self::Unprotected { server } => write!(
                 f,
@@ -236,9 +240,26 @@ impl fmt::Display for ConnectError {
             Self::Protocol { server, source: source @ ProtocolError::Version { .. } } => {
                 write!(f, "{server}: {source}; install the same version of bgpy on both sides")
             }
+            Self::Protocol { server, source: source @ ProtocolError::NotBgpy } => {
+                write!(f, "{server}: {source}: another program listens there; check host and port")
+            }
             Self::Protocol { server, source } => write!(f, "{server}: {source}"),
             Self::Interrupted => f.write_str("interrupted while connecting"),
         }
+    }
+}
+
+/// What is said of a server that takes no more calls.
+struct Stopping<'a>(&'a str);
+
+impl fmt::Display for Stopping<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.0;
+        write!(
+            f,
+            "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} --for \
+             exit`), then start another"
+        )
     }
 }
 
@@ -246,11 +267,21 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
-            Self::Lost { server, reason } => write!(
-                f,
-                "the connection to {server} was lost ({reason}) before the call was answered: it \
-                 may or may not have run"
-            ),
+            Self::Lost { server, reason } => {
+                write!(
+                    f,
+                    "the connection to {server} was lost ({reason}) before the call was answered: it \
+                     may or may not have run"
+                )?;
+                match reason {
+                    Lost::Closed | Lost::Io(_) | Lost::Silent(_) => write!(
+                        f,
+                        "; `bgpy status {server}` and `bgpy logs {server}` tell what became of the \
+                         server"
+                    ),
+                    Lost::Protocol(_) | Lost::Dropped | Lost::Forked => Ok(()),
+                }
+            }
             Self::Timeout { server, after, accepted: true } => write!(
                 f,
                 "{server} accepted the call but did not answer within {}: it runs to its end if it \
@@ -267,6 +298,9 @@ impl fmt::Display for CallError {
                 "the task on {server} ended without a response: let it call respond(...), or do \
                  not wait for one"
             ),
+            Self::Failed { server, failure, .. } if failure.code == FailureCode::Stopping => {
+                Stopping(server).fmt(f)
+            }
             Self::Failed { server, failure, .. } => write!(f, "{server}: {failure}"),
             Self::Memory { server, bytes } => write!(
                 f,

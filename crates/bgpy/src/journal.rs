@@ -3,7 +3,7 @@
 mod level;
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
@@ -143,7 +143,7 @@ impl Journal {
     pub fn reopen_if_gone(&self) {
         if let Sink::File(log) = &mut *self.sink()
             && !log.path.exists()
-            && let Ok(file) = open(&log.path)
+            && let Ok(file) = platform::append(&log.path)
         {
             log.file = Private::new(file);
             if log.is_output {
@@ -234,7 +234,7 @@ impl Journal {
 
 impl LogFile {
     fn open(path: PathBuf) -> io::Result<Self> {
-        let file = Private::new(open(&path)?);
+        let file = Private::new(platform::append(&path)?);
         let writer = if file.metadata()?.is_file() {
             None
         } else {
@@ -297,7 +297,7 @@ impl LogFile {
         // The new file takes the old one's place in one step, so that there is always one.
         let mut next = self.path.as_os_str().to_owned();
         next.push(".next");
-        let file = open(Path::new(&next))?;
+        let file = platform::append(Path::new(&next))?;
         let first = aged(&self.path, 1);
         drop(fs::remove_file(&first));
         if fs::hard_link(&self.path, &first).is_err() {
@@ -361,10 +361,6 @@ pub(crate) fn aged(path: &Path, age: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{age}"));
     name.into()
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
 }
 
 #[cfg(test)]

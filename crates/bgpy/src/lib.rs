@@ -14,6 +14,7 @@ pub mod ending;
 pub mod error;
 pub mod escape;
 pub mod journal;
+mod keepalive;
 pub mod logs;
 pub mod name;
 pub mod parts;

@@ -34,8 +34,16 @@ pub(crate) struct Waiting(Option<(Id, Id)>);
 impl Waiting {
     /// Notes that this thread waits for an answer of a server, which the process `pid` runs; `None` when
     /// there would never be one.
+    #[inline]
     pub(crate) fn begin(server: Id, pid: u64) -> Option<Self> {
-        let Some(own) = SERVED.get() else { return Some(Self(None)) };
+        match SERVED.get() {
+            None => Some(Self(None)),
+            Some(own) => Self::nested(own, server, pid),
+        }
+    }
+
+    #[cold]
+    fn nested(own: Id, server: Id, pid: u64) -> Option<Self> {
         if pid != u64::from(std::process::id()) {
             return Some(Self(None));
         }
@@ -53,6 +61,7 @@ impl Waiting {
 }
 
 impl Drop for Waiting {
+    #[inline]
     fn drop(&mut self) {
         if let Some(wait) = self.0 {
             let mut waits = lock(&WAITS);

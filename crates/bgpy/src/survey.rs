@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{State, Status};
 
 use crate::client::{ClientOptions, Wait, connect_to};
-use crate::error::{CallError, ConnectError};
+use crate::error::{CallError, ConnectError, ServeError};
 use crate::registry::{Entry, Presence, ProcessId, Registry};
 use crate::restart::HEALTHY;
 use crate::target::Target;
@@ -112,6 +112,19 @@ fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerIn
     infos
 }
 
+impl ServeError {
+    /// Names the server of this user that listens at the address which was wanted, if it is one.
+    pub(crate) fn naming_the_server(&self) -> Option<Self> {
+        let Self::AddressInUse { address } = self else { return None };
+        let registry = Registry::of_user().ok()?;
+        let target = Target::Address(address.parse().ok()?);
+        let wait = Wait::new(None, &|| false);
+        let info = look_up(&registry, &target, &wait).filter(|info| !info.has_ended())?;
+        let (server, pid) = (info.entry.target().to_string(), info.entry.process.pid);
+        Some(Self::AddressOfServer { address: address.clone(), server, pid })
+    }
+}
+
 /// Looks at all servers that have these entries, at the same time, so that one that does not answer
 /// delays no other.
 pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) -> Vec<ServerInfo> {
@@ -157,6 +170,13 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
                     stale(entry, reason)
                 }
             }
+        }
+        Err(CallError::Connect(ConnectError::Timeout { process: Some(_), after, .. })) => {
+            let (place, seconds) = (whereabouts(&entry), after.as_secs_f64());
+            let reason = format!(
+                "{place}, but did not answer within {seconds} s: it is stopped, or has too much to do"
+            );
+            stale(entry, reason)
         }
         Err(error) => {
             let reason = format!("{}, but: {error}", whereabouts(&entry));

@@ -2,7 +2,8 @@
 //!
 //! A regular file is written at once, so that records and what tasks print stay in their order. A
 //! terminal, a pipe or a FIFO may take nothing for ever, while those who log may hold locks that
-//! clients wait for: there a thread writes, which lives as long as there is something to write.
+//! clients wait for: there a thread writes, which lives as long as there is something to write. Who
+//! logs waits for it as long as it gets on, and no longer.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,6 +18,10 @@ use crate::sync::lock;
 
 /// Bytes that wait to be written at most. The newest stay: they tell how it ended.
 const WAITING_BYTES_MAX: usize = 1 << 20;
+
+/// How long who has a record written waits until it is, so that it and what a task prints next stay in
+/// their order. Whoever has waited in vain has done so for all, until the reader has caught up.
+const IN_STEP: Duration = Duration::from_millis(100);
 
 /// How long the thread waits for more to write.
 const LINGER: Duration = Duration::from_secs(1);
@@ -138,6 +143,11 @@ struct Queue {
     waiting: VecDeque<String>,
     bytes: usize,
     loss: Loss,
+    /// Number of the records that were taken, and of those that are written or dropped.
+    taken: u64,
+    done: u64,
+    /// Whether somebody has waited in vain, and something waits since.
+    is_stalled: bool,
     /// Whether the thread is there.
     is_served: bool,
     /// Whether it is writing.
@@ -150,7 +160,8 @@ impl Writer {
         Self { shared: Arc::new(Shared { output, queue, changed }) }
     }
 
-    /// Takes a record, and drops the oldest of those that wait where they are too many.
+    /// Takes a record, and drops the oldest of those that wait where they are too many. It returns when
+    /// the record is written, unless nobody reads.
     pub(crate) fn push(&self, record: String) {
         let shared = &self.shared;
         let mut queue = lock(&shared.queue);
@@ -162,6 +173,15 @@ impl Writer {
             queue.is_served = thread.spawn(move || shared.write()).is_ok();
         }
         shared.changed.notify_all();
+        if !queue.is_served || queue.is_stalled {
+            return;
+        }
+        let number = queue.taken;
+        let (mut queue, waited) = shared
+            .changed
+            .wait_timeout_while(queue, IN_STEP, |queue| queue.done < number)
+            .unwrap_or_else(PoisonError::into_inner);
+        queue.is_stalled |= waited.timed_out();
     }
 
     /// Waits until everything is written, but no longer than that.
@@ -174,10 +194,12 @@ impl Writer {
 
 impl Queue {
     fn push(&mut self, record: String) {
+        self.taken += 1;
         self.bytes += record.len();
         self.waiting.push_back(record);
         while self.bytes > WAITING_BYTES_MAX && self.waiting.len() > 1 {
             self.pop();
+            self.done += 1;
             self.loss.lost += 1;
         }
     }
@@ -215,6 +237,8 @@ impl Shared {
             // What was dropped meanwhile comes behind this record.
             loss.lost += queue.loss.lost;
             (queue.loss, queue.is_writing) = (loss, false);
+            queue.done += 1;
+            queue.is_stalled &= !queue.waiting.is_empty();
             self.changed.notify_all();
         }
     }
@@ -264,6 +288,27 @@ mod tests {
             assert!(lines[1 + torn].contains("3 records were lost"), "{text}");
             assert_eq!(lines[2 + torn..], ["fifth", "sixth"]);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_record_is_written_before_what_is_printed_next() {
+        use std::io::Read;
+        let (mut read, mut write) = io::pipe().unwrap();
+        let own = File::from(std::os::fd::OwnedFd::from(write.try_clone().unwrap()));
+        let writer = Writer::new(Output::File(Private::new(own)));
+        let mut expected = String::new();
+        for number in 0..200 {
+            writer.push(format!("record {number}\n"));
+            writeln!(write, "print {number}").unwrap();
+            expected += &format!("record {number}\nprint {number}\n");
+        }
+        writer.drain(Duration::from_secs(60));
+        drop((writer, write));
+        let mut text = vec![0; expected.len()];
+        // The thread keeps its end for a while.
+        read.read_exact(&mut text).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
     #[cfg(unix)]

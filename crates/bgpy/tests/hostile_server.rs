@@ -270,12 +270,14 @@ fn a_server_that_does_not_answer_is_given_up() {
         host.flush();
     });
     let client = server.client();
-    let wait = Wait::at_most(Duration::from_millis(200));
-    let late = in_time(|| client.call(payload(1_u64), &wait)).unwrap_err();
-    assert!(matches!(late, CallError::Timeout { accepted: false, .. }), "{late}");
     let wait = Wait::new(None, &|| true);
     let interrupted = in_time(|| client.call(payload(1_u64), &wait)).unwrap_err();
     assert!(matches!(interrupted, CallError::Interrupted), "{interrupted}");
+    let wait = Wait::at_most(Duration::from_millis(200));
+    let late = in_time(|| client.call(payload(1_u64), &wait)).unwrap_err();
+    assert!(matches!(late, CallError::Timeout { accepted: false, .. }), "{late}");
+    // It has not answered a ping either, and the next call does without the connection.
+    assert!(client.current(Instant::now()).is_none());
     drop(over);
     server.thread.join().unwrap();
 }

@@ -10,6 +10,7 @@ import builtins
 import os
 import sys
 from _weakref import ref
+from contextlib import suppress
 from types import CellType, CodeType, FunctionType, ModuleType
 
 from . import table
@@ -180,10 +181,18 @@ def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[
     if found is None:
         return _begin(key, _class(meta, name, bases, start))
     if table.is_unfinished(found):
+        if table.is_renewed(found) and found.__bases__ != bases:
+            _rebase(found, bases)
         for attribute, value in start.items():
             if attribute not in ("__slots__", "__orig_bases__"):
                 type.__setattr__(found, attribute, value)
     return found
+
+
+def _rebase(cls: type, bases: tuple[type, ...]) -> None:
+    # Where their objects are laid out in another way, it keeps those that it has.
+    with suppress(TypeError):
+        type.__setattr__(cls, "__bases__", bases)
 
 
 def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[str, Any]) -> Any:

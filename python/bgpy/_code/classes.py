@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 
 from .constants import constant
+from .local import find, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def inner_functions(cls: type, attributes: dict[str, Any]) -> Iterator[tuple[tup
     for name, value in attributes.items():
         for path, inner in _inside((name,), value):
             holder = getattr(inner, "__qualname__", "").rpartition(".")[0]
-            if holder == cls.__qualname__:
+            if holder == cls.__qualname__ or find(module_of(inner) or "", holder) is cls:
                 yield path, inner
 
 

@@ -17,7 +17,7 @@ from types import (
     UnionType,
 )
 
-from . import snapshot
+from . import snapshot, table
 from .assigned import Assignments, functions_of
 from .classes import is_struct, registered, struct_factory
 from .constants import constant, digest
@@ -70,7 +70,9 @@ def travels(obj: Any) -> bool:
 class Content:
     """Digests of definitions, all as they are at the moment."""
 
-    def __init__(self, assignments: Assignments | None = None) -> None:
+    def __init__(self, assignments: Assignments | None = None, is_raw: bool = False) -> None:
+        # Whether what was built here is told as it is now, and not as it came.
+        self._is_raw = is_raw
         # Without them nothing is state.
         self._is_full = assignments is not None
         self._nodes: dict[int, tuple[Any, Node]] = {}
@@ -87,6 +89,8 @@ class Content:
 
         Two more tell whether it is a function with state of its own, and whether all was looked at.
         """
+        if self._is_raw:
+            return self._made(obj)[0]
         found = snapshot.find(obj, self._assignments, self._named)
         if found is None:
             is_due = snapshot.is_due(obj)
@@ -105,9 +109,11 @@ class Content:
         if has_state or has_data:
             # What may be state depends on what else is in the module, and all of it does not.
             if self._full is None:
-                self._full = Content(self._assignments)
+                self._full = Content(self._assignments, self._is_raw)
             state, _, _, _, is_certain = self._full._walk(obj, STATE)
-        digests = (code, data, state, digest(_bare(obj)).digest())
+        ties = b"".join([table.origin(part) for part in parts if is_definition(part)])
+        bare = digest(_bare(obj)).digest()
+        digests = (code, data, state, bare, digest(ties).digest())
         return (digests, is_function(obj) and self._has_state(obj), is_certain), parts
 
     def travels(self, obj: Any) -> bool:
@@ -178,7 +184,7 @@ class Content:
         return known[1]
 
     def _look_at(self, obj: Any, node: Node) -> None:
-        key = keys.get(obj)
+        key = None if self._is_raw else keys.get(obj)
         if key is not None:
             # What was built here is what it was where it came from.
             node.own.append(b"built %b" % key[2][STATE if self._is_full else DATA])
@@ -276,6 +282,7 @@ class Content:
         if any(attributes(vars(cls).get("__pydantic_decorators__")).values()):
             # They tell where in memory their class is.
             node.own.append(UNKNOWN)
+        node.own.append(_doc(cls))
         for name, value in sorted(vars(cls).items()):
             if not is_told(name) or name in members or _is_slot(value, cls):
                 continue
@@ -296,8 +303,10 @@ class Content:
                 parts = node.facts if node.changes else node.own
                 parts += [text(name), told]
             elif name == "__annotations__":
-                # An empty one may be there or not.
-                node.own += [text(name), self._tell_all(value, node)] if value else []
+                # An empty one may be there or not. They have an order.
+                if value:
+                    order = framed([text(str(it)) for it in value])
+                    node.own += [text(name), self._tell_all(value, node), order]
             else:
                 node.own += [text(name), first[name] or self._tell(value, node)]
                 if first[name] is not None:
@@ -399,6 +408,12 @@ class Content:
             return b"?"
         node.used.append(value)
         return b"@"
+
+
+def _doc(cls: type) -> bytes:
+    """Return what is written about a class; that of a dataclass may show addresses."""
+    told = vars(cls).get("__doc__")
+    return constant(told) or b"" if "__dataclass_fields__" not in vars(cls) else b""
 
 
 def _bare(obj: Any) -> bytes:

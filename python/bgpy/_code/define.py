@@ -139,6 +139,7 @@ class Definitions:
         if known is not None:
             module, name, digests, flags, main = known[:5]
             flags &= table.NAMED | table.ALIKE | table.CERTAIN
+            flags |= table.FORWARDED
             origins = table.origins(obj) or known[5]
         else:
             is_module = type(obj) is ModuleType

@@ -12,7 +12,7 @@ from . import table
 from .classes import is_struct
 from .content import Content
 from .local import MAIN, PACKAGE, find, is_local, script, tasks_module
-from .table import BARE, CERTAIN, CODE, DATA, EXACT, NAMED, SHIPPED, STATE
+from .table import BARE, CERTAIN, CODE, DATA, EXACT, FORWARDED, NAMED, SHIPPED, STATE, TIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def choose(key: Key, kind: type) -> Any:
         if chosen is not None:
             table.join(key[5], chosen)
             return chosen
+        if not flags & (SHIPPED | EXACT) and not _is_of_tasks(found):
+            # It is not what others have either, from now on.
+            table.leave(key[5], found)
+            return None
     if flags & EXACT and flags & NAMED and _has_whole(key):
         return _imported(key[0], key[1], kind)
     chosen = _of_tasks(key, kind) if flags & (SHIPPED | EXACT) else _of_others(key, kind)
@@ -62,9 +66,9 @@ def _as_sent(found: Any, key: Key) -> Any:
     if known is None:
         # It comes back.
         return found
-    is_same = known[2][STATE] == key[2][STATE]
-    if known[:2] != key[:2]:
-        return None
+    if key[3] & FORWARDED:
+        return found
+    is_same = known[2][STATE] == key[2][STATE] and known[2][TIES] == key[2][TIES]
     if is_same and key[3] & CERTAIN:
         return found
     if not isinstance(found, type):
@@ -73,7 +77,10 @@ def _as_sent(found: Any, key: Key) -> Any:
         # Tasks go on with the state that they have here, but not with other code.
         is_same = known[2][BARE] == key[2][BARE] and not key[3] & (SHIPPED | EXACT)
         return found if is_same else None
-    if table.sources(found) > 1 or "_member_map_" in vars(found) or is_struct(found):
+    if "_member_map_" in vars(found) or is_struct(found):
+        # They cannot be changed as a whole.
+        return found if known[2][BARE] == key[2][BARE] else None
+    if not table.is_owned(found, key[5]):
         return found if is_same else None
     table.renew(key, found)
     return found
@@ -88,7 +95,14 @@ def _of_tasks(key: Key, kind: type) -> Any:
 def _same(key: Key, kind: type) -> Any:
     """Return what was built before of the very same content."""
     known = table.built((*key[:2], key[2][STATE])) if key[3] & CERTAIN else None
-    return known if isinstance(known, kind) and table.may_stand(known, key) else None
+    if not isinstance(known, kind) or not table.may_stand(known, key):
+        return None
+    if table.is_unfinished(known):
+        # Another thread is building it, of the same content.
+        return known
+    # It may have changed here since, or something that it uses.
+    now = _content(key, is_raw=True).digests(known)[0]
+    return known if now[STATE] == key[2][STATE] else None
 
 
 def _of_others(key: Key, kind: type) -> Any:
@@ -149,8 +163,9 @@ def _has_whole(key: Key) -> bool:
 
 def note_new(key: Key, obj: Any) -> None:
     """Tell when a class is built that is not the one which had its name before."""
-    module, name, (code, _, state, _), flags, *_ = key
-    if not (flags & NAMED and isinstance(obj, type)):
+    module, name, (code, _, state, *_), flags, *_ = key
+    # A variable may hold one class after the other.
+    if not (flags & NAMED and isinstance(obj, type) and obj.__name__ == name.rpartition(".")[2]):
         return
     if table.replace_latest(module, name, state) != state:
         _warn(
@@ -172,12 +187,12 @@ def _has(own: Any, key: Key) -> bool:
     return bool(code == key[2][CODE])
 
 
-def _content(key: Key) -> Content:
+def _content(key: Key, is_raw: bool = False) -> Content:
     """Return the digests of what this process has, which are made once for a message."""
     found = key[7]
     if not found:
-        found.append(Content())
-    made: Content = found[0]
+        found += Content(), Content(is_raw=True)
+    made: Content = found[is_raw]
     return made
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 # Snapshots hold what they list, so that there are few, and what is large or none of the code's is
 # in none.
-_KEPT_MAX = 512
+_KEPT_MAX = 2048
 _PARTS_MAX = 128
 _ITEMS_MAX = 256
 _TEXT_MAX = 1024

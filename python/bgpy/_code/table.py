@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     # Of the code, of the data that it uses besides, of what may be state of one process too, and of
-    # the instructions alone.
-    Digests = tuple[bytes, bytes, bytes, bytes]
+    # the instructions alone, and of the very objects that it consists of.
+    Digests = tuple[bytes, bytes, bytes, bytes, bytes]
     # Module, name in it, and digest of all of its content.
     Identity = tuple[str, str, bytes]
     # Module, name in it, digests, flags, the name under which the module, if it is a script, can be
@@ -36,18 +36,23 @@ SHIPPED = 4
 EXACT = 8
 
 # The digests of a key, and what a walk for each takes in: each is more than the one before.
-CODE, DATA, STATE, BARE = range(4)
+CODE, DATA, STATE, BARE, TIES = range(5)
 
 # All that it consists of was looked at: what has the same digest is the same.
 CERTAIN = 16
+# Who sends it has built it, and does not know what has become of it where it is from.
+FORWARDED = 32
 
 # Above the flags stands the minor version of the Python that the code is for.
 _VERSION_SHIFT = 8
 VERSION = sys.version_info.minor << _VERSION_SHIFT
 
 # So many are kept that nothing else holds, of those that have a name; and so many may be under way.
-_KEPT_MAX = 1024
+_KEPT_MAX = 256
 _UNFINISHED_MAX = 1 << 16
+
+# So many names are known with the content that they last had.
+_LATEST_MAX = 4096
 
 # So many processes are known that have what was built, those that sent it last.
 _SOURCES_MAX = 64
@@ -99,6 +104,8 @@ _by_origin: dict[bytes, Callable[[], Any]] = {}
 _origins = WeakTable()
 _next = itertools.count(1)
 _unfinished: dict[int, Any] = {}
+# Of these, what was complete once.
+_renewed: set[int] = set()
 # The content that was built last of each name.
 _latest: dict[tuple[str, str], bytes] = {}
 
@@ -188,19 +195,12 @@ def join(origins: bytes, obj: Any) -> None:
 def may_stand(obj: Any, key: Key) -> bool:
     """Tell whether what was built may stand for an object of the same content.
 
-    A process has one object of a name at a time, but may have several that no name leads to.
+    It stands for one object of each process, which may have several that are alike.
     """
-    if key[3] & NAMED:
-        return True
     known = _sources.get(obj) or {}
     origins = key[5]
     sent = (origins[it : it + _ORIGIN_BYTES] for it in range(0, len(origins), _ORIGIN_BYTES))
     return all(known.get(it[:_PROCESS_BYTES], it) == it for it in sent)
-
-
-def sources(obj: Any) -> int:
-    """Return how many processes have sent what was built."""
-    return len(_sources.get(obj) or ())
 
 
 def built(identity: Identity) -> Any:
@@ -223,9 +223,11 @@ def begin(key: Key, obj: Any) -> Any:
     """Note what is being built; another thread that builds the same gets the same object."""
     module, name, digests, flags, _, origins, *_ = key
     modules.add(module)
+    # First of all, because other threads may find it from here on.
+    begin_part(obj)
     keys.set(obj, (*key[:7], []))
     if not flags & (ALIKE | SHIPPED | EXACT):
-        return begin_part(obj)
+        return obj
     origin = origins[:_ORIGIN_BYTES]
     _sources.set(obj, {})
     first = _first(_by_origin, origin, obj)
@@ -238,9 +240,10 @@ def begin(key: Key, obj: Any) -> Any:
     if flags & CERTAIN:
         first = _first(_built, identity, obj)
         if first is not obj:
-            if may_stand(first, key):
+            if is_unfinished(first) and may_stand(first, key):
                 join(origins, first)
                 return first
+            forget_built()
             _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
     join(origins, obj)
     if flags & NAMED:
@@ -250,7 +253,7 @@ def begin(key: Key, obj: Any) -> Any:
             _kept.pop(next(iter(_kept), ("", "")), None)
     if flags & (SHIPPED | EXACT):
         _tasks[module, name] = obj
-    return begin_part(obj)
+    return obj
 
 
 def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
@@ -266,15 +269,40 @@ def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
 
 def renew(key: Key, obj: Any) -> None:
     """Note that what was built gets other contents, as the object has got where it is from."""
-    before = keys.get(obj)
-    identity = (*before[:2], before[2][STATE])
-    if built(identity) is obj:
-        _built.pop(identity, None)
+    _renewed.add(id(obj))
+    begin_part(obj)
+    owner = owner_of(obj)
+    known = _sources.get(obj) or {}
+    for process in [process for process in known if process != owner]:
+        # It goes on with what it has sent, and gets that when it sends it again.
+        _forget(known.pop(process, None), obj)
+    forget_built()
     if key[3] & CERTAIN:
         identity = (*key[:2], key[2][STATE])
         _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
-    keys.set(obj, (*key[:7], []))
-    begin_part(obj)
+    keys.set(obj, (*key[:5], keys.get(obj)[5], key[6], []))
+
+
+def owner_of(obj: Any) -> bytes:
+    """Return the process that what was built is from, which others have joined."""
+    key = keys.get(obj)
+    return b"" if key is None else key[5][:_PROCESS_BYTES]
+
+
+def is_owned(obj: Any, origins: bytes) -> bool:
+    """Tell whether it is the process that an object is from which sends it."""
+    return owner_of(obj) == origins[:_PROCESS_BYTES]
+
+
+def leave(origins: bytes, obj: Any) -> None:
+    """Let a process that has changed its object go on without those that have not."""
+    known = _sources.get(obj) or {}
+    _forget(known.pop(origins[:_PROCESS_BYTES], None), obj)
+
+
+def forget_built() -> None:
+    """Forget which content what was built has, because some of what it uses has changed."""
+    _built.clear()
 
 
 def forget_tasks() -> None:
@@ -303,13 +331,21 @@ def is_unfinished(obj: Any) -> bool:
     return _unfinished.get(id(obj)) is obj
 
 
+def is_renewed(obj: Any) -> bool:
+    """Tell whether an object that was complete gets other contents."""
+    return is_unfinished(obj) and id(obj) in _renewed
+
+
 def finish(obj: Any) -> None:
     """Note that an object has its contents."""
+    _renewed.discard(id(obj))
     _unfinished.pop(id(obj), None)
 
 
 def replace_latest(module: str, name: str, digest: bytes) -> bytes:
     """Note the content of a name, and return the one that was noted before."""
-    before = _latest.get((module, name), digest)
+    before = _latest.pop((module, name), digest)
     _latest[module, name] = digest
+    while len(_latest) > _LATEST_MAX:
+        _latest.pop(next(iter(_latest), ("", "")), None)
     return before

@@ -13,13 +13,16 @@ use crate::output;
 use crate::reach::{Reach, Trust};
 use crate::told;
 
+/// Lists and objects in each other that are read, which is the limit of `serde_json`.
+const NESTED_MAX: usize = 127;
+
 /// Call a server's exec_task with JSON, and print its answer as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "\
 An answer that JSON cannot hold, a tuple or an array for example, is printed as Python shows it.
 
-Exit codes: 0 answered, 1 the task raised or did not answer, 3 no server there, 4 timed out,
-5 wrong token.
+Exit codes: 0 answered, 1 the task raised or did not answer, 2 no JSON, 3 no server there, 4 timed out,
+5 wrong token, 6 not a bgpy server or one of another version.
 
 Examples:
   bgpy call trainer '{\"name\": \"world\"}'
@@ -73,8 +76,7 @@ impl Call {
                 None => word.to_owned(),
             },
         };
-        let value = serde_json::from_str(&text)
-            .map_err(|error| format!("not valid JSON: {error}; for plain text use '\"hello\"'"))?;
+        let value = serde_json::from_str(&text).map_err(|error| json_error(&error))?;
         let encoded = from_json(value)?.encode().map_err(|error| error.to_string())?;
         Ok(encoded.into())
     }
@@ -99,7 +101,7 @@ impl Call {
                             output::data(text);
                             output::note("note: JSON cannot hold the answer: shown as in Python");
                         }
-                        Err(error) => return output::error(error, Exit::Failed),
+                        Err(error) => return output::error(self.in_options(error), Exit::Failed),
                     },
                 }
                 if response.error {
@@ -113,8 +115,22 @@ impl Call {
                 {
                     output::note(traceback.trim_end());
                 }
-                output::error(&error, Exit::from(&error))
+                output::error(self.in_options(told::call_error(&error)), Exit::from(&error))
             }
         }
     }
+
+    /// Names the option where both sides' errors name the argument of Python.
+    fn in_options(&self, text: String) -> String {
+        if self.no_pickle { text.replace("allow_pickle=False", "--no-pickle") } else { text }
+    }
+}
+
+/// Says what is wrong with what was given as JSON.
+fn json_error(error: &serde_json::Error) -> String {
+    // There is no other way to tell this one.
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return format!("the JSON has more than {NESTED_MAX} lists and objects in each other");
+    }
+    format!("not valid JSON: {error}; for plain text use '\"hello\"'")
 }

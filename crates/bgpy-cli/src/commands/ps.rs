@@ -51,7 +51,10 @@ impl Ps {
         output::styled(table.lines(self.output.width(), self.output.is_colored()));
         for info in infos {
             if let Some(reason) = info.reason {
-                output::note(format_args!("{} is {}: {reason}", info.entry.target(), info.state));
+                let (target, pid) = (info.entry.target(), info.entry.process.pid);
+                // `bgpy status` tells the rest.
+                let reason = reason.lines().next().unwrap_or_default();
+                output::note(format_args!("{target} (process {pid}) is {}: {reason}", info.state));
             }
         }
         Exit::Done

@@ -53,7 +53,7 @@ pub(crate) struct Recipe {
 
     /// Start the server again when it fails: never, on-failure, or on-failure:N for at least N times
     /// before it is given up [default N: 5]
-    #[arg(long, value_name = "WHEN", default_value = "never")]
+    #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
     pub(crate) restart: Restart,
 
     /// Let everybody in who can connect: they can run any code. Only on loopback addresses
@@ -141,13 +141,25 @@ impl Recipe {
         let (init_file, init_module, default) = if is_file {
             let path = absolute(tasks)?;
             if !path.is_file() {
-                let text = format_args!("no such file: '{}'", tasks.display());
+                let shown = tasks.display();
+                let text = if path.is_dir() {
+                    format!("'{shown}' is a directory: give a Python file, or the name of a module")
+                } else {
+                    format!("no such file: '{shown}'")
+                };
                 return Err(output::error(text, Exit::Usage));
             }
             let stem = path.file_stem().map(|stem| own(&stem.to_owned())).unwrap_or_default();
             (Some(path), None, stem)
         } else {
             let module = own(&self.tasks);
+            if tasks.extension().is_some() && tasks.is_file() {
+                let text = format_args!(
+                    "'{module}' does not end in .py, and would be taken for the name of a module: \
+                     write './{module}' to mean the file"
+                );
+                return Err(output::error(text, Exit::Usage));
+            }
             let last = module.rsplit('.').next().unwrap_or_default().to_owned();
             (None, Some(module), last)
         };
@@ -341,6 +353,13 @@ fn bind(text: &str) -> Result<Address, String> {
         Some(host) => format!("{host}:1").parse().map(|address| Address { port: 0, ..address }),
         None => text.parse(),
     }
+}
+
+/// Its own error names the argument of Python.
+fn restart(text: &str) -> Result<Restart, String> {
+    text.parse().map_err(|_| {
+        "use never, on-failure, or on-failure:N for at most N times a minute".to_owned()
+    })
 }
 
 fn message_bytes() -> impl TypedValueParser<Value = u64> {

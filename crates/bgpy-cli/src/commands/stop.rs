@@ -5,7 +5,7 @@ use std::time::Duration;
 use bgpy::ending::{end_paused, kill, outcome, until_ended};
 use bgpy::registry::Registry;
 use bgpy::survey::{look_up, survey};
-use bgpy::{Client, Target, Wait};
+use bgpy::{Client, ServerInfo, Target, Wait};
 use clap::Args;
 
 use crate::ending::{Problem, end};
@@ -56,16 +56,18 @@ impl Stop {
             Ok(registry) => registry,
             Err(exit) => return exit,
         };
+        // What means each server and no other, and what it is called.
         let targets = match &self.target {
-            Some(target) => vec![target.clone()],
+            Some(target) => vec![(target.clone(), target.clone())],
             None => {
                 let running = survey(&registry, false, &self.access.wait(interrupted));
-                running.iter().map(|info| info.entry.unique_target()).collect()
+                let both = |info: &ServerInfo| (info.entry.unique_target(), info.entry.target());
+                running.iter().map(both).collect()
             }
         };
         let mut exit = Exit::Done;
-        for target in targets {
-            match self.stop(&registry, &target, interrupted) {
+        for (meant, called) in targets {
+            match self.stop(&registry, &meant, &called, interrupted) {
                 Exit::Done => {}
                 // Where all are meant, one that ends by itself meanwhile is as wanted.
                 Exit::NotRunning if self.all => {}
@@ -76,14 +78,20 @@ impl Stop {
         exit
     }
 
-    fn stop(&self, registry: &Registry, target: &Target, interrupted: &dyn Fn() -> bool) -> Exit {
+    fn stop(
+        &self,
+        registry: &Registry,
+        meant: &Target,
+        target: &Target,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Exit {
         let client = match self.access.options(&self.trust) {
-            Ok(options) => Client::new(target.clone(), options),
+            Ok(options) => Client::new(meant.clone(), options),
             Err(exit) => return exit,
         };
         let limit = self.access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace));
         let wait = Wait::new(Some(limit), interrupted);
-        let found = look_up(registry, target, &wait).filter(|info| !info.has_ended());
+        let found = look_up(registry, meant, &wait).filter(|info| !info.has_ended());
         // One that takes no calls any more needs not be told.
         let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some())
             || end_paused(target, &wait);

@@ -13,7 +13,7 @@ use crate::arguments::file;
 use crate::ending::{Problem, end};
 use crate::exit::Exit;
 use crate::reach::seconds;
-use crate::{output, token};
+use crate::{output, token, told};
 
 /// End a server: it finishes what it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
@@ -89,17 +89,21 @@ impl Terminate {
         let wait = Wait::new(self.timeout, interrupted);
         // One whose exit_task failed ends all the same.
         let mut failed = None;
-        let told = |wait: &Wait<'_>| match end(&client, wait) {
+        let end = |wait: &Wait<'_>| match end(&client, wait) {
             Err(problem @ Problem::ExitTask(_)) => {
                 failed = Some(problem);
                 Ok(())
             }
-            told => told,
+            ended => ended,
         };
-        let seen = see_out(&server, &wait, told);
+        let seen = see_out(&server, &wait, end);
         let (text, exit) = match seen.map(|ended| (ended, failed)) {
             Ok((Err(hindrance), _)) => {
                 (format!("{server} is still stopping: {hindrance}"), Exit::TimedOut)
+            }
+            // This command has an option of its own for the token.
+            Err(Problem::Call(error)) => {
+                (told::call_error_of(&error, "--token"), Exit::from(&error))
             }
             Err(problem) | Ok((Ok(_), Some(problem))) => (problem.text(&server), problem.exit()),
             Ok((Ok(ending), None)) => match ending.filter(|ending| !ending.orderly) {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use bgpy::ending::see_out;
-use bgpy::{CallError, Client, ConnectError, State, Wait};
+use bgpy::{CallError, Client, ConnectError, State, Target, Wait};
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Wait until a server is ready, idle or gone
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it is, 3 it ended instead, 4 timed out, 5 wrong token, 130 interrupted.
+Exit codes: 0 it is, 3 it is not there or has ended instead, 4 timed out, 5 wrong token, 130 interrupted.
 
 Examples:
   bgpy start tasks.py --name trainer --no-wait
@@ -64,6 +64,13 @@ impl WaitFor {
             Err(exit) => return exit,
         };
         let wait = self.reach.access.wait(interrupted);
+        // One that has ended is known for a while; a name that is not may be misspelt.
+        if self.state == Wanted::Exit
+            && matches!(self.reach.target, Target::Name(_))
+            && let Err(exit) = self.reach.known(&wait)
+        {
+            return exit;
+        }
         let reached = match self.state {
             Wanted::Exit => see_out(&self.reach.target, &wait, |wait| client.wait_ended(wait)),
             Wanted::Ready | Wanted::Idle => self.until(&client, &wait).map(|()| Ok(None)),
@@ -83,7 +90,9 @@ impl WaitFor {
                 output::error(format_args!("{target} {state} within {seconds} s"), Exit::TimedOut)
             }
             Err(CallError::Lost { .. }) => {
-                let text = format_args!("{} has ended instead", self.reach.target);
+                let target = &self.reach.target;
+                let text =
+                    format_args!("{target} has ended instead: `bgpy logs {target}` tells why");
                 output::error(text, Exit::NotRunning)
             }
             Err(error) => output::error(told::call_error(&error), Exit::from(&error)),

@@ -173,11 +173,11 @@ impl Model {
             }
             (Event::Failed { failure, object }, Some(Due::Failed(mut due))) => {
                 let object_due = due.object.take();
-                assert_eq!(failure, due);
-                assert_eq!(object.as_ref().map(Delivered::data), object_due.as_deref());
+                assert_eq!(*failure, due);
+                assert_eq!(object.as_deref().map(Delivered::data), object_due.as_deref());
             }
-            (Event::Status(status), Some(Due::Status(due))) => assert_eq!(status, due),
-            (Event::Log(reply), Some(Due::Log(due))) => assert_eq!(reply, due),
+            (Event::Status(status), Some(Due::Status(due))) => assert_eq!(*status, due),
+            (Event::Log(reply), Some(Due::Log(due))) => assert_eq!(*reply, due),
             (event, _) => panic!("call {id} was not to hear {event:?}"),
         }
     }

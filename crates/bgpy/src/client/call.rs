@@ -73,11 +73,9 @@ impl<'a> Call<'a> {
     pub(super) fn failed(&mut self, event: Event) -> CallError {
         self.over = true;
         match event {
-            Event::Failed { failure, object } => CallError::Failed {
-                server: self.link.server.clone(),
-                failure: Box::new(failure),
-                object: object.map(Box::new),
-            },
+            Event::Failed { failure, object } => {
+                CallError::Failed { server: self.link.server.clone(), failure, object }
+            }
             Event::NoMemory { bytes, last } => {
                 self.over = last;
                 CallError::Memory { server: self.link.server.clone(), bytes }

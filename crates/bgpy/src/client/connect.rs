@@ -25,19 +25,19 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How often it is tried again to connect to a server that is being started again.
 const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
 
-/// Connects to a server, by its Unix socket where there is one. It has to prove no less than `least`,
-/// whatever the options allow.
+/// Connects to a server, by its Unix socket where there is one. Once one has `proven` a token, it has to
+/// prove one as well, whatever the options allow.
 pub(super) fn connect(
     target: &Target,
     options: &ClientOptions,
     id: Id,
-    least: Proof,
+    proven: Proof,
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
     let server = target.to_string();
     let comeback = Comeback::new(&server, wait);
     let mut attempt =
-        Attempt { server: server.clone(), options, id, least, wait, since: Instant::now() };
+        Attempt { server: server.clone(), options, id, proven, wait, since: Instant::now() };
     let registry = Registry::of_user().ok();
     let doubt = registry.as_ref().and_then(|registry| registry.trust().err());
     if let Some(doubt) = &doubt
@@ -139,7 +139,7 @@ pub(crate) fn connect_to(
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
     let (server, id, since) = (entry.target().to_string(), Id::random(), Instant::now());
-    let attempt = Attempt { server, options, id, least: Proof::None, wait, since };
+    let attempt = Attempt { server, options, id, proven: Proof::None, wait, since };
     attempt.by_entry(entry)
 }
 
@@ -148,7 +148,7 @@ pub(super) struct Attempt<'a> {
     pub(super) server: String,
     pub(super) options: &'a ClientOptions,
     id: Id,
-    least: Proof,
+    proven: Proof,
     pub(super) wait: &'a Wait<'a>,
     since: Instant,
 }
@@ -180,7 +180,13 @@ impl Attempt<'_> {
             Ok(session) => {
                 let can_map = suite == Suite::Clear && session.server().segments;
                 let segments = if can_map { Segments::new() } else { None };
-                Ok(Link::new(socket, self.server.clone(), session, segments, Proof::by(token)))
+                Ok(Link::new(
+                    socket,
+                    self.server.clone(),
+                    session,
+                    segments,
+                    Proof::by(token.as_ref()),
+                ))
             }
             Err(Refusal::Connect(error)) => Err(error),
             // The registry's token is the right one: a server that refuses it is about to end.
@@ -204,15 +210,20 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether a server has proven to know this token.
+    fn has_proven(&self, token: &Token) -> bool {
+        Proof::by(Some(token)) == self.proven
+    }
+
     /// Whether the caller takes a server that proves nothing.
     pub(super) fn wants_no_proof(&self) -> bool {
-        !self.options.auth && self.least == Proof::None
+        !self.options.auth && self.proven == Proof::None
     }
 
     /// Whether nobody but this user can be the server: it was found in the user's own registry, and has
     /// been reached by its socket there. Servers of bgpy 1.0 may stand there without a token.
     fn is_own(&self, suite: Suite, entry: Option<&Entry>) -> bool {
-        suite == Suite::Clear && entry.is_some() && self.least == Proof::None
+        suite == Suite::Clear && entry.is_some() && self.proven == Proof::None
     }
 
     fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {
@@ -310,7 +321,8 @@ impl Attempt<'_> {
             (None, Some(entry)) => entry.token(),
             // Whoever says that no proof is wanted means that more than the environment does.
             (None, None) => token_of_environment()
-                .filter(|_| self.options.auth && self.least <= Proof::Environment),
+                .filter(|_| self.options.auth)
+                .filter(|token| matches!(self.proven, Proof::None) || self.has_proven(token)),
         }
     }
 
@@ -318,7 +330,9 @@ impl Attempt<'_> {
         let server = self.server.clone();
         match source.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::NotRunning { server },
-            io::ErrorKind::TimedOut => ConnectError::Timeout { server, after: self.limit() },
+            io::ErrorKind::TimedOut => {
+                ConnectError::Timeout { server, after: self.limit(), process: None }
+            }
             _ => ConnectError::Io { server, source },
         }
     }

@@ -15,6 +15,7 @@ use bgpy_proto::{
 use socket2::Socket;
 
 use super::call::Call;
+use super::probe::Probe;
 use super::proof::Proof;
 use super::reading::Reading;
 use super::wait::Wait;
@@ -44,6 +45,7 @@ pub struct Link {
     is_lost: AtomicBool,
     /// Whether the server is known to have its tasks, if it starts with some.
     pub(super) has_started: AtomicBool,
+    pub(super) probe: Probe,
     /// Whether the server has accepted its end from here: it takes no later call.
     is_ending: AtomicBool,
     /// The thread that writes a message which the socket did not take at once; 0 is none.
@@ -99,6 +101,7 @@ impl Link {
             opened: now,
             used_us: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
+            probe: Probe::new(now),
             is_ending: AtomicBool::new(false),
             writer: AtomicU64::new(0),
             segments,
@@ -122,7 +125,8 @@ impl Link {
     /// from) and, as far as one can tell, to a server that lives. `now` counts as a use.
     pub fn is_usable(&self, now: Instant) -> bool {
         let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
-        if is_closed || self.is_written_here() {
+        // Those who wait on a silent one go on waiting; its answers may still come.
+        if is_closed || self.is_written_here() || self.is_silent(now) {
             return false;
         }
         let now_us = now.saturating_duration_since(self.opened).as_micros() as u64;
@@ -243,7 +247,7 @@ impl Link {
     pub fn status(&self, wait: &Wait<'_>) -> Result<Status, CallError> {
         let mut call = self.submit(wait, |session| Ok(session.status()))?;
         match call.event(wait)? {
-            Event::Status(status) => call.done(status),
+            Event::Status(status) => call.done(*status),
             event => Err(call.failed(event)),
         }
     }
@@ -256,7 +260,7 @@ impl Link {
     pub fn log(&self, request: &LogRequest, wait: &Wait<'_>) -> Result<LogReply, CallError> {
         let mut call = self.submit(wait, |session| Ok(session.log(request)))?;
         match call.event(wait)? {
-            Event::Log(reply) => call.done(reply),
+            Event::Log(reply) => call.done(*reply),
             event => Err(call.failed(event)),
         }
     }
@@ -293,6 +297,7 @@ impl Link {
     ///
     /// # Errors
     /// [`CallError::WouldDeadlock`], when this thread runs a task that the server has to end first.
+    #[inline]
     pub(super) fn waiting(&self) -> Result<Waiting, CallError> {
         Waiting::begin(self.hello.instance, self.hello.pid)
             .ok_or_else(|| CallError::WouldDeadlock { server: self.server.clone() })
@@ -311,7 +316,8 @@ impl Link {
     ) -> Result<Call<'_>, CallError> {
         // Let go of here, with nothing locked, because its owner may have to wait for that.
         let _shared = payload.shared();
-        let loans = self.segments.as_ref().map(|segments| segments.lend(&mut payload));
+        let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
+        let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut call = self.submit(wait, |session| {
             session.call(kind, want, payload).map_err(CallError::Message)
         })?;
@@ -392,6 +398,7 @@ impl Link {
     }
 
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
+        self.probe.give_up();
         let after = wait.limit().unwrap_or_default();
         CallError::Timeout { server: self.server.clone(), after, accepted }
     }

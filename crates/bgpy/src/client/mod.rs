@@ -4,6 +4,7 @@ mod call;
 mod comeback;
 mod connect;
 mod link;
+mod probe;
 mod proof;
 mod reading;
 mod route;
@@ -26,7 +27,7 @@ use crate::target::Target;
 pub use call::Call;
 pub(crate) use connect::connect_to;
 pub use link::{Link, Response};
-use proof::HighestProof;
+use proof::LastProof;
 pub(crate) use proof::token_of_environment;
 pub use wait::Wait;
 
@@ -58,8 +59,8 @@ pub struct Client {
     target: Target,
     options: ClientOptions,
     id: Id,
-    /// What its server has proven at most: from then on each has to.
-    proof: HighestProof,
+    /// What its server has proven: from then on each has to.
+    proof: LastProof,
     /// A forked child has none: its parent's is its parent's.
     link: PerProcess<Option<Arc<Link>>>,
 }
@@ -81,7 +82,7 @@ impl Default for ClientOptions {
 impl Client {
     /// A client of a server. It does not connect yet.
     pub fn new(target: impl Into<Target>, options: ClientOptions) -> Self {
-        let (proof, link) = (HighestProof::default(), PerProcess::new(None));
+        let (proof, link) = (LastProof::default(), PerProcess::new(None));
         Self { target: target.into(), options, id: Id::random(), proof, link }
     }
 
@@ -128,9 +129,9 @@ impl Client {
     /// # Errors
     /// [`ConnectError`].
     pub fn open(&self, wait: &Wait<'_>) -> Result<Link, ConnectError> {
-        let least = self.proof.get();
-        let link = connect::connect(&self.target, &self.options, self.id, least, wait)?;
-        self.proof.raise(link.proof());
+        let proven = self.proof.get();
+        let link = connect::connect(&self.target, &self.options, self.id, proven, wait)?;
+        self.proof.note(link.proof());
         Ok(link)
     }
 

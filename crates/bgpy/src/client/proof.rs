@@ -1,52 +1,53 @@
 //! What a server has proven of itself, below which its client never goes again.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bgpy_proto::Token;
 
 /// The environment variable that holds a token.
 const TOKEN_VARIABLE: &str = "BGPY_TOKEN";
 
-/// What a server has proven. One that is to prove more is not taken for less, once it is gone and another
-/// program has its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
+/// What a server has proven. One that is to prove a token is not taken without, or with another one of the
+/// environment, once it is gone and another program has its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
     /// Nothing: it wants no token.
     None,
-    /// That it knows the token of the environment, which may be meant for another server as well.
-    Environment,
-    /// That it knows its own token, which was given or found in the registry.
-    Own,
+    /// That it knows a token, of which this is a digest.
+    Token(u64),
 }
 
 impl Proof {
     /// What it means that a server has proven to know this token.
-    pub(super) fn by(token: Option<Token>) -> Self {
-        match token {
-            None => Self::None,
-            token if token == token_of_environment() => Self::Environment,
-            Some(_) => Self::Own,
-        }
+    pub(super) fn by(token: Option<&Token>) -> Self {
+        // With a key of this process, so that nobody can find another token of the same digest.
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        token.map_or(Self::None, |token| {
+            let digest = KEY.get_or_init(RandomState::new).hash_one(token.expose());
+            Self::Token(digest.max(1))
+        })
     }
 }
 
-/// The most that servers have proven to one client. A number, because a lock might be held for ever in a
+/// The last that servers have proven to one client. A number, because a lock might be held for ever in a
 /// forked child.
 #[derive(Debug, Default)]
-pub(super) struct HighestProof(AtomicU8);
+pub(super) struct LastProof(AtomicU64);
 
-impl HighestProof {
+impl LastProof {
     pub(super) fn get(&self) -> Proof {
         match self.0.load(Ordering::Relaxed) {
             0 => Proof::None,
-            1 => Proof::Environment,
-            _ => Proof::Own,
+            digest => Proof::Token(digest),
         }
     }
 
-    pub(super) fn raise(&self, proof: Proof) {
-        self.0.fetch_max(proof as u8, Ordering::Relaxed);
+    pub(super) fn note(&self, proof: Proof) {
+        if let Proof::Token(digest) = proof {
+            self.0.store(digest, Ordering::Relaxed);
+        }
     }
 }
 

@@ -26,8 +26,6 @@ pub(super) struct Reading {
     /// Whether something came since `heard` was last set. The clock is read only when nothing comes.
     fresh: bool,
     heard: Instant,
-    /// When the server was asked for a sign of life that has not come yet.
-    pinged: Option<Instant>,
     spin: Spin,
 }
 
@@ -41,12 +39,7 @@ pub(super) enum WaitEnd {
 impl Reading {
     /// Nobody has listened before `now`.
     pub(super) fn new(now: Instant) -> Self {
-        Self { buffer: Vec::new(), fresh: false, heard: now, pinged: None, spin: Spin::default() }
-    }
-
-    fn heard_something(&mut self) {
-        self.fresh = true;
-        self.pinged = None;
+        Self { buffer: Vec::new(), fresh: false, heard: now, spin: Spin::default() }
     }
 
     /// Looks for bytes for a moment.
@@ -85,6 +78,7 @@ impl Link {
             }
             let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
             drop(self.sleep(state, slice));
+            self.probe(wait.since(), wait)?;
             self.ask(wait)?;
         }
     }
@@ -106,8 +100,9 @@ impl Link {
         mut reading: MutexGuard<'_, Reading>,
         wait: &Wait<'_>,
     ) -> Result<Option<Event>, WaitEnd> {
-        // Silence counts from when somebody began to listen.
+        // Silence counts from when somebody began to listen. What came before that was heard then.
         reading.heard = reading.heard.max(wait.since());
+        reading.fresh = false;
         let mut state = lock(&self.state);
         let outcome = loop {
             match state.event(call) {
@@ -154,7 +149,7 @@ impl Link {
         if ready && (placed.is_some() || self.read(reading).map_err(WaitEnd::Lost)?) {
             return Ok(true);
         }
-        self.watch(reading).map(|()| false)
+        self.watch(reading, wait).map(|()| false)
     }
 
     /// Reads once; `false` when nothing came within a slice of time.
@@ -187,7 +182,7 @@ impl Link {
             Some(Err(error)) => Err(Lost::Io(error.kind())),
         };
         drop(state);
-        reading.heard_something();
+        self.heard(reading);
         fed.map(|()| Some(true)).map_err(|lost| self.lose(lost))
     }
 
@@ -196,7 +191,7 @@ impl Link {
         match outcome {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
-                reading.heard_something();
+                self.heard(reading);
                 let fed = lock(&self.state).session.feed(&reading.buffer[..count]);
                 fed.map(|()| true).map_err(|error| self.lose(Lost::Protocol(error)))
             }
@@ -205,32 +200,33 @@ impl Link {
         }
     }
 
+    /// Notes that the server has said something.
+    fn heard(&self, reading: &mut Reading) {
+        reading.fresh = true;
+        self.probe.answered();
+    }
+
     /// Asks a silent server for a sign of life, and gives it up when none comes.
-    fn watch(&self, reading: &mut Reading) -> Result<(), WaitEnd> {
+    fn watch(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         let after = Duration::from_millis(limits::PING_AFTER_MS);
         let silence = Duration::from_millis(limits::SILENCE_MS);
         if std::mem::take(&mut reading.fresh) {
             reading.heard = Instant::now();
         }
-        match reading.pinged {
-            Some(pinged) if pinged.elapsed() > silence - after => {
+        match self.probe.unanswered() {
+            Some(asked) if asked.elapsed() > silence - after => {
                 Err(WaitEnd::Lost(self.lose(Lost::Silent(silence))))
-            }
-            None if reading.heard.elapsed() > after => {
-                let mut state = lock(&self.state);
-                // A caller that is writing notices a silent server itself.
-                if state.writing {
-                    return Ok(());
-                }
-                let ping = state.session.ping();
-                state.session.forget(ping);
-                reading.pinged = Some(Instant::now());
-                self.send_rest(state)
             }
             // What did not fit, because a message has filled the socket, goes when there is room.
             Some(_) => self.send_rest(lock(&self.state)),
-            None => Ok(()),
+            None => self.probe(reading.heard, wait),
         }
+    }
+
+    /// Asks for a sign of life, if it is time for it.
+    fn probe(&self, heard: Instant, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        let asked = self.probe_if_due(heard, wait);
+        asked.map_err(|kind| WaitEnd::Lost(self.lose(Lost::Io(kind))))
     }
 
     /// Writes what the socket takes of what nobody else is writing.

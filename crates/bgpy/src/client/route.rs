@@ -3,21 +3,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use bgpy_proto::handshake::Suite;
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::connect::{Attempt, sealed_suite};
 use super::link::Link;
 use super::wait::SLICE;
 use crate::error::ConnectError;
+use crate::keepalive;
 use crate::name::Name;
 use crate::platform;
 use crate::registry::Entry;
-
-/// After this long without traffic the kernel asks the other machine whether it is still there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 impl Attempt<'_> {
     pub(super) fn by_name(&self, name: &Name, entries: &[Entry]) -> Result<Link, ConnectError> {
@@ -76,8 +73,16 @@ impl Attempt<'_> {
 
     /// Connects by a Unix socket; `None` when nobody listens on it.
     fn by_file(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Link>, ConnectError> {
+        // No network is in between.
+        let process = entry.map(|entry| entry.process.pid);
+        let slow = |error| match error {
+            ConnectError::Timeout { server, after, .. } => {
+                ConnectError::Timeout { server, after, process }
+            }
+            error => error,
+        };
         let socket = loop {
-            match platform::connect_file(path, self.left()?.min(SLICE)) {
+            match platform::connect_file(path, self.left().map_err(slow)?.min(SLICE)) {
                 Ok(socket) => break socket,
                 Err(error) if is_gone(&error) => return Ok(None),
                 Err(error) if is_full(&error) => {
@@ -93,7 +98,7 @@ impl Attempt<'_> {
             return Ok(None);
         }
         self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
-        self.shake_hands(socket, Suite::Clear, entry).map(Some)
+        self.shake_hands(socket, Suite::Clear, entry).map(Some).map_err(slow)
     }
 
     fn by_tcp(
@@ -131,7 +136,7 @@ impl Attempt<'_> {
             }
             platform::connect_finish(&socket)?;
             socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+            keepalive::ask(SockRef::from(&socket))?;
             Ok(Some(socket))
         };
         match connected() {

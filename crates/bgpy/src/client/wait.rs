@@ -9,6 +9,9 @@ pub struct Wait<'a> {
     interrupted: &'a dyn Fn() -> bool,
 }
 
+/// What a wait may end too early, at most.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// Waits are cut into slices of this length, to look for time limits, a silent server and signals
 /// that came a moment before the wait began.
 pub(crate) const SLICE: Duration = Duration::from_millis(200);
@@ -57,8 +60,11 @@ impl<'a> Wait<'a> {
         match self.limit {
             None => Some(SLICE),
             Some(limit) => {
-                let left = limit.checked_sub(self.since.elapsed())?;
-                (!left.is_zero()).then_some(left.min(SLICE))
+                let spent = self.since.elapsed();
+                let left = limit.checked_sub(spent).filter(|left| !left.is_zero())?;
+                // Halfway, and not a moment earlier, a silent server is asked for a sign of life.
+                let half = (limit / 2 + MOMENT).checked_sub(spent).filter(|left| !left.is_zero());
+                Some(left.min(SLICE).min(half.unwrap_or(left)))
             }
         }
     }

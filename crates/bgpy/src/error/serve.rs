@@ -21,6 +21,15 @@ pub enum ServeError {
         /// `host:port`.
         address: String,
     },
+    /// The address is taken, by a server of this user.
+    AddressOfServer {
+        /// `host:port`.
+        address: String,
+        /// What the server there is called.
+        server: String,
+        /// Its process.
+        pid: u32,
+    },
     /// The address cannot be listened on.
     Bind {
         /// `host:port`.
@@ -74,11 +83,17 @@ impl fmt::Display for ServeError {
                 "{address} is in use: another program listens there; stop it, or choose another \
                  port (0 takes a free one)"
             ),
+            Self::AddressOfServer { address, server, pid } => write!(
+                f,
+                "{address} is in use: your server '{server}' (process {pid}) listens there; connect to \
+                 it, end it (`bgpy stop {server}`), or choose another port (0 takes a free one)"
+            ),
             Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::WeakToken { address } => write!(
                 f,
                 "the token for {address} can be guessed, and the address is reachable from other \
-                 machines: take one from token_create(), or force this one with allow_weak_token"
+                 machines: let `bgpy token create` or token_create() make one, or force this one with \
+                 --allow-weak-token, in Python allow_weak_token=True"
             ),
             Self::Unprotected { address } => write!(
                 f,
@@ -111,7 +126,7 @@ impl ServeError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
-            Self::AddressInUse { .. } => "address-in-use",
+            Self::AddressInUse { .. } | Self::AddressOfServer { .. } => "address-in-use",
             Self::NameTaken { .. } => "name-taken",
             Self::NameHeld { .. } => "name-held",
             Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => "start",

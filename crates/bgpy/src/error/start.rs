@@ -1,4 +1,4 @@
-//! What keeps a background server from starting, as its starter sees it.
+//! Why a background server did not come up.
 
 use std::fmt;
 use std::io;
@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Seconds;
+
+/// What Python prints that has no bgpy.
+const NO_BGPY: &str = "ModuleNotFoundError: No module named 'bgpy'";
 
 /// Why a background server did not come up.
 #[derive(Debug)]
@@ -61,6 +64,14 @@ impl fmt::Display for StartError {
             Self::Reported { message, .. } => f.write_str(message),
             Self::Died { status, output } => {
                 write!(f, "the server ended while starting ({status})")?;
+                if output.contains(NO_BGPY) {
+                    let version = crate::VERSION;
+                    f.write_str(": its interpreter cannot import bgpy")?;
+                    write!(
+                        f,
+                        "; install it there (-m pip install bgpy=={version}), or take another"
+                    )?;
+                }
                 if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
             }
             Self::Timeout { after, output } => {

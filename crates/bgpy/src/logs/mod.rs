@@ -4,7 +4,7 @@ mod cursor;
 mod search;
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -157,10 +157,6 @@ impl Tail {
 /// The piece of a log that a request asks for, of so many bytes at most. It reads a bounded part of
 /// the log, and nothing is kept for the next request but its cursor.
 pub(crate) fn piece(path: &Path, request: &LogRequest, limit: usize) -> io::Result<LogPiece> {
-    // To read a pipe or a terminal would be to wait for its writer.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
     let mut tail = Tail::resume(path, Cursor::of(request))?;
     let mut text = Vec::new();
     let more = !tail.search()? || tail.read_some(&mut text, limit)? == limit;
@@ -186,11 +182,11 @@ pub fn last_lines(path: &Path, lines: usize) -> io::Result<String> {
 /// The files of a log, oldest first, the one that is written last.
 fn generations(path: &Path) -> io::Result<VecDeque<File>> {
     loop {
-        let mut files = VecDeque::from([File::open(path)?]);
+        let mut files = VecDeque::from([open(path)?]);
         // While files grow older, one that is opened in this order may be found twice, but none is
         // missed.
         for age in 1..=KEPT {
-            let Ok(file) = File::open(aged(path, age)) else { continue };
+            let Ok(file) = open(&aged(path, age)) else { continue };
             if platform::identity(&file) != platform::identity(&files[0]) {
                 files.push_front(file);
             }
@@ -201,6 +197,19 @@ fn generations(path: &Path) -> io::Result<VecDeque<File>> {
     }
 }
 
+/// Opens a file of a log. To read a pipe, a terminal or a device would be to wait for its writer, or to
+/// read for ever.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let check = |about: Metadata| match about.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is not a regular file and cannot be read back")),
+    };
+    // Even to open a FIFO may be to wait.
+    check(fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    check(file.metadata()?).map(|()| file)
+}
+
 /// Appends so many bytes of a file from an offset on, or as many as there are.
 fn read_at(file: &mut File, offset: u64, limit: u64, text: &mut Vec<u8>) -> io::Result<usize> {
     file.seek(SeekFrom::Start(offset))?;
@@ -209,7 +218,6 @@ fn read_at(file: &mut File, offset: u64, limit: u64, text: &mut Vec<u8>) -> io::
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::io::Write;
 
     use super::*;
@@ -392,8 +400,10 @@ mod tests {
     #[test]
     fn what_is_no_file_is_not_waited_for() {
         let directory = tempfile::tempdir().unwrap();
-        for path in [directory.path(), Path::new("/dev/tty"), Path::new("/dev/null")] {
+        let devices = ["/dev/tty", "/dev/null", "/dev/zero", "/dev/full"].map(Path::new);
+        for path in [directory.path()].into_iter().chain(devices) {
             assert!(piece(path, &LogRequest::Start, 9).is_err());
+            assert!(last_lines(path, 9).is_err());
         }
     }
 

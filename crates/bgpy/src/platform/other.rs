@@ -162,6 +162,10 @@ pub(crate) fn write_stderr(bytes: &[u8]) -> io::Result<usize> {
     io::stderr().write(bytes)
 }
 
+pub(crate) fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
 pub(crate) fn redirect_output(_file: &File) -> io::Result<()> {
     Ok(())
 }

@@ -269,6 +269,20 @@ pub(crate) fn write_stderr(bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// Opens a file to append to it, and creates one that is missing. Nobody is waited for.
+pub(crate) fn append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).custom_flags(libc::O_NONBLOCK);
+    let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::NXIO) => io::Error::other("it is a FIFO, and nobody reads from it yet"),
+        _ => error,
+    })?;
+    // What is written to it is another matter.
+    let flags = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, flags.difference(rustix::fs::OFlags::NONBLOCK))?;
+    Ok(file)
+}
+
 /// Makes `file` the process's standard output and standard error.
 pub(crate) fn redirect_output(file: &File) -> io::Result<()> {
     rustix::stdio::dup2_stdout(file)?;

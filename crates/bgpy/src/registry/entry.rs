@@ -185,16 +185,16 @@ impl Entry {
         };
         if self.process.presence() == Presence::Unknown {
             return format!(
-                "the server has ended, but whether its process {pid} has cannot be told from here: \
+                "it takes no more calls, but whether its process {pid} has ended cannot be told from here: \
                  it belongs to another container, or /proc cannot be read"
             );
         }
         match &ending.held_by {
             Some(held_by) => {
-                format!("the server has ended, but its process {pid} still waits for {held_by}")
+                format!("it takes no more calls, but its process {pid} still waits for {held_by}")
             }
             None => format!(
-                "the server has ended, but its process {pid} is still there: it is about to end, \
+                "it takes no more calls, but its process {pid} is still there: it is about to end, \
                  unless an exit hook or a library that it uses keeps it"
             ),
         }

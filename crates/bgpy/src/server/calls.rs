@@ -223,9 +223,14 @@ impl Calls {
         if works { None } else { since.checked_add(*limit) }
     }
 
-    /// Whether it ends when it is unused.
-    pub(super) fn may_be_unused(&self) -> bool {
-        self.unused.is_some()
+    /// How long it may be unused before it ends, if it ends for that.
+    pub(super) fn unused_max(&self) -> Option<Duration> {
+        self.unused.as_ref().map(|unused| unused.limit)
+    }
+
+    /// Whether a task runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// The call that is next, if one waits; it counts as running from now.

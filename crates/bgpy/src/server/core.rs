@@ -158,7 +158,8 @@ impl Core {
             self.tell_strangers(Instant::now());
         }
         if self.calls.unused_at().is_some_and(|at| at <= Instant::now()) {
-            self.journal.info("nobody has called for as long as it may be: ending");
+            let limit = self.calls.unused_max().unwrap_or_default().as_secs_f64();
+            self.journal.info(format_args!("no call for {limit} s (idle_timeout): ending"));
             self.stop();
         }
         Ok(())

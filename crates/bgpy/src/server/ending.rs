@@ -41,7 +41,11 @@ impl Shared {
         }
         let mut core = self.core.lock();
         core.stop();
-        core.journal.info("told to end");
+        core.journal.info(if core.calls.is_running() {
+            "told to end: waiting for the running task, which a second signal or Ctrl-C interrupts"
+        } else {
+            "told to end"
+        });
         drop(core);
         self.wake();
         let seconds = grace.as_secs_f64();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use bgpy_proto::{Delivered, Failure, Payload, ProtocolError};
 
 use super::reactor::Shared;
+use crate::platform;
 
 /// Runs calls, one at a time, on the thread that called [`Server::run`](super::Server::run).
 pub trait Executor {
@@ -53,13 +54,15 @@ pub trait Executor {
 pub struct Reply {
     /// Not kept by whoever keeps this: a server that has ended leaves nothing open.
     shared: Weak<Shared>,
+    /// The fork generation of the server's process.
+    process: u32,
     /// Connection and id of the call; none where nobody called.
     call: Option<(usize, u64)>,
 }
 
 impl Reply {
     pub(super) fn new(shared: &Arc<Shared>, call: Option<(usize, u64)>) -> Self {
-        Self { shared: Arc::downgrade(shared), call }
+        Self { shared: Arc::downgrade(shared), process: shared.process, call }
     }
 
     /// Whether the caller would still take a response.
@@ -86,12 +89,12 @@ impl Reply {
 
     /// Whether this process was forked from the server's: the caller is not its own to answer.
     pub fn is_in_child(&self) -> bool {
-        self.shared.upgrade().is_some_and(|shared| !shared.is_here())
+        self.process != platform::fork_generation()
     }
 
     /// The server, if it has not ended and this is its process.
     fn here(&self) -> Option<Arc<Shared>> {
-        self.shared.upgrade().filter(|shared| shared.is_here())
+        if self.is_in_child() { None } else { self.shared.upgrade() }
     }
 }
 

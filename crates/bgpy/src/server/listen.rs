@@ -7,18 +7,16 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use mio::event::Source;
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::connection::Stream;
 use crate::address::Address;
 use crate::error::ServeError;
+use crate::keepalive;
 use crate::platform::{Private, Stamp};
 
 /// Connections that the kernel keeps for a server that is not looking.
 const BACKLOG: i32 = 1024;
-
-/// After this long without traffic the kernel asks the other machine whether it is still there.
-const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A listening socket of either kind.
 pub(super) enum Listener {
@@ -154,5 +152,5 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Sets the options of an accepted TCP connection.
 fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
+    keepalive::ask(SockRef::from(stream))
 }

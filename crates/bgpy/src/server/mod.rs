@@ -156,7 +156,8 @@ impl Server {
         let name = options.name.as_ref();
         let mut place = match supervised.place {
             Some(place) => place,
-            None => Place::take(address, name, instance, registry.as_ref())?,
+            None => Place::take(address, name, instance, registry.as_ref())
+                .map_err(|error| error.naming_the_server().unwrap_or(error))?,
         };
         let local = place.address;
         let chosen = options.token.or_else(token_of_environment);
@@ -288,7 +289,13 @@ impl Server {
             Ended::Failed(reason) => (Level::Info, format!("ended: {reason}")),
         };
         self.shared.tell_strangers();
-        journal.write(level, &text);
+        match &ended {
+            // Whoever waited for the start is told as well, but often nobody does.
+            Ended::Start(Failure { traceback: Some(traceback), .. }) => {
+                journal.write(level, format_args!("{text}\n{traceback}"));
+            }
+            _ => journal.write(level, &text),
+        }
         journal.finish();
         let orderly = matches!(ended, Ended::Orderly);
         let held_by = executor.remains();

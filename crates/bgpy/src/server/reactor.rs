@@ -58,7 +58,7 @@ pub(super) struct Shared {
     pub(super) end: Arc<End>,
     /// The fork generation of the server's process. In a child that a task has forked nothing of this
     /// may be used: another thread may have been about to change it.
-    process: u32,
+    pub(super) process: u32,
 }
 
 impl Shared {
@@ -79,7 +79,7 @@ impl Shared {
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),
-            may_be_unused: core.calls.may_be_unused(),
+            may_be_unused: core.calls.unused_max().is_some(),
             core: FairMutex::new(core),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),

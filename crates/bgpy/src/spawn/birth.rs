@@ -14,7 +14,7 @@ use crate::client::Wait;
 use crate::error::StartError;
 use crate::registry::Registry;
 use crate::sync::lock;
-use crate::{platform, supervisor};
+use crate::{logs, platform, supervisor};
 
 /// Bytes of a log that are shown when a start has failed.
 const OUTPUT_BYTES_MAX: u64 = 8 << 10;
@@ -77,6 +77,18 @@ impl Birth {
         }
         // None where somebody else has waited for it.
         let status = self.child.wait().ok();
+        let limit = wait.limit().unwrap_or_default().as_secs_f64();
+        let ended_for = match reason {
+            NoReport::Died => None,
+            NoReport::Timeout => {
+                Some(format!("not ready within {limit} s: ended by whoever started it"))
+            }
+            NoReport::Interrupted => Some("its start was interrupted".to_owned()),
+        };
+        // It may be in the registry already.
+        if let (Some(registry), Some(status), Some(reason)) = (&self.registry, status, ended_for) {
+            registry.note_exit(&self.instance, status, Some(&reason));
+        }
         let status = status.map_or("its exit status is unknown".into(), |known| known.to_string());
         self.over = true;
         let output = printed.as_mut().map(Printed::text).unwrap_or_default();
@@ -151,7 +163,7 @@ pub(super) struct Printed {
 
 impl Printed {
     pub(super) fn from_now(path: &Path) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
+        let mut file = logs::open(path).ok()?;
         let start = file.seek(SeekFrom::End(0)).ok()?;
         Some(Self { file, start })
     }

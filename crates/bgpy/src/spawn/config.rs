@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{Journal, Level};
 use crate::name::Name;
 use crate::os_path;
-use crate::platform::NOTIFY_VARIABLE;
+use crate::platform::{self, NOTIFY_VARIABLE};
 use crate::registry::Registry;
 use crate::restart::Restart;
 use crate::supervisor::Inheritance;
@@ -190,7 +189,7 @@ impl Config {
     /// Opens its log for what it prints; where it has none, that is lost.
     pub(crate) fn open_log(&self) -> io::Result<Stdio> {
         let Some(path) = &self.log_file else { return Ok(Stdio::null()) };
-        Ok(OpenOptions::new().append(true).create(true).open(path)?.into())
+        Ok(platform::append(path)?.into())
     }
 
     /// The log for whoever has little to say in it, so that nothing is kept open. Without a file, the

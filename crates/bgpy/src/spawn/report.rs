@@ -41,6 +41,8 @@ pub struct Reporter {
 impl Report {
     /// A server that has no place to be.
     pub fn failed(error: &ServeError) -> Self {
+        let named = error.naming_the_server();
+        let error = named.as_ref().unwrap_or(error);
         Self::Failed { kind: error.kind().to_owned(), message: error.to_string() }
     }
 

@@ -1,0 +1,124 @@
+//! Whether a server that says nothing is still there: it is asked for a sign of life, which it gives
+//! also while a task runs.
+//!
+//! Networks forget connections, machines go to sleep, and neither side is told. A call that is waiting
+//! asks after a while; whoever calls next while that is unanswered takes another connection.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bgpy_proto::limits;
+
+use super::link::Link;
+use super::wait::Wait;
+use crate::platform;
+use crate::sync::{lock, try_lock};
+
+/// How long a server may leave a question unanswered before the next call does without the connection.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// And how long at least, however little time calls have: a machine that is busy is not dead.
+const PATIENCE_LEAST: Duration = Duration::from_millis(25);
+
+/// The last question of a connection.
+#[derive(Debug)]
+pub(super) struct Probe {
+    opened: Instant,
+    /// Microseconds from `opened`.
+    asked_us: AtomicU64,
+    is_unanswered: AtomicBool,
+    /// Whether a call has ended meanwhile because its time was over.
+    is_given_up: AtomicBool,
+}
+
+impl Probe {
+    pub(super) fn new(opened: Instant) -> Self {
+        let (asked_us, is_unanswered) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { opened, asked_us, is_unanswered, is_given_up: AtomicBool::new(false) }
+    }
+
+    /// When an answer was last asked for that has not come.
+    pub(super) fn unanswered(&self) -> Option<Instant> {
+        self.is_unanswered.load(Ordering::Relaxed).then(|| self.asked())
+    }
+
+    /// Notes that the server has said something.
+    pub(super) fn answered(&self) {
+        // Most of what it says was not asked for.
+        if self.is_unanswered.load(Ordering::Relaxed) {
+            self.is_unanswered.store(false, Ordering::Relaxed);
+            self.is_given_up.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that the time of a call is over.
+    pub(super) fn give_up(&self) {
+        if self.unanswered().is_some_and(|asked| asked.elapsed() >= PATIENCE_LEAST) {
+            self.is_given_up.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn asked(&self) -> Instant {
+        self.opened + Duration::from_micros(self.asked_us.load(Ordering::Relaxed))
+    }
+
+    fn ask(&self) {
+        let asked_us = self.opened.elapsed().as_micros() as u64;
+        self.asked_us.store(asked_us, Ordering::Relaxed);
+        self.is_unanswered.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Wait<'_> {
+    /// After how much silence this caller wants to know whether the server is there: early enough for
+    /// an answer.
+    pub(super) fn probe_after(&self) -> Duration {
+        let after = Duration::from_millis(limits::PING_AFTER_MS);
+        self.limit().map_or(after, |limit| after.min(limit / 2))
+    }
+}
+
+impl Link {
+    /// Asks for a sign of life, unless that was done for as long as this caller's silence lasts, which
+    /// began at `heard`.
+    pub(super) fn probe_if_due(
+        &self,
+        heard: Instant,
+        wait: &Wait<'_>,
+    ) -> Result<(), std::io::ErrorKind> {
+        if self.probe.unanswered().is_some()
+            || heard.max(self.probe.asked()).elapsed() < wait.probe_after()
+        {
+            return Ok(());
+        }
+        let mut state = lock(&self.state);
+        // A caller that is writing notices a silent server itself.
+        if state.writing {
+            return Ok(());
+        }
+        let ping = state.session.ping();
+        state.session.forget(ping);
+        self.probe.ask();
+        self.send(&mut state.session.outbox)
+    }
+
+    /// Whether the server has left a question unanswered for longer than calls wait.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        let Some(asked) = self.probe.unanswered() else { return false };
+        let is_given_up = self.probe.is_given_up.load(Ordering::Relaxed);
+        if !is_given_up && now.saturating_duration_since(asked) < PATIENCE {
+            return false;
+        }
+        // The answer may have come since the last caller gave up. Whoever reads now sees it by itself.
+        if let Some(mut reading) = try_lock(&self.reading)
+            && platform::wait(&self.socket, true, false, Duration::ZERO)
+                .is_ok_and(|ready| ready.readable)
+            && self.read(&mut reading).is_ok()
+        {
+            let state = lock(&self.state);
+            drop(reading);
+            self.wake_sleepers(&state);
+        }
+        self.probe.unanswered().is_some()
+    }
+}
