@@ -99,9 +99,12 @@ impl Child {
     /// How it has failed, in a line.
     pub(super) fn last_words(&self, status: ExitStatus) -> String {
         let Some(failure) = &self.failure else { return status.to_string() };
-        // Behind an empty line there is a traceback.
-        let words = failure.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-        let mut words: String = words.trim().into();
+        let words = match failure.split_once(":\n\n") {
+            Some((words, traceback)) => &format!("{words}: {}", exception(traceback)),
+            None => failure.split("\n\n").next().unwrap_or_default(),
+        };
+        let mut words = words.replace('\n', " ");
+        words.truncate(words.trim_end().len());
         if let Some((end, _)) = words.char_indices().nth(LAST_WORDS_MAX) {
             words.truncate(end);
             words += " ...";
@@ -145,4 +148,11 @@ impl Child {
             .filter_map(|line| serde_json::from_slice(line).ok())
             .collect()
     }
+}
+
+/// The exception of a traceback, which is behind the last of the frames that it lists.
+fn exception(traceback: &str) -> &str {
+    let listed = traceback.rsplit_once("Traceback (most recent call last):\n");
+    let mut behind = listed.map_or(traceback, |(_, listed)| listed).lines();
+    behind.find(|line| !line.starts_with(' ')).unwrap_or_default()
 }
