@@ -15,8 +15,9 @@ use crate::error::ServeError;
 use crate::keepalive;
 use crate::platform::{Private, Stamp};
 
-/// Connections that the kernel keeps for a server that is not looking.
-const BACKLOG: i32 = 1024;
+/// Connections that the kernel keeps for a server that is not looking, unless the system's own limit is
+/// lower. Whoever comes when they are so many hears nothing for a second or more.
+const BACKLOG: i32 = 4096;
 
 /// A listening socket of either kind.
 pub(super) enum Listener {
@@ -127,6 +128,10 @@ impl Listener {
                 Ok(welcome.then(|| (stream, "this machine".to_owned())))
             }
         }
+    }
+
+    pub(super) fn is_unix(&self) -> bool {
+        !matches!(self, Self::Tcp(_))
     }
 
     pub(super) fn source(&mut self) -> &mut dyn Source {

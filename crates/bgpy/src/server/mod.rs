@@ -1,12 +1,12 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
 mod answers;
+mod arrivals;
 mod calls;
 mod connection;
 mod core;
 mod ending;
 mod executor;
-mod handshakes;
 mod leader;
 mod listen;
 mod place;
