@@ -93,7 +93,8 @@ fn server_hears_hello(hello: &[u8], suite: Suite) -> bool {
     let mut confirmation = [16; 18];
     confirmation[1] = 0;
     noise.write_message(0, &[], &mut confirmation[2..]).expect("a tag fits");
-    let Ok(Step::Done(session)) = server.feed(&confirmation, &mut out) else {
+    let Ok(Step::Done(session)) = server.feed(&confirmation, &mut out, &mut Replays::default())
+    else {
         panic!("a genuine client got no session")
     };
     assert_eq!((&session.client().bgpy, session.client().pid), (&bgpy, pid));

@@ -245,13 +245,15 @@ fn connect() -> (ClientSession, ServerSession) {
     let hello = ClientHello::default();
     let client = ClientHandshake::start(Suite::Clear, &psk, &hello, &mut up);
     let server = ServerHandshake::new(psk, ServerHello::default(), true);
-    let Ok(Step::More(server)) = server.feed(&drain(&mut up), &mut down) else {
+    let Ok(Step::More(server)) = server.feed(&drain(&mut up), &mut down, &mut Replays::default())
+    else {
         panic!("the client is genuine")
     };
     let Ok(Step::Done(client)) = client.feed(&drain(&mut down), &mut up) else {
         panic!("the server is genuine")
     };
-    let Ok(Step::Done(server)) = server.feed(&drain(&mut up), &mut down) else {
+    let Ok(Step::Done(server)) = server.feed(&drain(&mut up), &mut down, &mut Replays::default())
+    else {
         panic!("the confirmation is genuine")
     };
     (client, server)

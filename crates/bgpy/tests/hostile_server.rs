@@ -72,7 +72,7 @@ impl Host {
             let mut buffer = [0; 4096];
             let count = stream.read(&mut buffer).unwrap();
             assert_ne!(count, 0, "the client left");
-            match handshake.feed(&buffer[..count], &mut out).unwrap() {
+            match handshake.feed(&buffer[..count], &mut out, &mut Replays::default()).unwrap() {
                 Step::Done(session) => return Self { stream, session },
                 Step::More(more) => handshake = more,
             }

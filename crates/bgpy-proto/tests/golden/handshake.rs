@@ -83,7 +83,8 @@ fn a_server_takes_the_pinned_first_message() {
         assert_eq!(answer[..PREAMBLE_BYTES], first[..PREAMBLE_BYTES]);
         assert_eq!(read(&mut noise, &answer[PREAMBLE_BYTES..]), hello_of(&server_hello()));
         let noise = stateless(noise);
-        let mut session = done(server.feed(&seal(&noise, 0, b""), &mut out));
+        let mut session =
+            done(server.feed(&seal(&noise, 0, b""), &mut out, &mut Replays::default()));
         assert_eq!(*session.client(), client_hello());
         let ping = record(Kind::Ping);
         let ping = if suite == Suite::Clear { ping } else { seal(&noise, 1, &ping) };

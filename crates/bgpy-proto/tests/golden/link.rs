@@ -51,7 +51,7 @@ pub fn connect() -> (ClientSession, ServerSession) {
     let mut down = Outbox::default();
     let server = more(server(Psk::open()).feed(&drain(&mut up), &mut down));
     let client = done(client.feed(&drain(&mut down), &mut up));
-    (client, done(server.feed(&drain(&mut up), &mut down)))
+    (client, done(server.feed(&drain(&mut up), &mut down, &mut Replays::default())))
 }
 
 /// The handshake that a step leaves.

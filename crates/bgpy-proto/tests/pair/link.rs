@@ -282,7 +282,7 @@ pub fn connect(suite: Suite) -> (ClientSession, ServerSession) {
     let mut down = Outbox::default();
     let server = more(server(&psk).feed(&drain(&mut up), &mut down));
     let client = done(client.feed(&drain(&mut down), &mut up));
-    let server = done(server.feed(&drain(&mut up), &mut down));
+    let server = done(server.feed(&drain(&mut up), &mut down, &mut Replays::default()));
     assert!(down.is_empty());
     (client, server)
 }

@@ -72,7 +72,10 @@ fn records_in_the_clear_need_a_transport_that_allows_them() {
     let (_, mut up) = client(Suite::Clear, &psk('a'));
     let mut down = Outbox::default();
     let server = ServerHandshake::new(psk('a'), server_hello(), false);
-    assert_eq!(failed(server.feed(&drain(&mut up), &mut down)), ProtocolError::Suite(3));
+    assert_eq!(
+        failed(server.feed(&drain(&mut up), &mut down, &mut Replays::default())),
+        ProtocolError::Suite(3)
+    );
     assert!(down.is_empty());
 }
 
@@ -266,9 +269,9 @@ fn who_is_let_in_without_a_token_depends_on_the_server_alone() {
         let (client, mut up) = client(Suite::AesGcm, key);
         let mut down = Outbox::default();
         let server = server(&psk('a')).open_to_all(is_open);
-        let server = more(server.feed(&drain(&mut up), &mut down));
+        let server = more(server.feed(&drain(&mut up), &mut down, &mut Replays::default()));
         done(client.feed(&drain(&mut down), &mut up));
-        done(server.feed(&drain(&mut up), &mut down));
+        done(server.feed(&drain(&mut up), &mut down, &mut Replays::default()));
     };
     for (is_open, key) in [(true, psk('a')), (true, Psk::open()), (false, psk('a'))] {
         session(is_open, &key);
@@ -277,7 +280,10 @@ fn who_is_let_in_without_a_token_depends_on_the_server_alone() {
         let (_, mut up) = client(Suite::AesGcm, &key);
         let mut down = Outbox::default();
         let server = server(&psk('a')).open_to_all(is_open);
-        assert_eq!(failed(server.feed(&drain(&mut up), &mut down)), ProtocolError::Unauthenticated);
+        assert_eq!(
+            failed(server.feed(&drain(&mut up), &mut down, &mut Replays::default())),
+            ProtocolError::Unauthenticated
+        );
         assert!(down.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::ServerHandshake;
-use bgpy_proto::limits;
+use bgpy_proto::{Replays, limits};
 use mio::Token;
 
 use super::connection::{Connection, Stream};
@@ -52,6 +52,8 @@ pub(super) struct Arrivals {
     own_knocks: Turns,
     knocks: Turns,
     accept_again: Option<Instant>,
+    /// What they have said first, and need not say again.
+    pub(super) replays: Replays,
 }
 
 impl Arrivals {

@@ -178,7 +178,7 @@ impl Core {
                 break Ok(());
             }
             let was_session = connection.is_session();
-            let progress = match connection.read(scratch) {
+            let progress = match connection.read(scratch, &mut self.arrivals.replays) {
                 Ok(progress) => progress,
                 Err(over) => break Err(over),
             };
