@@ -11,7 +11,7 @@ use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
 use bgpy_proto::limits::{CALLS_PER_CONNECTION_MAX, LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX};
 use bgpy_proto::{
     CallKind, ClientHello, ClientSession, Delivered, Failure, Frame, Kind, LogReply, LogRequest,
-    Outbox, Payload, Psk, Request, ServerHello, ServerSession, Status, Want,
+    Outbox, Payload, Psk, Replays, Request, ServerHello, ServerSession, Status, Want,
 };
 
 use super::frame::encode;

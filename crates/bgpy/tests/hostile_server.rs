@@ -12,7 +12,7 @@ use bgpy::address::Address;
 use bgpy::error::Lost;
 use bgpy::{CallError, Client, ClientOptions, ConnectError, State, Status, Token, Value, Wait};
 use bgpy_proto::handshake::{ServerHandshake, Step};
-use bgpy_proto::{Outbox, ProtocolError, Request, ServerHello, ServerSession};
+use bgpy_proto::{Outbox, ProtocolError, Replays, Request, ServerHello, ServerSession};
 use socket2::SockRef;
 use support::{LIMIT, call, limit, payload};
 

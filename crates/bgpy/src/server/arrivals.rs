@@ -33,20 +33,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tokens of connections, with the time until which each must have shaken hands. Tokens count up,
 /// so that the first is the oldest.
-type Crowd = BTreeMap<usize, Instant>;
+type Waiting = BTreeMap<usize, Instant>;
 
 /// Those that have said nothing that counts are kept apart from those whose first message was
-/// answered. The larger crowd makes room: neither silence nor a recorded message, sent again and
+/// answered. Whichever are more make room: neither silence nor a recorded message, sent again and
 /// again, can push out a client that is about to prove the token.
+#[derive(Debug, Default)]
+struct Crowd {
+    silent: Waiting,
+    answered: Waiting,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     /// They come by the Unix socket.
     own: Crowd,
-    silent: Crowd,
-    answered: Crowd,
-    /// Those of the answered ones that have said something: it may be the proof.
+    strangers: Crowd,
+    /// Strangers that were answered and have said something: it may be the proof.
     proofs: Turns,
-    /// Those of the silent ones that have said something.
+    /// Strangers that have said something for the first time.
     firsts: Turns,
     /// Listeners of this user that may have connections to accept, and those of strangers.
     own_knocks: Turns,
@@ -64,15 +69,15 @@ impl Arrivals {
 
     /// Notes a connection that was accepted at `now`.
     fn add(&mut self, token: usize, is_own: bool, now: Instant) {
-        let crowd = if is_own { &mut self.own } else { &mut self.silent };
-        crowd.insert(token, now + Duration::from_millis(limits::HANDSHAKE_MS));
+        let crowd = if is_own { &mut self.own } else { &mut self.strangers };
+        crowd.silent.insert(token, now + Duration::from_millis(limits::HANDSHAKE_MS));
     }
 
     /// Notes that a stranger has said something; `false` when it is none.
     pub(super) fn has_come(&mut self, token: usize) -> bool {
-        if self.silent.contains_key(&token) {
+        if self.strangers.silent.contains_key(&token) {
             self.firsts.push(token);
-        } else if self.answered.contains_key(&token) {
+        } else if self.strangers.answered.contains_key(&token) {
             self.proofs.push(token);
         } else {
             return false;
@@ -80,15 +85,18 @@ impl Arrivals {
         true
     }
 
-    /// Notes that the first message of a stranger was answered.
+    /// Notes that the first message of a connection was answered.
     pub(super) fn answered(&mut self, token: usize) {
-        self.answered.extend(self.silent.remove_entry(&token));
+        for crowd in [&mut self.own, &mut self.strangers] {
+            crowd.answered.extend(crowd.silent.remove_entry(&token));
+        }
     }
 
     /// Forgets a connection that has finished its handshake, or is gone.
     pub(super) fn remove(&mut self, token: usize) {
-        for crowd in [&mut self.own, &mut self.silent, &mut self.answered] {
-            crowd.remove(&token);
+        for crowd in [&mut self.own, &mut self.strangers] {
+            crowd.silent.remove(&token);
+            crowd.answered.remove(&token);
         }
         self.proofs.forget(token);
         self.firsts.forget(token);
@@ -109,17 +117,14 @@ impl Arrivals {
 
     /// Whether one more is only taken in exchange for another.
     fn is_full(&self, is_own: bool) -> bool {
-        let count = if is_own { self.own.len() } else { self.silent.len() + self.answered.len() };
-        count >= limits::HANDSHAKES_MAX
+        let crowd = if is_own { &self.own } else { &self.strangers };
+        crowd.silent.len() + crowd.answered.len() >= limits::HANDSHAKES_MAX
     }
 
     /// The one that makes room for one of the same kind.
     fn first_to_go(&self, is_own: bool) -> Option<usize> {
-        let larger = match is_own {
-            true => &self.own,
-            false if self.silent.len() >= self.answered.len() => &self.silent,
-            false => &self.answered,
-        };
+        let Crowd { silent, answered } = if is_own { &self.own } else { &self.strangers };
+        let larger = if silent.len() >= answered.len() { silent } else { answered };
         larger.first_key_value().map(|(token, _)| *token)
     }
 
@@ -134,7 +139,9 @@ impl Arrivals {
     }
 
     fn oldest(&self) -> impl Iterator<Item = (&usize, &Instant)> {
-        [&self.own, &self.silent, &self.answered].into_iter().filter_map(Crowd::first_key_value)
+        let crowds = [&self.own, &self.strangers].into_iter();
+        let all = crowds.flat_map(|crowd| [&crowd.silent, &crowd.answered]);
+        all.filter_map(Waiting::first_key_value)
     }
 }
 
