@@ -50,12 +50,16 @@ mod tests {
     #[test]
     fn the_last_ones_are_known_and_so_is_what_comes_again_and_again() {
         let mut replays = Replays::default();
+        let knows = |replays: &Replays, number| {
+            let mark = *message(number).first_chunk().expect("it is long enough");
+            replays.recent.contains(&mark) || replays.before.contains(&mark)
+        };
         for number in 0..10 * GENERATION {
             assert!(!replays.contains(&message(number)));
             replays.note(&message(number));
             assert!(replays.contains(&message(number)));
             assert!(replays.contains(&message(5)) == (number >= 5));
-            assert!(replays.contains(&message(number.saturating_sub(GENERATION - 2))));
+            assert!(knows(&replays, number.saturating_sub(GENERATION - 2)));
             assert!(replays.recent.len() + replays.before.len() <= 2 * GENERATION);
         }
         assert!(!replays.contains(&message(6)));
