@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use bgpy_proto::codec::Value;
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite, VERSION};
-use bgpy_proto::{ClientHello, Outbox, ProtocolError, Psk, ServerHello};
+use bgpy_proto::{ClientHello, Outbox, ProtocolError, Psk, Replays, ServerHello};
 use snow::{Builder, HandshakeState};
 
 const SUITES: [Suite; 3] = [Suite::AesGcm, Suite::ChaChaPoly, Suite::Clear];
@@ -33,7 +33,9 @@ fn server_hears(bytes: &[u8]) -> bool {
     // Two reads, so that a message also arrives in parts.
     let (head, tail) = bytes.split_at(bytes.len() / 2);
     for read in [head, tail] {
-        outcome = outcome.and_then(|handshake| handshake.feed(read, &mut out).map(unfinished));
+        outcome = outcome.and_then(|handshake| {
+            handshake.feed(read, &mut out, &mut Replays::default()).map(unfinished)
+        });
     }
     let genuine = first_messages().iter().any(|first| bytes.starts_with(first));
     let other_version = bytes.len() >= 8 && bytes.starts_with(b"bgpy") && bytes[4] != VERSION;
@@ -57,7 +59,10 @@ fn client_hears(bytes: &[u8], suite: Suite) -> bool {
 fn client_hears_altered(alteration: &[u8], suite: Suite) -> bool {
     let (client, mut up) = client(suite);
     let mut down = Outbox::default();
-    server().feed(&drain(&mut up), &mut down).map(unfinished).expect("the client is genuine");
+    server()
+        .feed(&drain(&mut up), &mut down, &mut Replays::default())
+        .map(unfinished)
+        .expect("the client is genuine");
     let answer = drain(&mut down);
     let heard = altered(&answer, alteration);
     let step = client.feed(&heard, &mut up);
@@ -72,7 +77,7 @@ fn server_hears_hello(hello: &[u8], suite: Suite) -> bool {
     let mut noise = builder(suite, &preamble(suite)).build_initiator().expect("it has its key");
     let hello = &hello[..hello.len().min(HELLO_BYTES_MAX)];
     let mut out = Outbox::default();
-    let step = server().feed(&message(&mut noise, suite, hello), &mut out);
+    let step = server().feed(&message(&mut noise, suite, hello), &mut out, &mut Replays::default());
     let expected = Value::decode(hello).ok().and_then(|hello| {
         identity(&hello, "client")?;
         hello.get("message_bytes_max")?.as_u64()?;
@@ -93,7 +98,8 @@ fn server_hears_hello(hello: &[u8], suite: Suite) -> bool {
     let mut confirmation = [16; 18];
     confirmation[1] = 0;
     noise.write_message(0, &[], &mut confirmation[2..]).expect("a tag fits");
-    let Ok(Step::Done(session)) = server.feed(&confirmation, &mut out) else {
+    let Ok(Step::Done(session)) = server.feed(&confirmation, &mut out, &mut Replays::default())
+    else {
         panic!("a genuine client got no session")
     };
     assert_eq!((&session.client().bgpy, session.client().pid), (&bgpy, pid));

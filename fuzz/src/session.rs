@@ -11,7 +11,7 @@ use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
 use bgpy_proto::limits::{CALLS_PER_CONNECTION_MAX, LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX};
 use bgpy_proto::{
     CallKind, ClientHello, ClientSession, Delivered, Failure, Frame, Kind, LogReply, LogRequest,
-    Outbox, Payload, Psk, Request, ServerHello, ServerSession, Status, Want,
+    Outbox, Payload, Psk, Replays, Request, ServerHello, ServerSession, Status, Want,
 };
 
 use super::frame::encode;
@@ -245,13 +245,15 @@ fn connect() -> (ClientSession, ServerSession) {
     let hello = ClientHello::default();
     let client = ClientHandshake::start(Suite::Clear, &psk, &hello, &mut up);
     let server = ServerHandshake::new(psk, ServerHello::default(), true);
-    let Ok(Step::More(server)) = server.feed(&drain(&mut up), &mut down) else {
+    let Ok(Step::More(server)) = server.feed(&drain(&mut up), &mut down, &mut Replays::default())
+    else {
         panic!("the client is genuine")
     };
     let Ok(Step::Done(client)) = client.feed(&drain(&mut down), &mut up) else {
         panic!("the server is genuine")
     };
-    let Ok(Step::Done(server)) = server.feed(&drain(&mut up), &mut down) else {
+    let Ok(Step::Done(server)) = server.feed(&drain(&mut up), &mut down, &mut Replays::default())
+    else {
         panic!("the confirmation is genuine")
     };
     (client, server)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 
 import pytest
 from conftest import kill
@@ -162,9 +163,30 @@ def break_interpreter(tasks, place, python):
     python.chmod(0o755)
 
 
+def lose_what_it_imports(tasks, place, python):
+    tasks.write_text("import os\nimport no_such_module\n" + tasks.read_text())
+
+
+def break_what_it_imports(tasks, place, python):
+    (tasks.parent / "lens.py").write_text("def focus(:")
+    tasks.write_text("import lens\n" + tasks.read_text())
+
+
+def lose_a_task(tasks, place, python):
+    tasks.write_text(tasks.read_text().replace("def exit_task", "def leave_task"))
+
+
+def make_tasks_unreadable(tasks, place, python):
+    tasks.write_bytes(b"\xff\xfe\x00")
+
+
 @pytest.mark.parametrize(
     ("lose", "words"),
     [
+        (lose_what_it_imports, "camera.py, line 2: there is no module 'no_such_module'"),
+        (break_what_it_imports, "lens.py, line 1: "),
+        (lose_a_task, "defines no exit_task"),
+        (make_tasks_unreadable, "camera.py"),
         (lose_tasks, "is not there"),
         (break_tasks, "camera.py, line 1: "),
         (lose_directory, "working directory"),
@@ -186,6 +208,133 @@ def test_what_could_not_be_started_again_is_not_ended(commands, tasks, tmp_path,
     assert code == 1
     assert words in said
     assert connect("camera").status()["pid"] == pid
+
+
+@pytest.mark.parametrize("tasks_text", ["good", "missing", "broken"])
+def test_modules_are_looked_at_without_running_them(commands, tasks, tmp_path, tasks_text):
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    ran = tmp_path / "ran"
+    (tmp_path / "outer" / "__init__.py").write_text(f"print('x', file=open({str(ran)!r}, 'a'))\n")
+    module = inner / "lens.py"
+    tasks.rename(module)
+    name = "outer.inner.lens"
+    assert commands.run("start", name, "--name", "camera", "--cwd", tmp_path)[0] == 0
+    pid = connect("camera").status()["pid"]
+    match tasks_text:
+        case "missing":
+            module.rename(inner / "other.py")
+        case "broken":
+            module.write_text("def init_task(:")
+    code, _, said = commands.run("restart", "camera")
+    assert code == int(tasks_text != "good"), said
+    assert ran.read_text().count("x") == (2 if tasks_text == "good" else 1)
+    assert (connect("camera").status()["pid"] == pid) == (tasks_text != "good")
+    words = {"good": "Restarted", "missing": f"no module '{name}'", "broken": "lens.py, line 1"}
+    assert words[tasks_text] in said
+
+
+def test_imports_that_may_work_are_no_reason_to_refuse(commands, tasks, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "film.py").write_text("")
+    where = str(tmp_path / "elsewhere")
+    tasks.write_text(
+        "import sys\n"
+        f"sys.path.append({where!r})\n"
+        "import film\n"
+        "try:\n    import no_such_module\nexcept ImportError:\n    pass\n"
+        "def __getattr__(name):\n    return film\n" + tasks.read_text()
+    )
+    assert commands.run("start", tasks)[0] == 0
+    assert commands.run("restart", "camera")[0] == 0
+
+
+def test_a_log_that_cannot_be_written_any_more(commands, tasks, tmp_path):
+    log = tmp_path / "logs" / "camera.log"
+    log.parent.mkdir()
+    assert commands.run("start", tasks, "--log-file", log)[0] == 0
+    pid = connect("camera").status()["pid"]
+    log.unlink()
+    log.mkdir()
+    code, _, said = commands.run("restart", "camera")
+    assert code == 1
+    assert f"its log '{log}' cannot be written" in said
+    assert connect("camera").status()["pid"] == pid
+
+
+def test_what_does_not_start_after_all_is_said(commands, tasks):
+    good = tasks.read_text()
+    assert commands.run("start", tasks)[0] == 0
+    tasks.write_text(good.replace('return {"calls": 0}', 'raise OSError("no film")'))
+    code, _, said = commands.run("restart", "camera")
+    assert code == 1
+    assert "camera has ended, and does not start again: " in said
+    assert "no film" in said
+    assert "`bgpy restart camera` starts it" in said
+    assert servers() == []
+    tasks.write_text(good)
+    assert commands.run("restart", "camera")[0] == 0
+
+
+def fail(tasks, failures):
+    """Have a server fail until it waits to be started again."""
+    good = tasks.read_text()
+    tasks.write_text("raise RuntimeError('no film')")
+    kill(servers()[0].pid)
+    end = time.monotonic() + 30
+    while not any(info.state == "RESTARTING" and info.failures >= failures for info in servers()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return good
+
+
+def test_one_that_waits_to_be_started_again_is_started_at_once(commands, tasks):
+    assert commands.run("start", tasks, "--restart", "on-failure")[0] == 0
+    (before,) = servers()
+    good = fail(tasks, 7)
+    code, _, said = commands.run("restart", "camera")
+    assert (code, "defines no" in said) == (1, True)
+    assert servers()[0].failures >= 7
+    tasks.write_text(good)
+    since = time.monotonic()
+    code, _, said = commands.run("restart", "camera")
+    assert code == 0, said
+    # Its next try would have been later.
+    assert time.monotonic() - since < 6
+    (after,) = servers()
+    assert (after.state, after.address, after.failures) == ("READY", before.address, 0)
+
+
+def test_commands_say_when_it_is_tried_again(commands, tasks):
+    assert commands.run("start", tasks, "--restart", "on-failure")[0] == 0
+    good = fail(tasks, 6)
+    for words in (("ps",), ("status", "camera"), ("call", "camera", "1", "--timeout", "0.2")):
+        code, data, said = commands.run(*words)
+        assert code == {"ps": 0, "status": 3, "call": 4}[words[0]]
+        assert "RESTARTING" in data + said or words[0] == "call"
+        assert "no film; next try in" in data + said
+    about = json.loads(commands.run("ps", "-o", "json")[1])[0]
+    assert about["failures"] >= 6
+    assert "no film" in about["last_failure"]
+    assert about["next_try"]
+    code, data, said = commands.run("doctor")
+    assert "camera is RESTARTING" in data + said
+    waiting = commands.spawn("wait", "camera", "--for", "ready", "--timeout", "40")
+    tasks.write_text(good)
+    assert waiting.wait(40) == 0
+
+
+@pytest.mark.parametrize("words", [("stop", "camera"), ("stop", "--all"), ("kill", "camera")])
+def test_commands_end_one_that_waits_to_be_started_again(commands, tasks, words):
+    assert commands.run("start", tasks, "--restart", "on-failure")[0] == 0
+    fail(tasks, 6)
+    since = time.monotonic()
+    code, _, said = commands.run(*words)
+    assert code == 0, said
+    assert time.monotonic() - since < 3
+    assert servers() == []
+    (info,) = servers(ended=True)
+    assert info.state == ("FAILED" if words[0] == "kill" else "EXITED")
 
 
 def test_one_whose_process_stays_is_not_started_again(commands, tasks):

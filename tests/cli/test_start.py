@@ -153,12 +153,12 @@ def test_a_restart_on_failure(each_form, tasks):
     assert "restarts  1 (on-failure:1)" in data
     about = json.loads(each_form.run("status", "camera", "-o", "json")[1])
     assert (about["generation"], about["restart"], about["state"]) == (1, "on-failure:1", "READY")
+    assert (about["failures"], about["next_try"]) == (1, None)
     kill(about["pid"])
-    assert each_form.run("wait", "camera", "--for", "exit")[0] == 0
-    code, data, _ = each_form.run("status", "camera")
-    assert code == 3
-    assert "FAILED" in data
-    assert "it is not started again (on-failure:1 within a minute)" in data
+    assert connect("camera").call(1, timeout=30)["calls"] == 1
+    _, data, _ = each_form.run("status", "camera")
+    assert "restarts  2 (on-failure:1)" in data
+    assert "signal: 9 (SIGKILL)" in data
 
 
 def test_a_restart_that_cannot_be(commands, tasks):

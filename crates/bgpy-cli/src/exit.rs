@@ -38,7 +38,7 @@ impl From<&ConnectError> for Exit {
             ConnectError::NotRunning { .. }
             | ConnectError::NoSuchName { .. }
             | ConnectError::Stopping { .. } => Self::NotRunning,
-            ConnectError::Timeout { .. } => Self::TimedOut,
+            ConnectError::Timeout { .. } | ConnectError::Restarting { .. } => Self::TimedOut,
             ConnectError::Auth { .. } | ConnectError::NoToken { .. } => Self::NotAuthenticated,
             ConnectError::Unprotected { .. } => Self::Usage,
             ConnectError::Protocol { .. } => Self::ProtocolMismatch,
@@ -110,6 +110,7 @@ mod tests {
             (ConnectError::Stopping { server: server() }, 3),
             (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
             (ConnectError::Timeout { server: server(), after, process: None }, 4),
+            (ConnectError::Restarting { server: server(), after, failing: None }, 4),
             (ConnectError::Auth { server: server(), token: true }, 5),
             (ConnectError::NoToken { server: server() }, 5),
             (ConnectError::Unprotected { server: server() }, 2),

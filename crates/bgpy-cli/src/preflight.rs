@@ -1,37 +1,31 @@
 //! Whether a server could be started, found out before the one that runs is ended.
 
 use std::ffi::OsStr;
+use std::fs::OpenOptions;
 use std::path::Path;
 
+use bgpy::ServerInfo;
+use bgpy::address::Address;
+use bgpy::registry::{Entry, Registry};
+use bgpy::server::can_listen;
 use bgpy::spawn::{Config, Launch};
 
 use crate::checks::python::ask;
 
 /// Imports what a server needs, and reads its tasks without running them.
-const PROGRAM: &str = "\
-import sys
-import bgpy._background
-kind, tasks, *places = sys.argv[1:]
-if kind == 'file':
-    with open(tasks, 'rb') as file:
-        text = file.read()
-    try:
-        compile(text, tasks, 'exec')
-    except SyntaxError as error:
-        line = f', line {error.lineno}' if error.lineno else ''
-        sys.exit(f'{type(error).__name__} in {tasks}{line}: {error.msg}')
-else:
-    import importlib.util
-    sys.path += ['', *places]
-    if importlib.util.find_spec(tasks.partition('.')[0]) is None:
-        sys.exit(f'there is no module {tasks!r}')
-";
+const PROGRAM: &str = include_str!("preflight.py");
 
-/// Looks at everything that a start needs and that can be looked at without starting.
+/// Looks at everything that a start needs and that can be looked at without starting, in the place of
+/// a server that may run.
 ///
 /// # Errors
 /// What is missing, in words.
-pub(crate) fn check(config: &Config, interrupted: &dyn Fn() -> bool) -> Result<(), String> {
+pub(crate) fn check(
+    config: &Config,
+    registry: &Registry,
+    info: &ServerInfo,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(), String> {
     let launch = config.launch.as_ref().ok_or("how it was started is not known")?;
     if let Some(directory) = launch.directory.as_deref().filter(|path| !path.is_dir()) {
         return Err(format!("its working directory '{}' is not there", directory.display()));
@@ -39,10 +33,51 @@ pub(crate) fn check(config: &Config, interrupted: &dyn Fn() -> bool) -> Result<(
     if let Some(path) = config.init_file.as_deref().filter(|path| !path.is_file()) {
         return Err(format!("the file of its tasks '{}' is not there", path.display()));
     }
-    let place = config.log_file.as_deref().and_then(Path::parent).filter(|path| !path.is_dir());
-    if let Some(place) = place {
+    config.log_file.as_deref().map_or(Ok(()), check_log)?;
+    registry.check_room().map_err(|error| {
+        let place = registry.directory().display();
+        format!("its entry cannot be written in '{place}': {error}")
+    })?;
+    if !info.has_ended() {
+        check_place(config, registry, &info.entry)?;
+    }
+    check_tasks(config, launch, interrupted)
+}
+
+/// Confirms that the log can be written.
+fn check_log(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    if let Some(place) = path.parent().filter(|path| !path.is_dir()) {
         return Err(format!("the directory of its log '{}' is not there", place.display()));
     }
+    let is_there = path.exists();
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|error| format!("its log '{shown}' cannot be written: {error}"))?;
+    if !is_there {
+        // The server makes it.
+        drop(std::fs::remove_file(path));
+    }
+    Ok(())
+}
+
+/// Confirms that address and name are free once the server that has them has ended.
+fn check_place(config: &Config, registry: &Registry, entry: &Entry) -> Result<(), String> {
+    let address = Address::new(config.host.as_str(), config.port);
+    can_listen(&address, entry.address).map_err(|error| error.to_string())?;
+    let others = config.name.iter().flat_map(|name| registry.named(name));
+    let other = others.filter(|other| other.instance != entry.instance).find(Entry::has_process);
+    other.map_or(Ok(()), |other| {
+        let pid = other.process.pid;
+        Err(format!("another server has its name by now: that of the process {pid}"))
+    })
+}
+
+/// Confirms that the interpreter is there, has bgpy, and finds tasks that can be compiled.
+fn check_tasks(
+    config: &Config,
+    launch: &Launch,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(), String> {
     let python = launch.command.first().ok_or("how it was started is not known")?;
     let (kind, tasks) = match (&config.init_file, &config.init_module) {
         (Some(path), _) => ("file", path.as_os_str()),

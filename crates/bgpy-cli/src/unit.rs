@@ -230,7 +230,7 @@ mod tests {
             allow_pickle: false,
             message_bytes_max: 65536,
             log_level: "DEBUG".into(),
-            restart: Restart::OnFailure { most: 3 },
+            restart: Restart::OnFailure { least: 3 },
             search_path: vec!["/more".into(), "".into()],
             ..Config::default()
         };

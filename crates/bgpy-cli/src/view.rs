@@ -43,7 +43,8 @@ pub fn servers_table(infos: &[&ServerInfo]) -> Table {
 /// What programs are told of a server. The token is not.
 pub(crate) fn server_json(info: &ServerInfo) -> Value {
     let entry = &info.entry;
-    let ending = entry.ending.as_ref();
+    let (ending, failing) = (entry.ending.as_ref(), entry.failing.as_ref());
+    let next_try = failing.filter(|_| info.state == ServerState::Restarting);
     json!({
         "name": entry.name,
         "state": info.state.as_str(),
@@ -54,6 +55,9 @@ pub(crate) fn server_json(info: &ServerInfo) -> Value {
         "instance": entry.instance,
         "generation": entry.generation,
         "restart": entry.config.as_ref().map(|config| config.restart),
+        "failures": info.failures(),
+        "last_failure": failing.map(|failing| &failing.last),
+        "next_try": next_try.and_then(|failing| failing.next_ms).map(time),
         "log_file": entry.log_file.as_ref().map(|path| path.display().to_string()),
         "bgpy": entry.bgpy,
         "python": entry.python,
@@ -86,7 +90,7 @@ pub(crate) fn style(state: ServerState) -> Style {
     let color = match state {
         ServerState::Alive(State::Ready) => AnsiColor::Green,
         ServerState::Alive(State::Busy) => AnsiColor::Cyan,
-        ServerState::Alive(_) | ServerState::Stale => AnsiColor::Yellow,
+        ServerState::Alive(_) | ServerState::Restarting | ServerState::Stale => AnsiColor::Yellow,
         ServerState::Failed => AnsiColor::Red,
         ServerState::Exited => return Style::new().dimmed(),
     };

@@ -17,6 +17,8 @@ pub enum ProtocolError {
     Suite(u8),
     /// The peer could not prove that it knows the token, or a record was altered on its way.
     Unauthenticated,
+    /// The client's first message was answered before: it may be a recording.
+    Replayed,
     /// A length exceeds its limit.
     TooLarge {
         /// What was too long.
@@ -52,6 +54,7 @@ impl fmt::Display for ProtocolError {
             ),
             Self::Suite(suite) => write!(f, "cipher suite {suite} is not accepted here"),
             Self::Unauthenticated => write!(f, "the peer does not hold the same token"),
+            Self::Replayed => write!(f, "its first message is one that was answered before"),
             Self::TooLarge { what, bytes, limit } => {
                 write!(f, "{what} of {bytes} bytes exceeds the limit of {limit} bytes")
             }

@@ -14,6 +14,7 @@ use crate::hello::{ClientHello, ServerHello};
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::outbox::Outbox;
 use crate::receiver::Receiver;
+use crate::replay::Replays;
 use crate::seal::Cipher;
 use crate::server::ServerSession;
 use crate::token::Psk;
@@ -186,7 +187,7 @@ impl ServerHandshake {
         Self { is_open, ..self }
     }
 
-    /// Takes bytes from the client.
+    /// Takes bytes from the client. A first message that is among the `replays` is not answered again.
     ///
     /// # Errors
     /// [`ProtocolError`]; nothing is answered then, except that a client of another version gets
@@ -195,9 +196,10 @@ impl ServerHandshake {
         mut self,
         bytes: &[u8],
         out: &mut Outbox,
+        replays: &mut Replays,
     ) -> Result<Step<Self, ServerSession>, ProtocolError> {
         self.input.extend_from_slice(bytes);
-        if matches!(self.stage, ServerStage::First) && !self.first(out)? {
+        if matches!(self.stage, ServerStage::First) && !self.first(out, replays)? {
             return Ok(Step::More(self));
         }
         let ServerStage::Confirm { noise, .. } = &self.stage else {
@@ -228,7 +230,7 @@ impl ServerHandshake {
     }
 
     /// Reads the client's first message and answers it; `false` until it is complete.
-    fn first(&mut self, out: &mut Outbox) -> Result<bool, ProtocolError> {
+    fn first(&mut self, out: &mut Outbox, replays: &mut Replays) -> Result<bool, ProtocolError> {
         check_magic(&self.input)?;
         let Some(preamble) = self.input.first_chunk::<PREAMBLE_BYTES>() else { return Ok(false) };
         if preamble[4] != VERSION {
@@ -242,6 +244,9 @@ impl ServerHandshake {
             .filter(|suite| *suite != Suite::Clear || self.clear_allowed)
             .ok_or(ProtocolError::Suite(preamble[5]))?;
         let Some((message, end)) = message(&self.input, PREAMBLE_BYTES)? else { return Ok(false) };
+        if replays.contains(message) {
+            return Err(ProtocolError::Replayed);
+        }
         let open = self.is_open.then(Psk::open);
         let (mut noise, hello) = [Some(&self.psk), open.as_ref()]
             .into_iter()
@@ -250,6 +255,7 @@ impl ServerHandshake {
             .ok_or(ProtocolError::Unauthenticated)?;
         let client =
             ClientHello::decode(&hello).ok_or(ProtocolError::Malformed("the client's hello"))?;
+        replays.note(message);
         out.extend(&suite.preamble());
         write_noise(&mut noise, &self.hello.encode(), out);
         let noise =

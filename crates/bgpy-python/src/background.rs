@@ -37,6 +37,8 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     };
     let level = level(py, &config.log_level)?;
     let journal = match &config.log_file {
+        // One that is started again does not depend on a disk that may be full.
+        Some(path) if supervised.generation > 0 => Journal::file_now_or_later(level, path)?,
         Some(path) => Journal::file(level, path)?,
         None if supervised.is_foreground => Journal::stderr(level),
         None => Journal::silent(),

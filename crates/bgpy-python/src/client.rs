@@ -1,21 +1,19 @@
 //! The blocking client.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Token, Wait, limits};
+use bgpy::{CallKind, Link, Payload, Response, Token, Wait, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::arguments::{
     address, allow_pickle, auth, host, journal, level, limit, log_file, log_level,
-    max_message_bytes, port, target, timeout, token, waiting,
+    max_message_bytes, port, target, timeout, token,
 };
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode, encode_tasks};
-use crate::errors::{call_error, config_error, connect_error, error_response};
+use crate::errors::{config_error, error_response};
 use crate::status::status_dict;
 use crate::tasks::{self, NAMES};
 
@@ -57,13 +55,13 @@ use crate::tasks::{self, NAMES};
 ///     If an argument is invalid.
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Client {
-    client: bgpy::Client,
+    pub(crate) client: bgpy::Client,
     host: String,
     port: Option<i64>,
     token: Option<String>,
     log_level: String,
     log_file: Option<PathBuf>,
-    policy: Policy,
+    pub(crate) policy: Policy,
 }
 
 #[pymethods]
@@ -150,7 +148,7 @@ impl Client {
         }
         // A server that takes no pickles may have its tasks already, and needs none of these.
         let payload = encode_tasks(py, PyTuple::new(py, tasks)?.as_any())?;
-        let first = self.on_link(py, timeout, |link, wait| link.initialize(payload, wait))?;
+        let first = self.on_started(py, timeout, |link, wait| link.initialize(payload, wait))?;
         confirmation(py, if first { "Initialization successful." } else { "Already initialized." })
     }
 
@@ -230,7 +228,7 @@ impl Client {
     ) -> PyResult<Bound<'py, PyAny>> {
         let payload = self.encode(py, "args", args, timeout)?;
         let Response { message, error } =
-            self.on_link(py, timeout, |link, wait| link.first(CallKind::Exec, payload, wait))?;
+            self.on_started(py, timeout, |link, wait| link.first(CallKind::Exec, payload, wait))?;
         let response = decode(py, "response", message, self.policy)?;
         if error {
             let server = self.client.target().to_string();
@@ -398,37 +396,20 @@ impl Client {
         await_response: bool,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if await_response {
-            let response =
-                self.on_link(py, timeout, |link, wait| link.first(kind, payload, wait))?;
+        let act = |link: &Link, wait: &Wait<'_>| match await_response {
+            true => link.first(kind, payload, wait).map(Some),
+            false => link.accepted(kind, payload, wait).map(|()| None),
+        };
+        let response = match kind {
+            // One that is about to start can be told to end.
+            CallKind::Exit => self.on_link(py, timeout, act),
+            _ => self.on_started(py, timeout, act),
+        }?;
+        if let Some(response) = response {
             return decode(py, "response", response.message, self.policy);
         }
-        self.on_link(py, timeout, |link, wait| link.accepted(kind, payload, wait))?;
         let name = if kind == CallKind::Exit { "EXIT" } else { "EXEC" };
         Ok(confirmation(py, &format!("Received '{name}'"))?.into_any())
-    }
-
-    /// Acts on the connection, opened first when there is none.
-    pub fn on_link<T: Send>(
-        &self,
-        py: Python<'_>,
-        timeout: Option<f64>,
-        act: impl FnOnce(&Link, &Wait<'_>) -> Result<T, CallError> + Send,
-    ) -> PyResult<T> {
-        let limit = limit(py, timeout)?;
-        let link = self.link(py, limit)?;
-        waiting(py, limit, |wait| act(&link, wait))?
-            .map_err(|error| call_error(py, error, self.policy))
-    }
-
-    /// The connection. The client's lock is only ever taken with the GIL held: a thread that forks
-    /// holds the GIL, so that the child never finds the lock taken.
-    fn link(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
-        if let Some(link) = self.client.current(Instant::now()) {
-            return Ok(link);
-        }
-        let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
-        opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
     }
 }
 

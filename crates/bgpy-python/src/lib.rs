@@ -9,6 +9,7 @@ mod background;
 mod build;
 mod client;
 mod command;
+mod connection;
 mod decode;
 mod dispositions;
 mod encode;

@@ -51,9 +51,10 @@ use crate::started::lock;
 /// idle_timeout : float, optional
 ///     Seconds without a call after which the server ends by itself, through ``exit_task``.
 /// restart : str, default "never"
-///     "on-failure" starts a background server again that crashes, at most 5 times a minute
-///     ("on-failure:N": N times), with the same address and name, from its file or module or with
-///     the tasks that the first client gave it. Clients that call meanwhile wait.
+///     "on-failure" starts a background server again that crashes, with longer and longer pauses, until
+///     it has failed more than 5 times ("on-failure:N": N times) and for five minutes without taking
+///     calls for one. It has the same address and name, and its tasks from its file or module or
+///     those that the first client gave it. Clients that call meanwhile wait.
 /// auth : bool, default True
 ///     Whether clients have to know the token. Without, only loopback addresses are allowed, and clients
 ///     that do not find the server in their registry have to say ``auth=False`` as well.

@@ -22,13 +22,13 @@ impl ServerInfo {
         self.0.entry.name.as_ref().map(bgpy::Name::as_str)
     }
 
-    /// STARTING, UNINITIALIZED, READY, BUSY, STOPPING, EXITED, FAILED or STALE.
+    /// STARTING, UNINITIALIZED, READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING or STALE.
     #[getter]
     fn state(&self) -> &'static str {
         self.0.state.as_str()
     }
 
-    /// Why it has failed or is stale, or None.
+    /// Why it has failed, is started again or is stale, or None.
     #[getter]
     fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
@@ -50,6 +50,26 @@ impl ServerInfo {
     #[getter]
     fn generation(&self) -> u32 {
         self.0.entry.generation
+    }
+
+    /// How many times it has failed since it took calls for a minute.
+    #[getter]
+    fn failures(&self) -> u32 {
+        self.0.failures()
+    }
+
+    /// How it has failed last, or None.
+    #[getter]
+    fn last_failure(&self) -> Option<&str> {
+        self.0.entry.failing.as_ref().map(|failing| failing.last.as_str())
+    }
+
+    /// When it is started again, in seconds since 1970 as of ``time.time``, while it is RESTARTING, or None.
+    #[getter]
+    fn next_try(&self) -> Option<f64> {
+        let failing = self.0.entry.failing.as_ref()?;
+        let is_paused = self.0.state == bgpy::survey::ServerState::Restarting;
+        failing.next_ms.filter(|_| is_paused).map(|ms| ms as f64 / 1000.0)
     }
 
     /// Host and port, as ``connect`` takes them.

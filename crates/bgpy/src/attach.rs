@@ -78,6 +78,9 @@ fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Fou
         if registry.is_some_and(|registry| registry.bury(&mut entry)) {
             continue;
         }
+        if entry.pause().is_some() {
+            return Ok(Found::Starting);
+        }
         let asked = connect_to(&entry, &ClientOptions::default(), wait)
             .map_err(CallError::from)
             .and_then(|link| link.status(wait));

@@ -52,6 +52,32 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
     Ok(pid)
 }
 
+/// Has the supervisor of a server that waits to be started again give that up, and waits until that has
+/// ended. Returns `false` where there is no such server, or where it cannot be told.
+pub fn end_paused(target: &Target, wait: &Wait<'_>) -> bool {
+    let Ok(registry) = Registry::of_user() else { return false };
+    let is_meant = |entry: &Entry| match target {
+        Target::Name(name) => entry.name.as_ref() == Some(name),
+        Target::Socket(path) => entry.socket.as_ref() == Some(path),
+        Target::Address(address) => address
+            .resolve()
+            .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
+    };
+    let mut entries = registry.entries().into_iter();
+    let paused = entries.find(|entry| entry.pause().is_some() && is_meant(entry));
+    let supervisor = paused.and_then(|entry| Process::open(&entry.supervisor?).ok().flatten());
+    // If the pause is just over, it passes the signal on.
+    let Some(supervisor) = supervisor.filter(|supervisor| supervisor.terminate().is_ok()) else {
+        return false;
+    };
+    while let Some(slice) = wait.slice().filter(|_| !wait.is_interrupted()) {
+        if supervisor.ends_within(slice) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Has the server that a target means `end`, and waits until its process is gone where that is known:
 /// where it is a server of this user on this machine. Returns how it has ended, if that is known.
 ///

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
 
 use crate::name::Name;
+use crate::restart::Failing;
 
 pub use serve::ServeError;
 pub use start::StartError;
@@ -48,6 +49,15 @@ pub enum ConnectError {
     Stopping {
         /// As the user named it.
         server: String,
+    },
+    /// The server has failed, and was not back in time; nothing was sent.
+    Restarting {
+        /// As the user named it.
+        server: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// How it fails, as far as its supervisor could say so.
+        failing: Option<Failing>,
     },
     /// The network or the operating system refused.
     Io {
@@ -185,6 +195,15 @@ impl fmt::Display for ConnectError {
             ),
             Self::Registry { server, doubt } => write!(f, "{server} cannot be looked up: {doubt}"),
             Self::Stopping { server } => Stopping(server).fmt(f),
+            Self::Restarting { server, after, failing } => {
+                let after = Seconds(*after);
+                write!(f, "{server} is being started again, and was not back within {after}: ")?;
+                match failing {
+                    Some(failing) => failing.fmt(f)?,
+                    None => f.write_str("it is not ready yet")?,
+                }
+                f.write_str("; its log tells more")
+            }
             Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
             Self::Timeout { server, after, process: Some(pid) } => write!(
                 f,

@@ -1,10 +1,11 @@
 //! The log of a server or a client: leveled lines with time and zone, rotated by size.
 
+mod level;
+
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::escape;
 use crate::platform::{self, Private};
 use crate::sync::PerProcess;
 use crate::writer::{Loss, Output, Writer};
+
+pub use level::Level;
 
 /// Size at which a log file is rotated, in bytes.
 const ROTATE_BYTES: u64 = 10 << 20;
@@ -27,29 +30,6 @@ const CONTINUED: &str = "    ";
 
 /// Bytes of the moment that a record begins with.
 const STAMP_BYTES: usize = "2026-01-01T00:00:00.000+00:00".len();
-
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For those who look for a fault in bgpy or in its use.
-    Debug,
-    /// What a server does in its life.
-    Info,
-    /// What somebody may want to look at.
-    Warning,
-    /// What failed.
-    Error,
-    /// What ends the server.
-    Critical,
-}
-
-const LEVELS: [(Level, &str); 5] = [
-    (Level::Debug, "DEBUG"),
-    (Level::Info, "INFO"),
-    (Level::Warning, "WARNING"),
-    (Level::Error, "ERROR"),
-    (Level::Critical, "CRITICAL"),
-];
 
 /// A log. Clones write to the same place.
 #[derive(Debug, Clone)]
@@ -82,33 +62,11 @@ struct LogFile {
     file: Private<File>,
     /// Whether standard output and error of the process are this file too.
     is_output: bool,
+    /// Whether it could not be opened yet, and something that forgets everything is in its place.
+    is_missing: bool,
     loss: Loss,
     /// What writes, where the file is none that takes everything at once.
     writer: Option<Writer>,
-}
-
-impl Level {
-    /// The level's name.
-    pub fn as_str(self) -> &'static str {
-        LEVELS.iter().find(|(level, _)| *level == self).map_or("INFO", |(_, name)| name)
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Level {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = LEVELS.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
-        known.map(|(level, _)| *level).ok_or_else(|| {
-            format!("'{text}' is no log level: take DEBUG, INFO, WARNING, ERROR or CRITICAL")
-        })
-    }
 }
 
 impl Journal {
@@ -139,6 +97,18 @@ impl Journal {
         Ok(Self::new(level, place, Sink::File(LogFile::open(path)?)))
     }
 
+    /// As [`file`](Self::file), but a file that cannot be opened now is opened as soon as it can be. What it
+    /// lacks until then is counted.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn file_now_or_later(level: Level, path: &Path) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        let place = Place::File(path.as_path().into());
+        let log = LogFile::open(path.clone()).or_else(|_| LogFile::missing(path))?;
+        Ok(Self::new(level, place, Sink::File(log)))
+    }
+
     /// Makes the file of this log the process's standard output and error, so that prints and
     /// the last words of a crash stand in it too. Without a file it does nothing.
     ///
@@ -160,10 +130,11 @@ impl Journal {
         }
     }
 
-    /// Rotates the file when it has grown large. Prints go past this log, so whoever owns it calls
+    /// Rotates the file when it has grown large, or opens it if it could not be opened yet. Prints go past this log, so whoever owns it calls
     /// this from time to time.
     pub fn rotate_if_large(&self) {
         if let Sink::File(log) = &mut *self.sink() {
+            log.find();
             log.rotate_if_large();
         }
     }
@@ -203,8 +174,7 @@ impl Journal {
 
     /// Writes what ends the process, and waits until it is read, for a moment at most.
     pub fn critical(&self, text: impl fmt::Display) {
-        self.write(Level::Critical, text);
-        self.finish();
+        self.write_to_end(Level::Critical, text);
     }
 
     /// Waits until everything is written, for a moment at most: the process is about to end.
@@ -216,6 +186,14 @@ impl Journal {
         };
         if let Some(writer) = writer {
             writer.drain(LAST_WORDS);
+        }
+    }
+
+    /// Writes a record of somebody who may say no more here, and waits until it is read where it matters.
+    pub(crate) fn write_to_end(&self, level: Level, text: impl fmt::Display) {
+        self.write(level, text);
+        if level == Level::Critical {
+            self.finish();
         }
     }
 
@@ -262,10 +240,31 @@ impl LogFile {
         } else {
             Some(Writer::new(Output::File(Private::new(file.try_clone()?))))
         };
-        Ok(Self { path, file, is_output: false, loss: Loss::default(), writer })
+        let (is_output, is_missing, loss) = (false, false, Loss::default());
+        Ok(Self { path, file, is_output, is_missing, loss, writer })
+    }
+
+    fn missing(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { path, is_missing: true, ..Self::open(platform::NOWHERE.into())? })
+    }
+
+    /// Opens the file if it could not be opened before.
+    fn find(&mut self) {
+        if !self.is_missing {
+            return;
+        }
+        let Ok(found) = Self::open(self.path.clone()) else { return };
+        (self.file, self.writer, self.is_missing) = (found.file, found.writer, false);
+        if self.is_output {
+            drop(platform::redirect_output(&self.file));
+        }
     }
 
     fn write(&mut self, record: String) {
+        self.find();
+        if self.is_missing {
+            return self.loss.count();
+        }
         if let Some(writer) = &self.writer {
             return writer.push(record);
         }
@@ -387,8 +386,17 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_read_in_any_case() {
-        assert_eq!("debug".parse(), Ok(Level::Debug));
-        assert!("loud".parse::<Level>().unwrap_err().contains("'loud'"));
+    fn a_file_that_cannot_be_opened_is_opened_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("logs/server.log");
+        assert!(Journal::file(Level::Info, &path).is_err());
+        let journal = Journal::file_now_or_later(Level::Info, &path).unwrap();
+        journal.info("first");
+        journal.info("second");
+        fs::create_dir(directory.path().join("logs")).unwrap();
+        journal.info("third");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("2 records were lost here") && text.ends_with("third\n"), "{text}");
+        assert_eq!(text.lines().count(), 2);
     }
 }

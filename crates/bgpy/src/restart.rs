@@ -1,17 +1,29 @@
-//! Whether a server that has failed is started again, and how often.
+//! Whether a server that has failed is started again, when, and until when.
+//!
+//! Everything here is arithmetic on moments that others read from the clock.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The time in which restarts are counted.
-const WINDOW: Duration = Duration::from_secs(60);
+/// The pause before a server is started again that has failed twice in a row; it is doubled again and
+/// again.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Restarts in that time, unless the user says how many.
-const MOST: u32 = 5;
+/// The longest pause.
+pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// A server is healthy once it has taken calls for so long in all since its first failure: what
+/// failed before is forgotten.
+pub(crate) const HEALTHY: Duration = Duration::from_secs(60);
+
+/// How long a server fails before it is given up.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// Restarts that a server has at least, unless the user says how many.
+const LEAST: u32 = 5;
 
 /// When a server is started again. As text: `never`, `on-failure`, or `on-failure:N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,14 +35,14 @@ pub enum Restart {
     /// When it ends in another way than it should: killed by a signal, or with an exit code other than
     /// 0, without having been told to end.
     OnFailure {
-        /// Restarts within a minute; one failure more, and it stays down.
-        most: u32,
+        /// Restarts before it may be given up. So many crashes are not slowed down, either.
+        least: u32,
     },
 }
 
 impl Restart {
     /// On failure, as often as is good for most.
-    pub const ON_FAILURE: Self = Self::OnFailure { most: MOST };
+    pub const ON_FAILURE: Self = Self::OnFailure { least: LEAST };
 }
 
 impl fmt::Display for Restart {
@@ -38,7 +50,7 @@ impl fmt::Display for Restart {
         match *self {
             Self::Never => f.pad("never"),
             Self::ON_FAILURE => f.pad("on-failure"),
-            Self::OnFailure { most } => write!(f, "on-failure:{most}"),
+            Self::OnFailure { least } => write!(f, "on-failure:{least}"),
         }
     }
 }
@@ -47,17 +59,17 @@ impl FromStr for Restart {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let most = |digits: &str| digits.parse().ok().filter(|most| *most > 0);
+        let least = |digits: &str| digits.parse().ok().filter(|least| *least > 0);
         match text.split_once(':') {
             None if text == "never" => Some(Self::Never),
             None if text == "on-failure" => Some(Self::ON_FAILURE),
-            Some(("on-failure", digits)) => most(digits).map(|most| Self::OnFailure { most }),
+            Some(("on-failure", digits)) => least(digits).map(|least| Self::OnFailure { least }),
             _ => None,
         }
         .ok_or_else(|| {
             format!(
                 "restart='{text}' is invalid: use never, on-failure, or on-failure:N for at \
-                 most N times a minute"
+                 least N restarts before the server is given up"
             )
         })
     }
@@ -77,39 +89,159 @@ impl From<Restart> for String {
     }
 }
 
-/// The restarts of the last minute.
-#[derive(Debug)]
-pub(crate) struct Quota {
-    most: u32,
-    recent: VecDeque<Instant>,
+/// The times that a [`Schedule`] keeps to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) pause: Duration,
+    pub(crate) pause_max: Duration,
+    pub(crate) healthy: Duration,
+    pub(crate) patience: Duration,
 }
 
-impl Quota {
-    pub(crate) fn new(restart: Restart) -> Self {
-        let most = match restart {
+impl Default for Times {
+    fn default() -> Self {
+        Self { pause: PAUSE, pause_max: PAUSE_MAX, healthy: HEALTHY, patience: PATIENCE }
+    }
+}
+
+/// When a server that fails is started again.
+///
+/// The first failure of a healthy server is followed by a restart at once: a crash is no reason to
+/// keep clients waiting. What needs time is a start that fails, because a device or a disk is not there
+/// yet: the pause before the next try is doubled each time. Crashes of a server that does start are
+/// slowed down in the same way once they are more than the user allows.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    least: u32,
+    times: Times,
+    /// What has happened since the server was healthy.
+    spell: Spell,
+}
+
+#[derive(Debug, Default)]
+struct Spell {
+    since: Option<Instant>,
+    failures: u32,
+    /// Failures of a server that took calls.
+    crashes: u32,
+    /// Starts that have failed since the last one that has not.
+    failed_starts: u32,
+    /// How long calls were taken in all.
+    healthy_for: Duration,
+}
+
+impl Schedule {
+    pub(crate) fn new(restart: Restart, times: Times) -> Self {
+        let least = match restart {
             Restart::Never => 0,
-            Restart::OnFailure { most } => most,
+            Restart::OnFailure { least } => least,
         };
-        Self { most, recent: VecDeque::new() }
+        Self { least, times, spell: Spell::default() }
     }
 
-    /// Takes note of a restart at this moment, unless it would be one too many.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let is_over = |then: &Instant| now.saturating_duration_since(*then) >= WINDOW;
-        while self.recent.front().is_some_and(is_over) {
-            self.recent.pop_front();
+    /// Takes note of a failure at this moment, and returns how long to wait before the server is started
+    /// again; none gives it up. `took_calls_for` is none for a server that did not come so far.
+    pub(crate) fn failed(
+        &mut self,
+        now: Instant,
+        took_calls_for: Option<Duration>,
+    ) -> Option<Duration> {
+        let Times { pause, pause_max, healthy, patience } = self.times;
+        let spell = &mut self.spell;
+        spell.healthy_for += took_calls_for.unwrap_or_default();
+        if spell.healthy_for >= healthy {
+            *spell = Spell::default();
         }
-        let is_left = (self.recent.len() as u64) < u64::from(self.most);
-        if is_left {
-            self.recent.push_back(now);
+        let since = *spell.since.get_or_insert(now);
+        spell.failures += 1;
+        match took_calls_for {
+            Some(_) => (spell.crashes, spell.failed_starts) = (spell.crashes + 1, 0),
+            None => spell.failed_starts += 1,
         }
-        is_left
+        if spell.failures > self.least && now.saturating_duration_since(since) >= patience {
+            return None;
+        }
+        if spell.failures == 1 && spell.crashes == 1 {
+            return Some(Duration::ZERO);
+        }
+        let excess = spell.crashes.saturating_sub(self.least);
+        let doublings = spell.failed_starts.saturating_sub(1) + excess;
+        Some(pause.saturating_mul(2u32.saturating_pow(doublings)).min(pause_max))
+    }
+
+    /// Failures since the server was healthy.
+    pub(crate) fn failures(&self) -> u32 {
+        self.spell.failures
+    }
+
+    /// Since when it has been failing.
+    pub(crate) fn since(&self) -> Option<Instant> {
+        self.spell.since
+    }
+}
+
+/// What is told of a server that fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// How often it has failed since it was healthy.
+    pub failures: u32,
+    /// How it failed last.
+    pub last: String,
+    /// When, in milliseconds since 1970 UTC.
+    pub at_ms: i64,
+    /// When it is started again, as long as that is to come.
+    #[serde(default)]
+    pub next_ms: Option<i64>,
+}
+
+impl Failing {
+    /// How long it is until the next try, if one is to come.
+    pub fn next_in(&self) -> Option<Duration> {
+        let left = self.next_ms?.saturating_sub(jiff::Timestamp::now().as_millisecond());
+        // Of a clock that was set meanwhile not more is believed than can be true.
+        let left = Duration::from_millis(u64::try_from(left).ok().filter(|left| *left > 0)?);
+        Some(left.min(PAUSE_MAX))
+    }
+}
+
+impl fmt::Display for Failing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.failures {
+            1 => write!(f, "it has failed: {}", self.last)?,
+            many => write!(f, "it has failed {many} times, last: {}", self.last)?,
+        }
+        match self.next_in() {
+            Some(left) if left >= Duration::from_secs(1) => {
+                write!(f, "; next try in {} s", left.as_secs_f64().ceil())
+            }
+            Some(_) => f.write_str("; next try in less than a second"),
+            None => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SHORT: Option<Duration> = Some(Duration::from_millis(50));
+
+    fn schedule(least: u32) -> Schedule {
+        Schedule::new(Restart::OnFailure { least }, Times::default())
+    }
+
+    /// Pauses in milliseconds of failures that follow one another, each after its pause; until the
+    /// server is given up, or so many.
+    fn pauses(schedule: &mut Schedule, took_calls_for: Option<Duration>, most: usize) -> Vec<u128> {
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        while pauses.len() < most {
+            let Some(pause) = schedule.failed(now, took_calls_for) else { break };
+            now += pause + took_calls_for.unwrap_or_default();
+            pauses.push(pause.as_millis());
+        }
+        pauses
+    }
 
     #[test]
     fn policies_are_read_as_they_are_shown() {
@@ -123,13 +255,82 @@ mod tests {
     }
 
     #[test]
-    fn so_many_in_a_minute_and_no_more() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut quota = Quota::new(Restart::OnFailure { most: 2 });
-        assert!(quota.take(at(0)) && quota.take(at(30)));
-        assert!(!quota.take(at(59)));
-        assert!(quota.take(at(60)) && !quota.take(at(89)) && quota.take(at(90)));
-        assert!(!Quota::new(Restart::Never).take(start));
+    fn a_crash_is_followed_by_a_restart_at_once_and_a_failed_start_by_longer_and_longer_pauses() {
+        let mut schedule = schedule(5);
+        assert_eq!(schedule.failed(Instant::now(), SHORT), Some(Duration::ZERO));
+        let growing: Vec<_> = (0..9).map(|doublings| 100 << doublings).collect();
+        let all = pauses(&mut schedule, None, 12);
+        assert_eq!(all[..9], growing);
+        assert_eq!(all[9..], [30_000; 3]);
+    }
+
+    #[test]
+    fn it_is_given_up_after_so_many_failures_and_so_long() {
+        let started = Instant::now();
+        let at = |seconds| started + Duration::from_secs(seconds);
+        let mut quick = schedule(2);
+        for second in [0, 1, 2, 100, 299] {
+            assert!(quick.failed(at(second), None).is_some(), "{second}");
+        }
+        assert_eq!((quick.failed(at(300), None), quick.failures()), (None, 6));
+        assert_eq!(quick.since(), Some(started));
+        // A start that takes long has its tries all the same.
+        let mut slow = schedule(2);
+        assert!(slow.failed(at(0), None).is_some() && slow.failed(at(1000), None).is_some());
+        assert!(slow.failed(at(2000), None).is_none());
+        // The tries of the default cover that time, and are not many.
+        let all = pauses(&mut schedule(5), None, 100);
+        assert_eq!(all.len(), 18);
+        assert!(all.iter().sum::<u128>() >= 300_000);
+    }
+
+    #[test]
+    fn crashes_are_slowed_down_once_they_are_more_than_allowed() {
+        let all = pauses(&mut schedule(5), SHORT, 9);
+        assert_eq!(all, [0, 100, 100, 100, 100, 200, 400, 800, 1600]);
+        assert_eq!(pauses(&mut schedule(50), SHORT, 50).iter().sum::<u128>(), 4900);
+    }
+
+    #[test]
+    fn a_minute_of_calls_makes_it_healthy_at_once_or_piece_by_piece() {
+        let mut schedule = schedule(5);
+        pauses(&mut schedule, None, 12);
+        let later = Instant::now() + Duration::from_secs(100);
+        assert_eq!(schedule.failed(later, Some(HEALTHY)), Some(Duration::ZERO));
+        assert_eq!(schedule.failures(), 1);
+        // One that crashes now and then is never given up, and hardly made to wait.
+        let often = pauses(&mut schedule, Some(Duration::from_secs(11)), 1000);
+        assert!(often.len() == 1000 && often.iter().all(|pause| *pause <= 200));
+    }
+
+    #[test]
+    fn a_start_that_succeeds_begins_the_pauses_anew() {
+        let mut schedule = schedule(5);
+        let now = Instant::now();
+        let mut failed = |took_calls_for| schedule.failed(now, took_calls_for).unwrap().as_millis();
+        assert_eq!([SHORT, None, None, None].map(&mut failed), [0, 100, 200, 400]);
+        assert_eq!([SHORT, None, None].map(&mut failed), [100, 100, 200]);
+    }
+
+    #[test]
+    fn no_number_of_failures_overflows() {
+        let mut schedule = schedule(u32::MAX);
+        let all = pauses(&mut schedule, None, 100_000);
+        assert!(all.len() == 100_000 && all[99_999] == 30_000);
+    }
+
+    #[test]
+    fn what_is_told_of_one_that_fails() {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let told = |failures, next_ms| {
+            Failing { failures, last: "signal 9".into(), at_ms: now, next_ms }.to_string()
+        };
+        assert_eq!(told(1, None), "it has failed: signal 9");
+        let soon = "; next try in less than a second";
+        assert_eq!(told(1, Some(now + 900)), format!("it has failed: signal 9{soon}"));
+        let words = "it has failed 3 times, last: signal 9";
+        assert_eq!(told(3, Some(now - 1)), words);
+        // The clock was set.
+        assert_eq!(told(3, Some(i64::MAX)), format!("{words}; next try in 30 s"));
     }
 }

@@ -12,7 +12,8 @@ use bgpy_proto::{State, Status};
 
 use crate::client::{ClientOptions, Wait, connect_to};
 use crate::error::{CallError, ConnectError, ServeError};
-use crate::registry::{Entry, Presence, Registry};
+use crate::registry::{Entry, Presence, ProcessId, Registry};
+use crate::restart::HEALTHY;
 use crate::target::Target;
 
 /// How long a server may take to answer; also a busy one answers at once.
@@ -30,6 +31,8 @@ pub enum ServerState {
     Exited,
     /// It has ended otherwise.
     Failed,
+    /// It has failed, and waits to be started again.
+    Restarting,
     /// It has an entry, and its process is there, but it does not answer as the server of the entry.
     Stale,
 }
@@ -139,17 +142,13 @@ pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) ->
 }
 
 fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo {
+    if entry.pause().is_some() {
+        return ServerInfo::restarting(entry);
+    }
     let stale = |entry, reason| ServerInfo::silent(entry, ServerState::Stale, reason);
     let (since, never) = (Instant::now(), || false);
     let wait = Wait::new(Some(limit), &never);
-    let asked = connect_to(&entry, &ClientOptions::default(), &wait)
-        .map_err(CallError::from)
-        .and_then(|link| {
-            let since = Instant::now();
-            let status = link.status(&wait)?;
-            Ok((link.hello().instance.to_string(), status, since.elapsed()))
-        });
-    match asked {
+    match ask(&mut entry, &wait) {
         Ok((instance, status, took)) if instance == entry.instance => ServerInfo {
             entry,
             state: ServerState::Alive(status.state),
@@ -186,6 +185,24 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
     }
 }
 
+/// Asks the server of an entry how it is; returns its identity, what it says, and how long that took. Where
+/// the entry is of an earlier process, because a disk was full for example, it learns the new one.
+fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<(String, Status, Duration), CallError> {
+    let link = connect_to(entry, &ClientOptions::default(), wait)?;
+    let (since, hello) = (Instant::now(), link.hello());
+    let generation = u32::try_from(hello.generation).unwrap_or(u32::MAX);
+    let pid = u32::try_from(hello.pid).unwrap_or_default();
+    let is_behind = generation > entry.generation;
+    let process = is_behind.then(|| ProcessId::beside(&entry.process, pid));
+    // What answers after that is the process that was looked at.
+    let status = link.status(wait)?;
+    let instance = hello.instance.to_string();
+    if let Some(process) = process.filter(|_| instance == entry.instance) {
+        (entry.process, entry.generation) = (process, generation);
+    }
+    Ok((instance, status, since.elapsed()))
+}
+
 /// What is known of the process of a server that does not answer.
 fn whereabouts(entry: &Entry) -> String {
     let pid = entry.process.pid;
@@ -206,14 +223,20 @@ fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo 
         let known = registry.entry(&entry.instance);
         if let Some(known) = registry.ended_entry(&entry.instance) {
             return ServerInfo::of_ended(registry, known);
-        } else if let Some(known) = known.filter(|known| known.process != entry.process) {
+        } else if let Some(known) =
+            known.filter(|known| known.process != entry.process || known.pause().is_some())
+        {
             return look_at(registry, known, left);
         } else if registry.bury(&mut entry) {
             return ServerInfo::of_ended(registry, entry);
         } else if left.is_zero() {
             let starting = ServerState::Alive(State::Starting);
             let state = if entry.is_restarted() { starting } else { ServerState::Stale };
-            let reason = format!("its process {} is gone, its supervisor not", entry.process.pid);
+            let mut reason =
+                format!("its process {} is gone, its supervisor not", entry.process.pid);
+            if let Some(failing) = &entry.failing {
+                reason = format!("{reason}; {failing}");
+            }
             return ServerInfo::silent(entry, state, reason);
         }
         thread::sleep(left.min(ENDED_LOOK));
@@ -224,6 +247,12 @@ impl ServerInfo {
     /// A server that does not answer, for a reason.
     fn silent(entry: Entry, state: ServerState, reason: String) -> Self {
         Self { entry, state, reason: Some(reason), status: None, answered_in: None }
+    }
+
+    /// A server that has no process until its supervisor starts the next one.
+    fn restarting(entry: Entry) -> Self {
+        let reason = entry.failing.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self::silent(entry, ServerState::Restarting, reason)
     }
 
     /// What an entry tells of a server that takes no calls any more.
@@ -241,6 +270,14 @@ impl ServerInfo {
         Self { entry, state, reason, status: None, answered_in: None }
     }
 
+    /// How often it has failed since it was healthy.
+    pub fn failures(&self) -> u32 {
+        let healthy = HEALTHY.as_secs_f64();
+        let is_healthy = self.status.as_ref().is_some_and(|status| status.uptime_s >= healthy);
+        let failing = self.entry.failing.as_ref().filter(|_| !is_healthy);
+        failing.map_or(0, |failing| failing.failures)
+    }
+
     /// Whether it is over.
     pub fn has_ended(&self) -> bool {
         matches!(self.state, ServerState::Exited | ServerState::Failed)
@@ -254,6 +291,7 @@ impl ServerState {
             Self::Alive(state) => state.as_str(),
             Self::Exited => "EXITED",
             Self::Failed => "FAILED",
+            Self::Restarting => "RESTARTING",
             Self::Stale => "STALE",
         }
     }

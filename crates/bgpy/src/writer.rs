@@ -82,6 +82,31 @@ impl Loss {
     }
 }
 
+impl Loss {
+    /// Takes note of a record that there was nothing to write to.
+    pub(crate) fn count(&mut self) {
+        self.lost += 1;
+    }
+
+    /// Whether records were lost of which nobody knows yet.
+    pub(crate) fn is_any(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// Says how many were lost, without a record behind that.
+    pub(crate) fn tell(&mut self, output: impl Write) {
+        let torn = if self.is_torn { "\n" } else { "" };
+        let notice = format!("{torn}{}", lost(self.lost));
+        let written = write_some(output, notice.as_bytes());
+        if let Some(last) = notice.as_bytes()[..written].last() {
+            self.is_torn = *last != b'\n';
+        }
+        if written == notice.len() {
+            self.lost = 0;
+        }
+    }
+}
+
 /// Writes as much as can be written, and returns how much that was.
 fn write_some(mut output: impl Write, bytes: &[u8]) -> usize {
     let mut written = 0;

@@ -12,7 +12,7 @@ use bgpy::address::Address;
 use bgpy::error::Lost;
 use bgpy::{CallError, Client, ClientOptions, ConnectError, State, Status, Token, Value, Wait};
 use bgpy_proto::handshake::{ServerHandshake, Step};
-use bgpy_proto::{Outbox, ProtocolError, Request, ServerHello, ServerSession};
+use bgpy_proto::{Outbox, ProtocolError, Replays, Request, ServerHello, ServerSession};
 use socket2::SockRef;
 use support::{LIMIT, call, limit, payload};
 
@@ -72,7 +72,7 @@ impl Host {
             let mut buffer = [0; 4096];
             let count = stream.read(&mut buffer).unwrap();
             assert_ne!(count, 0, "the client left");
-            match handshake.feed(&buffer[..count], &mut out).unwrap() {
+            match handshake.feed(&buffer[..count], &mut out, &mut Replays::default()).unwrap() {
                 Step::Done(session) => return Self { stream, session },
                 Step::More(more) => handshake = more,
             }

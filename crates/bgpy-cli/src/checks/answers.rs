@@ -1,4 +1,4 @@
-//! Whether the servers that run answer.
+//! Whether the servers that run answer, and whether those that failed are back.
 
 use bgpy::ServerInfo;
 use bgpy::registry::Presence;
@@ -22,7 +22,17 @@ pub(super) fn of_servers(infos: &[ServerInfo]) -> Vec<Finding> {
         };
         Finding::wrong("answers", format!("{target} is STALE: {reason}"), mend)
     });
-    let found: Vec<_> = found.collect();
+    let is_paused = |info: &&ServerInfo| info.state == ServerState::Restarting;
+    let paused = infos.iter().filter(is_paused).map(|info| {
+        let target = info.entry.target();
+        let reason = info.reason.as_deref().unwrap_or_default();
+        let mend = format!(
+            "`bgpy logs {target}` may tell why; once that is mended, `bgpy restart {target}` does not \
+             wait for the next try"
+        );
+        Finding::wrong("answers", format!("{target} is RESTARTING: {reason}"), mend)
+    });
+    let found: Vec<_> = found.chain(paused).collect();
     match (infos.len(), found.is_empty()) {
         (_, false) => found,
         (0, true) => vec![Finding::ok("answers", "no servers are running")],

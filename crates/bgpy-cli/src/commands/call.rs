@@ -89,7 +89,7 @@ impl Call {
                 Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
             };
         }
-        let response = client.link(&wait).map_err(Into::into);
+        let response = client.started_link(&wait);
         let response = response.and_then(|link| link.first(CallKind::Exec, payload, &wait));
         match response {
             Ok(response) => {

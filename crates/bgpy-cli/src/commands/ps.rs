@@ -14,8 +14,8 @@ use crate::view::{server_json, servers_table};
 /// List your servers on this machine
 #[derive(Debug, Args)]
 #[command(after_help = "\
-STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, or STALE (its
-process is there, but does not answer).
+STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING (it has
+failed, and waits to be started again), or STALE (its process is there, but does not answer).
 
 Examples:
   bgpy ps          those that run

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use bgpy::ending::until_ended;
+use bgpy::ending::{end_paused, until_ended};
 use bgpy::registry::{Entry, Registry};
 use bgpy::spawn::{self, Config};
 use bgpy::survey::ServerState;
@@ -25,8 +25,9 @@ const SOON: Duration = Duration::from_millis(500);
 #[command(after_help = "\
 All settings stay: name, address, token, directory, log file, limits and --env variables. All other
 variables are those of this shell, and the tasks are read afresh from their file or module. A server is
-ended only if it could be started again: its tasks, directory and interpreter are there, and the file of
-its tasks has no syntax error. An init_task that raises is found out only after the old server has ended.
+ended only if it could be started again: directory and interpreter are there, address, log and entry can
+be had, and the tasks are found and compile. An init_task that raises is found out only after the old
+server has ended. One that waits to be started again is started at once.
 
 One that has ended is started, too. A token that you chose and the values of --env are not kept after
 the end of a server: pass them with --token-file and --env then.
@@ -60,7 +61,8 @@ impl Restart {
             Err(exit) => return exit,
         };
         let config = self.config(entry, &registry, token);
-        let is_sound = |config: &Config| preflight::check(config, world.interrupted);
+        let is_sound =
+            |config: &Config| preflight::check(config, &registry, &info, world.interrupted);
         let config = match config.and_then(|config| is_sound(&config).map(|()| config)) {
             Ok(config) => config,
             Err(reason) => {
@@ -82,7 +84,18 @@ impl Restart {
                 ));
                 Exit::Done
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
+            Err(error) if info.has_ended() => output::error(&error, Exit::from(&error)),
+            Err(error) => {
+                let exit = output::error(
+                    format_args!("{target} has ended, and does not start again: {error}"),
+                    Exit::from(&error),
+                );
+                let token = if entry.has_chosen_token { " --token-file FILE" } else { "" };
+                output::note(format_args!(
+                    "It is not running now. Once that is mended, `bgpy restart {target}{token}` starts it."
+                ));
+                exit
+            }
         }
     }
 
@@ -102,7 +115,8 @@ impl Restart {
         }
         // One that takes no calls any more needs not be told.
         let client = Client::new(entry.unique_target(), ClientOptions::default());
-        let told = if entry.retired_ms.is_some() { Ok(()) } else { end(&client, &wait) };
+        let is_told = entry.retired_ms.is_some() || end_paused(&entry.unique_target(), &wait);
+        let told = if is_told { Ok(()) } else { end(&client, &wait) };
         match told {
             Ok(()) => {}
             // It has ended all the same.

@@ -51,8 +51,8 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) idle_timeout: Option<Duration>,
 
-    /// Start the server again when it fails: never, on-failure (at most 5 times a minute), or
-    /// on-failure:N
+    /// Start the server again when it fails: never, on-failure, or on-failure:N for at least N times
+    /// before it is given up [default N: 5]
     #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
     pub(crate) restart: Restart,
 

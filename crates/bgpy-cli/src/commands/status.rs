@@ -18,7 +18,7 @@ const LAST_LINES: usize = 10;
 /// Show all that is known of a server, and what it is doing now
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it runs, 3 it does not (its end is shown if it is known), 4 timed out, 5 wrong token,
+Exit codes: 0 it runs, 3 it does not (its end, or when it is started again, is shown), 4 timed out, 5 wrong token,
 6 not a bgpy server or one of another version.
 
 Examples:
@@ -44,7 +44,9 @@ impl ShowStatus {
             self.show_known(&info);
             return match info.state {
                 ServerState::Alive(_) => Exit::Done,
-                ServerState::Exited | ServerState::Failed => Exit::NotRunning,
+                ServerState::Exited | ServerState::Failed | ServerState::Restarting => {
+                    Exit::NotRunning
+                }
                 ServerState::Stale => Exit::TimedOut,
             };
         }
@@ -109,6 +111,9 @@ impl ShowStatus {
             && policy != Restart::Never
         {
             lines.add("restarts", &format!("{} ({policy})", entry.generation));
+            if let Some(failing) = &entry.failing {
+                lines.add("failed", &format!("{}: {}", time(failing.at_ms), failing.last));
+            }
         }
         if let Some(ending) = &entry.ending {
             lines.add("ended", &time(ending.at_ms));
@@ -116,7 +121,8 @@ impl ShowStatus {
         lines.add("instance", &entry.instance);
         lines.versions(&entry.bgpy, entry.python.as_deref());
         output::styled(lines.text.trim_end());
-        let log = entry.log_file.as_deref().filter(|_| info.state == ServerState::Failed);
+        let is_told = matches!(info.state, ServerState::Failed | ServerState::Restarting);
+        let log = entry.log_file.as_deref().filter(|_| is_told);
         if let Some(words) = log.and_then(|log| bgpy::logs::last_lines(log, LAST_LINES).ok()) {
             output::data(format_args!("the end of its log:\n{}", words.trim_end()));
         }

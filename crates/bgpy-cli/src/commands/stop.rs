@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgpy::ending::{kill, outcome, until_ended};
+use bgpy::ending::{end_paused, kill, outcome, until_ended};
 use bgpy::registry::Registry;
 use bgpy::survey::{look_up, survey};
 use bgpy::{Client, ServerInfo, Target, Wait};
@@ -93,7 +93,8 @@ impl Stop {
         let wait = Wait::new(Some(limit), interrupted);
         let found = look_up(registry, meant, &wait).filter(|info| !info.has_ended());
         // One that takes no calls any more needs not be told.
-        let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some());
+        let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some())
+            || end_paused(target, &wait);
         let ended = if is_told { Ok(()) } else { end(&client, &wait) };
         let gone =
             || found.as_ref().map_or(Ok(()), |info| until_ended(registry, &info.entry, &wait));

@@ -117,6 +117,7 @@ impl WaitFor {
                         return Err(CallError::Timeout { server, after, accepted: false });
                     }
                 }
+                Err(ConnectError::Restarting { .. }) if wait.slice().is_some() => {}
                 Err(error) => return Err(error.into()),
             }
             thread::sleep(LOOK);

@@ -1,7 +1,7 @@
 //! Preambles, keys and whole handshakes.
 
 use bgpy_proto::handshake::{Step, Suite};
-use bgpy_proto::{Kind, Outbox, Psk, Token};
+use bgpy_proto::{Kind, Outbox, Psk, Replays, Token};
 use snow::{Builder, HandshakeState, StatelessTransportState};
 
 use crate::link::{SUITES, client_hello, done, drain, more, server, server_hello, start_client};
@@ -19,7 +19,9 @@ fn preambles() {
         made.push((name.to_owned(), drain(&mut out)[..PREAMBLE_BYTES].to_vec()));
     }
     let mut out = Outbox::default();
-    assert!(server(Psk::open()).feed(b"bgpy\x02\x01\0\0", &mut out).is_err());
+    assert!(
+        server(Psk::open()).feed(b"bgpy\x02\x01\0\0", &mut out, &mut Replays::default()).is_err()
+    );
     made.push(("answer to another version".to_owned(), drain(&mut out)));
     assert_all(made, vectors);
 }
@@ -36,7 +38,7 @@ fn tokens_give_their_keys() {
         // A key is not shown. Who opens a message that was sealed with the vector has it.
         let mut noise = builder(Suite::AesGcm, &vectors[name]).build_initiator().expect("keyed");
         let first = first_message(&mut noise, Suite::AesGcm, &hello_of(&client_hello()));
-        let step = server(psk).feed(&first, &mut Outbox::default());
+        let step = server(psk).feed(&first, &mut Outbox::default(), &mut Replays::default());
         assert!(matches!(step, Ok(Step::More(_))), "{name}");
     }
     assert_eq!(vectors.len(), 5);
@@ -78,12 +80,13 @@ fn a_server_takes_the_pinned_first_message() {
         let first = first_message(&mut noise, suite, &hello_of(&client_hello()));
         assert_eq!(first, *pinned);
         let mut out = Outbox::default();
-        let server = more(server(generated()).feed(pinned, &mut out));
+        let server = more(server(generated()).feed(pinned, &mut out, &mut Replays::default()));
         let answer = drain(&mut out);
         assert_eq!(answer[..PREAMBLE_BYTES], first[..PREAMBLE_BYTES]);
         assert_eq!(read(&mut noise, &answer[PREAMBLE_BYTES..]), hello_of(&server_hello()));
         let noise = stateless(noise);
-        let mut session = done(server.feed(&seal(&noise, 0, b""), &mut out));
+        let mut session =
+            done(server.feed(&seal(&noise, 0, b""), &mut out, &mut Replays::default()));
         assert_eq!(*session.client(), client_hello());
         let ping = record(Kind::Ping);
         let ping = if suite == Suite::Clear { ping } else { seal(&noise, 1, &ping) };

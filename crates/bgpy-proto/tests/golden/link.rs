@@ -2,7 +2,7 @@
 
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
 use bgpy_proto::{
-    ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, ServerHello, ServerSession,
+    ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, Replays, ServerHello, ServerSession,
 };
 
 /// Every suite and what its vectors are called.
@@ -49,9 +49,10 @@ pub fn server(psk: Psk) -> ServerHandshake {
 pub fn connect() -> (ClientSession, ServerSession) {
     let (client, mut up) = start_client(Suite::Clear, &Psk::open());
     let mut down = Outbox::default();
-    let server = more(server(Psk::open()).feed(&drain(&mut up), &mut down));
+    let server =
+        more(server(Psk::open()).feed(&drain(&mut up), &mut down, &mut Replays::default()));
     let client = done(client.feed(&drain(&mut down), &mut up));
-    (client, done(server.feed(&drain(&mut up), &mut down)))
+    (client, done(server.feed(&drain(&mut up), &mut down, &mut Replays::default())))
 }
 
 /// The handshake that a step leaves.

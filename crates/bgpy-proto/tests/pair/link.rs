@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
 use bgpy_proto::{
-    ClientHello, ClientSession, Id, Memory, Outbox, ProtocolError, Psk, ServerHello, ServerSession,
-    Token,
+    ClientHello, ClientSession, Id, Memory, Outbox, ProtocolError, Psk, Replays, ServerHello,
+    ServerSession, Token,
 };
 
 use crate::random::Random;
@@ -123,7 +123,7 @@ impl Side for ServerHandshake {
         bytes: &[u8],
         out: &mut Outbox,
     ) -> Result<Step<Self, ServerSession>, ProtocolError> {
-        self.feed(bytes, out)
+        self.feed(bytes, out, &mut Replays::default())
     }
 
     fn feed(session: &mut ServerSession, bytes: &[u8]) -> Result<(), ProtocolError> {
@@ -280,9 +280,9 @@ pub fn connect(suite: Suite) -> (ClientSession, ServerSession) {
     let psk = psk('k');
     let (client, mut up) = client(suite, &psk);
     let mut down = Outbox::default();
-    let server = more(server(&psk).feed(&drain(&mut up), &mut down));
+    let server = more(server(&psk).feed(&drain(&mut up), &mut down, &mut Replays::default()));
     let client = done(client.feed(&drain(&mut down), &mut up));
-    let server = done(server.feed(&drain(&mut up), &mut down));
+    let server = done(server.feed(&drain(&mut up), &mut down, &mut Replays::default()));
     assert!(down.is_empty());
     (client, server)
 }

@@ -3,7 +3,8 @@
 use bgpy_proto::client::Event;
 use bgpy_proto::handshake::{ServerHandshake, Step, Suite, VERSION};
 use bgpy_proto::{
-    CallKind, ClientSession, Outbox, Payload, ProtocolError, Psk, Request, ServerSession, Want,
+    CallKind, ClientSession, Outbox, Payload, ProtocolError, Psk, Replays, Request, ServerSession,
+    Want,
 };
 
 use crate::link::{SUITES, client, connect, done, drain, failed, more, psk, server, server_hello};
@@ -18,7 +19,8 @@ fn a_wrong_token_is_answered_with_nothing() {
     for suite in SUITES {
         let (_, mut up) = client(suite, &psk('a'));
         let mut down = Outbox::default();
-        let error = failed(server(&psk('b')).feed(&drain(&mut up), &mut down));
+        let error =
+            failed(server(&psk('b')).feed(&drain(&mut up), &mut down, &mut Replays::default()));
         assert_eq!(error, ProtocolError::Unauthenticated);
         assert!(down.is_empty(), "a stranger was answered");
     }
@@ -30,7 +32,7 @@ fn a_server_without_the_token_is_recognised() {
         // Not knowing the token, it can only repeat an answer that it has seen elsewhere.
         let (_, mut elsewhere) = client(suite, &psk('b'));
         let mut seen = Outbox::default();
-        more(server(&psk('b')).feed(&drain(&mut elsewhere), &mut seen));
+        more(server(&psk('b')).feed(&drain(&mut elsewhere), &mut seen, &mut Replays::default()));
         let (client, _) = client(suite, &psk('a'));
         let mut up = Outbox::default();
         let error = failed(client.feed(&drain(&mut seen), &mut up));
@@ -47,7 +49,10 @@ fn another_version_hears_which_one_is_spoken() {
         let mut first = drain(&mut up);
         first[4] = theirs;
         let mut down = Outbox::default();
-        assert_eq!(failed(server(&psk('a')).feed(&first, &mut down)), expected);
+        assert_eq!(
+            failed(server(&psk('a')).feed(&first, &mut down, &mut Replays::default())),
+            expected
+        );
         let mut answer = drain(&mut down);
         assert_eq!(answer, [b'b', b'g', b'p', b'y', VERSION, 1, 0, 0]);
         answer[4] = theirs;
@@ -60,7 +65,10 @@ fn another_version_hears_which_one_is_spoken() {
 fn another_protocol_is_noticed_at_its_first_byte() {
     for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"b\r\n", b"\x16\x03\x01", b"\0"] {
         let mut down = Outbox::default();
-        assert_eq!(failed(server(&psk('a')).feed(bytes, &mut down)), ProtocolError::NotBgpy);
+        assert_eq!(
+            failed(server(&psk('a')).feed(bytes, &mut down, &mut Replays::default())),
+            ProtocolError::NotBgpy
+        );
         assert!(down.is_empty());
         let (client, _) = client(Suite::AesGcm, &psk('a'));
         assert_eq!(failed(client.feed(bytes, &mut down)), ProtocolError::NotBgpy);
@@ -72,7 +80,10 @@ fn records_in_the_clear_need_a_transport_that_allows_them() {
     let (_, mut up) = client(Suite::Clear, &psk('a'));
     let mut down = Outbox::default();
     let server = ServerHandshake::new(psk('a'), server_hello(), false);
-    assert_eq!(failed(server.feed(&drain(&mut up), &mut down)), ProtocolError::Suite(3));
+    assert_eq!(
+        failed(server.feed(&drain(&mut up), &mut down, &mut Replays::default())),
+        ProtocolError::Suite(3)
+    );
     assert!(down.is_empty());
 }
 
@@ -83,7 +94,7 @@ fn the_suite_cannot_be_swapped_on_the_way() {
     let mut first = drain(&mut up);
     first[5] = Suite::Clear as u8;
     let mut down = Outbox::default();
-    let error = failed(server(&psk('a')).feed(&first, &mut down));
+    let error = failed(server(&psk('a')).feed(&first, &mut down, &mut Replays::default()));
     assert_eq!(error, ProtocolError::Unauthenticated);
     assert!(down.is_empty());
 }
@@ -94,16 +105,16 @@ fn a_replayed_handshake_gives_no_session() {
         let (client, mut up) = client(suite, &psk('a'));
         let first = drain(&mut up);
         let mut down = Outbox::default();
-        let honest = more(server(&psk('a')).feed(&first, &mut down));
+        let honest = more(server(&psk('a')).feed(&first, &mut down, &mut Replays::default()));
         done(client.feed(&drain(&mut down), &mut up));
         let confirmation = drain(&mut up);
-        done(honest.feed(&confirmation, &mut down));
+        done(honest.feed(&confirmation, &mut down, &mut Replays::default()));
         // A second server, or the same one later, answers the first message: it is genuine. Its own
         // ephemeral key is new, and the old confirmation does not fit.
         let mut answer = Outbox::default();
-        let replayed = more(server(&psk('a')).feed(&first, &mut answer));
+        let replayed = more(server(&psk('a')).feed(&first, &mut answer, &mut Replays::default()));
         assert!(!answer.is_empty());
-        let error = failed(replayed.feed(&confirmation, &mut answer));
+        let error = failed(replayed.feed(&confirmation, &mut answer, &mut Replays::default()));
         assert_eq!(error, ProtocolError::Unauthenticated);
     }
 }
@@ -116,19 +127,19 @@ fn a_handshake_stops_at_any_altered_bit() {
         for bit in 0..first.len() * 8 {
             let mut down = Outbox::default();
             let altered = with_bit(&first, bit);
-            let step = server(&psk('a')).feed(&altered, &mut down);
+            let step = server(&psk('a')).feed(&altered, &mut down, &mut Replays::default());
             assert!(step.map_or(true, |step| matches!(step, Step::More(_))));
             let other_version = bit / 8 == 4;
             assert_eq!(down.len(), if other_version { PREAMBLE_BYTES } else { 0 }, "bit {bit}");
         }
         let mut down = Outbox::default();
-        more(server(&psk('a')).feed(&first, &mut down));
+        more(server(&psk('a')).feed(&first, &mut down, &mut Replays::default()));
         let answer = drain(&mut down);
         for bit in 0..answer.len() * 8 {
             // A client is used up by an error, so that each bit needs its own handshake.
             let (client_side, mut up) = client(suite, &psk('a'));
             let mut down = Outbox::default();
-            more(server(&psk('a')).feed(&drain(&mut up), &mut down));
+            more(server(&psk('a')).feed(&drain(&mut up), &mut down, &mut Replays::default()));
             let altered = with_bit(&drain(&mut down), bit);
             let step = client_side.feed(&altered, &mut up);
             assert!(step.map_or(true, |step| matches!(step, Step::More(_))));
@@ -261,14 +272,38 @@ fn answered(suite: Suite) -> (ClientSession, ServerSession, Vec<u8>) {
 }
 
 #[test]
+fn a_recorded_first_message_is_answered_once() {
+    let mut replays = Replays::default();
+    let (_, mut up) = client(Suite::AesGcm, &psk('a'));
+    let recorded = drain(&mut up);
+    for answers in [true, false, false] {
+        let mut down = Outbox::default();
+        let outcome = server(&psk('a')).feed(&recorded, &mut down, &mut replays);
+        assert_eq!(down.is_empty(), !answers);
+        match answers {
+            true => drop(more(outcome)),
+            false => assert_eq!(failed(outcome), ProtocolError::Replayed),
+        }
+    }
+    // Whoever does not know the token has nobody refused, and is told nothing else than before.
+    let (_, mut up) = client(Suite::AesGcm, &psk('b'));
+    let wrong = drain(&mut up);
+    for _ in 0..2 {
+        let outcome = server(&psk('a')).feed(&wrong, &mut Outbox::default(), &mut replays);
+        assert_eq!(failed(outcome), ProtocolError::Unauthenticated);
+    }
+    assert!(server(&psk('b')).feed(&wrong, &mut Outbox::default(), &mut replays).is_ok());
+}
+
+#[test]
 fn who_is_let_in_without_a_token_depends_on_the_server_alone() {
     let session = |is_open, key: &Psk| {
         let (client, mut up) = client(Suite::AesGcm, key);
         let mut down = Outbox::default();
         let server = server(&psk('a')).open_to_all(is_open);
-        let server = more(server.feed(&drain(&mut up), &mut down));
+        let server = more(server.feed(&drain(&mut up), &mut down, &mut Replays::default()));
         done(client.feed(&drain(&mut down), &mut up));
-        done(server.feed(&drain(&mut up), &mut down));
+        done(server.feed(&drain(&mut up), &mut down, &mut Replays::default()));
     };
     for (is_open, key) in [(true, psk('a')), (true, Psk::open()), (false, psk('a'))] {
         session(is_open, &key);
@@ -277,7 +312,10 @@ fn who_is_let_in_without_a_token_depends_on_the_server_alone() {
         let (_, mut up) = client(Suite::AesGcm, &key);
         let mut down = Outbox::default();
         let server = server(&psk('a')).open_to_all(is_open);
-        assert_eq!(failed(server.feed(&drain(&mut up), &mut down)), ProtocolError::Unauthenticated);
+        assert_eq!(
+            failed(server.feed(&drain(&mut up), &mut down, &mut Replays::default())),
+            ProtocolError::Unauthenticated
+        );
         assert!(down.is_empty());
     }
 }

@@ -9,6 +9,7 @@ use bgpy_proto::{ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, Tok
 use socket2::Socket;
 
 use super::ClientOptions;
+use super::comeback::Comeback;
 use super::link::Link;
 use super::proof::{Proof, token_of_environment};
 use super::wait::{SLICE, Wait};
@@ -34,7 +35,9 @@ pub(super) fn connect(
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
     let server = target.to_string();
-    let attempt = Attempt { server, options, id, proven, wait, since: Instant::now() };
+    let comeback = Comeback::new(&server, wait);
+    let mut attempt =
+        Attempt { server: server.clone(), options, id, proven, wait, since: Instant::now() };
     let registry = Registry::of_user().ok();
     let doubt = registry.as_ref().and_then(|registry| registry.trust().err());
     if let Some(doubt) = &doubt
@@ -61,6 +64,10 @@ pub(super) fn connect(
             Target::Socket(path) => entry.socket.as_ref() == Some(path),
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
         });
+        if comeback.sit_out(&entries)? {
+            attempt.since = Instant::now();
+            continue;
+        }
         let result = match target {
             Target::Name(name) => attempt.by_name(name, &entries),
             Target::Socket(path) => attempt.by_socket(path, entries.first()),
@@ -75,6 +82,15 @@ pub(super) fn connect(
                 | ConnectError::Io { .. },
             ) if comes_back && attempt.left().is_ok() && !wait.is_interrupted() => {
                 std::thread::sleep(COMES_BACK_LOOK);
+            }
+            Err(ConnectError::Timeout { .. }) if comes_back => {
+                let explained = registry.as_ref().and_then(|all| comeback.explain(all, &entries));
+                match explained {
+                    // The caller has more time than one attempt takes.
+                    Some(_) if comeback.left().is_some() => attempt.since = Instant::now(),
+                    Some(error) => return Err(error),
+                    None => return result,
+                }
             }
             Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
                 if registry.as_ref().is_some_and(|all| is_stopping(all, target, &addresses)) =>
@@ -287,7 +303,9 @@ impl Attempt<'_> {
 
     /// What is left of the time.
     pub(super) fn left(&self) -> Result<Duration, ConnectError> {
-        let left = self.limit().checked_sub(self.since.elapsed()).filter(|left| !left.is_zero());
+        let left = CONNECT.checked_sub(self.since.elapsed());
+        let left = left.map(|left| self.wait.left().map_or(left, |limit| limit.min(left)));
+        let left = left.filter(|left| !left.is_zero());
         left.ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
     }
 

@@ -43,6 +43,8 @@ pub struct Link {
     /// Microseconds from `opened` to the last use.
     used_us: AtomicU64,
     is_lost: AtomicBool,
+    /// Whether the server is known to have its tasks, if it starts with some.
+    pub(super) has_started: AtomicBool,
     pub(super) probe: Probe,
     /// Whether the server has accepted its end from here: it takes no later call.
     is_ending: AtomicBool,
@@ -88,8 +90,9 @@ impl Link {
             Some(segments) => segments.supply(),
             None => Box::new(memory::Own),
         });
-        let now = Instant::now();
+        let (now, is_first) = (Instant::now(), session.server().generation == 0);
         Self {
+            has_started: AtomicBool::new(is_first),
             socket: Private::new(socket),
             server,
             hello: session.server().clone(),

@@ -1,6 +1,7 @@
 //! The blocking client.
 
 mod call;
+mod comeback;
 mod connect;
 mod link;
 mod probe;
@@ -101,6 +102,22 @@ impl Client {
         }
     }
 
+    /// The connection for calls: it is open, and a server that is started again has its tasks.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn started_link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, CallError> {
+        loop {
+            let link = self.link(wait)?;
+            match link.await_start(wait) {
+                Ok(()) => return Ok(link),
+                // Its start has failed. The next one has the call.
+                Err(CallError::Lost { .. }) if wait.slice().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The connection, if it is open, and if this thread is not in the middle of writing to it: a signal
     /// handler that has interrupted it calls by another one. Never waits.
     pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
@@ -141,7 +158,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub fn call(&self, payload: Payload, wait: &Wait<'_>) -> Result<Response, CallError> {
-        self.link(wait)?.first(CallKind::Exec, payload, wait)
+        self.started_link(wait)?.first(CallKind::Exec, payload, wait)
     }
 
     /// Sends `exec_task` its argument and returns when the server has accepted the call.
@@ -149,7 +166,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub fn execute(&self, payload: Payload, wait: &Wait<'_>) -> Result<(), CallError> {
-        self.link(wait)?.accepted(CallKind::Exec, payload, wait)
+        self.started_link(wait)?.accepted(CallKind::Exec, payload, wait)
     }
 
     /// Sends the tasks and waits for the end of `init_task`; `false` when the server had been
@@ -158,7 +175,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub fn initialize(&self, payload: Payload, wait: &Wait<'_>) -> Result<bool, CallError> {
-        self.link(wait)?.initialize(payload, wait)
+        self.started_link(wait)?.initialize(payload, wait)
     }
 
     /// Asks for the server's status, which it gives also while a task runs.
@@ -199,6 +216,9 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub fn end(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        if crate::ending::end_paused(&self.target, wait) {
+            return Ok(());
+        }
         let link = match self.link(wait) {
             Err(error) if error.is_absence() => return Ok(()),
             link => link?,
@@ -224,6 +244,7 @@ impl Client {
         loop {
             let link = match self.link(wait) {
                 Err(error) if error.is_absence() => return Ok(()),
+                Err(ConnectError::Restarting { .. }) if wait.slice().is_some() => continue,
                 link => link?,
             };
             // Another one may have its place by now.
@@ -256,7 +277,7 @@ impl Client {
         wait: &Wait<'_>,
         mut each: impl FnMut(Delivered, bool),
     ) -> Result<(), CallError> {
-        let link = self.link(wait)?;
+        let link = self.started_link(wait)?;
         let _waiting = link.waiting()?;
         let mut call = link.begin(CallKind::Exec, Want::All, payload, wait)?;
         while let Some(Response { message, error }) = call.next(wait)? {

@@ -50,6 +50,11 @@ impl<'a> Wait<'a> {
         (self.interrupted)()
     }
 
+    /// What is left of the time; `None` when that is not limited.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.limit.map(|limit| limit.saturating_sub(self.since.elapsed()))
+    }
+
     /// How long the next slice of the wait is; `None` when the time is over.
     pub fn slice(&self) -> Option<Duration> {
         match self.limit {

@@ -45,6 +45,12 @@ pub(crate) mod segment;
 /// Where a service manager wants to hear how it goes: see sd_notify(3).
 pub(crate) const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
 
+/// A file that forgets what is written to it.
+#[cfg(unix)]
+pub(crate) const NOWHERE: &str = "/dev/null";
+#[cfg(not(unix))]
+pub(crate) const NOWHERE: &str = "NUL";
+
 /// When a file began, in nanoseconds since 1970; 0 where the system does not tell.
 fn born(about: &Metadata) -> u64 {
     let since = about.created().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());

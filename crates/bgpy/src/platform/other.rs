@@ -112,6 +112,10 @@ impl Process {
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        self.kill()
+    }
+
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
         std::thread::sleep(limit);
         false
@@ -243,6 +247,15 @@ pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
+/// Nothing is written over: [`allocated_bytes`] knows of no room.
+pub(crate) fn open_private(_path: &Path, _bytes_max: u64) -> io::Result<(File, Vec<u8>)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn write_over(_file: &File, _bytes: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
@@ -267,6 +280,16 @@ pub(crate) fn is_file_itself_at(file: &File, path: &Path) -> bool {
 
 pub(crate) fn machine() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// Nothing is known of it.
+pub(crate) fn allocated_bytes(_about: &std::fs::Metadata) -> u64 {
+    0
+}
+
+/// Never called: there is nobody to keep it for.
+pub(crate) fn unnamed_file(_directory: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(crate) fn private_file() -> OpenOptions {

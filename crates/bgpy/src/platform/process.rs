@@ -148,7 +148,16 @@ impl Process {
 
     /// Ends it, whatever it does.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        match rustix::process::pidfd_send_signal(&self.0, rustix::process::Signal::KILL) {
+        self.send(rustix::process::Signal::KILL)
+    }
+
+    /// Tells it to end.
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        self.send(rustix::process::Signal::TERM)
+    }
+
+    fn send(&self, signal: rustix::process::Signal) -> io::Result<()> {
+        match rustix::process::pidfd_send_signal(&self.0, signal) {
             // It has ended by itself.
             Err(Errno::SRCH) => Ok(()),
             result => Ok(result?),
@@ -184,9 +193,18 @@ impl Process {
 
     /// Ends it, whatever it does.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        use rustix::process::{Pid, Signal, kill_process};
+        self.send(rustix::process::Signal::KILL)
+    }
+
+    /// Tells it to end.
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        self.send(rustix::process::Signal::TERM)
+    }
+
+    fn send(&self, signal: rustix::process::Signal) -> io::Result<()> {
+        use rustix::process::{Pid, kill_process};
         let id = i32::try_from(self.0.pid).ok().and_then(Pid::from_raw).ok_or(Errno::INVAL)?;
-        Ok(kill_process(id, Signal::KILL)?)
+        Ok(kill_process(id, signal)?)
     }
 
     /// Whether it ends in that time.

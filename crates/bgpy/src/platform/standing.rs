@@ -3,7 +3,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,27 @@ impl Stamp {
 /// Reads a file of this user, up to a number of bytes. Nothing else is opened or waited for, and no link
 /// is followed.
 pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let file = unfollowed().read(true).open(path).map_err(|error| told(path, error))?;
+    read_up_to(&open_own(path, unfollowed().read(true))?, bytes_max)
+}
+
+/// Opens a file of this user for being written over, and reads it, up to a number of bytes. It is refused
+/// if others may use it.
+pub(crate) fn open_private(path: &Path, bytes_max: u64) -> io::Result<(File, Vec<u8>)> {
+    let file = open_own(path, unfollowed().read(true).write(true))?;
+    if file.metadata()?.mode() & 0o077 != 0 {
+        return Err(denied("other users may use it".to_owned()));
+    }
+    let bytes = read_up_to(&file, bytes_max)?;
+    Ok((file, bytes))
+}
+
+/// Writes over the beginning of a file.
+pub(crate) fn write_over(file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, 0)
+}
+
+fn open_own(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let file = options.open(path).map_err(|error| told(path, error))?;
     let about = file.metadata()?;
     if about.uid() != rustix::process::geteuid().as_raw() {
         return Err(denied(format!("it belongs to another user (id {})", about.uid())));
@@ -61,6 +81,10 @@ pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     if !about.is_file() {
         return Err(io::Error::other(format!("it is {}", kind(&about))));
     }
+    Ok(file)
+}
+
+fn read_up_to(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {

@@ -317,6 +317,27 @@ pub(crate) fn is_file_at(file: &File, path: &Path) -> bool {
     here.is_some() && here == std::fs::metadata(path).map(identity).ok()
 }
 
+/// Bytes that a file can hold without more room on its disk.
+pub(crate) fn allocated_bytes(about: &std::fs::Metadata) -> u64 {
+    // In a unit that does not depend on the file system: see stat(3type).
+    about.blocks() * 512
+}
+
+/// A file in memory that no path leads to, which is gone when the last process that has it open ends. Where
+/// there is no such thing, one in a directory.
+pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    if let Ok(file) = rustix::fs::memfd_create("bgpy", rustix::fs::MemfdFlags::CLOEXEC) {
+        return Ok(file.into());
+    }
+    let path = directory.join(format!("{}.tasks", std::process::id()));
+    // What stands there was left by a process that is gone, or is a link that is not to be followed.
+    drop(std::fs::remove_file(&path));
+    let file = private_file().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
 /// What tells a file from all others, also after it was renamed: its device and number, and when it
 /// began, because numbers are used again.
 pub(crate) fn identity(file: &File) -> [u64; 3] {

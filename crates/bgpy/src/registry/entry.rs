@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use bgpy_proto::{Id, Token};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::process::{Presence, ProcessId};
 use crate::address::Address;
 use crate::name::Name;
-use crate::restart::Restart;
+use crate::restart::{Failing, Restart};
 use crate::spawn::Config;
 use crate::target::Target;
 use crate::{os_path, platform};
@@ -66,6 +67,9 @@ pub struct Entry {
     pub config: Option<Box<Config>>,
     /// Start, in milliseconds since 1970 UTC.
     pub started_ms: i64,
+    /// How those before it have failed, or how it has itself, while it waits to be started again.
+    #[serde(default)]
+    pub failing: Option<Failing>,
     /// Since when it takes no calls any more.
     #[serde(default)]
     pub retired_ms: Option<i64>,
@@ -114,6 +118,7 @@ impl Entry {
             owns_process: false,
             config: None,
             started_ms: now_ms(),
+            failing: None,
             retired_ms: None,
             ending: None,
         }
@@ -140,6 +145,21 @@ impl Entry {
         let policy = self.config.as_ref().map_or(Restart::Never, |config| config.restart);
         let is_there = |process: &ProcessId| process.presence() == Presence::There;
         policy != Restart::Never && self.supervisor.as_ref().is_some_and(is_there)
+    }
+
+    /// Whether the process that wrote it is proven to be gone.
+    pub(crate) fn has_lost_process(&self) -> bool {
+        self.process.presence() == Presence::Gone
+    }
+
+    /// How long it is until its supervisor tries to start it again, while it has no process.
+    pub fn pause(&self) -> Option<Duration> {
+        let left = self.failing.as_ref().and_then(Failing::next_in)?;
+        // Where nothing can be said of processes, as in another container, the entry is believed.
+        let is_paused = self.retired_ms.is_none()
+            && self.process.presence() != Presence::There
+            && self.supervisor.as_ref().is_some_and(|it| it.presence() != Presence::Gone);
+        is_paused.then_some(left)
     }
 
     /// Whether the server has ended, and its process with it.

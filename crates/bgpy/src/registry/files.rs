@@ -1,21 +1,24 @@
-//! The files of the registry: written so that readers see all of an entry or nothing, and read so that
-//! nothing is followed, waited for or believed that is not an entry of this user.
+//! The files of the registry: read so that nothing is followed, waited for or believed that is not an entry
+//! of this user.
 
-use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io, thread};
 
-use bgpy_proto::Id;
 use serde::Deserialize;
 
 use super::Entry;
 use super::entry::FORMAT;
 use super::machine::Machine;
+use super::write::is_text_of;
 use crate::platform::{self, Stamp};
 
 /// Longest file that is taken for an entry, in bytes: one tells what the server was told, variables of
 /// the environment included.
-const ENTRY_BYTES_MAX: u64 = 16 << 20;
+pub(super) const ENTRY_BYTES_MAX: u64 = 16 << 20;
+
+/// How long an entry may be torn that is written over.
+const TORN: Duration = Duration::from_millis(1);
 
 /// What stands where an entry is expected.
 #[derive(Debug)]
@@ -56,31 +59,6 @@ pub(super) fn short(instance: &str) -> &str {
     instance.get(..16).unwrap_or(instance)
 }
 
-fn text(entry: &Entry) -> io::Result<String> {
-    serde_json::to_string_pretty(entry).map_err(io::Error::other)
-}
-
-/// Writes an entry, and returns what the file is like that was made for it.
-pub(super) fn write(directory: &Path, entry: &Entry) -> io::Result<Stamp> {
-    let path = directory.join(file_name(entry));
-    // A name that nobody has, so that nothing stands there already that would be followed or torn.
-    let draft = path.with_extension(format!("{}.draft", short(&Id::random().to_string())));
-    let text = text(entry)?;
-    let mut file = platform::private_file().write(true).create_new(true).open(&draft)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| Stamp::of_file(&file));
-    drop(file);
-    let stamp = written.and_then(|stamp| put(&draft, &path).map(|()| stamp));
-    stamp.inspect_err(|_| drop(fs::remove_file(draft)))
-}
-
-/// Renames a file, also to where a directory stands with nothing in it.
-fn put(from: &Path, to: &Path) -> io::Result<()> {
-    if to.symlink_metadata().is_ok_and(|about| about.is_dir()) {
-        vacate(to)?;
-    }
-    fs::rename(from, to)
-}
-
 /// Removes what stands at a path, whatever it is; what a link leads to stays.
 ///
 /// # Errors
@@ -106,26 +84,35 @@ pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> Option<Stamp
     // Taken before it is read, so that whatever changes from then on has another one.
     let stamp = Stamp::at(path).ok().filter(|found| found.is_like(written))?;
     let found = platform::read_own(path, ENTRY_BYTES_MAX).ok()?;
-    text(entry).is_ok_and(|text| text.as_bytes() == found).then_some(stamp)
+    is_text_of(entry, &found).then_some(stamp)
 }
 
 /// Looks what stands at a path where an entry is expected.
 pub(super) fn examine(path: &Path) -> Found {
-    let bytes = match platform::read_own(path, ENTRY_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-        Err(error) => return Found::Unreadable(error.to_string()),
+    let look = || platform::read_own(path, ENTRY_BYTES_MAX).map(|bytes| parse(&bytes));
+    let found = match look() {
+        // It may be half of one that is just written over.
+        Ok(Err(_)) => {
+            thread::sleep(TORN);
+            look()
+        }
+        found => found,
     };
-    let parsed = serde_json::from_slice(&bytes).and_then(|head: Head| match head.format {
-        newer if newer > FORMAT => Ok(Found::Newer(newer)),
-        _ => serde_json::from_slice(&bytes).map(|entry| Found::Entry(Box::new(entry))),
-    });
-    match parsed {
-        Ok(Found::Entry(entry)) if path.file_name() != Some(file_name(&entry).as_ref()) => {
+    match found {
+        Ok(Ok(Found::Entry(entry))) if path.file_name() != Some(file_name(&entry).as_ref()) => {
             Found::Unreadable("it is a copy of another server's entry".to_owned())
         }
-        Ok(found) => found,
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => Found::Unreadable(error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
         Err(error) => Found::Unreadable(error.to_string()),
+    }
+}
+
+fn parse(bytes: &[u8]) -> serde_json::Result<Found> {
+    match serde_json::from_slice::<Head>(bytes)?.format {
+        newer if newer > FORMAT => Ok(Found::Newer(newer)),
+        _ => serde_json::from_slice(bytes).map(|entry| Found::Entry(Box::new(entry))),
     }
 }
 

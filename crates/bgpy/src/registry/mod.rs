@@ -7,6 +7,7 @@ mod leftovers;
 mod machine;
 mod process;
 mod prune;
+mod write;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,8 @@ use std::process::ExitStatus;
 
 use bgpy_proto::Id;
 
-use self::files::{Found, examine, file_name, files, read, read_one, short, socket_name, write};
+use self::files::{Found, examine, file_name, files, read, read_one, short, socket_name};
+use self::write::write;
 use crate::name::Name;
 use crate::platform;
 use crate::spawn::Launch;
@@ -163,6 +165,13 @@ impl Registry {
         written: &platform::Stamp,
     ) -> Option<platform::Stamp> {
         files::stamp(&self.entry_path(entry), entry, written)
+    }
+
+    /// Whether in the place of an entry one stands that an earlier process of the same server has left, or
+    /// the supervisor meanwhile.
+    pub(crate) fn has_earlier(&self, entry: &Entry) -> bool {
+        let found = read_one(&self.directory, &entry.instance);
+        found.is_some_and(|found| found.generation < entry.generation)
     }
 
     /// Where the entry of a server that takes calls belongs.

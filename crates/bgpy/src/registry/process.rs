@@ -40,6 +40,14 @@ impl ProcessId {
         Self { pid, start, namespace }
     }
 
+    /// The process with an id in the place of another one.
+    pub(crate) fn beside(other: &Self, pid: u32) -> Self {
+        let namespace = other.namespace.clone();
+        let is_judged_here = namespace.is_some() && namespace == platform::process_namespace();
+        let start = if is_judged_here { platform::process_start(pid).ok().flatten() } else { None };
+        Self { pid, start, namespace }
+    }
+
     /// What can be said about it from here.
     pub fn presence(&self) -> Presence {
         if !self.is_of_here() {

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
-use bgpy_proto::{Outbox, ProtocolError, ServerSession, limits};
+use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
@@ -148,11 +148,15 @@ impl Connection {
     }
 
     /// Reads once and digests what came.
-    pub(super) fn read(&mut self, scratch: &mut [u8]) -> Result<Progress, Over> {
+    pub(super) fn read(
+        &mut self,
+        scratch: &mut [u8],
+        replays: &mut Replays,
+    ) -> Result<Progress, Over> {
         if let Some(count) = self.read_placed() {
             return match count {
                 Ok(0) => Err(Over::Closed),
-                Ok(_) => self.feed(&[]).map(|()| Progress::More).map_err(Over::Protocol),
+                Ok(_) => self.feed(&[], replays).map(|()| Progress::More).map_err(Over::Protocol),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Nothing),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Progress::More),
                 Err(error) => Err(Over::Io(error)),
@@ -169,7 +173,7 @@ impl Connection {
                 Err(error) => return Err(Over::Io(error)),
             }
         };
-        self.feed(&scratch[..count]).map_err(Over::Protocol)?;
+        self.feed(&scratch[..count], replays).map_err(Over::Protocol)?;
         // A read ends behind a descriptor, whatever follows.
         let is_short = count < scratch.len() && !has_descriptor;
         let emptied = SHORT_READ_EMPTIES && is_short && !self.ends;
@@ -197,7 +201,7 @@ impl Connection {
         })
     }
 
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+    fn feed(&mut self, bytes: &[u8], replays: &mut Replays) -> Result<(), ProtocolError> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Session(mut session) => {
                 let result = session.feed(bytes);
@@ -205,7 +209,7 @@ impl Connection {
                 result
             }
             Stage::Handshake(handshake) => {
-                self.stage = match handshake.feed(bytes, &mut self.outbox)? {
+                self.stage = match handshake.feed(bytes, &mut self.outbox, replays)? {
                     Step::More(handshake) => Stage::Handshake(Box::new(handshake)),
                     Step::Done(mut session) => {
                         if self.stream.is_unix() && session.client().segments {

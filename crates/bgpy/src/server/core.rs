@@ -5,14 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::handshake::ServerHandshake;
 use bgpy_proto::{Id, Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
+use super::arrivals::Arrivals;
 use super::calls::{Calls, stopping};
-use super::connection::{Connection, Over, Progress, Stream};
-use super::handshakes::Handshakes;
+use super::connection::{Connection, Over, Progress};
 use super::leader::Watched;
 use super::listen::Listener;
 use super::record::Record;
@@ -20,17 +19,11 @@ use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
 use crate::journal::Journal;
-use crate::platform::{self, Private};
+use crate::platform::Private;
 use crate::registry::Ending;
 
 /// Bytes that one connection may bring before the others get their turn.
 const READ_TURN_BYTES: usize = 256 << 10;
-
-/// Connections that are accepted before those that exist get their turn.
-pub(super) const ACCEPT_TURN: usize = 64;
-
-/// How long accepting pauses when the process has no descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest wait of the poller, which cannot count further than some weeks.
 const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -42,22 +35,20 @@ pub(super) struct Core {
     pub(super) registry: Private<Registry>,
     waker: Arc<Waker>,
     pub(super) listeners: Vec<Private<Listener>>,
-    /// Listeners that may have connections to accept.
-    acceptable: Turns,
-    accept_again: Option<Instant>,
+    /// Who comes, and has not proven anything yet.
+    pub(super) arrivals: Arrivals,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
-    next_connection: usize,
-    pub(super) handshakes: Handshakes,
+    pub(super) next_connection: usize,
     pub(super) strangers: Strangers,
     /// Connections that may have bytes to read.
     unread: Turns,
     /// Connections that may take more of what waits for them.
     unwritten: Turns,
     pub(super) calls: Calls,
-    psk: Psk,
+    pub(super) psk: Psk,
     /// Whether clients without a token are let in.
-    is_open: bool,
-    hello: ServerHello,
+    pub(super) is_open: bool,
+    pub(super) hello: ServerHello,
     pub(super) journal: Journal,
     pub(super) record: Record,
     pub(super) is_retired: bool,
@@ -86,12 +77,10 @@ impl Core {
         Ok(Self {
             registry,
             waker,
-            acceptable: Turns::default(),
-            accept_again: None,
+            arrivals: Arrivals::default(),
             listeners,
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
-            handshakes: Handshakes::default(),
             strangers: Strangers::default(),
             unread: Turns::default(),
             unwritten: Turns::default(),
@@ -113,8 +102,8 @@ impl Core {
     /// Takes note of what the poller reports.
     pub(super) fn ready(&mut self, event: &Event) {
         let Token(token) = event.token();
-        if token < FIRST_CONNECTION {
-            self.acceptable.push(token);
+        if let Some(listener) = self.listeners.get(token) {
+            self.arrivals.knock(token, listener.is_unix());
             return;
         }
         if event.is_read_closed()
@@ -125,7 +114,14 @@ impl Core {
         if event.is_writable() {
             self.flush(token);
         }
-        self.unread.push(token);
+        self.has_come(token);
+    }
+
+    /// Notes that a connection may have bytes to read.
+    pub(super) fn has_come(&mut self, token: usize) {
+        if !self.arrivals.has_come(token) {
+            self.unread.push(token);
+        }
     }
 
     /// Does a turn of work on everything that is ready.
@@ -141,19 +137,7 @@ impl Core {
             let Some(token) = self.unread.pop() else { break };
             self.read(token, scratch);
         }
-        // The clock is read only where it matters; a turn for a call needs it not.
-        if self.accept_again.is_some_and(|again| again <= Instant::now()) {
-            self.accept_again = None;
-            (0..self.listeners.len()).for_each(|index| self.acceptable.push(index));
-        }
-        while let Some(index) = self.acceptable.pop() {
-            if !self.accept(index)? {
-                break;
-            }
-        }
-        if !self.handshakes.is_empty() {
-            self.expire_handshakes(Instant::now());
-        }
+        self.receive(scratch)?;
         if self.strangers.due().is_some_and(|at| at <= Instant::now()) {
             self.tell_strangers(Instant::now());
         }
@@ -172,74 +156,19 @@ impl Core {
 
     /// How long the poller may wait before there is something to do here; none is for ever.
     pub(super) fn patience(&self) -> Option<Duration> {
-        let ready = [&self.unread, &self.unwritten, &self.acceptable];
-        if ready.iter().any(|queue| !queue.is_empty()) {
+        let ready = [&self.unread, &self.unwritten];
+        if ready.iter().any(|queue| !queue.is_empty()) || self.arrivals.are_ready() {
             return Some(Duration::ZERO);
         }
-        let moments = [
-            self.handshakes.soonest(),
-            self.accept_again,
-            self.calls.unused_at(),
-            self.strangers.due(),
-        ];
+        let moments = [self.arrivals.soonest(), self.calls.unused_at(), self.strangers.due()];
         let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
         let left = soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         Some(left.min(PATIENCE_MAX))
     }
 
-    /// Accepts what waits; `false` when others should get their turn first.
-    pub(super) fn accept(&mut self, index: usize) -> io::Result<bool> {
-        for _ in 0..ACCEPT_TURN {
-            let Some(listener) = self.listeners.get(index) else { return Ok(true) };
-            match listener.accept() {
-                Ok(Some((stream, peer))) => self.greet(stream, peer)?,
-                Ok(None) => {}
-                Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(true),
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ => {
-                        let what = format_args!("cannot accept a connection: {error}");
-                        self.note(Kind::NotAccepted, &what);
-                        self.evict_handshake();
-                        self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-                        return Ok(true);
-                    }
-                },
-            }
-        }
-        self.acceptable.push(index);
-        Ok(false)
-    }
-
-    fn greet(&mut self, stream: Private<Stream>, peer: String) -> io::Result<()> {
-        if self.handshakes.is_full() {
-            self.evict_handshake();
-        }
-        let token = self.next_connection;
-        self.next_connection += 1;
-        let clear_allowed = stream.is_unix();
-        let handshake = ServerHandshake::new(self.psk.clone(), self.hello.clone(), clear_allowed)
-            .open_to_all(self.is_open);
-        match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
-            Ok(connection) => {
-                self.connections.insert(token, connection);
-                self.handshakes.add(token, Instant::now());
-                // Its first bytes may have come before it was registered.
-                self.unread.push(token);
-            }
-            Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
-            Err(error) => {
-                let what = format_args!("cannot watch a connection: {error}");
-                self.note(Kind::NotAccepted, &what);
-            }
-        }
-        Ok(())
-    }
-
     /// Reads and serves one connection, for a turn.
-    fn read(&mut self, token: usize, scratch: &mut [u8]) {
+    pub(super) fn read(&mut self, token: usize, scratch: &mut [u8]) {
         let mut left = READ_TURN_BYTES / scratch.len();
         self.calls.may_read_log = true;
         let outcome = loop {
@@ -249,16 +178,16 @@ impl Core {
                 break Ok(());
             }
             let was_session = connection.is_session();
-            let progress = match connection.read(scratch) {
+            let progress = match connection.read(scratch, &mut self.arrivals.replays) {
                 Ok(progress) => progress,
                 Err(over) => break Err(over),
             };
             if connection.is_session() && !was_session {
-                self.handshakes.remove(token);
+                self.arrivals.remove(token);
                 self.calls.clients += 1;
                 self.journal.debug(format_args!("a client has come from {}", connection.peer));
             } else if connection.has_answered_handshake() {
-                self.handshakes.answered(token);
+                self.arrivals.answered(token);
             }
             let was_ending = self.calls.is_ending();
             if let Some(session) = connection.session() {
@@ -277,7 +206,7 @@ impl Core {
             left -= 1;
             match progress {
                 Progress::More if left == 0 => {
-                    self.unread.push(token);
+                    self.has_come(token);
                     break Ok(());
                 }
                 Progress::More => {}
@@ -333,7 +262,7 @@ impl Core {
         if connection.is_session() {
             self.calls.clients -= 1;
         } else {
-            self.handshakes.remove(token);
+            self.arrivals.remove(token);
         }
         self.journal.debug(format_args!("connection from {} ended: {why}", connection.peer));
     }
@@ -384,8 +313,13 @@ impl Core {
     }
 
     /// Leaves word and place to the supervisor, if that starts the server again when it fails to start.
-    pub(super) fn leave_to_supervisor(&mut self) {
-        self.record.leave_to_supervisor();
+    /// Clients are told nothing: what they have sent is for the next one.
+    pub(super) fn leave_to_supervisor(&mut self) -> bool {
+        let is_left = self.record.leave_to_supervisor();
+        if is_left {
+            self.close_sockets();
+        }
+        is_left
     }
 
     /// Closes the listeners and notes how the server ended.

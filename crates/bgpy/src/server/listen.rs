@@ -15,8 +15,9 @@ use crate::error::ServeError;
 use crate::keepalive;
 use crate::platform::{Private, Stamp};
 
-/// Connections that the kernel keeps for a server that is not looking.
-const BACKLOG: i32 = 1024;
+/// Connections that the kernel keeps for a server that is not looking, unless the system's own limit is
+/// lower. Whoever comes when they are so many hears nothing for a second or more.
+const BACKLOG: i32 = 4096;
 
 /// A listening socket of either kind.
 pub(super) enum Listener {
@@ -45,6 +46,18 @@ pub(super) fn tcp(address: &Address) -> Result<(TcpListener, SocketAddr), ServeE
         error if error.kind() == io::ErrorKind::AddrInUse => ServeError::AddressInUse { address },
         source => ServeError::Bind { address, source },
     })
+}
+
+/// Confirms that a server which starts now could listen on an address, if one of those that it may have is
+/// `own` and becomes free before.
+///
+/// # Errors
+/// [`ServeError`], as when the server starts.
+pub fn can_listen(address: &Address, own: SocketAddr) -> Result<(), ServeError> {
+    let resolved = address
+        .resolve()
+        .map_err(|source| ServeError::Resolve { host: address.host.clone(), source })?;
+    if resolved.contains(&own) { Ok(()) } else { tcp(address).map(drop) }
 }
 
 /// Listens on a Unix socket, of which the stamp tells whether it is still there.
@@ -115,6 +128,10 @@ impl Listener {
                 Ok(welcome.then(|| (stream, "this machine".to_owned())))
             }
         }
+    }
+
+    pub(super) fn is_unix(&self) -> bool {
+        !matches!(self, Self::Tcp(_))
     }
 
     pub(super) fn source(&mut self) -> &mut dyn Source {

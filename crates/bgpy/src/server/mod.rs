@@ -1,12 +1,12 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
 mod answers;
+mod arrivals;
 mod calls;
 mod connection;
 mod core;
 mod ending;
 mod executor;
-mod handshakes;
 mod leader;
 mod listen;
 mod place;
@@ -43,6 +43,7 @@ use self::reactor::Shared;
 use self::record::Record;
 
 pub use executor::{Executor, Reply};
+pub use listen::can_listen;
 pub use place::Place;
 pub use service::Service;
 pub use signal::SignalPipe;
@@ -151,6 +152,7 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let ServerOptions { auth, instance, journal, registry, .. } = options;
         let (supervisor, generation) = (supervised.supervisor, supervised.generation);
+        let is_successor = supervised.generation > 0 && supervised.place.is_some();
         let name = options.name.as_ref();
         let mut place = match supervised.place {
             Some(place) => place,
@@ -185,27 +187,37 @@ impl Server {
         let told = |config| Config { token: None, inheritance: None, ..config };
         entry.config = options.config.map(|config| told(config).into());
         (entry.supervisor, entry.generation) = (supervisor, generation);
+        entry.failing = supervised.failing;
         entry.python = options.python.clone();
         entry.log_file = journal.path();
         entry.socket = place.socket.clone();
-        let trouble = place.trouble.take();
+        let (trouble, socket_stamp) = (place.trouble.take(), place.stamp);
         let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
             Some(source) => Err((registry, source)),
             None => registry.put(&entry).map_err(|source| (registry, source)),
         });
-        let stamps = [*registered.as_ref().unwrap_or(&Stamp::default()), place.stamp];
+        let is_unwritten = is_successor && registered.is_err();
+        let written = registered.as_ref().ok().copied();
         if let Err((registry, source)) = registered {
             let directory = registry.directory();
             // Without an entry nobody would know a token that was made up, nor find a name.
-            if made_up || place.claim.is_some() {
+            // What stands there of one that was started before does for that.
+            if !is_successor && (made_up || place.claim.is_some()) {
                 let directory = directory.to_owned();
                 place.release();
                 return Err(ServeError::Registry { directory, source });
             }
             let directory = directory.display();
-            journal.warning(format_args!(
-                "no entry in {directory} ({source}): clients must be given the token"
-            ));
+            if is_unwritten {
+                journal.error(format_args!(
+                    "the entry in {directory} cannot be written ({source}): it is that of the process \
+                     before this one until it can be"
+                ));
+            } else {
+                journal.warning(format_args!(
+                    "no entry in {directory} ({source}): clients must be given the token"
+                ));
+            }
         }
         platform::raise_descriptor_limit();
         let entry_path = registry.as_ref().map(|registry| registry.entry_path(&entry));
@@ -232,7 +244,7 @@ impl Server {
             hello,
             journal,
             unused_max: options.unused_max,
-            record: Record::new(registry, entry, stamps, claim, supervised.cord),
+            record: Record::new(registry, entry, written, socket_stamp, claim, supervised.cord),
         };
         let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })

@@ -172,8 +172,9 @@ impl Shared {
 
     fn refuse_to_start(self: &Arc<Self>, failure: Failure) -> Ended {
         let mut core = self.core.lock();
-        core.leave_to_supervisor();
-        core.stop();
+        if !core.leave_to_supervisor() {
+            core.stop();
+        }
         drop(core);
         self.say_farewell();
         Ended::Start(failure)

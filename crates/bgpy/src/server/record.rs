@@ -16,8 +16,9 @@ pub(super) struct Record {
     /// None where there is no entry, or where it is another process's.
     registry: Option<Registry>,
     entry: Entry,
-    /// What the file of the entry was like when it was written.
-    written: Stamp,
+    /// What the file of the entry was like when it was written; none if it could not be yet, so that one of
+    /// an earlier process may stand there.
+    written: Option<Stamp>,
     /// What tells the entry and the socket from what others put in their place. The default is nothing's,
     /// so that it is looked more closely.
     entry_stamp: Stamp,
@@ -33,12 +34,14 @@ impl Record {
     pub(super) fn new(
         registry: Option<Registry>,
         entry: Entry,
-        [written, socket_stamp]: [Stamp; 2],
+        written: Option<Stamp>,
+        socket_stamp: Stamp,
         claim: Option<Claim>,
         cord: Option<Cord>,
     ) -> Self {
         let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
-        let (entry_stamp, has_trouble) = (Stamp::default(), false);
+        // The log knows already of an entry that could not be written.
+        let (entry_stamp, has_trouble) = (Stamp::default(), written.is_none());
         Self { registry, entry, written, entry_stamp, socket_stamp, claim, cord, has_trouble }
     }
 
@@ -72,15 +75,15 @@ impl Record {
         registry.prepare().map_err(|error| {
             io::Error::new(error.kind(), format!("the directory '{directory}': {error}"))
         })?;
-        let entry = match registry.stamp(&self.entry, &self.written) {
+        let (entry, written) = (&self.entry, self.written.as_ref());
+        let entry = match written.and_then(|written| registry.stamp(entry, written)) {
             Some(stamp) => {
                 self.entry_stamp = stamp;
                 Ok(())
             }
             // Its stamp is taken only when it is looked at next, after it was read once more.
-            None => remove_foreign(&registry.entry_path(&self.entry), "entry", journal)
-                .and_then(|()| registry.put(&self.entry))
-                .map(|written| self.written = written),
+            None => put_back(registry, entry, written.is_some(), journal)
+                .map(|written| self.written = Some(written)),
         };
         let renewed = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed());
         let name = renewed.map(|renewed| {
@@ -157,11 +160,14 @@ impl Record {
         self.release();
     }
 
-    /// Leaves everything to the supervisor, if this is not the first server that it has started.
-    pub(super) fn leave_to_supervisor(&mut self) {
-        if self.cord.is_some() && self.entry.generation > 0 {
+    /// Leaves everything to the supervisor, if this is not the first server that it has started; returns
+    /// whether it is not.
+    pub(super) fn leave_to_supervisor(&mut self) -> bool {
+        let is_left = self.cord.is_some() && self.entry.generation > 0;
+        if is_left {
             self.abandon();
         }
+        is_left
     }
 
     fn abandon(&mut self) {
@@ -169,6 +175,24 @@ impl Record {
         self.claim = None;
         self.cord = None;
     }
+}
+
+/// Writes an entry that does not stand in its place, and returns what the file is like that it stands in.
+fn put_back(
+    registry: &Registry,
+    entry: &Entry,
+    was_written: bool,
+    journal: &Journal,
+) -> io::Result<Stamp> {
+    // What is left of the process before this one is better than nothing, for as long as it has to do.
+    if was_written || !registry.has_earlier(entry) {
+        remove_foreign(&registry.entry_path(entry), "entry", journal)?;
+    }
+    let written = registry.put(entry)?;
+    if !was_written {
+        journal.info("the entry in the registry is written now");
+    }
+    Ok(written)
 }
 
 /// Removes what somebody has put in the place of a server's file.

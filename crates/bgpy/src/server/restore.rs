@@ -1,6 +1,7 @@
 //! Putting back the files by which the server is found, while it runs.
 
-use super::core::{ACCEPT_TURN, Core};
+use super::arrivals::ACCEPT_TURN;
+use super::core::Core;
 use super::listen::{self, Listener};
 use super::upkeep::Kept;
 use crate::platform::Private;
@@ -43,7 +44,7 @@ impl Core {
     fn replace_listener(&mut self, fresh: Private<Listener>, index: usize) {
         // Each time one lets in many of them; what the system says of it, it says of the new one as well.
         for _ in 0..WAITING_MAX.div_ceil(ACCEPT_TURN) {
-            if !self.accept(index).is_ok_and(|all| !all) {
+            if !self.accept(index, ACCEPT_TURN).is_ok_and(|all| !all) {
                 break;
             }
         }

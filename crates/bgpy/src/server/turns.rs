@@ -24,6 +24,9 @@ impl Hasher for TokenHasher {
     }
 }
 
+/// Forgotten tokens that are left in the order, beside as many as wait.
+const FORGOTTEN_MAX: usize = 64;
+
 /// Tokens in the order in which they came, each of them once: whoever is announced again and again
 /// gets no more than one turn a round.
 #[derive(Debug, Default)]
@@ -39,18 +42,40 @@ impl Turns {
         }
     }
 
+    /// The one that has waited longest.
     pub(super) fn pop(&mut self) -> Option<usize> {
-        let token = self.order.pop_front()?;
-        self.waiting.remove(&token);
-        Some(token)
+        loop {
+            let token = self.order.pop_front()?;
+            if self.waiting.remove(&token) {
+                return Some(token);
+            }
+        }
+    }
+
+    /// The one that came last.
+    pub(super) fn pop_newest(&mut self) -> Option<usize> {
+        loop {
+            let token = self.order.pop_back()?;
+            if self.waiting.remove(&token) {
+                return Some(token);
+            }
+        }
+    }
+
+    /// Takes one out that is gone and will not come again.
+    pub(super) fn forget(&mut self, token: usize) {
+        if self.waiting.remove(&token) && self.order.len() > 2 * self.waiting.len() + FORGOTTEN_MAX
+        {
+            self.order.retain(|token| self.waiting.contains(token));
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.waiting.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.waiting.is_empty()
     }
 }
 
@@ -67,5 +92,22 @@ mod tests {
         turns.push(7);
         assert_eq!([turns.pop(), turns.pop(), turns.pop()], [Some(3), Some(7), None]);
         assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn those_that_are_gone_have_no_turn_and_keep_no_memory() {
+        let mut turns = Turns::default();
+        (0..4).for_each(|token| turns.push(token));
+        turns.forget(3);
+        turns.forget(0);
+        assert_eq!(turns.len(), 2);
+        assert_eq!([turns.pop_newest(), turns.pop(), turns.pop()], [Some(2), Some(1), None]);
+        turns.push(0);
+        for token in 1..100_000 {
+            turns.push(token);
+            turns.forget(token);
+        }
+        assert!(turns.order.len() <= 2 * turns.len() + FORGOTTEN_MAX + 1);
+        assert_eq!([turns.pop_newest(), turns.pop_newest()], [Some(0), None]);
     }
 }

@@ -181,6 +181,11 @@ impl Config {
         serde_json::to_vec(self).expect("a configuration has only text keys")
     }
 
+    /// What its log takes.
+    pub(crate) fn log_level(&self) -> Level {
+        self.log_level.parse().unwrap_or(Level::Info)
+    }
+
     /// Opens its log for what it prints; where it has none, that is lost.
     pub(crate) fn open_log(&self) -> io::Result<Stdio> {
         let Some(path) = &self.log_file else { return Ok(Stdio::null()) };
@@ -190,7 +195,7 @@ impl Config {
     /// The log for whoever has little to say in it, so that nothing is kept open. Without a file, the
     /// server's words go to standard error in the foreground, and else are lost.
     pub(crate) fn journal(&self, is_foreground: bool) -> Journal {
-        let level = self.log_level.parse().unwrap_or(Level::Info);
+        let level = self.log_level();
         match &self.log_file {
             Some(path) => Journal::file(level, path).unwrap_or_else(|_| Journal::silent()),
             None if is_foreground => Journal::stderr(level),

@@ -11,9 +11,20 @@ use crate::client::token_of_environment;
 use crate::error::ServeError;
 use crate::platform;
 use crate::registry::{ProcessId, Registry};
-use crate::restart::Restart;
+use crate::restart::{Failing, Restart};
 use crate::server::{Place, new_token};
 use crate::spawn::{Config, Reporter};
+
+/// What the next one has to know of itself.
+#[derive(Debug)]
+pub(super) struct Successor<'a> {
+    /// How many processes have been this server before.
+    pub(super) generation: u32,
+    /// Whether standard output and error are somebody's terminal.
+    pub(super) is_foreground: bool,
+    /// How those before it have failed.
+    pub(super) failing: Option<&'a Failing>,
+}
 
 /// Their place, and the tasks that the first client has given.
 #[derive(Debug)]
@@ -59,15 +70,15 @@ impl Estate {
     /// Prepares for a new process to have everything.
     pub(super) fn bequeath(
         &self,
-        generation: u32,
-        is_foreground: bool,
+        successor: &Successor<'_>,
         cord: &impl AsFd,
     ) -> io::Result<Inheritance> {
         let Self { place, tasks } = self;
         Ok(Inheritance {
             supervisor: ProcessId::own(),
-            generation,
-            is_foreground,
+            generation: successor.generation,
+            is_foreground: successor.is_foreground,
+            failing: successor.failing.cloned(),
             cord: platform::hand_on(cord)?,
             claim: place.claim.as_ref().map(|claim| platform::hand_on(claim.file())).transpose()?,
             tcp: platform::hand_on(&place.tcp)?,
@@ -110,6 +121,7 @@ pub(super) fn inherit(
     let supervised = Supervised {
         supervisor: Some(inheritance.supervisor.clone()),
         generation: inheritance.generation,
+        failing: inheritance.failing.clone(),
         place: Some(place),
         cord: Some(Cord { stream: cord }),
         tasks: optional(inheritance.tasks)?.map(|file| File::from(file).into()),

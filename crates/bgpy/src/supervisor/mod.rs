@@ -7,12 +7,20 @@
 //!
 //! Only Unix has supervisors.
 
+#[cfg(unix)]
+mod child;
 mod cord;
 #[cfg(unix)]
 mod estate;
+#[cfg(unix)]
+mod log;
+#[cfg(unix)]
+mod notice;
 #[cfg(not(unix))]
 mod other;
 mod tasks;
+#[cfg(all(test, unix))]
+mod tests;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
@@ -24,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::Stamp;
 use crate::registry::ProcessId;
+use crate::restart::Failing;
 use crate::server::Place;
 use crate::spawn::{Config, Reporter};
 
@@ -58,6 +67,8 @@ pub struct Supervised {
     pub supervisor: Option<ProcessId>,
     /// How many processes have been this server before.
     pub generation: u32,
+    /// How those have failed.
+    pub failing: Option<Failing>,
     /// Where it is, if the supervisor keeps that for the next one.
     pub place: Option<Place>,
     /// The way to say that the place is not needed any more.
@@ -93,6 +104,7 @@ pub struct Inheritance {
     supervisor: ProcessId,
     generation: u32,
     is_foreground: bool,
+    failing: Option<Failing>,
     cord: i32,
     claim: Option<i32>,
     tcp: i32,

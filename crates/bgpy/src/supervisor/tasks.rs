@@ -12,7 +12,8 @@ use crate::platform::{self, Private};
 /// Bytes before the message: its length, or 0 as long as there is none.
 const HEAD: u64 = 8;
 
-/// A file without a name, which is gone when the last process that has it open ends.
+/// A file without a name, in memory where that can be, which is gone when the last process that has it
+/// open ends.
 #[derive(Debug)]
 pub struct FirstTasks {
     file: Private<File>,
@@ -27,13 +28,9 @@ impl From<File> for FirstTasks {
 }
 
 impl FirstTasks {
-    /// Makes room for tasks.
+    /// Makes room for tasks, which do not depend on a disk if that can be.
     pub(super) fn create(directory: &Path) -> io::Result<File> {
-        let path = directory.join(format!("{}.tasks", std::process::id()));
-        let mut options = platform::private_file();
-        let file = options.read(true).write(true).create(true).truncate(true).open(&path)?;
-        std::fs::remove_file(path)?;
-        Ok(file)
+        platform::unnamed_file(directory)
     }
 
     /// Writes a message that may turn out to have good tasks.

@@ -5,12 +5,14 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 
-use super::estate::{self, Estate};
-use super::watch::{Child, Supervisor};
+use super::child::Child;
+use super::estate::{self, Estate, Successor};
+use super::watch::{Start, Supervisor};
 use super::{Cord, Role, Supervised};
 use crate::error::ServeError;
 use crate::platform;
 use crate::registry::{ProcessId, Registry};
+use crate::restart::Times;
 use crate::spawn::{Config, Report, Reporter, take_config};
 
 /// Takes what a server has to know from standard input, and decides what this process is. `fork` makes
@@ -61,7 +63,9 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     // A log that it never closed could never be removed.
     platform::redirect_output(&OpenOptions::new().write(true).open("/dev/null")?)?;
     let child = Child::forked(child, line)?;
-    let supervisor = Supervisor::new(config, registry, estate, Some(reporter), child, false)?;
+    let starter = Some(reporter);
+    let start = Start { config, registry, estate, starter, child, is_foreground: false };
+    let supervisor = Supervisor::new(start, Times::default())?;
     Ok(Role::Supervisor(supervisor.into()))
 }
 
@@ -76,12 +80,15 @@ pub fn run_in_foreground(mut config: Config) -> Result<ExitStatus, ServeError> {
     let estate = Estate::of(&mut config, registry.as_ref())?.ok_or_else(|| {
         io::Error::other("a server that is not started again needs no supervisor")
     })?;
-    let child = match Child::start(&config, &estate, 0, true) {
+    let first = Successor { generation: 0, is_foreground: true, failing: None };
+    let child = match Child::start(&config, &estate, &first) {
         Ok(child) => child,
         Err(error) => {
             estate.release();
             return Err(error.into());
         }
     };
-    Ok(Supervisor::new(config, registry, Some(estate), None, child, true)?.run())
+    let estate = Some(estate);
+    let start = Start { config, registry, estate, starter: None, child, is_foreground: true };
+    Ok(Supervisor::new(start, Times::default())?.run())
 }

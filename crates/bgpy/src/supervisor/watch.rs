@@ -1,41 +1,44 @@
-//! Watching one server after the other.
+//! Watching one server after the other, and the pauses between them.
 
-use std::io::{self, Read, Write};
+use std::fmt::Display;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
-use std::time::Instant;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
-use super::estate::Estate;
+use super::child::Child;
+use super::estate::{Estate, Successor};
+use super::log::Log;
+use super::notice::Notice;
+use crate::journal::Level;
 use crate::platform;
 use crate::registry::Registry;
-use crate::restart::Quota;
+use crate::restart::{Failing, Schedule, Times};
 use crate::spawn::{Config, Report, Reporter};
 
-/// Bytes of a report that are taken at most.
-const REPORT_BYTES_MAX: usize = 1 << 20;
-
-/// The status of a process of which none is known: an exit code of 1.
-const UNKNOWN: i32 = 1 << 8;
+/// How often what could not be written is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Waits for the end of a server, and starts it again if it is told to.
 #[derive(Debug)]
 pub struct Supervisor {
     config: Config,
-    registry: Option<Registry>,
     /// Of a server that may be started again, as long as it takes calls.
     estate: Option<Estate>,
     /// Who wants to know when the first one is ready, until that is told.
     starter: Option<Reporter>,
     child: Child,
     signals: SignalDelivery<UnixStream, SignalOnly>,
-    quota: Quota,
+    schedule: Schedule,
+    failing: Option<Failing>,
+    notice: Notice,
+    log: Log,
     generation: u32,
     is_foreground: bool,
     /// Whether one of them was ready: what does not even start is not started again.
@@ -44,39 +47,41 @@ pub struct Supervisor {
     was_told: bool,
 }
 
-/// A server's process.
-#[derive(Debug)]
-pub(super) struct Child {
-    id: Pid,
-    /// Where it reports to, until it says that it retires.
-    line: Option<UnixStream>,
-    heard: Vec<u8>,
-    /// Why it does not start, if it said so.
-    failure: Option<String>,
-    is_retiring: bool,
+/// What a supervisor begins with.
+pub(super) struct Start {
+    pub(super) config: Config,
+    pub(super) registry: Option<Registry>,
+    pub(super) estate: Option<Estate>,
+    pub(super) starter: Option<Reporter>,
+    pub(super) child: Child,
+    pub(super) is_foreground: bool,
+}
+
+/// What becomes of a server that has failed.
+enum Next {
+    Started(Child),
+    /// It is given up, for a reason.
+    GivenUp(String),
+    /// Somebody has said that it is enough, after a failure.
+    ToldToEnd(String),
 }
 
 impl Supervisor {
-    pub(super) fn new(
-        config: Config,
-        registry: Option<Registry>,
-        estate: Option<Estate>,
-        starter: Option<Reporter>,
-        child: Child,
-        is_foreground: bool,
-    ) -> io::Result<Self> {
+    pub(super) fn new(start: Start, times: Times) -> io::Result<Self> {
+        let Start { config, registry, estate, starter, child, is_foreground } = start;
         let (read, write) = UnixStream::pair()?;
         let wanted = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT];
         let signals = SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?;
-        let quota = Quota::new(config.restart);
         Ok(Self {
+            schedule: Schedule::new(config.restart, times),
+            notice: Notice::new(registry, &config.instance),
             config,
-            registry,
             estate,
             starter,
             child,
             signals,
-            quota,
+            failing: None,
+            log: Log::default(),
             generation: 0,
             is_foreground,
             has_been_ready: false,
@@ -88,27 +93,31 @@ impl Supervisor {
     pub fn run(mut self) -> ExitStatus {
         loop {
             let status = self.watch();
-            let is_over = self.was_told || self.child.is_retiring || status.success();
+            let is_over = self.was_told || self.child.is_retiring() || status.success();
             if is_over || !self.has_been_ready {
-                self.conclude(status, None);
-                return status;
+                return self.conclude(status, None);
             }
-            let mut words = format!("the server's process has failed: {status}");
-            if let Some(failure) = &self.child.failure {
-                words = format!("{words}: {failure}");
-            }
-            self.config.journal(self.is_foreground).critical(&words);
+            let last = self.child.last_words(status);
+            self.say(Level::Critical, format_args!("the server's process has failed: {last}"));
             let Some(estate) = self.estate.take() else {
-                self.conclude(status, None);
-                return status;
+                return self.conclude(status, None);
             };
-            let started = self.start_again(&estate);
+            let next = self.bring_back(&estate, last);
             self.estate = Some(estate);
-            match started {
-                Ok(child) => self.child = child,
-                Err(reason) => {
-                    self.conclude(status, Some(&format!("{words}; {reason}")));
-                    return status;
+            match next {
+                Next::Started(child) => self.child = child,
+                Next::GivenUp(reason) => {
+                    self.say(Level::Critical, &reason);
+                    return self.conclude(status, Some(&reason));
+                }
+                Next::ToldToEnd(last) => {
+                    let reason = format!(
+                        "stopped while it waited to be started again; it had failed: {last}"
+                    );
+                    self.say(Level::Info, &reason);
+                    self.notice.end(reason);
+                    self.release();
+                    return ExitStatus::from_raw(0);
                 }
             }
         }
@@ -120,17 +129,16 @@ impl Supervisor {
             let ended = self.child.ended();
             // What it said before it ended is still there to be heard.
             for report in self.child.hear() {
-                self.heed(report);
+                self.heed(&report);
             }
             if let Some(status) = ended {
                 return status;
             }
-            let line = self.child.line.as_ref();
+            let limit = self.log.has_lost().then_some(AGAIN);
+            let line = self.child.line();
             let fds = [Some(self.signals.get_read()), line].into_iter().flatten();
-            let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-            // It fails only when a signal comes, which is looked for anyway.
-            let _ = poll(&mut fds, None);
-            drop(fds);
+            wait(fds, limit);
+            self.log.settle(&self.config);
             for signal in self.signals.pending().filter(|signal| *signal != SIGCHLD) {
                 self.was_told = true;
                 // What a terminal sends, it sends to the server, too.
@@ -141,124 +149,120 @@ impl Supervisor {
         }
     }
 
-    fn heed(&mut self, report: Report) {
-        match &report {
+    fn heed(&mut self, report: &Report) {
+        match report {
             Report::Ready { .. } => {
                 if self.is_foreground && !self.has_been_ready {
                     platform::notify("READY=1");
                 }
                 self.has_been_ready = true;
+                self.notice.read();
             }
-            Report::Failed { message, .. } => self.child.failure = Some(message.clone()),
+            Report::Failed { .. } => {}
             Report::Retiring => {
                 if self.is_foreground {
                     platform::notify("STOPPING=1");
                 }
-                self.child.is_retiring = true;
                 // First the place, then the line, whose end tells the server.
                 self.estate = None;
-                self.child.line = None;
-                return;
             }
         }
-        if let Some(mut starter) = self.starter.take() {
-            starter.report(&report);
+        self.child.heed(report);
+        if let Some(mut starter) = self.starter.take_if(|_| !matches!(report, Report::Retiring)) {
+            starter.report(report);
         }
     }
 
-    /// Starts the next server; an error says why there is none.
-    fn start_again(&mut self, estate: &Estate) -> Result<Child, String> {
-        while self.quota.take(Instant::now()) {
+    /// Starts the next server, when it is time for that.
+    fn bring_back(&mut self, estate: &Estate, mut last: String) -> Next {
+        let mut took_calls_for = self.child.took_calls_for();
+        loop {
+            let now = Instant::now();
+            let Some(pause) = self.schedule.failed(now, took_calls_for.take()) else {
+                return Next::GivenUp(self.given_up(&last, now));
+            };
+            if !self.pause(pause, &last) {
+                return Next::ToldToEnd(last);
+            }
             self.generation += 1;
-            let journal = self.config.journal(self.is_foreground);
-            journal.warning(format_args!("starting it again (generation {})", self.generation));
-            match Child::start(&self.config, estate, self.generation, self.is_foreground) {
-                Ok(child) => return Ok(child),
-                Err(error) => journal.error(format_args!("it cannot be started: {error}")),
+            let generation = self.generation;
+            self.say(Level::Warning, format_args!("starting it again (generation {generation})"));
+            let (is_foreground, failing) = (self.is_foreground, self.failing.as_ref());
+            let successor = Successor { generation, is_foreground, failing };
+            match Child::start(&self.config, estate, &successor) {
+                Ok(child) => return Next::Started(child),
+                Err(error) => {
+                    last = format!("it cannot be started: {error}");
+                    self.say(Level::Error, &last);
+                }
             }
         }
-        Err(format!("it is not started again ({} within a minute)", self.config.restart))
+    }
+
+    /// Lets some time pass in which everybody can see what has happened; `false` when somebody says that
+    /// it is enough.
+    fn pause(&mut self, pause: Duration, last: &str) -> bool {
+        let at_ms = jiff::Timestamp::now().as_millisecond();
+        let next_ms = at_ms + i64::try_from(pause.as_millis()).unwrap_or_default();
+        let (failures, last) = (self.schedule.failures(), last.to_owned());
+        let failing = Failing { failures, last, at_ms, next_ms: Some(next_ms) };
+        self.failing = Some(Failing { next_ms: None, ..failing.clone() });
+        let until = Instant::now() + pause;
+        if !pause.is_zero() {
+            let seconds = pause.as_secs_f64();
+            let times = if failures == 1 { "once".into() } else { format!("{failures} times") };
+            let words = format_args!("it has failed {times}; next try in {seconds} s");
+            self.say(Level::Warning, words);
+            self.notice.tell(&failing);
+        }
+        loop {
+            if self.signals.pending().any(|signal| signal != SIGCHLD) {
+                self.was_told = true;
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            wait([self.signals.get_read()], Some(left.min(AGAIN)));
+            self.log.settle(&self.config);
+            self.notice.keep();
+        }
+    }
+
+    fn given_up(&self, last: &str, now: Instant) -> String {
+        let since = self.schedule.since().map(|since| now.saturating_duration_since(since));
+        let seconds = since.unwrap_or_default().as_secs();
+        let (failures, policy) = (self.schedule.failures(), self.config.restart);
+        format!(
+            "{last}; given up after {failures} failures in {seconds} s without a minute of taking calls \
+             ({policy})"
+        )
+    }
+
+    fn say(&mut self, level: Level, text: impl Display) {
+        self.log.write(&self.config, self.is_foreground, level, text);
     }
 
     /// Leaves word of how it ended, and nothing else.
-    fn conclude(&mut self, status: ExitStatus, reason: Option<&str>) {
-        if let Some(registry) = &self.registry {
-            registry.note_exit(&self.config.instance, status, reason);
-        }
+    fn conclude(&mut self, status: ExitStatus, reason: Option<&str>) -> ExitStatus {
+        self.notice.conclude(status, reason);
+        self.release();
+        status
+    }
+
+    fn release(&mut self) {
         if let Some(estate) = self.estate.take() {
             estate.release();
         }
     }
 }
 
-impl Child {
-    /// A copy of this process, which has the other end of the line.
-    pub(super) fn forked(id: u32, line: UnixStream) -> io::Result<Self> {
-        line.set_nonblocking(true)?;
-        let id =
-            i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Self { id, line: Some(line), heard: Vec::new(), failure: None, is_retiring: false })
-    }
-
-    /// Starts an interpreter anew, which has everything that the one before had.
-    pub(super) fn start(
-        config: &Config,
-        estate: &Estate,
-        generation: u32,
-        is_foreground: bool,
-    ) -> io::Result<Self> {
-        let (line, cord) = UnixStream::pair()?;
-        let inheritance = estate.bequeath(generation, is_foreground, &cord)?;
-        let config = Config { inheritance: Some(inheritance), ..config.clone() };
-        let mut command = config.command();
-        command.stdin(Stdio::piped());
-        if !is_foreground {
-            // The one that was opened for the first server may have been rotated away.
-            let (output, error) = (config.open_log()?, config.open_log()?);
-            command.stdout(output).stderr(error);
-        }
-        let mut child = command.spawn()?;
-        if let Some(mut input) = child.stdin.take() {
-            // One that dies at once is found dead soon.
-            drop(input.write_all(&config.text()));
-        }
-        Self::forked(child.id(), line)
-    }
-
-    /// How it has ended, if it has.
-    fn ended(&self) -> Option<ExitStatus> {
-        match waitpid(Some(self.id), WaitOptions::NOHANG) {
-            Ok(waited) => waited.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
-            // It has been waited for by the system, where whoever started this process ignores SIGCHLD.
-            Err(_) => Some(ExitStatus::from_raw(UNKNOWN)),
-        }
-    }
-
-    fn send(&self, signal: i32) {
-        // It has not been waited for, so that the id is its own still.
-        if let Some(signal) = Signal::from_named_raw(signal) {
-            let _ = kill_process(self.id, signal);
-        }
-    }
-
-    /// What it has said since it was listened to last.
-    fn hear(&mut self) -> Vec<Report> {
-        let mut buffer = [0; 4096];
-        while let Some(line) = &mut self.line {
-            match line.read(&mut buffer) {
-                Ok(bytes) if bytes > 0 && self.heard.len() < REPORT_BYTES_MAX => {
-                    self.heard.extend_from_slice(&buffer[..bytes]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(_) | Err(_) => self.line = None,
-            }
-        }
-        let end = self.heard.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let lines: Vec<u8> = self.heard.drain(..end).collect();
-        lines
-            .split(|byte| *byte == b'\n')
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .collect()
-    }
+/// Waits until one of them can be read, or a signal comes, or the time is over.
+fn wait<'a>(fds: impl IntoIterator<Item = &'a UnixStream>, limit: Option<Duration>) {
+    let mut fds: Vec<_> = fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+    // Rounded up, so that the time is over when it returns.
+    let limit = limit.and_then(|limit| Timespec::try_from(limit + Duration::from_micros(1)).ok());
+    // It fails only when a signal comes, which is looked for anyway.
+    let _ = poll(&mut fds, limit.as_ref());
 }

@@ -1,0 +1,126 @@
+"""Say what keeps the tasks of a server from being loaded, without running any of their code.
+
+Arguments: `file` or `module`, which one, and the places where the server looks for modules besides.
+"""
+
+import ast
+import importlib.util
+import os
+import sys
+import sysconfig
+
+import bgpy._background  # noqa: F401
+
+TASKS = ("init_task", "exec_task", "exit_task")
+# What can define a name that stands nowhere in the text as one that is defined.
+DYNAMIC = {"__getattr__", "exec", "globals", "locals", "modules", "setattr", "vars"}
+INSTALLED = tuple(
+    os.path.join(path, "")
+    for path in map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
+    if path
+)
+
+
+def find(name):
+    """Find a module as an import would, but run none of the packages that it is in."""
+    parts = name.split(".")
+    for end in range(1, len(parts)):
+        package = ".".join(parts[:end])
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        sys.modules.setdefault(package, importlib.util.module_from_spec(spec))
+    return importlib.util.find_spec(name)
+
+
+def is_installed(spec):
+    """Whether it belongs to Python or was installed, and so leaves the search for others alone."""
+    return not spec.has_location or str(spec.origin).startswith(INSTALLED)
+
+
+def parse(text, place):
+    """Compile a text, and return its syntax tree and all names in it."""
+    try:
+        tree = ast.parse(text, place)
+        codes = [compile(text, place, "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
+        words = getattr(error, "msg", error)
+        sys.exit(f"{type(error).__name__} in {place}{line}: {words}")
+    names = set()
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, type(code))]
+    return tree, names
+
+
+def check_imports(tree, place, seen):
+    """Refuse what begins with an import that must fail; look at the user's own modules as well."""
+    is_certain = True
+    for node in tree.body:
+        match node:
+            case ast.Import():
+                names = [alias.name.partition(".")[0] for alias in node.names]
+            case ast.ImportFrom(level=0):
+                names = [node.module.partition(".")[0]]
+            case ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+                continue
+            case _:
+                # It may do anything to the search for modules.
+                is_certain = False
+                continue
+        for name in names:
+            try:
+                spec = importlib.util.find_spec(name)
+            except (ImportError, ValueError):
+                continue
+            if spec is None:
+                if is_certain:
+                    sys.exit(f"{place}, line {node.lineno}: there is no module {name!r}")
+            elif not is_installed(spec):
+                is_certain = False
+                if name not in seen:
+                    seen.add(name)
+                    text = source(spec)
+                    if text is not None:
+                        check_imports(parse(text, spec.origin)[0], spec.origin, seen)
+
+
+def source(spec):
+    """Return the text of a module, if it has one."""
+    get = getattr(spec.loader, "get_source", None)
+    try:
+        return get(spec.name) if get else None
+    except (ImportError, SyntaxError, UnicodeDecodeError) as error:
+        sys.exit(f"{spec.origin} cannot be read: {error}")
+
+
+def main(kind, tasks, *places):
+    """Look at the tasks."""
+    sys.path += [place for place in places if place not in sys.path]
+    if kind == "file":
+        sys.path.append(os.path.dirname(tasks))
+        with open(tasks, "rb") as file:
+            place, text = tasks, file.read()
+    elif tasks:
+        sys.path.append(os.getcwd())
+        spec = find(tasks)
+        if spec is None:
+            sys.exit(f"there is no module {tasks!r}")
+        place, text = spec.origin, source(spec)
+    else:
+        return
+    if text is None:
+        return
+    tree, names = parse(text, place)
+    check_imports(tree, place, set())
+    stars = any(
+        isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)
+    )
+    for name in TASKS:
+        if name not in names and not stars and not names & DYNAMIC:
+            sys.exit(f"{place} defines no {name}")
+
+
+main(*sys.argv[1:])

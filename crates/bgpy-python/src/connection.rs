@@ -1,0 +1,65 @@
+//! The connection of a client: opened when it is needed, and waited for.
+//!
+//! The client's lock is only ever taken with the GIL held: a thread that forks holds the GIL, so that the child
+//! never finds the lock taken.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bgpy::{CallError, ConnectError, Link, Wait};
+use pyo3::prelude::*;
+
+use crate::arguments::{limit, waiting};
+use crate::client::Client;
+use crate::errors::{call_error, connect_error};
+
+impl Client {
+    /// Acts on the connection, opened first when there is none.
+    pub fn on_link<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        act: impl FnOnce(&Link, &Wait<'_>) -> Result<T, CallError> + Send,
+    ) -> PyResult<T> {
+        let limit = limit(py, timeout)?;
+        let link = self.link(py, limit)?;
+        waiting(py, limit, |wait| act(&link, wait))?
+            .map_err(|error| call_error(py, error, self.policy))
+    }
+
+    /// As [`on_link`](Self::on_link), once a server that is started again has its tasks.
+    pub fn on_started<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        act: impl FnOnce(&Link, &Wait<'_>) -> Result<T, CallError> + Send,
+    ) -> PyResult<T> {
+        let (limit, since) = (limit(py, timeout)?, Instant::now());
+        let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));
+        let mut link = self.link(py, limit)?;
+        while !link.has_started() {
+            match waiting(py, left(), |wait| link.await_start(wait))? {
+                Ok(()) => break,
+                // Its start has failed. The next one has the call.
+                Err(CallError::Lost { .. }) => link = self.link(py, left())?,
+                Err(CallError::Connect(ConnectError::Restarting { server, failing, .. })) => {
+                    let after = limit.unwrap_or_default();
+                    let error = ConnectError::Restarting { server, after, failing };
+                    return Err(connect_error(py, &error));
+                }
+                Err(error) => return Err(call_error(py, error, self.policy)),
+            }
+        }
+        waiting(py, limit, |wait| act(&link, wait))?
+            .map_err(|error| call_error(py, error, self.policy))
+    }
+
+    /// The connection.
+    pub fn link(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
+        if let Some(link) = self.client.current(Instant::now()) {
+            return Ok(link);
+        }
+        let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
+        opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
+    }
+}

@@ -1,0 +1,179 @@
+//! How entries get to disk, also to one that is full.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use bgpy_proto::Id;
+
+use super::files::{ENTRY_BYTES_MAX, file_name, short, vacate};
+use super::{Entry, Registry};
+use crate::platform::{self, Stamp};
+
+/// Bytes that an entry needs at most, unless its server has a great many variables.
+const ENTRY_BYTES: usize = 16 << 10;
+
+impl Registry {
+    /// Confirms that an entry can be written.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn check_room(&self) -> io::Result<()> {
+        self.prepare()?;
+        let (path, mut file) = create_draft(&self.directory.join("room"))?;
+        let written = file.write_all(&[b' '; ENTRY_BYTES]);
+        drop(fs::remove_file(path));
+        written
+    }
+}
+
+/// Writes an entry, and returns what the file is like that it stands in. Readers see all of it or nothing.
+pub(super) fn write(directory: &Path, entry: &Entry) -> io::Result<Stamp> {
+    let path = directory.join(file_name(entry));
+    write_anew(&path, entry).or_else(|error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            write_in_place(&path, entry).map_err(|_| error)
+        }
+        _ => Err(error),
+    })
+}
+
+/// Makes a file of a name that nobody has, so that nothing stands there already that would be followed or
+/// torn.
+fn create_draft(path: &Path) -> io::Result<(PathBuf, File)> {
+    let draft = path.with_extension(format!("{}.draft", short(&Id::random().to_string())));
+    let file = platform::private_file().write(true).create_new(true).open(&draft)?;
+    Ok((draft, file))
+}
+
+/// Writes an entry into a file of its own, which then takes the place of what stands there.
+fn write_anew(path: &Path, entry: &Entry) -> io::Result<Stamp> {
+    let text = text(entry)?;
+    let (draft, mut file) = create_draft(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| Stamp::of_file(&file));
+    drop(file);
+    let stamp = written.and_then(|stamp| put(&draft, path).map(|()| stamp));
+    stamp.inspect_err(|_| drop(fs::remove_file(draft)))
+}
+
+/// Renames a file, also to where a directory stands with nothing in it.
+fn put(from: &Path, to: &Path) -> io::Result<()> {
+    if to.symlink_metadata().is_ok_and(|about| about.is_dir()) {
+        vacate(to)?;
+    }
+    fs::rename(from, to)
+}
+
+/// Writes an entry over what stands there of the same server, where the disk has no room for another file.
+/// Whoever reads at the same moment [looks again](super::files::examine).
+fn write_in_place(path: &Path, entry: &Entry) -> io::Result<Stamp> {
+    let (file, found) = platform::open_private(path, ENTRY_BYTES_MAX)?;
+    let known: Entry = serde_json::from_slice(&found)?;
+    let mut text = dense_text(entry)?;
+    let has_room = text.len() as u64 <= platform::allocated_bytes(&file.metadata()?);
+    if !has_room || known.instance != entry.instance {
+        return Err(ErrorKind::StorageFull.into());
+    }
+    // Spaces in the place of what was longer, in the same write.
+    text.resize(text.len().max(found.len()), b' ');
+    platform::write_over(&file, &text)?;
+    Stamp::of_file(&file)
+}
+
+fn text(entry: &Entry) -> io::Result<String> {
+    serde_json::to_string_pretty(entry).map_err(io::Error::other)
+}
+
+/// The text of an entry in as little room as can be.
+fn dense_text(entry: &Entry) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(entry).map_err(io::Error::other)
+}
+
+/// Whether bytes are what is written for an entry, in a file of its own or over another one.
+pub(super) fn is_text_of(entry: &Entry, found: &[u8]) -> bool {
+    text(entry).is_ok_and(|text| text.as_bytes() == found)
+        || dense_text(entry).is_ok_and(|text| text == found.trim_ascii_end())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn world() -> (tempfile::TempDir, Registry, Entry) {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::at(directory.path().join("run"));
+        registry.prepare().unwrap();
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        entry.token = Some("x".repeat(100));
+        registry.add(&entry).unwrap();
+        (directory, registry, entry)
+    }
+
+    #[test]
+    fn an_entry_is_written_over_one_of_the_same_server_alone() {
+        let (_directory, registry, mut entry) = world();
+        let path = registry.entry_path(&entry);
+        (entry.generation, entry.token) = (7, None);
+        write_in_place(&path, &entry).unwrap();
+        let [found] = &registry.entries()[..] else { panic!("it can be read") };
+        assert_eq!((found.generation, &found.token), (7, &None));
+        let before = fs::read(&path).unwrap();
+        // There is no more room than the disk has given it.
+        entry.python = Some("x".repeat(1 << 20));
+        assert!(write_in_place(&path, &entry).is_err());
+        let other = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        assert!(write_in_place(&path, &other).is_err());
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn what_is_written_over_is_known_as_own_until_it_changes() {
+        let (_directory, registry, mut entry) = world();
+        let path = registry.entry_path(&entry);
+        entry.token = None;
+        let written = write_in_place(&path, &entry).unwrap();
+        let stamp = registry.stamp(&entry, &written).expect("it is its own");
+        assert_eq!(Stamp::at(&path).unwrap(), stamp);
+        let older = Entry { generation: 1, ..entry.clone() };
+        assert_eq!(registry.stamp(&older, &written), None);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("127.0.0.1", "127.0.0.9")).unwrap();
+        assert_eq!(registry.stamp(&entry, &written), None);
+    }
+
+    #[test]
+    fn nothing_is_written_over_that_a_link_leads_to_or_others_may_use() {
+        let (directory, registry, mut entry) = world();
+        let (path, elsewhere) = (registry.entry_path(&entry), directory.path().join("elsewhere"));
+        entry.generation = 7;
+        fs::rename(&path, &elsewhere).unwrap();
+        let before = fs::read(&elsewhere).unwrap();
+        symlink(&elsewhere, &path).unwrap();
+        assert!(write_in_place(&path, &entry).is_err());
+        assert_eq!(fs::read(&elsewhere).unwrap(), before);
+        fs::rename(&elsewhere, &path).unwrap();
+        for mode in [0o604, 0o620, 0o666] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(write_in_place(&path, &entry).is_err());
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        write_in_place(&path, &entry).unwrap();
+    }
+
+    #[test]
+    fn one_of_an_earlier_process_is_known_from_anything_else() {
+        let (_directory, registry, mut entry) = world();
+        assert!(!registry.has_earlier(&entry));
+        entry.generation = 1;
+        assert!(registry.has_earlier(&entry));
+        let path = registry.entry_path(&entry);
+        let other = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        fs::write(&path, text(&other).unwrap()).unwrap();
+        assert!(!registry.has_earlier(&entry));
+        fs::remove_file(&path).unwrap();
+        assert!(!registry.has_earlier(&entry));
+    }
+}
