@@ -45,6 +45,7 @@ impl From<&ConnectError> for Exit {
             ConnectError::Interrupted => Self::Interrupted,
             ConnectError::Resolve { .. }
             | ConnectError::Registry { .. }
+            | ConnectError::Cut { .. }
             | ConnectError::Io { .. } => Self::Failed,
         }
     }
@@ -111,6 +112,7 @@ mod tests {
             (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
             (ConnectError::Timeout { server: server(), after, process: None }, 4),
             (ConnectError::Restarting { server: server(), after, failing: None }, 4),
+            (ConnectError::Cut { server: server() }, 1),
             (ConnectError::Auth { server: server(), token: true }, 5),
             (ConnectError::NoToken { server: server() }, 5),
             (ConnectError::Unprotected { server: server() }, 2),

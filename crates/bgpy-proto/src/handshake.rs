@@ -26,6 +26,30 @@ const MAGIC: [u8; 4] = *b"bgpy";
 const PREAMBLE_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
 
+/// A version that there will never be.
+const NO_VERSION: u8 = 0;
+
+/// Asks whether a server of any version is there: each answers the preamble of another version with its own.
+pub fn ask_who_is_there(out: &mut Outbox) {
+    let [a, b, c, d] = MAGIC;
+    out.extend(&[a, b, c, d, NO_VERSION, Suite::AesGcm as u8, 0, 0]);
+}
+
+/// Whether somebody has only [asked](ask_who_is_there).
+pub fn is_question(error: &ProtocolError) -> bool {
+    matches!(error, ProtocolError::Version { theirs: NO_VERSION, .. })
+}
+
+/// Whether a server has [answered](ask_who_is_there); none as long as it may be about to. `is_all` says that
+/// nothing more comes.
+pub fn is_answered(bytes: &[u8], is_all: bool) -> Option<bool> {
+    match bytes.first_chunk() {
+        Some(answer) => Some(*answer == MAGIC),
+        None if is_all => Some(false),
+        None => None,
+    }
+}
+
 /// Cipher of the handshake, and whether the records after it are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

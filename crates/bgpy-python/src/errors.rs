@@ -88,6 +88,7 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
         ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => "NotRunning",
         ConnectError::Stopping { .. } => "ServerStopping",
         ConnectError::Timeout { .. } | ConnectError::Restarting { .. } => "CallTimeout",
+        ConnectError::Cut { .. } => "ConnectionLost",
         ConnectError::Auth { .. } | ConnectError::NoToken { .. } => "AuthError",
         ConnectError::Unprotected { .. } => "ConfigError",
         ConnectError::Protocol { .. } => "ProtocolMismatch",

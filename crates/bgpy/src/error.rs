@@ -75,6 +75,11 @@ pub enum ConnectError {
         /// The process that has not answered, where it is one of this machine.
         process: Option<u32>,
     },
+    /// The connection ended during the handshake, whenever it was tried.
+    Cut {
+        /// As the user named it.
+        server: String,
+    },
     /// The two sides do not hold the same token.
     Auth {
         /// `host:port`.
@@ -216,6 +221,11 @@ impl fmt::Display for ConnectError {
                 "{server} did not answer within {}: check the address and whether a firewall is \
                  in between",
                 Seconds(*after)
+            ),
+            Self::Cut { server } => write!(
+                f,
+                "the connection to {server} was closed before it could tell who it is, each time: it may be \
+                 about to end, or have too many connections, or something in between closes them"
             ),
             Self::Auth { server, token: true } => write!(
                 f,

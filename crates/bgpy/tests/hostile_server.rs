@@ -405,11 +405,80 @@ fn what_is_no_handshake_is_told_apart() {
         protocol(refused(|stream| stream.write_all(b"bgpy\x01\x01\0\0\xff\xff").unwrap())),
         ProtocolError::TooLarge { .. }
     ));
-    let auth = |error| assert!(matches!(error, ConnectError::Auth { token: true, .. }), "{error}");
-    auth(refused(|_| ()));
-    auth(refused(|stream| SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).unwrap()));
-    auth(refused(|stream| {
+    let wrong = refused(|stream| {
         stream.write_all(b"bgpy\x01\x01\0\0\x40\0").unwrap();
         stream.write_all(&[7; 64]).unwrap();
-    }));
+    });
+    assert!(matches!(wrong, ConnectError::Auth { token: true, .. }), "{wrong}");
+}
+
+type Way = fn(&mut TcpStream);
+
+/// What a client makes of a server that treats its connections so, one after the other; the last way is for
+/// all that follow.
+fn reached(ways: &'static [Way]) -> Result<(), ConnectError> {
+    let (over, is_over) = mpsc::channel::<()>();
+    let server = Fake::raw(move |mut stream, token, number| {
+        if is_over.try_recv() != Err(mpsc::TryRecvError::Empty) {
+            return true;
+        }
+        match ways.get(number) {
+            Some(way) => {
+                assert_ne!(stream.read(&mut [0; 4096]).unwrap(), 0);
+                way(&mut stream);
+                false
+            }
+            None => {
+                let mut host = Host::new(stream, token);
+                let request = host.request().expect("a request");
+                assert!(host.session.respond(id_of(&request), payload(1_u64), false).unwrap());
+                host.flush();
+                host.see_off();
+                true
+            }
+        }
+    });
+    let outcome = in_time(|| call(&server.client(), 1_u64).map(drop));
+    drop(over);
+    // It may have ended, and may wait for one that does not come.
+    drop(TcpStream::connect(("127.0.0.1", server.address.port)));
+    server.thread.join().unwrap();
+    outcome.map_err(|error| match error {
+        CallError::Connect(error) => error,
+        error => panic!("{error}"),
+    })
+}
+
+/// Closes a connection without having read all of it, so that it is reset.
+fn reset(stream: &mut TcpStream) {
+    SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+fn close(_: &mut TcpStream) {}
+
+/// Answers as every server does that is asked in another version.
+fn answer(stream: &mut TcpStream) {
+    stream.write_all(b"bgpy\x01\x01\0\0").unwrap();
+}
+
+#[test]
+fn a_handshake_that_is_cut_is_tried_again() {
+    for ways in [&[] as &[fn(&mut TcpStream)], &[close], &[reset], &[reset, reset], &[reset, close]]
+    {
+        reached(ways).unwrap();
+    }
+    let lasting: [&[Way]; 2] = [&[reset, reset, reset], &[close, close, close, close, close]];
+    for ways in lasting {
+        let error = reached(ways).unwrap_err();
+        assert!(matches!(error, ConnectError::Cut { .. }), "{error}");
+    }
+}
+
+#[test]
+fn only_a_server_that_answers_other_things_has_refused_the_token() {
+    let answered: [&[Way]; 2] = [&[close, close, answer], &[close, reset, close, answer]];
+    for ways in answered {
+        let error = reached(ways).unwrap_err();
+        assert!(matches!(error, ConnectError::Auth { token: true, .. }), "{error}");
+    }
 }

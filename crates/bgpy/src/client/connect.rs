@@ -1,11 +1,11 @@
-//! Finding a server and shaking hands with it.
+//! Finding a server, and trying the ways to it.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::handshake::{ClientHandshake, Step, Suite};
-use bgpy_proto::{ClientHello, ClientSession, Id, Outbox, ProtocolError, Psk, Token};
+use bgpy_proto::handshake::Suite;
+use bgpy_proto::{Id, Token};
 use socket2::Socket;
 
 use super::ClientOptions;
@@ -16,7 +16,6 @@ use super::wait::{SLICE, Wait};
 use crate::error::ConnectError;
 use crate::platform;
 use crate::registry::{Entry, Registry, is_of_this_machine};
-use crate::segments::{self, Segments};
 use crate::target::Target;
 
 /// Longest time for connecting and the handshake, unless the caller sets less.
@@ -147,7 +146,7 @@ pub(crate) fn connect_to(
 pub(super) struct Attempt<'a> {
     pub(super) server: String,
     pub(super) options: &'a ClientOptions,
-    id: Id,
+    pub(super) id: Id,
     proven: Proof,
     pub(super) wait: &'a Wait<'a>,
     since: Instant,
@@ -162,54 +161,6 @@ impl Attempt<'_> {
         ConnectError::NotRunning { server: self.server.clone() }
     }
 
-    pub(super) fn shake_hands(
-        &self,
-        socket: Socket,
-        suite: Suite,
-        entry: Option<&Entry>,
-    ) -> Result<Link, ConnectError> {
-        let token = self.token(entry);
-        let is_open = token.is_none() && (self.wants_no_proof() || self.is_own(suite, entry));
-        let psk = match &token {
-            Some(token) => token.psk(),
-            None if is_open => Psk::open(),
-            // It tells a bgpy server, which says nothing, from other programs, and tells those nothing.
-            None => Psk::unknown(),
-        };
-        match self.exchange(&socket, suite, &psk) {
-            Ok(session) => {
-                let can_map = suite == Suite::Clear && session.server().segments;
-                let segments = if can_map { Segments::new() } else { None };
-                Ok(Link::new(
-                    socket,
-                    self.server.clone(),
-                    session,
-                    segments,
-                    Proof::by(token.as_ref()),
-                ))
-            }
-            Err(Refusal::Connect(error)) => Err(error),
-            // The registry's token is the right one: a server that refuses it is about to end.
-            Err(Refusal::Protocol(ProtocolError::Unauthenticated))
-                if token.as_ref().zip(entry).is_some_and(|(token, entry)| {
-                    entry.token.as_deref() == Some(token.expose())
-                }) =>
-            {
-                Err(self.not_running())
-            }
-            Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => {
-                let server = self.server.clone();
-                Err(match token {
-                    None if !is_open => ConnectError::NoToken { server },
-                    token => ConnectError::Auth { server, token: token.is_some() },
-                })
-            }
-            Err(Refusal::Protocol(source)) => {
-                Err(ConnectError::Protocol { server: self.server.clone(), source })
-            }
-        }
-    }
-
     /// Whether a server has proven to know this token.
     fn has_proven(&self, token: &Token) -> bool {
         Proof::by(Some(token)) == self.proven
@@ -222,73 +173,8 @@ impl Attempt<'_> {
 
     /// Whether nobody but this user can be the server: it was found in the user's own registry, and has
     /// been reached by its socket there. Servers of bgpy 1.0 may stand there without a token.
-    fn is_own(&self, suite: Suite, entry: Option<&Entry>) -> bool {
+    pub(super) fn is_own(&self, suite: Suite, entry: Option<&Entry>) -> bool {
         suite == Suite::Clear && entry.is_some() && self.proven == Proof::None
-    }
-
-    fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {
-        let hello = ClientHello {
-            client: self.id,
-            bgpy: crate::VERSION.to_owned(),
-            python: self.options.python.clone(),
-            pid: u64::from(std::process::id()),
-            message_bytes_max: self.options.message_bytes_max,
-            segments: segments::SUPPORTED,
-            allow_pickle: self.options.allow_pickle,
-        };
-        socket.set_read_timeout(Some(SLICE)).map_err(|error| self.io(error))?;
-        let mut outbox = Outbox::default();
-        let mut handshake = ClientHandshake::start(suite, psk, &hello, &mut outbox);
-        self.send(socket, &mut outbox)?;
-        let mut buffer = [0; 4096];
-        let mut silent = true;
-        loop {
-            let bytes = match self.receive(socket, &mut buffer)? {
-                // A server that gets a wrong key closes without a word.
-                [] if silent => return Err(Refusal::Protocol(ProtocolError::Unauthenticated)),
-                [] => return Err(self.io(io::ErrorKind::UnexpectedEof.into()).into()),
-                bytes => bytes,
-            };
-            silent = false;
-            match handshake.feed(bytes, &mut outbox).map_err(Refusal::Protocol)? {
-                Step::More(more) => handshake = more,
-                Step::Done(session) => {
-                    self.send(socket, &mut outbox)?;
-                    return Ok(session);
-                }
-            }
-        }
-    }
-
-    /// Sends a handshake message, which always fits an empty socket buffer.
-    fn send(&self, socket: &Socket, outbox: &mut Outbox) -> Result<(), Refusal> {
-        while !outbox.is_empty() {
-            match platform::send_now(socket, outbox.front()) {
-                Ok(sent) => outbox.advance(sent),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if was_cut(&error) => {
-                    return Err(Refusal::Protocol(ProtocolError::Unauthenticated));
-                }
-                Err(error) => return Err(self.io(error).into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Receives what there is; empty at the end of the stream.
-    fn receive<'b>(&self, socket: &Socket, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
-        while !self.wait_for(socket, false).map_err(|error| self.io(error))? {
-            if self.wait.is_interrupted() {
-                return Err(ConnectError::Interrupted.into());
-            }
-        }
-        let mut stream = socket;
-        let count = match stream.read(buffer) {
-            Ok(count) => count,
-            Err(error) if was_cut(&error) => 0,
-            Err(error) => return Err(self.io(error).into()),
-        };
-        Ok(&buffer[..count])
     }
 
     /// Waits a slice of time for the socket; an error of kind `TimedOut` when all of it is over.
@@ -338,18 +224,6 @@ impl Attempt<'_> {
     }
 }
 
-/// Why a handshake came to nothing.
-enum Refusal {
-    Connect(ConnectError),
-    Protocol(ProtocolError),
-}
-
-impl From<ConnectError> for Refusal {
-    fn from(error: ConnectError) -> Self {
-        Self::Connect(error)
-    }
-}
-
 /// AES where the processor has instructions for it, which is everywhere but on old ARM boards.
 pub(super) fn sealed_suite() -> Suite {
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
@@ -362,8 +236,4 @@ pub(super) fn sealed_suite() -> Suite {
 /// Whether a server of this machine is meant.
 fn is_here(addresses: &[SocketAddr]) -> bool {
     addresses.iter().any(|address| is_of_this_machine(address.ip()))
-}
-
-fn was_cut(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

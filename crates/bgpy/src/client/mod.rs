@@ -3,6 +3,7 @@
 mod call;
 mod comeback;
 mod connect;
+mod greeting;
 mod link;
 mod probe;
 mod proof;

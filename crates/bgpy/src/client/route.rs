@@ -81,8 +81,17 @@ impl Attempt<'_> {
             }
             error => error,
         };
+        self.greet(&|| self.connect_file(path, entry), Suite::Clear, entry).map_err(slow)
+    }
+
+    /// Opens a connection to a Unix socket; `None` when nobody listens on it.
+    fn connect_file(
+        &self,
+        path: &Path,
+        entry: Option<&Entry>,
+    ) -> Result<Option<Socket>, ConnectError> {
         let socket = loop {
-            match platform::connect_file(path, self.left().map_err(slow)?.min(SLICE)) {
+            match platform::connect_file(path, self.left()?.min(SLICE)) {
                 Ok(socket) => break socket,
                 Err(error) if is_gone(&error) => return Ok(None),
                 Err(error) if is_full(&error) => {
@@ -98,7 +107,7 @@ impl Attempt<'_> {
             return Ok(None);
         }
         self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
-        self.shake_hands(socket, Suite::Clear, entry).map(Some).map_err(slow)
+        Ok(Some(socket))
     }
 
     fn by_tcp(
@@ -111,21 +120,20 @@ impl Attempt<'_> {
             if self.wants_no_proof() && self.token(entry).is_none() && !address.ip().is_loopback() {
                 return Err(ConnectError::Unprotected { server: self.server.clone() });
             }
-            match self.connect_tcp(*address) {
-                Ok(socket) => {
-                    self.options.journal.debug(format_args!("connected to {}", self.server));
-                    return self.shake_hands(socket, sealed_suite(), entry);
+            match self.greet(&|| self.connect_tcp(*address), sealed_suite(), entry) {
+                Ok(Some(link)) => return Ok(link),
+                Ok(None) => {}
+                // There may be another address of the host at which it listens.
+                Err(error @ (ConnectError::NotRunning { .. } | ConnectError::Io { .. })) => {
+                    refused = refused.or(Some(error));
                 }
-                Err(error @ (ConnectError::Timeout { .. } | ConnectError::Interrupted)) => {
-                    return Err(error);
-                }
-                Err(error) => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
         Err(refused.unwrap_or_else(|| self.not_running()))
     }
 
-    fn connect_tcp(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
+    fn connect_tcp(&self, address: SocketAddr) -> Result<Option<Socket>, ConnectError> {
         let connected = || -> io::Result<Option<Socket>> {
             let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
             platform::connect_start(&socket, &SockAddr::from(address))?;
@@ -140,7 +148,10 @@ impl Attempt<'_> {
             Ok(Some(socket))
         };
         match connected() {
-            Ok(Some(socket)) => Ok(socket),
+            Ok(Some(socket)) => {
+                self.options.journal.debug(format_args!("connected to {}", self.server));
+                Ok(Some(socket))
+            }
             Ok(None) => Err(ConnectError::Interrupted),
             Err(source) => Err(self.io(source)),
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bgpy_proto::handshake::is_question;
 use bgpy_proto::{Id, Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
@@ -226,6 +227,7 @@ impl Core {
         match over {
             Over::Closed => self.close(token, "closed by the peer"),
             Over::Io(error) => self.close(token, &error.to_string()),
+            Over::Protocol(error) if is_question(&error) => self.close(token, "answered"),
             Over::Protocol(error) => {
                 let what = format!("connection from {} refused: {error}", connection.peer);
                 self.note(Kind::refused(&error), &what);
