@@ -1,6 +1,7 @@
 //! Which server a command is about, and how it is reached.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl Reach {
     /// that is written.
     pub(crate) fn known(&self, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
         let registry = registry()?;
-        match look_up(&registry, &self.target, wait) {
+        match look_up(&registry, &self.target, wait).map_err(unread)? {
             Some(info) => Ok((registry, info)),
             None => Err(self.unknown()),
         }
@@ -100,6 +101,11 @@ pub(crate) fn registry() -> Result<Registry, Exit> {
     })?;
     registry.trust().map_err(|doubt| output::error(doubt, Exit::Failed))?;
     Ok(registry)
+}
+
+/// Says that it is not known which servers there are.
+pub(crate) fn unread(error: io::Error) -> Exit {
+    output::error(error, Exit::Failed)
 }
 
 fn read_token(path: &Path) -> Result<Token, Exit> {

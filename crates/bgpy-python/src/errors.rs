@@ -186,7 +186,9 @@ pub fn start_error(py: Python<'_>, source: &StartError) -> PyErr {
         StartError::Reported { kind, .. } => reported(kind),
         StartError::Timeout { .. } => "CallTimeout",
         StartError::Interrupted => return interrupted(py),
-        StartError::Spawn { .. } | StartError::Died { .. } => "StartError",
+        StartError::Spawn { .. } | StartError::Died { .. } | StartError::System { .. } => {
+            "StartError"
+        }
     };
     error(py, name, source.to_string())
 }

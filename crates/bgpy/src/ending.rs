@@ -64,9 +64,16 @@ pub fn see_out<E>(
 ) -> Result<Result<Option<Ending>, String>, E> {
     let registry = Registry::of_user().ok();
     // Looked up before, because afterwards it may have a successor.
-    let known = registry.as_ref().and_then(|all| look_up(all, target, wait));
+    let known = registry.as_ref().map_or(Ok(None), |all| look_up(all, target, wait));
     end(wait)?;
-    let known = registry.zip(known.filter(|info| !info.has_ended()));
+    let known = match known {
+        Ok(known) => registry.zip(known.filter(|info| !info.has_ended())),
+        Err(error) => {
+            let text =
+                format!("it takes no more calls, but which process it has is unknown: {error}");
+            return Ok(Err(text));
+        }
+    };
     Ok(known.map_or(Ok(None), |(all, info)| {
         until_ended(&all, &info.entry, wait).map(|()| outcome(&all, &info.entry, wait))
     }))

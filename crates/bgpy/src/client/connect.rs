@@ -35,7 +35,12 @@ pub(super) fn connect(
 ) -> Result<Link, ConnectError> {
     let server = target.to_string();
     let attempt = Attempt { server, options, id, proven, wait, since: Instant::now() };
-    let registry = Registry::of_user().ok();
+    let registry = match (Registry::of_user(), target) {
+        (Ok(registry), _) => Some(registry),
+        // Without one nothing is known of any name.
+        (Err(error), Target::Name(_)) => return Err(attempt.distrusted(&error)),
+        (Err(_), _) => None,
+    };
     let doubt = registry.as_ref().and_then(|registry| registry.trust().err());
     if let Some(doubt) = &doubt
         && !matches!(target, Target::Address(_))
@@ -43,11 +48,11 @@ pub(super) fn connect(
         return Err(attempt.distrusted(doubt));
     }
     let known = |is_meant: &dyn Fn(&Entry) -> bool| {
-        let Some(registry) = &registry else { return Vec::new() };
-        let mut entries = registry.entries();
+        let Some(registry) = &registry else { return Ok(Vec::new()) };
+        let mut entries = registry.entries().map_err(|error| attempt.distrusted(&error))?;
         // What a server that died has left is cleared away by whoever meets it.
         entries.retain_mut(|entry| is_meant(entry) && !registry.bury(entry));
-        entries
+        Ok::<_, ConnectError>(entries)
     };
     let addresses = match target {
         Target::Address(address) => address
@@ -60,7 +65,7 @@ pub(super) fn connect(
             Target::Name(name) => entry.name.as_ref() == Some(name),
             Target::Socket(path) => entry.socket.as_ref() == Some(path),
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
-        });
+        })?;
         let result = match target {
             Target::Name(name) => attempt.by_name(name, &entries),
             Target::Socket(path) => attempt.by_socket(path, entries.first()),
@@ -99,7 +104,7 @@ pub(super) fn connect(
 /// Whether a server that was meant takes no more calls, but has not ended: its last task or `exit_task`
 /// still runs.
 fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> bool {
-    registry.ended().iter().any(|entry| {
+    registry.ended().unwrap_or_default().iter().any(|entry| {
         let is_meant = match target {
             Target::Name(name) => entry.name.as_ref() == Some(name),
             Target::Socket(path) => registry.socket_path_of(entry) == *path,

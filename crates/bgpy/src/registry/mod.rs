@@ -23,7 +23,7 @@ use crate::spawn::Launch;
 pub use claim::Claim;
 pub(crate) use entry::is_of_this_machine;
 pub use entry::{Ending, Entry};
-pub(crate) use files::vacate;
+pub(crate) use files::{beside, put, vacate};
 pub use leftovers::{Kind, Leftover};
 pub use process::{Presence, ProcessId};
 
@@ -156,12 +156,15 @@ impl Registry {
     }
 
     /// What tells the entry of a server that takes calls from anything else in its place; none where it
-    /// does not stand there as it was written.
+    /// is proven not to stand there as it was written.
+    ///
+    /// # Errors
+    /// Why it cannot be looked at.
     pub(crate) fn stamp(
         &self,
         entry: &Entry,
         written: &platform::Stamp,
-    ) -> Option<platform::Stamp> {
+    ) -> io::Result<Option<platform::Stamp>> {
         files::stamp(&self.entry_path(entry), entry, written)
     }
 
@@ -190,7 +193,13 @@ impl Registry {
         let directory = self.directory.join(ENDED);
         // Where nothing can be written, nothing is remembered. What is remembered comes first, so that
         // whoever looks finds the server in one place at least.
-        drop(platform::private_directory(&directory).and_then(|()| write(&directory, entry)));
+        let kept = platform::private_directory(&directory).and_then(|()| write(&directory, entry));
+        let place = directory.join(file_name(&known));
+        // What cannot be written can be moved, which takes neither room nor a descriptor: whoever meets it
+        // notes the rest.
+        if kept.is_err() && matches!(platform::Stamp::of_any(&place), Ok(None)) {
+            drop(std::fs::rename(self.entry_path(&known), place));
+        }
         self.remove(&known);
     }
 
@@ -231,12 +240,18 @@ impl Registry {
 
     /// The entries of this machine's servers that take calls or died at it, youngest first. Nothing
     /// is believed that others could have written.
-    pub fn entries(&self) -> Vec<Entry> {
+    ///
+    /// # Errors
+    /// Why it is not known which there are: this process has no descriptor left, for example.
+    pub fn entries(&self) -> io::Result<Vec<Entry>> {
         read(&self.directory)
     }
 
     /// The entries of servers that have ended, or are about to, youngest first.
-    pub fn ended(&self) -> Vec<Entry> {
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn ended(&self) -> io::Result<Vec<Entry>> {
         read(&self.directory.join(ENDED))
     }
 
@@ -251,21 +266,24 @@ impl Registry {
     }
 
     /// The entries of servers with this name that take calls or died at it, youngest first.
-    pub fn named(&self, name: &Name) -> Vec<Entry> {
-        let mut entries = self.entries();
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn named(&self, name: &Name) -> io::Result<Vec<Entry>> {
+        let mut entries = self.entries()?;
         entries.retain(|entry| entry.name.as_ref() == Some(name));
-        entries
+        Ok(entries)
     }
 
     /// The servers of a name that have ended, but whose process is proven to be there still.
-    pub(crate) fn lingering(&self, name: &Name) -> Vec<Entry> {
-        let mut entries = self.ended();
+    pub(crate) fn lingering(&self, name: &Name) -> io::Result<Vec<Entry>> {
+        let mut entries = self.ended()?;
         entries.retain(|entry| {
             let is_named = entry.name.as_ref() == Some(name);
             let lingers = entry.ending.is_some() && !entry.is_over();
             is_named && lingers && entry.process.presence() == Presence::There
         });
-        entries
+        Ok(entries)
     }
 
     /// Takes a name for a server of this process; `None` when a server has it that runs.
@@ -295,10 +313,13 @@ impl Registry {
     }
 
     /// The entries of servers on this machine that listen on one of these addresses.
-    pub fn find(&self, addresses: &[SocketAddr]) -> Vec<Entry> {
-        let mut entries = self.entries();
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn find(&self, addresses: &[SocketAddr]) -> io::Result<Vec<Entry>> {
+        let mut entries = self.entries()?;
         entries.retain(|entry| addresses.iter().any(|address| entry.serves(*address)));
-        entries
+        Ok(entries)
     }
 }
 
@@ -322,13 +343,13 @@ mod tests {
         let mut entry = Entry::new(Id::random(), "0.0.0.0", "0.0.0.0:4000".parse().unwrap());
         entry.token = Some("secret".into());
         registry.add(&entry).unwrap();
-        let find = |address: &str| registry.find(&[address.parse().unwrap()]).len();
+        let find = |address: &str| registry.find(&[address.parse().unwrap()]).unwrap().len();
         assert_eq!(find("127.0.0.1:4000"), 1);
         assert_eq!(find("127.0.0.1:4001"), 0);
         assert_eq!(find("192.0.2.1:4000"), 0);
         registry.end(&mut entry, Ending::now(true, "told to"));
         assert_eq!(find("127.0.0.1:4000"), 0);
-        let [ended] = &registry.ended()[..] else { panic!("it is remembered") };
+        let [ended] = &registry.ended().unwrap()[..] else { panic!("it is remembered") };
         assert_eq!((&ended.ending, &ended.token), (&entry.ending, &None));
     }
 
@@ -340,7 +361,7 @@ mod tests {
         registry.add(&entry).unwrap();
         fs::write(registry.directory().join("torn.json"), "{\"format\": 1, \"inst").unwrap();
         fs::write(registry.directory().join("empty.json"), "").unwrap();
-        assert!(registry.entries().is_empty());
+        assert!(registry.entries().unwrap().is_empty());
     }
 
     #[test]
@@ -349,7 +370,7 @@ mod tests {
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         entry.machine = "another".into();
         registry.add(&entry).unwrap();
-        assert!(registry.entries().is_empty());
+        assert!(registry.entries().unwrap().is_empty());
     }
 
     #[cfg(unix)]
@@ -358,9 +379,9 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (_directory, registry) = registry();
         registry.add(&Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())).unwrap();
-        assert_eq!(registry.entries().len(), 1);
+        assert_eq!(registry.entries().unwrap().len(), 1);
         fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(registry.entries().is_empty());
+        assert!(registry.entries().unwrap().is_empty());
     }
 
     #[cfg(unix)]
@@ -406,7 +427,7 @@ mod tests {
         entry.process.namespace = Some("elsewhere".into());
         registry.add(&entry).unwrap();
         assert!(!registry.bury(&mut entry));
-        assert_eq!(registry.entries().len(), 1);
+        assert_eq!(registry.entries().unwrap().len(), 1);
         entry.process.namespace = ProcessId::own().namespace;
         assert_eq!(registry.bury(&mut entry), cfg!(target_os = "linux"));
     }

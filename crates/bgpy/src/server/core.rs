@@ -16,6 +16,7 @@ use super::handshakes::Handshakes;
 use super::leader::Watched;
 use super::listen::Listener;
 use super::record::Record;
+use super::reserve::Reserve;
 use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
@@ -45,6 +46,8 @@ pub(super) struct Core {
     /// Listeners that may have connections to accept.
     acceptable: Turns,
     accept_again: Option<Instant>,
+    /// What lets clients in when the process has no descriptors left.
+    pub(super) reserve: Reserve,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     next_connection: usize,
     pub(super) handshakes: Handshakes,
@@ -88,6 +91,7 @@ impl Core {
             waker,
             acceptable: Turns::default(),
             accept_again: None,
+            reserve: Reserve::new(),
             listeners,
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
@@ -162,6 +166,8 @@ impl Core {
             self.journal.info(format_args!("no call for {limit} s (idle_timeout): ending"));
             self.stop();
         }
+        // What ended in this turn may have left something of what is missing.
+        self.reserve.fill();
         Ok(())
     }
 
@@ -199,6 +205,10 @@ impl Core {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(true),
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ if platform::is_exhausted(&error) && !platform::is_called(&**listener) => {
+                        return Ok(true);
+                    }
+                    _ if platform::is_exhausted(&error) && self.reserve.give() => {}
                     _ => {
                         let what = format_args!("cannot accept a connection: {error}");
                         self.note(Kind::NotAccepted, &what);
