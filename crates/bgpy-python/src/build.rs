@@ -2,6 +2,7 @@
 
 use bgpy_proto::codec::text::{has_surrogates, is_decimal};
 use bgpy_proto::codec::{Date, DateTime, PathKind, Reader, Span, Time, Token, Zone, complex, ext};
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,6 +12,7 @@ use crate::decode::{Decoder, malformed};
 use crate::errors::serialization_error;
 use crate::kinds::{Kind, class};
 use crate::rich::enum_class;
+use crate::show::UnknownMember;
 use crate::{flags, made};
 
 /// The object that an extension holds which has no items.
@@ -151,11 +153,20 @@ pub fn member<'py>(
     };
     let value = decoder.value(&mut inner, depth)?;
     inner.finish().map_err(|error| malformed(py, error))?;
-    let class = enumeration(decoder, module, name)?;
-    if !decoder.policy.allow_pickle {
-        flags::check(&class, &value, module, name)?;
+    let class = enumeration(decoder, module, name);
+    let made = class.and_then(|class| {
+        if !decoder.policy.allow_pickle {
+            flags::check(&class, &value, module, name)?;
+        }
+        class.call1((&value,))
+    });
+    match made {
+        Err(error) if decoder.policy.is_for_show && error.is_instance_of::<PyException>(py) => {
+            let (class, value) = (format!("{module}.{name}"), value.unbind());
+            Ok(Bound::new(py, UnknownMember { class, value })?.into_any())
+        }
+        made => made,
     }
-    class.call1((value,))
 }
 
 /// The class of an enumeration.

@@ -17,11 +17,21 @@ use crate::{build, keys, pickle};
 pub struct Policy {
     /// Whether pickles are opened.
     pub allow_pickle: bool,
+    /// Whether the objects are only shown: then a member of an enumeration that cannot be had here is
+    /// shown by its name.
+    pub is_for_show: bool,
+}
+
+impl Policy {
+    /// For objects that somebody uses.
+    pub fn new(allow_pickle: bool) -> Self {
+        Self { allow_pickle, is_for_show: false }
+    }
 }
 
 impl From<&Config> for Policy {
     fn from(config: &Config) -> Self {
-        Self { allow_pickle: config.allow_pickle }
+        Self::new(config.allow_pickle)
     }
 }
 
