@@ -2,7 +2,6 @@
 
 use bgpy_proto::codec::text::{has_surrogates, is_decimal};
 use bgpy_proto::codec::{Date, DateTime, PathKind, Reader, Span, Time, Token, Zone, complex, ext};
-use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,6 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyModule, PyString, PyType};
 use crate::decode::{Decoder, malformed};
 use crate::errors::serialization_error;
 use crate::kinds::{Kind, class};
+use crate::made::is_nobodys_fault;
 use crate::rich::enum_class;
 use crate::show::UnknownMember;
 use crate::{flags, made};
@@ -161,7 +161,7 @@ pub fn member<'py>(
         class.call1((&value,))
     });
     match made {
-        Err(error) if decoder.policy.is_for_show && error.is_instance_of::<PyException>(py) => {
+        Err(error) if decoder.policy.is_for_show && !is_nobodys_fault(&error, py) => {
             let (class, value) = (format!("{module}.{name}"), value.unbind());
             Ok(Bound::new(py, UnknownMember { class, value })?.into_any())
         }
