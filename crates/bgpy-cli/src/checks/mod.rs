@@ -109,7 +109,7 @@ fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool)
             findings.push(Finding::wrong(
                 directory::ABOUT,
                 error.to_string(),
-                "raise the limit that the system names, or look from another process",
+                "let the directory be read, or more files be open at a time (ulimit -n)",
             ));
             Default::default()
         }

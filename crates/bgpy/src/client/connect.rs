@@ -81,20 +81,22 @@ pub(super) fn connect(
             ) if comes_back && attempt.left().is_ok() && !wait.is_interrupted() => {
                 std::thread::sleep(COMES_BACK_LOOK);
             }
-            Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
-                if registry.as_ref().is_some_and(|all| is_stopping(all, target, &addresses)) =>
-            {
-                return Err(ConnectError::Stopping { server: attempt.server });
-            }
             // The token that it lacks may stand there.
             Err(ConnectError::NoToken { .. } | ConnectError::Auth { .. })
                 if doubt.is_some() && options.token.is_none() && is_here(&addresses) =>
             {
                 return Err(attempt.distrusted(&doubt.expect("there is one")));
             }
-            Err(ConnectError::NoSuchName { name, .. }) => {
-                let unreadable = registry.as_ref().and_then(Registry::unreadable);
-                return Err(ConnectError::NoSuchName { name, unreadable });
+            Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
+                let Some(registry) = &registry else { return Err(absent) };
+                return Err(match (is_stopping(registry, target, &addresses), absent) {
+                    (Ok(true), _) => ConnectError::Stopping { server: attempt.server },
+                    (Err(error), _) => attempt.distrusted(&error),
+                    (Ok(false), ConnectError::NoSuchName { name, .. }) => {
+                        ConnectError::NoSuchName { name, unreadable: registry.unreadable() }
+                    }
+                    (Ok(false), absent) => absent,
+                });
             }
             result => return result,
         }
@@ -103,15 +105,15 @@ pub(super) fn connect(
 
 /// Whether a server that was meant takes no more calls, but has not ended: its last task or `exit_task`
 /// still runs.
-fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> bool {
-    registry.ended().unwrap_or_default().iter().any(|entry| {
+fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> io::Result<bool> {
+    Ok(registry.ended()?.iter().any(|entry| {
         let is_meant = match target {
             Target::Name(name) => entry.name.as_ref() == Some(name),
             Target::Socket(path) => registry.socket_path_of(entry) == *path,
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
         };
         is_meant && entry.ending.is_none() && entry.has_process()
-    })
+    }))
 }
 
 impl ConnectError {

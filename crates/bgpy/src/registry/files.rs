@@ -86,6 +86,7 @@ pub(super) fn write(directory: &Path, entry: &Entry) -> io::Result<Stamp> {
 }
 
 /// A path beside that of a server's socket, and no longer than it: one that nobody has.
+#[cfg(unix)]
 pub(crate) fn beside(socket: &Path) -> PathBuf {
     socket.with_file_name(socket_name(&Id::random().to_string()))
 }

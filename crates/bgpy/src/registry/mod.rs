@@ -23,7 +23,9 @@ use crate::spawn::Launch;
 pub use claim::Claim;
 pub(crate) use entry::is_of_this_machine;
 pub use entry::{Ending, Entry};
-pub(crate) use files::{beside, put, vacate};
+#[cfg(unix)]
+pub(crate) use files::beside;
+pub(crate) use files::{put, vacate};
 pub use leftovers::{Kind, Leftover};
 pub use process::{Presence, ProcessId};
 
