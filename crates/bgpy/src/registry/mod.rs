@@ -195,13 +195,7 @@ impl Registry {
         let directory = self.directory.join(ENDED);
         // Where nothing can be written, nothing is remembered. What is remembered comes first, so that
         // whoever looks finds the server in one place at least.
-        let kept = platform::private_directory(&directory).and_then(|()| write(&directory, entry));
-        let place = directory.join(file_name(&known));
-        // What cannot be written can be moved, which takes neither room nor a descriptor: whoever meets it
-        // notes the rest.
-        if kept.is_err() && matches!(platform::Stamp::of_any(&place), Ok(None)) {
-            drop(std::fs::rename(self.entry_path(&known), place));
-        }
+        drop(platform::private_directory(&directory).and_then(|()| write(&directory, entry)));
         self.remove(&known);
     }
 
