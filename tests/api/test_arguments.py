@@ -73,7 +73,12 @@ def test_it_is_named(runtime, act, words):
         (lambda: Server(idle_timeout=-1), "idle_timeout=-1 is not a valid time"),
         (lambda: Server(idle_timeout=0), "idle_timeout=0 is not a valid time"),
         (lambda: Server(idle_timeout=float("nan")), "idle_timeout=NaN is not a valid time"),
-        (lambda: Server(idle_timeout=1e300), "idle_timeout=1000.* is not a valid time"),
+        (
+            lambda: Server(idle_timeout=1e300),
+            "idle_timeout=1e300 is not .* to 1.8e19",
+        ),
+        (lambda: Server(idle_timeout=1e-300), "idle_timeout=1e-300 is not .* from 1e-9"),
+        (lambda: Server().stop(timeout=-2e222), "timeout=-2e222 is not a valid time"),
         (lambda: bgpy.start(tasks, exist_ok=True), "pass name="),
         (lambda: Server().run_background(exist_ok=True), "pass name="),
         (lambda: bgpy.start(tasks, cwd="/nowhere"), r"no such directory: '/nowhere' \(cwd\)"),

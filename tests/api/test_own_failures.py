@@ -418,3 +418,34 @@ def test_a_server_that_gets_no_thread_says_so(scripts):
     )
     assert printed.startswith("StartError")
     assert "no thread" in printed
+
+
+@pytest.mark.parametrize("limit", range(1, 7))
+def test_a_caller_that_gets_no_thread_says_so(scripts, limit):
+    """As above, for whoever starts a server in the background."""
+    printed = scripts.run(
+        f"""
+        import os, resource, shutil, tempfile
+        from bgpy import Server, StartError
+
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(54321 + {limit})
+            os.setuid(54321 + {limit})
+        directory = tempfile.mkdtemp()
+        os.environ["BGPY_RUNTIME_DIR"] = directory
+        server = Server("127.0.0.1", 0)
+        most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        resource.setrlimit(resource.RLIMIT_NPROC, ({limit}, most))
+        try:
+            server.run_background(timeout=20)
+            server.stop(20)
+            print("started")
+        except StartError as error:
+            print("StartError", error)
+        shutil.rmtree(directory)
+        """,
+        cwd="/",
+    )
+    assert printed.startswith(("StartError", "started"))
+    assert "panicked" not in printed

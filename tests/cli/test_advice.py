@@ -178,3 +178,21 @@ def test_few_descriptors_are_no_panic(commands, tasks, count):
     _, words = process.communicate(timeout=LIMIT_S)
     assert "panicked" not in words
     assert "unwrap" not in words
+
+
+@pytest.mark.parametrize("count", range(4, 10))
+@pytest.mark.parametrize("command", ["ps", "stop", "kill", "status", "logs", "call"])
+def test_few_descriptors_are_no_missing_server(commands, tasks, command, count):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+    assert commands.run("start", tasks, "--name", "n")[0] == 0
+    words = {"ps": ["ps"], "call": ["call", "n", "1"]}.get(command, [command, "n"])
+    code, data, told = commands.run(*words, preexec_fn=limit)
+    assert code != 3
+    assert "no server" not in told
+    assert "panicked" not in told
+    if command == "ps" and code == 0:
+        assert data.splitlines()[1].split()[0] == "n"
+    elif command != "stop" and code != 0:
+        assert "open files" in told

@@ -102,6 +102,83 @@ def test_no_pickle_of_the_server_is_opened(each_form, camera):
     assert "allow_pickle=False" in words
 
 
+MEMBERS = """
+import re
+import signal
+from bgpy import respond
+
+ANSWERS = {
+    "member": re.I,
+    "inside": {"flags": [re.I | re.M, signal.SIGINT]},
+    "keys": {signal.SIGINT: 1},
+    "many": re.RegexFlag(1 << 40),
+}
+
+
+def init_task():
+    return {}
+
+
+def exec_task(client_socket, state, args):
+    respond(client_socket, ANSWERS[args])
+
+
+def exit_task(client_socket, state, args):
+    pass
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--no-pickle"]])
+def test_members_of_enumerations_are_shown_without_pickles(each_form, tmp_path, options):
+    """Also where their class is not imported, and nobody may import it."""
+    (tmp_path / "members.py").write_text(MEMBERS)
+    assert each_form.run("start", tmp_path / "members.py", *options)[0] == 0
+    for key, value in {"member": "2", "inside": "10", "keys": "1", "many": "1099511627776"}.items():
+        code, data, words = each_form.run("call", "members", f'"{key}"', "--no-pickle")
+        assert (code, data.count("\n")) == (0, 1), words
+        assert "Traceback" not in words
+        assert value in data or "re.IGNORECASE" in data
+    assert each_form.run("stop", "members")[0] == 0
+
+
+def test_an_answer_that_cannot_be_opened_is_told_in_a_sentence(each_form, tmp_path):
+    (tmp_path / "lost.py").write_text(LOST)
+    assert each_form.run("start", tmp_path / "lost.py")[0] == 0
+    code, data, words = each_form.run("call", "lost", "1")
+    assert (code, data) == (1, "")
+    assert "Traceback" not in words
+    assert words.startswith("error: ")
+    assert words.count("\n") == 1
+    assert "not for you" in words
+    assert each_form.run("stop", "lost")[0] == 0
+
+
+LOST = """
+from bgpy import respond
+
+
+def fail(*_):
+    raise ValueError("not for you")
+
+
+class Shy:
+    def __reduce__(self):
+        return fail, (1,)
+
+
+def init_task():
+    return {}
+
+
+def exec_task(client_socket, state, args):
+    respond(client_socket, Shy())
+
+
+def exit_task(client_socket, state, args):
+    pass
+"""
+
+
 def test_a_server_that_proves_nothing_has_to_be_wanted(commands, tmp_path):
     serving = commands.serve("--no-auth")
     target = f"127.0.0.1:{serving.port}"

@@ -412,3 +412,17 @@ def test_whoever_runs_the_command_may_ignore_the_end_of_children(each_form, task
     assert each_form.run("wait", "camera", "--for", "ready", "--timeout", "30")[0] == 0
     assert each_form.run("stop", "camera")[0] == 0
     assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("given", ["nothing", "token", "variable"])
+def test_all_that_is_missing_is_named_at_once(commands, tasks, tmp_path, given):
+    token = tmp_path / "token"
+    token.write_text(token_create())
+    assert commands.run("start", tasks, "--env", "KEY=secret", "--token-file", token)[0] == 0
+    assert commands.run("stop", "camera")[0] == 0
+    again = {"nothing": (), "token": ("--token-file", token), "variable": ("--env", "KEY=new")}
+    code, _, words = commands.run("restart", "camera", *again[given])
+    assert code == 1
+    assert ("--token-file" in words) == (given != "token")
+    assert ("--env KEY=..." in words) == (given != "variable")
+    assert "secret" not in words

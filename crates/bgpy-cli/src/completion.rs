@@ -7,7 +7,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 pub(crate) fn targets() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let entries =
-            Registry::of_user().map_or_else(|_| Vec::new(), |registry| registry.entries());
+            Registry::of_user().and_then(|registry| registry.entries()).unwrap_or_default();
         let candidate = |entry: bgpy::registry::Entry| {
             let help = format!("pid {} at {}", entry.process.pid, entry.address);
             CompletionCandidate::new(entry.target().to_string()).help(Some(help.into()))

@@ -64,8 +64,10 @@ fn check_log(path: &Path) -> Result<(), String> {
 fn check_place(config: &Config, registry: &Registry, entry: &Entry) -> Result<(), String> {
     let address = Address::new(config.host.as_str(), config.port);
     can_listen(&address, entry.address).map_err(|error| error.to_string())?;
-    let others = config.name.iter().flat_map(|name| registry.named(name));
-    let other = others.filter(|other| other.instance != entry.instance).find(Entry::has_process);
+    let Some(name) = &config.name else { return Ok(()) };
+    let others = registry.named(name).map_err(|error| error.to_string())?;
+    let mut others = others.into_iter().filter(|other| other.instance != entry.instance);
+    let other = others.find(Entry::has_process);
     other.map_or(Ok(()), |other| {
         let pid = other.process.pid;
         Err(format!("another server has its name by now: that of the process {pid}"))

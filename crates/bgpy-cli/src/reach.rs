@@ -1,6 +1,7 @@
 //! Which server a command is about, and how it is reached.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl Reach {
     /// that is written.
     pub(crate) fn known(&self, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
         let registry = registry()?;
-        match look_up(&registry, &self.target, wait) {
+        match look_up(&registry, &self.target, wait).map_err(unread)? {
             Some(info) => Ok((registry, info)),
             None => Err(self.unknown()),
         }
@@ -102,6 +103,11 @@ pub(crate) fn registry() -> Result<Registry, Exit> {
     Ok(registry)
 }
 
+/// Says that it is not known which servers there are.
+pub(crate) fn unread(error: io::Error) -> Exit {
+    output::error(error, Exit::Failed)
+}
+
 fn read_token(path: &Path) -> Result<Token, Exit> {
     let refuse = |text: String| {
         let path = path.display();
@@ -118,10 +124,16 @@ fn read_token(path: &Path) -> Result<Token, Exit> {
     }
 }
 
+/// The shortest time limit.
+const SHORTEST: Duration = Duration::from_nanos(1);
+
+/// The longest time limit, which no clock reaches; one that is a float as well.
+const LONGEST: Duration = Duration::from_secs(1 << 63);
+
 /// A time limit above 0: a number of seconds, or of the unit behind it.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = &text[number.len()..];
     let scale = match unit {
         "ms" => Some(0.001),
         "" | "s" => Some(1.0),
@@ -129,11 +141,12 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
         "h" => Some(3600.0),
         _ => None,
     };
-    let number = number.parse().ok().filter(|number: &f64| *number > 0.0);
+    let number = number.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
     number
         .zip(scale)
-        .and_then(|(number, scale)| Duration::try_from_secs_f64(number * scale).ok())
-        .filter(|limit| !limit.is_zero())
+        .map(|(number, scale)| number * scale)
+        // What a clock cannot tell apart is the least that it can, or for ever.
+        .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).max(SHORTEST))
         .ok_or_else(|| "give a number of seconds above 0, or as in 500ms, 10s, 2m, 1h".to_owned())
 }
 
@@ -148,7 +161,13 @@ mod tests {
         }
         assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(seconds("1h"), Ok(Duration::from_secs(3600)));
-        for wrong in ["", "0", "-1", "s", "1e-30", "10 s", "10x", "inf", "nan", "1e999", "2ss"] {
+        for long in ["99999999999999999999", "1e19", "1e308", "1e308h", "1e30ms"] {
+            let seconds = seconds(long).unwrap();
+            assert!(seconds > Duration::from_secs(1 << 62), "{long}");
+            assert!(Duration::try_from_secs_f64(seconds.as_secs_f64()).is_ok(), "{long}");
+        }
+        assert_eq!(seconds("1e-30"), Ok(SHORTEST));
+        for wrong in ["", "0", "-1", "s", "10 s", "10x", "inf", "nan", "1e999", "2ss", "-1e30"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }

@@ -110,10 +110,18 @@ pub fn unused(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<f64>> {
         _ => Err(config_error(
             py,
             format!(
-                "idle_timeout={seconds} is not a valid time: give a number of seconds above 0, or None"
+                "idle_timeout={} is not a valid time: give a number of seconds from 1e-9 to 1.8e19, or \
+                 None",
+                shortest(seconds)
             ),
         )),
     }
+}
+
+/// A number with as few characters as tell it from others.
+fn shortest(number: f64) -> String {
+    let [plain, scientific] = [number.to_string(), format!("{number:e}")];
+    if scientific.len() < plain.len() { scientific } else { plain }
 }
 
 /// A time limit in seconds; none is none.
@@ -123,7 +131,8 @@ pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>>
         config_error(
             py,
             format!(
-                "timeout={seconds} is not a valid time: give a number of seconds from 0, or None"
+                "timeout={} is not a valid time: give a number of seconds from 0 to 1.8e19, or None",
+                shortest(seconds)
             ),
         )
     })

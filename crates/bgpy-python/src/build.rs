@@ -10,7 +10,9 @@ use pyo3::types::{PyBytes, PyDict, PyModule, PyString, PyType};
 use crate::decode::{Decoder, malformed};
 use crate::errors::serialization_error;
 use crate::kinds::{Kind, class};
+use crate::made::is_nobodys_fault;
 use crate::rich::enum_class;
+use crate::show::UnknownMember;
 use crate::{flags, made};
 
 /// The object that an extension holds which has no items.
@@ -151,11 +153,20 @@ pub fn member<'py>(
     };
     let value = decoder.value(&mut inner, depth)?;
     inner.finish().map_err(|error| malformed(py, error))?;
-    let class = enumeration(decoder, module, name)?;
-    if !decoder.policy.allow_pickle {
-        flags::check(&class, &value, module, name)?;
+    let class = enumeration(decoder, module, name);
+    let made = class.and_then(|class| {
+        if !decoder.policy.allow_pickle {
+            flags::check(&class, &value, module, name)?;
+        }
+        class.call1((&value,))
+    });
+    match made {
+        Err(error) if decoder.policy.is_for_show && !is_nobodys_fault(&error, py) => {
+            let (class, value) = (format!("{module}.{name}"), value.unbind());
+            Ok(Bound::new(py, UnknownMember { class, value })?.into_any())
+        }
+        made => made,
     }
-    class.call1((value,))
 }
 
 /// The class of an enumeration.

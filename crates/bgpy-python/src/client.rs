@@ -101,7 +101,7 @@ impl Client {
             None => target(py, host)?,
         };
         let client = bgpy::Client::new(target, options);
-        let policy = Policy { allow_pickle };
+        let policy = Policy::new(allow_pickle);
         let (host, log_level) = (host.to_owned(), log_level.to_owned());
         Ok(Self { client, host, port, token, log_level, log_file, policy })
     }

@@ -11,7 +11,6 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
 use crate::background::{print_line_by_line, this_interpreter};
-use crate::decode::Policy;
 use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use crate::forked::exit_code;
 use crate::serve::serve;
@@ -95,9 +94,8 @@ impl Interpreter for ThisInterpreter {
     }
 
     fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String> {
-        let policy = Policy { allow_pickle };
         Python::attach(|py| {
-            let shown = show::repr(py, message, policy).map(|text| text.to_string());
+            let shown = show::repr(py, message, allow_pickle).map(|text| text.to_string());
             shown.map_err(|error| error.value(py).to_string())
         })
     }

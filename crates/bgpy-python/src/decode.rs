@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PySet, PyTuple};
 
 use crate::errors::{is_serialization_error, serialization_error};
-use crate::made::{self, is_memory_error, memory_error};
+use crate::made::{self, is_memory_error, is_nobodys_fault, memory_error};
 use crate::{build, keys, pickle};
 
 /// What the receiver allows.
@@ -17,11 +17,21 @@ use crate::{build, keys, pickle};
 pub struct Policy {
     /// Whether pickles are opened.
     pub allow_pickle: bool,
+    /// Whether the objects are only shown: then a member of an enumeration that cannot be had here is
+    /// shown by its name.
+    pub is_for_show: bool,
+}
+
+impl Policy {
+    /// For objects that somebody uses.
+    pub fn new(allow_pickle: bool) -> Self {
+        Self { allow_pickle, is_for_show: false }
+    }
 }
 
 impl From<&Config> for Policy {
     fn from(config: &Config) -> Self {
-        Self { allow_pickle: config.allow_pickle }
+        Self::new(config.allow_pickle)
     }
 }
 
@@ -44,7 +54,7 @@ pub fn decode<'py>(
     let object = decoder.value(&mut reader, DEPTH_MAX);
     let object = object.map_err(|error| {
         // A key that cannot be hashed, a time zone that this system lacks, a member that is not there.
-        if is_serialization_error(&error, py) || is_memory_error(&error, py) {
+        if is_serialization_error(&error, py) || is_nobodys_fault(&error, py) {
             return short(py, root, error);
         }
         let text = format!("the message cannot be decoded: {}", error.value(py));

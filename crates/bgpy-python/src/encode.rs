@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::errors::serialization_error;
-use crate::made::{is_memory_error, memory_error};
+use crate::made::{is_no_exception, is_nobodys_fault, memory_error};
 use crate::pickle::{self, Content};
 use crate::plain::{Plain, Repeats};
 use crate::tasks;
@@ -77,16 +77,19 @@ fn refused(py: Python<'_>, root: &str, trail: &Trail, receiver: &str) -> PyErr {
 fn unpicklable(root: &str, object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     static CULPRIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = object.py();
-    // No part of it is to blame.
-    if is_memory_error(&error, py) {
+    if is_nobodys_fault(&error, py) {
         return error;
     }
     let find = || -> PyResult<(String, Bound<'_, pyo3::types::PyType>)> {
         let culprit = CULPRIT.import(py, "bgpy._paths", "culprit")?;
         culprit.call1((object, root, error.value(py)))?.extract()
     };
-    // Whatever goes wrong while it is looked for is no news.
-    let (path, class) = find().unwrap_or_else(|_| (root.to_owned(), object.get_type()));
+    let (path, class) = match find() {
+        Ok(found) => found,
+        Err(other) if is_no_exception(&other, py) => return other,
+        // Whatever else goes wrong while it is looked for is no news.
+        Err(_) => (root.to_owned(), object.get_type()),
+    };
     let (path, why) = (tasks::by_name(path), text(error.value(py)));
     let text = format!("{path} ({}) cannot be pickled: {why}", a_type(&class));
     serialization_error(py, text, Some(error))

@@ -10,6 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 
 use crate::decode::{Policy, decode};
+use crate::made::is_no_exception;
 use crate::text::words;
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -110,7 +111,11 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::WouldDeadlock { .. } => error(py, "WouldDeadlock", text),
         CallError::Failed { failure, object, .. } => {
             // An exception that cannot be rebuilt here is told by its text and traceback.
-            let exception = object.and_then(|object| decode(py, "exception", *object, policy).ok());
+            let decoded = object.map(|object| decode(py, "exception", *object, policy)).transpose();
+            let exception = match decoded {
+                Err(error) if is_no_exception(&error, py) => return error,
+                decoded => decoded.ok().flatten(),
+            };
             failed(py, &text, &failure, exception)
         }
     };
@@ -187,7 +192,9 @@ pub fn start_error(py: Python<'_>, source: &StartError) -> PyErr {
         StartError::Reported { kind, .. } => reported(kind),
         StartError::Timeout { .. } => "CallTimeout",
         StartError::Interrupted => return interrupted(py),
-        StartError::Spawn { .. } | StartError::Died { .. } => "StartError",
+        StartError::Spawn { .. } | StartError::Died { .. } | StartError::System { .. } => {
+            "StartError"
+        }
     };
     error(py, name, source.to_string())
 }

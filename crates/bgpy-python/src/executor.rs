@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString, PyTraceback};
 use crate::decode::{Policy, decode};
 use crate::encode::{Receiver, encode_exception};
 use crate::forked::Home;
-use crate::made::is_memory_error;
+use crate::made::{is_memory_error, is_no_exception};
 use crate::pickle;
 use crate::remains;
 use crate::signals::GRACE;
@@ -174,6 +174,10 @@ fn receive<'py>(
     reply: &Reply,
 ) -> Result<Bound<'py, PyAny>, Failure> {
     home.run(py, || decode(py, root, message, policy)).map_err(|error| {
+        // It means what it means in the task.
+        if is_no_exception(&error, py) {
+            return task_failure(py, &error, Some(reply));
+        }
         let code = match policy.allow_pickle {
             _ if is_memory_error(&error, py) => FailureCode::Task,
             true => FailureCode::Serialization,

@@ -1,7 +1,7 @@
 //! Objects that are built in, made from what a message holds. Where the interpreter has no memory for
 //! one, these raise `MemoryError`; the constructors of pyo3 panic.
 
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString, PyTuple};
@@ -76,6 +76,17 @@ pub fn tuple<'py>(
 /// What is raised where Rust has no memory for something.
 pub fn memory_error(what: &str) -> PyErr {
     PyMemoryError::new_err(format!("there is not enough memory for {what}"))
+}
+
+/// Whether an error is passed on as it is by whoever makes bytes of objects, or objects of bytes: no part of
+/// them is to blame for a lack of memory, nor for what is no `Exception`, as Ctrl-C and `sys.exit`.
+pub fn is_nobodys_fault(error: &PyErr, py: Python<'_>) -> bool {
+    is_memory_error(error, py) || is_no_exception(error, py)
+}
+
+/// Whether what was raised is no `Exception`, which nobody may take for something else.
+pub fn is_no_exception(error: &PyErr, py: Python<'_>) -> bool {
+    !error.is_instance_of::<PyException>(py)
 }
 
 /// Whether there was no memory.

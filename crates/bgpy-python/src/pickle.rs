@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::decode::Policy;
 use crate::errors::serialization_error;
-use crate::made::{self, is_memory_error, memory_error};
+use crate::made::{self, is_no_exception, is_nobodys_fault, memory_error};
 use crate::memory::{Brought, View};
 use crate::tasks;
 use crate::text::text;
@@ -97,11 +97,13 @@ pub fn loads<'py>(
     };
     let unpickler = make()?;
     unpickler.call_method0("load").map_err(|error| {
-        // No part of it is to blame.
-        if is_memory_error(&error, py) {
+        if is_nobodys_fault(&error, py) {
             return error;
         }
-        let part = part_of(root, &pickle, &unpickler).unwrap_or_else(|_| root.to_owned());
+        let part = match part_of(root, &pickle, &unpickler) {
+            Err(other) if is_no_exception(&other, py) => return other,
+            part => part.unwrap_or_else(|_| root.to_owned()),
+        };
         let (part, why) = (tasks::by_name(part), text(error.value(py)));
         let text = format!("{part} cannot be unpickled: {why}");
         serialization_error(py, text, Some(error))

@@ -121,6 +121,8 @@ pub fn survey(
     registry.trust().map_err(|doubt| error(py, "ConfigError", doubt.to_string()))?;
     let limit = limit(py, timeout)?;
     let infos = waiting(py, limit, |wait| bgpy::survey::survey(&registry, ended, wait))?;
+    let infos =
+        infos.map_err(|error_of_system| error(py, "ConnectError", error_of_system.to_string()))?;
     Ok(infos.into_iter().map(ServerInfo).collect())
 }
 

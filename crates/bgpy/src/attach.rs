@@ -74,7 +74,9 @@ enum Found {
 }
 
 fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Found, StartError> {
-    for mut entry in registry.map_or_else(Vec::new, |registry| registry.named(name)) {
+    let known = registry.map_or(Ok(Vec::new()), |registry| registry.named(name));
+    let what = "whether a server has the name is not known";
+    for mut entry in known.map_err(|source| StartError::System { what, source })? {
         if registry.is_some_and(|registry| registry.bury(&mut entry)) {
             continue;
         }

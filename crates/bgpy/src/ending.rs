@@ -63,7 +63,7 @@ pub fn end_paused(target: &Target, wait: &Wait<'_>) -> bool {
             .resolve()
             .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
     };
-    let mut entries = registry.entries().into_iter();
+    let mut entries = registry.entries().unwrap_or_default().into_iter();
     let paused = entries.find(|entry| entry.pause().is_some() && is_meant(entry));
     let supervisor = paused.and_then(|entry| Process::open(&entry.supervisor?).ok().flatten());
     // If the pause is just over, it passes the signal on.
@@ -90,9 +90,16 @@ pub fn see_out<E>(
 ) -> Result<Result<Option<Ending>, String>, E> {
     let registry = Registry::of_user().ok();
     // Looked up before, because afterwards it may have a successor.
-    let known = registry.as_ref().and_then(|all| look_up(all, target, wait));
+    let known = registry.as_ref().map_or(Ok(None), |all| look_up(all, target, wait));
     end(wait)?;
-    let known = registry.zip(known.filter(|info| !info.has_ended()));
+    let known = match known {
+        Ok(known) => registry.zip(known.filter(|info| !info.has_ended())),
+        Err(error) => {
+            let text =
+                format!("it takes no more calls, but which process it has is unknown: {error}");
+            return Ok(Err(text));
+        }
+    };
     Ok(known.map_or(Ok(None), |(all, info)| {
         until_ended(&all, &info.entry, wait).map(|()| outcome(&all, &info.entry, wait))
     }))

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,11 +54,14 @@ pub struct ServerInfo {
 }
 
 /// The servers of this user that run, and those that have ended if `ended` says so, youngest first.
-pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> Vec<ServerInfo> {
-    let mut infos = look_at_all(registry, registry.entries(), wait);
+///
+/// # Errors
+/// Why it is not known which there are.
+pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> io::Result<Vec<ServerInfo>> {
+    let mut infos = look_at_all(registry, registry.entries()?, wait);
     let (gone, there): (Vec<_>, Vec<_>) = infos.into_iter().partition(ServerInfo::has_ended);
     infos = there;
-    let before = registry.ended().into_iter().map(|entry| ServerInfo::of_ended(registry, entry));
+    let before = registry.ended()?.into_iter().map(|entry| ServerInfo::of_ended(registry, entry));
     let before: Vec<_> = before.collect();
     infos.extend(before.into_iter().filter(|info| ended || !info.has_ended()));
     if ended {
@@ -70,26 +74,40 @@ pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> Vec<ServerIn
         key(a).cmp(&key(b)).then_with(|| a.entry.instance.cmp(&b.entry.instance))
     });
     infos.dedup_by(|a, b| a.entry.instance == b.entry.instance);
-    infos
+    Ok(infos)
 }
 
 /// The server that a target means: the one that runs, else the one that ended last. `None` when the
 /// registry knows of none.
-pub fn look_up(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Option<ServerInfo> {
-    let mut infos = all_of(registry, target, wait);
+///
+/// # Errors
+/// Why it is not known which there are.
+pub fn look_up(
+    registry: &Registry,
+    target: &Target,
+    wait: &Wait<'_>,
+) -> io::Result<Option<ServerInfo>> {
+    let mut infos = all_of(registry, target, wait)?;
     let alive = infos.iter().position(|info| !info.has_ended()).unwrap_or(0);
-    (!infos.is_empty()).then(|| infos.swap_remove(alive))
+    Ok((!infos.is_empty()).then(|| infos.swap_remove(alive)))
 }
 
 /// The servers that a target may mean and that have not ended: the one that runs, and those whose process
 /// has outlived them.
-pub fn look_up_all(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerInfo> {
-    let mut infos = all_of(registry, target, wait);
+///
+/// # Errors
+/// Why it is not known which there are.
+pub fn look_up_all(
+    registry: &Registry,
+    target: &Target,
+    wait: &Wait<'_>,
+) -> io::Result<Vec<ServerInfo>> {
+    let mut infos = all_of(registry, target, wait)?;
     infos.retain(|info| !info.has_ended());
-    infos
+    Ok(infos)
 }
 
-fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerInfo> {
+fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> io::Result<Vec<ServerInfo>> {
     let means = |entry: &Entry| match target {
         Target::Name(name) => entry.name.as_ref() == Some(name),
         Target::Socket(path) => entry.socket.as_ref() == Some(path),
@@ -97,11 +115,11 @@ fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerIn
             .resolve()
             .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
     };
-    let entries = registry.entries().into_iter().filter(|entry| means(entry)).collect();
+    let entries = registry.entries()?.into_iter().filter(|entry| means(entry)).collect();
     let mut infos = look_at_all(registry, entries, wait);
     infos.extend(
         registry
-            .ended()
+            .ended()?
             .into_iter()
             .filter(means)
             .map(|entry| ServerInfo::of_ended(registry, entry)),
@@ -109,7 +127,7 @@ fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> Vec<ServerIn
     // One that retires just now is in both places.
     let mut seen = HashSet::new();
     infos.retain(|info| seen.insert(info.entry.instance.clone()));
-    infos
+    Ok(infos)
 }
 
 impl ServeError {
@@ -119,7 +137,7 @@ impl ServeError {
         let registry = Registry::of_user().ok()?;
         let target = Target::Address(address.parse().ok()?);
         let wait = Wait::new(None, &|| false);
-        let info = look_up(&registry, &target, &wait).filter(|info| !info.has_ended())?;
+        let info = look_up(&registry, &target, &wait).ok()?.filter(|info| !info.has_ended())?;
         let (server, pid) = (info.entry.target().to_string(), info.entry.process.pid);
         Some(Self::AddressOfServer { address: address.clone(), server, pid })
     }
@@ -133,11 +151,19 @@ pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) ->
         return entries.into_iter().map(|entry| look_at(registry, entry, limit)).collect();
     }
     thread::scope(|scope| {
-        let looks: Vec<_> = entries
-            .into_iter()
-            .map(|entry| scope.spawn(move || look_at(registry, entry, limit)))
-            .collect();
-        looks.into_iter().filter_map(|look| look.join().ok()).collect()
+        let begin = |entry: Entry| {
+            let beside = entry.clone();
+            let look = move || look_at(registry, beside, limit);
+            // Where there can be no thread more, one is looked at after the other.
+            let begun = thread::Builder::new().spawn_scoped(scope, look);
+            begun.map_err(|_| Box::new(look_at(registry, entry, limit)))
+        };
+        let looks: Vec<_> = entries.into_iter().map(begin).collect();
+        let seen = |look: Result<thread::ScopedJoinHandle<'_, _>, Box<_>>| match look {
+            Ok(look) => look.join().ok(),
+            Err(info) => Some(*info),
+        };
+        looks.into_iter().filter_map(seen).collect()
     })
 }
 

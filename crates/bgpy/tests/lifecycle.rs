@@ -149,7 +149,7 @@ fn ipv6_is_served() {
         let server = Server::bind(&Address::new(host, 0), options).unwrap();
         let address = Address::new(host, server.address().port());
         assert!(server.address().is_ipv6());
-        assert_eq!(registry.find(&address.resolve().unwrap()).len(), 1);
+        assert_eq!(registry.find(&address.resolve().unwrap()).unwrap().len(), 1);
         let thread = thread::spawn(move || server.run(&mut echo(mpsc::channel().1)));
         let client = Client::new(address, ClientOptions { token, ..ClientOptions::default() });
         assert_eq!(call(&client, 5_u64).unwrap(), Value::Int(5));
@@ -217,7 +217,8 @@ fn without_a_registry_a_token_that_was_given_is_enough() {
 
     let made_up = ServerOptions { token: None, ..options(Some(&registry)) };
     let refused = Server::bind(&loopback(0), made_up).unwrap_err();
-    assert!(matches!(&refused, ServeError::Registry { directory, .. } if *directory == path));
+    let ServeError::Registry { directory: Some(told), .. } = &refused else { panic!("{refused}") };
+    assert_eq!(*told, path);
     assert!(refused.to_string().contains("pass a token"), "{refused}");
 
     let given = options(Some(&registry));
@@ -230,6 +231,13 @@ fn without_a_registry_a_token_that_was_given_is_enough() {
     assert_eq!(call(&client, 5_u64).unwrap(), Value::Int(5));
     client.terminate(payload(Value::Nil), &limit()).unwrap();
     assert!(matches!(thread.join().unwrap(), Ended::Orderly));
+}
+
+#[test]
+fn a_name_without_a_registry_is_refused_in_words() {
+    let named = ServerOptions { name: Some("trainer".parse().unwrap()), ..options(None) };
+    let refused = Server::bind(&loopback(0), named).unwrap_err().to_string();
+    assert!(refused.starts_with("there is no place to keep the server's name in: "), "{refused}");
 }
 
 #[test]

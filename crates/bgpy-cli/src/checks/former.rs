@@ -9,7 +9,7 @@ use super::Finding;
 /// Those that run, which the other commands do not see.
 pub(super) fn servers(former: &[Registry], interrupted: &dyn Fn() -> bool) -> Vec<Finding> {
     let running = |registry: &Registry| {
-        let mut entries = registry.entries();
+        let mut entries = registry.entries().unwrap_or_default();
         entries.retain(Entry::has_process);
         let infos = look_at_all(registry, entries, &Wait::new(None, interrupted));
         let answers = |info: &&ServerInfo| matches!(info.state, ServerState::Alive(_));

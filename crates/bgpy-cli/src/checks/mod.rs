@@ -102,11 +102,22 @@ fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool)
     findings.extend(directory::survival(registry));
     findings.extend(directory::logs(registry));
     findings.extend(leftovers::leftovers(registry, fix));
-    let mut running = registry.entries();
+    let (mut running, ended) = match registry.entries().and_then(|all| Ok((all, registry.ended()?)))
+    {
+        Ok(known) => known,
+        Err(error) => {
+            findings.push(Finding::wrong(
+                directory::ABOUT,
+                error.to_string(),
+                "let the directory be read, or more files be open at a time (ulimit -n)",
+            ));
+            Default::default()
+        }
+    };
     running.retain(bgpy::registry::Entry::has_process);
     let infos = look_at_all(registry, running.clone(), &Wait::new(None, interrupted));
     findings.extend(answers::of_servers(&infos));
-    findings.extend(stopping::of_servers(&registry.ended()));
+    findings.extend(stopping::of_servers(&ended));
     findings.extend(former::servers(&registry.former(), interrupted));
     findings.extend(clock::starts(&running, clock::now_ms()));
     findings.extend(versions::of_servers(&running));

@@ -19,7 +19,9 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// Who listens at the port on this machine.
 pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> bool) -> Vec<Finding> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    if let Some(entry) = registry.find(&[address]).into_iter().find(Entry::has_process) {
+    if let Some(entry) =
+        registry.find(&[address]).unwrap_or_default().into_iter().find(Entry::has_process)
+    {
         let text =
             format!("your server {} (process {}) has {port}", entry.target(), entry.process.pid);
         return vec![Finding::ok(ABOUT, text)];

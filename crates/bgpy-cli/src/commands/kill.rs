@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::Reach;
+use crate::reach::{Reach, unread};
 
 /// Kill a server of yours on this machine: no task ends, no exit_task runs
 #[derive(Debug, Args)]
@@ -35,7 +35,10 @@ impl Kill {
         if info.has_ended() {
             return output::error(format_args!("{target} has ended already"), Exit::NotRunning);
         }
-        let meant = look_up_all(&registry, target, &wait);
+        let meant = match look_up_all(&registry, target, &wait) {
+            Ok(meant) => meant,
+            Err(error) => return unread(error),
+        };
         if meant.len() > 1 {
             let all: Vec<_> = meant.iter().map(|info| described(info, &meant)).collect();
             let text = format_args!("{target} means more than one: {}", all.join("; "));

@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::output::{self, Pieces};
-use crate::reach::{Reach, Trust, registry};
+use crate::reach::{Reach, Trust, registry, unread};
 use crate::terminal;
 use crate::told;
 
@@ -65,7 +65,11 @@ impl Logs {
             Err(exit) => return exit,
         };
         let target = &self.reach.target;
-        let Some(info) = look_up(&registry, target, &wait) else {
+        let known = match look_up(&registry, target, &wait) {
+            Ok(known) => known,
+            Err(error) => return unread(error),
+        };
+        let Some(info) = known else {
             return match target {
                 Target::Name(_) => self.reach.unknown(),
                 Target::Address(_) | Target::Socket(_) => self.ask(interrupted),
@@ -125,7 +129,7 @@ impl Logs {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let target = &self.reach.target;
-            let asked = look_up(registry, target, &wait);
+            let asked = look_up(registry, target, &wait)?;
             // Another server may have its place by now.
             let is_it = |info: &ServerInfo| info.entry.instance == entry.instance;
             has_ended = asked.filter(is_it).is_none_or(|info| info.has_ended());

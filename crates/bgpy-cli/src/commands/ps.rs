@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::{registry, seconds};
+use crate::reach::{registry, seconds, unread};
 use crate::view::{server_json, servers_table};
 
 /// List your servers on this machine
@@ -40,7 +40,10 @@ impl Ps {
             Ok(registry) => registry,
             Err(exit) => return exit,
         };
-        let infos = survey(&registry, self.all, &Wait::new(self.timeout, interrupted));
+        let infos = match survey(&registry, self.all, &Wait::new(self.timeout, interrupted)) {
+            Ok(infos) => infos,
+            Err(error) => return unread(error),
+        };
         if self.output.is_json() {
             let all: Vec<_> = infos.iter().map(server_json).collect();
             output::data(format_args!("{:#}", serde_json::Value::from(all)));

@@ -170,25 +170,28 @@ impl Restart {
             ..known.clone()
         };
         let in_environment = std::env::var_os("BGPY_TOKEN").is_some_and(|token| !token.is_empty());
-        if entry.has_chosen_token && config.token.is_none() && !in_environment {
-            return Err("its token is not kept after its end: pass it with --token-file, or set \
-                        BGPY_TOKEN"
-                .into());
-        }
+        let lacks_token = entry.has_chosen_token && config.token.is_none() && !in_environment;
         let launch = config.launch.as_mut().expect("it was looked for above");
         for (name, value) in &self.env {
             launch.set(name.into(), value.into());
         }
-        if !launch.forgotten.is_empty() {
-            let names: Vec<_> = launch.forgotten.iter().map(shown).collect();
-            return Err(format!(
-                "the values of its variables are not kept after its end: pass {}",
-                names.join(" ")
-            ));
-        }
-        Ok(config)
+        // All at once, so that nobody is asked a second time.
+        let variables: Vec<_> = launch.forgotten.iter().map(shown).collect();
+        let (what, wanted) = match (lacks_token, &variables[..]) {
+            (false, []) => return Ok(config),
+            (true, []) => ("its token is", TOKEN.to_owned()),
+            (false, names) => ("the values of its variables are", names.join(" ")),
+            (true, names) => (
+                "its token and the values of its variables are",
+                format!("{TOKEN}, and pass {}", names.join(" ")),
+            ),
+        };
+        Err(format!("{what} not kept after its end: pass {wanted}"))
     }
 }
+
+/// How a token is given again.
+const TOKEN: &str = "the token with --token-file, or set BGPY_TOKEN";
 
 fn shown(name: &OsString) -> String {
     format!("--env {}=...", name.display())

@@ -264,9 +264,9 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
 
 /// Says what was started: its name is what a script wants to know.
 fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>) {
-    let info = registry()
-        .ok()
-        .and_then(|registry: Registry| look_up(&registry, &Target::Name(name.clone()), wait));
+    let info = registry().ok().and_then(|registry: Registry| {
+        look_up(&registry, &Target::Name(name.clone()), wait).ok()?
+    });
     match info.filter(|_| output.is_json()) {
         Some(info) => output::data(format_args!("{:#}", server_json(&info))),
         None => output::data(name),
@@ -383,6 +383,7 @@ impl From<&StartError> for Exit {
             StartError::Spawn { .. }
             | StartError::LogFile { .. }
             | StartError::Reported { .. }
+            | StartError::System { .. }
             | StartError::Died { .. } => Self::Failed,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::{Reach, Trust, registry};
+use crate::reach::{Reach, Trust, registry, unread};
 use crate::told;
 use crate::view::{bytes, server_json, span, status_json, style, time};
 
@@ -39,7 +39,11 @@ impl ShowStatus {
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
         let wait = self.reach.access.wait(interrupted);
         let known =
-            registry().ok().and_then(|registry| look_up(&registry, &self.reach.target, &wait));
+            registry().map_or(Ok(None), |registry| look_up(&registry, &self.reach.target, &wait));
+        let known = match known {
+            Ok(known) => known,
+            Err(error) => return unread(error),
+        };
         if let Some(info) = known {
             self.show_known(&info);
             return match info.state {

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::ending::{Problem, end};
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Access, Trust, registry, seconds};
+use crate::reach::{Access, Trust, registry, seconds, unread};
 
 /// End servers: each finishes what it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
@@ -60,7 +60,10 @@ impl Stop {
         let targets = match &self.target {
             Some(target) => vec![(target.clone(), target.clone())],
             None => {
-                let running = survey(&registry, false, &self.access.wait(interrupted));
+                let running = match survey(&registry, false, &self.access.wait(interrupted)) {
+                    Ok(running) => running,
+                    Err(error) => return unread(error),
+                };
                 let both = |info: &ServerInfo| (info.entry.unique_target(), info.entry.target());
                 running.iter().map(both).collect()
             }
@@ -91,7 +94,10 @@ impl Stop {
         };
         let limit = self.access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace));
         let wait = Wait::new(Some(limit), interrupted);
-        let found = look_up(registry, meant, &wait).filter(|info| !info.has_ended());
+        let found = match look_up(registry, meant, &wait) {
+            Ok(found) => found.filter(|info| !info.has_ended()),
+            Err(error) => return unread(error),
+        };
         // One that takes no calls any more needs not be told.
         let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some())
             || end_paused(target, &wait);

@@ -73,6 +73,9 @@ fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
     }
 }
 
+/// How `bgpy._show` ends when it prints why the message cannot be opened.
+const REFUSED: i32 = 3;
+
 /// Has an interpreter show a message.
 fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
     let python = interpreter().map_err(|error| error.to_string())?;
@@ -89,11 +92,15 @@ fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
     let input = child.stdin.take().expect("it was piped");
     let written = bgpy::parts::write(input, &message);
     let output = child.wait_with_output().map_err(|error| cannot(&error))?;
+    let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    if output.status.code() == Some(REFUSED) {
+        return Err(text);
+    }
     if !output.status.success() {
         return Err(cannot(&output.status));
     }
     written.map_err(|error| cannot(&error))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    Ok(text)
 }
 
 /// The same process goes on as the interpreter, so that signals and the terminal reach it.

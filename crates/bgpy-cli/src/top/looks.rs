@@ -11,7 +11,7 @@ use bgpy::{ServerInfo, Wait};
 
 /// What comes of looks: each is all servers, also those that have ended.
 pub(super) struct Looks {
-    infos: Receiver<Vec<ServerInfo>>,
+    infos: Receiver<io::Result<Vec<ServerInfo>>>,
     /// Tells the thread that nobody wants to know any more.
     _wanted: mpsc::Sender<()>,
 }
@@ -40,7 +40,7 @@ pub(super) fn begin(registry: Registry, interval: Duration) -> io::Result<Looks>
 
 impl Looks {
     /// The next look that is done, if there is one.
-    pub(super) fn try_recv(&self) -> Result<Vec<ServerInfo>, mpsc::TryRecvError> {
+    pub(super) fn try_recv(&self) -> Result<io::Result<Vec<ServerInfo>>, mpsc::TryRecvError> {
         self.infos.try_recv()
     }
 }

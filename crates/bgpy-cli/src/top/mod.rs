@@ -90,7 +90,7 @@ fn watch(
         }
         match looks.try_recv() {
             Ok(infos) => {
-                state.take(infos);
+                state.take(infos?);
                 has_changed = true;
             }
             Err(TryRecvError::Empty) => {}

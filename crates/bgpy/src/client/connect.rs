@@ -37,19 +37,24 @@ pub(super) fn connect(
     let comeback = Comeback::new(&server, wait);
     let mut attempt =
         Attempt { server: server.clone(), options, id, proven, wait, since: Instant::now() };
-    let registry = Registry::of_user().ok();
+    let registry = match (Registry::of_user(), target) {
+        (Ok(registry), _) => Some(registry),
+        // Without one nothing is known of any name.
+        (Err(error), Target::Name(_)) => return Err(distrusted(&server, &error)),
+        (Err(_), _) => None,
+    };
     let doubt = registry.as_ref().and_then(|registry| registry.trust().err());
     if let Some(doubt) = &doubt
         && !matches!(target, Target::Address(_))
     {
-        return Err(attempt.distrusted(doubt));
+        return Err(distrusted(&server, doubt));
     }
     let known = |is_meant: &dyn Fn(&Entry) -> bool| {
-        let Some(registry) = &registry else { return Vec::new() };
-        let mut entries = registry.entries();
+        let Some(registry) = &registry else { return Ok(Vec::new()) };
+        let mut entries = registry.entries().map_err(|error| distrusted(&server, &error))?;
         // What a server that died has left is cleared away by whoever meets it.
         entries.retain_mut(|entry| is_meant(entry) && !registry.bury(entry));
-        entries
+        Ok::<_, ConnectError>(entries)
     };
     let addresses = match target {
         Target::Address(address) => address
@@ -62,7 +67,7 @@ pub(super) fn connect(
             Target::Name(name) => entry.name.as_ref() == Some(name),
             Target::Socket(path) => entry.socket.as_ref() == Some(path),
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
-        });
+        })?;
         if comeback.sit_out(&entries)? {
             attempt.since = Instant::now();
             continue;
@@ -91,20 +96,22 @@ pub(super) fn connect(
                     None => return result,
                 }
             }
-            Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
-                if registry.as_ref().is_some_and(|all| is_stopping(all, target, &addresses)) =>
-            {
-                return Err(ConnectError::Stopping { server: attempt.server });
-            }
             // The token that it lacks may stand there.
             Err(ConnectError::NoToken { .. } | ConnectError::Auth { .. })
                 if doubt.is_some() && options.token.is_none() && is_here(&addresses) =>
             {
-                return Err(attempt.distrusted(&doubt.expect("there is one")));
+                return Err(distrusted(&server, &doubt.expect("there is one")));
             }
-            Err(ConnectError::NoSuchName { name, .. }) => {
-                let unreadable = registry.as_ref().and_then(Registry::unreadable);
-                return Err(ConnectError::NoSuchName { name, unreadable });
+            Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
+                let Some(registry) = &registry else { return Err(absent) };
+                return Err(match (is_stopping(registry, target, &addresses), absent) {
+                    (Ok(true), _) => ConnectError::Stopping { server: attempt.server },
+                    (Err(error), _) => distrusted(&server, &error),
+                    (Ok(false), ConnectError::NoSuchName { name, .. }) => {
+                        ConnectError::NoSuchName { name, unreadable: registry.unreadable() }
+                    }
+                    (Ok(false), absent) => absent,
+                });
             }
             result => return result,
         }
@@ -113,15 +120,19 @@ pub(super) fn connect(
 
 /// Whether a server that was meant takes no more calls, but has not ended: its last task or `exit_task`
 /// still runs.
-fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> bool {
-    registry.ended().iter().any(|entry| {
+fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> io::Result<bool> {
+    Ok(registry.ended()?.iter().any(|entry| {
         let is_meant = match target {
             Target::Name(name) => entry.name.as_ref() == Some(name),
             Target::Socket(path) => registry.socket_path_of(entry) == *path,
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
         };
         is_meant && entry.ending.is_none() && entry.has_process()
-    })
+    }))
+}
+
+fn distrusted(server: &str, doubt: &io::Error) -> ConnectError {
+    ConnectError::Registry { server: server.to_owned(), doubt: doubt.to_string() }
 }
 
 impl ConnectError {
@@ -153,10 +164,6 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn distrusted(&self, doubt: &io::Error) -> ConnectError {
-        ConnectError::Registry { server: self.server.clone(), doubt: doubt.to_string() }
-    }
-
     pub(super) fn not_running(&self) -> ConnectError {
         ConnectError::NotRunning { server: self.server.clone() }
     }

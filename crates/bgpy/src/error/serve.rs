@@ -63,8 +63,8 @@ pub enum ServeError {
     },
     /// The registry cannot be used, so that nobody could find the generated token or the name.
     Registry {
-        /// Its directory.
-        directory: PathBuf,
+        /// Its directory, where there is a place for one.
+        directory: Option<PathBuf>,
         /// What is wrong with it.
         source: io::Error,
     },
@@ -110,7 +110,11 @@ impl fmt::Display for ServeError {
                 "the name '{name}' is not free yet (process {pid}): {hindrance}. End it with \
                  `bgpy kill {name}`, or take another name"
             ),
-            Self::Registry { directory, source } => write!(
+            Self::Registry { directory: None, source } => write!(
+                f,
+                "there is no place to keep the server's name in: {source}, or take no name"
+            ),
+            Self::Registry { directory: Some(directory), source } => write!(
                 f,
                 "cannot keep the server's name and token in {}: {source}; mend the directory, \
                  point BGPY_RUNTIME_DIR elsewhere, or pass a token and no name",

@@ -48,6 +48,14 @@ pub enum StartError {
         /// The end of its log.
         output: String,
     },
+    /// The system refused the caller something else that a start needs. A server that was started already
+    /// was ended.
+    System {
+        /// What that is, in words.
+        what: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The caller was interrupted; the server was ended.
     Interrupted,
 }
@@ -78,6 +86,7 @@ impl fmt::Display for StartError {
                 write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
                 if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
             }
+            Self::System { what, source } => write!(f, "{what}: {source}"),
             Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
         }
     }

@@ -1,8 +1,9 @@
 //! Descriptors on Unix: whether they are what they were, and writes that end nobody.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
@@ -17,13 +18,36 @@ pub(crate) fn is_descriptor_lost(error: &io::Error) -> bool {
     lost.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
+/// Whether an error says that this process, or the system, has no more of what everything needs: it tells
+/// nothing of what was to be opened.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    let lack = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error.kind() == io::ErrorKind::OutOfMemory
+        || lack.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Whether somebody waits to be accepted. The system does not look for that where it has no descriptor for
+/// them.
+pub(crate) fn is_called(listener: &impl AsRawFd) -> bool {
+    // SAFETY: the number is only named to the system, which says so when it is not open.
+    let listener = unsafe { BorrowedFd::borrow_raw(listener.as_raw_fd()) };
+    let mut looked = [PollFd::from_borrowed_fd(listener, PollFlags::IN)];
+    poll(&mut looked, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+}
+
+/// A descriptor of nothing, which keeps a place for another one.
+pub(crate) type Placeholder = std::os::unix::net::UnixDatagram;
+
+/// Opens one that is told from all others, as no two sockets are the same file.
+pub(crate) fn placeholder() -> io::Result<Placeholder> {
+    Placeholder::unbound()
+}
+
 /// Confirms that a poller watches a descriptor of its owner's, which a poller that somebody else has
 /// opened under the same number does not.
 #[cfg(target_os = "linux")]
 pub(crate) fn check_poller(poller: i32, watched: i32) -> io::Result<()> {
     use rustix::event::epoll::{self, EventData, EventFlags};
-    use std::os::fd::BorrowedFd;
-
     // SAFETY: the numbers are only named to the system, which says so when they are not open.
     let [poller, watched] = [poller, watched].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) });
     match epoll::add(poller, watched, EventData::new_u64(u64::MAX), EventFlags::empty()) {
@@ -41,7 +65,7 @@ pub(crate) fn check_poller(poller: i32, watched: i32) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn check_poller(poller: i32, _watched: i32) -> io::Result<()> {
     // SAFETY: the number is only named to the system, which says so when it is not open.
-    let poller = unsafe { std::os::fd::BorrowedFd::borrow_raw(poller) };
+    let poller = unsafe { BorrowedFd::borrow_raw(poller) };
     Ok(rustix::io::fcntl_getfd(poller).map(drop)?)
 }
 

@@ -227,6 +227,15 @@ impl Stamp {
         file.metadata().map(|about| Self::of(&about))
     }
 
+    /// Of what stands at a path, if anything does.
+    pub(crate) fn of_any(path: &Path) -> io::Result<Option<Self>> {
+        match Self::at(path) {
+            Ok(stamp) => Ok(Some(stamp)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn of(about: &Metadata) -> Self {
         let changed = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let changed_ns = changed.map_or(0, |since| since.as_nanos() as u64);
@@ -355,6 +364,23 @@ pub(crate) fn number<T>(_descriptor: &T) -> i32 {
 
 pub(crate) fn is_descriptor_lost(_error: &io::Error) -> bool {
     false
+}
+
+/// `ERROR_TOO_MANY_OPEN_FILES`, `ERROR_NOT_ENOUGH_MEMORY`, `WSAEMFILE` and `WSAENOBUFS`.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::OutOfMemory
+        || error.raw_os_error().is_some_and(|code| [4, 8, 10024, 10055].contains(&code))
+}
+
+pub(crate) fn is_called<T>(_listener: &T) -> bool {
+    true
+}
+
+/// There, a process has as many handles as it needs.
+pub(crate) type Placeholder = File;
+
+pub(crate) fn placeholder() -> io::Result<Placeholder> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// There, nothing of a server can be closed by its number, so that nobody has to be woken from a wait for it.

@@ -32,6 +32,15 @@ impl Stamp {
         file.metadata().map(|about| Self::of(&about))
     }
 
+    /// Of what stands at a path, if anything does.
+    pub(crate) fn of_any(path: &Path) -> io::Result<Option<Self>> {
+        match Self::at(path) {
+            Ok(stamp) => Ok(Some(stamp)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn of(about: &Metadata) -> Self {
         Self {
             mode: about.mode(),

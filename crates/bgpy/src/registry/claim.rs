@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bgpy_proto::Id;
+
 use crate::platform;
 
 /// How long somebody holds a lock who only looks.
@@ -69,10 +71,21 @@ impl Claim {
         }
         // What is no file cannot be locked by anybody.
         if self.path.symlink_metadata().is_ok_and(|about| !about.is_file()) {
-            super::vacate(&self.path)?;
+            return self.replaced().map(Some);
         }
         let taken = || io::Error::new(io::ErrorKind::AddrInUse, "another server has the name now");
         Self::take(self.path.clone())?.ok_or_else(taken).map(Some)
+    }
+
+    /// Locks a file that is then put in the place of what stands there.
+    fn replaced(&self) -> io::Result<Self> {
+        let draft = self.path.with_extension(format!("{}.draft", Id::random()));
+        let locked = platform::lock_file(&draft).and_then(|file| {
+            file.lock()?;
+            super::put(&draft, &self.path)?;
+            Ok(Self { path: self.path.clone(), file })
+        });
+        locked.inspect_err(|_| drop(fs::remove_file(&draft)))
     }
 
     /// The claim of a process that has handed it on to this one.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io, thread};
 
+use bgpy_proto::Id;
 use serde::Deserialize;
 
 use super::Entry;
@@ -29,6 +30,8 @@ pub(super) enum Found {
     Newer(u32),
     /// Something else, and why it is none.
     Unreadable(String),
+    /// Something that this process cannot look at, because it has no descriptor or no memory left.
+    Unseen(io::Error),
     /// Nothing.
     Nothing,
 }
@@ -39,10 +42,20 @@ struct Head {
     format: u32,
 }
 
+/// The files with an extension; none where the directory cannot be read.
 pub(super) fn files(directory: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
-    let all = fs::read_dir(directory).into_iter().flatten();
-    let paths = all.filter_map(|file| Some(file.ok()?.path()));
-    paths.filter(move |path| path.extension().is_some_and(|found| found == extension))
+    listed(directory, extension).unwrap_or_default().into_iter()
+}
+
+fn listed(directory: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
+    let all = match fs::read_dir(directory) {
+        Ok(all) => all,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = all.map(|file| Ok(file?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    Ok(paths)
 }
 
 pub(super) fn file_name(entry: &Entry) -> String {
@@ -57,6 +70,12 @@ pub(super) fn socket_name(instance: &str) -> String {
 /// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
 pub(super) fn short(instance: &str) -> &str {
     instance.get(..16).unwrap_or(instance)
+}
+
+/// A path beside that of a server's socket, and no longer than it: one that nobody has.
+#[cfg(unix)]
+pub(crate) fn beside(socket: &Path) -> PathBuf {
+    socket.with_file_name(socket_name(&Id::random().to_string()))
 }
 
 /// Removes what stands at a path, whatever it is; what a link leads to stays.
@@ -79,12 +98,23 @@ pub(crate) fn vacate(path: &Path) -> io::Result<()> {
 }
 
 /// What tells a server's entry from anything else in its place, if it stands there as it was written, in a
-/// file like that. Not every file system keeps the mode with which a file is made, nor its times.
-pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> Option<Stamp> {
+/// file like that; none where it is proven not to. Not every file system keeps the mode with which a file is
+/// made, nor its times.
+///
+/// # Errors
+/// Why it cannot be looked at, which proves nothing.
+pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> io::Result<Option<Stamp>> {
     // Taken before it is read, so that whatever changes from then on has another one.
-    let stamp = Stamp::at(path).ok().filter(|found| found.is_like(written))?;
-    let found = platform::read_own(path, ENTRY_BYTES_MAX).ok()?;
-    is_text_of(entry, &found).then_some(stamp)
+    let Some(stamp) = Stamp::of_any(path)?.filter(|found| found.is_like(written)) else {
+        return Ok(None);
+    };
+    match platform::read_own(path, ENTRY_BYTES_MAX) {
+        Ok(found) => Ok(is_text_of(entry, &found).then_some(stamp)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // The system's errors are of the attempt, all others of what was found.
+        Err(error) if error.raw_os_error().is_none() && !platform::is_exhausted(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks what stands at a path where an entry is expected.
@@ -105,6 +135,7 @@ pub(super) fn examine(path: &Path) -> Found {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => Found::Unreadable(error.to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+        Err(error) if platform::is_exhausted(&error) => Found::Unseen(error),
         Err(error) => Found::Unreadable(error.to_string()),
     }
 }
@@ -117,29 +148,42 @@ fn parse(bytes: &[u8]) -> serde_json::Result<Found> {
 }
 
 /// The entries of this machine, youngest first; none where others could have written them.
-pub(super) fn read(directory: &Path) -> Vec<Entry> {
-    if platform::check_private(directory).is_err() {
-        return Vec::new();
+///
+/// # Errors
+/// Why the directory cannot be read, or not all that is in it: what is there then is not known.
+pub(super) fn read(directory: &Path) -> io::Result<Vec<Entry>> {
+    let told = |error: io::Error| {
+        let text =
+            format!("the directory of servers '{}' cannot be read: {error}", directory.display());
+        io::Error::new(error.kind(), text)
+    };
+    match platform::check_private(directory) {
+        Ok(()) => {}
+        Err(error) if platform::is_exhausted(&error) => return Err(told(error)),
+        Err(_) => return Ok(Vec::new()),
     }
     let machine = Machine::own();
-    let paths = files(directory, "json");
-    let mut entries: Vec<Entry> = paths.filter_map(|path| read_entry(&path, &machine)).collect();
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
-    entries
+    let mut entries = Vec::new();
+    for path in listed(directory, "json").map_err(told)? {
+        entries.extend(read_entry(&path, &machine).map_err(told)?);
+    }
+    entries.sort_by_key(|entry: &Entry| std::cmp::Reverse(entry.started_ms));
+    Ok(entries)
 }
 
 /// The entry of a server of this machine.
 pub(super) fn read_one(directory: &Path, instance: &str) -> Option<Entry> {
     platform::check_private(directory).ok()?;
     let path = directory.join(format!("{}.json", short(instance)));
-    read_entry(&path, &Machine::own()).filter(|entry| entry.instance == instance)
+    read_entry(&path, &Machine::own()).ok()?.filter(|entry| entry.instance == instance)
 }
 
-fn read_entry(path: &Path, machine: &Machine) -> Option<Entry> {
+fn read_entry(path: &Path, machine: &Machine) -> io::Result<Option<Entry>> {
     match examine(path) {
         Found::Entry(entry) if entry.format == FORMAT && machine.may_be(&entry.machine) => {
-            Some(*entry)
+            Ok(Some(*entry))
         }
-        _ => None,
+        Found::Unseen(error) => Err(error),
+        _ => Ok(None),
     }
 }

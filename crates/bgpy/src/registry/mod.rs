@@ -25,9 +25,12 @@ use crate::spawn::Launch;
 pub use claim::Claim;
 pub(crate) use entry::is_of_this_machine;
 pub use entry::{Ending, Entry};
+#[cfg(unix)]
+pub(crate) use files::beside;
 pub(crate) use files::vacate;
 pub use leftovers::{Kind, Leftover};
 pub use process::{Presence, ProcessId};
+pub(crate) use write::put;
 
 /// The environment variable that names the directory.
 pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
@@ -158,12 +161,15 @@ impl Registry {
     }
 
     /// What tells the entry of a server that takes calls from anything else in its place; none where it
-    /// does not stand there as it was written.
+    /// is proven not to stand there as it was written.
+    ///
+    /// # Errors
+    /// Why it cannot be looked at.
     pub(crate) fn stamp(
         &self,
         entry: &Entry,
         written: &platform::Stamp,
-    ) -> Option<platform::Stamp> {
+    ) -> io::Result<Option<platform::Stamp>> {
         files::stamp(&self.entry_path(entry), entry, written)
     }
 
@@ -240,12 +246,18 @@ impl Registry {
 
     /// The entries of this machine's servers that take calls or died at it, youngest first. Nothing
     /// is believed that others could have written.
-    pub fn entries(&self) -> Vec<Entry> {
+    ///
+    /// # Errors
+    /// Why it is not known which there are: this process has no descriptor left, for example.
+    pub fn entries(&self) -> io::Result<Vec<Entry>> {
         read(&self.directory)
     }
 
     /// The entries of servers that have ended, or are about to, youngest first.
-    pub fn ended(&self) -> Vec<Entry> {
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn ended(&self) -> io::Result<Vec<Entry>> {
         read(&self.directory.join(ENDED))
     }
 
@@ -260,21 +272,24 @@ impl Registry {
     }
 
     /// The entries of servers with this name that take calls or died at it, youngest first.
-    pub fn named(&self, name: &Name) -> Vec<Entry> {
-        let mut entries = self.entries();
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn named(&self, name: &Name) -> io::Result<Vec<Entry>> {
+        let mut entries = self.entries()?;
         entries.retain(|entry| entry.name.as_ref() == Some(name));
-        entries
+        Ok(entries)
     }
 
     /// The servers of a name that have ended, but whose process is proven to be there still.
-    pub(crate) fn lingering(&self, name: &Name) -> Vec<Entry> {
-        let mut entries = self.ended();
+    pub(crate) fn lingering(&self, name: &Name) -> io::Result<Vec<Entry>> {
+        let mut entries = self.ended()?;
         entries.retain(|entry| {
             let is_named = entry.name.as_ref() == Some(name);
             let lingers = entry.ending.is_some() && !entry.is_over();
             is_named && lingers && entry.process.presence() == Presence::There
         });
-        entries
+        Ok(entries)
     }
 
     /// Takes a name for a server of this process; `None` when a server has it that runs.
@@ -304,10 +319,13 @@ impl Registry {
     }
 
     /// The entries of servers on this machine that listen on one of these addresses.
-    pub fn find(&self, addresses: &[SocketAddr]) -> Vec<Entry> {
-        let mut entries = self.entries();
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn find(&self, addresses: &[SocketAddr]) -> io::Result<Vec<Entry>> {
+        let mut entries = self.entries()?;
         entries.retain(|entry| addresses.iter().any(|address| entry.serves(*address)));
-        entries
+        Ok(entries)
     }
 }
 
@@ -331,13 +349,13 @@ mod tests {
         let mut entry = Entry::new(Id::random(), "0.0.0.0", "0.0.0.0:4000".parse().unwrap());
         entry.token = Some("secret".into());
         registry.add(&entry).unwrap();
-        let find = |address: &str| registry.find(&[address.parse().unwrap()]).len();
+        let find = |address: &str| registry.find(&[address.parse().unwrap()]).unwrap().len();
         assert_eq!(find("127.0.0.1:4000"), 1);
         assert_eq!(find("127.0.0.1:4001"), 0);
         assert_eq!(find("192.0.2.1:4000"), 0);
         registry.end(&mut entry, Ending::now(true, "told to"));
         assert_eq!(find("127.0.0.1:4000"), 0);
-        let [ended] = &registry.ended()[..] else { panic!("it is remembered") };
+        let [ended] = &registry.ended().unwrap()[..] else { panic!("it is remembered") };
         assert_eq!((&ended.ending, &ended.token), (&entry.ending, &None));
     }
 
@@ -349,7 +367,7 @@ mod tests {
         registry.add(&entry).unwrap();
         fs::write(registry.directory().join("torn.json"), "{\"format\": 1, \"inst").unwrap();
         fs::write(registry.directory().join("empty.json"), "").unwrap();
-        assert!(registry.entries().is_empty());
+        assert!(registry.entries().unwrap().is_empty());
     }
 
     #[test]
@@ -358,7 +376,7 @@ mod tests {
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         entry.machine = "another".into();
         registry.add(&entry).unwrap();
-        assert!(registry.entries().is_empty());
+        assert!(registry.entries().unwrap().is_empty());
     }
 
     #[cfg(unix)]
@@ -367,9 +385,9 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (_directory, registry) = registry();
         registry.add(&Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())).unwrap();
-        assert_eq!(registry.entries().len(), 1);
+        assert_eq!(registry.entries().unwrap().len(), 1);
         fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(registry.entries().is_empty());
+        assert!(registry.entries().unwrap().is_empty());
     }
 
     #[cfg(unix)]
@@ -415,7 +433,7 @@ mod tests {
         entry.process.namespace = Some("elsewhere".into());
         registry.add(&entry).unwrap();
         assert!(!registry.bury(&mut entry));
-        assert_eq!(registry.entries().len(), 1);
+        assert_eq!(registry.entries().unwrap().len(), 1);
         entry.process.namespace = ProcessId::own().namespace;
         assert_eq!(registry.bury(&mut entry), cfg!(target_os = "linux"));
     }

@@ -68,6 +68,12 @@ impl ProcessId {
 
     /// Why nothing is done to a process of which nothing can be said.
     pub(crate) fn unknown(&self) -> io::Error {
+        if let Err(error) = platform::process_start(self.pid)
+            && platform::is_exhausted(&error)
+        {
+            let text = format!("process {} cannot be identified: {error}", self.pid);
+            return io::Error::new(error.kind(), text);
+        }
         let text = format!(
             "process {} cannot be identified from here, as it belongs to another container or /proc \
              cannot be read: do it where the server runs",

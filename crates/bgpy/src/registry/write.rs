@@ -56,8 +56,9 @@ fn write_anew(path: &Path, entry: &Entry) -> io::Result<Stamp> {
     stamp.inspect_err(|_| drop(fs::remove_file(draft)))
 }
 
-/// Renames a file, also to where a directory stands with nothing in it.
-fn put(from: &Path, to: &Path) -> io::Result<()> {
+/// Renames a file to where something else may stand, also a directory with nothing in it: it is gone only
+/// when there is something in its place.
+pub(crate) fn put(from: &Path, to: &Path) -> io::Result<()> {
     if to.symlink_metadata().is_ok_and(|about| about.is_dir()) {
         vacate(to)?;
     }
@@ -117,7 +118,7 @@ mod tests {
         let path = registry.entry_path(&entry);
         (entry.generation, entry.token) = (7, None);
         write_in_place(&path, &entry).unwrap();
-        let [found] = &registry.entries()[..] else { panic!("it can be read") };
+        let [found] = &registry.entries().unwrap()[..] else { panic!("it can be read") };
         assert_eq!((found.generation, &found.token), (7, &None));
         let before = fs::read(&path).unwrap();
         // There is no more room than the disk has given it.
@@ -134,13 +135,13 @@ mod tests {
         let path = registry.entry_path(&entry);
         entry.token = None;
         let written = write_in_place(&path, &entry).unwrap();
-        let stamp = registry.stamp(&entry, &written).expect("it is its own");
+        let stamp = registry.stamp(&entry, &written).unwrap().expect("it is its own");
         assert_eq!(Stamp::at(&path).unwrap(), stamp);
         let older = Entry { generation: 1, ..entry.clone() };
-        assert_eq!(registry.stamp(&older, &written), None);
+        assert_eq!(registry.stamp(&older, &written).unwrap(), None);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("127.0.0.1", "127.0.0.9")).unwrap();
-        assert_eq!(registry.stamp(&entry, &written), None);
+        assert_eq!(registry.stamp(&entry, &written).unwrap(), None);
     }
 
     #[test]

@@ -205,6 +205,10 @@ impl Core {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(true),
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ if platform::is_exhausted(&error) && !platform::is_called(&**listener) => {
+                        return Ok(true);
+                    }
+                    _ if platform::is_exhausted(&error) && self.reserve.give() => {}
                     _ => {
                         let what = format_args!("cannot accept a connection: {error}");
                         self.note(Kind::NotAccepted, &what);

@@ -16,6 +16,7 @@ use super::connection::{Connection, Over, Progress};
 use super::leader::Watched;
 use super::listen::Listener;
 use super::record::Record;
+use super::reserve::Reserve;
 use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
@@ -38,6 +39,8 @@ pub(super) struct Core {
     pub(super) listeners: Vec<Private<Listener>>,
     /// Who comes, and has not proven anything yet.
     pub(super) arrivals: Arrivals,
+    /// What lets clients in when the process has no descriptors left.
+    pub(super) reserve: Reserve,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     pub(super) next_connection: usize,
     pub(super) strangers: Strangers,
@@ -79,6 +82,7 @@ impl Core {
             registry,
             waker,
             arrivals: Arrivals::default(),
+            reserve: Reserve::new(),
             listeners,
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
@@ -147,6 +151,8 @@ impl Core {
             self.journal.info(format_args!("no call for {limit} s (idle_timeout): ending"));
             self.stop();
         }
+        // What ended in this turn may have left something of what is missing.
+        self.reserve.fill();
         Ok(())
     }
 

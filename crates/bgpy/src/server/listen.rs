@@ -14,6 +14,8 @@ use crate::address::Address;
 use crate::error::ServeError;
 use crate::keepalive;
 use crate::platform::{Private, Stamp};
+#[cfg(unix)]
+use crate::registry::{beside, put};
 
 /// Connections that the kernel keeps for a server that is not looking, unless the system's own limit is
 /// lower. Whoever comes when they are so many hears nothing for a second or more.
@@ -67,7 +69,7 @@ pub(super) fn unix(path: &Path) -> io::Result<(std::os::unix::net::UnixListener,
     Ok((listener, Stamp::at(path)?))
 }
 
-/// Listens on a Unix socket whose file was removed; returns the listener, and the index of the one that
+/// Listens on a Unix socket whose file was removed or replaced; returns the listener, and the index of the one that
 /// nobody finds any more.
 #[cfg(unix)]
 pub(super) fn again(
@@ -77,11 +79,15 @@ pub(super) fn again(
 ) -> io::Result<(Private<Listener>, usize, Stamp)> {
     let is_unix = |listener: &Private<Listener>| matches!(**listener, Listener::Unix(_));
     let index = listeners.iter().position(is_unix).ok_or(io::ErrorKind::NotFound)?;
-    let (fresh, stamp) = unix(path)?;
-    fresh.set_nonblocking(true)?;
-    let mut fresh = Private::new(Listener::Unix(mio::net::UnixListener::from_std(fresh)));
-    registry.register(fresh.source(), mio::Token(index), mio::Interest::READABLE)?;
-    Ok((fresh, index, stamp))
+    let beside = beside(path);
+    let laid = unix(&beside).and_then(|(fresh, stamp)| {
+        fresh.set_nonblocking(true)?;
+        let mut fresh = Private::new(Listener::Unix(mio::net::UnixListener::from_std(fresh)));
+        registry.register(fresh.source(), mio::Token(index), mio::Interest::READABLE)?;
+        put(&beside, path)?;
+        Ok((fresh, index, stamp))
+    });
+    laid.inspect_err(|_| drop(std::fs::remove_file(&beside)))
 }
 
 #[cfg(not(unix))]

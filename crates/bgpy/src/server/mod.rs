@@ -12,6 +12,7 @@ mod listen;
 mod place;
 mod reactor;
 mod record;
+mod reserve;
 mod restore;
 mod service;
 mod signal;
@@ -203,7 +204,7 @@ impl Server {
             // Without an entry nobody would know a token that was made up, nor find a name.
             // What stands there of one that was started before does for that.
             if !is_successor && (made_up || place.claim.is_some()) {
-                let directory = directory.to_owned();
+                let directory = Some(directory.to_owned());
                 place.release();
                 return Err(ServeError::Registry { directory, source });
             }

@@ -118,8 +118,8 @@ impl Place {
 /// Takes a name that no other server has.
 fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> {
     let registry = registry.ok_or_else(|| ServeError::Registry {
-        directory: PathBuf::new(),
-        source: io::Error::other("there is none to keep a name in"),
+        directory: None,
+        source: Registry::of_user().err().unwrap_or_else(|| io::ErrorKind::NotFound.into()),
     })?;
     let claimed = registry.prepare().and_then(|()| registry.claim(name));
     match claimed {
@@ -132,7 +132,7 @@ fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> 
         },
         Ok(None) => Err(ServeError::NameTaken { name: name.clone() }),
         Err(source) => {
-            Err(ServeError::Registry { directory: registry.directory().to_owned(), source })
+            Err(ServeError::Registry { directory: Some(registry.directory().to_owned()), source })
         }
     }
 }
@@ -140,7 +140,11 @@ fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> 
 /// Waits until the processes of earlier servers of a name are gone. Otherwise two would have what only one
 /// can: memory, a device, a file. Where that cannot be told, nobody is kept from the name.
 fn wait_for_former(registry: &Registry, name: &Name) -> Result<(), ServeError> {
-    let (never, formers) = (|| false, registry.lingering(name));
+    let unknown = |source| {
+        let directory = registry.directory().to_owned();
+        ServeError::Registry { directory: Some(directory), source }
+    };
+    let (never, formers) = (|| false, registry.lingering(name).map_err(unknown)?);
     let wait = Wait::new(Some(FORMER_END), &never);
     formers.into_iter().try_for_each(|former| {
         until_ended(registry, &former, &wait).map_err(|hindrance| ServeError::NameHeld {

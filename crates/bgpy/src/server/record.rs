@@ -7,7 +7,7 @@ use super::upkeep::Kept;
 use crate::journal::Journal;
 use crate::name::Name;
 use crate::platform::{self, Private, Stamp};
-use crate::registry::{Claim, Ending, Entry, Registry, vacate};
+use crate::registry::{Claim, Ending, Entry, Registry};
 use crate::supervisor::Cord;
 
 /// A server's entry, and the name that it has.
@@ -61,7 +61,8 @@ impl Record {
 
     /// Puts back what others have removed or replaced: the directory, the entry, the file of the name, and
     /// the socket, for which `listen` listens anew. One that cannot be put back keeps none of the others
-    /// away.
+    /// away. Nothing is removed that was not seen to be something else, nor before there is something to
+    /// put in its place.
     ///
     /// # Errors
     /// Why one of them cannot be put back.
@@ -76,14 +77,17 @@ impl Record {
             io::Error::new(error.kind(), format!("the directory '{directory}': {error}"))
         })?;
         let (entry, written) = (&self.entry, self.written.as_ref());
-        let entry = match written.and_then(|written| registry.stamp(entry, written)) {
-            Some(stamp) => {
+        let found = written.map_or(Ok(None), |written| registry.stamp(entry, written));
+        let entry = match found {
+            Ok(Some(stamp)) => {
                 self.entry_stamp = stamp;
                 Ok(())
             }
             // Its stamp is taken only when it is looked at next, after it was read once more.
-            None => put_back(registry, entry, written.is_some(), journal)
+            Ok(None) => put_back(registry, entry, written.is_some(), journal)
                 .map(|written| self.written = Some(written)),
+            // What cannot be looked at may be the entry.
+            Err(error) => Err(error),
         };
         let renewed = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed());
         let name = renewed.map(|renewed| {
@@ -100,11 +104,9 @@ impl Record {
         listen: impl FnOnce(&Path) -> io::Result<Stamp>,
     ) -> io::Result<()> {
         let Some(path) = &self.entry.socket else { return Ok(()) };
-        if Stamp::at(path).is_ok_and(|found| found == self.socket_stamp) {
-            return Ok(());
+        if Stamp::of_any(path)? != Some(self.socket_stamp) {
+            self.socket_stamp = replace(path, "socket", journal, || listen(path))?;
         }
-        remove_foreign(path, "socket", journal)?;
-        self.socket_stamp = listen(path)?;
         Ok(())
     }
 
@@ -184,26 +186,34 @@ fn put_back(
     was_written: bool,
     journal: &Journal,
 ) -> io::Result<Stamp> {
-    // What is left of the process before this one is better than nothing, for as long as it has to do.
-    if was_written || !registry.has_earlier(entry) {
-        remove_foreign(&registry.entry_path(entry), "entry", journal)?;
-    }
-    let written = registry.put(entry)?;
+    // What is left of the process before this one is the server's own.
+    let written = if was_written || !registry.has_earlier(entry) {
+        replace(&registry.entry_path(entry), "entry", journal, || registry.put(entry))?
+    } else {
+        registry.put(entry)?
+    };
     if !was_written {
         journal.info("the entry in the registry is written now");
     }
     Ok(written)
 }
 
-/// Removes what somebody has put in the place of a server's file.
-fn remove_foreign(path: &Path, what: &str, journal: &Journal) -> io::Result<()> {
-    let Ok(about) = path.symlink_metadata() else { return Ok(()) };
-    vacate(path)?;
-    journal.warning(format_args!(
-        "something else stood in the place of the server's {what}, '{}': it was {}. It is removed, and \
-         the {what} put back",
-        path.display(),
-        platform::kind(&about)
-    ));
-    Ok(())
+/// Has a server's file `put` in the place of what somebody else has put there, and tells of that.
+fn replace(
+    path: &Path,
+    what: &str,
+    journal: &Journal,
+    put: impl FnOnce() -> io::Result<Stamp>,
+) -> io::Result<Stamp> {
+    let foreign = path.symlink_metadata();
+    let stamp = put()?;
+    if let Ok(about) = foreign {
+        journal.warning(format_args!(
+            "something else stood in the place of the server's {what}, '{}': it was {}. It is removed, \
+             and the {what} put back",
+            path.display(),
+            platform::kind(&about)
+        ));
+    }
+    Ok(stamp)
 }

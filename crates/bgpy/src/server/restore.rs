@@ -17,6 +17,8 @@ impl Core {
         if self.is_retired {
             return Vec::new();
         }
+        // What is looked at, and what is put back, takes a descriptor each.
+        self.reserve.give_all();
         let (listeners, registry, mut relaid) = (&self.listeners, &self.registry, None);
         let restored = self.record.restore(&self.journal, |path| {
             let (fresh, index, stamp) = listen::again(listeners, path, registry)?;
@@ -26,13 +28,14 @@ impl Core {
         if let Some((fresh, index)) = relaid {
             self.replace_listener(fresh, index);
         }
+        self.reserve.fill();
         match restored {
             Ok(()) => self.record.has_trouble = false,
             Err(error) if !self.record.has_trouble => {
                 self.record.has_trouble = true;
                 self.journal.warning(format_args!(
-                    "the server's files were removed or replaced, and cannot be put back: {error}. This \
-                     is tried again every second"
+                    "the server's files cannot be looked at, or not be put back: {error}. This is tried \
+                     again every second"
                 ));
             }
             Err(_) => {}

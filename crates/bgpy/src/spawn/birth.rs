@@ -1,7 +1,7 @@
 //! A process that has been started and has not said yet whether it is ready.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use crate::{logs, platform, supervisor};
 
 /// Bytes of a log that are shown when a start has failed.
 const OUTPUT_BYTES_MAX: u64 = 8 << 10;
+
+/// Stack of a thread that waits, in bytes.
+const STACK_BYTES: usize = 128 << 10;
 
 /// How long is waited at once for the end of a process that is no child.
 const LOOK: Duration = Duration::from_secs(60);
@@ -40,18 +43,26 @@ pub(super) enum NoReport {
     Died,
     Timeout,
     Interrupted,
+    /// Nobody can wait for it.
+    NoThread(io::Error),
 }
+
+/// What is said where a thread that waits for a server cannot be started.
+const NO_THREAD: &str =
+    "the server was ended while it started, as there can be no thread that waits for it";
 
 impl Birth {
     pub(super) fn report(&mut self, wait: &Wait<'_>) -> Result<Report, NoReport> {
         let output = self.child.stdout.take().expect("it was piped");
         let (sender, receiver) = channel();
-        thread::spawn(move || {
+        let listen = move || {
             let mut text = Vec::new();
             // A line, or the end of a child that died; its own children may keep the pipe open.
             drop(BufReader::new(output).read_until(b'\n', &mut text));
             drop(sender.send(text));
-        });
+        };
+        let thread = thread::Builder::new().name("bgpy-start".into()).stack_size(STACK_BYTES);
+        drop(thread.spawn(listen).map_err(NoReport::NoThread)?);
         loop {
             let slice = wait.slice().ok_or(NoReport::Timeout)?;
             match receiver.recv_timeout(slice) {
@@ -78,12 +89,13 @@ impl Birth {
         // None where somebody else has waited for it.
         let status = self.child.wait().ok();
         let limit = wait.limit().unwrap_or_default().as_secs_f64();
-        let ended_for = match reason {
+        let ended_for = match &reason {
             NoReport::Died => None,
             NoReport::Timeout => {
                 Some(format!("not ready within {limit} s: ended by whoever started it"))
             }
             NoReport::Interrupted => Some("its start was interrupted".to_owned()),
+            NoReport::NoThread(_) => Some(NO_THREAD.to_owned()),
         };
         // It may be in the registry already.
         if let (Some(registry), Some(status), Some(reason)) = (&self.registry, status, ended_for) {
@@ -98,10 +110,13 @@ impl Birth {
                 StartError::Timeout { after: wait.limit().unwrap_or_default(), output }
             }
             NoReport::Interrupted => StartError::Interrupted,
+            NoReport::NoThread(source) => StartError::System { what: NO_THREAD, source },
         }
     }
 
-    pub(super) fn watch(self) -> Arc<End> {
+    /// Waits for the end of the child, which is ended at once if nobody can.
+    pub(super) fn watch(self) -> Result<Arc<End>, StartError> {
+        let (instance, registry) = (self.instance.clone(), self.registry.clone());
         let end = Arc::new(End::default());
         let watched = end.clone();
         let mut birth = self;
@@ -116,9 +131,19 @@ impl Birth {
             *lock(&watched.outcome) = Some(status);
             watched.came.notify_all();
         };
-        // Without the thread the child stays a zombie until this process ends.
-        drop(thread::Builder::new().name("bgpy-child".into()).stack_size(128 << 10).spawn(watch));
-        end
+        let thread = thread::Builder::new().name("bgpy-child".into()).stack_size(STACK_BYTES);
+        match thread.spawn(watch) {
+            Ok(_) => Ok(end),
+            // Its owner went with what the thread was to do.
+            Err(source) => {
+                if let Some((registry, mut entry)) =
+                    registry.and_then(|all| Some((all.clone(), all.entry(&instance)?)))
+                {
+                    registry.bury(&mut entry);
+                }
+                Err(StartError::System { what: NO_THREAD, source })
+            }
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> 
         Report::Retiring => Err(birth.explain(NoReport::Died, wait, &mut printed)),
         Report::Ready { pid, address } => {
             let (instance, registry) = (birth.instance.clone(), birth.registry.clone());
-            let end = birth.watch();
+            let end = birth.watch()?;
             Ok(Background { pid, address, log_file: path, instance, registry, end })
         }
     }

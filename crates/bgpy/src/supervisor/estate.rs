@@ -47,7 +47,10 @@ impl Estate {
         // Whoever looks for it there, and for its token, would not find it.
         if let Some((source, registry)) = place.trouble.take().zip(registry) {
             place.release();
-            return Err(ServeError::Registry { directory: registry.directory().into(), source });
+            return Err(ServeError::Registry {
+                directory: Some(registry.directory().into()),
+                source,
+            });
         }
         config.wanted_port.get_or_insert(config.port);
         config.port = place.address.port();

@@ -51,7 +51,8 @@ impl Notice {
             return;
         };
         let written = self.written.as_ref();
-        if written.and_then(|written| registry.stamp(entry, written)).is_none() {
+        // What cannot be looked at may stand there.
+        if written.is_none_or(|written| matches!(registry.stamp(entry, written), Ok(None))) {
             self.written = registry.prepare().and_then(|()| registry.put(entry)).ok();
         }
     }

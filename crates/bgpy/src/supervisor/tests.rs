@@ -70,7 +70,7 @@ impl World {
     }
 
     fn ending(&self) -> Ending {
-        let ended = self.registry.ended();
+        let ended = self.registry.ended().unwrap();
         ended.into_iter().next().and_then(|entry| entry.ending).expect("it has ended")
     }
 }
