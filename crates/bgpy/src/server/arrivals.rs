@@ -22,8 +22,12 @@ use crate::platform::{self, Private};
 /// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
 const STRANGERS_TURN: Duration = Duration::from_micros(50);
 
-/// Strangers that are accepted for each one that is heard.
-const ACCEPTED_PER_HEARD: usize = 2;
+/// Strangers that are accepted before those that have said something are heard.
+const STRANGERS_ACCEPTED: usize = 2;
+
+/// How long one may stay at least before it makes room: clients need a moment to say something. Others wait to
+/// be accepted meanwhile, which costs nothing.
+const LEAST_STAY: Duration = Duration::from_millis(20);
 
 /// Connections of this user that are accepted before those that exist get their turn.
 pub(super) const ACCEPT_TURN: usize = 64;
@@ -108,6 +112,10 @@ impl Arrivals {
         turns.iter().any(|turns| !turns.is_empty())
     }
 
+    fn has_strangers(&self) -> bool {
+        !self.proofs.is_empty() || !self.firsts.is_empty()
+    }
+
     /// The stranger that is heard next. Of those that have proven nothing it is the newest: with more of
     /// them than can be heard, those who wait longest have been given up by their clients, or soon are, and
     /// make room unheard.
@@ -119,6 +127,14 @@ impl Arrivals {
     fn is_full(&self, is_own: bool) -> bool {
         let crowd = if is_own { &self.own } else { &self.strangers };
         crowd.silent.len() + crowd.answered.len() >= limits::HANDSHAKES_MAX
+    }
+
+    /// Until when no other is taken, because those that are there have come just now.
+    fn full_until(&self, is_own: bool) -> Option<Instant> {
+        let crowd = if is_own { &self.own } else { &self.strangers };
+        let token = self.first_to_go(is_own).filter(|_| self.is_full(is_own))?;
+        let end = crowd.silent.get(&token).or_else(|| crowd.answered.get(&token))?;
+        Some(*end - Duration::from_millis(limits::HANDSHAKE_MS) + LEAST_STAY)
     }
 
     /// The one that makes room for one of the same kind.
@@ -177,27 +193,36 @@ impl Core {
     }
 
     fn hear_strangers(&mut self, until: Instant, scratch: &mut [u8]) -> io::Result<()> {
-        loop {
+        while !self.arrivals.knocks.is_empty() || self.arrivals.has_strangers() {
             if let Some(index) = self.arrivals.knocks.pop()
-                && !self.accept(index, ACCEPTED_PER_HEARD)?
+                && !self.accept(index, STRANGERS_ACCEPTED)?
             {
                 self.arrivals.knocks.push(index);
             }
-            if let Some(token) = self.arrivals.next() {
+            while let Some(token) = self.arrivals.next() {
                 self.read(token, scratch);
-            } else if self.arrivals.knocks.is_empty() {
-                return Ok(());
+                if Instant::now() >= until {
+                    return Ok(());
+                }
             }
             if Instant::now() >= until {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Accepts what waits, up to a number; `false` when more may wait.
     pub(super) fn accept(&mut self, index: usize, most: usize) -> io::Result<bool> {
         for _ in 0..most {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
+            if let Some(until) = self.arrivals.full_until(listener.is_unix())
+                && until > Instant::now()
+            {
+                let again = self.arrivals.accept_again.map_or(until, |again| again.min(until));
+                self.arrivals.accept_again = Some(again);
+                return Ok(true);
+            }
             match listener.accept() {
                 Ok(Some((stream, peer))) => self.greet(stream, peer)?,
                 Ok(None) => {}
@@ -311,6 +336,15 @@ mod tests {
         let order: Vec<_> = std::iter::from_fn(|| strangers.next()).collect();
         assert_eq!(order, [3, 4, 2, 0]);
         assert!(!strangers.are_ready());
+    }
+
+    #[test]
+    fn nobody_makes_room_before_it_could_say_something() {
+        let now = Instant::now();
+        let mut full = crowd(limits::HANDSHAKES_MAX, 0, now);
+        assert_eq!((full.full_until(false), full.full_until(true)), (Some(now + LEAST_STAY), None));
+        full.remove(3);
+        assert_eq!(full.full_until(false), None);
     }
 
     #[test]
