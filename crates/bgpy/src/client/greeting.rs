@@ -48,7 +48,7 @@ impl Attempt<'_> {
         };
         let registered = entry.and_then(|entry| entry.token.as_deref());
         let is_registered = token.as_ref().is_some_and(|it| registered == Some(it.expose()));
-        let mut closed = 0;
+        let (mut closed, mut is_refused) = (0, false);
         for round in 0..TRIES {
             if round > 0 {
                 thread::sleep(self.left()?.min(PAUSE * round));
@@ -73,6 +73,8 @@ impl Attempt<'_> {
                 Err(Refusal::Protocol(source)) => {
                     return Err(ConnectError::Protocol { server: self.server.clone(), source });
                 }
+                // Without a token it was to be expected.
+                Err(Refusal::Closed) if token.is_none() && !is_open => break,
                 Err(Refusal::Closed) => {
                     closed += 1;
                     if closed == 1 || !self.is_there(dial)? {
@@ -80,13 +82,15 @@ impl Attempt<'_> {
                     }
                 }
             }
-            let server = self.server.clone();
-            return Err(match token {
-                None if !is_open => ConnectError::NoToken { server },
-                token => ConnectError::Auth { server, token: token.is_some() },
-            });
+            is_refused = true;
+            break;
         }
-        Err(ConnectError::Cut { server: self.server.clone() })
+        let server = self.server.clone();
+        Err(match token {
+            None if !is_open => ConnectError::NoToken { server },
+            token if is_refused => ConnectError::Auth { server, token: token.is_some() },
+            _ => ConnectError::Cut { server },
+        })
     }
 
     fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {
