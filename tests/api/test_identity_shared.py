@@ -48,7 +48,8 @@ def port(start, tmp_path):
     return start(init_file=file).port
 
 
-# What is defined, what is called three times, and what it returns where all is one process.
+# What is defined, what is called three times, and what it returns: each call begins with the
+# variables of here.
 SHARED = {
     "a list": (
         """
@@ -61,7 +62,7 @@ SHARED = {
             return list(found)
         """,
         "job",
-        "['0'] ['0', '1'] ['0', '1', '2']",
+        "['0'] ['1'] ['2']",
     ),
     "a variable that a function sets": (
         """
@@ -91,7 +92,59 @@ SHARED = {
             return reader.read() if reader else None
         """,
         "lambda text: job(Writer(), text != '0' and Reader(), text)",
-        "None ['0', '1'] ['0', '1', '2']",
+        "None ['1'] ['2']",
+    ),
+    "a mark that is told by its identity": (
+        """
+        UNSET = object()
+        class Field:
+            def __init__(self, value=UNSET):
+                self.value = value
+            def is_set(self, other=UNSET):
+                return self.value is not UNSET, other is not UNSET
+        def job(text):
+            return Field().is_set() == made.is_set() == (False, False)
+        made = Field()
+        """,
+        "job",
+        "True True True",
+    ),
+    "what is passed, too": (
+        """
+        settings = {"x": 0}
+        class Reader:
+            def read(self):
+                return settings["x"]
+        def job(text, passed=settings):
+            passed["x"] = int(text) + 1
+            return Reader().read()
+        """,
+        "job",
+        "1 2 3",
+    ),
+    "what is gone": (
+        """
+        class Reader:
+            def read(self):
+                try:
+                    return flag, len("ab")
+                except NameError:
+                    return None, len("ab")
+        flag = 1
+        def job(text):
+            global flag
+            flag = flag
+            return Reader().read()
+        there(job, "")
+        del flag
+        len = lambda it: 0
+        def job(text):
+            return Reader().read()
+        there(job, "")
+        del len
+        """,
+        "job",
+        "(None, 2) (None, 2) (None, 2)",
     ),
     "what a class method counts": (
         """

@@ -15,8 +15,10 @@ from types import CellType, CodeType, FunctionType, ModuleType
 
 from . import homes, sent, table
 from .content import travels
+from .kinds import is_definition
 from .known import choose, note_new
 from .local import MAIN
+from .names import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,15 +156,18 @@ def function(
     """Return the function that is meant, or a new one."""
     found = _find(key, FunctionType)
     if found is not None:
+        if len(key) == 2:
+            table.begin_refresh(key[0], found)
         return found
     if body is None:
         # A method that the class of this process lacks; a function of its own is refused.
         return None if len(key) == 2 else _check_version(key)
     made = _begin(key, FunctionType(body, vars(place), name, None, cells or None))
-    if len(key) == 2:
-        homes.hold(key[0], place)
-    elif key[3] & (table.SHIPPED | table.EXACT):
-        homes.hold(made, place)
+    holder = key[0] if len(key) == 2 else made
+    about = table.keys.get(holder)
+    is_task = about is not None and bool(about[3] & (table.SHIPPED | table.EXACT))
+    if is_task or len(key) == 2:
+        homes.hold(holder, place, is_task)
     return made
 
 
@@ -178,10 +183,16 @@ def fill_function(
     contents: tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[ModuleType, ...]],
 ) -> None:
     """Give a function the globals that it uses, and its attributes."""
-    if not table.is_unfinished(place):
-        return
     used, special, attributes, _ = contents
-    homes.fill(place.__globals__, used)
+    if not table.is_unfinished(place):
+        if table.end_refresh(place):
+            # Its code, and what that uses of other code, is what it was.
+            data = {name: value for name, value in used.items() if not is_definition(value)}
+            homes.fill(place.__globals__, data, names(place.__code__).loaded.keys() - used.keys())
+            for name in ("__defaults__", "__kwdefaults__"):
+                setattr(place, name, special.get(name))
+        return
+    homes.fill(place.__globals__, used, names(place.__code__).loaded)
     for name, value in special.items():
         setattr(place, name, value)
     vars(place).update(attributes)

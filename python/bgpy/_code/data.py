@@ -156,7 +156,14 @@ def may_change(obj: Any, changes: bool) -> bool:
         return not (holder is None or is_definition(holder) or kind is MethodWrapperType)
     if kind.__module__ in _UNCHANGING or isinstance(vars(kind).get("_member_map_"), dict):
         return False
-    return changes or not is_plain(obj)
+    return changes or not may_be_shared(obj)
+
+
+def may_be_shared(obj: Any) -> bool:
+    """Tell whether what a variable holds is looked at as a whole, as long as nothing changes it."""
+    if isinstance(obj, _CONTAINERS):
+        return len(obj) <= _ITEMS_MAX
+    return is_plain(obj) or is_definition(obj) or constant(obj) is not None
 
 
 def describes(kind: type) -> bool:

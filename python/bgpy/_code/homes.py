@@ -2,8 +2,8 @@
 
 A class stays from one message to the next, and its methods go on with the variables that they
 have. What comes later of the same module gets the same ones, or a method and a function would not
-see what the other does to them. What that process has changed since arrives; whatever else was
-changed here stays.
+see what the other does to them. Each message brings the values that they have where they are from;
+those of tasks, which have state, go on here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from _weakref import ref
 from types import ModuleType
 
 from . import table
+from .data import may_be_shared
 from .sent import mark
 from .table import WeakTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 # By the module that they are from, and by the dict that holds the variables.
@@ -25,15 +26,14 @@ _homes: dict[bytes, Callable[[], ModuleType | None]] = {}
 _places: dict[int, Callable[[], ModuleType | None]] = {}
 # What holds them: classes, and tasks. Without those they are for one message.
 _held = WeakTable()
-# What its variables were when they came.
+# What the variables of tasks were when they came.
 _sent = WeakTable()
 
 
 def find(origin: bytes) -> ModuleType | None:
     """Return the module that holds the variables of a module of another process, if one does."""
     found = _homes.get(origin)
-    module = None if found is None else found()
-    return module if module is not None and _sent.get(module) is not None else None
+    return None if found is None else found()
 
 
 def note(origin: bytes, module: ModuleType) -> None:
@@ -51,28 +51,54 @@ def of(variables: dict[str, Any]) -> ModuleType | None:
     return module if module is not None and vars(module) is variables else None
 
 
-def hold(obj: Any, module: ModuleType) -> None:
+def hold(obj: Any, module: ModuleType, is_task: bool) -> None:
     """Keep variables as long as an object lives that uses them."""
     if of(vars(module)) is module:
         _held.set(obj, module)
-        _sent.first(module, {})
+        _sent.first(module, {} if is_task else None)
 
 
-def fill(variables: dict[str, Any], used: dict[str, Any]) -> None:
-    """Give a module the variables that a definition uses, unless it has them as they are."""
+def fill(variables: dict[str, Any], used: dict[str, Any], loaded: Iterable[str]) -> None:
+    """Give a module the variables that a definition uses.
+
+    Those of tasks stay what they are, unless they have changed where they are from.
+
+    Parameters
+    ----------
+    variables : dict
+        The variables of the module.
+    used : dict
+        Those that have come.
+    loaded : iterable of str
+        All that the definition looks for: what has not come is not there any more.
+    """
     module = of(variables)
     sent: dict[str, bytes | None] | None = _sent.get(module)
-    if sent is None:
-        for name, value in used.items():
-            variables.setdefault(name, value)
-        return
+    # Any other module is none to take something from.
+    for name in loaded if module is not None else ():
+        if name not in used and (sent is None or name in sent):
+            variables.pop(name, None)
     for name, value in used.items():
-        is_there = name in variables
-        if is_there and variables[name] is value and name in sent:
-            continue
-        now = mark(value)
-        if not is_there or now is None or now != sent.get(name):
-            if is_there and variables[name] is not value:
+        if name in variables:
+            if variables[name] is value:
+                continue
+            if sent is not None and not _is_changed(sent, name, value):
+                continue
+            if module is not None and _means_another(variables[name], value):
                 table.note_change(module)
-            variables[name] = value
-        sent[name] = now
+        elif sent is not None:
+            sent[name] = mark(value)
+        variables[name] = value
+
+
+def _means_another(before: Any, value: Any) -> bool:
+    """Tell whether code that others have joined may do something else with another value."""
+    # What uses other data is joined by nobody.
+    return may_be_shared(value) and (now := mark(value)) is not None and now != mark(before)
+
+
+def _is_changed(sent: dict[str, bytes | None], name: str, value: Any) -> bool:
+    """Tell whether a variable comes with another value than the last time."""
+    now, before = mark(value), sent.get(name)
+    sent[name] = now
+    return now is None or now != before

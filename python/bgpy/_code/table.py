@@ -119,6 +119,10 @@ members = WeakTable()
 _sources = WeakTable()
 # What it was then, by the process: two digests, and the number of the last change here.
 _last = WeakTable()
+# Whether it was last sent by the process that it is from.
+_is_current = WeakTable()
+# Functions that get the values of their variables once more.
+_refreshed: dict[int, Any] = {}
 # The last change of what was built.
 _changed = WeakTable()
 _changes = itertools.count(1)
@@ -224,9 +228,11 @@ def join(key: Key, obj: Any) -> None:
     known, origins = _sources.get(obj), key[5]
     if known is None:
         return
-    if not key[3] & FORWARDED:
+    is_own = not key[3] & FORWARDED
+    if is_own:
         process = origins[:_PROCESS_BYTES]
         _last.first(obj, {})[process] = (key[2][STATE], key[2][TIES], _change)
+    _is_current.set(obj, is_own and is_owned(obj, origins))
     for place in reversed(range(0, len(origins), _ORIGIN_BYTES)):
         origin = origins[place : place + _ORIGIN_BYTES]
         before = known.pop(origin[:_PROCESS_BYTES], None)
@@ -243,6 +249,21 @@ def last_of(obj: Any, key: Key) -> tuple[bytes, bytes, int] | None:
     found: tuple[bytes, bytes, int] | None
     found = (_last.get(obj) or {}).get(key[5][:_PROCESS_BYTES])
     return found
+
+
+def begin_refresh(cls: Any, function: Any) -> None:
+    """Note that a method of a class that is here gets what its process has for it now.
+
+    Only if it is that process that sends it, and it is none of tasks, which have state.
+    """
+    key = keys.get(cls)
+    if key is not None and not key[3] & (SHIPPED | EXACT) and _is_current.get(cls):
+        _refreshed[id(function)] = function
+
+
+def end_refresh(function: Any) -> bool:
+    """Tell whether a function gets the values of its variables once more, which is so once."""
+    return _refreshed.pop(id(function), None) is function
 
 
 def note_change(obj: Any) -> None:
