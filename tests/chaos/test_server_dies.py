@@ -64,7 +64,11 @@ def fake(treat: Callable[[socket.socket, threading.Event], None]) -> Iterator[in
 
 def take_first(stream: socket.socket) -> None:
     """Read the client's first message."""
-    head = stream.recv(10, socket.MSG_WAITALL)
+    head = stream.recv(8, socket.MSG_WAITALL)
+    if head[4:5] == b"\0":
+        # It only asks who is there.
+        return
+    head += stream.recv(2, socket.MSG_WAITALL)
     stream.recv(struct.unpack("<H", head[8:])[0], socket.MSG_WAITALL)
 
 

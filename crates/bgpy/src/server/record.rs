@@ -7,7 +7,7 @@ use super::upkeep::Kept;
 use crate::journal::Journal;
 use crate::name::Name;
 use crate::platform::{self, Private, Stamp};
-use crate::registry::{Claim, Ending, Entry, Registry};
+use crate::registry::{Claim, Ending, Entry, Registry, vacate};
 use crate::supervisor::Cord;
 
 /// A server's entry, and the name that it has.
@@ -188,7 +188,16 @@ fn put_back(
 ) -> io::Result<Stamp> {
     // What is left of the process before this one is the server's own.
     let written = if was_written || !registry.has_earlier(entry) {
-        replace(&registry.entry_path(entry), "entry", journal, || registry.put(entry))?
+        let path = registry.entry_path(entry);
+        // On a full disk what stands there may have the room that it needs.
+        let put = || match registry.put(entry) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                vacate(&path)?;
+                registry.put(entry)
+            }
+            done => done,
+        };
+        replace(&path, "entry", journal, put)?
     } else {
         registry.put(entry)?
     };
