@@ -35,8 +35,9 @@ from .kinds import (
 from .local import MAIN, is_local, is_named, library, module_of, name_of
 from .names import names
 from .node import Node, framed, text
-from .table import ALIKE, CODE, DATA, STATE, WeakTable, keys
+from .table import ALIKE, CODE, DATA, STATE, keys
 from .told import added, bare, doc, instructions, is_slot, of_members
+from .weak import WeakTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

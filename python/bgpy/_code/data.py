@@ -19,7 +19,7 @@ from types import (
 from .constants import constant, digest
 from .kinds import HEAP_TYPE, is_definition
 from .local import is_installed
-from .table import WeakTable
+from .weak import WeakTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

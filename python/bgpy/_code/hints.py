@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from operator import is_
 
-from .table import oldest
+from .weak import oldest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

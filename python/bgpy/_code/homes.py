@@ -8,13 +8,12 @@ those of tasks, which have state, go on here.
 
 from __future__ import annotations
 
-from _weakref import ref
 from types import ModuleType
 
 from . import table
 from .data import may_be_shared
 from .sent import mark
-from .table import WeakTable
+from .weak import WeakTable, weak_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ def note(origin: bytes, module: ModuleType) -> None:
     """Note what holds the variables of a module of another process."""
     if origin and not table.is_own(origin):
         place = id(vars(module))
-        _homes[origin] = ref(module, lambda _: _homes.pop(origin, None))
-        _places[place] = ref(module, lambda _: _places.pop(place, None))
+        _homes[origin] = weak_entry(_homes, origin, module)
+        _places[place] = weak_entry(_places, place, module)
 
 
 def of(variables: dict[str, Any]) -> ModuleType | None:

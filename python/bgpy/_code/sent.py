@@ -5,7 +5,7 @@ from __future__ import annotations
 from .constants import constant, digest
 from .content import Content
 from .kinds import is_definition
-from .table import WeakTable
+from .weak import WeakTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

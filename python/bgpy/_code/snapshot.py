@@ -26,7 +26,8 @@ from .hints import resolved
 from .kinds import IMPORTED, OF_MEMBERS, WRAPPERS, hints, inner, is_definition, is_told
 from .local import library, module_of, name_of
 from .names import names
-from .table import WeakTable, keys, oldest
+from .table import keys
+from .weak import WeakTable, oldest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

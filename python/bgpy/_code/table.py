@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from _weakref import ref
+
+from .weak import WeakTable, oldest, weak_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,49 +67,6 @@ _SERIAL_BYTES = 6
 _ORIGIN_BYTES = _PROCESS_BYTES + _SERIAL_BYTES
 
 
-class WeakTable:
-    """Values for objects that need not be hashable, kept as long as the objects live."""
-
-    def __init__(self) -> None:
-        self._entries: dict[int, tuple[Callable[[], Any], Any]] = {}
-
-    def get(self, obj: Any) -> Any:
-        """Return the value of an object, or None."""
-        entry = self._entries.get(id(obj))
-        return entry[1] if entry is not None and entry[0]() is obj else None
-
-    def set(self, obj: Any, value: Any) -> None:
-        """Give an object a value."""
-        self._entries[id(obj)] = self._entry(obj, value)
-
-    def first(self, obj: Any, value: Any) -> Any:
-        """Give an object a value unless it has one, and return what it has."""
-        entry = self._entry(obj, value)
-        found = self._entries.setdefault(id(obj), entry)
-        if found[0]() is obj:
-            return found[1]
-        # It belongs to an object that was here before.
-        self._entries[id(obj)] = entry
-        return value
-
-    def clear(self) -> None:
-        """Forget all values."""
-        self._entries.clear()
-
-    def _entry(self, obj: Any, value: Any) -> tuple[Callable[[], Any], Any]:
-        place = id(obj)
-        return _weak(obj, lambda: self._entries.pop(place, None)), value
-
-
-def oldest(table: dict[Any, Any], default: Any) -> Any:
-    """Return the key that a table has had longest."""
-    try:
-        return next(iter(table), default)
-    except RuntimeError:
-        # Another thread has changed the table meanwhile, and sees to its size itself.
-        return default
-
-
 # The keys of what was built here.
 keys = WeakTable()
 # The parts of classes that were built here: a weak reference to the class, and what leads to it.
@@ -162,13 +120,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_process)
 
 
-def _weak(obj: Any, forget: Callable[[], Any]) -> Callable[[], Any]:
-    try:
-        return ref(obj, lambda _: forget())
-    except TypeError:
-        return lambda: obj
-
-
 def origin(obj: Any) -> bytes:
     """Return what tells an object of this process from every other object, here and elsewhere."""
     known: bytes | None = _origins.get(obj)
@@ -194,7 +145,7 @@ def origins(obj: Any) -> bytes:
 
 
 def _remember(origin: bytes, obj: Any) -> None:
-    _by_origin[origin] = _weak(obj, lambda: _by_origin.pop(origin, None))
+    _by_origin[origin] = weak_entry(_by_origin, origin, obj)
 
 
 def _forget(origin: bytes | None, obj: Any) -> None:
@@ -229,9 +180,9 @@ def join(key: Key, obj: Any) -> None:
     if known is None:
         return
     is_own = not key[3] & FORWARDED
+    last = _last.first(obj, {})
     if is_own:
-        process = origins[:_PROCESS_BYTES]
-        _last.first(obj, {})[process] = (key[2][STATE], key[2][TIES], _change)
+        last[origins[:_PROCESS_BYTES]] = (key[2][STATE], key[2][TIES], _change)
     _is_current.set(obj, is_own and is_owned(obj, origins))
     for place in reversed(range(0, len(origins), _ORIGIN_BYTES)):
         origin = origins[place : place + _ORIGIN_BYTES]
@@ -242,6 +193,9 @@ def join(key: Key, obj: Any) -> None:
             _remember(origin, obj)
     for process in list(known)[: max(len(known) - _SOURCES_MAX, 0)]:
         _forget(known.pop(process, None), obj)
+    if len(last) > _SOURCES_MAX:
+        for process in last.keys() - known.keys():
+            last.pop(process, None)
 
 
 def last_of(obj: Any, key: Key) -> tuple[bytes, bytes, int] | None:
@@ -258,6 +212,8 @@ def begin_refresh(cls: Any, function: Any) -> None:
     """
     key = keys.get(cls)
     if key is not None and not key[3] & (SHIPPED | EXACT) and _is_current.get(cls):
+        while len(_refreshed) >= _UNFINISHED_MAX:
+            _refreshed.pop(oldest(_refreshed, 0), None)
         _refreshed[id(function)] = function
 
 
@@ -344,7 +300,7 @@ def begin(key: Key, obj: Any) -> Any:
 
 def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
     """Return what a table has at a place, which is the object if nothing else is there."""
-    entry = _weak(obj, lambda: table.pop(place, None))
+    entry = weak_entry(table, place, obj)
     found = table.setdefault(place, entry)()
     if found is None:
         # It has ended a moment ago.
@@ -373,7 +329,7 @@ def renew(key: Key, obj: Any) -> None:
 
 
 def _note_built(identity: Identity, obj: Any) -> None:
-    _built[identity] = _weak(obj, lambda: _built.pop(identity, None))
+    _built[identity] = weak_entry(_built, identity, obj)
 
 
 def owner_of(obj: Any) -> bytes:

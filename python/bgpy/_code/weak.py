@@ -1,0 +1,76 @@
+"""Tables whose entries go when the objects go that they are for.
+
+There are no locks: each step is a single operation on a dict.
+"""
+
+from __future__ import annotations
+
+from _weakref import ref
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class WeakTable:
+    """Values for objects that need not be hashable, kept as long as the objects live."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[Callable[[], Any], Any]] = {}
+
+    def get(self, obj: Any) -> Any:
+        """Return the value of an object, or None."""
+        entry = self._entries.get(id(obj))
+        return entry[1] if entry is not None and entry[0]() is obj else None
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Give an object a value."""
+        self._entries[id(obj)] = self._entry(obj, value)
+
+    def first(self, obj: Any, value: Any) -> Any:
+        """Give an object a value unless it has one, and return what it has."""
+        entry = self._entry(obj, value)
+        found = self._entries.setdefault(id(obj), entry)
+        if found[0]() is obj:
+            return found[1]
+        # It belongs to an object that was here before.
+        self._entries[id(obj)] = entry
+        return value
+
+    def clear(self) -> None:
+        """Forget all values."""
+        self._entries.clear()
+
+    def _entry(self, obj: Any, value: Any) -> tuple[Callable[[], Any], Any]:
+        place = id(obj)
+        return _weak(obj, lambda: self._entries.pop(place, None)), value
+
+
+def oldest(table: dict[Any, Any], default: Any) -> Any:
+    """Return the key that a table has had longest."""
+    try:
+        return next(iter(table), default)
+    except RuntimeError:
+        # Another thread has changed the table meanwhile, and sees to its size itself.
+        return default
+
+
+def _weak(obj: Any, forget: Callable[[], Any]) -> Callable[[], Any]:
+    try:
+        return ref(obj, lambda _: forget())
+    except TypeError:
+        return lambda: obj
+
+
+def weak_entry(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Callable[[], Any]:
+    """Make an entry of a table that goes with an object, unless another has its place by then."""
+
+    def forget(entry: Any) -> None:
+        if table.get(place) is entry:
+            table.pop(place, None)
+
+    try:
+        return ref(obj, forget)
+    except TypeError:
+        return lambda: obj
