@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::{ClientHandshake, Step, Suite, ask_who_is_there, is_answered};
 use bgpy_proto::{ClientHello, ClientSession, Outbox, ProtocolError, Psk};
@@ -26,6 +26,9 @@ const TRIES: u32 = 3;
 
 /// Before the next time, after the first one.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Within which a server that is there answers who it is.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Opens a connection; none when there is nobody to connect to any more.
 pub(super) type Dial<'a> = &'a dyn Fn() -> Result<Option<Socket>, ConnectError>;
@@ -77,8 +80,11 @@ impl Attempt<'_> {
                 Err(Refusal::Closed) if token.is_none() && !is_open => break,
                 Err(Refusal::Closed) => {
                     closed += 1;
-                    if closed == 1 || !self.is_there(dial)? {
+                    if closed == 1 {
                         continue;
+                    }
+                    if !self.is_there(dial)? {
+                        break;
                     }
                 }
             }
@@ -135,7 +141,16 @@ impl Attempt<'_> {
             self.send(&socket, &mut outbox)?;
             let mut answer = Vec::new();
             let mut buffer = [0; 64];
+            let end = Instant::now() + ANSWER;
             loop {
+                while !self.wait_for(&socket, false).map_err(|error| self.io(error))? {
+                    if self.wait.is_interrupted() {
+                        return Err(ConnectError::Interrupted.into());
+                    }
+                    if Instant::now() >= end {
+                        return Ok(false);
+                    }
+                }
                 let bytes = self.receive(&socket, &mut buffer)?;
                 answer.extend_from_slice(bytes);
                 if let Some(is_answered) = is_answered(&answer, bytes.is_empty()) {
