@@ -48,8 +48,9 @@ pub const OUTBOX_BYTES_MAX: usize = 256 << 20;
 /// Bytes that wait to be read by a peer before no more of its requests are read.
 pub const OUTBOX_PAUSE_BYTES: usize = 1 << 20;
 
-/// Connections that have not finished their handshake. One more evicts the oldest of the larger
-/// crowd, the silent or the answered ones, so that neither can keep others out.
+/// Connections that have not finished their handshake, by TCP and by the Unix socket each. One more
+/// evicts the oldest of the silent or the answered ones, whichever are more, so that neither can keep
+/// others out.
 pub const HANDSHAKES_MAX: usize = 512;
 
 /// Time for a handshake, in milliseconds, counted from the accept.
