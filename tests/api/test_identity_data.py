@@ -262,6 +262,37 @@ def test_tasks_mean_the_data_of_their_modules(scripts: Scripts, tmp_path, theirs
     assert printed.strip() == "('here', 'here', 'here', 'here', ('here', 'put'), 'here')"
 
 
+PATCHED = """
+import enum, sys
+import bgpy
+
+def make():
+    class Kind(enum.Enum):
+        A = 1
+
+        def is_own(self):
+            return self is Kind.A
+
+    return Kind
+
+def work(new):
+    kept = sys.__dict__.setdefault("kept_here", [])
+    kept.append(new)
+    return [each.is_own() for each in kept], len({type(each) for each in kept})
+
+Kind = make()
+with bgpy.connect(sys.argv[1]) as client:
+    print(client.call((work, Kind.A)))
+    Kind.more = lambda self: "more"
+    print(client.call((work, Kind.A)))
+"""
+
+
+def test_what_is_kept_of_an_enumeration_goes_on_when_it_becomes_another(scripts: Scripts, start):
+    start(init_file=scripts.write("anything.py", TASKS), name="patched")
+    assert scripts.run(PATCHED, "patched") == "([True], 1)\n([True, True], 2)\n"
+
+
 COLORS = "import enum\nclass Color(enum.Enum):\n    RED = {red}\n    BLUE = 2\n{more}"
 
 

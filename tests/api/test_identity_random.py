@@ -62,9 +62,22 @@ KINDS = {
         "L{n}, K{n} = maker{n}(1), maker{n}(1)\n",
         "L{n}().hit(), K{n}().hit(), L{n} is K{n}",
     ),
+    "factory": (
+        "def both{n}(total={k}):\n    class A:\n        def hit(self):\n"
+        "            nonlocal total\n            total += 1\n            return total, tell()\n"
+        "    def tell():\n        return total, C{m}().hit()\n    return A, tell\n"
+        "A{n}, tell{n} = both{n}()\n",
+        "A{n}().hit(), tell{n}()",
+    ),
+    "cached class": (
+        "@functools.lru_cache\nclass Q{n}(C{m}):\n    def __init__(self, k):\n"
+        "        self.k = k\n        CALLS.append(k)\n",
+        "Q{n}({k}) is Q{n}({k}), len(CALLS), Q{n}({k}).hit()",
+    ),
 }
 HELD = {"class": "C{n}", "slots": "C{n}", "function": "f{n}", "cached": "f{n}", "closure": "up{n}"}
 HELD |= {"enum": "E{n}.B", "dataclass": "D{n}", "error": "X{n}", "local": "K{n}"}
+HELD |= {"factory": "tell{n}", "cached class": "Q{n}"}
 
 HEAD = """\
 import dataclasses, enum, functools
@@ -127,7 +140,7 @@ def test_a_random_module_means_the_same_as_in_one_process(way, start, tmp_path):
     places = iter(range(1000))
 
     @settings(
-        max_examples=12,
+        max_examples=20,
         derandomize=True,
         database=None,
         deadline=None,

@@ -146,6 +146,52 @@ SHARED = {
         "job",
         "(None, 2) (None, 2) (None, 2)",
     ),
+    "variables of a function around both": (
+        """
+        def make():
+            count, found = 0, []
+            class Writer:
+                def write(self, text):
+                    nonlocal count
+                    count += 1
+                    found.append(text)
+            return Writer, lambda: (count, found)
+        Writer, look = make()
+        def job(text):
+            Writer().write(text)
+            return look()
+        """,
+        "job",
+        "(1, ['0']) (1, ['1']) (1, ['2'])",
+    ),
+    "code of no module": (
+        """
+        space = {"__name__": "__main__"}
+        exec("mode = 0\\n"
+            "class Reader:\\n"
+            "    def read(self): return mode\\n"
+            "def job(text):\\n"
+            "    global mode\\n"
+            "    mode += int(text) + 1\\n"
+            "    return Reader().read()\\n", space)
+        """,
+        "space['job']",
+        "1 2 3",
+    ),
+    "a module without a file": (
+        """
+        import types
+        made = sys.modules["made"] = types.ModuleType("made")
+        exec("found = []\\n"
+            "class Writer:\\n"
+            "    def write(self, text): found.append(text)\\n"
+            "def job(text):\\n"
+            "    Writer().write(text)\\n"
+            "    return list(found)\\n", vars(made))
+        """,
+        "made.job",
+        "['0'] ['1'] ['2']",
+    ),
     "what a class method counts": (
         """
         class Pool:
@@ -260,6 +306,13 @@ CHANGES = {
         "Kind.default = Kind.A; Kind.A.color = 'red'",
         "(Kind.default, Kind.A.color)",
     ),
+    "a variable of a function around it": (
+        "def make():\n    scale = 1\n    class Kind:\n        def get(self): return scale\n"
+        "    def set():\n        nonlocal scale\n        scale = 2\n    return Kind, set\n"
+        "Kind, set = make()",
+        "set()",
+        "Kind().get()",
+    ),
     "an attribute that is deleted": (
         "class Kind:\n    extra = 1",
         "del Kind.extra",
@@ -269,6 +322,12 @@ CHANGES = {
         "class Base:\n    def get(self): return 1\nclass Kind(Base): pass\n"
         "Kind.get = lambda self: 2\nthere(ask)",
         "del Kind.get",
+        "Kind().get()",
+    ),
+    "a base of what asks for its base": (
+        "class Base:\n    def get(self): return 1\nclass Kind(Base):\n"
+        "    def get(self): return super().get()",
+        "Base.get = lambda self: 2",
         "Kind().get()",
     ),
     "another base": (

@@ -13,7 +13,7 @@ from _weakref import ref
 from contextlib import suppress
 from types import CellType, CodeType, FunctionType, ModuleType
 
-from . import homes, sent, table
+from . import homes, sent, shared, table
 from .content import travels
 from .kinds import is_definition
 from .known import choose, note_new
@@ -135,15 +135,9 @@ def code(version: tuple[int, int], *parts: Any) -> CodeType | None:
     return CodeType(*parts) if version == sys.version_info[:2] else None
 
 
-def cell() -> CellType:
-    """Make an empty cell of a closure."""
-    return CellType()
-
-
-def fill_cell(place: CellType, contents: tuple[Any, ...]) -> None:
-    """Give a cell its contents, if it has any."""
-    if contents:
-        place.cell_contents = contents[0]
+def cell(origin: bytes) -> CellType:
+    """Return the cell of a closure that is meant, or an empty one."""
+    return shared.cell_of(origin) or CellType()
 
 
 def function(
@@ -152,6 +146,7 @@ def function(
     place: ModuleType,
     name: str,
     cells: tuple[CellType, ...],
+    origins: tuple[bytes, ...],
 ) -> Any:
     """Return the function that is meant, or a new one."""
     found = _find(key, FunctionType)
@@ -168,6 +163,7 @@ def function(
     is_task = about is not None and bool(about[3] & (table.SHIPPED | table.EXACT))
     if is_task or len(key) == 2:
         homes.hold(holder, place, is_task)
+        shared.hold_cells(made, cells, origins, is_task)
     return made
 
 

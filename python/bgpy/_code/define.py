@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 from operator import getitem
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 
-from . import build, homes, table
+from . import build, homes, shared, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
 from .content import Content, travels
 from .hints import namespace, resolved
@@ -51,10 +51,17 @@ _BUILD = vars(build)
 class _Home:
     """Stands for a module whose definitions are sent, in one message."""
 
-    __slots__ = ("namespace",)
+    __slots__ = ("module", "name", "namespace")
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
+        name = namespace.get("__name__")
+        self.name = canonical(name) if type(name) is str else ""
+        module = sys.modules.get(self.name)
+        if getattr(module, "__dict__", None) is not namespace:
+            # Code that was generated or executed has globals of its own, which may tell any name.
+            module = homes.of(namespace)
+        self.module = module
 
 
 class _Methods:
@@ -187,17 +194,12 @@ class Definitions:
         installed = library(home.namespace)
         if installed is not None:
             return build.module_named, (installed,)
-        name = home.namespace.get("__name__")
-        name = canonical(name) if type(name) is str else ""
+        name, module = home.name, home.module
         about = {it: home.namespace[it] for it in _ABOUT if it in home.namespace}
         path = about.get("__path__")
         if path is not None:
             about["__path__"] = list(path)
-        module = sys.modules.get(name)
-        if getattr(module, "__dict__", None) is not home.namespace:
-            # Generated functions have globals of their own, which may tell the same name.
-            module = homes.of(home.namespace)
-        origin = b"" if module is None else table.origin(module)
+        origin = shared.origin(home.namespace) if module is None else table.origin(module)
         if self._tasks is None:
             return build.home, (name, about, False, origin)
         return build.home_of_tasks, (
@@ -247,8 +249,12 @@ class Definitions:
                 return method
             key = self._key(function)
         home = self._home(function.__globals__)
+        if home.module is None:
+            shared.hold(function, home.namespace)
         code, cells = function.__code__, function.__closure__ or ()
-        made = (key, code, home, function.__name__, cells)
+        for cell in cells:
+            shared.hold(function, cell)
+        made = (key, code, home, function.__name__, cells, tuple(map(shared.origin, cells)))
         return build.function, made, self._contents(function), None, None, build.fill_function
 
     def _contents(self, function: FunctionType) -> tuple[Any, ...]:
@@ -272,9 +278,7 @@ class Definitions:
                 special[name] = value
         modules = [value for value in used.values() if type(value) is ModuleType]
         for cell in function.__closure__ or ():
-            value = _contents(cell)
-            if type(value) is ModuleType:
-                modules.append(value)
+            modules += [it for it in shared.contents_of(cell) if type(it) is ModuleType]
         more = tuple(_submodules(modules, known.mentioned)) if modules else ()
         return used, special, vars(function), more
 
@@ -331,7 +335,10 @@ class Definitions:
                 return method
             key = self._key(obj)
         options = obj.cache_parameters()
-        attributes = {k: v for k, v in vars(obj).items() if k != "cache_parameters"}
+        # The cache has made the attributes of what it is for its own.
+        held = getattr(obj.__wrapped__, "__dict__", {})
+        attributes = {k: v for k, v in vars(obj).items() if held.get(k, obj) is not v}
+        attributes.pop("cache_parameters", None)
         made = (key, obj.__wrapped__, options["maxsize"], options["typed"])
         return build.cached, made, attributes, None, None, _FILL
 
@@ -393,13 +400,6 @@ _REDUCERS: dict[type, Any] = {
     MethodType: Definitions._bound,
     ModuleType: Definitions._module,
 }
-
-
-def _contents(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
 
 
 def _submodules(modules: list[ModuleType], mentioned: set[str]) -> list[ModuleType]:

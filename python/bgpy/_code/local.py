@@ -58,12 +58,21 @@ def is_local(name: str) -> bool:
 
 
 def _is_beside(name: str, module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
     # Some packages put objects of other kinds or names into sys.modules.
-    if not isinstance(file, str) or getattr(module, "__name__", None) != name:
+    if getattr(module, "__name__", None) != name:
         return False
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str):
+        return _is_made(name, module)
     path = os.path.realpath(file)
     return not path.startswith(_INSTALLED) and not any(site in path for site in _SITES)
+
+
+def _is_made(name: str, module: ModuleType) -> bool:
+    """Tell whether code has made a module, which no other process can import."""
+    root = name.partition(".")[0]
+    has_no_origin = type(module) is type(sys) and getattr(module, "__spec__", None) is None
+    return has_no_origin and (root == name or is_local(root))
 
 
 def find(module: str, name: str) -> Any:

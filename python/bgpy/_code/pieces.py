@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import CellType, CodeType, MappingProxyType
 
-from . import build
+from . import build, shared
 from .codes import kept_by_code
 from .constants import MARKS
 from .local import is_named
@@ -91,11 +91,8 @@ def _code(code: CodeType) -> Any:
 
 
 def _cell(cell: CellType) -> Any:
-    try:
-        contents: tuple[Any, ...] = (cell.cell_contents,)
-    except ValueError:
-        contents = ()
-    return build.cell, (), contents, None, None, build.fill_cell
+    contents = shared.contents_of(cell)
+    return build.cell, (shared.origin(cell),), contents, None, None, shared.fill_cell
 
 
 def _property(obj: property) -> Any:

@@ -126,7 +126,7 @@ def origin(obj: Any) -> bytes:
     if known is None:
         made = _this_process() + next(_next).to_bytes(_SERIAL_BYTES, "little")
         known = _origins.first(obj, made)
-        _remember(known, obj)
+        remember(known, obj)
     return known
 
 
@@ -144,7 +144,8 @@ def origins(obj: Any) -> bytes:
     return b"".join(reversed(list((_sources.get(obj) or {}).values())))
 
 
-def _remember(origin: bytes, obj: Any) -> None:
+def remember(origin: bytes, obj: Any) -> None:
+    """Note which object an origin leads to."""
     _by_origin[origin] = weak_entry(_by_origin, origin, obj)
 
 
@@ -190,7 +191,7 @@ def join(key: Key, obj: Any) -> None:
         known[origin[:_PROCESS_BYTES]] = origin
         if before != origin:
             _forget(before, obj)
-            _remember(origin, obj)
+            remember(origin, obj)
     for process in list(known)[: max(len(known) - _SOURCES_MAX, 0)]:
         _forget(known.pop(process, None), obj)
     if len(last) > _SOURCES_MAX:
@@ -277,7 +278,7 @@ def begin(key: Key, obj: Any) -> Any:
         known = keys.get(first)
         if known is not None and known[2] == digests and known[:2] == key[:2]:
             return first
-        _remember(origin, obj)
+        remember(origin, obj)
     identity = (module, name, digests[STATE])
     if flags & CERTAIN and not flags & BOUND:
         first = _first(_built, identity, obj)
@@ -347,6 +348,11 @@ def leave(origins: bytes, obj: Any) -> None:
     """Let a process that has changed its object go on without those that have not."""
     known = _sources.get(obj) or {}
     _forget(known.pop(origins[:_PROCESS_BYTES], None), obj)
+
+
+def has_left(obj: Any) -> bool:
+    """Tell whether the process that what was built is from has something else in its place."""
+    return owner_of(obj) not in (_sources.get(obj) or {})
 
 
 def forget_tasks() -> None:
