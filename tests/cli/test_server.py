@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,35 @@ def test_it_serves_until_a_client_terminates_it(each_form):
     code, data, words = serving.end()
     assert (code, data) == (0, "")
     assert words.splitlines()[-1].endswith("ended")
+
+
+SPAWNING = """
+import multiprocessing, sys
+from bgpy import Client
+
+def double(number):
+    return 2 * number
+
+def exec_task(client_socket, state, args):
+    with multiprocessing.get_context(args).Pool(1) as pool:
+        client_socket.respond(pool.map(double, range(3)))
+
+if __name__ == "__main__":
+    client = Client("127.0.0.1", int(sys.argv[1]))
+    client.initialize(dict, exec_task, print)
+    print(client.call("spawn"), client.call("forkserver"))
+    client.terminate()
+"""
+
+
+def test_processes_that_tasks_spawn_find_the_script_of_the_tasks(each_form, tmp_path):
+    script = tmp_path / "spawning.py"
+    script.write_text(SPAWNING)
+    serving = each_form.serve()
+    words = [sys.executable, script, str(serving.port)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=LIMIT_S)
+    assert done.stdout == "[0, 2, 4] [0, 2, 4]\n"
+    assert serving.end()[0] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

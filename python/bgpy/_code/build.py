@@ -17,7 +17,7 @@ from . import homes, sent, shared, table
 from .content import travels
 from .kinds import is_definition
 from .known import choose, note_new
-from .local import MAIN
+from .local import MAIN, PACKAGE
 from .names import names
 
 TYPE_CHECKING = False
@@ -98,15 +98,14 @@ def home_of_tasks(
 
 
 def _own_main(about: dict[str, Any]) -> ModuleType | None:
-    """Return the main module of a background server, which has no script of its own.
+    """Return the main module of a server that a command has started, which has no script of its own.
 
     The script of tasks takes its place, so that processes which a task spawns find what is defined
     there, as those that the script spawns do. Where its file is not, they would fail one by one.
     """
     main = sys.modules[MAIN]
-    start = getattr(sys.modules.get("bgpy._background"), "main", None)
-    is_free = vars(main).get("main") is start or table.has_main
-    if start is None or not is_free:
+    code = getattr(vars(main).get("main"), "__code__", None)
+    if not table.has_main and not (code and code.co_filename.startswith(PACKAGE)):
         return None
     if not os.path.isfile(about.get("__file__", "")):
         return None
@@ -114,6 +113,8 @@ def _own_main(about: dict[str, Any]) -> ModuleType | None:
     for name in [name for name in vars(main) if not name.startswith("__")]:
         # What is left of tasks that were not accepted, or of the start of the server.
         delattr(main, name)
+    # Processes that are spawned go by the file.
+    main.__spec__ = None
     return main
 
 
