@@ -131,11 +131,12 @@ class _WithCode(Pickler):
         *,
         by_name: bool = False,
         with_hints: bool = False,
+        is_bare: bool = False,
     ) -> None:
         from ._code.define import Definitions
 
         super().__init__(file, protocol=5, buffer_callback=buffers)
-        self.definitions = Definitions(tasks, by_name, with_hints)
+        self.definitions = Definitions(tasks, by_name, with_hints, is_bare)
 
     def reducer_override(self, obj: Any) -> Any:
         reduced = _beside(obj)
@@ -163,12 +164,15 @@ def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[m
         try:
             return dumped()
         except Exception as error:
-            # A module that cannot be taken along, for a lock or a socket in it, may still be found
-            # by the other side under its name, as by a server that was started from here.
-            try:
-                return dumped(by_name=True)
-            except Exception:
-                raise error from None
+            # Nor may the class of a method, which the method need not use. And a module that cannot
+            # be taken along, for a lock or a socket in it, may still be found by the other side
+            # under its name, as by a server that was started from here.
+            from contextlib import suppress
+
+            for other in ("is_bare", "by_name"):
+                with suppress(Exception):
+                    return dumped(**{other: True})
+            raise error from None
 
 
 def _modules_of(tasks: tuple[Any, ...]) -> set[str]:

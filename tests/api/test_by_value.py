@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import sys
+import threading
 
 import cloudpickle
 import pytest
@@ -156,6 +157,22 @@ def test_everything_that_can_be_called_may_be_exec_task(serve, exec_task):
     client = serve(exec_task, lambda: {"count": 10}, Tasks(10).exit)
     assert client.call(5) == 15
     assert client.terminate(await_response=True) == {"count": 15}
+
+
+def test_a_method_travels_without_a_class_that_cannot(serve):
+    class Camera:
+        lock = threading.Lock()
+
+        def shoot(self):
+            return "a picture"
+
+        @staticmethod
+        def name():
+            return "a camera"
+
+    client = serve(lambda client_socket, state, args: respond(client_socket, args[0](*args[1:])))
+    assert client.call((Camera.shoot, None)) == "a picture"
+    assert client.call((Camera.name,)) == "a camera"
 
 
 def test_a_closure_takes_its_variables_along(serve):

@@ -98,7 +98,7 @@ def home_of_tasks(
 
 
 def _own_main(about: dict[str, Any]) -> ModuleType | None:
-    """Return the main module of a server that a command has started, which has no script of its own.
+    """Return the main module of a server that a command has started: it has no script of its own.
 
     The script of tasks takes its place, so that processes which a task spawns find what is defined
     there, as those that the script spawns do. Where its file is not, they would fail one by one.

@@ -94,6 +94,8 @@ class Definitions:
         Whether the other side is taken to find modules that are the user's own.
     with_hints : bool, default False
         Whether what annotations name in text goes along.
+    is_bare : bool, default False
+        Whether a method goes without its class.
     """
 
     def __init__(
@@ -101,10 +103,12 @@ class Definitions:
         tasks: Collection[str] | None = None,
         by_name: bool = False,
         with_hints: bool = False,
+        is_bare: bool = False,
     ) -> None:
         self._tasks = tasks
         self._by_name = by_name
         self._with_hints = with_hints
+        self._is_bare = is_bare
         self._content = Content()
         # All keys of the message have it, and nothing is in it.
         self._message: list[Any] = []
@@ -224,7 +228,7 @@ class Definitions:
         if cls is not None and build.part(cls, path) is obj:
             return build.part, (cls, path)
         holder, _, last = (name_of(obj) or "").rpartition(".")
-        if not holder or not is_named(obj):
+        if self._is_bare or not holder or not is_named(obj):
             return None
         cls = find(module_of(obj) or "", holder)
         return (getattr, (cls, last)) if isinstance(cls, type) and travels(cls) else None
