@@ -237,9 +237,9 @@ def test_what_the_caller_pickles_by_value_stays_as_it_was(serve):
         cloudpickle.unregister_pickle_by_value(json)
 
 
-def test_a_module_beside_the_tests_is_no_module_of_the_server(serve):
+def test_a_module_of_tasks_is_not_imported_by_the_server(serve):
     names = serve(lambda client_socket, state, args: respond(client_socket, list(sys.modules)))
-    assert __name__ not in names.call({})
+    assert "pytest" not in names.call({})
 
 
 def test_tasks_of_main(scripts, start):

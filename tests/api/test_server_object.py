@@ -152,6 +152,14 @@ def test_a_block_starts_and_stops_the_server():
     assert pid == server.pid
 
 
+def test_a_block_stops_a_server_that_was_started_before(start):
+    server = start()
+    with server as inside:
+        assert inside is server
+        assert server.is_alive()
+    assert not server.is_alive()
+
+
 def test_a_block_stops_the_server_when_it_fails():
     with pytest.raises(KeyError), Server(HOST, 0) as server:
         raise KeyError

@@ -83,6 +83,79 @@ def test_workers_of_the_tasks_of_a_script(scripts: Scripts, start, method):
     assert scripts.run(TASKS + SENT, start().port, method) == "[0, 3, 6]\n"
 
 
+IMPORTED = """
+import sys
+import jobs
+from bgpy import Client, Server
+
+if __name__ == "__main__":
+    sys.path += sys.argv[2:]
+    with Server("127.0.0.1", 0) as server:
+        client = Client("127.0.0.1", server.port)
+        client.initialize(jobs.init_task, jobs.exec_task, jobs.exit_task)
+        print(client.call((sys.argv[1], None)))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", *METHODS])
+def test_workers_of_the_tasks_of_a_module(scripts: Scripts, method):
+    skip_without(method)
+    scripts.write("jobs.py", TASKS)
+    assert scripts.run(IMPORTED, method) == "[0, 3, 6]\n"
+
+
+def test_a_module_of_tasks_that_workers_would_not_find_is_an_error_and_no_hang(scripts: Scripts):
+    scripts.write("jobs.py", TASKS)
+    hidden = IMPORTED.replace("sys.path += sys.argv[2:]", "sys.path.pop(0)")
+    hidden = hidden.replace("print(client", "try:\n            print(client")
+    hidden += "        except Exception as error:\n            print(error)\n"
+    assert "PicklingError" in scripts.run(hidden, "spawn")
+
+
+PICKLING = """
+import pickle
+from shapes import Found, look
+
+class Shape:
+    pass
+
+class Other(Shape):
+    pass
+
+SIZE = 3
+
+def exec_task(client_socket, state, args):
+    import shapes, {module} as own
+
+    kept = pickle.loads(pickle.dumps((args, look, Found())))
+    found = isinstance(args, Shape), type(kept[0]) is type(args), kept[1] is look
+    client_socket.respond((*found, own.Shape is Shape, getattr(own, "SIZE", None)))
+"""
+CALLING = """
+if __name__ == "__main__":
+    from bgpy import Client, Server
+
+    with Server("127.0.0.1", 0) as server:
+        clients = [Client("127.0.0.1", server.port) for _ in range(2)]
+        clients[0].initialize(dict, {module}.exec_task, print)
+        for client in clients:
+            print(client.call({module}.Shape()), client.call({module}.Other()))
+"""
+
+
+@pytest.mark.parametrize("module", ["__main__", "jobs"])
+def test_tasks_pickle_what_is_theirs_and_what_arrives(scripts: Scripts, module):
+    scripts.write("shapes.py", "def look(): pass\nclass Found: pass\n")
+    tasks, script = PICKLING.format(module=module), CALLING.format(module=module)
+    if module == "__main__":
+        text, size = f"import __main__\n{tasks}{script}", None
+    else:
+        scripts.write("jobs.py", tasks)
+        text, size = f"import jobs\n{script}", 3
+    seen = (True, True, True, True, size)
+    assert scripts.run(text) == f"{seen} {seen}\n" * 2
+
+
 def test_workers_of_tasks_that_are_sent_again(scripts: Scripts, start):
     # The first ones are not accepted.
     failing = TASKS.replace("return {}", "raise ValueError")

@@ -20,10 +20,11 @@ use crate::background::{exit_code, preparing, search_path, this_interpreter};
 use crate::errors::{config_error, error, late, serve_error, start_error, told};
 use crate::serve::serve;
 use crate::started::lock;
+use crate::tasks;
 
 /// A server: where it listens and how it behaves. It starts with `run_background` or `run`.
 ///
-/// As a context manager it starts in the background, and stops at the end of the block.
+/// As a context manager it starts in the background, unless it runs, and stops at the end of the block.
 ///
 /// Parameters
 /// ----------
@@ -203,6 +204,9 @@ impl Server {
         // The server looks for files from where it is.
         for path in [&mut config.log_file, &mut config.init_file].into_iter().flatten() {
             *path = std::path::absolute(&*path)?;
+        }
+        if let Some(text) = recursion(py, &config)? {
+            return Err(error(py, "StartError", text));
         }
         let environment = env.into_iter().flatten().collect();
         config.launch = Some(bgpy_cli::launch(interpreter, &config, cwd, environment));
@@ -391,7 +395,9 @@ impl Server {
     }
 
     fn __enter__<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
-        slf.get().run_background(py, None, false, None, None, None)?;
+        if slf.get().pid().is_none() {
+            slf.get().run_background(py, None, false, None, None, None)?;
+        }
         Ok(slf)
     }
 
@@ -404,4 +410,15 @@ impl Server {
         let name = self.config.name.as_ref().map(|name| format!(", name={:?}", name.as_str()));
         format!("Server({:?}, {}{})", self.host(), self.port(), name.unwrap_or_default())
     }
+}
+
+/// Why a start from within an import would start one server after the other, if it would.
+fn recursion(py: Python<'_>, config: &Config) -> PyResult<Option<String>> {
+    const ADVICE: &str = "put the start under if __name__ == '__main__':";
+    if tasks::are_being_imported(config) {
+        return Ok(Some(format!("the tasks start a server of their own when imported: {ADVICE}")));
+    }
+    let module: Option<String> =
+        py.import("bgpy._code.local")?.call_method0("being_imported")?.extract()?;
+    Ok(module.map(|it| format!("module '{it}', which a peer has named, starts a server: {ADVICE}")))
 }

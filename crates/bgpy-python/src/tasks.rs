@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use bgpy::spawn::Config;
 use bgpy::{Delivered, Reply};
@@ -36,6 +37,29 @@ impl Origin {
         let file = config.init_file.clone().map(Self::File);
         file.or_else(|| config.init_module.clone().map(Self::Module))
     }
+}
+
+/// What this process imports as the tasks of its server.
+static BEING_IMPORTED: Mutex<Option<Origin>> = Mutex::new(None);
+
+/// Tells whether a server would get the tasks that are being imported here: importing them would start one
+/// server after the other.
+pub fn are_being_imported(config: &Config) -> bool {
+    let imported = BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    match (imported.as_ref(), Origin::of(config)) {
+        (Some(Origin::File(one)), Some(Origin::File(other))) => *one == other,
+        (Some(Origin::Module(one)), Some(Origin::Module(other))) => *one == other,
+        _ => false,
+    }
+}
+
+/// Imports tasks, and remembers them meanwhile.
+fn importing<T>(origin: Origin, import: impl FnOnce() -> T) -> T {
+    let set = |origin| *BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+    set(Some(origin));
+    let imported = import();
+    set(None);
+    imported
 }
 
 impl fmt::Display for Origin {
@@ -208,7 +232,9 @@ fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// Imports a file as a module.
 fn load<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
     let path = std::path::absolute(path)?;
-    py.import("bgpy._tasks_file")?.call_method1("imported", (path.as_os_str(),))
+    importing(Origin::File(path.clone()), || {
+        py.import("bgpy._tasks_file")?.call_method1("imported", (path.as_os_str(),))
+    })
 }
 
 /// Imports a module, also from the working directory, as `python -m` does.
@@ -218,5 +244,7 @@ fn import<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     if !search_path.contains(&here)? {
         search_path.call_method1("append", (here,))?;
     }
-    py.import("importlib")?.call_method1("import_module", (name,))
+    importing(Origin::Module(name.to_owned()), || {
+        py.import("importlib")?.call_method1("import_module", (name,))
+    })
 }

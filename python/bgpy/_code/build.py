@@ -7,7 +7,6 @@ one of this process that is meant, then its contents, which only an object that 
 from __future__ import annotations
 
 import builtins
-import os
 import sys
 from _weakref import ref
 from contextlib import suppress
@@ -17,8 +16,9 @@ from . import homes, sent, shared, table
 from .content import travels
 from .kinds import is_definition
 from .known import choose, note_new
-from .local import MAIN, PACKAGE
+from .local import MAIN
 from .names import names
+from .stand_in import main_for, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,32 +90,13 @@ def home_of_tasks(
     name: str, about: dict[str, Any], is_shipped: bool, origin: bytes = b""
 ) -> ModuleType:
     """Make a module for definitions of a module of another process."""
-    module = (is_shipped and name == MAIN and _own_main(about)) or ModuleType(name)
+    module = (is_shipped and name == MAIN and main_for(about)) or ModuleType(name)
     vars(module).update(about)
     vars(module).setdefault("__builtins__", builtins)
+    if is_shipped and name != MAIN:
+        place(name, module)
     homes.note(origin, module)
     return module
-
-
-def _own_main(about: dict[str, Any]) -> ModuleType | None:
-    """Return the main module of a server that a command has started: it has no script of its own.
-
-    The script of tasks takes its place, so that processes which a task spawns find what is defined
-    there, as those that the script spawns do. Where its file is not, they would fail one by one.
-    """
-    main = sys.modules[MAIN]
-    code = getattr(vars(main).get("main"), "__code__", None)
-    if not table.has_main and not (code and code.co_filename.startswith(PACKAGE)):
-        return None
-    if not os.path.isfile(about.get("__file__", "")):
-        return None
-    table.has_main = True
-    for name in [name for name in vars(main) if not name.startswith("__")]:
-        # What is left of tasks that were not accepted, or of the start of the server.
-        delattr(main, name)
-    # Processes that are spawned go by the file.
-    main.__spec__ = None
-    return main
 
 
 def module(key: Key, place: ModuleType) -> Any:

@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 from . import homes, table
 from .classes import is_struct
 from .content import Content
-from .local import MAIN, PACKAGE, find, is_local, script, tasks_module
+from .local import MAIN, PACKAGE, Importing, find, is_local, script, tasks_module
 from .table import BARE, BOUND, CERTAIN, CODE, DATA, EXACT, FORWARDED, NAMED, SHIPPED, STATE, TIES
 
 TYPE_CHECKING = False
@@ -245,7 +245,8 @@ def _imported(module: str, name: str, kind: type) -> Any:
         # Imported, the script would run a second time.
         return _own(MAIN, name, kind)
     try:
-        __import__(module)
+        with Importing(module):
+            __import__(module)
     except (Exception, SystemExit):
         # Whatever goes wrong in there, the definition has come along.
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ _INSTALLED = tuple(
 )
 _SITES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
+# Modules of tasks in the place of those that this process could import.
+placed: dict[str, ModuleType] = {}
+# The modules that threads are importing because something has arrived that is from there.
+_imported_by: dict[int, str] = {}
 _local: dict[str, tuple[ModuleType, bool]] = {}
 
 
@@ -75,10 +80,36 @@ def _is_made(name: str, module: ModuleType) -> bool:
     return has_no_origin and (root == name or is_local(root))
 
 
+class Importing:
+    """A context in which a module is imported because something has arrived that is from there."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __enter__(self) -> None:
+        self._before = being_imported()
+        _imported_by[get_ident()] = self._module
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is None:
+            _imported_by.pop(get_ident(), None)
+        else:
+            _imported_by[get_ident()] = self._before
+
+
+def being_imported() -> str | None:
+    """Return the module that this thread is importing for what has arrived, if it does that."""
+    return _imported_by.get(get_ident())
+
+
 def find(module: str, name: str) -> Any:
     """Return what an imported module has under a name, or None; without a name, the module."""
     found: Any = sys.modules.get(module)
-    for part in name.split(".") if name else ():
+    parts = name.split(".") if name else []
+    if parts and found is not None and placed.get(module) is found:
+        # What it would import for others is nothing that it has.
+        found = vars(found).get(parts.pop(0))
+    for part in parts:
         if found is None:
             return None
         try:

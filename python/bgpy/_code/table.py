@@ -10,6 +10,7 @@ import itertools
 import os
 import sys
 
+from .local import placed
 from .weak import WeakTable, oldest, weak_entry
 
 TYPE_CHECKING = False
@@ -87,8 +88,6 @@ _changes = itertools.count(1)
 _change = 0
 # Modules that something was built of.
 modules: set[str] = set()
-# Whether the main module has taken the definitions of a client's script.
-has_main = False
 
 _built: dict[Identity, Callable[[], Any]] = {}
 # What was built last of each name.
@@ -257,6 +256,12 @@ def of_tasks(module: str, name: str) -> Any:
     return _tasks.get((module, name))
 
 
+def latest_of(module: str, name: str) -> Any:
+    """Return what came with tasks under a name, or else what was built last, or None."""
+    found = of_tasks(module, name)
+    return _kept.get((module, name)) if found is None else found
+
+
 def is_foreign(key: Key) -> bool:
     """Tell whether the code of a definition is for another version of Python."""
     return key[3] >> _VERSION_SHIFT != sys.version_info.minor
@@ -365,6 +370,10 @@ def forget_tasks() -> None:
         key = keys.get(obj)
         if key is not None:
             _built.pop((*key[:2], key[2][STATE]), None)
+    for name, module in list(placed.items()):
+        placed.pop(name, None)
+        if sys.modules.get(name) is module:
+            sys.modules.pop(name, None)
 
 
 def begin_part(obj: Any) -> Any:
