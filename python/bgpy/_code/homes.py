@@ -83,7 +83,7 @@ def fill(variables: dict[str, Any], used: dict[str, Any], loaded: Iterable[str])
                 continue
             if sent is not None and not _is_changed(sent, name, value):
                 continue
-            if module is not None and _means_another(variables[name], value):
+            if table.has_joined and module is not None and _means_another(variables[name], value):
                 table.note_change(module)
         elif sent is not None:
             sent[name] = mark(value)

@@ -96,13 +96,11 @@ def fill_cell(place: CellType, contents: tuple[Any, ...]) -> None:
     """Give a cell what it holds where it is from, if it holds anything there."""
     known, before = _places.get(id(place)), contents_of(place)
     if known is not None and before:
-        now = _told(contents)
         if known.is_of_tasks:
-            is_same = now is not None and now == known.sent
-            known.sent = now
-            if is_same:
+            last, known.sent = known.sent, _told(contents)
+            if known.sent is not None and known.sent == last:
                 return
-        elif now is not None and now != _told(before):
+        elif table.has_joined and _told(contents) not in (None, _told(before)):
             _note_change(known)
     if contents:
         place.cell_contents = contents[0]

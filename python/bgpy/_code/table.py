@@ -86,6 +86,8 @@ _refreshed: dict[int, Any] = {}
 _changed = WeakTable()
 _changes = itertools.count(1)
 _change = 0
+# Whether several processes have sent the same, so that one may change what the other means.
+has_joined = False
 # Modules that something was built of.
 modules: set[str] = set()
 
@@ -176,6 +178,7 @@ def join(key: Key, obj: Any) -> None:
 
     Of each process it is the last one that was sent, which is the one that a name leads to.
     """
+    global has_joined
     known, origins = _sources.get(obj), key[5]
     if known is None:
         return
@@ -191,6 +194,7 @@ def join(key: Key, obj: Any) -> None:
         if before != origin:
             _forget(before, obj)
             remember(origin, obj)
+    has_joined |= len(known) > 1
     for process in list(known)[: max(len(known) - _SOURCES_MAX, 0)]:
         _forget(known.pop(process, None), obj)
     if len(last) > _SOURCES_MAX:
