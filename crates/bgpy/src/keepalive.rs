@@ -1,9 +1,13 @@
-//! Noticing that the other machine is gone while nothing is sent: the system asks it from time to time.
+//! Noticing that the other machine is gone while nothing is sent: the system asks it from time to time. While
+//! something is on its way, the system does not ask: a server [looks](crate::server) how that fares, and a
+//! client waits for an answer to what it has sent.
 
 use std::io;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+
+use crate::platform;
 
 /// Silence after which the other machine is asked whether it is still there.
 const AFTER: Duration = Duration::from_secs(30);
@@ -17,6 +21,7 @@ const TIMES: u32 = 3;
 /// Has the system ask the other end of a TCP connection for signs of life.
 pub(crate) fn ask(socket: SockRef<'_>) -> io::Result<()> {
     let times = TcpKeepalive::new().with_time(AFTER).with_interval(EVERY).with_retries(TIMES);
+    platform::hasten_delivery(&*socket);
     socket.set_tcp_keepalive(&times)
 }
 

@@ -3,8 +3,10 @@
 //! Only the Unix half has been run, on Linux; the other is kept small and follows the same contract.
 
 use std::fs::Metadata;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
+#[cfg(unix)]
+mod delivery;
 #[cfg(unix)]
 mod descriptor;
 #[cfg(unix)]
@@ -19,6 +21,8 @@ mod sleeper;
 mod standing;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+pub(crate) use delivery::*;
 #[cfg(unix)]
 pub(crate) use descriptor::*;
 #[cfg(unix)]
@@ -50,6 +54,15 @@ pub(crate) const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
 pub(crate) const NOWHERE: &str = "/dev/null";
 #[cfg(not(unix))]
 pub(crate) const NOWHERE: &str = "NUL";
+
+/// How data fares that is on its way to the other end of a TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// How often it was sent again, or asked whether there is room for it, since the other end last answered.
+    pub(crate) tries: u8,
+    /// Since when nothing at all has come from there, not even an acknowledgement.
+    pub(crate) silence: Duration,
+}
 
 /// When a file began, in nanoseconds since 1970; 0 where the system does not tell.
 fn born(about: &Metadata) -> u64 {

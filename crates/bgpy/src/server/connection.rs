@@ -4,6 +4,7 @@ use std::collections::TryReserveError;
 use std::io::{self, IoSlice, Read};
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
@@ -11,7 +12,8 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
 
-use crate::platform::{self, Private};
+use super::vanished::Signs;
+use crate::platform::{self, Delivery, Private};
 use crate::segments::Segments;
 use crate::{keeper, memory};
 
@@ -50,6 +52,7 @@ pub(super) struct Connection {
     /// Whether the peer has closed its side. The poller tells that once, perhaps together with the
     /// last bytes, so that from then on only the end of the stream is the end of reading.
     ends: bool,
+    signs: Signs,
     /// Name for the log.
     pub(super) peer: String,
 }
@@ -101,6 +104,7 @@ impl Connection {
             waits_to_write: false,
             is_awaited: false,
             ends: false,
+            signs: Signs::default(),
             peer,
         })
     }
@@ -156,7 +160,10 @@ impl Connection {
         if let Some(count) = self.read_placed() {
             return match count {
                 Ok(0) => Err(Over::Closed),
-                Ok(_) => self.feed(&[], replays).map(|()| Progress::More).map_err(Over::Protocol),
+                Ok(_) => {
+                    self.signs.heard = true;
+                    self.feed(&[], replays).map(|()| Progress::More).map_err(Over::Protocol)
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Nothing),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Progress::More),
                 Err(error) => Err(Over::Io(error)),
@@ -173,6 +180,7 @@ impl Connection {
                 Err(error) => return Err(Over::Io(error)),
             }
         };
+        self.signs.heard = true;
         self.feed(&scratch[..count], replays).map_err(Over::Protocol)?;
         // A read ends behind a descriptor, whatever follows.
         let is_short = count < scratch.len() && !has_descriptor;
@@ -257,6 +265,7 @@ impl Connection {
             match sent {
                 Ok(count) => {
                     outbox.advance(count);
+                    self.signs.sent = true;
                     left = left.saturating_sub(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
@@ -287,6 +296,27 @@ impl Connection {
         let owned = session.outbox.own_some()?;
         self.is_awaited = session.outbox.is_shared();
         Ok(owned)
+    }
+
+    /// How data fares that was sent to a client by TCP and has not arrived so far as is known; none of one
+    /// that has said something since this was last asked.
+    pub(super) fn undelivered(&mut self) -> Option<Delivery> {
+        let Stream::Tcp(stream) = &*self.stream else { return None };
+        let has_been_heard = std::mem::take(&mut self.signs.heard);
+        if has_been_heard || !self.signs.sent || !self.is_session() {
+            return None;
+        }
+        let delivery = platform::delivery(stream).ok().flatten();
+        // What waits here is given to the system as soon as that has room.
+        self.signs.sent = delivery.is_some();
+        delivery
+    }
+
+    /// Has the system drop what it has not delivered when the connection is closed, and not go on trying.
+    pub(super) fn discard_unsent(&self) {
+        if let Stream::Tcp(stream) = &*self.stream {
+            drop(SockRef::from(stream).set_linger(Some(Duration::ZERO)));
+        }
     }
 
     /// Has the allocator give back what copies of a large message leave.

@@ -20,6 +20,7 @@ use super::reserve::Reserve;
 use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
+use super::vanished::is_unreachable;
 use crate::journal::Journal;
 use crate::platform::Private;
 use crate::registry::Ending;
@@ -232,7 +233,12 @@ impl Core {
         drop(connection.flush(&self.registry));
         match over {
             Over::Closed => self.close(token, "closed by the peer"),
-            Over::Io(error) => self.close(token, &error.to_string()),
+            Over::Io(error) => {
+                if is_unreachable(&error) {
+                    self.tell_vanished(token, &error.to_string());
+                }
+                self.close(token, &error.to_string());
+            }
             Over::Protocol(error) if is_question(&error) => self.close(token, "answered"),
             Over::Protocol(error) => {
                 let what = format!("connection from {} refused: {error}", connection.peer);

@@ -20,6 +20,7 @@ mod standin;
 mod strangers;
 mod turns;
 mod upkeep;
+mod vanished;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -22,6 +22,7 @@ use super::signal::{SignalPipe, Waker};
 use super::standin::{LOG_LOOK, StandIn};
 use super::strangers;
 use super::upkeep::Upkeep;
+use super::vanished::Looks;
 use crate::nesting;
 use crate::platform::{self, Private, Sleeper};
 use crate::sync::{FairMutex, lock, try_lock};
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     /// The executing thread.
     executing: OnceLock<Sleeper>,
     pub(super) upkeep: Upkeep,
+    /// At clients that may have vanished.
+    pub(super) looks: Looks,
     /// Turns of the executing thread, so that the stand-in sees whether it moves.
     pub(super) turns: AtomicU64,
     /// Whether the executing thread is busy with something else than polling.
@@ -76,6 +79,7 @@ impl Shared {
             standin: StandIn::default(),
             executing: OnceLock::new(),
             upkeep: Upkeep::of(core.record()),
+            looks: Looks::default(),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),

@@ -1,5 +1,5 @@
-//! What a server does from time to time, whether or not it is called: it sees to its log, and to being
-//! found.
+//! What a server does from time to time, whether or not it is called: it sees to its log, to being found, and
+//! to clients that are gone.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -68,10 +68,12 @@ impl Upkeep {
 }
 
 impl Shared {
-    /// Rotates a log that has grown large, and puts back files that somebody else has removed or replaced:
-    /// some directories are emptied from time to time, or when their user logs out.
+    /// Rotates a log that has grown large, gives up clients that have vanished, and puts back files that
+    /// somebody else has removed or replaced: some directories are emptied from time to time, or when their
+    /// user logs out.
     pub(super) fn keep_up(&self, journal: &Journal) {
         journal.rotate_if_large();
+        self.leave_vanished();
         // Looked at with nothing locked, because a file system may take its time.
         if self.upkeep.misses_files() {
             let files = self.core.lock().restore_files();
