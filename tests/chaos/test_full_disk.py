@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bgpy import connect
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 
@@ -178,6 +181,95 @@ told["restarted"] = bgpy("restart", "camera")
 told["other"] = connect("camera").call(1)
 """
 
+PRINTING = """
+import logging, re, resource
+
+def init_task():
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return {"limit": resource.getrlimit(resource.RLIMIT_FSIZE)}
+
+def exec_task(client_socket, state, args):
+    how, number = args
+    line = f"{how} {number} " + "x" * 999
+    if how == "print":
+        print(line)
+    elif how == "write":
+        sys.stdout.write(line[:500])
+        sys.stdout.write(line[500:] + "\\n")
+    elif how == "stderr":
+        print(line, file=sys.stderr)
+    elif how == "logging":
+        logging.info(line)
+    elif how == "pieces":
+        print(line[:500], end="", flush=True)
+        print(line[500:])
+    elif how == "limit":
+        soft = os.fstat(1).st_size + 2500 if number else state["limit"][0]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, state["limit"][1]))
+    elif how == "os.write":
+        try:
+            os.write(1, line.encode())
+        except OSError as error:
+            client_socket.respond(error.strerror)
+    elif how == "child":
+        client_socket.respond(subprocess.run(["sh", "-c", "echo x; exit 7"]).returncode)
+    if how not in ("os.write", "child"):
+        client_socket.respond(number)
+
+HOW = ["print", "write", "stderr", "logging", "pieces"]
+server = start((init_task, exec_task, exit_task), "camera")
+client = connect("camera")
+log = server.log_file
+
+def call(how, count):
+    for number in range(count):
+        assert client.call((how, number), timeout=20) == number
+
+def count():
+    text = log.read_text()
+    lines = re.findall(r"^\\w+ \\d+ x{999}$", text, re.MULTILINE)
+    lost = re.findall(r"(\\d+) lines? (?:was|were) lost here: [^(]*\\(([^)]*)\\)", text)
+    return len(lines), sum(int(number) for number, _ in lost), sorted({why for _, why in lost})
+
+for how in HOW:
+    before = count()
+    break_disk()
+    call(how, 30)
+    if how == "print":
+        told["os.write"] = client.call(("os.write", 1), timeout=20)
+        told["child"] = client.call(("child", 1), timeout=20)
+    mend_disk()
+    # It says so though nobody prints any more.
+    until(lambda: count()[1] > before[1])
+    call(how, 10)
+    after = count()
+    told[how] = [now - then for now, then in zip(after[:2], before[:2])]
+    told["why"] = after[2]
+told["torn"] = [
+    line
+    for line in log.read_text().splitlines()
+    if not re.fullmatch(r"\\w+ \\d+ x*|2\\d{3}-.*", line)
+]
+told["stopped"] = bgpy("stop", "camera")
+"""
+
+FULL_AND_EMPTY = """
+def break_disk():
+    fill()
+    client.call(("print", 0), timeout=20)
+
+def mend_disk():
+    (disk / "filler").unlink()
+"""
+
+LIMITED = """
+def break_disk():
+    client.call(("limit", 1), timeout=20)
+
+def mend_disk():
+    client.call(("limit", 0), timeout=20)
+"""
+
 
 def run(tmp_path: Path, script: str) -> dict[str, object]:
     disk = tmp_path / "disk"
@@ -259,3 +351,54 @@ def test_a_restart_by_hand_ends_nothing_that_the_disk_has_no_room_for(tmp_path):
     assert told["still"] == told["pid"]
     assert told["restarted"][0] == 0
     assert told["other"] != told["pid"]
+
+
+@pytest.mark.parametrize(
+    ("disk", "why"),
+    [(FULL_AND_EMPTY, "No space left on device"), (LIMITED, "File too large")],
+    ids=["full", "limited"],
+)
+def test_what_tasks_print_then_is_lost_and_counted_and_fails_none(tmp_path, disk, why):
+    told = run(tmp_path, disk + PRINTING)
+    first = 1 if disk is FULL_AND_EMPTY else 0
+    for how in ("print", "write", "stderr", "logging", "pieces"):
+        written, lost = told[how]
+        assert lost > 0
+        # The beginning of a line may stand there, which is lost nevertheless.
+        assert written + lost == 40 + first, how
+    assert told["why"] == [why]
+    # These ask the system themselves.
+    assert told["os.write"] == why
+    assert told["child"] in (7, -signal.SIGXFSZ)
+    assert told["torn"] == []
+    assert told["stopped"][0] == 0
+
+
+@pytest.mark.parametrize("where", ["log", "output"])
+def test_a_device_without_room_fails_no_task(tmp_path, where):
+    tasks = tmp_path / "printer.py"
+    tasks.write_text(
+        "def init_task():\n    return {}\n"
+        "def exec_task(client_socket, state, args):\n    print(args)\n"
+        "    client_socket.respond(args)\n"
+        "def exit_task(client_socket, state, args):\n    print('bye')\n"
+    )
+    command = [str(Path(sys.executable).with_name("bgpy"))]
+    if where == "log":
+        command += ["start", str(tasks), "--log-file", "/dev/full"]
+        assert subprocess.run(command, timeout=60, check=False).returncode == 0
+        server = None
+    else:
+        with Path("/dev/full").open("wb") as full:
+            command += ["run", str(tasks)]
+            server = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE)
+        assert server.stderr is not None
+        assert b"listens on" in server.stderr.readline()
+    with connect("printer") as client:
+        assert [client.call(number, timeout=60) for number in range(50)] == [*range(50)]
+        client.terminate()
+    if server is not None:
+        assert server.stderr is not None
+        assert b"lost" not in server.stderr.read()
+        assert server.wait(60) == 0
+        server.stderr.close()

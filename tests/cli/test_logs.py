@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 
 import pytest
 from conftest import kill
 
-from bgpy import connect, servers
+from bgpy import RemoteError, connect, servers
 
 
 @pytest.fixture
@@ -105,8 +107,96 @@ def test_a_writer_of_50_mb_a_second_loses_no_line_at_a_rotation(commands, tmp_pa
     logs = sorted(path.name for path in runtime.glob("*.log*"))
     assert [name.partition(".")[2] for name in logs] == [
         "log",
-        *(f"log.{age}" for age in range(1, 6)),
+        *(f"log.{age}" for age in range(1, 7)),
     ]
+
+
+FLOODING = NOISY.replace(
+    "    # What print",
+    """    if args == "fail":
+        raise ValueError("this went wrong")
+    # What print""",
+).replace("\n\ndef exit_task", "\n    client_socket.respond(None)\n\ndef exit_task")
+ERROR = re.compile(
+    r" ERROR +\[\d+\] Exec failed [^\n]*ValueError: this went wrong\n"
+    r"(?: {4}[^\n]*\n)*    ValueError: this went wrong\n"
+)
+
+
+def elsewhere(tmp_path):
+    """Return what reaches the only server as if it ran on another machine."""
+    (info,) = servers()
+    (entry,) = info.log_file.parent.glob("*.json")
+    token = tmp_path / "token"
+    token.write_text(json.loads(entry.read_text())["token"])
+    there = {"env": os.environ | {"BGPY_RUNTIME_DIR": str(tmp_path / "elsewhere")}}
+    return [info.address, "--token-file", token], there
+
+
+def test_the_beginning_and_the_last_error_survive_any_flood(commands, tmp_path):
+    tasks = tmp_path / "noisy.py"
+    tasks.write_text(FLOODING)
+    assert commands.run("start", tasks)[0] == 0
+    client = connect("noisy")
+    with pytest.raises(RemoteError):
+        client.call("fail")
+    beginning = commands.run("logs", "noisy")[1].splitlines(keepends=True)
+    first = next(at for at, line in enumerate(beginning) if " listens on " in line)
+    last = next(at for at, line in enumerate(beginning) if "taking the tasks" in line)
+    beginning = "".join(beginning[first : last + 1])
+    target, there = elsewhere(tmp_path)
+    followers = []
+    for number, (words, options) in enumerate(((["noisy"], {}), (target, there))):
+        with (tmp_path / f"followed{number}").open("wb") as output:
+            follow = ("logs", *words, "-f", "-n", 0)
+            followers.append(commands.spawn(*follow, stdout=output, **options))
+    # What the followers have not begun to follow yet they will not see.
+    client.execute({"lines": 1024, "bytes_per_s": 1e6})
+    count = 100 * 1024
+    for _ in range(2):
+        client.call({"lines": count, "bytes_per_s": 60e6}, timeout=60)
+    for words in (["noisy"], target):
+        code, data, _ = commands.run("logs", *words, **(there if words is target else {}))
+        lines = data.splitlines(keepends=True)
+        assert code == 0
+        assert data.startswith(beginning)
+        assert len(ERROR.findall(data)) == data.count("this went wrong") // 2 == 1
+        assert data.count(" listens on ") == data.count("what is kept of those") == 1
+        assert len(lines) == 100 + next(
+            at for at, line in enumerate(lines, 1) if "what is kept of those" in line
+        )
+        assert commands.run("logs", *words, "-n", 1)[1].count("\n") == 1
+    everything = commands.run("logs", "noisy", "-n", 10_000_000)[1]
+    assert everything.startswith(beginning)
+    # Lines of the flood follow one another: none is missing, twice or torn.
+    flood = [int(line[:9]) for line in everything.splitlines() if line.endswith("." * 1014)]
+    assert len(flood) > 40 * 1024
+    assert all(b == (a + 1) % count for a, b in itertools.pairwise(flood))
+    client.terminate()
+    for number, follower in enumerate(followers):
+        assert follower.wait(60) == 0
+        text = (tmp_path / f"followed{number}").read_bytes()
+        assert b" listens on " not in text
+        assert b"this went wrong" not in text
+        numbers = [int(line[:9]) for line in text.splitlines() if line.endswith(b"." * 1014)]
+        assert numbers[-2 * count :] == [*range(count), *range(count)]
+        # Nobody is left there to say how it went on.
+        assert number == 1 or text.endswith(b"ended\n")
+
+
+def test_an_error_of_before_a_restart_survives_as_well(commands, tmp_path):
+    tasks = tmp_path / "noisy.py"
+    tasks.write_text(FLOODING)
+    assert commands.run("start", tasks, "--restart", "on-failure")[0] == 0
+    (info,) = servers()
+    kill(info.pid)
+    for _ in range(2):
+        connect("noisy").call({"lines": 100 * 1024, "bytes_per_s": 60e6}, timeout=60)
+    data = commands.run("logs", "noisy")[1]
+    # Why it was started again, and then the server that runs now.
+    assert data.index("SIGKILL") < data.index(" listens on ")
+    assert data.count(" listens on ") == 1
+    connect("noisy").terminate()
 
 
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
@@ -115,11 +205,7 @@ def test_it_is_followed_over_a_restart(commands, tasks, tmp_path, monkeypatch, w
     (info,) = servers()
     target: list[object] = ["camera"]
     if where == "elsewhere":
-        (entry,) = info.log_file.parent.glob("*.json")
-        token = tmp_path / "token"
-        token.write_text(json.loads(entry.read_text())["token"])
-        target = [info.address, "--token-file", token]
-        there = {"env": os.environ | {"BGPY_RUNTIME_DIR": str(tmp_path / "elsewhere")}}
+        target, there = elsewhere(tmp_path)
     else:
         there = {}
     follower = commands.spawn("logs", *target, "-f", **there)

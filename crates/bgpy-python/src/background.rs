@@ -9,12 +9,13 @@ use bgpy::spawn::Config;
 use bgpy::supervisor::{self, Role};
 use bgpy::{Ended, Journal};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyList, PyString};
 
 use crate::arguments::level;
 use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use crate::errors::error;
 use crate::pickle;
+use crate::prints;
 use crate::serve::serve;
 use crate::tasks::Origin;
 
@@ -47,30 +48,13 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
         take_default_signals(py, &[])?;
         journal.take_output()?;
     }
+    prints::prepare(py, &journal)?;
     // What a crash of the interpreter has to say belongs in the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
-    print_line_by_line(py)?;
     // The parent has been told of an error, and the log too.
     let ended = serve(py, &config, journal, Some(reporter), *supervised, true)?;
     let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
-}
-
-/// Has prints written line by line, as they stand among the records of several threads: neither when a
-/// buffer is full, nor piece by piece, as with PYTHONUNBUFFERED.
-pub fn print_line_by_line(py: Python<'_>) -> PyResult<()> {
-    let line_by_line = PyDict::new(py);
-    line_by_line.set_item("line_buffering", true)?;
-    line_by_line.set_item("write_through", false)?;
-    let sys = py.import("sys")?;
-    for name in ["stdout", "stderr"] {
-        let output = sys.getattr(name)?;
-        // None where it is closed.
-        if output.hasattr("reconfigure")? {
-            output.call_method("reconfigure", (), Some(&line_by_line))?;
-        }
-    }
-    Ok(())
 }
 
 /// Makes a copy of this process: none in the copy, its process id here.

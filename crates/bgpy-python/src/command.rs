@@ -10,9 +10,10 @@ use bgpy_cli::{Exit, Interpreter};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
-use crate::background::{print_line_by_line, this_interpreter};
+use crate::background::this_interpreter;
 use crate::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use crate::forked::exit_code;
+use crate::prints;
 use crate::serve::serve;
 use crate::show;
 
@@ -38,10 +39,9 @@ struct ThisInterpreter;
 impl Interpreter for ThisInterpreter {
     fn serve(&self, config: Config) -> u8 {
         Python::attach(|py| {
-            let prepared =
-                take_default_signals(py, &TERMINAL_SIGNALS).and_then(|()| print_line_by_line(py));
-            if let Err(error) = prepared {
-                return bgpy_cli::error(error.value(py), Exit::Failed).code();
+            let failed = |error: PyErr| bgpy_cli::error(error.value(py), Exit::Failed).code();
+            if let Err(error) = take_default_signals(py, &TERMINAL_SIGNALS) {
+                return failed(error);
             }
             let level = config.log_level.parse().unwrap_or(Level::Info);
             let journal = match &config.log_file {
@@ -55,6 +55,9 @@ impl Interpreter for ThisInterpreter {
                     }
                 },
             };
+            if let Err(error) = prints::prepare(py, &journal) {
+                return failed(error);
+            }
             let exit = match serve(py, &config, journal, None, Supervised::default(), true) {
                 Ok(Ok(Ended::Orderly)) => Exit::Done,
                 Ok(Ok(Ended::Start(failure))) => {

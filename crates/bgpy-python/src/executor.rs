@@ -1,5 +1,6 @@
 //! Runs the tasks of a Python server: the Python implementation of [`bgpy::Executor`].
 
+use bgpy::journal::{INITIALISED, TAKING};
 use bgpy::server::Stopper;
 use bgpy::spawn::{Report, Reporter};
 use bgpy::supervisor::{FirstTasks, Staged};
@@ -62,7 +63,7 @@ impl Executor for PythonExecutor {
         });
         let kept = first.flatten().map(|message| Origin::Client(message.into()));
         let Some(origin) = self.origin.take().or(kept) else { return Ok(false) };
-        self.journal.info(format_args!("taking the tasks from {origin}"));
+        self.journal.info(format_args!("{TAKING}{origin}"));
         let place = origin.to_string();
         let (policy, home) = (self.policy, self.home);
         let outcome = Python::attach(|py| {
@@ -114,7 +115,7 @@ impl Executor for PythonExecutor {
                 "the tasks cannot be kept ({error}): started again, the server has none"
             ));
         }
-        self.journal.info("initialised");
+        self.journal.info(INITIALISED);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod made;
 mod memory;
 mod pickle;
 mod plain;
+mod prints;
 mod remains;
 mod reply;
 mod rich;

@@ -1,26 +1,26 @@
 //! The log of a server or a client: leveled lines with time and zone, rotated by size.
 
+mod file;
 mod level;
+mod remains;
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::escape;
-use crate::platform::{self, Private};
+use crate::platform;
 use crate::sync::PerProcess;
 use crate::writer::{Loss, Output, Writer};
 
+pub(crate) use file::{KEPT, REMAINS, aged};
 pub use level::Level;
+pub(crate) use remains::LISTENS;
+pub use remains::{INITIALISED, ROTATED_AWAY, TAKING};
 
-/// Size at which a log file is rotated, in bytes.
-const ROTATE_BYTES: u64 = 10 << 20;
-
-/// Number of rotated files that are kept beside the current one.
-pub(crate) const KEPT: u32 = 5;
+use file::LogFile;
 
 /// How long the last words of a process wait for a reader.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -38,6 +38,17 @@ pub struct Journal {
     /// Where a process that has no sink yet opens one: a child that was forked.
     place: Place,
     sink: Arc<PerProcess<Sink>>,
+    /// What was printed and is in no log of this: of standard output, and of standard error.
+    printed: Arc<PerProcess<[Loss; 2]>>,
+}
+
+/// Where tasks print.
+#[derive(Debug, Clone, Copy)]
+pub enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
 }
 
 #[derive(Debug, Clone)]
@@ -54,19 +65,6 @@ enum Sink {
     File(LogFile),
     /// Standard error that may take nothing.
     Queue(Writer),
-}
-
-#[derive(Debug)]
-struct LogFile {
-    path: PathBuf,
-    file: Private<File>,
-    /// Whether standard output and error of the process are this file too.
-    is_output: bool,
-    /// Whether it could not be opened yet, and something that forgets everything is in its place.
-    is_missing: bool,
-    loss: Loss,
-    /// What writes, where the file is none that takes everything at once.
-    writer: Option<Writer>,
 }
 
 impl Journal {
@@ -115,11 +113,10 @@ impl Journal {
     /// # Errors
     /// What the operating system says.
     pub fn take_output(&self) -> io::Result<()> {
-        if let Sink::File(log) = &mut *self.sink() {
-            platform::redirect_output(&log.file)?;
-            log.is_output = true;
+        match &mut *self.sink() {
+            Sink::File(log) => log.take_output(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The file that is written to, if it is one.
@@ -130,8 +127,8 @@ impl Journal {
         }
     }
 
-    /// Rotates the file when it has grown large, or opens it if it could not be opened yet. Prints go past this log, so whoever owns it calls
-    /// this from time to time.
+    /// Rotates the file when it has grown large, or opens it if it could not be opened yet. Prints go past
+    /// this log, so whoever owns it calls this from time to time.
     pub fn rotate_if_large(&self) {
         if let Sink::File(log) = &mut *self.sink() {
             log.find();
@@ -139,17 +136,53 @@ impl Journal {
         }
     }
 
+    /// Counts lines that a task has printed and that could not be written, and whether the first of them
+    /// has begun.
+    pub fn lose_lines(&self, stream: Stream, lines: u64, is_torn: bool, why: &str) {
+        let why = Some(why.to_owned()).filter(|why| !why.is_empty());
+        self.with_loss(stream, |loss, _| loss.count_lines(lines, is_torn, why));
+    }
+
+    /// Says there how much was lost, if anything was; `false` while that cannot be written either.
+    pub fn tell_loss(&self, stream: Stream) -> bool {
+        self.with_loss(stream, |loss, output| loss.tell(output))
+    }
+
+    /// Does something with what was lost of a stream, and with where that is told.
+    fn with_loss<T>(
+        &self,
+        stream: Stream,
+        act: impl FnOnce(&mut Loss, &mut dyn io::Write) -> T,
+    ) -> T {
+        if let Sink::File(log) = &mut *self.sink()
+            && let Some((loss, mut file)) = log.loss_of_output()
+        {
+            return act(loss, &mut file);
+        }
+        let mut output = match stream {
+            Stream::Output => &Output::Stdout,
+            Stream::Error => &Output::Stderr,
+        };
+        act(&mut self.printed.lock(Default::default)[stream as usize], &mut output)
+    }
+
+    /// Says what was lost, where that can be written by now, even if nobody prints anything more.
+    pub fn tell_losses(&self) {
+        for stream in [Stream::Output, Stream::Error] {
+            self.tell_loss(stream);
+        }
+    }
+
     /// Makes the file anew if it was removed, so that what is written next can be read.
     pub fn reopen_if_gone(&self) {
-        if let Sink::File(log) = &mut *self.sink()
-            && !log.path.exists()
-            && let Ok(file) = platform::append(&log.path)
-        {
-            log.file = Private::new(file);
-            if log.is_output {
-                drop(platform::redirect_output(&log.file));
-            }
+        if let Sink::File(log) = &mut *self.sink() {
+            log.reopen_if_gone();
         }
+    }
+
+    /// Whether records of this level are written.
+    pub fn takes(&self, level: Level) -> bool {
+        level >= self.level
     }
 
     /// Writes a line for finding faults.
@@ -200,7 +233,7 @@ impl Journal {
     /// Writes one record, which keeps nobody waiting. A log that cannot be written must not stop the
     /// server: the records that it lacks are counted.
     pub fn write(&self, level: Level, text: impl fmt::Display) {
-        if level < self.level {
+        if !self.takes(level) {
             return;
         }
         let mut sink = self.sink();
@@ -217,7 +250,8 @@ impl Journal {
     }
 
     fn new(level: Level, place: Place, sink: Sink) -> Self {
-        Self { level, place, sink: Arc::new(PerProcess::new(sink)) }
+        let (sink, printed) = (PerProcess::new(sink), PerProcess::new(Default::default()));
+        Self { level, place, sink: Arc::new(sink), printed: Arc::new(printed) }
     }
 
     fn sink(&self) -> MutexGuard<'_, Sink> {
@@ -229,86 +263,6 @@ impl Journal {
                 LogFile::open(path.to_path_buf()).map_or(Sink::Nowhere, Sink::File)
             }
         })
-    }
-}
-
-impl LogFile {
-    fn open(path: PathBuf) -> io::Result<Self> {
-        let file = Private::new(platform::append(&path)?);
-        let writer = if file.metadata()?.is_file() {
-            None
-        } else {
-            Some(Writer::new(Output::File(Private::new(file.try_clone()?))))
-        };
-        let (is_output, is_missing, loss) = (false, false, Loss::default());
-        Ok(Self { path, file, is_output, is_missing, loss, writer })
-    }
-
-    fn missing(path: PathBuf) -> io::Result<Self> {
-        Ok(Self { path, is_missing: true, ..Self::open(platform::NOWHERE.into())? })
-    }
-
-    /// Opens the file if it could not be opened before.
-    fn find(&mut self) {
-        if !self.is_missing {
-            return;
-        }
-        let Ok(found) = Self::open(self.path.clone()) else { return };
-        (self.file, self.writer, self.is_missing) = (found.file, found.writer, false);
-        if self.is_output {
-            drop(platform::redirect_output(&self.file));
-        }
-    }
-
-    fn write(&mut self, record: String) {
-        self.find();
-        if self.is_missing {
-            return self.loss.count();
-        }
-        if let Some(writer) = &self.writer {
-            return writer.push(record);
-        }
-        // A task may have closed the descriptor, and something else may have its number.
-        if !self.file.is_intact()
-            && let Ok(again) = Self::open(self.path.clone())
-        {
-            let lost = std::mem::replace(&mut self.file, again.file);
-            // Not dropped, which would close what is somebody else's.
-            std::mem::forget(lost.into_inner());
-        }
-        self.loss.write(&*self.file, &record);
-        self.rotate_if_large();
-    }
-
-    fn rotate_if_large(&mut self) {
-        if self.file.metadata().is_ok_and(|about| about.len() >= ROTATE_BYTES) {
-            // A rotation that fails leaves the log growing, which is better than losing it.
-            drop(self.rotate());
-        }
-    }
-
-    fn rotate(&mut self) -> io::Result<()> {
-        for age in (1..KEPT).rev() {
-            let from = aged(&self.path, age);
-            if from.exists() {
-                fs::rename(from, aged(&self.path, age + 1))?;
-            }
-        }
-        // The new file takes the old one's place in one step, so that there is always one.
-        let mut next = self.path.as_os_str().to_owned();
-        next.push(".next");
-        let file = platform::append(Path::new(&next))?;
-        let first = aged(&self.path, 1);
-        drop(fs::remove_file(&first));
-        if fs::hard_link(&self.path, &first).is_err() {
-            fs::rename(&self.path, &first)?;
-        }
-        fs::rename(&next, &self.path)?;
-        self.file = Private::new(file);
-        if self.is_output {
-            platform::redirect_output(&self.file)?;
-        }
-        Ok(())
     }
 }
 
@@ -354,49 +308,4 @@ pub(crate) fn moment(line: &[u8]) -> Option<i64> {
 
 fn shown(moment: &jiff::Zoned) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
-}
-
-/// The name of a rotated file: `server.log.1` is the youngest.
-pub(crate) fn aged(path: &Path, age: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{age}"));
-    name.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn appends_filters_and_rotates() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("server.log");
-        fs::write(&path, "from before\n").unwrap();
-        let journal = Journal::file(Level::Info, &path).unwrap();
-        journal.debug("not this");
-        journal.info("this");
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("from before\n") && text.ends_with("this\n"), "{text}");
-        assert!(!text.contains("not this"));
-        for round in 0..8 {
-            journal.info("x".repeat(ROTATE_BYTES as usize));
-            assert_eq!(fs::metadata(&path).unwrap().len(), 0, "round {round}");
-        }
-        assert!(aged(&path, KEPT).exists() && !aged(&path, KEPT + 1).exists());
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_opened_is_opened_later() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("logs/server.log");
-        assert!(Journal::file(Level::Info, &path).is_err());
-        let journal = Journal::file_now_or_later(Level::Info, &path).unwrap();
-        journal.info("first");
-        journal.info("second");
-        fs::create_dir(directory.path().join("logs")).unwrap();
-        journal.info("third");
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains("2 records were lost here") && text.ends_with("third\n"), "{text}");
-        assert_eq!(text.lines().count(), 2);
-    }
 }

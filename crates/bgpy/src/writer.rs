@@ -29,6 +29,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Where records go.
 #[derive(Debug)]
 pub(crate) enum Output {
+    /// Whatever the process's standard output is at the moment.
+    Stdout,
     /// Whatever the process's standard error is at the moment.
     Stderr,
     File(Private<File>),
@@ -37,6 +39,7 @@ pub(crate) enum Output {
 impl Write for &Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
+            Output::Stdout => platform::write_stdout(bytes),
             Output::Stderr => platform::write_stderr(bytes),
             Output::File(file) => platform::write(&**file, bytes),
         }
@@ -47,82 +50,116 @@ impl Write for &Output {
     }
 }
 
-/// Records that were not written since the last one that was.
+/// What was not written since the last time that something was.
 #[derive(Debug, Default)]
 pub(crate) struct Loss {
-    lost: u64,
+    records: u64,
+    /// Lines that tasks have printed.
+    lines: u64,
+    /// What the system has said last.
+    why: Option<String>,
     /// Whether the last line that was begun has no end.
     is_torn: bool,
 }
 
 impl Loss {
-    /// Writes a record, behind word of those that were lost before it.
+    /// Writes a record, behind word of what was lost before it.
     pub(crate) fn write(&mut self, output: impl Write, record: &str) {
-        let mut notice = String::new();
-        if self.is_torn {
-            notice.push('\n');
-        }
-        if self.lost > 0 {
-            notice += &lost(self.lost);
-        }
+        let notice = self.notice();
         // One write a record, so that records of several writers do not mix.
         let whole = if notice.is_empty() { record } else { &format!("{notice}{record}") };
-        let written = write_some(output, whole.as_bytes());
-        match whole.as_bytes()[..written].last() {
-            Some(last) => self.is_torn = *last != b'\n',
-            None => self.lost += 1,
-        }
+        let written = self.write_some(output, whole.as_bytes());
         if written == whole.len() {
-            self.lost = 0;
+            self.forget();
         } else if written >= notice.len() && written > 0 {
-            self.lost = 1;
-        } else if written > 0 {
-            self.lost += 1;
+            (self.records, self.lines) = (1, 0);
+        } else {
+            self.records += 1;
         }
     }
-}
 
-impl Loss {
     /// Takes note of a record that there was nothing to write to.
     pub(crate) fn count(&mut self) {
-        self.lost += 1;
+        self.records += 1;
     }
 
-    /// Whether records were lost of which nobody knows yet.
+    /// Takes note of lines that could not be written, and whether the first of them has begun.
+    pub(crate) fn count_lines(&mut self, lines: u64, is_torn: bool, why: Option<String>) {
+        self.lines += lines;
+        self.is_torn |= is_torn;
+        self.why = why.or(self.why.take());
+    }
+
+    /// Takes over what somebody else has counted.
+    fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.count_lines(other.lines, other.is_torn, other.why);
+    }
+
+    /// Whether something was lost of which nobody knows yet.
     pub(crate) fn is_any(&self) -> bool {
-        self.lost > 0
+        self.records > 0 || self.lines > 0
     }
 
-    /// Says how many were lost, without a record behind that.
-    pub(crate) fn tell(&mut self, output: impl Write) {
+    /// Says how much was lost, without a record behind that; `false` when that cannot be written either.
+    pub(crate) fn tell(&mut self, output: impl Write) -> bool {
+        if self.is_any() {
+            let notice = self.notice();
+            if self.write_some(output, notice.as_bytes()) == notice.len() {
+                self.forget();
+            }
+        }
+        !self.is_any()
+    }
+
+    fn forget(&mut self) {
+        (self.records, self.lines, self.why) = (0, 0, None);
+    }
+
+    /// What there is to say before anything else; often nothing.
+    fn notice(&self) -> String {
         let torn = if self.is_torn { "\n" } else { "" };
-        let notice = format!("{torn}{}", lost(self.lost));
-        let written = write_some(output, notice.as_bytes());
-        if let Some(last) = notice.as_bytes()[..written].last() {
+        if !self.is_any() {
+            return torn.to_owned();
+        }
+        let count = |count, one| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            _ => Some(format!("{count} {one}s")),
+        };
+        let counts = [count(self.records, "record"), count(self.lines, "line")];
+        let what = counts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        let were = if self.records + self.lines == 1 { "was" } else { "were" };
+        let why = self.why.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+        let text = format_args!("{what} {were} lost here: the log could not be written{why}");
+        format!("{torn}{}", record(Level::Warning, text))
+    }
+
+    /// Writes as much as can be written, and returns how much that was.
+    fn write_some(&mut self, mut output: impl Write, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while written < bytes.len() {
+            match output.write(&bytes[written..]) {
+                Ok(count) if count > 0 => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.why = Some(reason(&error));
+                    break;
+                }
+                Ok(_) => break,
+            }
+        }
+        if let Some(last) = bytes[..written].last() {
             self.is_torn = *last != b'\n';
         }
-        if written == notice.len() {
-            self.lost = 0;
-        }
+        written
     }
 }
 
-/// Writes as much as can be written, and returns how much that was.
-fn write_some(mut output: impl Write, bytes: &[u8]) -> usize {
-    let mut written = 0;
-    while written < bytes.len() {
-        match output.write(&bytes[written..]) {
-            Ok(count) if count > 0 => written += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            _ => break,
-        }
-    }
-    written
-}
-
-fn lost(count: u64) -> String {
-    let what = if count == 1 { "1 record was lost" } else { &format!("{count} records were lost") };
-    record(Level::Warning, format_args!("{what} here: the log could not be written"))
+/// What the system says, without the number of it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(&*text, |(words, _)| words).to_owned()
 }
 
 /// Writes records without keeping those waiting who have them written.
@@ -200,7 +237,7 @@ impl Queue {
         while self.bytes > WAITING_BYTES_MAX && self.waiting.len() > 1 {
             self.pop();
             self.done += 1;
-            self.loss.lost += 1;
+            self.loss.count();
         }
     }
 
@@ -235,7 +272,7 @@ impl Shared {
             loss.write(&self.output, &record);
             queue = lock(&self.queue);
             // What was dropped meanwhile comes behind this record.
-            loss.lost += queue.loss.lost;
+            loss.add(std::mem::take(&mut queue.loss));
             (queue.loss, queue.is_writing) = (loss, false);
             queue.done += 1;
             queue.is_stalled &= !queue.waiting.is_empty();

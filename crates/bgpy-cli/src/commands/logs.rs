@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use bgpy::error::Lost;
-use bgpy::logs::{Begin, Tail};
+use bgpy::logs::{Begin, Tail, remains};
 use bgpy::registry::{Entry, Registry};
 use bgpy::survey::look_up;
 use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target};
@@ -96,6 +96,11 @@ impl Logs {
         }
     }
 
+    /// Whether what is kept of files that are gone is shown too: not to those who want certain lines.
+    fn shows_remains(&self) -> bool {
+        !self.follow && self.lines.is_none() && self.since.is_none()
+    }
+
     fn show(
         &self,
         registry: &Registry,
@@ -103,8 +108,13 @@ impl Logs {
         path: &Path,
         interrupted: &dyn Fn() -> bool,
     ) -> io::Result<()> {
-        let mut tail = Tail::open(path, self.begin())?;
-        let (mut output, mut text) = (Pieces::new(), Vec::new());
+        let mut output = Shown::new();
+        if self.shows_remains() {
+            let mut text = Vec::new();
+            Tail::open(path, Begin::Start)?.read(&mut text)?;
+            output.remains(&text);
+        }
+        let (mut tail, mut text) = (Tail::open(path, self.begin())?, Vec::new());
         let wait = self.reach.access.wait(&|| false);
         let mut has_ended = false;
         loop {
@@ -147,7 +157,12 @@ impl Logs {
             Ok(link) => link,
             Err(error) => return output::error(told::connect_error(&error), Exit::from(&error)),
         };
-        let (mut output, mut request) = (Pieces::new(), self.begin().request());
+        let (mut output, mut request) = (Shown::new(), self.begin().request());
+        if self.shows_remains()
+            && let Ok(LogReply::Piece(piece)) = link.log(&LogRequest::Start, &wait)
+        {
+            output.remains(&piece.text);
+        }
         loop {
             let piece = match link.log(&request, &wait) {
                 Ok(LogReply::Piece(piece)) => piece,
@@ -186,5 +201,41 @@ impl Logs {
                 return Exit::Done;
             }
         }
+    }
+}
+
+/// What is shown of a log.
+struct Shown {
+    output: Pieces,
+    /// The last line of what was shown first; what comes is not to repeat it.
+    first: Vec<u8>,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self { output: Pieces::new(), first: Vec::new() }
+    }
+
+    /// Shows what a text that begins where the log does has of files that are gone.
+    fn remains(&mut self, text: &[u8]) {
+        let kept = remains(text);
+        if let Some(last) = kept.split_inclusive(|byte| *byte == b'\n').next_back() {
+            self.output.write(kept);
+            self.first = last.to_owned();
+        }
+    }
+
+    /// `false` when nobody reads any more.
+    fn write(&mut self, text: &[u8]) -> bool {
+        if self.first.is_empty() || text.is_empty() {
+            return self.output.write(text);
+        }
+        let first = std::mem::take(&mut self.first);
+        let at = text.windows(first.len()).position(|part| part == first);
+        self.output.write(at.map_or(text, |at| &text[at + first.len()..]))
+    }
+
+    fn finish(self) {
+        self.output.finish();
     }
 }

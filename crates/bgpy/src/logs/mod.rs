@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bgpy_proto::{LogPiece, LogRequest};
 
-use crate::journal::{KEPT, aged};
+use crate::journal::{KEPT, REMAINS, ROTATED_AWAY, aged};
 use crate::platform;
 use cursor::{Cursor, Place};
 use search::Search;
@@ -71,7 +71,11 @@ impl Tail {
     /// Opens a log where a cursor leads to, or at its oldest record when that is gone.
     fn resume(path: &Path, cursor: Cursor) -> io::Result<Self> {
         let Cursor { place, search } = cursor;
-        let files = generations(path)?;
+        let mut files = generations(path, true)?;
+        let front = place.and_then(|place| files.iter().position(|file| place.is_in(file)));
+        if place.is_some() && front.is_none() {
+            files = generations(path, false)?;
+        }
         let was_rotated = files.len() > 1;
         let path = path.to_owned();
         let mut tail = Self { path, files, front: 0, offset: 0, was_rotated, search };
@@ -79,7 +83,7 @@ impl Tail {
             tail.begin();
             return Ok(tail);
         };
-        match tail.files.iter().position(|file| place.is_in(file)) {
+        match front {
             Some(front) => {
                 (tail.front, tail.offset) = (front, place.offset);
                 tail.was_rotated = place.was_rotated;
@@ -140,7 +144,7 @@ impl Tail {
     /// Finds what follows the file that is read now, which was rotated; `false` while that is under
     /// way.
     fn find_next(&mut self) -> io::Result<bool> {
-        let mut files = match generations(&self.path) {
+        let mut files = match generations(&self.path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             files => files?,
         };
@@ -168,6 +172,19 @@ pub(crate) fn put_off(request: &LogRequest) -> LogPiece {
     LogPiece { text: Vec::new(), after: Cursor::of(request).encode(), more: true }
 }
 
+/// What a text that begins where a log does has of files that are gone: how the server began, and its last
+/// error.
+pub fn remains(text: &[u8]) -> &[u8] {
+    let mut end = 0;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        if line.trim_ascii_end().ends_with(ROTATED_AWAY.as_bytes()) {
+            return &text[..end];
+        }
+    }
+    &[]
+}
+
 /// The last lines of a log, as text.
 ///
 /// # Errors
@@ -179,13 +196,15 @@ pub fn last_lines(path: &Path, lines: usize) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The files of a log, oldest first, the one that is written last.
-fn generations(path: &Path) -> io::Result<VecDeque<File>> {
+/// The files of a log, oldest first, the one that is written last. Before the oldest comes what is kept of
+/// those that are gone, unless somebody has read them.
+fn generations(path: &Path, with_remains: bool) -> io::Result<VecDeque<File>> {
+    let oldest = if with_remains { REMAINS } else { KEPT };
     loop {
         let mut files = VecDeque::from([open(path)?]);
         // While files grow older, one that is opened in this order may be found twice, but none is
         // missed.
-        for age in 1..=KEPT {
+        for age in 1..=oldest {
             let Ok(file) = open(&aged(path, age)) else { continue };
             if platform::identity(&file) != platform::identity(&files[0]) {
                 files.push_front(file);

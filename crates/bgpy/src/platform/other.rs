@@ -165,6 +165,11 @@ pub(crate) fn stderr_is_file() -> bool {
     false
 }
 
+pub(crate) fn write_stdout(bytes: &[u8]) -> io::Result<usize> {
+    use std::io::Write;
+    io::stdout().write(bytes)
+}
+
 pub(crate) fn write_stderr(bytes: &[u8]) -> io::Result<usize> {
     use std::io::Write;
     io::stderr().write(bytes)

@@ -255,14 +255,23 @@ pub(crate) fn stderr_is_file() -> bool {
     about.is_ok_and(|about| rustix::fs::FileType::from_raw_mode(about.st_mode).is_file())
 }
 
-/// Writes to standard error, past the lock and the buffer of the standard library: whoever waits in
+/// Writes to standard output, past the lock and the buffer of the standard library: whoever waits in
 /// there for a reader would keep all others out.
+pub(crate) fn write_stdout(bytes: &[u8]) -> io::Result<usize> {
+    write_patiently(rustix::stdio::stdout(), bytes)
+}
+
+/// Writes to standard error in the same way.
 pub(crate) fn write_stderr(bytes: &[u8]) -> io::Result<usize> {
+    write_patiently(rustix::stdio::stderr(), bytes)
+}
+
+fn write_patiently(output: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     loop {
-        match super::write(rustix::stdio::stderr(), bytes) {
+        match super::write(output, bytes) {
             // Somebody who shares it may have set it not to wait.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                poll(&mut [PollFd::new(&rustix::stdio::stderr(), PollFlags::OUT)], None)?;
+                poll(&mut [PollFd::new(&output, PollFlags::OUT)], None)?;
             }
             result => return result,
         }

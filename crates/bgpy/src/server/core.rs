@@ -273,12 +273,14 @@ impl Core {
         let Some(mut connection) = self.connections.remove(&token) else { return };
         connection.deregister(&self.registry);
         connection.trim();
+        let what = format_args!("connection from {} ended: {why}", connection.peer);
         if connection.is_session() {
             self.calls.clients -= 1;
+            self.journal.debug(what);
         } else {
             self.arrivals.remove(token);
+            self.note(Kind::Left, &what);
         }
-        self.journal.debug(format_args!("connection from {} ended: {why}", connection.peer));
     }
 
     /// Whether there is something for the executing thread to do.

@@ -32,7 +32,7 @@ use bgpy_proto::{Failure, Id, ServerHello, Token, limits};
 use crate::address::Address;
 use crate::client::token_of_environment;
 use crate::error::ServeError;
-use crate::journal::{Journal, Level};
+use crate::journal::{Journal, LISTENS, Level};
 use crate::name::Name;
 use crate::platform::{self, Stamp};
 use crate::registry::{Ending, Entry, Registry};
@@ -347,7 +347,7 @@ fn announcement(
     token_place: Option<&Path>,
 ) -> Vec<(Level, String)> {
     let version = crate::VERSION;
-    let mut words = vec![(Level::Info, format!("bgpy {version} listens on {address}"))];
+    let mut words = vec![(Level::Info, format!("bgpy {version}{LISTENS}{address}"))];
     if !auth {
         let text = "no authentication: every user of this machine can run code here";
         words.push((Level::Warning, text.to_owned()));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::ProtocolError;
 
 use super::core::Core;
+use crate::journal::Level;
 
 /// How long events of a kind are counted before they are told.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
@@ -21,11 +22,17 @@ pub(super) enum Kind {
     Evicted,
     /// The system gave no connection, or did not let it be watched.
     NotAccepted,
+    /// A connection has ended before it was a client's, for whatever reason.
+    Left,
 }
 
 impl Kind {
     pub(super) fn refused(error: &ProtocolError) -> Self {
         Self::Refused(discriminant(error))
+    }
+
+    fn level(self) -> Level {
+        if self == Self::Left { Level::Debug } else { Level::Warning }
     }
 }
 
@@ -63,12 +70,14 @@ impl Strangers {
     }
 
     /// What was counted and is due by then, a line a kind. A kind that goes on is counted further.
-    pub(super) fn tell(&mut self, until: Instant) -> Vec<String> {
+    pub(super) fn tell(&mut self, until: Instant) -> Vec<(Level, String)> {
         let due = self.told.iter_mut().filter(|told| told.count > 0 && told.until <= until);
         due.map(|told| {
             let (count, last) = (std::mem::take(&mut told.count), std::mem::take(&mut told.last));
             told.until += WINDOW;
-            format!("{last} ({count} like this within {} s, this is the last)", WINDOW.as_secs())
+            let seconds = WINDOW.as_secs();
+            let text = format!("{last} ({count} like this within {seconds} s, this is the last)");
+            (told.kind.level(), text)
         })
         .collect()
     }
@@ -77,14 +86,16 @@ impl Strangers {
 impl Core {
     /// Tells what a stranger has brought about, or counts it.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
-        if self.strangers.note(kind, what, Instant::now()) {
-            self.journal.warning(what);
+        let level = kind.level();
+        if self.journal.takes(level) && self.strangers.note(kind, what, Instant::now()) {
+            self.journal.write(level, what);
         }
     }
 
     /// Tells what was counted and is due by then.
     pub(super) fn tell_strangers(&mut self, until: Instant) {
-        self.strangers.tell(until).iter().for_each(|line| self.journal.warning(line));
+        let lines = self.strangers.tell(until).into_iter();
+        lines.for_each(|(level, line)| self.journal.write(level, line));
     }
 }
 
@@ -108,7 +119,7 @@ mod tests {
         assert!(strangers.tell(start + WINDOW - Duration::from_nanos(1)).is_empty());
         let lines = strangers.tell(start + WINDOW);
         assert_eq!(lines.len(), 1);
-        assert!(lines[0].starts_with("999 (1000 like this"), "{lines:?}");
+        assert!(lines[0].1.starts_with("999 (1000 like this"), "{lines:?}");
         // It goes on, and is counted on.
         assert!(!strangers.note(refused, &"b", start + WINDOW));
         assert_eq!(strangers.due(), Some(start + 2 * WINDOW));

@@ -68,11 +68,12 @@ impl Upkeep {
 }
 
 impl Shared {
-    /// Rotates a log that has grown large, gives up clients that have vanished, and puts back files that
-    /// somebody else has removed or replaced: some directories are emptied from time to time, or when their
-    /// user logs out.
+    /// Rotates a log that has grown large, says what it lacks, gives up clients that have vanished, and puts back
+    /// files that somebody else has removed or replaced: some directories are emptied from time to time, or when
+    /// their user logs out.
     pub(super) fn keep_up(&self, journal: &Journal) {
         journal.rotate_if_large();
+        journal.tell_losses();
         self.leave_vanished();
         // Looked at with nothing locked, because a file system may take its time.
         if self.upkeep.misses_files() {
