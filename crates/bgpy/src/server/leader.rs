@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
+use super::arrivals::REST;
 use super::listen::Listener;
 use super::reactor::Shared;
 use super::signal::{Receiver, Waker};
@@ -64,7 +65,8 @@ impl Leader {
     /// Looks at the sockets for a moment; `false` when nothing came.
     pub(super) fn look(&mut self) -> bool {
         let Self { poll, events, patience, spin, .. } = self;
-        if *patience == Some(Duration::ZERO) {
+        // While strangers rest, more of them come, which are not worth a look.
+        if patience.is_some_and(|patience| patience <= REST) {
             return false;
         }
         let look = || {
