@@ -15,23 +15,13 @@ use mio::Token;
 
 use super::connection::{Connection, Stream};
 use super::core::Core;
+use super::rest::Rest;
 use super::strangers::Kind;
 use super::turns::Turns;
 use crate::platform::{self, Private};
 
 /// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
 const STRANGERS_TURN: Duration = Duration::from_micros(50);
-
-/// Strangers that have come for nothing before the others rest, where the server has clients: seeing to one
-/// takes about 30 µs.
-const IN_VAIN: u32 = 4;
-
-/// How long that is. Whoever floods a server with connections waits for it, and no longer takes all of the
-/// processors from those who call.
-pub(super) const REST: Duration = Duration::from_micros(900);
-
-/// How long strangers wait at most for calls that have come before them.
-const DEFERENCE: Duration = Duration::from_millis(1);
 
 /// Strangers that are accepted before those that have said something are heard.
 const STRANGERS_ACCEPTED: usize = 2;
@@ -72,12 +62,7 @@ pub(super) struct Arrivals {
     own_knocks: Turns,
     knocks: Turns,
     accept_again: Option<Instant>,
-    /// Strangers that have gone without a proof since strangers have last rested.
-    in_vain: u32,
-    /// Until when they rest.
-    rest_until: Option<Instant>,
-    /// Until when calls come first.
-    defers_until: Option<Instant>,
+    rest: Rest,
     /// What they have said first, and need not say again.
     pub(super) replays: Replays,
 }
@@ -126,7 +111,7 @@ impl Arrivals {
     /// Notes that a connection has gone without a proof.
     pub(super) fn gone(&mut self, token: usize) {
         self.remove(token);
-        self.in_vain += 1;
+        self.rest.in_vain();
     }
 
     /// Whether somebody waits for a turn.
@@ -136,24 +121,11 @@ impl Arrivals {
 
     /// How long somebody who waits for a turn waits for it, if anybody does.
     pub(super) fn wait(&self) -> Option<Duration> {
-        let rest = self.rest_until.filter(|_| self.own_knocks.is_empty());
-        let left = |until: Instant| until.saturating_duration_since(Instant::now());
-        self.are_ready().then(|| rest.map_or(Duration::ZERO, left))
-    }
-
-    /// Whether strangers have no turn, because they rest, or there is a call to run.
-    fn hold_back(&mut self, has_work: bool, now: Instant) -> bool {
-        self.rest_until.take_if(|until| *until <= now);
-        if self.rest_until.is_some() {
-            return true;
-        }
-        if !has_work {
-            self.defers_until = None;
-            return false;
-        }
-        let is_over = *self.defers_until.get_or_insert(now + DEFERENCE) <= now;
-        self.defers_until.take_if(|_| is_over);
-        !is_over
+        let left = || match self.own_knocks.is_empty() {
+            true => self.rest.left(Instant::now()),
+            false => Duration::ZERO,
+        };
+        self.are_ready().then(left)
     }
 
     fn has_strangers(&self) -> bool {
@@ -231,12 +203,9 @@ impl Core {
         }
         // What waits for a task to end does not wait for strangers.
         let has_work = self.has_work() && !self.calls.is_running();
-        if !self.arrivals.hold_back(has_work, now) {
+        if !self.arrivals.rest.holds_back(has_work, now) {
             self.hear_strangers(now + STRANGERS_TURN, scratch)?;
-            if self.arrivals.in_vain >= IN_VAIN {
-                self.arrivals.in_vain = 0;
-                self.arrivals.rest_until = (self.calls.clients > 0).then(|| Instant::now() + REST);
-            }
+            self.arrivals.rest.begin_if_due(self.calls.done, Instant::now());
         }
         while let Some(token) = self.arrivals.overdue(now) {
             self.close(token, "no handshake in time");
@@ -414,33 +383,5 @@ mod tests {
         assert_eq!(arrivals.overdue(until), None);
         arrivals.remove(1);
         assert_eq!(arrivals.soonest(), None);
-    }
-
-    #[test]
-    fn strangers_hold_back_for_a_call_but_not_for_ever() {
-        let (mut arrivals, now) = (crowd(3, 0, Instant::now()), Instant::now());
-        assert!(!arrivals.hold_back(false, now));
-        for moment in [now, now + DEFERENCE / 2] {
-            assert!(arrivals.hold_back(true, moment));
-        }
-        assert!(!arrivals.hold_back(true, now + DEFERENCE));
-        // They have had their turn.
-        assert!(arrivals.hold_back(true, now + DEFERENCE));
-        assert!(!arrivals.hold_back(false, now + DEFERENCE));
-        arrivals.rest_until = Some(now + REST);
-        assert!(arrivals.hold_back(false, now + REST / 2));
-        assert!(!arrivals.hold_back(false, now + REST));
-    }
-
-    #[test]
-    fn only_strangers_wait_while_they_rest() {
-        let mut arrivals = crowd(3, 0, Instant::now());
-        assert_eq!(arrivals.wait(), None);
-        arrivals.rest_until = Some(Instant::now() + Duration::from_secs(60));
-        assert_eq!(arrivals.wait(), None, "there is nobody");
-        assert!(arrivals.has_come(1));
-        assert!(arrivals.wait() > Some(Duration::from_secs(50)));
-        arrivals.knock(0, true);
-        assert_eq!(arrivals.wait(), Some(Duration::ZERO));
     }
 }

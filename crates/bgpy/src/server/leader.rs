@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
-use super::arrivals::REST;
 use super::listen::Listener;
 use super::reactor::Shared;
+use super::rest::REST;
 use super::signal::{Receiver, Waker};
 use crate::platform::{self, Private};
 use crate::spin::Spin;
