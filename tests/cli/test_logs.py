@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import time
 
 import pytest
 from conftest import kill
@@ -115,6 +116,9 @@ FLOODING = NOISY.replace(
     "    # What print",
     """    if args == "fail":
         raise ValueError("this went wrong")
+    if args == "over":
+        print("it is over")
+        return client_socket.respond(None)
     # What print""",
 ).replace("\n\ndef exit_task", "\n    client_socket.respond(None)\n\ndef exit_task")
 ERROR = re.compile(
@@ -131,6 +135,13 @@ def elsewhere(tmp_path):
     token.write_text(json.loads(entry.read_text())["token"])
     there = {"env": os.environ | {"BGPY_RUNTIME_DIR": str(tmp_path / "elsewhere")}}
     return [info.address, "--token-file", token], there
+
+
+def tail(path):
+    """Return the end of a file."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1000))
+        return file.read()
 
 
 def test_the_beginning_and_the_last_error_survive_any_flood(commands, tmp_path):
@@ -172,6 +183,12 @@ def test_the_beginning_and_the_last_error_survive_any_flood(commands, tmp_path):
     flood = [int(line[:9]) for line in everything.splitlines() if line.endswith("." * 1014)]
     assert len(flood) > 40 * 1024
     assert all(b == (a + 1) % count for a, b in itertools.pairwise(flood))
+    client.call("over")
+    # Whoever follows from elsewhere is told nothing any more when the server has ended.
+    end = time.monotonic() + 60
+    while not all(b"it is over" in tail(path) for path in tmp_path.glob("followed*")):
+        assert time.monotonic() < end
+        time.sleep(0.02)
     client.terminate()
     for number, follower in enumerate(followers):
         assert follower.wait(60) == 0

@@ -15,6 +15,7 @@ use mio::Token;
 
 use super::connection::{Connection, Stream};
 use super::core::Core;
+use super::rest::Rest;
 use super::strangers::Kind;
 use super::turns::Turns;
 use crate::platform::{self, Private};
@@ -61,6 +62,7 @@ pub(super) struct Arrivals {
     own_knocks: Turns,
     knocks: Turns,
     accept_again: Option<Instant>,
+    rest: Rest,
     /// What they have said first, and need not say again.
     pub(super) replays: Replays,
 }
@@ -106,10 +108,24 @@ impl Arrivals {
         self.firsts.forget(token);
     }
 
+    /// Notes that a connection has gone without a proof.
+    pub(super) fn gone(&mut self, token: usize) {
+        self.remove(token);
+        self.rest.in_vain();
+    }
+
     /// Whether somebody waits for a turn.
-    pub(super) fn are_ready(&self) -> bool {
-        let turns = [&self.own_knocks, &self.knocks, &self.proofs, &self.firsts];
-        turns.iter().any(|turns| !turns.is_empty())
+    fn are_ready(&self) -> bool {
+        !self.own_knocks.is_empty() || !self.knocks.is_empty() || self.has_strangers()
+    }
+
+    /// How long somebody who waits for a turn waits for it, if anybody does.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        let left = || match self.own_knocks.is_empty() {
+            true => self.rest.left(Instant::now()),
+            false => Duration::ZERO,
+        };
+        self.are_ready().then(left)
     }
 
     fn has_strangers(&self) -> bool {
@@ -185,7 +201,12 @@ impl Core {
                 break;
             }
         }
-        self.hear_strangers(now + STRANGERS_TURN, scratch)?;
+        // What waits for a task to end does not wait for strangers.
+        let has_work = self.has_work() && !self.calls.is_running();
+        if !self.arrivals.rest.holds_back(has_work, now) {
+            self.hear_strangers(now + STRANGERS_TURN, scratch)?;
+            self.arrivals.rest.begin_if_due(self.calls.done, Instant::now());
+        }
         while let Some(token) = self.arrivals.overdue(now) {
             self.close(token, "no handshake in time");
         }

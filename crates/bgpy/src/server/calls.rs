@@ -69,7 +69,7 @@ pub(super) struct Calls {
     exit: Option<(usize, u64)>,
     running: Option<Running>,
     started: Instant,
-    done: u64,
+    pub(super) done: u64,
     pub(super) clients: u64,
     /// INITs that wait or run: a call behind one of them is accepted in the hope of its success.
     inits: u64,

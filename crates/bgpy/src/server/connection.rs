@@ -12,6 +12,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
 
+use super::listen::prepare;
 use super::vanished::Signs;
 use crate::platform::{self, Delivery, Private};
 use crate::segments::Segments;
@@ -118,6 +119,14 @@ impl Connection {
 
     pub(super) fn is_session(&self) -> bool {
         matches!(self.stage, Stage::Session(_))
+    }
+
+    /// Notes that the handshake has come to its end.
+    pub(super) fn is_client(&self) {
+        if let Stream::Tcp(stream) = &*self.stream {
+            // What fails for one whose peer is gone is seen at the next read.
+            drop(prepare(stream));
+        }
     }
 
     /// Whether the peer's first message was answered, and its proof of the token is awaited.

@@ -165,8 +165,11 @@ impl Core {
     /// How long the poller may wait before there is something to do here; none is for ever.
     pub(super) fn patience(&self) -> Option<Duration> {
         let ready = [&self.unread, &self.unwritten];
-        if ready.iter().any(|queue| !queue.is_empty()) || self.arrivals.are_ready() {
+        if ready.iter().any(|queue| !queue.is_empty()) {
             return Some(Duration::ZERO);
+        }
+        if let Some(wait) = self.arrivals.wait() {
+            return Some(wait);
         }
         let moments = [self.arrivals.soonest(), self.calls.unused_at(), self.strangers.due()];
         let soonest = moments.into_iter().flatten().min()?;
@@ -192,6 +195,7 @@ impl Core {
             };
             if connection.is_session() && !was_session {
                 self.arrivals.remove(token);
+                connection.is_client();
                 self.calls.clients += 1;
                 self.journal.debug(format_args!("a client has come from {}", connection.peer));
             } else if connection.has_answered_handshake() {
@@ -278,7 +282,7 @@ impl Core {
             self.calls.clients -= 1;
             self.journal.debug(what);
         } else {
-            self.arrivals.remove(token);
+            self.arrivals.gone(token);
             self.note(Kind::Left, &what);
         }
     }

@@ -9,6 +9,7 @@ use mio::{Events, Poll, Token};
 
 use super::listen::Listener;
 use super::reactor::Shared;
+use super::rest::REST;
 use super::signal::{Receiver, Waker};
 use crate::platform::{self, Private};
 use crate::spin::Spin;
@@ -64,7 +65,8 @@ impl Leader {
     /// Looks at the sockets for a moment; `false` when nothing came.
     pub(super) fn look(&mut self) -> bool {
         let Self { poll, events, patience, spin, .. } = self;
-        if *patience == Some(Duration::ZERO) {
+        // While strangers rest, more of them come, which are not worth a look.
+        if patience.is_some_and(|patience| patience <= REST) {
             return false;
         }
         let look = || {

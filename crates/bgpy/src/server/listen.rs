@@ -120,11 +120,7 @@ impl Listener {
                     peer = from.to_string();
                     Ok(Stream::Tcp(stream))
                 };
-                let stream = Private::open(accept)?;
-                if let Stream::Tcp(stream) = &*stream {
-                    prepare(stream)?;
-                }
-                Ok(Some((stream, peer)))
+                Ok(Some((Private::open(accept)?, peer)))
             }
             #[cfg(unix)]
             Self::Unix(listener) => {
@@ -160,8 +156,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Sets the options of an accepted TCP connection.
-fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
+/// Sets the options of a TCP connection that is a client's. Strangers, of which there may be many, are not
+/// worth the system calls.
+pub(super) fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     keepalive::ask(SockRef::from(stream))
 }

@@ -13,6 +13,7 @@ mod place;
 mod reactor;
 mod record;
 mod reserve;
+mod rest;
 mod restore;
 mod service;
 mod signal;
