@@ -56,3 +56,32 @@ def test_a_module_that_a_client_names_starts_none(scripts: Scripts):
         """
     )
     assert printed == "Shape 2\n"
+
+
+def test_a_server_does_not_wait_for_its_own_name(scripts: Scripts):
+    other = scripts.write("other.py", TASKS)
+    start = f"bgpy.start({str(other)!r}, 'own', exist_ok=True)"
+    file = scripts.write("own.py", TASKS.replace("    return {}", f"    {start}\n    return {{}}"))
+    with pytest.raises(bgpy.StartError, match="is this very process"):
+        bgpy.start(file, "own", timeout=30)
+
+
+def test_a_process_that_is_spawned_starts_none(scripts: Scripts):
+    printed = scripts.run(
+        """
+        import multiprocessing, sys
+        import bgpy
+
+        if __name__ == "__mp_main__":
+            try:
+                bgpy.Server().run_background()
+            except bgpy.StartError as error:
+                print(error, flush=True)
+        else:
+            process = multiprocessing.get_context("spawn").Process(target=print, args=["ran"])
+            process.start()
+            process.join()
+        """
+    )
+    assert "put the start under if __name__ == '__main__'" in printed
+    assert printed.endswith("ran\n")

@@ -209,6 +209,7 @@ fn reported(kind: &str) -> &'static str {
         "config" => "ConfigError",
         "address-in-use" => "AddressInUse",
         "name-taken" | "name-held" => "NameTaken",
+        "would-deadlock" => "WouldDeadlock",
         _ => "StartError",
     }
 }

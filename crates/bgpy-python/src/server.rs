@@ -418,7 +418,7 @@ fn recursion(py: Python<'_>, config: &Config) -> PyResult<Option<String>> {
     if tasks::are_being_imported(config) {
         return Ok(Some(format!("the tasks start a server of their own when imported: {ADVICE}")));
     }
-    let module: Option<String> =
-        py.import("bgpy._code.local")?.call_method0("being_imported")?.extract()?;
-    Ok(module.map(|it| format!("module '{it}', which a peer has named, starts a server: {ADVICE}")))
+    let importer: Option<String> =
+        py.import("bgpy._code.local")?.call_method0("importer")?.extract()?;
+    Ok(importer.map(|it| format!("{it}, starts a server: {ADVICE}")))
 }

@@ -87,7 +87,12 @@ fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Fou
             .map_err(CallError::from)
             .and_then(|link| link.status(wait));
         match asked {
-            Ok(status) if status.state == State::Starting => return Ok(Found::Starting),
+            Ok(status) if status.state == State::Starting => {
+                if entry.process.pid == std::process::id() {
+                    return Err(waits_for_itself(name));
+                }
+                return Ok(Found::Starting);
+            }
             Ok(status) if status.state == State::Stopping => {}
             Ok(_) => return Ok(Found::Ready(entry.into())),
             Err(CallError::Interrupted | CallError::Connect(ConnectError::Interrupted)) => {
@@ -105,6 +110,16 @@ fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Fou
 
 fn taken(name: &Name) -> &'static str {
     ServeError::NameTaken { name: name.clone() }.kind()
+}
+
+fn waits_for_itself(name: &Name) -> StartError {
+    StartError::Reported {
+        kind: "would-deadlock".to_owned(),
+        message: format!(
+            "the server named '{name}' is this very process, which is not ready before its tasks are: give the \
+             other server another name"
+        ),
+    }
 }
 
 fn timed_out(wait: &Wait<'_>) -> StartError {

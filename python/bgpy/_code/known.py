@@ -182,11 +182,11 @@ def _has_whole(key: Key) -> bool:
 
 def note_new(key: Key, obj: Any) -> None:
     """Tell when a class is built that is not the one which had its name before."""
-    module, name, (code, _, state, *_), flags, *_ = key
+    module, name, (code, *_), flags, *_ = key
     # A variable may hold one class after the other.
     if not (flags & NAMED and isinstance(obj, type) and obj.__name__ == name.rpartition(".")[2]):
         return
-    if table.replace_latest(module, name, state) != state:
+    if table.replace_latest(module, name, code) != code:
         _warn(
             (module, name, code),
             f"{module}.{name} was sent with a definition that differs from the one before, and is "
@@ -234,6 +234,9 @@ def _places(module: str, main: str | None) -> list[str]:
 
 def _own(module: str, name: str, kind: type) -> Any:
     found = find(module, name)
+    if table.keys.get(found) is not None and not _is_of_tasks(found):
+        # The tasks hold what a client has sent, which stands for that client's only.
+        return None
     return found if isinstance(found, kind) else None
 
 

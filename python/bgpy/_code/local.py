@@ -87,7 +87,7 @@ class Importing:
         self._module = module
 
     def __enter__(self) -> None:
-        self._before = being_imported()
+        self._before = _imported_by.get(get_ident())
         _imported_by[get_ident()] = self._module
 
     def __exit__(self, *_: object) -> None:
@@ -97,16 +97,22 @@ class Importing:
             _imported_by[get_ident()] = self._before
 
 
-def being_imported() -> str | None:
-    """Return the module that this thread is importing for what has arrived, if it does that."""
-    return _imported_by.get(get_ident())
+def importer() -> str | None:
+    """Tell what is imported here that is to start nothing: each import would start one more."""
+    module = _imported_by.get(get_ident())
+    if module is not None:
+        return f"module {module!r}, which a peer has named"
+    process = sys.modules.get("multiprocessing.process")
+    if getattr(getattr(process, "_current_process", None), "_inheriting", False):
+        return "the script, which a process of multiprocessing imports"
+    return None
 
 
 def find(module: str, name: str) -> Any:
     """Return what an imported module has under a name, or None; without a name, the module."""
     found: Any = sys.modules.get(module)
     parts = name.split(".") if name else []
-    if parts and found is not None and placed.get(module) is found:
+    if parts and found is not None and (module == MAIN or placed.get(module) is found):
         # What it would import for others is nothing that it has.
         found = vars(found).get(parts.pop(0))
     for part in parts:
