@@ -9,7 +9,7 @@ import pytest
 
 from bgpy import CallTimeout
 
-from .target import LIMIT_S, Pipe, Target, is_refused
+from .target import LIMIT_S, SLACK_BYTES, Pipe, Target, is_refused
 
 TASK_S = 10
 SOON_S = 2
@@ -47,3 +47,17 @@ def test_others_come_in_while_a_task_runs_for_ten_seconds(target: Target, pipe: 
     target.until(lambda: target.looker.status(timeout=LIMIT_S)["state"] == "READY")
     assert target.looker.status()["calls"] == calls + 1 + accepted
     target.is_as_before()
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_long_queue_is_given_back(target: Target, pipe: Pipe) -> None:
+    """It is when the queue is empty, and all that the allocator keeps some time after that."""
+    task = target.occupy(pipe)
+    with target.client() as client:
+        for _ in range(100_000):
+            client.execute(None)
+        assert target.looker.status(timeout=LIMIT_S)["queue"] == 100_000
+        assert target.resident_bytes() > target.bytes + SLACK_BYTES
+    pipe.release()
+    task.join()
+    target.is_as_before(limit_s=100)

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from api.processes import stand_still
 
 from bgpy import connect, token_create
 
@@ -71,12 +72,6 @@ def until(is_so: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def stand_still(pid: int) -> None:
-    os.kill(pid, signal.SIGSTOP)
-    stopped = Path(f"/proc/{pid}/stat")
-    until(lambda: stopped.read_text().rpartition(")")[2].split()[0] == "T")
 
 
 class Machine:

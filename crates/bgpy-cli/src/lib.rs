@@ -121,10 +121,17 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
         Ok(false) => {}
         Err(error) => return output::error(error.to_string().trim_end(), Exit::Failed).code(),
     }
-    let exit = match arguments::parse(arguments) {
+    let parsed = arguments::parse(arguments);
+    match &parsed {
+        Ok(Command::Run(run)) if run.is_supervisor() => terminal::terminate_with_it(),
+        // It has the terminal as it was first.
+        Ok(Command::Top(_)) | Err(_) => {}
+        Ok(_) => terminal::end_with_it(),
+    }
+    let exit = match parsed {
         Ok(command) => match command {
-            Command::Server(server) => return serve(Foreground::Server(server)),
-            Command::Run(run) => return serve(Foreground::Run(run.into())),
+            Command::Server(server) => return terminal::code(serve(Foreground::Server(server))),
+            Command::Run(run) => return terminal::code(serve(Foreground::Run(run.into()))),
             Command::Call(call) => call.run(world),
             Command::Completions(completions) => completions.run(),
             Command::Doctor(doctor) => doctor.run(world),
@@ -145,5 +152,5 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
         },
         Err(exit) => exit,
     };
-    output::finish(exit).code()
+    terminal::code(output::finish(exit).code())
 }

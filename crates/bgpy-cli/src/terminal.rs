@@ -2,9 +2,11 @@
 
 use std::io;
 #[cfg(unix)]
-use std::thread;
-#[cfg(unix)]
 use std::time::Duration;
+
+/// What a shell gives for SIGHUP.
+#[cfg(unix)]
+const HUNG_UP: u8 = 129;
 
 /// Characters of a line on the terminal that standard output is.
 pub(crate) fn width() -> Option<usize> {
@@ -25,18 +27,26 @@ pub(crate) fn is_gone() -> bool {
     false
 }
 
-/// Ends this process as soon as the terminal is gone that it draws on: there is nothing left to restore.
-/// Reading its keys would not end, because the end of the input is no event.
-///
-/// # Errors
-/// When the system gives no thread to watch it.
-pub(crate) fn end_with_it() -> io::Result<()> {
+/// Ends this process as soon as the terminal is gone that it writes to, as SIGHUP does unless somebody has
+/// chosen to ignore that: nobody can see any more what it does. One that writes elsewhere goes on.
+pub(crate) fn end_with_it() {
     #[cfg(unix)]
-    thread::Builder::new().name("bgpy-terminal".into()).spawn(|| {
-        while !unix::is_gone_within(None) {}
-        std::process::exit(0);
-    })?;
-    Ok(())
+    unix::watch(|| unix::leave(HUNG_UP));
+}
+
+/// As [`end_with_it`], for one that has others to end before.
+pub(crate) fn terminate_with_it() {
+    #[cfg(unix)]
+    unix::watch(unix::terminate);
+}
+
+/// The exit code, also of one that has found out by itself that its terminal is gone.
+pub(crate) fn code(code: u8) -> u8 {
+    #[cfg(unix)]
+    if unix::has_hung_up() {
+        return HUNG_UP;
+    }
+    code
 }
 
 /// Shows `prompt` and reads a line, empty at the end of the input.
@@ -65,7 +75,10 @@ fn read(prompt: &str) -> io::Result<String> {
 #[cfg(unix)]
 mod unix {
     use std::fs::{File, OpenOptions};
-    use std::io::{self, Read, Write};
+    use std::io::{self, IsTerminal, Read, Write};
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::sync::OnceLock;
+    use std::thread;
     use std::time::Duration;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -84,11 +97,58 @@ mod unix {
         before: Termios,
     }
 
+    /// The terminal that is watched: a handle of its own, as tasks may close standard output.
+    static WATCHED: OnceLock<OwnedFd> = OnceLock::new();
+
+    /// Acts when the terminal is gone that standard output is. Where the system has no thread for that, it is
+    /// not noticed.
+    pub(super) fn watch(act: fn()) {
+        if !io::stdout().is_terminal() {
+            return;
+        }
+        let Ok(terminal) = io::stdout().as_fd().try_clone_to_owned() else { return };
+        let terminal = WATCHED.get_or_init(|| terminal);
+        drop(thread::Builder::new().name("bgpy-terminal".into()).spawn(move || {
+            block_signals();
+            while !is_gone(terminal, None) {}
+            act();
+        }));
+    }
+
+    /// Leaves the signals of the process to its other threads.
+    fn block_signals() {
+        // SAFETY: the set is filled before it is read.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+        }
+    }
+
+    /// Ends the process at once: other threads may be in the middle of something.
+    pub(super) fn leave(code: u8) {
+        // SAFETY: it does not return, and runs nothing of this process.
+        unsafe { libc::_exit(code.into()) }
+    }
+
+    /// Has the process end in good order.
+    pub(super) fn terminate() {
+        let own = rustix::process::getpid();
+        let _ = rustix::process::kill_process(own, rustix::process::Signal::TERM);
+    }
+
+    pub(super) fn has_hung_up() -> bool {
+        WATCHED.get().is_some_and(|terminal| is_gone(terminal, Some(Duration::ZERO)))
+    }
+
     /// Whether the reader of standard output is gone, or goes within a time; none is for ever.
     pub(super) fn is_gone_within(limit: Option<Duration>) -> bool {
-        let output = io::stdout();
+        is_gone(&io::stdout(), limit)
+    }
+
+    fn is_gone(output: &impl AsFd, limit: Option<Duration>) -> bool {
         // Nothing is asked for: an end is told in any case.
-        let mut fds = [PollFd::new(&output, PollFlags::empty())];
+        let mut fds = [PollFd::new(output, PollFlags::empty())];
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
         poll(&mut fds, limit.as_ref()).is_ok() && fds[0].revents().intersects(gone)

@@ -49,6 +49,8 @@ pub struct ServerHello {
     pub segments: bool,
     /// Whether the server opens pickles.
     pub allow_pickle: bool,
+    /// Why the server takes no calls on this connection, if it takes none.
+    pub overloaded: Option<String>,
 }
 
 impl Default for ClientHello {
@@ -76,6 +78,7 @@ impl Default for ServerHello {
             message_bytes_max: MESSAGE_BYTES_MAX,
             segments: false,
             allow_pickle: true,
+            overloaded: None,
         }
     }
 }
@@ -135,7 +138,7 @@ impl ClientHello {
 
 impl ServerHello {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        encode([
+        let mut pairs = vec![
             ("instance", Value::Bytes(self.instance.0.to_vec())),
             ("generation", self.generation.into()),
             ("bgpy", self.bgpy.as_str().into()),
@@ -144,7 +147,9 @@ impl ServerHello {
             ("message_bytes_max", self.message_bytes_max.into()),
             ("segments", self.segments.into()),
             ("allow_pickle", self.allow_pickle.into()),
-        ])
+        ];
+        pairs.extend(self.overloaded.as_deref().map(|why| ("overloaded", why.into())));
+        encode(pairs)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
@@ -158,12 +163,14 @@ impl ServerHello {
             message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
             segments: value.get("segments") == Some(&Value::Bool(true)),
             allow_pickle: allow_pickle(&value)?,
+            overloaded: text(&value, "overloaded"),
         })
     }
 }
 
-fn encode<const N: usize>(pairs: [(&str, Value); N]) -> Vec<u8> {
-    Value::from(pairs).encode().expect("a hello is flat and short")
+fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, Value)>) -> Vec<u8> {
+    let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value));
+    Value::Map(pairs.collect()).encode().expect("a hello is flat and short")
 }
 
 fn text(value: &Value, key: &str) -> Option<String> {
@@ -173,4 +180,18 @@ fn text(value: &Value, key: &str) -> Option<String> {
 /// Peers that do not say it take pickles.
 fn allow_pickle(value: &Value) -> Option<bool> {
     value.get("allow_pickle").map_or(Some(true), Value::as_bool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_that_it_takes_no_calls_only_if_it_takes_none() {
+        let hello = ServerHello { instance: Id([9; 16]), ..ServerHello::default() };
+        assert_eq!(ServerHello::decode(&hello.encode()), Some(hello.clone()));
+        let overloaded = ServerHello { overloaded: Some("no room".to_owned()), ..hello.clone() };
+        assert_eq!(ServerHello::decode(&overloaded.encode()), Some(overloaded.clone()));
+        assert!(!hello.encode().windows(10).any(|bytes| bytes == b"overloaded"));
+    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
 
+use crate::lack::Lack;
 use crate::name::Name;
 use crate::restart::Failing;
 
@@ -182,7 +183,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { host, source } => {
-                write!(f, "the host name '{host}' cannot be resolved: {source}")
+                write!(f, "the host name '{host}' cannot be resolved: {}", Lack(source))
             }
             Self::NotRunning { server } => {
                 write!(f, "no server listens on {server}: start one there, or check host and port")
@@ -209,7 +210,9 @@ impl fmt::Display for ConnectError {
                 }
                 f.write_str("; its log tells more")
             }
-            Self::Io { server, source } => write!(f, "cannot connect to {server}: {source}"),
+            Self::Io { server, source } => {
+                write!(f, "cannot connect to {server}: {}", Lack(source))
+            }
             Self::Timeout { server, after, process: Some(pid) } => write!(
                 f,
                 "{server} did not answer within {}: its process {pid} is there, but is stopped or has \

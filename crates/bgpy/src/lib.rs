@@ -15,6 +15,7 @@ pub mod error;
 pub mod escape;
 pub mod journal;
 mod keepalive;
+mod lack;
 pub mod logs;
 pub mod name;
 pub mod parts;

@@ -47,6 +47,9 @@ pub struct ServerInfo {
     pub state: ServerState,
     /// Why, where that does not speak for itself.
     pub reason: Option<String>,
+    /// Whether that is because its process has all the descriptors that it may have: it works for those who
+    /// are connected, and takes no calls of others.
+    pub is_full: bool,
     /// What it says about itself, if it answers.
     pub status: Option<Status>,
     /// How long it took to say that, connecting apart.
@@ -171,17 +174,31 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
     if entry.pause().is_some() {
         return ServerInfo::restarting(entry);
     }
-    let stale = |entry, reason| ServerInfo::silent(entry, ServerState::Stale, reason);
+    let stale = |entry: Entry, reason| {
+        let full = entry.process.descriptors_used_up().map(|limit| {
+            format!(
+                "{}, and has all of the {limit} files and connections open that it may have, so that it \
+                 answers nobody who comes",
+                whereabouts(&entry)
+            )
+        });
+        let is_full = full.is_some();
+        let silent = ServerInfo::silent(entry, ServerState::Stale, full.unwrap_or(reason));
+        ServerInfo { is_full, ..silent }
+    };
     let (since, never) = (Instant::now(), || false);
     let wait = Wait::new(Some(limit), &never);
     match ask(&mut entry, &wait) {
-        Ok((instance, status, took)) if instance == entry.instance => ServerInfo {
-            entry,
-            state: ServerState::Alive(status.state),
-            reason: None,
-            status: Some(status),
-            answered_in: Some(took),
-        },
+        Ok(Answer { instance, status, took, overloaded }) if instance == entry.instance => {
+            ServerInfo {
+                entry,
+                state: ServerState::Alive(status.state),
+                is_full: overloaded.is_some(),
+                reason: overloaded,
+                status: Some(status),
+                answered_in: Some(took),
+            }
+        }
         Ok(_) => stale(entry, "another server answers at its address".into()),
         Err(_) if registry.bury(&mut entry) => ServerInfo::of_ended(registry, entry),
         Err(_) if entry.process.presence() == Presence::Gone => {
@@ -211,9 +228,18 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
     }
 }
 
-/// Asks the server of an entry how it is; returns its identity, what it says, and how long that took. Where
-/// the entry is of an earlier process, because a disk was full for example, it learns the new one.
-fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<(String, Status, Duration), CallError> {
+/// What a server has said.
+struct Answer {
+    instance: String,
+    status: Status,
+    took: Duration,
+    /// Why it takes no calls of those that come now, if it does not.
+    overloaded: Option<String>,
+}
+
+/// Asks the server of an entry how it is. Where the entry is of an earlier process, because a disk was full
+/// for example, it learns the new one.
+fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<Answer, CallError> {
     let link = connect_to(entry, &ClientOptions::default(), wait)?;
     let (since, hello) = (Instant::now(), link.hello());
     let generation = u32::try_from(hello.generation).unwrap_or(u32::MAX);
@@ -226,7 +252,8 @@ fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<(String, Status, Duration),
     if let Some(process) = process.filter(|_| instance == entry.instance) {
         (entry.process, entry.generation) = (process, generation);
     }
-    Ok((instance, status, since.elapsed()))
+    let overloaded = hello.overloaded.clone();
+    Ok(Answer { instance, status, took: since.elapsed(), overloaded })
 }
 
 /// What is known of the process of a server that does not answer.
@@ -272,7 +299,8 @@ fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo 
 impl ServerInfo {
     /// A server that does not answer, for a reason.
     fn silent(entry: Entry, state: ServerState, reason: String) -> Self {
-        Self { entry, state, reason: Some(reason), status: None, answered_in: None }
+        let reason = Some(reason);
+        Self { entry, state, reason, is_full: false, status: None, answered_in: None }
     }
 
     /// A server that has no process until its supervisor starts the next one.
@@ -293,7 +321,7 @@ impl ServerInfo {
             },
             _ => (ServerState::Alive(State::Stopping), Some(entry.hindrance())),
         };
-        Self { entry, state, reason, status: None, answered_in: None }
+        Self { entry, state, reason, is_full: false, status: None, answered_in: None }
     }
 
     /// How often it has failed since it was healthy.

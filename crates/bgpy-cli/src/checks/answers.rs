@@ -8,7 +8,7 @@ use super::Finding;
 
 /// Servers that do not.
 pub(super) fn of_servers(infos: &[ServerInfo]) -> Vec<Finding> {
-    let is_stale = |info: &&ServerInfo| info.state == ServerState::Stale;
+    let is_stale = |info: &&ServerInfo| info.state == ServerState::Stale && !info.is_full;
     let found = infos.iter().filter(is_stale).map(|info| {
         let target = info.entry.target();
         let reason = info.reason.as_deref().unwrap_or("it does not answer");
@@ -32,7 +32,14 @@ pub(super) fn of_servers(infos: &[ServerInfo]) -> Vec<Finding> {
         );
         Finding::wrong("answers", format!("{target} is RESTARTING: {reason}"), mend)
     });
-    let found: Vec<_> = found.chain(paused).collect();
+    let full = infos.iter().filter(|info| info.is_full).map(|info| {
+        let (target, state) = (info.entry.target(), info.state);
+        let reason = info.reason.as_deref().unwrap_or_default();
+        let mend = "let it close files or clients, or start it with a higher limit (ulimit -n); those who \
+                    are connected can go on";
+        Finding::wrong("answers", format!("{target} is {state}, and full: {reason}"), mend)
+    });
+    let found: Vec<_> = found.chain(paused).chain(full).collect();
     match (infos.len(), found.is_empty()) {
         (_, false) => found,
         (0, true) => vec![Finding::ok("answers", "no servers are running")],

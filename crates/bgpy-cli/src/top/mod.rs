@@ -47,7 +47,7 @@ pub(crate) fn run(
     interrupted: &dyn Fn() -> bool,
 ) -> io::Result<Exit> {
     let signals = Signals::watch()?;
-    terminal::end_with_it()?;
+    terminal::end_with_it();
     let mut screen = Screen::open(colored)?;
     let exit =
         watch(&mut screen, registry, interval, colored, &|| signals.has_come() || interrupted());

@@ -155,7 +155,7 @@ pub(super) mod tests {
             _ => None,
         };
         let answered_in = status.as_ref().map(|_| Duration::from_micros(250));
-        ServerInfo { entry, state, reason: None, status, answered_in }
+        ServerInfo { entry, state, reason: None, is_full: false, status, answered_in }
     }
 
     pub(in crate::top) const READY: ServerState = ServerState::Alive(Stands::Ready);

@@ -14,6 +14,7 @@ use super::link::Link;
 use super::proof::{Proof, token_of_environment};
 use super::wait::{SLICE, Wait};
 use crate::error::ConnectError;
+use crate::lack::Lack;
 use crate::platform;
 use crate::registry::{Entry, Registry, is_of_this_machine};
 use crate::target::Target;
@@ -132,7 +133,7 @@ fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -
 }
 
 fn distrusted(server: &str, doubt: &io::Error) -> ConnectError {
-    ConnectError::Registry { server: server.to_owned(), doubt: doubt.to_string() }
+    ConnectError::Registry { server: server.to_owned(), doubt: Lack(doubt).to_string() }
 }
 
 impl ConnectError {

@@ -66,10 +66,14 @@ impl Attempt<'_> {
                 }
                 Err(Refusal::Connect(error)) => return Err(error),
                 Err(Refusal::Cut) => continue,
-                // The registry's token is the right one: a server that refuses it is about to end.
+                // The registry's token is the right one: a server that refuses it is about to end. One that has
+                // made room for others is there when it is tried again.
                 Err(Refusal::Protocol(ProtocolError::Unauthenticated) | Refusal::Closed)
                     if is_registered =>
                 {
+                    if round + 1 < TRIES {
+                        continue;
+                    }
                     return Err(self.not_running());
                 }
                 Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => {}

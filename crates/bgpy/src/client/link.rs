@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::client::Event;
 use bgpy_proto::{
-    CallKind, ClientSession, Delivered, LogReply, LogRequest, Payload, ServerHello, Status, Want,
+    CallKind, ClientSession, Delivered, Failure, FailureCode, LogReply, LogRequest, Payload,
+    ServerHello, Status, Want,
 };
 use socket2::Socket;
 
@@ -114,6 +115,16 @@ impl Link {
     /// What the server told of itself.
     pub fn hello(&self) -> &ServerHello {
         &self.hello
+    }
+
+    /// Confirms that the server takes calls by this connection.
+    fn check_load(&self) -> Result<(), CallError> {
+        let Some(why) = &self.hello.overloaded else { return Ok(()) };
+        let text = format!(
+            "{why}: try again when it has closed some, or start it with a higher limit (ulimit -n)"
+        );
+        let failure = Box::new(Failure::new(FailureCode::Overloaded, text));
+        Err(CallError::Failed { server: self.server.clone(), failure, object: None })
     }
 
     /// What the server has proven.
@@ -270,6 +281,7 @@ impl Link {
     /// # Errors
     /// [`CallError`].
     pub fn ping(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        self.check_load()?;
         let mut call = self.submit(wait, |session| Ok(session.ping()))?;
         match call.event(wait)? {
             Event::Pong => call.done(()),
@@ -316,6 +328,9 @@ impl Link {
     ) -> Result<Call<'_>, CallError> {
         // Let go of here, with nothing locked, because its owner may have to wait for that.
         let _shared = payload.shared();
+        if kind != CallKind::Exit {
+            self.check_load()?;
+        }
         let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
         let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut call = self.submit(wait, |session| {

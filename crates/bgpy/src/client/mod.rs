@@ -138,6 +138,10 @@ impl Client {
 
     /// Makes a connection this client's own, unless another thread was faster. Never waits.
     pub fn adopt(&self, link: Link) -> Arc<Link> {
+        // Others want its place, and the server may take calls again when it is asked next.
+        if link.hello().overloaded.is_some() {
+            return Arc::new(link);
+        }
         let mut current = self.link.lock(|| None);
         if let Some(current) = current.as_ref().filter(|link| link.is_usable(Instant::now())) {
             return current.clone();

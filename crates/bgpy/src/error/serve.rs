@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::lack::Lack;
 use crate::name::Name;
 
 /// Why a server could not be set up.
@@ -76,7 +77,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { host, source } => {
-                write!(f, "the host name '{host}' cannot be resolved: {source}")
+                write!(f, "the host name '{host}' cannot be resolved: {}", Lack(source))
             }
             Self::AddressInUse { address } => write!(
                 f,
@@ -88,7 +89,9 @@ impl fmt::Display for ServeError {
                 "{address} is in use: your server '{server}' (process {pid}) listens there; connect to \
                  it, end it (`bgpy stop {server}`), or choose another port (0 takes a free one)"
             ),
-            Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::Bind { address, source } => {
+                write!(f, "cannot listen on {address}: {}", Lack(source))
+            }
             Self::WeakToken { address } => write!(
                 f,
                 "the token for {address} can be guessed, and the address is reachable from other \
@@ -116,11 +119,12 @@ impl fmt::Display for ServeError {
             ),
             Self::Registry { directory: Some(directory), source } => write!(
                 f,
-                "cannot keep the server's name and token in {}: {source}; mend the directory, \
+                "cannot keep the server's name and token in {}: {}; mend the directory, \
                  point BGPY_RUNTIME_DIR elsewhere, or pass a token and no name",
-                directory.display()
+                directory.display(),
+                Lack(source)
             ),
-            Self::Io(source) => write!(f, "cannot set up the server: {source}"),
+            Self::Io(source) => write!(f, "cannot set up the server: {}", Lack(source)),
         }
     }
 }

@@ -2,10 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use rustix::process::{Resource, getrlimit};
+
+/// Descriptors that a process may have left, and count as having none for others.
+const KEPT_MAX: u64 = 4;
 
 /// The number of a descriptor.
 pub(crate) fn number(descriptor: &impl AsRawFd) -> i32 {
@@ -24,6 +29,23 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     let lack = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
     error.kind() == io::ErrorKind::OutOfMemory
         || lack.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// How many descriptors this process may have, if an error says that it has so many.
+pub(crate) fn descriptor_limit(error: &io::Error) -> Option<u64> {
+    let is_reached = error.raw_os_error() == Some(Errno::MFILE.raw_os_error());
+    is_reached.then(|| getrlimit(Resource::Nofile).current)?
+}
+
+/// How many descriptors another process may have, if it has as many, where the system tells.
+pub(crate) fn descriptors_used_up(pid: u32) -> Option<u64> {
+    let process = Path::new("/proc").join(pid.to_string());
+    let limits = std::fs::read_to_string(process.join("limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
+    // Some are kept for a moment like this one, or have just become free.
+    let used = std::fs::read_dir(process.join("fd")).ok()?.count() as u64;
+    (used + KEPT_MAX >= limit).then_some(limit)
 }
 
 /// Whether somebody waits to be accepted. The system does not look for that where it has no descriptor for

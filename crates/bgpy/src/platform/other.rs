@@ -385,6 +385,14 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
         || error.raw_os_error().is_some_and(|code| [4, 8, 10024, 10055].contains(&code))
 }
 
+pub(crate) fn descriptors_used_up(_pid: u32) -> Option<u64> {
+    None
+}
+
+pub(crate) fn descriptor_limit(_error: &io::Error) -> Option<u64> {
+    None
+}
+
 pub(crate) fn is_called<T>(_listener: &T) -> bool {
     true
 }

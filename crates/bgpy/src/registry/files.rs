@@ -12,6 +12,7 @@ use super::Entry;
 use super::entry::FORMAT;
 use super::machine::Machine;
 use super::write::is_text_of;
+use crate::lack::Lack;
 use crate::platform::{self, Stamp};
 
 /// Longest file that is taken for an entry, in bytes: one tells what the server was told, variables of
@@ -153,8 +154,8 @@ fn parse(bytes: &[u8]) -> serde_json::Result<Found> {
 /// Why the directory cannot be read, or not all that is in it: what is there then is not known.
 pub(super) fn read(directory: &Path) -> io::Result<Vec<Entry>> {
     let told = |error: io::Error| {
-        let text =
-            format!("the directory of servers '{}' cannot be read: {error}", directory.display());
+        let (directory, why) = (directory.display(), Lack(&error));
+        let text = format!("the directory of servers '{directory}' cannot be read: {why}");
         io::Error::new(error.kind(), text)
     };
     match platform::check_private(directory) {

@@ -4,6 +4,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::lack::Lack;
 use crate::platform;
 
 /// A process of this machine.
@@ -66,12 +67,18 @@ impl ProcessId {
         self.namespace.is_some() && self.namespace == platform::process_namespace()
     }
 
+    /// How many descriptors it may have, if it is known to have as many.
+    pub(crate) fn descriptors_used_up(&self) -> Option<u64> {
+        let is_there = self.is_of_here() && self.presence() == Presence::There;
+        is_there.then(|| platform::descriptors_used_up(self.pid))?
+    }
+
     /// Why nothing is done to a process of which nothing can be said.
     pub(crate) fn unknown(&self) -> io::Error {
         if let Err(error) = platform::process_start(self.pid)
             && platform::is_exhausted(&error)
         {
-            let text = format!("process {} cannot be identified: {error}", self.pid);
+            let text = format!("process {} cannot be identified: {}", self.pid, Lack(&error));
             return io::Error::new(error.kind(), text);
         }
         let text = format!(

@@ -10,7 +10,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::ServerHandshake;
-use bgpy_proto::{Replays, limits};
+use bgpy_proto::{Replays, ServerHello, limits};
 use mio::Token;
 
 use super::connection::{Connection, Stream};
@@ -61,7 +61,7 @@ pub(super) struct Arrivals {
     /// Listeners of this user that may have connections to accept, and those of strangers.
     own_knocks: Turns,
     knocks: Turns,
-    accept_again: Option<Instant>,
+    pub(super) accept_again: Option<Instant>,
     rest: Rest,
     /// What they have said first, and need not say again.
     pub(super) replays: Replays,
@@ -114,6 +114,11 @@ impl Arrivals {
         self.rest.in_vain();
     }
 
+    /// Whether it has said nothing that counts.
+    pub(super) fn is_silent(&self, token: usize) -> bool {
+        self.own.silent.contains_key(&token) || self.strangers.silent.contains_key(&token)
+    }
+
     /// Whether somebody waits for a turn.
     fn are_ready(&self) -> bool {
         !self.own_knocks.is_empty() || !self.knocks.is_empty() || self.has_strangers()
@@ -147,8 +152,13 @@ impl Arrivals {
 
     /// Until when no other is taken, because those that are there have come just now.
     fn full_until(&self, is_own: bool) -> Option<Instant> {
+        self.goes_from(is_own).filter(|_| self.is_full(is_own))
+    }
+
+    /// From when on the next one may make room.
+    fn goes_from(&self, is_own: bool) -> Option<Instant> {
         let crowd = if is_own { &self.own } else { &self.strangers };
-        let token = self.first_to_go(is_own).filter(|_| self.is_full(is_own))?;
+        let token = self.first_to_go(is_own)?;
         let end = crowd.silent.get(&token).or_else(|| crowd.answered.get(&token))?;
         Some(*end - Duration::from_millis(limits::HANDSHAKE_MS) + LEAST_STAY)
     }
@@ -235,6 +245,7 @@ impl Core {
 
     /// Accepts what waits, up to a number; `false` when more may wait.
     pub(super) fn accept(&mut self, index: usize, most: usize) -> io::Result<bool> {
+        let mut overloaded = None;
         for _ in 0..most {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
             if let Some(until) = self.arrivals.full_until(listener.is_unix())
@@ -245,7 +256,7 @@ impl Core {
                 return Ok(true);
             }
             match listener.accept() {
-                Ok(Some((stream, peer))) => self.greet(stream, peer)?,
+                Ok(Some((stream, peer))) => self.greet(stream, peer, overloaded.take())?,
                 Ok(None) => {}
                 Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
                 Err(error) => match error.kind() {
@@ -256,9 +267,12 @@ impl Core {
                     }
                     _ if platform::is_exhausted(&error) && self.reserve.give() => {}
                     _ => {
-                        let what = format_args!("cannot accept a connection: {error}");
-                        self.note(Kind::NotAccepted, &what);
-                        self.evict(false);
+                        let lack = self.tell_lack(&error);
+                        if platform::is_exhausted(&error) && self.open_door() {
+                            overloaded = Some(lack);
+                            continue;
+                        }
+                        self.evict_slow();
                         self.arrivals.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
                         return Ok(true);
                     }
@@ -268,17 +282,27 @@ impl Core {
         Ok(false)
     }
 
-    fn greet(&mut self, stream: Private<Stream>, peer: String) -> io::Result<()> {
+    fn greet(
+        &mut self,
+        stream: Private<Stream>,
+        peer: String,
+        overloaded: Option<String>,
+    ) -> io::Result<()> {
         let is_own = stream.is_unix();
         if self.arrivals.is_full(is_own) {
             self.evict(is_own);
         }
         let token = self.next_connection;
         self.next_connection += 1;
-        let handshake = ServerHandshake::new(self.psk.clone(), self.hello.clone(), is_own)
-            .open_to_all(self.is_open);
+        let hello = ServerHello { overloaded: overloaded.clone(), ..self.hello.clone() };
+        let handshake =
+            ServerHandshake::new(self.psk.clone(), hello, is_own).open_to_all(self.is_open);
         match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
-            Ok(connection) => {
+            Ok(mut connection) => {
+                if overloaded.is_some() {
+                    self.welcome_guest(token);
+                }
+                connection.overloaded = overloaded;
                 self.connections.insert(token, connection);
                 self.arrivals.add(token, is_own, Instant::now());
                 // Its first bytes may have come before it was registered.
@@ -293,6 +317,15 @@ impl Core {
         Ok(())
     }
 
+    /// Has a stranger give its descriptor for others, if there is one that has had time to say something.
+    fn evict_slow(&mut self) {
+        let is_guest = self.arrivals.first_to_go(false).is_some_and(|it| self.guests.contains(it));
+        let goes = self.arrivals.goes_from(false).is_some_and(|from| from <= Instant::now());
+        if goes && !is_guest {
+            self.evict(false);
+        }
+    }
+
     /// Has somebody make room.
     fn evict(&mut self, is_own: bool) {
         if let Some(token) = self.arrivals.first_to_go(is_own) {
@@ -302,7 +335,7 @@ impl Core {
                  handshake"
             );
             self.note(Kind::Evicted, &what);
-            self.close(token, "too many connections without a handshake");
+            self.cut(token, "too many connections without a handshake");
         }
     }
 }

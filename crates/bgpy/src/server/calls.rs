@@ -118,12 +118,13 @@ impl Calls {
         self.note_use();
     }
 
-    /// Serves a request, or queues it.
+    /// Serves a request, or queues it. There may be a reason not to take any calls of a connection.
     pub(super) fn admit(
         &mut self,
         session: &mut ServerSession,
         connection: usize,
         request: Request,
+        overload: Option<&str>,
     ) {
         match request {
             Request::Status { id } => session.status(id, &self.status()),
@@ -133,7 +134,7 @@ impl Calls {
             }
             Request::Cancel { id } => self.cancel(connection, id),
             Request::Call { id, kind, want, message } => {
-                if let Err(failure) = self.check(kind, &message) {
+                if let Err(failure) = self.check(kind, &message, overload) {
                     // A caller that does not hear it has taken the call back in the same breath.
                     if !session.fail(id, &failure) {
                         self.refused.insert((connection, id));
@@ -168,9 +169,18 @@ impl Calls {
         }
     }
 
-    fn check(&mut self, kind: CallKind, message: &Delivered) -> Result<(), Failure> {
+    fn check(
+        &mut self,
+        kind: CallKind,
+        message: &Delivered,
+        overload: Option<&str>,
+    ) -> Result<(), Failure> {
         if self.is_ending() {
             return Err(stopping());
+        }
+        // Whoever wants to end the server is not in the way for long.
+        if let Some(overload) = overload.filter(|_| kind != CallKind::Exit) {
+            return Err(Failure::new(FailureCode::Overloaded, overload));
         }
         if kind == CallKind::Exec && !self.initialized && self.inits == 0 {
             return Err(not_initialized());

@@ -54,6 +54,8 @@ pub(super) struct Connection {
     /// last bytes, so that from then on only the end of the stream is the end of reading.
     ends: bool,
     signs: Signs,
+    /// Why its calls are not taken, if they are not.
+    pub(super) overloaded: Option<String>,
     /// Name for the log.
     pub(super) peer: String,
 }
@@ -106,6 +108,7 @@ impl Connection {
             is_awaited: false,
             ends: false,
             signs: Signs::default(),
+            overloaded: None,
             peer,
         })
     }
@@ -229,7 +232,8 @@ impl Connection {
                 self.stage = match handshake.feed(bytes, &mut self.outbox, replays)? {
                     Step::More(handshake) => Stage::Handshake(Box::new(handshake)),
                     Step::Done(mut session) => {
-                        if self.stream.is_unix() && session.client().segments {
+                        let may_map = self.stream.is_unix() && self.overloaded.is_none();
+                        if may_map && session.client().segments {
                             self.segments = Segments::new();
                         }
                         session.supply_with(match &self.segments {
@@ -321,7 +325,13 @@ impl Connection {
         delivery
     }
 
-    /// Has the system drop what it has not delivered when the connection is closed, and not go on trying.
+    /// Whether something has come that was not read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        platform::is_called(&*self.stream)
+    }
+
+    /// Has the system drop what it has not delivered when the connection is closed, and not go on trying. The
+    /// peer hears of a reset instead of an end.
     pub(super) fn discard_unsent(&self) {
         if let Stream::Tcp(stream) = &*self.stream {
             drop(SockRef::from(stream).set_linger(Some(Duration::ZERO)));

@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use super::arrivals::Arrivals;
 use super::calls::{Calls, stopping};
 use super::connection::{Connection, Over, Progress};
+use super::guests::Guests;
 use super::leader::Watched;
 use super::listen::Listener;
 use super::record::Record;
@@ -42,6 +43,8 @@ pub(super) struct Core {
     pub(super) arrivals: Arrivals,
     /// What lets clients in when the process has no descriptors left.
     pub(super) reserve: Reserve,
+    /// Who is in only to be told so.
+    pub(super) guests: Guests,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     pub(super) next_connection: usize,
     pub(super) strangers: Strangers,
@@ -84,6 +87,7 @@ impl Core {
             waker,
             arrivals: Arrivals::default(),
             reserve: Reserve::new(),
+            guests: Guests::default(),
             listeners,
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
@@ -202,9 +206,10 @@ impl Core {
                 self.arrivals.answered(token);
             }
             let was_ending = self.calls.is_ending();
+            let overload = connection.overloaded.clone();
             if let Some(session) = connection.session() {
                 while let Some(request) = session.poll() {
-                    self.calls.admit(session, token, request);
+                    self.calls.admit(session, token, request, overload.as_deref());
                 }
             }
             // Before the ack of an EXIT leaves: whoever hears it may start a successor at once.
@@ -273,12 +278,24 @@ impl Core {
         }
     }
 
+    /// Closes a connection so that its peer does not take that for an answer, where that can be told.
+    pub(super) fn cut(&mut self, token: usize, why: &str) {
+        if let Some(connection) = self.connections.get(&token) {
+            connection.discard_unsent();
+        }
+        self.close(token, why);
+    }
+
     pub(super) fn close(&mut self, token: usize, why: &str) {
         let Some(mut connection) = self.connections.remove(&token) else { return };
         connection.deregister(&self.registry);
         connection.trim();
-        let what = format_args!("connection from {} ended: {why}", connection.peer);
-        if connection.is_session() {
+        let (is_session, peer) = (connection.is_session(), std::mem::take(&mut connection.peer));
+        // Its descriptor is free from here on.
+        drop(connection);
+        self.see_off(token);
+        let what = format_args!("connection from {peer} ended: {why}");
+        if is_session {
             self.calls.clients -= 1;
             self.journal.debug(what);
         } else {

@@ -7,6 +7,7 @@ mod connection;
 mod core;
 mod ending;
 mod executor;
+mod guests;
 mod leader;
 mod listen;
 mod place;
@@ -236,6 +237,7 @@ impl Server {
             message_bytes_max: options.message_bytes_max,
             segments: segments::SUPPORTED,
             allow_pickle: options.allow_pickle,
+            overloaded: None,
         };
         let socket = entry.socket.clone();
         let (listeners, claim) = place.into_parts()?;

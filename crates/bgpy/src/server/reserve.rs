@@ -1,37 +1,65 @@
 //! Descriptors that a server keeps for when its process has none left, so that it can be found, reached and
-//! ended also then.
+//! ended also then, and tells all who come how it is.
 
 use crate::platform::{self, Placeholder, Private};
 
 /// How many: for a client that stays, one that looks, one that ends the server, and a file.
 const KEPT: usize = 4;
 
+/// And how many for those who come when these are used up, too, and do not stay.
+const DOORS: usize = 4;
+
 /// What is kept of them just now.
 #[derive(Debug)]
-pub(super) struct Reserve(Vec<Private<Placeholder>>);
+pub(super) struct Reserve {
+    kept: Vec<Private<Placeholder>>,
+    doors: Vec<Private<Placeholder>>,
+    /// Connections that have a door each.
+    used: usize,
+}
 
 impl Reserve {
     pub(super) fn new() -> Self {
-        let mut reserve = Self(Vec::with_capacity(KEPT));
+        let (kept, doors) = (Vec::with_capacity(KEPT), Vec::with_capacity(DOORS));
+        let mut reserve = Self { kept, doors, used: 0 };
         reserve.fill();
         reserve
     }
 
     /// Takes what is missing, as far as the system gives it.
     pub(super) fn fill(&mut self) {
-        while self.0.len() < KEPT {
-            let Ok(taken) = Private::open(platform::placeholder) else { return };
-            self.0.push(taken);
+        let Self { kept, doors, used } = self;
+        for (places, wanted) in [(doors, DOORS.saturating_sub(*used)), (kept, KEPT)] {
+            while places.len() < wanted {
+                let Ok(taken) = Private::open(platform::placeholder) else { return };
+                places.push(taken);
+            }
         }
     }
 
     /// Gives one back for something else, if there is one.
     pub(super) fn give(&mut self) -> bool {
-        self.0.pop().is_some()
+        self.kept.pop().is_some()
     }
 
-    /// Gives all of them back.
+    /// Gives all of them back but the doors.
     pub(super) fn give_all(&mut self) {
-        self.0.clear();
+        self.kept.clear();
+    }
+
+    /// Gives a door for somebody who comes, if there is one.
+    pub(super) fn open_door(&mut self) -> bool {
+        self.doors.pop().is_some()
+    }
+
+    /// Notes that somebody has come by a door.
+    pub(super) fn use_door(&mut self) {
+        self.used += 1;
+    }
+
+    /// Takes the descriptor back of somebody who has come by a door and is gone, before anybody else does.
+    pub(super) fn close_door(&mut self) {
+        self.used -= 1;
+        self.fill();
     }
 }

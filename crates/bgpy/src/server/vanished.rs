@@ -92,10 +92,7 @@ impl Core {
                 "no answer for {silence_s} s to what was sent to it, nor to {tries} more tries"
             );
             self.tell_vanished(token, &why);
-            if let Some(connection) = self.connections.get(&token) {
-                connection.discard_unsent();
-            }
-            self.close(token, &why);
+            self.cut(token, &why);
         }
     }
 
