@@ -17,6 +17,7 @@ use super::connection::{Connection, Stream};
 use super::core::Core;
 use super::strangers::Kind;
 use super::turns::Turns;
+use crate::clock;
 use crate::platform::{self, Private};
 
 /// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
@@ -149,6 +150,12 @@ impl Arrivals {
         self.oldest().find(|(_, until)| **until <= now).map(|(token, _)| *token)
     }
 
+    /// How many have not finished the handshake.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        [&self.own, &self.strangers].map(|crowd| crowd.silent.len() + crowd.answered.len()).iter().sum()
+    }
+
     /// When the next one's time is over, or it is time to accept again.
     pub(super) fn soonest(&self) -> Option<Instant> {
         self.oldest().map(|(_, until)| *until).chain(self.accept_again).min()
@@ -172,7 +179,7 @@ impl Core {
         if is_quiet {
             return Ok(());
         }
-        let now = Instant::now();
+        let now = clock::now();
         if self.arrivals.accept_again.is_some_and(|again| again <= now) {
             self.arrivals.accept_again = None;
             for (index, listener) in self.listeners.iter().enumerate() {
@@ -201,11 +208,11 @@ impl Core {
             }
             while let Some(token) = self.arrivals.next() {
                 self.read(token, scratch);
-                if Instant::now() >= until {
+                if clock::now() >= until {
                     return Ok(());
                 }
             }
-            if Instant::now() >= until {
+            if clock::now() >= until {
                 break;
             }
         }
@@ -217,7 +224,7 @@ impl Core {
         for _ in 0..most {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
             if let Some(until) = self.arrivals.full_until(listener.is_unix())
-                && until > Instant::now()
+                && until > clock::now()
             {
                 let again = self.arrivals.accept_again.map_or(until, |again| again.min(until));
                 self.arrivals.accept_again = Some(again);
@@ -238,7 +245,7 @@ impl Core {
                         let what = format_args!("cannot accept a connection: {error}");
                         self.note(Kind::NotAccepted, &what);
                         self.evict(false);
-                        self.arrivals.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                        self.arrivals.accept_again = Some(clock::now() + ACCEPT_PAUSE);
                         return Ok(true);
                     }
                 },
@@ -259,7 +266,7 @@ impl Core {
         match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
             Ok(connection) => {
                 self.connections.insert(token, connection);
-                self.arrivals.add(token, is_own, Instant::now());
+                self.arrivals.add(token, is_own, clock::now());
                 // Its first bytes may have come before it was registered.
                 self.has_come(token);
             }

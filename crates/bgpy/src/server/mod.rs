@@ -16,6 +16,8 @@ mod reserve;
 mod restore;
 mod service;
 mod signal;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod standin;
 mod strangers;
 mod turns;

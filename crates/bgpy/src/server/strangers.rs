@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::ProtocolError;
 
 use super::core::Core;
+use crate::clock;
 
 /// How long events of a kind are counted before they are told.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
@@ -77,7 +78,7 @@ impl Strangers {
 impl Core {
     /// Tells what a stranger has brought about, or counts it.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
-        if self.strangers.note(kind, what, Instant::now()) {
+        if self.strangers.note(kind, what, clock::now()) {
             self.journal.warning(what);
         }
     }
