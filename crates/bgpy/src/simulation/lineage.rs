@@ -27,6 +27,8 @@ pub(crate) struct Lineage {
     pub(crate) listens: bool,
     /// Whether starts fail now and then.
     pub(crate) is_unlucky: bool,
+    /// Processes that are gone.
+    pub(crate) deaths: usize,
 }
 
 enum State {
@@ -78,6 +80,7 @@ impl Lineage {
             was_told: false,
             listens: true,
             is_unlucky: false,
+            deaths: 0,
         };
         lineage.start(idle, random);
         lineage
@@ -179,6 +182,7 @@ impl Lineage {
     /// The process is gone, whatever it was doing; the supervisor sees that.
     fn ended(&mut self, succeeded: bool, random: &mut Random) {
         let State::Up(up) = std::mem::replace(&mut self.state, State::Over) else { return };
+        self.deaths += 1;
         let end = ProcessEnd {
             succeeded,
             was_retiring: up.process.is_retired(),
