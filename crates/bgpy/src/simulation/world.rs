@@ -142,6 +142,7 @@ impl<'a> World<'a> {
         self.play(|world| world.calls == 0 && world.callers.is_empty());
         self.ledger.check_complete();
         self.heal();
+        self.play(|world| !world.is_anything_under_way());
         self.check_alive();
         for client in &mut self.clients {
             if let Some(link) = client.current.take() {
@@ -179,6 +180,11 @@ impl<'a> World<'a> {
             self.check();
         }
         panic!("nothing comes to an end: {}", self.lineage.what());
+    }
+
+    fn is_anything_under_way(&self) -> bool {
+        let mut ways = self.wires.iter().flat_map(|wire| [(wire, End::Client), (wire, End::Server)]);
+        ways.any(|(wire, end)| wire.is_under_way(end))
     }
 
     fn is_quiet(&self) -> bool {
