@@ -50,6 +50,8 @@ struct State {
     ways: [Way; 2],
     /// The token under which the server's poller watches it, and whether for room as well.
     watched: Option<(usize, bool)>,
+    /// Which ends have closed it.
+    closed: [bool; 2],
 }
 
 /// One direction.
@@ -81,7 +83,8 @@ impl Way {
 impl Wire {
     pub(crate) fn new(is_own: bool) -> Self {
         let way = || Way { most: usize::MAX, ..Way::default() };
-        Self(Arc::new(Mutex::new(State { is_own, ways: [way(), way()], watched: None })))
+        let (ways, closed) = ([way(), way()], [false; 2]);
+        Self(Arc::new(Mutex::new(State { is_own, ways, watched: None, closed })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -147,6 +150,7 @@ impl Wire {
     /// Closes one end. What it has written still arrives.
     pub(crate) fn close(&self, end: End) {
         let mut state = self.state();
+        state.closed[end as usize] = true;
         if end == End::Server {
             state.watched = None;
         }
@@ -239,8 +243,7 @@ impl Wire {
 
     /// Whether both ends are through with it.
     pub(crate) fn is_over(&self) -> bool {
-        let state = self.state();
-        state.ways.iter().all(|way| way.is_closed || way.is_cut) && state.watched.is_none()
+        self.state().closed == [true; 2]
     }
 }
 

@@ -172,6 +172,7 @@ impl<'a> World<'a> {
 
     fn play(&mut self, is_over: impl Fn(&Self) -> bool) {
         for _ in 0..STEPS_MAX {
+            self.wires.retain(|wire| !wire.is_over());
             if is_over(self) {
                 return;
             }
@@ -284,7 +285,6 @@ impl<'a> World<'a> {
             Step::Mishap => self.mishap(),
         }
         self.note(|world| format!("{step:?}; {}", world.lineage.what()));
-        self.wires.retain(|wire| !wire.is_over() || wire.is_under_way(End::Client));
     }
 
     fn begin(&mut self, client: usize, kind: CallKind, want: Want, limit: Option<Duration>) {
