@@ -1,7 +1,8 @@
-"""Floods a port from one process: ``flooder.py PORT CONCURRENT``, first messages as lines of hex on standard input.
+"""Floods a port from one process: ``flooder.py PORT CONCURRENT COUNT``.
 
-Each connection sends one of them, waits for an answer or the end of the stream, and makes room for the
-next. Ends with the end of standard input, and prints how many connections it has made.
+So many first messages come as lines of hex on standard input. Each connection sends one of them,
+waits for an answer or the end of the stream, and makes room for the next. It ends with standard
+input, and prints how many connections it has made.
 """
 
 from __future__ import annotations

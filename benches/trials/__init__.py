@@ -1,7 +1,7 @@
 """What is tried, in the order of the page. Each is a module with ``run(scale) -> list[Row]``.
 
-A trial asserts what must hold, whatever the machine: that each answer is the right one, that nothing
-ran twice, that nothing was left. What it measures it only tells.
+A trial asserts what must hold, whatever the machine: that each answer is the right one, that
+nothing ran twice, that nothing was left. What it measures it only tells.
 """
 
 from __future__ import annotations

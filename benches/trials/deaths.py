@@ -99,7 +99,8 @@ def run(scale: Scale) -> list[Row]:
 def wait_for_answers(callers: list[Caller], before: list[int]) -> None:
     """Wait until each caller has been answered some more."""
     pause = threading.Event()
-    while any(len(caller.answered) < count + 3 for caller, count in zip(callers, before, strict=True)):
+    wanted = [(caller, count + 3) for caller, count in zip(callers, before, strict=True)]
+    while any(len(caller.answered) < count for caller, count in wanted):
         for error in filter(None, (caller.error for caller in callers)):
             raise error
         pause.wait(0.002)

@@ -70,7 +70,7 @@ class Flooder:
 def measured(
     clients: dict[str, bgpy.Client], workspace: Workspace, server: bgpy.Server, seconds: float
 ) -> dict[str, list[int]]:
-    """Return the sorted times of calls by each way, and of new clients; each is answered rightly."""
+    """Return the sorted times of calls by each way, and of new clients."""
     times = {f"call by {way}": timed(client.call, seconds) for way, client in clients.items()}
 
     def come(number: int) -> int:

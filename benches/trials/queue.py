@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 
-import bgpy
 import bgpy_server
 from load_tasks import exec_task, exit_task, init_task
 from trials import Row, Scale, resident_mib

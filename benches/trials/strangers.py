@@ -59,9 +59,7 @@ def connected(server: bgpy.Server) -> socket.socket:
     return socket.create_connection((bgpy_server.HOST, server.port), timeout=30)
 
 
-def cut(
-    count: int, server: bgpy.Server, first: bytes, client: bgpy.Client, before: int
-) -> Row:
+def cut(count: int, server: bgpy.Server, first: bytes, client: bgpy.Client, before: int) -> Row:
     """Send a part of a first message, or garbage, and leave, every other time with a reset."""
     seeded = random.Random(7)
     for number in range(count):
@@ -99,7 +97,8 @@ def silent(count: int, server: bgpy.Server, client: bgpy.Client, before: int) ->
     settle(server, client, before)
     return Row(
         f"{count:,} silent connections at once",
-        f"the server kept {most:,} of them at most, answered a client beside them, and let a new one in",
+        f"the server kept {most:,} of them at most, answered a client beside them, and let a new "
+        "one in",
     )
 
 
