@@ -31,17 +31,17 @@ to the machine below and to what else it did; nothing depends on them.
 METHOD = """\
 ## Method
 
-- The simulation plays a server, its supervisor and up to five clients, from a seed: bytes arrive in
-  pieces of any size, connections are cut or stand still, processes die at any moment and are started
-  again, strangers come. What decides is the code of bgpy itself, on a clock of its own, so that a seed
-  that fails fails again: `SEED=n cargo test -p bgpy --lib simulation`. What it checks stands in
-  [ledger.rs](../crates/bgpy/src/simulation/ledger.rs) and
+- The simulation plays a server, its supervisor and up to five clients, from a seed: bytes
+  arrive in pieces of any size, connections are cut or stand still, processes die at any moment
+  and are started again, strangers come. What decides is the code of bgpy itself, on a clock of
+  its own, so that a seed that fails fails again: `SEED=n cargo test -p bgpy --lib simulation`.
+  What it checks stands in [ledger.rs](../crates/bgpy/src/simulation/ledger.rs) and
   [world.rs](../crates/bgpy/src/simulation/world.rs).
-- All the rest is done to real servers in processes of their own, by their Unix sockets and by TCP on
-  the loopback interface.
-- Of each client one handshake is cut. A client whose connections are closed twice in a row before the
-  first byte of an answer, and which finds at a third try that the server is there, holds its token for
-  refused.
+- All the rest is done to real servers in processes of their own, by their Unix sockets and by
+  TCP on the loopback interface.
+- Of each client one handshake is cut. A client whose connections are closed twice in a row
+  before the first byte of an answer, and which finds at a third try that the server is there,
+  holds its token for refused.
 - A flood comes from one process, which opens connections as fast as it can, 64 at a time.
 
 ## How to reproduce

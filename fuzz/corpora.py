@@ -1,8 +1,8 @@
 """Keeps the inputs of each fuzz target in one file: ``corpora.py unpack|pack TARGET DIRECTORY``.
 
-A corpus is some hundred files of a few bytes. Packed, each is its length (four bytes, little-endian)
-and its bytes, one after the other in the order of their contents, so that the file changes only as
-the corpus does.
+A corpus is some hundred files of a few bytes. Packed, each is its length (four bytes, little-
+endian) and its bytes, one after the other in the order of their contents, so that the file
+changes only as the corpus does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 //! A client in the simulation: its rules and its session as they are, and callers that never block.
 
 mod caller;
+mod shaking;
 
 use std::cell::RefCell;
 use std::io::IoSlice;
@@ -121,9 +122,10 @@ impl Link {
         self.flush();
         let mut buffer = vec![0; READ];
         while self.lost.is_none() {
-            let placed = self.session.place().map(|(part, missing)| {
-                self.wire.read_end(End::Client, part, missing)
-            });
+            let placed = self
+                .session
+                .place()
+                .map(|(part, missing)| self.wire.read_end(End::Client, part, missing));
             let is_placed = placed.is_some();
             match placed.unwrap_or_else(|| self.wire.read(End::Client, &mut buffer)) {
                 Ok(0) => self.lose(Lost::Closed),

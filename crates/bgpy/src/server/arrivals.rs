@@ -153,7 +153,10 @@ impl Arrivals {
     /// How many have not finished the handshake.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        [&self.own, &self.strangers].map(|crowd| crowd.silent.len() + crowd.answered.len()).iter().sum()
+        [&self.own, &self.strangers]
+            .map(|crowd| crowd.silent.len() + crowd.answered.len())
+            .iter()
+            .sum()
     }
 
     /// When the next one's time is over, or it is time to accept again.

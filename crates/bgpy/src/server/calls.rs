@@ -415,8 +415,7 @@ impl Calls {
         let bytes: u64 = self.queue.iter().map(|call| call.message.bytes()).sum();
         assert_eq!(self.queue_bytes, bytes, "bytes that wait are counted");
         assert!(self.queue.len() <= limits::QUEUE_CALLS_MAX, "too many calls wait");
-        let is_taken_back =
-            |call: &&Waiting| self.taken_back.contains(&(call.connection, call.id));
+        let is_taken_back = |call: &&Waiting| self.taken_back.contains(&(call.connection, call.id));
         let taken_back = self.queue.iter().filter(is_taken_back).count();
         assert_eq!(taken_back, self.taken_back.len(), "only what waits is taken back");
         assert!(self.refused.is_empty(), "a refused call is forgotten with its cancel");

@@ -5,9 +5,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{
-    CallKind, Failure, FailureCode, Id, ProtocolError, Psk, ServerHello, limits,
-};
+use bgpy_proto::{CallKind, Failure, FailureCode, Id, ProtocolError, Psk, ServerHello, limits};
 use mio::Poll;
 
 use super::calls::{Called, Due, not_initialized};
@@ -98,7 +96,17 @@ impl Process {
         let place = place.clone();
         let (running, leaves_until, wakes) = (None, None, Some(clock::now()));
         let (is_stood_in, is_started) = (false, false);
-        Self { core, scratch, place, running, is_stood_in, is_started, leaves_until, wakes, last: HashMap::new() }
+        Self {
+            core,
+            scratch,
+            place,
+            running,
+            is_stood_in,
+            is_started,
+            leaves_until,
+            wakes,
+            last: HashMap::new(),
+        }
     }
 
     /// The start is over: the server has its tasks, or waits for somebody to bring them.

@@ -115,7 +115,8 @@ fn check_responses(number: usize, call: &Entry, responses: &[Vec<u8>]) {
     for (seq, data) in responses.iter().enumerate() {
         let (data, check) = data.split_at(data.len() - 8);
         assert_eq!(digest(data).to_le_bytes(), check, "a response to {number} was changed");
-        let word = |at: usize| u64::from_le_bytes(*data[8 * at..].first_chunk().expect("it is long"));
+        let word =
+            |at: usize| u64::from_le_bytes(*data[8 * at..].first_chunk().expect("it is long"));
         let said = (word(0), word(1), word(2));
         assert_eq!(said, (number as u64, seq as u64, call.digest), "a response is another call's");
     }

@@ -272,7 +272,9 @@ impl Lineage {
 
     pub(crate) fn what(&self) -> String {
         match &self.state {
-            State::Up(up) if up.starts.is_some() => format!("generation {} starts", self.generation),
+            State::Up(up) if up.starts.is_some() => {
+                format!("generation {} starts", self.generation)
+            }
             State::Up(up) => {
                 let task = up.task.as_ref().map(|task| task.kind);
                 format!("up, runs {task:?}, {} accepted", up.process.accepted())
@@ -288,7 +290,8 @@ impl Task {
         let mut at = peek();
         let mut later = |random: &mut Random| {
             // Most tasks are short, and a few take longer than a client that hears nothing would wait.
-            let micros = if random.one_in(40) { random.magnitude(26) } else { random.magnitude(12) };
+            let micros =
+                if random.one_in(40) { random.magnitude(26) } else { random.magnitude(12) };
             at += Duration::from_micros(micros as u64);
             at
         };

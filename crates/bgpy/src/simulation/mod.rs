@@ -54,7 +54,8 @@ fn whatever_happens_calls_are_answered_rightly_or_not_at_all() {
     thread::scope(|scope| {
         let work = || {
             let idle = Idle::new();
-            while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|it| *it < seeds)
+            while let Some(seed) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).filter(|it| *it < seeds)
             {
                 play(seed, &idle, &sums);
             }

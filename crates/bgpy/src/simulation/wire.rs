@@ -135,12 +135,7 @@ impl Wire {
     }
 
     /// Reads to the end of a vector.
-    pub(crate) fn read_end(
-        &self,
-        end: End,
-        bytes: &mut Vec<u8>,
-        most: usize,
-    ) -> io::Result<usize> {
+    pub(crate) fn read_end(&self, end: End, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         let mut piece = vec![0; most];
         let count = self.read(end, &mut piece)?;
         bytes.extend_from_slice(&piece[..count]);
@@ -178,9 +173,7 @@ impl Wire {
     pub(crate) fn is_under_way(&self, end: End) -> bool {
         let state = self.state();
         let way = &state.ways[end as usize];
-        !way.is_stalled
-            && !way.is_cut
-            && (!way.sent.is_empty() || way.is_closed && !way.has_ended)
+        !way.is_stalled && !way.is_cut && (!way.sent.is_empty() || way.is_closed && !way.has_ended)
     }
 
     /// Resets the connection: what was under way is gone.
@@ -213,8 +206,7 @@ impl Wire {
     pub(crate) fn has_news(&self, end: End) -> bool {
         let state = self.state();
         let wants_room = end == End::Client || state.watched.is_some_and(|(_, room)| room);
-        state.ways[end as usize].is_news
-            || wants_room && state.ways[end.other() as usize].has_room
+        state.ways[end as usize].is_news || wants_room && state.ways[end.other() as usize].has_room
     }
 
     /// The token under which the server watches it, and whether for room as well.

@@ -184,7 +184,8 @@ impl<'a> World<'a> {
     }
 
     fn is_anything_under_way(&self) -> bool {
-        let mut ways = self.wires.iter().flat_map(|wire| [(wire, End::Client), (wire, End::Server)]);
+        let mut ways =
+            self.wires.iter().flat_map(|wire| [(wire, End::Client), (wire, End::Server)]);
         ways.any(|(wire, end)| wire.is_under_way(end))
     }
 

@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use bgpy_proto::handshake::{
-    ClientHandshake, Step, Suite, ask_who_is_there, is_answered,
-};
-use bgpy_proto::{CallKind, ClientHello, Id, Outbox, ProtocolError, Psk, Want};
+use bgpy_proto::handshake::{ClientHandshake, Suite, ask_who_is_there, is_answered};
+use bgpy_proto::{CallKind, ClientHello, Id, Outbox, Psk, Want};
 
+use super::shaking::{Shaken, exchange, send};
 use super::{Ended, Link, Pending, Shared, server};
-use crate::client::comeback::{Comeback, LOOK, Pause, has_tasks, may_be_back_soon, may_go_elsewhere};
+use crate::client::comeback::{
+    Comeback, LOOK, Pause, has_tasks, may_be_back_soon, may_go_elsewhere,
+};
 use crate::client::connect::{COMES_BACK_LOOK, time_left};
 use crate::client::greeting::ANSWER;
-use crate::client::refusals::{Next, Refusals, Refused, Verdict};
+use crate::client::refusals::{Next, Refusals, Verdict};
 use crate::client::wait::Wait;
 use crate::clock;
 use crate::error::{CallError, ConnectError, Lost};
@@ -56,14 +57,36 @@ enum Stage {
     /// Looks for the server.
     Look,
     /// Sleeps, and then looks or dials.
-    Sleep { until: Instant, redials: bool },
-    Shake { wire: Wire, handshake: Option<ClientHandshake>, out: Outbox, silent: bool },
+    Sleep {
+        until: Instant,
+        redials: bool,
+    },
+    Shake {
+        wire: Wire,
+        handshake: Option<ClientHandshake>,
+        out: Outbox,
+        silent: bool,
+    },
     /// Asks whether a server is there at all.
-    Ask { wire: Wire, out: Outbox, answer: Vec<u8>, until: Instant },
+    Ask {
+        wire: Wire,
+        out: Outbox,
+        answer: Vec<u8>,
+        until: Instant,
+    },
     /// Waits for a server that was started again to have its tasks.
-    Start { link: Shared, status: Option<u64>, again: Instant },
-    Submit { link: Shared },
-    Await { link: Shared, call: Pending },
+    Start {
+        link: Shared,
+        status: Option<u64>,
+        again: Instant,
+    },
+    Submit {
+        link: Shared,
+    },
+    Await {
+        link: Shared,
+        call: Pending,
+    },
 }
 
 pub(crate) struct Caller {
@@ -98,11 +121,6 @@ impl Caller {
         };
         let link = link.borrow();
         link.version != self.seen || link.wire.has_news(End::Client)
-    }
-
-    /// Whether it has sent its call, so that it may run.
-    pub(crate) fn has_sent(&self) -> bool {
-        matches!(self.stage, Stage::Await { .. })
     }
 
     /// When it last heard something, if it waits for an answer.
@@ -152,9 +170,7 @@ impl Caller {
             Stage::Shake { wire, handshake, out, silent } => {
                 self.shake(client, around, wire, handshake.expect("it shakes hands"), out, silent)
             }
-            Stage::Ask { wire, out, answer, until } => {
-                self.ask(client, around, wire, out, answer, until)
-            }
+            Stage::Ask { wire, out, answer, until } => self.ask(around, wire, out, answer, until),
             Stage::Start { link, status, again } => self.start(client, link, status, again),
             Stage::Submit { link } => self.submit(link),
             Stage::Await { link, call } => self.await_end(link, call),
@@ -295,7 +311,6 @@ impl Caller {
 
     fn ask(
         &mut self,
-        _client: &Client,
         around: &mut dyn Around,
         wire: Wire,
         mut out: Outbox,
@@ -330,8 +345,11 @@ impl Caller {
         // One that is about to start can be told to end.
         let is_ready = link.borrow().has_started() || self.wish.kind == CallKind::Exit;
         let again = clock::now();
-        self.stage =
-            if is_ready { Stage::Submit { link } } else { Stage::Start { link, status: None, again } };
+        self.stage = if is_ready {
+            Stage::Submit { link }
+        } else {
+            Stage::Start { link, status: None, again }
+        };
         true
     }
 
@@ -423,45 +441,4 @@ impl Caller {
         self.stage = Stage::Await { link, call };
         Ok(false)
     }
-}
-
-enum Shaken {
-    Done(Box<bgpy_proto::ClientSession>),
-    More(Box<ClientHandshake>, bool),
-    Refused(Refused),
-}
-
-fn exchange(wire: &Wire, handshake: ClientHandshake, out: &mut Outbox, silent: bool) -> Shaken {
-    wire.poll(End::Client);
-    if send(wire, out).is_err() {
-        return Shaken::Refused(Refused::Cut);
-    }
-    let mut buffer = [0; 4096];
-    let count = match wire.read(End::Client, &mut buffer) {
-        Ok(0) if silent => return Shaken::Refused(Refused::Silently),
-        Ok(0) => return Shaken::Refused(Refused::Cut),
-        Ok(count) => count,
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-            return Shaken::More(Box::new(handshake), silent);
-        }
-        Err(_) => return Shaken::Refused(Refused::Cut),
-    };
-    match handshake.feed(&buffer[..count], out) {
-        Ok(Step::Done(session)) if send(wire, out).is_ok() => Shaken::Done(Box::new(session)),
-        Ok(Step::Done(_)) => Shaken::Refused(Refused::Cut),
-        Ok(Step::More(handshake)) => Shaken::More(Box::new(handshake), false),
-        Err(ProtocolError::Unauthenticated) => Shaken::Refused(Refused::Otherwise),
-        Err(error) => panic!("an honest server is not understood: {error}"),
-    }
-}
-
-/// Sends a handshake message, which always fits.
-fn send(wire: &Wire, out: &mut Outbox) -> std::io::Result<()> {
-    while !out.is_empty() {
-        match wire.write(End::Client, &[std::io::IoSlice::new(out.front())]) {
-            Ok(count) => out.advance(count),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
