@@ -13,9 +13,11 @@ const BYTES_MAX: usize = 8 << 20;
 /// Inputs that a corpus has at least, so that one that is lost is noticed.
 const LEAST: usize = 200;
 
+type Target = fn(&[u8]) -> bool;
+
 #[test]
 fn what_was_found_is_played_again() {
-    let all: [(&str, fn(&[u8]) -> bool); 4] = [
+    let all: [(&str, Target); 4] = [
         ("frame", targets::frame),
         ("handshake", targets::handshake),
         ("payload", targets::payload),

@@ -107,6 +107,13 @@ impl Probe {
     }
 }
 
+/// For how long nothing has moved, either way, since a moment at which a caller who writes saw something move; none
+/// if that is not too long. Whoever writes cannot ask, since nothing can follow half a message.
+pub(super) fn stands_still(moved: Instant) -> Option<Duration> {
+    let silence = Duration::from_millis(limits::SILENCE_MS);
+    (clock::since(moved) > silence).then_some(silence)
+}
+
 impl Wait<'_> {
     /// After how much silence this caller wants to know whether the server is there: early enough for
     /// an answer.

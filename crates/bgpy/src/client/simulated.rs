@@ -13,7 +13,7 @@ use bgpy_proto::{CallKind, ClientSession, Status, Want};
 
 use super::call::{Course, is_refused};
 use super::link::too_late;
-use super::probe::{Probe, Silence};
+use super::probe::{Probe, Silence, stands_still};
 use super::wait::Wait;
 use crate::clock;
 use crate::error::{CallError, Lost};
@@ -35,6 +35,8 @@ pub(crate) struct Link {
     is_ending: bool,
     /// The caller whose message the wire did not take at once.
     writer: Option<usize>,
+    /// When something has moved last while somebody writes.
+    moved: Instant,
     fresh: bool,
     heard: Instant,
     /// How often something has changed, so that its callers see that.
@@ -81,6 +83,7 @@ impl Link {
             has_started,
             is_ending: false,
             writer: None,
+            moved: now,
             fresh: false,
             heard: now,
             version: 0,
@@ -95,8 +98,9 @@ impl Link {
         self.has_started = true;
     }
 
+    /// When it was last seen that something moves.
     pub(crate) fn last_heard(&self) -> Instant {
-        self.heard
+        if self.writer.is_some() { self.heard.max(self.moved) } else { self.heard }
     }
 
     /// Whether calls can be made, as far as one can tell.
@@ -131,6 +135,7 @@ impl Link {
                 Ok(0) => self.lose(Lost::Closed),
                 Ok(count) => {
                     (self.fresh, self.version) = (true, self.version + 1);
+                    self.moved = clock::now();
                     self.probe.answered();
                     let bytes = if is_placed { &[] } else { &buffer[..count] };
                     self.session.feed(bytes).expect("an honest server is understood");
@@ -152,6 +157,7 @@ impl Link {
                 Ok(count) => {
                     self.session.outbox.advance(count);
                     self.version += 1;
+                    self.moved = clock::now();
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => self.lose(Lost::Io(error.kind())),
@@ -190,7 +196,7 @@ impl Link {
             return Err(told(CallError::Lost { server: server(), reason }));
         }
         let id = self.session.call(kind, want, argument.into()).map_err(CallError::Message)?;
-        self.writer = Some(caller);
+        (self.writer, self.moved) = (Some(caller), clock::now());
         self.flush();
         let (accepted, responses) = (false, Vec::new());
         Ok(Pending { id, want, kind, accepted, is_late, responses })
@@ -247,9 +253,14 @@ impl Link {
     }
 
     /// Watches a server that says nothing, for a caller who waits.
-    pub(crate) fn watch(&mut self, wait: &Wait<'_>) {
+    pub(crate) fn watch(&mut self, caller: usize, wait: &Wait<'_>) {
         if self.lost.is_some() {
             return;
+        }
+        if self.writer == Some(caller)
+            && let Some(silence) = stands_still(self.moved)
+        {
+            return self.lose(Lost::Silent(silence));
         }
         let heard = self.heard.max(wait.since());
         match self.probe.silence() {

@@ -384,7 +384,7 @@ impl Caller {
             status.into_iter().for_each(|id| borrowed.forget(id));
             return Err(self.restarting());
         };
-        borrowed.watch(&self.wait);
+        borrowed.watch(self.number, &self.wait);
         let now = clock::simulated::peek();
         let (mut status, mut again) = (status, again);
         if answered.is_some() {
@@ -430,7 +430,7 @@ impl Caller {
             borrowed.time_out(self.number, Some(&call));
             return Err(Ended::Badly(call.timeout(&self.wait)));
         };
-        borrowed.watch(&self.wait);
+        borrowed.watch(self.number, &self.wait);
         if borrowed.lost().is_some() {
             drop(borrowed);
             self.stage = Stage::Await { link, call };
