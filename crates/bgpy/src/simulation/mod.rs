@@ -65,9 +65,9 @@ fn whatever_happens_calls_are_answered_rightly_or_not_at_all() {
     });
     println!("{sums:?}");
     let of = |sum: &AtomicU64| sum.load(Ordering::Relaxed);
-    assert!(of(&sums.answered) > 10 * seeds, "{sums:?}");
+    assert!(of(&sums.answered) > 5 * seeds, "{sums:?}");
     assert!(of(&sums.perhaps) > seeds && of(&sums.surely_not) > seeds / 2, "{sums:?}");
-    assert!(of(&sums.crashes) > seeds && of(&sums.cuts) > seeds / 2, "{sums:?}");
+    assert!(of(&sums.crashes) > seeds / 2 && of(&sums.cuts) > seeds / 4, "{sums:?}");
 }
 
 /// Plays one seed; one that fails is played again, to tell what happened.
