@@ -220,12 +220,6 @@ impl Wire {
         way.has_ended || way.is_cut
     }
 
-    /// Bytes that are held for an end.
-    pub(crate) fn bytes(&self, end: End) -> usize {
-        let way = &self.state().ways[end as usize];
-        way.sent.len() + way.arrived.len()
-    }
-
     /// What has been written to the server and not been read: what somebody records who listens.
     pub(crate) fn recorded(&self) -> Vec<u8> {
         let state = self.state();

@@ -63,7 +63,7 @@ enum Stage {
     },
     Shake {
         wire: Wire,
-        handshake: Option<ClientHandshake>,
+        handshake: Box<ClientHandshake>,
         out: Outbox,
         silent: bool,
     },
@@ -168,7 +168,7 @@ impl Caller {
                 if redials { self.dial(client, around) } else { Ok(true) }
             }
             Stage::Shake { wire, handshake, out, silent } => {
-                self.shake(client, around, wire, handshake.expect("it shakes hands"), out, silent)
+                self.shake(client, around, wire, handshake, out, silent)
             }
             Stage::Ask { wire, out, answer, until } => self.ask(around, wire, out, answer, until),
             Stage::Start { link, status, again } => self.start(client, link, status, again),
@@ -208,7 +208,7 @@ impl Caller {
         let (mut out, hello) =
             (Outbox::default(), ClientHello { client: Id([7; 16]), ..ClientHello::default() });
         let handshake = ClientHandshake::start(client.suite, &client.psk, &hello, &mut out);
-        self.stage = Stage::Shake { wire, handshake: Some(handshake), out, silent: true };
+        self.stage = Stage::Shake { wire, handshake: Box::new(handshake), out, silent: true };
         Ok(true)
     }
 
@@ -247,11 +247,11 @@ impl Caller {
         client: &mut Client,
         around: &mut dyn Around,
         wire: Wire,
-        handshake: ClientHandshake,
+        handshake: Box<ClientHandshake>,
         mut out: Outbox,
         silent: bool,
     ) -> Result<bool, Ended> {
-        let refused = match exchange(&wire, handshake, &mut out, silent) {
+        let refused = match exchange(&wire, *handshake, &mut out, silent) {
             Shaken::Done(session) => {
                 let link = Rc::new(RefCell::new(Link::new(wire, *session)));
                 // Another caller of the client may have been faster.
@@ -271,7 +271,7 @@ impl Caller {
                     return self.late(around);
                 };
                 self.wake = clock::now() + left;
-                self.stage = Stage::Shake { wire, handshake: Some(*handshake), out, silent };
+                self.stage = Stage::Shake { wire, handshake, out, silent };
                 return Ok(false);
             }
             Shaken::Refused(refused) => refused,
