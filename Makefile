@@ -7,7 +7,10 @@ RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.to
 SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*.py*' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz clean
+MINUTES ?= 10
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray chaos fuzz clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,9 +60,17 @@ bench: $(VENV)/.installed .bench/.ready  ## Measure against raw echoes and peers
 bench-ray: .bench/ray/.ready  ## Measure large arrays beside Ray, which `make bench` then does too
 	$(MAKE) bench BENCH="--only ray $(BENCH)"
 
-fuzz:  ## Fuzz every decoder for a minute each (needs cargo-fuzz and a nightly toolchain)
+chaos: install  ## Simulate 100,000 seeds, try real servers for MINUTES=10; writes docs/reliability.md
+	cargo test --locked -q -p bgpy --lib --no-run
+	$(BIN)/python benches/chaos.py --minutes $(MINUTES)
+
+fuzz:  ## Fuzz every decoder for FUZZ_SECONDS=60 each and keep what is found (needs cargo-fuzz and nightly)
 	for target in frame handshake payload session; do \
-		cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; \
+		rm -rf fuzz/corpus/$$target && \
+		$(PYTHON) fuzz/corpora.py unpack $$target fuzz/corpus/$$target && \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) && \
+		cargo +nightly fuzz cmin $$target && \
+		$(PYTHON) fuzz/corpora.py pack $$target fuzz/corpus/$$target || exit 1; \
 	done
 
 clean:  ## Remove what was built and installed

@@ -10,6 +10,7 @@
 pub mod address;
 pub mod attach;
 pub mod client;
+mod clock;
 pub mod ending;
 pub mod error;
 pub mod escape;
@@ -40,6 +41,8 @@ mod segments;
 
 mod os_path;
 mod platform;
+#[cfg(test)]
+mod simulation;
 mod spare;
 mod spin;
 mod sync;

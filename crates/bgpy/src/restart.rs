@@ -89,6 +89,28 @@ impl From<Restart> for String {
     }
 }
 
+/// How a server's process has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProcessEnd {
+    /// With exit code 0.
+    pub(crate) succeeded: bool,
+    /// It had said that it takes no more calls.
+    pub(crate) was_retiring: bool,
+    /// A signal to its supervisor had said that it is enough.
+    pub(crate) was_told: bool,
+    /// It, or one before it, had taken calls.
+    pub(crate) has_been_ready: bool,
+}
+
+impl ProcessEnd {
+    /// Whether another process takes its place, if the user wants that. What does not even start is not started
+    /// again.
+    pub(crate) fn is_failure(self) -> bool {
+        let is_over = self.was_told || self.was_retiring || self.succeeded;
+        !is_over && self.has_been_ready
+    }
+}
+
 /// The times that a [`Schedule`] keeps to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {

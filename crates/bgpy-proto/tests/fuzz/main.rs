@@ -3,6 +3,7 @@
 //! What must be true of an input stands in the `fuzz` directory, which `cargo fuzz` shares. Here
 //! are the inputs, and a bound on the memory that each may take.
 
+mod corpora;
 mod inputs;
 #[path = "../meter/mod.rs"]
 mod meter;

@@ -3,7 +3,7 @@
 use bgpy_proto::FailureCode;
 use bgpy_proto::client::Event;
 
-use super::link::{Link, Response};
+use super::link::{Link, Response, too_late};
 use super::reading::WaitEnd;
 use super::wait::Wait;
 use crate::error::{CallError, Lost};
@@ -22,6 +22,33 @@ pub struct Call<'a> {
     pub(super) is_late: bool,
 }
 
+/// What an event means for a call that waits for responses.
+#[derive(Debug)]
+pub(super) enum Course {
+    Accepted,
+    Response { response: Response, is_last: bool },
+    Ended,
+    Failed(Event),
+}
+
+impl Course {
+    pub(super) fn of(event: Event) -> Self {
+        match event {
+            Event::Accepted => Self::Accepted,
+            Event::Response { message, error, last } => {
+                Self::Response { response: Response { message, error }, is_last: last }
+            }
+            Event::Ended { .. } => Self::Ended,
+            event => Self::Failed(event),
+        }
+    }
+}
+
+/// Whether a call was refused, so that an EXIT ends nothing. One whose task raised was not.
+pub(super) fn is_refused(event: &Event) -> bool {
+    matches!(event, Event::Failed { failure, .. } if failure.code != FailureCode::Task)
+}
+
 impl<'a> Call<'a> {
     pub(super) fn new(link: &'a Link, id: u64) -> Self {
         Self { link, id, accepted: false, over: false, ends: false, is_late: false }
@@ -36,14 +63,14 @@ impl<'a> Call<'a> {
             if self.over {
                 return Ok(None);
             }
-            match self.event(wait)? {
-                Event::Accepted => self.accepted = true,
-                Event::Response { message, error, last } => {
-                    self.over |= last;
-                    return Ok(Some(Response { message, error }));
+            match Course::of(self.event(wait)?) {
+                Course::Accepted => self.accepted = true,
+                Course::Response { response, is_last } => {
+                    self.over |= is_last;
+                    return Ok(Some(response));
                 }
-                Event::Ended { .. } => self.over = true,
-                event => return Err(self.failed(event)),
+                Course::Ended => self.over = true,
+                Course::Failed(event) => return Err(self.failed(event)),
             }
         }
     }
@@ -52,13 +79,10 @@ impl<'a> Call<'a> {
         let event = self.link.next_event(self.id, wait).map_err(|end| match end {
             WaitEnd::Timeout => self.link.timed_out(wait, self.accepted),
             WaitEnd::Interrupted => CallError::Interrupted,
-            WaitEnd::Lost(reason) if self.is_late => self.link.too_late(self.link.lost(reason)),
+            WaitEnd::Lost(reason) if self.is_late => too_late(self.link.lost(reason)),
             WaitEnd::Lost(reason) => self.link.lost(reason),
         })?;
-        // A refused one ends nothing; one whose task raised does.
-        let is_refused =
-            matches!(&event, Event::Failed { failure, .. } if failure.code != FailureCode::Task);
-        if self.ends && !is_refused {
+        if self.ends && !is_refused(&event) {
             self.link.note_end();
         }
         Ok(event)

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::State;
+use bgpy_proto::{State, Status};
 
 use super::link::Link;
 use super::wait::{SLICE, Wait};
+use crate::clock;
 use crate::error::{CallError, ConnectError};
 use crate::registry::{Entry, Registry};
 
@@ -15,7 +16,7 @@ use crate::registry::{Entry, Registry};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a server that starts again is asked whether it has.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// A caller's time for a server to come back.
 pub(super) struct Comeback<'a> {
@@ -24,29 +25,73 @@ pub(super) struct Comeback<'a> {
     since: Instant,
 }
 
+/// Whether a server that was started again has its tasks, so that calls can be sent.
+pub(super) fn has_tasks(status: &Status) -> bool {
+    status.state != State::Starting
+}
+
+/// What a caller does about servers that have no process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// Nothing: there is one to connect to, or none comes back.
+    None,
+    /// Wait so long, and look again.
+    For(Duration),
+    /// Give up: its time is over.
+    Over,
+}
+
+/// Whether a call that waited for a start can be sent by the next connection: its own was lost before it was
+/// sent, because that start has failed.
+pub(super) fn may_go_elsewhere(error: &CallError, wait: &Wait<'_>) -> bool {
+    matches!(error, CallError::Lost { .. }) && wait.slice().is_some()
+}
+
+/// Whether it is worth to look again, where a server is started again: one whose process has died while it
+/// was being connected to comes back.
+pub(super) fn may_be_back_soon(error: &ConnectError) -> bool {
+    matches!(
+        error,
+        ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } | ConnectError::Io { .. }
+    )
+}
+
 impl<'a> Comeback<'a> {
     pub(super) fn new(server: &'a str, wait: &'a Wait<'a>) -> Self {
-        Self { server, wait, since: Instant::now() }
+        Self::since(server, wait, clock::now())
+    }
+
+    /// As [`new`](Self::new), for one who has looked since a moment.
+    pub(super) fn since(server: &'a str, wait: &'a Wait<'a>, since: Instant) -> Self {
+        Self { server, wait, since }
     }
 
     /// Waits a slice of time if all servers that are meant wait themselves: nobody would answer. Returns
     /// whether there was something to wait for.
     pub(super) fn sit_out(&self, entries: &[Entry]) -> Result<bool, ConnectError> {
-        let pauses: Option<Vec<Duration>> = entries.iter().map(Entry::pause).collect();
-        let Some(pause) = pauses.and_then(|pauses| pauses.into_iter().min()) else {
-            return Ok(false);
+        let pause = match self.pause(entries.iter().map(Entry::pause)) {
+            Pause::None => return Ok(false),
+            _ if self.wait.is_interrupted() => return Err(ConnectError::Interrupted),
+            Pause::Over => return Err(self.failed(entries.first())),
+            Pause::For(pause) => pause,
         };
-        if self.wait.is_interrupted() {
-            return Err(ConnectError::Interrupted);
-        }
-        let Some(left) = self.left() else { return Err(self.failed(entries.first())) };
-        thread::sleep(pause.min(left).min(SLICE));
+        thread::sleep(pause);
         Ok(true)
+    }
+
+    /// What to do about servers of which each waits so long before it is tried to start it again, or does
+    /// not wait.
+    pub(super) fn pause(&self, pauses: impl Iterator<Item = Option<Duration>>) -> Pause {
+        let pauses: Option<Vec<Duration>> = pauses.collect();
+        let Some(pause) = pauses.and_then(|pauses| pauses.into_iter().min()) else {
+            return Pause::None;
+        };
+        self.left().map_or(Pause::Over, |left| Pause::For(pause.min(left).min(SLICE)))
     }
 
     /// What is left of the caller's time.
     pub(super) fn left(&self) -> Option<Duration> {
-        let left = self.wait.left().unwrap_or(PATIENCE.saturating_sub(self.since.elapsed()));
+        let left = self.wait.left().unwrap_or(PATIENCE.saturating_sub(clock::since(self.since)));
         (!left.is_zero()).then_some(left)
     }
 
@@ -89,7 +134,7 @@ impl Link {
 
     fn look_for_start(&self, wait: &Wait<'_>) -> Result<(), CallError> {
         while !self.has_started() {
-            if self.status(wait)?.state != State::Starting {
+            if has_tasks(&self.status(wait)?) {
                 self.has_started.store(true, Ordering::Relaxed);
                 break;
             }

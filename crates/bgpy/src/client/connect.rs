@@ -9,10 +9,11 @@ use bgpy_proto::{Id, Token};
 use socket2::Socket;
 
 use super::ClientOptions;
-use super::comeback::Comeback;
+use super::comeback::{Comeback, may_be_back_soon};
 use super::link::Link;
 use super::proof::{Proof, token_of_environment};
 use super::wait::{SLICE, Wait};
+use crate::clock;
 use crate::error::ConnectError;
 use crate::lack::Lack;
 use crate::platform;
@@ -23,7 +24,7 @@ use crate::target::Target;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How often it is tried again to connect to a server that is being started again.
-const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
+pub(super) const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
 
 /// Connects to a server, by its Unix socket where there is one. Once one has `proven` a token, it has to
 /// prove one as well, whatever the options allow.
@@ -37,7 +38,7 @@ pub(super) fn connect(
     let server = target.to_string();
     let comeback = Comeback::new(&server, wait);
     let mut attempt =
-        Attempt { server: server.clone(), options, id, proven, wait, since: Instant::now() };
+        Attempt { server: server.clone(), options, id, proven, wait, since: clock::now() };
     let registry = match (Registry::of_user(), target) {
         (Ok(registry), _) => Some(registry),
         // Without one nothing is known of any name.
@@ -70,7 +71,7 @@ pub(super) fn connect(
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
         })?;
         if comeback.sit_out(&entries)? {
-            attempt.since = Instant::now();
+            attempt.since = clock::now();
             continue;
         }
         let result = match target {
@@ -81,18 +82,19 @@ pub(super) fn connect(
         // One whose process has died while it was being connected to comes back.
         let comes_back = entries.iter().any(Entry::is_restarted);
         match result {
-            Err(
-                ConnectError::NotRunning { .. }
-                | ConnectError::NoSuchName { .. }
-                | ConnectError::Io { .. },
-            ) if comes_back && attempt.left().is_ok() && !wait.is_interrupted() => {
+            Err(error)
+                if comes_back
+                    && may_be_back_soon(&error)
+                    && attempt.left().is_ok()
+                    && !wait.is_interrupted() =>
+            {
                 std::thread::sleep(COMES_BACK_LOOK);
             }
             Err(ConnectError::Timeout { .. }) if comes_back => {
                 let explained = registry.as_ref().and_then(|all| comeback.explain(all, &entries));
                 match explained {
                     // The caller has more time than one attempt takes.
-                    Some(_) if comeback.left().is_some() => attempt.since = Instant::now(),
+                    Some(_) if comeback.left().is_some() => attempt.since = clock::now(),
                     Some(error) => return Err(error),
                     None => return result,
                 }
@@ -149,7 +151,7 @@ pub(crate) fn connect_to(
     options: &ClientOptions,
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
-    let (server, id, since) = (entry.target().to_string(), Id::random(), Instant::now());
+    let (server, id, since) = (entry.target().to_string(), Id::random(), clock::now());
     let attempt = Attempt { server, options, id, proven: Proof::None, wait, since };
     attempt.by_entry(entry)
 }
@@ -197,10 +199,7 @@ impl Attempt<'_> {
 
     /// What is left of the time.
     pub(super) fn left(&self) -> Result<Duration, ConnectError> {
-        let left = CONNECT.checked_sub(self.since.elapsed());
-        let left = left.map(|left| self.wait.left().map_or(left, |limit| limit.min(left)));
-        let left = left.filter(|left| !left.is_zero());
-        left.ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
+        time_left(self.since, self.wait).ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
     }
 
     fn limit(&self) -> Duration {
@@ -230,6 +229,12 @@ impl Attempt<'_> {
             _ => ConnectError::Io { server, source },
         }
     }
+}
+
+/// What is left of the time of an attempt that began at a moment.
+pub(super) fn time_left(since: Instant, wait: &Wait<'_>) -> Option<Duration> {
+    let left = CONNECT.checked_sub(clock::since(since))?;
+    Some(wait.left().map_or(left, |limit| limit.min(left))).filter(|left| !left.is_zero())
 }
 
 /// AES where the processor has instructions for it, which is everywhere but on old ARM boards.

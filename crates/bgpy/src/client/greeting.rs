@@ -15,20 +15,15 @@ use socket2::Socket;
 use super::connect::Attempt;
 use super::link::Link;
 use super::proof::Proof;
+use super::refusals::{Next, Refusals, Refused, Verdict};
 use super::wait::SLICE;
 use crate::error::ConnectError;
 use crate::platform;
 use crate::registry::Entry;
 use crate::segments::{self, Segments};
 
-/// Times that it is tried to shake hands.
-const TRIES: u32 = 3;
-
-/// Before the next time, after the first one.
-const PAUSE: Duration = Duration::from_millis(10);
-
 /// Within which a server that is there answers who it is.
-const ANSWER: Duration = Duration::from_secs(2);
+pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
 /// Opens a connection; none when there is nobody to connect to any more.
 pub(super) type Dial<'a> = &'a dyn Fn() -> Result<Option<Socket>, ConnectError>;
@@ -51,13 +46,10 @@ impl Attempt<'_> {
         };
         let registered = entry.and_then(|entry| entry.token.as_deref());
         let is_registered = token.as_ref().is_some_and(|it| registered == Some(it.expose()));
-        let (mut closed, mut is_refused) = (0, false);
-        for round in 0..TRIES {
-            if round > 0 {
-                thread::sleep(self.left()?.min(PAUSE * round));
-            }
+        let mut refusals = Refusals::new(is_registered, token.is_some(), is_open);
+        loop {
             let Some(socket) = dial()? else { return Ok(None) };
-            match self.exchange(&socket, suite, &psk) {
+            let refused = match self.exchange(&socket, suite, &psk) {
                 Ok(session) => {
                     let can_map = suite == Suite::Clear && session.server().segments;
                     let segments = if can_map { Segments::new() } else { None };
@@ -65,42 +57,34 @@ impl Attempt<'_> {
                     return Ok(Some(Link::new(socket, server, session, segments, proof)));
                 }
                 Err(Refusal::Connect(error)) => return Err(error),
-                Err(Refusal::Cut) => continue,
-                // The registry's token is the right one: a server that refuses it is about to end. One that has
-                // made room for others is there when it is tried again.
-                Err(Refusal::Protocol(ProtocolError::Unauthenticated) | Refusal::Closed)
-                    if is_registered =>
-                {
-                    if round + 1 < TRIES {
-                        continue;
-                    }
-                    return Err(self.not_running());
-                }
-                Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => {}
+                Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => Refused::Otherwise,
                 Err(Refusal::Protocol(source)) => {
                     return Err(ConnectError::Protocol { server: self.server.clone(), source });
                 }
-                // Without a token it was to be expected.
-                Err(Refusal::Closed) if token.is_none() && !is_open => break,
-                Err(Refusal::Closed) => {
-                    closed += 1;
-                    if closed == 1 {
-                        continue;
-                    }
-                    if !self.is_there(dial)? {
-                        break;
-                    }
-                }
+                Err(Refusal::Cut) => Refused::Cut,
+                Err(Refusal::Closed) => Refused::Silently,
+            };
+            drop(socket);
+            let mut next = refusals.note(refused);
+            if next == Next::Ask {
+                next = refusals.asked(self.is_there(dial)?);
             }
-            is_refused = true;
-            break;
+            match next {
+                Next::Again(pause) => thread::sleep(self.left()?.min(pause)),
+                Next::Tell(verdict) => return Err(self.tell(verdict, token.is_some())),
+                Next::Ask => unreachable!("that was asked"),
+            }
         }
+    }
+
+    fn tell(&self, verdict: Verdict, token: bool) -> ConnectError {
         let server = self.server.clone();
-        Err(match token {
-            None if !is_open => ConnectError::NoToken { server },
-            token if is_refused => ConnectError::Auth { server, token: token.is_some() },
-            _ => ConnectError::Cut { server },
-        })
+        match verdict {
+            Verdict::NotRunning => ConnectError::NotRunning { server },
+            Verdict::NoToken => ConnectError::NoToken { server },
+            Verdict::Auth => ConnectError::Auth { server, token },
+            Verdict::Cut => ConnectError::Cut { server },
+        }
     }
 
     fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {

@@ -20,6 +20,7 @@ use super::probe::Probe;
 use super::proof::Proof;
 use super::reading::Reading;
 use super::wait::Wait;
+use crate::clock;
 use crate::error::{CallError, ConnectError, Lost};
 use crate::memory;
 use crate::nesting::Waiting;
@@ -91,7 +92,7 @@ impl Link {
             Some(segments) => segments.supply(),
             None => Box::new(memory::Own),
         });
-        let (now, is_first) = (Instant::now(), session.server().generation == 0);
+        let (now, is_first) = (clock::now(), session.server().generation == 0);
         Self {
             has_started: AtomicBool::new(is_first),
             socket: Private::new(socket),
@@ -355,7 +356,7 @@ impl Link {
             call.is_late = is_late;
             self.flush(state, wait).map(|()| call)
         });
-        sent.map_err(|error| if is_late { self.too_late(error) } else { error })
+        sent.map_err(|error| if is_late { too_late(error) } else { error })
     }
 
     /// Sleeps until another caller has changed something, or the time is over.
@@ -402,20 +403,20 @@ impl Link {
         CallError::Lost { server: self.server.clone(), reason }
     }
 
-    /// What becomes of an error of a call that was made after the server had accepted its end.
-    pub(super) fn too_late(&self, error: CallError) -> CallError {
-        match error {
-            CallError::Lost { server, reason: Lost::Closed | Lost::Io(_) } => {
-                ConnectError::Stopping { server }.into()
-            }
-            error => error,
-        }
-    }
-
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
         self.probe.give_up();
         let after = wait.limit().unwrap_or_default();
         CallError::Timeout { server: self.server.clone(), after, accepted }
+    }
+}
+
+/// What becomes of an error of a call that was made after the server had accepted its end.
+pub(super) fn too_late(error: CallError) -> CallError {
+    match error {
+        CallError::Lost { server, reason: Lost::Closed | Lost::Io(_) } => {
+            ConnectError::Stopping { server }.into()
+        }
+        error => error,
     }
 }
 

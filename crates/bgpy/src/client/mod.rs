@@ -8,7 +8,10 @@ mod link;
 mod probe;
 mod proof;
 mod reading;
+mod refusals;
 mod route;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod wait;
 mod writing;
 
@@ -26,6 +29,7 @@ use crate::sync::PerProcess;
 use crate::target::Target;
 
 pub use call::Call;
+use comeback::may_go_elsewhere;
 pub(crate) use connect::connect_to;
 pub use link::{Link, Response};
 use proof::LastProof;
@@ -112,8 +116,7 @@ impl Client {
             let link = self.link(wait)?;
             match link.await_start(wait) {
                 Ok(()) => return Ok(link),
-                // Its start has failed. The next one has the call.
-                Err(CallError::Lost { .. }) if wait.slice().is_some() => {}
+                Err(error) if may_go_elsewhere(&error, wait) => {}
                 Err(error) => return Err(error),
             }
         }

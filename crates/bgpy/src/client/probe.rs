@@ -11,6 +11,7 @@ use bgpy_proto::limits;
 
 use super::link::Link;
 use super::wait::Wait;
+use crate::clock;
 use crate::platform;
 use crate::sync::{lock, try_lock};
 
@@ -29,6 +30,17 @@ pub(super) struct Probe {
     is_unanswered: AtomicBool,
     /// Whether a call has ended meanwhile because its time was over.
     is_given_up: AtomicBool,
+}
+
+/// How it stands with a server that has said nothing for a slice of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It was not asked for a sign of life.
+    NotAsked,
+    /// It was, and may still answer.
+    Asked,
+    /// It was, and has not answered for too long. It has been silent for so long in all.
+    Over(Duration),
 }
 
 impl Probe {
@@ -53,20 +65,53 @@ impl Probe {
 
     /// Notes that the time of a call is over.
     pub(super) fn give_up(&self) {
-        if self.unanswered().is_some_and(|asked| asked.elapsed() >= PATIENCE_LEAST) {
+        if self.unanswered().is_some_and(|asked| clock::since(asked) >= PATIENCE_LEAST) {
             self.is_given_up.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// What a silence means by now.
+    pub(super) fn silence(&self) -> Silence {
+        let silence = Duration::from_millis(limits::SILENCE_MS);
+        let answer = silence - Duration::from_millis(limits::PING_AFTER_MS);
+        match self.unanswered() {
+            Some(asked) if clock::since(asked) > answer => Silence::Over(silence),
+            Some(_) => Silence::Asked,
+            None => Silence::NotAsked,
+        }
+    }
+
+    /// Whether it is time to ask, for a caller who wants to know after so much silence, which began when it
+    /// last `heard` something.
+    pub(super) fn is_due(&self, heard: Instant, after: Duration) -> bool {
+        self.unanswered().is_none() && clock::since(heard.max(self.asked())) >= after
+    }
+
+    /// Whether an answer is due for longer than calls that begin now wait for it.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.unanswered().is_some_and(|asked| {
+            self.is_given_up.load(Ordering::Relaxed)
+                || now.saturating_duration_since(asked) >= PATIENCE
+        })
     }
 
     fn asked(&self) -> Instant {
         self.opened + Duration::from_micros(self.asked_us.load(Ordering::Relaxed))
     }
 
-    fn ask(&self) {
-        let asked_us = self.opened.elapsed().as_micros() as u64;
+    /// Notes that an answer is asked for now.
+    pub(super) fn ask(&self) {
+        let asked_us = clock::since(self.opened).as_micros() as u64;
         self.asked_us.store(asked_us, Ordering::Relaxed);
         self.is_unanswered.store(true, Ordering::Relaxed);
     }
+}
+
+/// For how long nothing has moved, either way, since a moment at which a caller who writes saw something move; none
+/// if that is not too long. Whoever writes cannot ask, since nothing can follow half a message.
+pub(super) fn stands_still(moved: Instant) -> Option<Duration> {
+    let silence = Duration::from_millis(limits::SILENCE_MS);
+    (clock::since(moved) > silence).then_some(silence)
 }
 
 impl Wait<'_> {
@@ -86,9 +131,7 @@ impl Link {
         heard: Instant,
         wait: &Wait<'_>,
     ) -> Result<(), std::io::ErrorKind> {
-        if self.probe.unanswered().is_some()
-            || heard.max(self.probe.asked()).elapsed() < wait.probe_after()
-        {
+        if !self.probe.is_due(heard, wait.probe_after()) {
             return Ok(());
         }
         let mut state = lock(&self.state);
@@ -104,9 +147,7 @@ impl Link {
 
     /// Whether the server has left a question unanswered for longer than calls wait.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
-        let Some(asked) = self.probe.unanswered() else { return false };
-        let is_given_up = self.probe.is_given_up.load(Ordering::Relaxed);
-        if !is_given_up && now.saturating_duration_since(asked) < PATIENCE {
+        if !self.probe.is_overdue(now) {
             return false;
         }
         // The answer may have come since the last caller gave up. Whoever reads now sees it by itself.

@@ -2,15 +2,16 @@
 
 use std::io::{self, Read};
 use std::sync::MutexGuard;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bgpy_proto::client::Event;
-use bgpy_proto::limits;
 use socket2::Socket;
 
 use super::link::{Link, LinkState};
+use super::probe::Silence;
 use super::wait::{SLICE, Wait};
 use super::writing::is_pause;
+use crate::clock;
 use crate::error::Lost;
 use crate::platform;
 use crate::segments::Segments;
@@ -208,18 +209,14 @@ impl Link {
 
     /// Asks a silent server for a sign of life, and gives it up when none comes.
     fn watch(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
-        let after = Duration::from_millis(limits::PING_AFTER_MS);
-        let silence = Duration::from_millis(limits::SILENCE_MS);
         if std::mem::take(&mut reading.fresh) {
-            reading.heard = Instant::now();
+            reading.heard = clock::now();
         }
-        match self.probe.unanswered() {
-            Some(asked) if asked.elapsed() > silence - after => {
-                Err(WaitEnd::Lost(self.lose(Lost::Silent(silence))))
-            }
+        match self.probe.silence() {
+            Silence::Over(silence) => Err(WaitEnd::Lost(self.lose(Lost::Silent(silence)))),
             // What did not fit, because a message has filled the socket, goes when there is room.
-            Some(_) => self.send_rest(lock(&self.state)),
-            None => self.probe(reading.heard, wait),
+            Silence::Asked => self.send_rest(lock(&self.state)),
+            Silence::NotAsked => self.probe(reading.heard, wait),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock;
+
 /// A time limit and a look at the outside world.
 pub struct Wait<'a> {
     limit: Option<Duration>,
@@ -19,7 +21,7 @@ pub(crate) const SLICE: Duration = Duration::from_millis(200);
 impl Wait<'static> {
     /// Waits as long as the server lives.
     pub fn forever() -> Self {
-        Self { limit: None, since: Instant::now(), interrupted: &|| false }
+        Self { limit: None, since: clock::now(), interrupted: &|| false }
     }
 
     /// Waits so long, counted from now.
@@ -32,7 +34,7 @@ impl<'a> Wait<'a> {
     /// Waits so long, counted from now. `interrupted` is asked when a signal has arrived and a few
     /// times a second; `true` ends the wait.
     pub fn new(limit: Option<Duration>, interrupted: &'a dyn Fn() -> bool) -> Self {
-        Self { limit, since: Instant::now(), interrupted }
+        Self { limit, since: clock::now(), interrupted }
     }
 
     /// The time limit.
@@ -52,7 +54,7 @@ impl<'a> Wait<'a> {
 
     /// What is left of the time; `None` when that is not limited.
     pub(crate) fn left(&self) -> Option<Duration> {
-        self.limit.map(|limit| limit.saturating_sub(self.since.elapsed()))
+        self.limit.map(|limit| limit.saturating_sub(clock::since(self.since)))
     }
 
     /// How long the next slice of the wait is; `None` when the time is over.
@@ -60,7 +62,7 @@ impl<'a> Wait<'a> {
         match self.limit {
             None => Some(SLICE),
             Some(limit) => {
-                let spent = self.since.elapsed();
+                let spent = clock::since(self.since);
                 let left = limit.checked_sub(spent).filter(|left| !left.is_zero())?;
                 // Halfway, and not a moment earlier, a silent server is asked for a sign of life.
                 let half = (limit / 2 + MOMENT).checked_sub(spent).filter(|left| !left.is_zero());

@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bgpy_proto::{Outbox, limits};
+use bgpy_proto::Outbox;
 
 use super::link::{Link, LinkState, this_thread};
+use super::probe::stands_still;
 use super::wait::Wait;
+use crate::clock;
 use crate::error::{CallError, Lost};
 use crate::platform;
 use crate::sync::{lock, try_lock};
@@ -90,7 +92,7 @@ impl Link {
     /// Writes everything. While the server does not take it, its answers are read, so that two
     /// sides that write large messages to each other do not wait for ever.
     fn write(&self, wait: &Wait<'_>) -> Result<(), CallError> {
-        let mut moved = Instant::now();
+        let mut moved = clock::now();
         loop {
             if let Err(error) = self.make_room(&mut moved, wait) {
                 // Half a frame is out: nothing can follow it on this connection.
@@ -108,7 +110,7 @@ impl Link {
                 return Ok(());
             }
             if left < before {
-                moved = Instant::now();
+                moved = clock::now();
             }
         }
     }
@@ -129,7 +131,7 @@ impl Link {
             Ok(ready) if ready.readable => {
                 if let Some(mut reading) = try_lock(&self.reading) {
                     self.read(&mut reading).map_err(|lost| self.lost(lost))?;
-                    *moved = Instant::now();
+                    *moved = clock::now();
                     let state = lock(&self.state);
                     drop(reading);
                     self.wake_sleepers(&state);
@@ -140,11 +142,10 @@ impl Link {
             Err(error) => return Err(self.lost(self.lose(Lost::Io(error.kind())))),
         }
         self.ask_writer(wait)?;
-        let silence = Duration::from_millis(limits::SILENCE_MS);
-        if moved.elapsed() > silence {
-            return Err(self.lost(self.lose(Lost::Silent(silence))));
+        match stands_still(*moved) {
+            Some(silence) => Err(self.lost(self.lose(Lost::Silent(silence)))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ use super::core::Core;
 use super::rest::Rest;
 use super::strangers::Kind;
 use super::turns::Turns;
+use crate::clock;
 use crate::platform::{self, Private};
 
 /// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
@@ -127,7 +128,7 @@ impl Arrivals {
     /// How long somebody who waits for a turn waits for it, if anybody does.
     pub(super) fn wait(&self) -> Option<Duration> {
         let left = || match self.own_knocks.is_empty() {
-            true => self.rest.left(Instant::now()),
+            true => self.rest.left(clock::now()),
             false => Duration::ZERO,
         };
         self.are_ready().then(left)
@@ -175,6 +176,15 @@ impl Arrivals {
         self.oldest().find(|(_, until)| **until <= now).map(|(token, _)| *token)
     }
 
+    /// How many have not finished the handshake.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        [&self.own, &self.strangers]
+            .map(|crowd| crowd.silent.len() + crowd.answered.len())
+            .iter()
+            .sum()
+    }
+
     /// When the next one's time is over, or it is time to accept again.
     pub(super) fn soonest(&self) -> Option<Instant> {
         self.oldest().map(|(_, until)| *until).chain(self.accept_again).min()
@@ -198,7 +208,7 @@ impl Core {
         if is_quiet {
             return Ok(());
         }
-        let now = Instant::now();
+        let now = clock::now();
         if self.arrivals.accept_again.is_some_and(|again| again <= now) {
             self.arrivals.accept_again = None;
             for (index, listener) in self.listeners.iter().enumerate() {
@@ -215,7 +225,7 @@ impl Core {
         let has_work = self.has_work() && !self.calls.is_running();
         if !self.arrivals.rest.holds_back(has_work, now) {
             self.hear_strangers(now + STRANGERS_TURN, scratch)?;
-            self.arrivals.rest.begin_if_due(self.calls.done, Instant::now());
+            self.arrivals.rest.begin_if_due(self.calls.done, clock::now());
         }
         while let Some(token) = self.arrivals.overdue(now) {
             self.close(token, "no handshake in time");
@@ -232,11 +242,11 @@ impl Core {
             }
             while let Some(token) = self.arrivals.next() {
                 self.read(token, scratch);
-                if Instant::now() >= until {
+                if clock::now() >= until {
                     return Ok(());
                 }
             }
-            if Instant::now() >= until {
+            if clock::now() >= until {
                 break;
             }
         }
@@ -249,7 +259,7 @@ impl Core {
         for _ in 0..most {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
             if let Some(until) = self.arrivals.full_until(listener.is_unix())
-                && until > Instant::now()
+                && until > clock::now()
             {
                 let again = self.arrivals.accept_again.map_or(until, |again| again.min(until));
                 self.arrivals.accept_again = Some(again);
@@ -273,7 +283,7 @@ impl Core {
                             continue;
                         }
                         self.evict_slow();
-                        self.arrivals.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                        self.arrivals.accept_again = Some(clock::now() + ACCEPT_PAUSE);
                         return Ok(true);
                     }
                 },
@@ -304,7 +314,7 @@ impl Core {
                 }
                 connection.overloaded = overloaded;
                 self.connections.insert(token, connection);
-                self.arrivals.add(token, is_own, Instant::now());
+                self.arrivals.add(token, is_own, clock::now());
                 // Its first bytes may have come before it was registered.
                 self.has_come(token);
             }
@@ -320,7 +330,7 @@ impl Core {
     /// Has a stranger give its descriptor for others, if there is one that has had time to say something.
     fn evict_slow(&mut self) {
         let is_guest = self.arrivals.first_to_go(false).is_some_and(|it| self.guests.contains(it));
-        let goes = self.arrivals.goes_from(false).is_some_and(|from| from <= Instant::now());
+        let goes = self.arrivals.goes_from(false).is_some_and(|from| from <= clock::now());
         if goes && !is_guest {
             self.evict(false);
         }

@@ -11,7 +11,7 @@ use bgpy_proto::{
 use crate::journal::Journal;
 use crate::name::Name;
 use crate::platform;
-use crate::{keeper, logs};
+use crate::{clock, keeper, logs};
 
 /// Calls for which an empty queue keeps its memory.
 const KEPT_CALLS: usize = 4096;
@@ -28,6 +28,37 @@ pub(super) struct Waiting {
     pub(super) message: Delivered,
 }
 
+/// Who is told how a call ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Called {
+    pub(super) connection: usize,
+    pub(super) id: u64,
+    pub(super) kind: CallKind,
+}
+
+/// What is done about a call whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Its task runs.
+    Task,
+    /// Nothing, because there is nothing to do: an INIT that comes `already` too late, or an EXIT of a server
+    /// without tasks.
+    Nothing { already: bool },
+    /// It is refused: the INIT that it was accepted behind has failed.
+    Refusal,
+}
+
+impl Due {
+    pub(super) fn of(kind: CallKind, initialized: bool) -> Self {
+        match kind {
+            CallKind::Init if initialized => Self::Nothing { already: true },
+            CallKind::Exec if !initialized => Self::Refusal,
+            CallKind::Exit if !initialized => Self::Nothing { already: false },
+            CallKind::Init | CallKind::Exec | CallKind::Exit => Self::Task,
+        }
+    }
+}
+
 /// The call that runs.
 #[derive(Debug)]
 struct Running {
@@ -40,7 +71,7 @@ struct Running {
 
 impl Running {
     fn seconds(&self) -> f64 {
-        self.since.map_or(0.0, |since| since.elapsed().as_secs_f64())
+        self.since.map_or(0.0, |since| clock::since(since).as_secs_f64())
     }
 }
 
@@ -91,14 +122,14 @@ impl Calls {
         Self {
             name,
             journal,
-            unused: unused_max.map(|limit| Unused { limit, since: Instant::now() }),
+            unused: unused_max.map(|limit| Unused { limit, since: clock::now() }),
             queue: VecDeque::new(),
             queue_bytes: 0,
             taken_back: HashSet::new(),
             refused: HashSet::new(),
             exit: None,
             running: None,
-            started: Instant::now(),
+            started: clock::now(),
             done: 0,
             clients: 0,
             inits: 1,
@@ -220,7 +251,7 @@ impl Calls {
 
     fn note_use(&mut self) {
         if let Some(unused) = &mut self.unused {
-            unused.since = Instant::now();
+            unused.since = clock::now();
         }
     }
 
@@ -255,7 +286,7 @@ impl Calls {
                 self.taken_back.is_empty() || !self.taken_back.remove(&(call.connection, call.id));
             if is_wanted {
                 // While the stand-in polls it does not look, so that the clock is read at once.
-                let since = self.ack_at_once.then(Instant::now);
+                let since = self.ack_at_once.then(clock::now);
                 let Waiting { connection, id, kind, .. } = call;
                 self.running = Some(Running { connection, id, kind, since });
                 return Some(call);
@@ -299,7 +330,7 @@ impl Calls {
     /// Notes that the running call takes its time: it began `before` now.
     pub(super) fn takes_long(&mut self, before: Duration) {
         if let Some(call) = &mut self.running {
-            call.since = call.since.or_else(|| Instant::now().checked_sub(before));
+            call.since = call.since.or_else(|| clock::now().checked_sub(before));
         }
     }
 
@@ -360,7 +391,7 @@ impl Calls {
             queue: (self.queue.len() - self.taken_back.len()) as u64,
             calls: self.done,
             clients: self.clients,
-            uptime_s: self.started.elapsed().as_secs_f64(),
+            uptime_s: clock::since(self.started).as_secs_f64(),
             pid: u64::from(std::process::id()),
             rss_bytes: platform::resident_bytes(std::process::id()),
             name: self.name.as_ref().map(Name::to_string),
@@ -385,4 +416,25 @@ pub(super) fn not_initialized() -> Failure {
         FailureCode::NotInitialized,
         "the server has no tasks yet: call initialize(init_task, exec_task, exit_task) first",
     )
+}
+
+#[cfg(test)]
+impl Calls {
+    /// Looks whether what is counted is what there is.
+    pub(super) fn check_counts(&self) {
+        let bytes: u64 = self.queue.iter().map(|call| call.message.bytes()).sum();
+        assert_eq!(self.queue_bytes, bytes, "bytes that wait are counted");
+        assert!(self.queue.len() <= limits::QUEUE_CALLS_MAX, "too many calls wait");
+        let is_taken_back = |call: &&Waiting| self.taken_back.contains(&(call.connection, call.id));
+        let taken_back = self.queue.iter().filter(is_taken_back).count();
+        assert_eq!(taken_back, self.taken_back.len(), "only what waits is taken back");
+        assert!(self.refused.is_empty(), "a refused call is forgotten with its cancel");
+    }
+
+    /// Looks whether nothing is left of calls that are over.
+    pub(super) fn check_empty(&self) {
+        assert!(self.queue.is_empty() && self.taken_back.is_empty(), "calls are left");
+        assert_eq!((self.queue_bytes, self.inits), (0, 0));
+        assert!(self.running.is_none());
+    }
 }

@@ -16,6 +16,8 @@ use super::listen::prepare;
 use super::vanished::Signs;
 use crate::platform::{self, Delivery, Private};
 use crate::segments::Segments;
+#[cfg(test)]
+use crate::simulation::wire::{End, NO_DESCRIPTOR, ServerEnd};
 use crate::{keeper, memory};
 
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
@@ -34,6 +36,8 @@ pub(super) enum Stream {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
+    #[cfg(test)]
+    Simulated(ServerEnd),
 }
 
 pub(super) struct Connection {
@@ -218,6 +222,8 @@ impl Connection {
             Stream::Tcp(stream) => platform::read_end(stream, part, most),
             #[cfg(unix)]
             Stream::Unix(stream) => platform::read_end(stream, part, most),
+            #[cfg(test)]
+            Stream::Simulated(ServerEnd(wire)) => wire.read_end(End::Server, part, most),
         })
     }
 
@@ -353,7 +359,13 @@ impl Connection {
 
 impl Stream {
     pub(super) fn is_unix(&self) -> bool {
-        !matches!(self, Self::Tcp(_))
+        match self {
+            Self::Tcp(_) => false,
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            #[cfg(test)]
+            Self::Simulated(ServerEnd(wire)) => wire.is_own(),
+        }
     }
 
     /// Whether its peer may come in: on a Unix socket, a process of this user.
@@ -362,11 +374,17 @@ impl Stream {
         match self {
             Self::Tcp(_) => true,
             Self::Unix(stream) => platform::is_same_user(stream),
+            #[cfg(test)]
+            Self::Simulated(_) => true,
         }
     }
 
     /// Writes what fits without waiting. A peer that is gone is an error, and no signal.
     fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(test)]
+        if let Self::Simulated(ServerEnd(wire)) = self {
+            return wire.write(End::Server, slices);
+        }
         #[cfg(unix)]
         {
             match slices {
@@ -386,7 +404,7 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(stream) => segments.send_offer(stream, offer, segment),
             // Nobody is offered anything on TCP.
-            Self::Tcp(_) => self.send(&[IoSlice::new(offer)]),
+            _ => self.send(&[IoSlice::new(offer)]),
         }
     }
 
@@ -395,6 +413,8 @@ impl Stream {
             Self::Tcp(stream) => SockRef::from(stream).try_clone(),
             #[cfg(unix)]
             Self::Unix(stream) => SockRef::from(stream).try_clone(),
+            #[cfg(test)]
+            Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -403,6 +423,8 @@ impl Stream {
             Self::Tcp(stream) => stream,
             #[cfg(unix)]
             Self::Unix(stream) => stream,
+            #[cfg(test)]
+            Self::Simulated(ServerEnd(wire)) => wire,
         }
     }
 }
@@ -413,6 +435,8 @@ impl Read for Stream {
             Self::Tcp(stream) => stream.read(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
+            #[cfg(test)]
+            Self::Simulated(ServerEnd(wire)) => wire.read(End::Server, buffer),
         }
     }
 }
@@ -423,6 +447,8 @@ impl AsFd for Stream {
         match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            #[cfg(test)]
+            Self::Simulated(_) => unreachable!("it has no descriptor"),
         }
     }
 }
@@ -430,6 +456,10 @@ impl AsFd for Stream {
 #[cfg(unix)]
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
+        match self {
+            #[cfg(test)]
+            Self::Simulated(_) => NO_DESCRIPTOR,
+            _ => self.as_fd().as_raw_fd(),
+        }
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bgpy_proto::handshake::is_question;
-use bgpy_proto::{Id, Psk, ServerHello, limits};
+use bgpy_proto::{Failure, Id, Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
 use super::arrivals::Arrivals;
-use super::calls::{Calls, stopping};
+use super::calls::{Called, Calls, stopping};
 use super::connection::{Connection, Over, Progress};
 use super::guests::Guests;
 use super::leader::Watched;
@@ -22,6 +22,7 @@ use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
 use super::vanished::is_unreachable;
+use crate::clock;
 use crate::journal::Journal;
 use crate::platform::Private;
 use crate::registry::Ending;
@@ -60,6 +61,22 @@ pub(super) struct Core {
     pub(super) journal: Journal,
     pub(super) record: Record,
     pub(super) is_retired: bool,
+}
+
+/// What a poller reports of a listener or a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Readiness {
+    pub(super) token: usize,
+    pub(super) is_read_closed: bool,
+    pub(super) is_writable: bool,
+}
+
+impl From<&Event> for Readiness {
+    fn from(event: &Event) -> Self {
+        let Token(token) = event.token();
+        let (is_read_closed, is_writable) = (event.is_read_closed(), event.is_writable());
+        Self { token, is_read_closed, is_writable }
+    }
 }
 
 /// What a core is made of.
@@ -110,18 +127,15 @@ impl Core {
     }
 
     /// Takes note of what the poller reports.
-    pub(super) fn ready(&mut self, event: &Event) {
-        let Token(token) = event.token();
+    pub(super) fn ready(&mut self, Readiness { token, is_read_closed, is_writable }: Readiness) {
         if let Some(listener) = self.listeners.get(token) {
             self.arrivals.knock(token, listener.is_unix());
             return;
         }
-        if event.is_read_closed()
-            && let Some(connection) = self.connections.get_mut(&token)
-        {
+        if is_read_closed && let Some(connection) = self.connections.get_mut(&token) {
             connection.expect_end();
         }
-        if event.is_writable() {
+        if is_writable {
             self.flush(token);
         }
         self.has_come(token);
@@ -148,10 +162,10 @@ impl Core {
             self.read(token, scratch);
         }
         self.receive(scratch)?;
-        if self.strangers.due().is_some_and(|at| at <= Instant::now()) {
-            self.tell_strangers(Instant::now());
+        if self.strangers.due().is_some_and(|at| at <= clock::now()) {
+            self.tell_strangers(clock::now());
         }
-        if self.calls.unused_at().is_some_and(|at| at <= Instant::now()) {
+        if self.calls.unused_at().is_some_and(|at| at <= clock::now()) {
             let limit = self.calls.unused_max().unwrap_or_default().as_secs_f64();
             self.journal.info(format_args!("no call for {limit} s (idle_timeout): ending"));
             self.stop();
@@ -178,7 +192,7 @@ impl Core {
         let moments = [self.arrivals.soonest(), self.calls.unused_at(), self.strangers.due()];
         let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
-        let left = soonest.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        let left = soonest.saturating_duration_since(clock::now()) + Duration::from_millis(1);
         Some(left.min(PATIENCE_MAX))
     }
 
@@ -302,6 +316,13 @@ impl Core {
             self.arrivals.gone(token);
             self.note(Kind::Left, &what);
         }
+    }
+
+    /// Notes how a call has ended that ran, and tells its caller; `false` when nobody listens.
+    pub(super) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) -> bool {
+        let Called { connection, id, kind } = call;
+        self.calls.finish(kind, outcome.is_ok());
+        self.conclude(connection, id, outcome)
     }
 
     /// Whether there is something for the executing thread to do.

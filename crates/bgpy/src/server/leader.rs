@@ -101,7 +101,7 @@ impl Leader {
             match event.token() {
                 WAKE if self.signals.drain() => shared.signalled.store(true, Ordering::SeqCst),
                 WAKE => {}
-                _ => core.ready(event),
+                _ => core.ready(event.into()),
             }
         }
         core.proceed(&mut self.scratch)?;

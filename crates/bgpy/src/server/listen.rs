@@ -16,6 +16,8 @@ use crate::keepalive;
 use crate::platform::{Private, Stamp};
 #[cfg(unix)]
 use crate::registry::{beside, put};
+#[cfg(test)]
+use crate::simulation::wire::{NO_DESCRIPTOR, ServerQueue};
 
 /// Connections that the kernel keeps for a server that is not looking, unless the system's own limit is
 /// lower. Whoever comes when they are so many hears nothing for a second or more.
@@ -26,6 +28,8 @@ pub(super) enum Listener {
     Tcp(mio::net::TcpListener),
     #[cfg(unix)]
     Unix(mio::net::UnixListener),
+    #[cfg(test)]
+    Simulated(ServerQueue),
 }
 
 /// Listens on the first of the addresses of a host that can be had.
@@ -105,6 +109,8 @@ impl AsRawFd for Listener {
         match self {
             Self::Tcp(listener) => listener.as_raw_fd(),
             Self::Unix(listener) => listener.as_raw_fd(),
+            #[cfg(test)]
+            Self::Simulated(_) => NO_DESCRIPTOR,
         }
     }
 }
@@ -129,11 +135,22 @@ impl Listener {
                 let welcome = stream.is_welcome();
                 Ok(welcome.then(|| (stream, "this machine".to_owned())))
             }
+            #[cfg(test)]
+            Self::Simulated(queue) => {
+                let stream = Private::new(Stream::Simulated(queue.accept()?));
+                Ok(Some((stream, "a simulated client".to_owned())))
+            }
         }
     }
 
     pub(super) fn is_unix(&self) -> bool {
-        !matches!(self, Self::Tcp(_))
+        match self {
+            Self::Tcp(_) => false,
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            #[cfg(test)]
+            Self::Simulated(queue) => queue.is_own,
+        }
     }
 
     pub(super) fn source(&mut self) -> &mut dyn Source {
@@ -141,6 +158,8 @@ impl Listener {
             Self::Tcp(listener) => listener,
             #[cfg(unix)]
             Self::Unix(listener) => listener,
+            #[cfg(test)]
+            Self::Simulated(queue) => queue,
         }
     }
 }

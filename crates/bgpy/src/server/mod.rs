@@ -18,6 +18,8 @@ mod rest;
 mod restore;
 mod service;
 mod signal;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod standin;
 mod strangers;
 mod turns;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{CallKind, Failure, FailureCode};
 
 use super::Ended;
-use super::calls::{Waiting, not_initialized};
+use super::calls::{Called, Due, Waiting, not_initialized};
 use super::core::{Core, CoreParts};
 use super::ending::End;
 use super::executor::{Executor, Reply};
@@ -28,7 +28,7 @@ use crate::platform::{self, Private, Sleeper};
 use crate::sync::{FairMutex, lock, try_lock};
 
 /// How long a server that ends waits for clients to take their last answers.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What the executing thread, the stand-in and the replies share.
 pub(super) struct Shared {
@@ -271,19 +271,19 @@ impl Shared {
         initialized: bool,
         executor: &mut dyn Executor,
     ) -> Result<(), Failure> {
-        let Waiting { connection, id, kind, message, .. } = call;
+        let Waiting { connection, id, kind, message } = call;
         let reply = Reply::new(self, Some((connection, id)));
-        let outcome = match kind {
-            CallKind::Init if initialized => Ok(true),
-            CallKind::Init => self.guarded(|| executor.init(message, &reply)).map(|()| false),
-            CallKind::Exec if !initialized => Err(not_initialized()),
-            CallKind::Exec => self.guarded(|| executor.exec(message, &reply)).map(|()| false),
-            CallKind::Exit if !initialized => Ok(false),
-            CallKind::Exit => self.guarded(|| executor.exit(Some(message), &reply)).map(|()| false),
+        let outcome = match Due::of(kind, initialized) {
+            Due::Nothing { already } => Ok(already),
+            Due::Refusal => Err(not_initialized()),
+            Due::Task => self.guarded(|| match kind {
+                CallKind::Init => executor.init(message, &reply).map(|()| false),
+                CallKind::Exec => executor.exec(message, &reply).map(|()| false),
+                CallKind::Exit => executor.exit(Some(message), &reply).map(|()| false),
+            }),
         };
         let mut core = self.core.lock();
-        core.calls.finish(kind, outcome.is_ok());
-        let told = core.conclude(connection, id, &outcome);
+        let told = core.over(Called { connection, id, kind }, &outcome);
         if let Err(failure) = &outcome {
             let to = if told { "its caller was told" } else { "nobody waits for it" };
             let traceback = failure.traceback.as_deref().unwrap_or_default();

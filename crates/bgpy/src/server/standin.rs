@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::reactor::Shared;
 
 /// A task that runs this long is stood in for.
-const LOOK: Duration = Duration::from_millis(1);
+pub(super) const LOOK: Duration = Duration::from_millis(1);
 
 /// How often the size of the log is looked at while tasks run, whose prints go to it unseen: a disk
 /// that takes 50 MB a second lets it become half as large again as it may. And how often whether they

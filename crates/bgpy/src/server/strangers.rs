@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::ProtocolError;
 
 use super::core::Core;
+use crate::clock;
 use crate::journal::Level;
 
 /// How long events of a kind are counted before they are told.
@@ -87,7 +88,7 @@ impl Core {
     /// Tells what a stranger has brought about, or counts it.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
         let level = kind.level();
-        if self.journal.takes(level) && self.strangers.note(kind, what, Instant::now()) {
+        if self.journal.takes(level) && self.strangers.note(kind, what, clock::now()) {
             self.journal.write(level, what);
         }
     }

@@ -19,7 +19,7 @@ use super::notice::Notice;
 use crate::journal::Level;
 use crate::platform;
 use crate::registry::Registry;
-use crate::restart::{Failing, Schedule, Times};
+use crate::restart::{Failing, ProcessEnd, Schedule, Times};
 use crate::spawn::{Config, Report, Reporter};
 
 /// How often what could not be written is tried again.
@@ -93,8 +93,13 @@ impl Supervisor {
     pub fn run(mut self) -> ExitStatus {
         loop {
             let status = self.watch();
-            let is_over = self.was_told || self.child.is_retiring() || status.success();
-            if is_over || !self.has_been_ready {
+            let end = ProcessEnd {
+                succeeded: status.success(),
+                was_retiring: self.child.is_retiring(),
+                was_told: self.was_told,
+                has_been_ready: self.has_been_ready,
+            };
+            if !end.is_failure() {
                 return self.conclude(status, None);
             }
             let last = self.child.last_words(status);

@@ -1,0 +1,105 @@
+"""Tries what goes wrong, for long: ``python benches/chaos.py [--minutes N] [--only NAME]``.
+
+A run of everything writes docs/reliability.md; the others print only. Whatever a trial asserts
+holds on any machine; figures are only told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+
+import machine
+import report
+from result import Table
+from trials import MINUTES, TRIALS, Row, Scale
+from workspace import ROOT, apart
+
+FACTS = {"CPU", "memory", "system", "Python", "Rust", "bgpy", "date", machine.LOAD}
+
+INTRODUCTION = """\
+# Reliability
+
+What bgpy was put through, and what was seen. Each line holds an assertion: had an answer been
+wrong, a call run twice, or something been left, this page would not have been written. Times belong
+to the machine below and to what else it did; nothing depends on them.
+"""
+
+METHOD = """\
+## Method
+
+- The simulation plays a server, its supervisor and up to five clients, from a seed: bytes
+  arrive in pieces of any size, connections are cut or stand still, processes die at any moment
+  and are started again, strangers come. What decides is the code of bgpy itself, on a clock of
+  its own, so that a seed that fails fails again: `SEED=n cargo test -p bgpy --lib simulation`.
+  What it checks stands in [ledger.rs](../crates/bgpy/src/simulation/ledger.rs) and
+  [world.rs](../crates/bgpy/src/simulation/world.rs).
+- All the rest is done to real servers in processes of their own, by their Unix sockets and by
+  TCP on the loopback interface.
+- Of each client one handshake is cut. A client whose connections are closed twice in a row
+  before the first byte of an answer, and which finds at a third try that the server is there,
+  holds its token for refused.
+- Decoders are fuzzed with libFuzzer, for as long as one likes (`make fuzz`). What it has found to
+  reach something is kept in `fuzz/corpora`, and each run of the tests plays it again.
+- A flood comes from one process, which opens connections as fast as it can, 64 at a time.
+
+## How to reproduce
+
+```shell
+make chaos
+```
+
+takes some ten minutes and writes this page; `make chaos MINUTES=60` does six times as much.
+"""
+
+
+def main() -> int:
+    """Try, print, and write the page."""
+    options = arguments()
+    scale = Scale(options.minutes / MINUTES)
+    # Before anything runs, because they hold the load of the machine.
+    facts = [(name, text) for name, text in machine.facts() if name in FACTS]
+    table = Table("What was done, and what was seen", ["done", "seen"], words=True)
+    began = time.monotonic()
+    for name in options.only or TRIALS:
+        start = time.monotonic()
+        for row in apart(run_trial, name, scale):
+            table.add(row.done, row.seen)
+            print(f"{row.done}\n    {row.seen}", flush=True)
+        print(f"  ({name}: {time.monotonic() - start:.0f} s)", flush=True)
+    if not options.only:
+        facts.append(("duration", f"{(time.monotonic() - began) / 60:.0f} minutes"))
+        (options.docs / "reliability.md").write_text(page(table, facts))
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--minutes", type=float, default=MINUTES, help="how long it takes, about (default: 10)"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=TRIALS, metavar="NAME", help=", ".join(TRIALS)
+    )
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
+    return parser.parse_args()
+
+
+def run_trial(name: str, scale: Scale) -> list[Row]:
+    """Run one trial, in a process of its own."""
+    return importlib.import_module(f"trials.{name}").run(scale)
+
+
+def page(table: Table, facts: list[tuple[str, str]]) -> str:
+    """Return the page."""
+    parts = [INTRODUCTION, f"## {table.title}\n", table.markdown() + "\n"]
+    parts += ["## Machine\n", report.machine_table(facts).markdown() + "\n", METHOD]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

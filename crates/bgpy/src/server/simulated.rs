@@ -1,0 +1,281 @@
+//! A server's process in the simulation: its connections and its calls as they are, without its threads.
+//!
+//! Whoever plays it decides when the poller reports, when a task goes on, and when the process dies.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bgpy_proto::{CallKind, Failure, FailureCode, Id, ProtocolError, Psk, ServerHello, limits};
+use mio::Poll;
+
+use super::calls::{Called, Due, not_initialized};
+use super::core::{Core, CoreParts, Readiness};
+use super::listen::Listener;
+use super::reactor::FAREWELL;
+use super::record::Record;
+use super::signal::{Receiver, Waker};
+use super::standin::LOOK;
+use crate::clock;
+use crate::journal::Journal;
+use crate::platform::{Private, Stamp};
+use crate::registry::Entry;
+use crate::simulation::wire::{End, Queue, ServerQueue, Wire};
+
+/// What a thread's servers share, as nobody waits with it: a poller in which nothing is watched.
+pub(crate) struct Idle {
+    poll: Poll,
+    waker: std::sync::Arc<Waker>,
+    _receiver: Receiver,
+    entry: Entry,
+}
+
+/// Where a server listens: its own user's socket, and that of everybody.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Place {
+    pub(crate) own: Queue,
+    pub(crate) open: Queue,
+}
+
+pub(crate) struct Process {
+    core: Core,
+    scratch: Vec<u8>,
+    place: Place,
+    running: Option<(Called, Instant)>,
+    is_stood_in: bool,
+    is_started: bool,
+    leaves_until: Option<Instant>,
+    /// When the poller returns at the latest.
+    wakes: Option<Instant>,
+    /// The last call of each connection that had its turn.
+    last: HashMap<usize, u64>,
+}
+
+/// A call that a task runs for.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) kind: CallKind,
+    pub(crate) argument: Vec<u8>,
+}
+
+impl Idle {
+    pub(crate) fn new() -> Self {
+        let poll = Poll::new().expect("there is a descriptor");
+        let (waker, receiver) =
+            Receiver::new(poll.registry(), mio::Token(0)).expect("there are descriptors");
+        let entry = Entry::new(Id([9; 16]), "simulated", ([127, 0, 0, 1], 1).into());
+        Self { poll, waker, _receiver: receiver, entry }
+    }
+}
+
+impl Process {
+    pub(crate) fn start(
+        idle: &Idle,
+        place: &Place,
+        psk: &Psk,
+        generation: u64,
+        read: usize,
+    ) -> Self {
+        let registry = Private::open(|| idle.poll.registry().try_clone()).expect("a descriptor");
+        let listens = |queue: &Queue, is_own| {
+            Private::new(Listener::Simulated(ServerQueue { queue: queue.clone(), is_own }))
+        };
+        let record = Record::new(None, idle.entry.clone(), None, Stamp::default(), None, None);
+        let hello = ServerHello { generation, instance: Id([9; 16]), ..ServerHello::default() };
+        let parts = CoreParts {
+            registry,
+            listeners: vec![listens(&place.open, false), listens(&place.own, true)],
+            psk: psk.clone(),
+            is_open: false,
+            hello,
+            journal: Journal::silent(),
+            record,
+            unused_max: None,
+        };
+        let core = Core::new(parts, idle.waker.clone()).expect("nothing is registered");
+        let scratch = vec![0; read];
+        let place = place.clone();
+        let (running, leaves_until, wakes) = (None, None, Some(clock::now()));
+        let (is_stood_in, is_started) = (false, false);
+        Self {
+            core,
+            scratch,
+            place,
+            running,
+            is_stood_in,
+            is_started,
+            leaves_until,
+            wakes,
+            last: HashMap::new(),
+        }
+    }
+
+    /// The start is over: the server has its tasks, or waits for somebody to bring them.
+    pub(crate) fn started(&mut self, initialized: bool) {
+        self.core.calls.started(initialized);
+        self.is_started = true;
+    }
+
+    /// Whether somebody polls now: the executing thread if it has nothing else to do, or the stand-in if that
+    /// is busy for a while.
+    fn may_poll(&self) -> bool {
+        match &self.running {
+            Some((_, since)) => clock::simulated::peek() >= *since + LOOK,
+            None if self.leaves_until.is_some() => true,
+            None => !self.is_started || self.is_stood_in || !self.core.has_work(),
+        }
+    }
+
+    /// When the poller has something to report or to do, if it is asked; none as long as it has not.
+    pub(crate) fn due(&self, wires: &[Wire]) -> Option<Instant> {
+        let now = clock::simulated::peek();
+        let is_called = !self.core.is_retired && self.place.own.len() + self.place.open.len() > 0;
+        let is_news = is_called
+            || wires.iter().any(|wire| wire.watched().is_some() && wire.has_news(End::Server));
+        let at = if is_news { now } else { self.wakes? };
+        match &self.running {
+            Some((_, since)) => Some(at.max(*since + LOOK)),
+            None => Some(at),
+        }
+        .filter(|at| *at > now || self.may_poll())
+    }
+
+    /// Has the poller report what there is, and does a turn of work.
+    pub(crate) fn poll(&mut self, wires: &[Wire]) {
+        if (self.running.is_some() || !self.is_started) && !self.is_stood_in {
+            self.is_stood_in = true;
+            self.core.ack_all(LOOK);
+        }
+        let waiting = [&self.place.open, &self.place.own].map(Queue::len);
+        for (token, _) in waiting.into_iter().enumerate().filter(|(_, waiting)| *waiting > 0) {
+            self.report(token, false, false);
+        }
+        for wire in wires {
+            let Some((token, wants_room)) = wire.watched() else { continue };
+            if !wire.has_news(End::Server) {
+                continue;
+            }
+            let (_, has_room) = wire.poll(End::Server);
+            self.report(token, wire.has_ended(End::Server), has_room && wants_room);
+        }
+        self.core.proceed(&mut self.scratch).expect("listeners are not lost");
+        self.wakes = self.core.patience().map(|patience| clock::now() + patience);
+    }
+
+    /// Whoever polls is woken where there is something to do that it does not know of.
+    fn wake(&mut self) {
+        if self.core.patience() == Some(Duration::ZERO) {
+            self.wakes = Some(clock::now());
+        }
+    }
+
+    fn report(&mut self, token: usize, is_read_closed: bool, is_writable: bool) {
+        self.core.ready(Readiness { token, is_read_closed, is_writable });
+    }
+
+    /// Whether the executing thread could take a call.
+    pub(crate) fn is_free(&self) -> bool {
+        self.is_started && self.running.is_none() && self.leaves_until.is_none()
+    }
+
+    /// Whether it has something to take, or to end.
+    pub(crate) fn has_work(&self) -> bool {
+        self.is_free() && (self.core.has_work() || self.is_stood_in)
+    }
+
+    /// Takes the next call, if its task is to run. Whatever else is to be said of others is said.
+    pub(crate) fn next(&mut self) -> Option<Begun> {
+        loop {
+            if self.core.calls.is_stopping() {
+                self.core.retire();
+                self.leaves_until = Some(clock::now() + FAREWELL);
+                return None;
+            }
+            let Some(call) = self.core.calls.next() else {
+                // It polls for itself again.
+                self.core.calls.ack_at_once = false;
+                self.is_stood_in = false;
+                return None;
+            };
+            let last = self.last.insert(call.connection, call.id).unwrap_or_default();
+            assert!(last < call.id, "calls of a connection have their turns in its order");
+            let called = Called { connection: call.connection, id: call.id, kind: call.kind };
+            let outcome = match Due::of(call.kind, self.core.calls.is_initialized()) {
+                Due::Task => {
+                    self.running = Some((called, clock::now()));
+                    let argument = call.message.data().to_vec();
+                    return Some(Begun { kind: call.kind, argument });
+                }
+                Due::Nothing { already } => Ok(already),
+                Due::Refusal => Err(not_initialized()),
+            };
+            self.core.over(called, &outcome);
+            self.wake();
+        }
+    }
+
+    /// Responds for the task that runs; whether its caller listens.
+    pub(crate) fn respond(&mut self, data: Vec<u8>) -> Result<bool, ProtocolError> {
+        let (called, _) = self.running.expect("a task runs");
+        let taken = self.core.respond(called.connection, called.id, data.into(), false);
+        self.wake();
+        taken
+    }
+
+    /// Ends the task that runs.
+    pub(crate) fn over(&mut self, succeeded: bool) {
+        let (called, _) = self.running.take().expect("a task runs");
+        let failure = || Failure::new(FailureCode::Task, "it raised");
+        let outcome = if succeeded { Ok(false) } else { Err(failure()) };
+        self.core.over(called, &outcome);
+        self.wake();
+    }
+
+    /// Whether a client's EXIT, or whoever stopped it, has it end.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.core.is_retired
+    }
+
+    /// Whether it takes calls, and has tasks for them.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.core.calls.is_initialized() && !self.core.calls.is_ending()
+    }
+
+    /// Takes no more calls, and answers those that wait.
+    pub(crate) fn stop(&mut self) {
+        self.core.stop();
+        self.wakes = Some(clock::now());
+    }
+
+    /// Until when it waits for clients to take their last answers, if it is about to end. It is over when they
+    /// have.
+    pub(crate) fn leaves(&self) -> Option<Instant> {
+        let until = self.leaves_until?;
+        Some(if self.core.has_backlog() { until } else { clock::simulated::peek() })
+    }
+
+    /// Looks whether everything that it holds is accounted for, and no more than it may.
+    pub(crate) fn check(&self) {
+        self.core.calls.check_counts();
+        for connection in self.core.connections.values() {
+            assert!(!connection.is_stuck(), "{} bytes wait", connection.backlog());
+        }
+        assert!(self.core.arrivals.len() <= 2 * limits::HANDSHAKES_MAX);
+        let sessions = self.core.connections.values().filter(|it| it.is_session()).count();
+        assert_eq!(sessions as u64, self.core.calls.clients, "clients are counted");
+        assert_eq!(self.core.connections.len() - sessions, self.core.arrivals.len(), "arrivals");
+    }
+
+    /// Looks whether nothing is left of clients that are gone.
+    pub(crate) fn check_empty(&self) {
+        assert!(self.core.connections.is_empty(), "connections are left");
+        assert_eq!(self.core.arrivals.len(), 0);
+        assert!(self.core.arrivals.wait().is_none(), "somebody who is gone has a turn");
+        assert!(self.running.is_some() || !self.core.calls.has_waiting(), "calls are left");
+        self.core.calls.check_empty();
+    }
+
+    /// Calls that it has accepted and that are not over.
+    pub(crate) fn accepted(&self) -> usize {
+        self.core.calls.accepted().count()
+    }
+}
