@@ -280,7 +280,8 @@ impl Caller {
         match self.refusals.note(refused) {
             Next::Ask => {
                 let Some(wire) = around.dial(client.is_own) else {
-                    return self.told(self.refusals.asked(false), around);
+                    let next = self.refusals.asked(false);
+                    return self.told(next, around);
                 };
                 let mut out = Outbox::default();
                 ask_who_is_there(&mut out);
@@ -337,7 +338,8 @@ impl Caller {
             return Ok(false);
         };
         wire.close(End::Client);
-        self.told(self.refusals.asked(is_there), around)
+        let next = self.refusals.asked(is_there);
+        self.told(next, around)
     }
 
     /// Goes on with a connection.
