@@ -143,9 +143,19 @@ if __name__ == "__main__":
 """
 
 
+# Of these modules nobody can tell whether they are the same elsewhere, or they cannot be imported.
+HELPERS = [
+    "",
+    "import threading\nlock = threading.Lock()\n",
+    "import os\nid = os.getpid()\n",
+    "import sys\nif 'bgpy._background' in sys.modules: raise OSError('no device')\n",
+]
+
+
+@pytest.mark.parametrize("helper", HELPERS)
 @pytest.mark.parametrize("module", ["__main__", "jobs"])
-def test_tasks_pickle_what_is_theirs_and_what_arrives(scripts: Scripts, module):
-    scripts.write("shapes.py", "def look(): pass\nclass Found: pass\n")
+def test_tasks_pickle_what_is_theirs_and_what_arrives(scripts: Scripts, module, helper):
+    scripts.write("shapes.py", f"{helper}def look(): pass\nclass Found: pass\n")
     tasks, script = PICKLING.format(module=module), CALLING.format(module=module)
     if module == "__main__":
         text, size = f"import __main__\n{tasks}{script}", None

@@ -15,7 +15,7 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from . import homes, sent, shared, table
 from .content import travels
 from .kinds import is_definition
-from .known import choose, note_new
+from .known import choose, has_whole, note_new
 from .local import MAIN
 from .names import names
 from .stand_in import main_for, place
@@ -80,20 +80,20 @@ def module_named(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-def home(name: str, about: dict[str, Any], is_shipped: bool, origin: bytes = b"") -> ModuleType:
+def home(name: str, about: dict[str, Any], origin: bytes) -> ModuleType:
     """Return the module for definitions of a module of another process, or a new one."""
-    known = None if is_shipped else homes.find(origin)
-    return home_of_tasks(name, about, is_shipped, origin) if known is None else known
+    known = homes.find(origin)
+    return home_of_tasks(name, about, False, origin) if known is None else known
 
 
 def home_of_tasks(
-    name: str, about: dict[str, Any], is_shipped: bool, origin: bytes = b""
+    name: str, about: dict[str, Any], is_shipped: bool, origin: bytes, whole: bytes | None = None
 ) -> ModuleType:
     """Make a module for definitions of a module of another process."""
     module = (is_shipped and name == MAIN and main_for(about)) or ModuleType(name)
     vars(module).update(about)
     vars(module).setdefault("__builtins__", builtins)
-    if is_shipped and name != MAIN:
+    if name != MAIN and (is_shipped or (whole is not None and not has_whole(name, whole))):
         place(name, module)
     homes.note(origin, module)
     return module

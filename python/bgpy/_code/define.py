@@ -205,13 +205,10 @@ class Definitions:
             about["__path__"] = list(path)
         origin = shared.origin(home.namespace) if module is None else table.origin(module)
         if self._tasks is None:
-            return build.home, (name, about, False, origin)
-        return build.home_of_tasks, (
-            name,
-            about,
-            module is not None and name in self._tasks,
-            origin,
-        )
+            return build.home, (name, about, origin)
+        is_shipped = module is not None and name in self._tasks
+        whole = None if is_shipped or module is None or name == MAIN else self._whole(name)
+        return build.home_of_tasks, (name, about, is_shipped, origin, whole)
 
     def _module(self, module: ModuleType) -> Any:
         name = module.__name__

@@ -24,7 +24,16 @@ _UNTOLD = {
 }
 # What an enumeration holds of its members.
 OF_MEMBERS = {"_member_map_", "_value2member_map_"}
-IMPORTED = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__spec__"}
+# What importing a module puts into it, and what Python keeps there of warnings.
+IMPORTED = {
+    "__builtins__",
+    "__cached__",
+    "__doc__",
+    "__file__",
+    "__loader__",
+    "__spec__",
+    "__warningregistry__",
+}
 # Types that are not of this kind are built in.
 HEAP_TYPE = 1 << 9
 WRAPPERS = (staticmethod, classmethod, property, MethodType)

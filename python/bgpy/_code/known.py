@@ -11,7 +11,16 @@ from types import FunctionType, ModuleType
 from . import homes, table
 from .classes import is_struct
 from .content import Content
-from .local import MAIN, PACKAGE, Importing, find, is_local, script, tasks_module
+from .local import (
+    MAIN,
+    PACKAGE,
+    Importing,
+    find,
+    is_local,
+    script,
+    tasks_module,
+    unwanted,
+)
 from .table import BARE, BOUND, CERTAIN, CODE, DATA, EXACT, FORWARDED, NAMED, SHIPPED, STATE, TIES
 
 TYPE_CHECKING = False
@@ -52,7 +61,7 @@ def choose(key: Key, kind: type) -> Any:
             # It is not what others have either, from now on.
             table.leave(key[5], found)
             return None
-    if flags & EXACT and flags & NAMED and _has_whole(key):
+    if flags & EXACT and flags & NAMED and has_whole(key[0], key[6], key[7]):
         return _imported(key[0], key[1], kind)
     chosen = _of_tasks(key, kind) if flags & (SHIPPED | EXACT) else _of_others(key, kind)
     if chosen is not None and table.keys.get(chosen) is not None:
@@ -95,7 +104,7 @@ def _is_as_last(found: Any, key: Key) -> bool:
     if not table.has_changed(None, since):
         return True
     # Others may have changed what it consists of, which was theirs.
-    for part in _content(key, is_raw=True).parts(found):
+    for part in _content(key[7], is_raw=True).parts(found):
         place = homes.of(part.__globals__) if type(part) is FunctionType else None
         if table.has_changed(part, since) or (place and table.has_changed(place, since)):
             return False
@@ -119,7 +128,7 @@ def _same(key: Key, kind: type) -> Any:
         # Another thread is building it, of the same content.
         return known
     # It may have changed here since, or something that it uses, which may be changing now.
-    content = _content(key, is_raw=True)
+    content = _content(key[7], is_raw=True)
     is_same = content.digests(known)[0][STATE] == key[2][STATE]
     return known if is_same and not any(map(table.is_unfinished, content.parts(known))) else None
 
@@ -167,16 +176,30 @@ def _of_others(key: Key, kind: type) -> Any:
     return own
 
 
-def _has_whole(key: Key) -> bool:
-    """Tell whether a module of this process is, with all its data, the one that tasks need."""
-    module, whole = key[0], key[6]
-    known = _wholes.get(module)
+def has_whole(name: str, whole: bytes | None, message: list[Any] | None = None) -> bool:
+    """Tell whether a module of this process is, with all its data, the one that tasks need.
+
+    Parameters
+    ----------
+    name : str
+        The module.
+    whole : bytes, optional
+        Its content where the tasks are from, and which message asks.
+    message : list, optional
+        What the keys of that message share.
+    """
+    known = _wholes.get(name)
     if known is None or known[0] != whole:
-        own = _imported(module, "", ModuleType)
-        is_same = own is not None and _is_whole(_content(key).digests(own), whole)
+        is_new = name not in sys.modules
+        own = _imported(name, "", ModuleType)
+        content = _content([] if message is None else message)
+        is_same = own is not None and _is_whole(content.digests(own), whole)
+        if is_new and not is_same and own is not None:
+            # Nobody else has asked for it.
+            unwanted[name] = own
         if len(_wholes) >= _WARNED_MAX:
             _wholes.clear()
-        known = _wholes[module] = (whole, is_same)
+        known = _wholes[name] = (whole, is_same)
     return known[1]
 
 
@@ -202,16 +225,15 @@ def _is_whole(found: Found, whole: bytes | None) -> bool:
 def _has(own: Any, key: Key) -> bool:
     """Tell whether a definition of this process has some code, whatever its state."""
     known = table.keys.get(own)
-    code = known[2][CODE] if known is not None else _content(key).code(own)
+    code = known[2][CODE] if known is not None else _content(key[7]).code(own)
     return bool(code == key[2][CODE])
 
 
-def _content(key: Key, is_raw: bool = False) -> Content:
+def _content(message: list[Any], is_raw: bool = False) -> Content:
     """Return the digests of what this process has, which are made once for a message."""
-    found = key[7]
-    if not found:
-        found += Content(), Content(is_raw=True)
-    made: Content = found[is_raw]
+    if not message:
+        message += Content(), Content(is_raw=True)
+    made: Content = message[is_raw]
     return made
 
 

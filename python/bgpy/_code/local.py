@@ -26,6 +26,8 @@ _SITES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 # Modules of tasks in the place of those that this process could import.
 placed: dict[str, ModuleType] = {}
+# Modules that were imported to see whether they are those of tasks, and are not.
+unwanted: dict[str, ModuleType] = {}
 # The modules that threads are importing because something has arrived that is from there.
 _imported_by: dict[int, str] = {}
 _local: dict[str, tuple[ModuleType, bool]] = {}

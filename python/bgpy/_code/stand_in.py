@@ -11,7 +11,7 @@ import os
 import sys
 
 from . import table
-from .local import MAIN, PACKAGE, Importing, placed
+from .local import MAIN, PACKAGE, Importing, placed, unwanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def main_for(about: dict[str, Any]) -> ModuleType | None:
         delattr(main, name)
     # Processes that are spawned go by the file.
     main.__spec__ = None
-    vars(main)["__getattr__"] = _what_is_missing(MAIN)
+    vars(main)["__getattr__"] = _what_is_missing(MAIN, [])
     return main
 
 
@@ -49,9 +49,10 @@ def place(name: str, module: ModuleType) -> None:
     Where processes that a task spawns would not find it, they would fail one by one.
     """
     before = sys.modules.get(name)
-    is_replaced = before is None or before is placed.get(name)
+    is_replaced = before is None or before in (placed.get(name), unwanted.get(name))
     if is_replaced and _is_free() and _find(name.partition(".")[0]) is not None:
-        vars(module)["__getattr__"] = _what_is_missing(name)
+        own = unwanted.pop(name, None)
+        vars(module)["__getattr__"] = _what_is_missing(name, [] if own is None else [own])
         placed[name] = sys.modules[name] = module
 
 
@@ -62,9 +63,8 @@ def _is_free() -> bool:
     return _has_main or file.startswith(PACKAGE)
 
 
-def _what_is_missing(name: str) -> Callable[[str], Any]:
+def _what_is_missing(name: str, imported: list[ModuleType]) -> Callable[[str], Any]:
     """Return what finds attributes of a module that tasks have not brought along."""
-    imported: list[ModuleType] = []
 
     def find(attribute: str) -> Any:
         found = table.latest_of(name, attribute)
