@@ -39,9 +39,7 @@ METHOD = """\
   [world.rs](../crates/bgpy/src/simulation/world.rs).
 - All the rest is done to real servers in processes of their own, by their Unix sockets and by
   TCP on the loopback interface.
-- Of each client one handshake is cut. A client whose connections are closed twice in a row
-  before the first byte of an answer, and which finds at a third try that the server is there,
-  holds its token for refused.
+- Of each client one handshake is cut, or two in a row.
 - Decoders are fuzzed with libFuzzer, for as long as one likes (`make fuzz`). What it has found to
   reach something is kept in `fuzz/corpora`, and each run of the tests plays it again.
 - A flood comes from one process, which opens connections as fast as it can, 64 at a time.
