@@ -7,6 +7,7 @@ import datetime
 import decimal
 import enum
 import http
+import importlib.machinery
 import pickle
 import sys
 import threading
@@ -285,8 +286,10 @@ def test_whatever_is_derived_from_them_stays_what_it_is(client, plain, value):
 
 
 def test_members_whose_value_is_a_container_may_repeat(plain, monkeypatch):
-    # A module without a file counts as installed; the server of `plain` has one of its own.
+    # A module that has no file, but was not made here, counts as installed, as one in C does; the
+    # server of `plain` has one of its own.
     module = types.ModuleType("knots")
+    module.__spec__ = importlib.machinery.ModuleSpec("knots", None)
     monkeypatch.setitem(sys.modules, "knots", module)
     exec(KNOTS, vars(module))
     knot = module.Knot
