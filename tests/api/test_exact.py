@@ -37,10 +37,11 @@ class Knot(enum.Enum):
 Knot.TIED.value[0].extend([Knot.TIED, Knot.TIED])
 """
 TASKS = f"""\
-import http, sys, types
+import http, importlib.machinery, sys, types
 from bgpy import respond
 
 sys.modules["knots"] = types.ModuleType("knots")
+sys.modules["knots"].__spec__ = importlib.machinery.ModuleSpec("knots", None)
 exec({KNOTS!r}, vars(sys.modules["knots"]))
 
 def init_task():
