@@ -7,7 +7,7 @@ RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.to
 SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*.py*' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz clean
+.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz docs pin clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,8 +62,18 @@ fuzz:  ## Fuzz every decoder for a minute each (needs cargo-fuzz and a nightly t
 		cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; \
 	done
 
+docs: $(VENV)/.installed .site/.ready  ## Build the documentation site into .site/html, warnings denied
+	.site/venv/bin/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	.site/venv/bin/python docs/site/build.py
+
+pin:  ## Renew the exact versions of the requirements files (needs uv)
+	for file in requirements-dev docs/site/requirements; do \
+		uv pip compile -q --universal --upgrade --python-version 3.11 \
+			--custom-compile-command "make pin" $$file.in -o $$file.txt || exit 1; \
+	done
+
 clean:  ## Remove what was built and installed
-	rm -rf target dist $(VENV) .bench fuzz/target
+	rm -rf target dist $(VENV) .bench .site fuzz/target
 
 $(VENV)/.ready: requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or later is needed")'
@@ -77,6 +87,11 @@ $(VENV)/.installed: $(VENV)/.ready $(SOURCES)
 	$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
 	$(BIN)/python packaging/native_command.py dist/*.whl target/release/bgpy
 	$(BIN)/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+.site/.ready: docs/site/requirements.txt
+	$(PYTHON) -m venv .site/venv
+	.site/venv/bin/python -m pip install -q -r docs/site/requirements.txt
 	touch $@
 
 .bench/ray/.ready: benches/requirements-ray.txt
