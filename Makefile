@@ -7,7 +7,7 @@ RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.to
 SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*.py*' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz docs pin clean
+.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray fuzz docs pages pin clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,15 +33,21 @@ test-python: install  ## Run the Python tests against the installed wheel
 
 lint: lint-rust lint-python  ## Run all linters
 
-lint-rust:  ## rustfmt and clippy, warnings denied
+lint-rust:  ## rustfmt, clippy and rustdoc, warnings denied; licences and advisories of crates
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	if command -v cargo-deny; then cargo deny --locked check; \
+		else echo "cargo-deny is not installed: the crates are not checked"; fi
 
 lint-python: install  ## ruff, mypy --strict and stubtest
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest bgpy._bgpy
+
+pages:  ## Write the options of the commands into docs/commands
+	BGPY_WRITE_PAGES=1 cargo test -q -p bgpy-cli --lib --locked pages::
 
 format:  ## Format the sources of both languages
 	cargo fmt --all
