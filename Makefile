@@ -10,7 +10,7 @@ SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*
 MINUTES ?= 10
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray chaos fuzz clean
+.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray chaos fuzz docs pages pin clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,15 +36,21 @@ test-python: install  ## Run the Python tests against the installed wheel
 
 lint: lint-rust lint-python  ## Run all linters
 
-lint-rust:  ## rustfmt and clippy, warnings denied
+lint-rust:  ## rustfmt, clippy and rustdoc, warnings denied; licences and advisories of crates
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	if command -v cargo-deny; then cargo deny --locked check; \
+		else echo "cargo-deny is not installed: the crates are not checked"; fi
 
 lint-python: install  ## ruff, mypy --strict and stubtest
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest bgpy._bgpy
+
+pages:  ## Write the options of the commands into docs/commands
+	BGPY_WRITE_PAGES=1 cargo test -q -p bgpy-cli --lib --locked pages::
 
 format:  ## Format the sources of both languages
 	cargo fmt --all
@@ -73,8 +79,18 @@ fuzz:  ## Fuzz every decoder for FUZZ_SECONDS=60 each and keep what is found (ne
 		$(PYTHON) fuzz/corpora.py pack $$target fuzz/corpus/$$target || exit 1; \
 	done
 
+docs: $(VENV)/.installed .site/.ready  ## Build the documentation site into .site/html, warnings denied
+	.site/venv/bin/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	.site/venv/bin/python docs/site/build.py
+
+pin:  ## Renew the exact versions of the requirements files (needs uv)
+	for file in requirements-dev docs/site/requirements; do \
+		uv pip compile -q --universal --upgrade --python-version 3.11 \
+			--custom-compile-command "make pin" $$file.in -o $$file.txt || exit 1; \
+	done
+
 clean:  ## Remove what was built and installed
-	rm -rf target dist $(VENV) .bench fuzz/target
+	rm -rf target dist $(VENV) .bench .site fuzz/target
 
 $(VENV)/.ready: requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or later is needed")'
@@ -88,6 +104,11 @@ $(VENV)/.installed: $(VENV)/.ready $(SOURCES)
 	$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
 	$(BIN)/python packaging/native_command.py dist/*.whl target/release/bgpy
 	$(BIN)/python -m pip install -q --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+.site/.ready: docs/site/requirements.txt
+	$(PYTHON) -m venv .site/venv
+	.site/venv/bin/python -m pip install -q -r docs/site/requirements.txt
 	touch $@
 
 .bench/ray/.ready: benches/requirements-ray.txt

@@ -6,16 +6,18 @@ The language of a fenced block says what happens to it:
     A script, run as it stands. When its first line is a comment with a file name, it is saved under
     that name instead, and a command behind it has to name it. ``#> `` comments are what it prints.
 ``console``
-    A session: lines with ``$ `` are commands, and the lines below them what the user sees.
+    A session: lines with ``$ `` are commands, and the lines below them what the user sees. Process
+    ids and free ports may be others.
 ``sh``
     Commands, one a line, whose output does not matter.
 anything else, such as ``text``
     Not run.
 
-Commands are those of ``bgpy`` and ``python``. A server that is started with `` &`` runs on; the
-section has to end it, as everything that it starts. A section reaches from one ``##`` heading to
-the next, and its blocks share a directory. Port 54321 stands for a free one, and the host gpu7 for
-this machine.
+Commands are those of ``bgpy`` and ``python``; with a ``;``, ``|`` or ``>`` a shell runs the line. A
+server that is started with `` &`` runs on; the section has to end it, as everything that it starts.
+A section reaches from one ``##`` heading to the next, and its blocks share a directory. The pages
+of the guide and the how-tos are read from top to bottom, so each of them is one section. Port 54321
+stands for a free one, and the host gpu7 for this machine.
 """
 
 from __future__ import annotations
@@ -39,6 +41,12 @@ RUN = {"python", "console", "sh"}
 BUILT = {"target", "dist", "build"}
 FENCE = re.compile(r"^```(\w*)$")
 NAME = re.compile(r"# ([\w.]+\.py)$")
+SHELL = re.compile(r"[;|>]")
+
+# Pages that are read as a whole.
+WHOLE = [ROOT / "docs" / "index.md", ROOT / "docs" / "guide", ROOT / "docs" / "how-to"]
+
+COMMANDS = {"python": [sys.executable], "bgpy": [sys.executable, "-m", "bgpy"]}
 
 # The functions of 0.1 have the port as a default, which a test cannot have to itself.
 OTHER_PORT = """
@@ -80,6 +88,7 @@ def markdown() -> list[Path]:
 
 
 def sections(document: Path) -> Iterator[Section]:
+    is_whole = any(document.is_relative_to(place) for place in WHOLE)
     section, block = Section(document.name), None
     for line in document.read_text().splitlines():
         fence = FENCE.match(line)
@@ -91,7 +100,7 @@ def sections(document: Path) -> Iterator[Section]:
         elif fence:
             block = Block(fence[1])
             section.blocks.append(block)
-        elif line.startswith("## "):
+        elif line.startswith("## ") and not is_whole:
             yield section
             section = Section(line.removeprefix("## "))
     assert block is None, f"a block of {document.name} has no end"
@@ -116,6 +125,11 @@ SECTIONS = [
 ]
 
 
+def settled(text: str) -> str:
+    """Return what a command prints without the numbers that the system chooses."""
+    return re.sub(r"(process |127\.0\.0\.1:)\d+", r"\1N", text)
+
+
 class Session:
     """A directory, its files, and the commands that run in it."""
 
@@ -127,7 +141,14 @@ class Session:
         site = directory / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(OTHER_PORT.format(port=self.port))
-        self.environment = os.environ | {"PYTHONPATH": str(site)}
+        commands = directory / "bin"
+        commands.mkdir()
+        for name, command in COMMANDS.items():
+            script = commands / name
+            script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+            script.chmod(0o755)
+        path = os.pathsep.join([str(commands), os.environ["PATH"]])
+        self.environment = os.environ | {"PYTHONPATH": str(site), "PATH": path}
         self.unnamed: set[str] = set()
         self.servers: list[subprocess.Popen[str]] = []
 
@@ -151,6 +172,9 @@ class Session:
         if name:
             self.unnamed.add(name[1])
             return
+        imported = re.findall(r"^(?:from|import) (\w+)", block.text, re.MULTILINE)
+        self.unnamed -= {f"{module}.py" for module in imported}
+        self.unnamed -= set(re.findall(r"[\w.]+\.py", block.text))
         printed = self.command(f"python {path.name}")
         wanted = re.findall(r"#> (.*)$", block.text, re.MULTILINE)
         assert printed.splitlines() == [self.here(line) for line in wanted]
@@ -159,15 +183,17 @@ class Session:
         parts = re.split(r"^\$ (.*)$", block.text, flags=re.MULTILINE)
         assert not parts[0], "a console block begins with a command"
         for command, printed in zip(parts[1::2], parts[2::2], strict=True):
-            assert self.command(command) == self.here(printed.removeprefix("\n")), command
+            wanted = self.here(printed.removeprefix("\n"))
+            assert settled(self.command(command)) == settled(wanted), command
 
     def command(self, line: str) -> str:
         """Run a command and return what its user sees."""
-        program, *arguments = shlex.split(self.here(line), comments=True)
-        starts = {"python": [sys.executable], "bgpy": [sys.executable, "-m", "bgpy"]}
-        assert program in starts, f"not a command that can be run here, so no `sh`: {line}"
+        line = self.here(line)
+        program, *arguments = shlex.split(line, comments=True)
+        assert program in COMMANDS, f"not a command that can be run here, so no `sh`: {line}"
         self.unnamed -= set(arguments)
-        command = [*starts[program], *arguments]
+        is_shell = SHELL.search(re.sub(r"'[^']*'", "", line))
+        command = ["sh", "-c", line] if is_shell else [*COMMANDS[program], *arguments]
         if command[-1] == "&":
             self.serve(command[:-1])
             return ""

@@ -16,6 +16,8 @@ mod exit;
 mod json;
 pub mod native;
 mod output;
+#[cfg(test)]
+mod pages;
 mod preflight;
 mod reach;
 mod table;

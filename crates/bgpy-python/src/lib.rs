@@ -1,6 +1,6 @@
 //! The extension module `bgpy._bgpy`: Python's view of the [`bgpy`] crate.
 //!
-//! It owns everything that needs the interpreter: encoding objects, unpickling (in [`pickle`] and
+//! It owns everything that needs the interpreter: encoding objects, unpickling (in `pickle` and
 //! nowhere else), running tasks, and raising errors. The GIL is never held across a socket
 //! operation or a wait: each of those stands inside `py.detach`.
 

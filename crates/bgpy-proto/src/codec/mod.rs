@@ -1,6 +1,6 @@
 //! The payload codec: MessagePack with extension types, see PROTOCOL.md, "Payloads".
 //!
-//! [`write`] and [`read`] are the primitives, on which the Python side encodes its objects directly;
+//! [`mod@write`] and [`read`] are the primitives, on which the Python side encodes its objects directly;
 //! [`Value`] is the tree for Rust, and [`to_vec`] and [`from_slice`] take Rust's own types.
 
 pub mod read;

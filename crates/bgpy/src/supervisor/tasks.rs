@@ -20,7 +20,7 @@ pub struct FirstTasks {
 }
 
 impl From<File> for FirstTasks {
-    /// A file that was [created](FirstTasks::create) for a server, which has it from now on: its forked
+    /// A file that was created for a server, which has it from now on: its forked
     /// children do not.
     fn from(file: File) -> Self {
         Self { file: Private::new(file) }
