@@ -13,10 +13,11 @@ use bgpy_proto::handshake::ServerHandshake;
 use bgpy_proto::{Replays, ServerHello, limits};
 use mio::Token;
 
-use super::connection::{Connection, Stream};
+use super::connection::Connection;
 use super::core::Core;
 use super::rest::Rest;
 use super::strangers::Kind;
+use super::stream::Stream;
 use super::turns::Turns;
 use crate::clock;
 use crate::platform::{self, Private};

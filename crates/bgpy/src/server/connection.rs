@@ -2,22 +2,20 @@
 
 use std::collections::TryReserveError;
 use std::io::{self, IoSlice, Read};
-#[cfg(unix)]
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
-use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
 
 use super::listen::prepare;
+use super::stream::Stream;
 use super::vanished::Signs;
 use crate::platform::{self, Delivery, Private};
 use crate::segments::Segments;
 #[cfg(test)]
-use crate::simulation::wire::{End, NO_DESCRIPTOR, ServerEnd};
+use crate::simulation::wire::{End, ServerEnd};
 use crate::{keeper, memory};
 
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
@@ -29,16 +27,6 @@ const WRITE_TURN_BYTES: usize = 1 << 20;
 
 /// Bytes of a large message that one read takes at most.
 const PLACED_BYTES: usize = 256 << 10;
-
-/// A stream of either kind.
-#[derive(Debug)]
-pub(super) enum Stream {
-    Tcp(mio::net::TcpStream),
-    #[cfg(unix)]
-    Unix(mio::net::UnixStream),
-    #[cfg(test)]
-    Simulated(ServerEnd),
-}
 
 pub(super) struct Connection {
     stream: Private<Stream>,
@@ -354,112 +342,5 @@ impl Connection {
     pub(super) fn deregister(&mut self, registry: &Registry) {
         // Closing the socket deregisters it as well.
         drop(registry.deregister(self.stream.source()));
-    }
-}
-
-impl Stream {
-    pub(super) fn is_unix(&self) -> bool {
-        match self {
-            Self::Tcp(_) => false,
-            #[cfg(unix)]
-            Self::Unix(_) => true,
-            #[cfg(test)]
-            Self::Simulated(ServerEnd(wire)) => wire.is_own(),
-        }
-    }
-
-    /// Whether its peer may come in: on a Unix socket, a process of this user.
-    #[cfg(unix)]
-    pub(super) fn is_welcome(&self) -> bool {
-        match self {
-            Self::Tcp(_) => true,
-            Self::Unix(stream) => platform::is_same_user(stream),
-            #[cfg(test)]
-            Self::Simulated(_) => true,
-        }
-    }
-
-    /// Writes what fits without waiting. A peer that is gone is an error, and no signal.
-    fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        #[cfg(test)]
-        if let Self::Simulated(ServerEnd(wire)) = self {
-            return wire.write(End::Server, slices);
-        }
-        #[cfg(unix)]
-        {
-            match slices {
-                [bytes] => platform::send_now(self, bytes),
-                _ => platform::send_slices_now(self, slices),
-            }
-        }
-        #[cfg(not(unix))]
-        {
-            let Self::Tcp(stream) = self;
-            io::Write::write_vectored(stream, slices)
-        }
-    }
-
-    fn send_offer(&mut self, offer: &[u8], segment: u16, segments: &Segments) -> io::Result<usize> {
-        match self {
-            #[cfg(unix)]
-            Self::Unix(stream) => segments.send_offer(stream, offer, segment),
-            // Nobody is offered anything on TCP.
-            _ => self.send(&[IoSlice::new(offer)]),
-        }
-    }
-
-    fn try_clone(&self) -> io::Result<Socket> {
-        match self {
-            Self::Tcp(stream) => SockRef::from(stream).try_clone(),
-            #[cfg(unix)]
-            Self::Unix(stream) => SockRef::from(stream).try_clone(),
-            #[cfg(test)]
-            Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Self::Tcp(stream) => stream,
-            #[cfg(unix)]
-            Self::Unix(stream) => stream,
-            #[cfg(test)]
-            Self::Simulated(ServerEnd(wire)) => wire,
-        }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.read(buffer),
-            #[cfg(test)]
-            Self::Simulated(ServerEnd(wire)) => wire.read(End::Server, buffer),
-        }
-    }
-}
-
-#[cfg(unix)]
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-            #[cfg(test)]
-            Self::Simulated(_) => unreachable!("it has no descriptor"),
-        }
-    }
-}
-
-#[cfg(unix)]
-impl AsRawFd for Stream {
-    fn as_raw_fd(&self) -> RawFd {
-        match self {
-            #[cfg(test)]
-            Self::Simulated(_) => NO_DESCRIPTOR,
-            _ => self.as_fd().as_raw_fd(),
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use mio::event::Source;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::connection::Stream;
+use super::stream::Stream;
 use crate::address::Address;
 use crate::error::ServeError;
 use crate::keepalive;

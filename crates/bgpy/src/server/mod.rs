@@ -22,6 +22,7 @@ mod signal;
 pub(crate) mod simulated;
 mod standin;
 mod strangers;
+mod stream;
 mod turns;
 mod upkeep;
 mod vanished;
