@@ -83,6 +83,13 @@ def entry():
     (path,) = disk.glob("*.json")
     return json.loads(path.read_text())
 
+def is_entry_of(pid):
+    try:
+        return entry()["process"]["pid"] == pid
+    except ValueError:
+        # Garbage, or none: what is in its place is removed first, where nothing can be written beside.
+        return False
+
 told = {}
 """
 
@@ -105,7 +112,7 @@ for _ in range(2):
     until((disk / "camera.name").exists)
 told["inodes"].append(path.stat().st_ino)
 path.write_text("{garbage")
-until(lambda: "process" in path.read_text() and entry()["process"]["pid"] == told["pids"][-1])
+until(lambda: is_entry_of(told["pids"][-1]))
 told["killed"] = bgpy("kill", "camera")
 until(lambda: not os.path.exists(f"/proc/{told['pids'][-1]}"))
 told["left"] = len(servers())
