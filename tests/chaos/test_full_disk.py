@@ -86,8 +86,8 @@ def entry():
 def is_entry_of(pid):
     try:
         return entry()["process"]["pid"] == pid
-    except ValueError:
-        # Garbage, or none: what is in its place is removed first, where nothing can be written beside.
+    except (OSError, ValueError):
+        # Garbage, or none: on a full disk that is removed before the entry is written again.
         return False
 
 told = {}
