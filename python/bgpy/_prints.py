@@ -109,9 +109,9 @@ def prepare(name: str, losses: Losses) -> None:
         return
     stream.reconfigure(line_buffering=True, write_through=False)
     descriptor = stream.fileno()
-    # Who reads a pipe or a terminal, and is gone, is another matter.
+    # Who reads a pipe, and is gone, is another matter. A terminal that is gone has failed.
     mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode) and (not stat.S_ISCHR(mode) or stream.isatty()):
+    if not stat.S_ISREG(mode) and not stat.S_ISCHR(mode):
         return
     raw = Output(descriptor, losses)
     raw.name = f"<{name}>"

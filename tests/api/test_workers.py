@@ -226,3 +226,22 @@ def test_a_class_of_the_tasks_file_arrives_at_clients_that_lack_it(scripts, star
     assert "jobs" not in sys.modules
     with pytest.raises(pickle.PicklingError):
         pickle.dumps(model)
+
+
+UNGUARDED = """
+import multiprocessing
+from bgpy import Client, Server
+
+def exec_task(client_socket, state, args):
+    with multiprocessing.get_context(args).Pool(1) as pool:
+        client_socket.respond(pool.map(abs, [-1]))
+
+with Server("127.0.0.1", 0) as server:
+    client = Client("127.0.0.1", server.port)
+    client.initialize(dict, exec_task, print)
+    print(*(client.call(method) for method in ("fork", "spawn", "forkserver")))
+"""
+
+
+def test_a_script_that_would_start_servers_when_imported_is_imported_by_none(scripts: Scripts):
+    assert scripts.run(UNGUARDED) == "[1] [1] [1]\n"

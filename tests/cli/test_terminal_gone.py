@@ -72,8 +72,13 @@ def commands_that_wait(tasks, pipe, tmp_path):
     }
 
 
-@pytest.mark.parametrize("wrap", [[], DEAF], ids=["", "nohup"])
-@pytest.mark.parametrize("command", ["top", "logs", "call", "start", "run", "wait"])
+COMMANDS = ["top", "logs", "call", "start", "wait"]
+
+
+@pytest.mark.parametrize(
+    ("command", "wrap"),
+    [("run", []), *((command, wrap) for command in COMMANDS for wrap in ([], DEAF))],
+)
 def test_a_command_ends_with_its_terminal(camera, tasks, pipe, tmp_path, command, wrap):
     words, sign = commands_that_wait(tasks, pipe, tmp_path)[command]
     screen = Screen([*wrap, *CONSOLE, *map(str, words)], 80, 24)
@@ -99,6 +104,22 @@ def test_who_writes_elsewhere_goes_on_without_the_terminal(camera, tasks, pipe, 
         screen.hang_up()
         assert connect("shown" if command == "run" else "camera").status()["state"] != "STOPPING"
         assert screen.process.poll() is None
+    finally:
+        screen.close()
+
+
+@pytest.mark.parametrize("restart", ["never", "on-failure"])
+def test_a_server_outlives_its_terminal_under_nohup(tasks, restart):
+    words = ["run", tasks, "--name", "shown", "--restart", restart]
+    screen = Screen([*DEAF, *CONSOLE, *map(str, words)], 80, 24)
+    try:
+        screen.wait_for("listens on")
+        screen.hang_up()
+        client = connect("shown")
+        assert client.call("still")["calls"] == 1
+        assert screen.process.poll() is None
+        client.terminate()
+        assert screen.process.wait(LIMIT_S) == 0
     finally:
         screen.close()
 

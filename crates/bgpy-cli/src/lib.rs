@@ -125,7 +125,7 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
     }
     let parsed = arguments::parse(arguments);
     match &parsed {
-        Ok(Command::Run(run)) if run.is_supervisor() => terminal::terminate_with_it(),
+        Ok(Command::Run(_) | Command::Server(_)) => terminal::terminate_with_it(),
         // It has the terminal as it was first.
         Ok(Command::Top(_)) | Err(_) => {}
         Ok(_) => terminal::end_with_it(),

@@ -34,10 +34,13 @@ pub(crate) fn end_with_it() {
     unix::watch(|| unix::leave(HUNG_UP));
 }
 
-/// As [`end_with_it`], for one that has others to end before.
+/// Ends this process in good order when its terminal is gone, for one that is a server. Under nohup it goes on,
+/// as others can still reach it.
 pub(crate) fn terminate_with_it() {
     #[cfg(unix)]
-    unix::watch(unix::terminate);
+    if !unix::ignores_hang_up() {
+        unix::watch(unix::terminate);
+    }
 }
 
 /// The exit code, also of one that has found out by itself that its terminal is gone.
@@ -129,6 +132,16 @@ mod unix {
     pub(super) fn leave(code: u8) {
         // SAFETY: it does not return, and runs nothing of this process.
         unsafe { libc::_exit(code.into()) }
+    }
+
+    /// Whether who has started this process wants it to outlive its terminal.
+    pub(super) fn ignores_hang_up() -> bool {
+        // SAFETY: nothing is changed, and the action is filled before it is read.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut action) == 0
+                && action.sa_sigaction == libc::SIG_IGN
+        }
     }
 
     /// Has the process end in good order.

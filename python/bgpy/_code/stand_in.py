@@ -7,7 +7,6 @@ are spawned import the file. Only servers that a command has started give their 
 
 from __future__ import annotations
 
-import os
 import sys
 
 from . import table
@@ -27,10 +26,11 @@ _has_main = False
 def main_for(about: dict[str, Any]) -> ModuleType | None:
     """Return the main module, if the script of tasks may take its place.
 
-    Where the file of the script is not, processes that a task spawns would fail one by one.
+    Where the file of the script is not, or does more than define when it is imported, processes
+    that a task spawns would fail one by one.
     """
     global _has_main
-    if not _is_free() or not os.path.isfile(about.get("__file__", "")):
+    if not _is_free() or not _is_guarded(about.get("__file__", "")):
         return None
     main = sys.modules[MAIN]
     _has_main = True
@@ -41,6 +41,15 @@ def main_for(about: dict[str, Any]) -> ModuleType | None:
     main.__spec__ = None
     vars(main)["__getattr__"] = _what_is_missing(MAIN, [])
     return main
+
+
+def _is_guarded(file: str) -> bool:
+    """Tell whether a script does what it does only where it is the main module."""
+    try:
+        with open(file, encoding="utf-8", errors="replace") as source:
+            return any(line.startswith("if __name__") for line in source)
+    except OSError:
+        return False
 
 
 def place(name: str, module: ModuleType) -> None:

@@ -149,9 +149,15 @@ impl Tail {
             files => files?,
         };
         let read = platform::identity(&self.files[0]);
-        // What was rotated away before it was read is lost; the oldest that is left comes next.
-        if let Some(at) = files.iter().position(|file| platform::identity(file) == read) {
-            files.drain(..=at);
+        match files.iter().position(|file| platform::identity(file) == read) {
+            Some(at) => drop(files.drain(..=at)),
+            // Somebody has removed it, or it was rotated away before it was read to its end, which is lost. What
+            // was last written before it was, was read before it.
+            None => {
+                let written = |file: &File| file.metadata().and_then(|about| about.modified());
+                let last = written(&self.files[0])?;
+                files.retain(|file| written(file).is_ok_and(|moment| moment > last));
+            }
         }
         self.files.append(&mut files);
         Ok(self.files.len() > 1)

@@ -50,6 +50,24 @@ pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
     if waiting == 0 {
         return Ok(None);
     }
+    let info = tcp_info(socket)?;
+    let heard_ms = info.tcpi_last_ack_recv.min(info.tcpi_last_data_recv);
+    Ok(Some(Delivery {
+        tries: info.tcpi_retransmits.max(info.tcpi_probes),
+        silence: Duration::from_millis(heard_ms.into()),
+    }))
+}
+
+/// How many connections wait to be accepted, as far as the system tells.
+#[cfg(target_os = "linux")]
+pub(crate) fn waiting_connections(listener: &impl AsFd) -> usize {
+    // Of a listener the kernel tells the length of that queue in place of what is not acknowledged.
+    tcp_info(listener).map_or(0, |info| info.tcpi_unacked as usize)
+}
+
+#[cfg(target_os = "linux")]
+fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
+    let number = socket.as_fd().as_raw_fd();
     // SAFETY: it consists of numbers, for which 0 is one.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut length = size_of_val(&info) as libc::socklen_t;
@@ -61,11 +79,13 @@ pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
     if failed != 0 {
         return Err(io::Error::last_os_error());
     }
-    let heard_ms = info.tcpi_last_ack_recv.min(info.tcpi_last_data_recv);
-    Ok(Some(Delivery {
-        tries: info.tcpi_retransmits.max(info.tcpi_probes),
-        silence: Duration::from_millis(heard_ms.into()),
-    }))
+    Ok(info)
+}
+
+/// How many connections wait is not told here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn waiting_connections(_listener: &impl AsFd) -> usize {
+    0
 }
 
 /// How data fares is not told here.

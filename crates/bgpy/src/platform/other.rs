@@ -84,6 +84,10 @@ pub(crate) fn trim_heap() {}
 /// times, which takes about 20 seconds.
 pub(crate) fn hasten_delivery<S>(_socket: &S) {}
 
+pub(crate) fn waiting_connections<S>(_listener: &S) -> usize {
+    0
+}
+
 pub(crate) fn delivery<S>(_socket: &S) -> io::Result<Option<super::Delivery>> {
     Err(io::ErrorKind::Unsupported.into())
 }

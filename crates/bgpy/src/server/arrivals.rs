@@ -226,7 +226,9 @@ impl Core {
         let has_work = self.has_work() && !self.calls.is_running();
         if !self.arrivals.rest.holds_back(has_work, now) {
             self.hear_strangers(now + STRANGERS_TURN, scratch)?;
-            self.arrivals.rest.begin_if_due(self.calls.done, clock::now());
+            let listeners = &self.listeners;
+            let waiting = || listeners.iter().map(|listener| listener.waiting()).sum();
+            self.arrivals.rest.begin_if_due(self.calls.done, clock::now(), waiting);
         }
         while let Some(token) = self.arrivals.overdue(now) {
             self.close(token, "no handshake in time");

@@ -13,7 +13,7 @@ use super::stream::Stream;
 use crate::address::Address;
 use crate::error::ServeError;
 use crate::keepalive;
-use crate::platform::{Private, Stamp};
+use crate::platform::{self, Private, Stamp};
 #[cfg(unix)]
 use crate::registry::{beside, put};
 #[cfg(test)]
@@ -116,6 +116,17 @@ impl AsRawFd for Listener {
 }
 
 impl Listener {
+    /// How many connections from other machines wait to be accepted, as far as the system tells.
+    pub(super) fn waiting(&self) -> usize {
+        match self {
+            Self::Tcp(listener) => platform::waiting_connections(listener),
+            #[cfg(unix)]
+            Self::Unix(_) => 0,
+            #[cfg(test)]
+            Self::Simulated(_) => 0,
+        }
+    }
+
     /// Accepts one connection and names its peer; none for a peer that is not let in.
     pub(super) fn accept(&self) -> io::Result<Option<(Private<Stream>, String)>> {
         match self {

@@ -16,6 +16,10 @@ const DEFERENCE: Duration = Duration::from_millis(1);
 /// How long after a call there may be another one. Where nobody calls, nobody has to wait.
 const LATELY: Duration = Duration::from_millis(50);
 
+/// Connections that wait to be accepted when nobody rests any more: with rests it would be 50 ms until the last
+/// of them has its turn.
+const CROWD: usize = 200;
+
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     /// Strangers that have gone without a proof since the last rest.
@@ -55,8 +59,14 @@ impl Rest {
     }
 
     /// Has strangers rest when enough of them have come for nothing, and somebody calls; there were so
-    /// many calls until now.
-    pub(super) fn begin_if_due(&mut self, calls: u64, now: Instant) {
+    /// many calls until now. Where so many connections wait to be accepted that a newcomer would wait long
+    /// behind them, nobody rests.
+    pub(super) fn begin_if_due(
+        &mut self,
+        calls: u64,
+        now: Instant,
+        waiting: impl FnOnce() -> usize,
+    ) {
         if self.in_vain < IN_VAIN {
             return;
         }
@@ -65,7 +75,7 @@ impl Rest {
             self.called = Some(now);
         }
         let is_called = self.called.is_some_and(|called| now < called + LATELY);
-        self.until = is_called.then(|| now + REST);
+        self.until = (is_called && waiting() < CROWD).then(|| now + REST);
     }
 }
 
@@ -89,9 +99,10 @@ mod tests {
     #[test]
     fn strangers_rest_when_some_came_for_nothing_and_somebody_calls() {
         let (mut rest, now) = (Rest::default(), Instant::now());
+        let waiting = std::cell::Cell::new(0);
         let mut come = |count, calls, now| {
             (0..count).for_each(|_| rest.in_vain());
-            rest.begin_if_due(calls, now);
+            rest.begin_if_due(calls, now, || waiting.get());
             let left = rest.left(now);
             assert_eq!(rest.holds_back(false, now), !left.is_zero());
             assert!(!rest.holds_back(false, now + left));
@@ -103,5 +114,7 @@ mod tests {
         assert_eq!(come(IN_VAIN, 1, now + LATELY / 2), REST);
         assert_eq!(come(IN_VAIN, 1, now + LATELY), Duration::ZERO, "nobody calls any more");
         assert_eq!(come(IN_VAIN, 2, now + LATELY), REST);
+        waiting.set(CROWD);
+        assert_eq!(come(IN_VAIN, 3, now + LATELY), Duration::ZERO, "newcomers would wait");
     }
 }
