@@ -1,18 +1,21 @@
 //! Reading a log that is being written, and rotated, by somebody else.
 
 mod cursor;
+mod files;
 mod search;
 
 use std::collections::VecDeque;
-use std::fs::{self, File, Metadata};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bgpy_proto::{LogPiece, LogRequest};
 
-use crate::journal::{KEPT, REMAINS, ROTATED_AWAY, aged};
+use crate::journal::ROTATED_AWAY;
 use crate::platform;
 use cursor::{Cursor, Place};
+pub(crate) use files::open;
+use files::{generations, written_after};
 use search::Search;
 
 /// Bytes that are read at once.
@@ -154,9 +157,9 @@ impl Tail {
             // Somebody has removed it, or it was rotated away before it was read to its end, which is lost. What
             // was last written before it was, was read before it.
             None => {
-                let written = |file: &File| file.metadata().and_then(|about| about.modified());
-                let last = written(&self.files[0])?;
-                files.retain(|file| written(file).is_ok_and(|moment| moment > last));
+                let newest = files.pop_back();
+                files.retain(|file| written_after(file, &self.files[0]));
+                files.extend(newest);
             }
         }
         self.files.append(&mut files);
@@ -202,39 +205,6 @@ pub fn last_lines(path: &Path, lines: usize) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The files of a log, oldest first, the one that is written last. Before the oldest comes what is kept of
-/// those that are gone, unless somebody has read them.
-fn generations(path: &Path, with_remains: bool) -> io::Result<VecDeque<File>> {
-    let oldest = if with_remains { REMAINS } else { KEPT };
-    loop {
-        let mut files = VecDeque::from([open(path)?]);
-        // While files grow older, one that is opened in this order may be found twice, but none is
-        // missed.
-        for age in 1..=oldest {
-            let Ok(file) = open(&aged(path, age)) else { continue };
-            if platform::identity(&file) != platform::identity(&files[0]) {
-                files.push_front(file);
-            }
-        }
-        if platform::is_file_at(&files[files.len() - 1], path) {
-            return Ok(files);
-        }
-    }
-}
-
-/// Opens a file of a log. To read a pipe, a terminal or a device would be to wait for its writer, or to
-/// read for ever.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let check = |about: Metadata| match about.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::other("it is not a regular file and cannot be read back")),
-    };
-    // Even to open a FIFO may be to wait.
-    check(fs::metadata(path)?)?;
-    let file = File::open(path)?;
-    check(file.metadata()?).map(|()| file)
-}
-
 /// Appends so many bytes of a file from an offset on, or as many as there are.
 fn read_at(file: &mut File, offset: u64, limit: u64, text: &mut Vec<u8>) -> io::Result<usize> {
     file.seek(SeekFrom::Start(offset))?;
@@ -243,10 +213,11 @@ fn read_at(file: &mut File, offset: u64, limit: u64, text: &mut Vec<u8>) -> io::
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
 
     use super::*;
-    use crate::journal::{Journal, Level};
+    use crate::journal::{Journal, Level, aged};
 
     fn log(texts: &[&str]) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
@@ -256,6 +227,23 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         (directory, path)
+    }
+
+    #[test]
+    fn nothing_is_read_again_when_the_log_is_removed() {
+        let (_directory, path) = log(&["1\n"]);
+        fs::rename(&path, aged(&path, 1)).unwrap();
+        fs::write(&path, "2\n").unwrap();
+        let mut tail = Tail::open(&path, Begin::Start).unwrap();
+        let mut text = Vec::new();
+        while tail.read(&mut text).unwrap() {}
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "3\n").unwrap();
+        // It waits once for what its writer may have begun.
+        for _ in 0..4 {
+            tail.read(&mut text).unwrap();
+        }
+        assert_eq!(String::from_utf8(text).unwrap(), "1\n2\n3\n");
     }
 
     #[test]
