@@ -163,6 +163,16 @@ def break_interpreter(tasks, place, python):
     python.chmod(0o755)
 
 
+def replace_interpreter(tasks, place, python):
+    python.unlink()
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+
+
+def make_a_task_asynchronous(tasks, place, python):
+    tasks.write_text(tasks.read_text().replace("def exec_task", "async def exec_task"))
+
+
 def lose_what_it_imports(tasks, place, python):
     tasks.write_text("import os\nimport no_such_module\n" + tasks.read_text())
 
@@ -192,6 +202,8 @@ def make_tasks_unreadable(tasks, place, python):
         (lose_directory, "working directory"),
         (lose_interpreter, "cannot be run"),
         (break_interpreter, "no bgpy here"),
+        (replace_interpreter, "it does not say why"),
+        (make_a_task_asynchronous, "exec_task is an 'async def'"),
     ],
 )
 def test_what_could_not_be_started_again_is_not_ended(commands, tasks, tmp_path, lose, words):
@@ -426,3 +438,15 @@ def test_all_that_is_missing_is_named_at_once(commands, tasks, tmp_path, given):
     assert ("--token-file" in words) == (given != "token")
     assert ("--env KEY=..." in words) == (given != "variable")
     assert "secret" not in words
+
+
+def test_a_log_that_became_a_fifo_keeps_a_restart_from_beginning(commands, tasks, tmp_path):
+    log = tmp_path / "camera.log"
+    assert commands.run("start", tasks, "--log-file", log)[0] == 0
+    pid = connect("camera").status()["pid"]
+    log.unlink()
+    os.mkfifo(log)
+    code, _, said = commands.run("restart", "camera")
+    assert code == 1
+    assert "FIFO" in said
+    assert connect("camera").status()["pid"] == pid

@@ -115,6 +115,9 @@ def main(kind, tasks, *places):
         return
     tree, names = parse(text, place)
     check_imports(tree, place, set())
+    for node in tree.body:
+        if isinstance(node, ast.AsyncFunctionDef) and node.name in TASKS:
+            sys.exit(f"{place}, line {node.lineno}: {node.name} is an 'async def'")
     stars = any(
         isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)
     )
@@ -124,3 +127,5 @@ def main(kind, tasks, *places):
 
 
 main(*sys.argv[1:])
+# What is no Python may end without an error, too.
+print("checked")

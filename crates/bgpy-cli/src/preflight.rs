@@ -1,14 +1,13 @@
 //! Whether a server could be started, found out before the one that runs is ended.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
 use std::path::Path;
 
-use bgpy::ServerInfo;
 use bgpy::address::Address;
 use bgpy::registry::{Entry, Registry};
 use bgpy::server::can_listen;
 use bgpy::spawn::{Config, Launch};
+use bgpy::{Journal, Level, ServerInfo};
 
 use crate::checks::python::ask;
 
@@ -51,7 +50,8 @@ fn check_log(path: &Path) -> Result<(), String> {
         return Err(format!("the directory of its log '{}' is not there", place.display()));
     }
     let is_there = path.exists();
-    let opened = OpenOptions::new().append(true).create(true).open(path);
+    // As the server opens it, which waits for nobody.
+    let opened = Journal::file(Level::Info, path);
     opened.map_err(|error| format!("its log '{shown}' cannot be written: {error}"))?;
     if !is_there {
         // The server makes it.
@@ -92,7 +92,7 @@ fn check_tasks(
     let shown = Path::new(python).display();
     let output = ask(&mut trial.command(), interrupted)
         .map_err(|error| format!("its interpreter '{shown}' cannot be run: {error}"))?;
-    if output.status.success() {
+    if output.status.success() && output.stdout.trim_ascii().ends_with(b"checked") {
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
