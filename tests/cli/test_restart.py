@@ -126,19 +126,17 @@ def test_values_of_variables_are_gone_with_the_server(commands, tasks, runtime):
     kill(connect("camera").status()["pid"])
     assert commands.run("wait", "camera", "--for", "exit", "--timeout", "30")[0] == 0
     units = str(list(secret.encode()))[1:-1]
-    for path in runtime.rglob("*.json"):
-        text = path.read_text()
-        assert secret not in text
-        assert units not in " ".join(text.split()).replace("[ ", "[").replace(" ]", "]")
-    code, _, words = commands.run("restart", "camera", "--env", "FILM=grey")
-    assert code == 1
-    assert "--env KEY=..." in words
-    assert "FILM" not in words
-    again = ("--env", "KEY=new", "--env", "FILM=grey")
-    assert commands.run("restart", "camera", *again)[0] == 0
-    client = connect("camera")
-    assert client.call({"variable": "KEY"}) == "new"
-    assert client.call({"variable": "FILM"}) == "grey"
+
+    def is_kept():
+        texts = [path.read_text() for path in runtime.rglob("*.json")]
+        shown = [" ".join(it.split()).replace("[ ", "[").replace(" ]", "]") for it in texts]
+        return any(secret in text or units in text for text in shown)
+
+    # The supervisor sees the end of the process when everybody does, and writes it down then.
+    end = time.monotonic() + 30
+    while is_kept():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def lose_tasks(tasks, place, python):
