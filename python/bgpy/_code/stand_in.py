@@ -7,6 +7,7 @@ are spawned import the file. Only servers that a command has started give their 
 
 from __future__ import annotations
 
+import os
 import sys
 
 from . import table
@@ -69,7 +70,7 @@ def _is_free() -> bool:
     """Tell whether the main module of this process is none of the user's."""
     start = vars(sys.modules[MAIN]).get("main")
     file = getattr(getattr(start, "__code__", None), "co_filename", "")
-    return _has_main or file.startswith(PACKAGE)
+    return _has_main or os.path.dirname(file) == PACKAGE
 
 
 def _what_is_missing(name: str, imported: list[ModuleType]) -> Callable[[str], Any]:
