@@ -161,6 +161,17 @@ def test_strangers_who_say_nothing_keep_nobody_from_being_told(full, client):
                 client().call(1, timeout=LIMIT_S)
 
 
+def test_strangers_who_say_nothing_do_not_fill_it(full, client):
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection((HOST, full.server.port)))
+        began = time.monotonic()
+        for number in range(10):
+            assert stack.enter_context(client()).call(number, timeout=LIMIT_S) == number
+        assert full.before.call(1, timeout=LIMIT_S) == 1
+        assert time.monotonic() - began < AT_ONCE_S
+
+
 def test_what_comes_all_the_same_is_not_taken(full):
     """Peers that do not know what the server says in the handshake are told by its answers."""
     full.fill("clients", lambda: Client("full"))

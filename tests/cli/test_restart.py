@@ -188,9 +188,33 @@ def make_tasks_unreadable(tasks, place, python):
     tasks.write_bytes(b"\xff\xfe\x00")
 
 
+def lose_a_name(tasks, place, python):
+    tasks.write_text(tasks.read_text() + "\nLENS = focus(1)\n")
+
+
+def lose_a_base_class(tasks, place, python):
+    tasks.write_text(tasks.read_text() + "\nclass Lens(Glass): ...\n")
+
+
+def pass_more_to_a_task(tasks, place, python):
+    old, new = "def init_task(", "def init_task(one, other, "
+    tasks.write_text(tasks.read_text().replace(old, new))
+
+
+def pass_less_to_a_task(tasks, place, python):
+    tasks.write_text(
+        "def init_task(): return {}\n\nexec_task = exit_task = init_task\n\n"
+        "def exec_task(client, args): ...\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("lose", "words"),
     [
+        (lose_a_name, "the name 'focus' is not defined"),
+        (lose_a_base_class, "the name 'Glass' is not defined"),
+        (pass_more_to_a_task, "a server passes 0 or 1 arguments to init_task"),
+        (pass_less_to_a_task, "line 5: a server passes 3 arguments to exec_task"),
         (lose_what_it_imports, "camera.py, line 2: there is no module 'no_such_module'"),
         (break_what_it_imports, "lens.py, line 1: "),
         (lose_a_task, "defines no exit_task"),

@@ -4,6 +4,7 @@ Arguments: `file` or `module`, which one, and the places where the server looks 
 """
 
 import ast
+import builtins
 import importlib.util
 import os
 import sys
@@ -11,9 +12,14 @@ import sysconfig
 
 import bgpy._background  # noqa: F401
 
-TASKS = ("init_task", "exec_task", "exit_task")
+# With the fewest and the most arguments that a server passes.
+TASKS = {"init_task": (0, 1), "exec_task": (3, 3), "exit_task": (3, 3)}
 # What can define a name that stands nowhere in the text as one that is defined.
-DYNAMIC = {"__getattr__", "exec", "globals", "locals", "modules", "setattr", "vars"}
+DYNAMIC = {"__getattr__", "_convert_", "exec", "globals", "locals", "modules", "setattr", "vars"}
+# What can put names where every module finds them.
+INSTALLERS = {"__builtins__", "builtins", "install"}
+# Names that nobody has to define.
+GIVEN = {*dir(builtins), "__annotations__", "__file__", "__module__", "__qualname__"}
 INSTALLED = tuple(
     os.path.join(path, "")
     for path in map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -87,6 +93,81 @@ def check_imports(tree, place, seen):
                         check_imports(parse(text, spec.origin)[0], spec.origin, seen)
 
 
+def defined(tree):
+    """Return all names that a text gives a value anywhere."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
+                yield name
+            case ast.alias(name=name, asname=other):
+                yield other or name.partition(".")[0]
+            case ast.AST(name=str() as name) | ast.MatchMapping(rest=str() as name):
+                yield name
+
+
+def looked_up(node):
+    """Return the names that are looked up for certain when a statement runs."""
+    match node:
+        case ast.Name(ctx=ast.Load()):
+            yield node
+            return
+        case ast.Expr() | ast.Assign() | ast.AugAssign() | ast.AnnAssign() | ast.Return():
+            parts = [node.value]
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            parts = [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults]
+        case ast.ClassDef():
+            parts = [*node.decorator_list, *node.bases, *node.body]
+        case ast.Call():
+            parts = [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+        case ast.Attribute() | ast.Starred():
+            parts = [node.value]
+        case ast.Subscript():
+            parts = [node.value, node.slice]
+        case ast.BinOp():
+            parts = [node.left, node.right]
+        case ast.UnaryOp():
+            parts = [node.operand]
+        case ast.List() | ast.Tuple() | ast.Set():
+            parts = node.elts
+        case ast.Dict():
+            parts = [*node.keys, *node.values]
+        case _:
+            # Not everything in it has to run.
+            return
+    for part in parts:
+        if part is not None:
+            yield from looked_up(part)
+
+
+def check_names(tree, place, names):
+    """Refuse what looks up a name that nothing defines."""
+    if names & INSTALLERS:
+        return
+    known = GIVEN.union(defined(tree))
+    for node in tree.body:
+        for name in looked_up(node):
+            if name.id not in known:
+                sys.exit(f"{place}, line {name.lineno}: the name {name.id!r} is not defined")
+
+
+def check_parameters(task, place):
+    """Refuse a task that cannot be called with what a server passes."""
+    given = task.args
+    named = len(given.posonlyargs) + len(given.args)
+    least, most = TASKS[task.name]
+    # What a decorator makes of it is not known.
+    if task.decorator_list:
+        return
+    needs = named - len(given.defaults)
+    takes = most if given.vararg else named
+    if needs > most or takes < least or None in given.kw_defaults:
+        wanted = f"{least}" if least == most else f"{least} or {most}"
+        sys.exit(
+            f"{place}, line {task.lineno}: a server passes {wanted} arguments to {task.name}, "
+            "which takes others"
+        )
+
+
 def source(spec):
     """Return the text of a module, if it has one."""
     get = getattr(spec.loader, "get_source", None)
@@ -118,11 +199,16 @@ def main(kind, tasks, *places):
     for node in tree.body:
         if isinstance(node, ast.AsyncFunctionDef) and node.name in TASKS:
             sys.exit(f"{place}, line {node.lineno}: {node.name} is an 'async def'")
+        if isinstance(node, ast.FunctionDef) and node.name in TASKS:
+            check_parameters(node, place)
     stars = any(
         isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)
     )
+    if stars or names & DYNAMIC:
+        return
+    check_names(tree, place, names)
     for name in TASKS:
-        if name not in names and not stars and not names & DYNAMIC:
+        if name not in names:
             sys.exit(f"{place} defines no {name}")
 
 

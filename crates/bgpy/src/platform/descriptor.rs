@@ -34,7 +34,12 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 /// How many descriptors this process may have, if an error says that it has so many.
 pub(crate) fn descriptor_limit(error: &io::Error) -> Option<u64> {
     let is_reached = error.raw_os_error() == Some(Errno::MFILE.raw_os_error());
-    is_reached.then(|| getrlimit(Resource::Nofile).current)?
+    is_reached.then(descriptors_max)?
+}
+
+/// How many descriptors this process may have, if there is a limit.
+pub(crate) fn descriptors_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
 }
 
 /// How many descriptors another process may have, if it has as many, where the system tells.

@@ -397,6 +397,10 @@ pub(crate) fn descriptor_limit(_error: &io::Error) -> Option<u64> {
     None
 }
 
+pub(crate) fn descriptors_max() -> Option<u64> {
+    None
+}
+
 pub(crate) fn is_called<T>(_listener: &T) -> bool {
     true
 }

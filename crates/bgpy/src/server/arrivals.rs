@@ -6,37 +6,17 @@
 //! TCP.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::handshake::ServerHandshake;
-use bgpy_proto::{Replays, ServerHello, limits};
-use mio::Token;
+use bgpy_proto::{Replays, limits};
 
-use super::connection::Connection;
-use super::core::Core;
 use super::rest::Rest;
-use super::strangers::Kind;
-use super::stream::Stream;
 use super::turns::Turns;
 use crate::clock;
-use crate::platform::{self, Private};
-
-/// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
-const STRANGERS_TURN: Duration = Duration::from_micros(50);
-
-/// Strangers that are accepted before those that have said something are heard.
-const STRANGERS_ACCEPTED: usize = 2;
 
 /// How long one may stay at least before it makes room: clients need a moment to say something. Others wait to
 /// be accepted meanwhile, which costs nothing.
 const LEAST_STAY: Duration = Duration::from_millis(20);
-
-/// Connections of this user that are accepted before those that exist get their turn.
-pub(super) const ACCEPT_TURN: usize = 64;
-
-/// How long accepting pauses when the process has no descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tokens of connections, with the time until which each must have shaken hands. Tokens count up,
 /// so that the first is the oldest.
@@ -51,8 +31,19 @@ struct Crowd {
     answered: Waiting,
 }
 
-#[derive(Debug, Default)]
+/// The share of all descriptors that each kind of them may have: the rest is for clients, and for the tasks.
+const DESCRIPTORS_SHARE: u64 = 4;
+
+fn room_in(descriptors: Option<u64>) -> usize {
+    let share = descriptors.map(|count| usize::try_from(count / DESCRIPTORS_SHARE));
+    let share = share.and_then(Result::ok).unwrap_or(limits::HANDSHAKES_MAX);
+    share.clamp(1, limits::HANDSHAKES_MAX)
+}
+
+#[derive(Debug)]
 pub(super) struct Arrivals {
+    /// How many of each kind may be there.
+    room: usize,
     /// They come by the Unix socket.
     own: Crowd,
     strangers: Crowd,
@@ -61,22 +52,43 @@ pub(super) struct Arrivals {
     /// Strangers that have said something for the first time.
     firsts: Turns,
     /// Listeners of this user that may have connections to accept, and those of strangers.
-    own_knocks: Turns,
-    knocks: Turns,
+    pub(super) own_knocks: Turns,
+    pub(super) knocks: Turns,
     pub(super) accept_again: Option<Instant>,
-    rest: Rest,
+    pub(super) rest: Rest,
     /// What they have said first, and need not say again.
     pub(super) replays: Replays,
 }
 
 impl Arrivals {
+    /// Nobody has come yet to a process that may open so many descriptors, if it is known.
+    pub(super) fn new(descriptors: Option<u64>) -> Self {
+        Self {
+            room: room_in(descriptors),
+            own: Crowd::default(),
+            strangers: Crowd::default(),
+            proofs: Turns::default(),
+            firsts: Turns::default(),
+            own_knocks: Turns::default(),
+            knocks: Turns::default(),
+            accept_again: None,
+            rest: Rest::default(),
+            replays: Replays::default(),
+        }
+    }
+
+    /// Notes how many descriptors the process may open by now.
+    pub(super) fn share(&mut self, descriptors: Option<u64>) {
+        self.room = room_in(descriptors);
+    }
+
     /// Notes that a listener may have connections to accept.
     pub(super) fn knock(&mut self, index: usize, is_own: bool) {
         if is_own { self.own_knocks.push(index) } else { self.knocks.push(index) }
     }
 
     /// Notes a connection that was accepted at `now`.
-    fn add(&mut self, token: usize, is_own: bool, now: Instant) {
+    pub(super) fn add(&mut self, token: usize, is_own: bool, now: Instant) {
         let crowd = if is_own { &mut self.own } else { &mut self.strangers };
         crowd.silent.insert(token, now + Duration::from_millis(limits::HANDSHAKE_MS));
     }
@@ -122,7 +134,7 @@ impl Arrivals {
     }
 
     /// Whether somebody waits for a turn.
-    fn are_ready(&self) -> bool {
+    pub(super) fn are_ready(&self) -> bool {
         !self.own_knocks.is_empty() || !self.knocks.is_empty() || self.has_strangers()
     }
 
@@ -135,30 +147,30 @@ impl Arrivals {
         self.are_ready().then(left)
     }
 
-    fn has_strangers(&self) -> bool {
+    pub(super) fn has_strangers(&self) -> bool {
         !self.proofs.is_empty() || !self.firsts.is_empty()
     }
 
     /// The stranger that is heard next. Of those that have proven nothing it is the newest: with more of
     /// them than can be heard, those who wait longest have been given up by their clients, or soon are, and
     /// make room unheard.
-    fn next(&mut self) -> Option<usize> {
+    pub(super) fn next(&mut self) -> Option<usize> {
         self.proofs.pop().or_else(|| self.firsts.pop_newest())
     }
 
     /// Whether one more is only taken in exchange for another.
-    fn is_full(&self, is_own: bool) -> bool {
+    pub(super) fn is_full(&self, is_own: bool) -> bool {
         let crowd = if is_own { &self.own } else { &self.strangers };
-        crowd.silent.len() + crowd.answered.len() >= limits::HANDSHAKES_MAX
+        crowd.silent.len() + crowd.answered.len() >= self.room
     }
 
     /// Until when no other is taken, because those that are there have come just now.
-    fn full_until(&self, is_own: bool) -> Option<Instant> {
+    pub(super) fn full_until(&self, is_own: bool) -> Option<Instant> {
         self.goes_from(is_own).filter(|_| self.is_full(is_own))
     }
 
     /// From when on the next one may make room.
-    fn goes_from(&self, is_own: bool) -> Option<Instant> {
+    pub(super) fn goes_from(&self, is_own: bool) -> Option<Instant> {
         let crowd = if is_own { &self.own } else { &self.strangers };
         let token = self.first_to_go(is_own)?;
         let end = crowd.silent.get(&token).or_else(|| crowd.answered.get(&token))?;
@@ -166,14 +178,14 @@ impl Arrivals {
     }
 
     /// The one that makes room for one of the same kind.
-    fn first_to_go(&self, is_own: bool) -> Option<usize> {
+    pub(super) fn first_to_go(&self, is_own: bool) -> Option<usize> {
         let Crowd { silent, answered } = if is_own { &self.own } else { &self.strangers };
         let larger = if silent.len() >= answered.len() { silent } else { answered };
         larger.first_key_value().map(|(token, _)| *token)
     }
 
     /// One whose time is over.
-    fn overdue(&self, now: Instant) -> Option<usize> {
+    pub(super) fn overdue(&self, now: Instant) -> Option<usize> {
         self.oldest().find(|(_, until)| **until <= now).map(|(token, _)| *token)
     }
 
@@ -198,167 +210,12 @@ impl Arrivals {
     }
 }
 
-impl Core {
-    /// Does a turn of work for those that come.
-    ///
-    /// # Errors
-    /// What the system says of listeners, or of a poller, that are not there any more.
-    pub(super) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<()> {
-        // The clock is read only where it matters; a turn for a call needs it not.
-        let is_quiet = self.arrivals.soonest().is_none() && !self.arrivals.are_ready();
-        if is_quiet {
-            return Ok(());
-        }
-        let now = clock::now();
-        if self.arrivals.accept_again.is_some_and(|again| again <= now) {
-            self.arrivals.accept_again = None;
-            for (index, listener) in self.listeners.iter().enumerate() {
-                self.arrivals.knock(index, listener.is_unix());
-            }
-        }
-        while let Some(index) = self.arrivals.own_knocks.pop() {
-            if !self.accept(index, ACCEPT_TURN)? {
-                self.arrivals.own_knocks.push(index);
-                break;
-            }
-        }
-        // What waits for a task to end does not wait for strangers.
-        let has_work = self.has_work() && !self.calls.is_running();
-        if !self.arrivals.rest.holds_back(has_work, now) {
-            self.hear_strangers(now + STRANGERS_TURN, scratch)?;
-            let listeners = &self.listeners;
-            let waiting = || listeners.iter().map(|listener| listener.waiting()).sum();
-            self.arrivals.rest.begin_if_due(self.calls.done, clock::now(), waiting);
-        }
-        while let Some(token) = self.arrivals.overdue(now) {
-            self.close(token, "no handshake in time");
-        }
-        Ok(())
-    }
-
-    fn hear_strangers(&mut self, until: Instant, scratch: &mut [u8]) -> io::Result<()> {
-        while !self.arrivals.knocks.is_empty() || self.arrivals.has_strangers() {
-            if let Some(index) = self.arrivals.knocks.pop()
-                && !self.accept(index, STRANGERS_ACCEPTED)?
-            {
-                self.arrivals.knocks.push(index);
-            }
-            while let Some(token) = self.arrivals.next() {
-                self.read(token, scratch);
-                if clock::now() >= until {
-                    return Ok(());
-                }
-            }
-            if clock::now() >= until {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Accepts what waits, up to a number; `false` when more may wait.
-    pub(super) fn accept(&mut self, index: usize, most: usize) -> io::Result<bool> {
-        let mut overloaded = None;
-        for _ in 0..most {
-            let Some(listener) = self.listeners.get(index) else { return Ok(true) };
-            if let Some(until) = self.arrivals.full_until(listener.is_unix())
-                && until > clock::now()
-            {
-                let again = self.arrivals.accept_again.map_or(until, |again| again.min(until));
-                self.arrivals.accept_again = Some(again);
-                return Ok(true);
-            }
-            match listener.accept() {
-                Ok(Some((stream, peer))) => self.greet(stream, peer, overloaded.take())?,
-                Ok(None) => {}
-                Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(true),
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ if platform::is_exhausted(&error) && !platform::is_called(&**listener) => {
-                        return Ok(true);
-                    }
-                    _ if platform::is_exhausted(&error) && self.reserve.give() => {}
-                    _ => {
-                        let lack = self.tell_lack(&error);
-                        if platform::is_exhausted(&error) && self.open_door() {
-                            overloaded = Some(lack);
-                            continue;
-                        }
-                        self.evict_slow();
-                        self.arrivals.accept_again = Some(clock::now() + ACCEPT_PAUSE);
-                        return Ok(true);
-                    }
-                },
-            }
-        }
-        Ok(false)
-    }
-
-    fn greet(
-        &mut self,
-        stream: Private<Stream>,
-        peer: String,
-        overloaded: Option<String>,
-    ) -> io::Result<()> {
-        let is_own = stream.is_unix();
-        if self.arrivals.is_full(is_own) {
-            self.evict(is_own);
-        }
-        let token = self.next_connection;
-        self.next_connection += 1;
-        let hello = ServerHello { overloaded: overloaded.clone(), ..self.hello.clone() };
-        let handshake =
-            ServerHandshake::new(self.psk.clone(), hello, is_own).open_to_all(self.is_open);
-        match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
-            Ok(mut connection) => {
-                if overloaded.is_some() {
-                    self.welcome_guest(token);
-                }
-                connection.overloaded = overloaded;
-                self.connections.insert(token, connection);
-                self.arrivals.add(token, is_own, clock::now());
-                // Its first bytes may have come before it was registered.
-                self.has_come(token);
-            }
-            Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
-            Err(error) => {
-                let what = format_args!("cannot watch a connection: {error}");
-                self.note(Kind::NotAccepted, &what);
-            }
-        }
-        Ok(())
-    }
-
-    /// Has a stranger give its descriptor for others, if there is one that has had time to say something.
-    fn evict_slow(&mut self) {
-        let is_guest = self.arrivals.first_to_go(false).is_some_and(|it| self.guests.contains(it));
-        let goes = self.arrivals.goes_from(false).is_some_and(|from| from <= clock::now());
-        if goes && !is_guest {
-            self.evict(false);
-        }
-    }
-
-    /// Has somebody make room.
-    fn evict(&mut self, is_own: bool) {
-        if let Some(token) = self.arrivals.first_to_go(is_own) {
-            let peer = self.connections.get(&token).map_or("", |connection| &connection.peer);
-            let what = format!(
-                "connection from {peer} closed: others want its place, and it has not finished its \
-                 handshake"
-            );
-            self.note(Kind::Evicted, &what);
-            self.cut(token, "too many connections without a handshake");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn crowd(silent: usize, answered: usize, now: Instant) -> Arrivals {
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = Arrivals::new(None);
         for token in 0..silent + answered {
             arrivals.add(token, false, now);
         }
@@ -391,6 +248,16 @@ mod tests {
         assert_eq!((both.first_to_go(true), both.first_to_go(false)), (Some(1000), Some(0)));
         both.answered(1000);
         assert!(!both.has_come(1000), "it is no stranger");
+    }
+
+    #[test]
+    fn they_have_a_share_of_the_descriptors() {
+        assert_eq!(room_in(Some(80)), 20);
+        assert_eq!(room_in(Some(1)), 1);
+        assert_eq!(
+            (room_in(Some(u64::MAX)), room_in(None)),
+            (limits::HANDSHAKES_MAX, limits::HANDSHAKES_MAX)
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::turns::{ByToken, Turns};
 use super::vanished::is_unreachable;
 use crate::clock;
 use crate::journal::Journal;
-use crate::platform::Private;
+use crate::platform::{self, Private};
 use crate::registry::Ending;
 
 /// Bytes that one connection may bring before the others get their turn.
@@ -102,7 +102,7 @@ impl Core {
         Ok(Self {
             registry,
             waker,
-            arrivals: Arrivals::default(),
+            arrivals: Arrivals::new(platform::descriptors_max()),
             reserve: Reserve::new(),
             guests: Guests::default(),
             listeners,

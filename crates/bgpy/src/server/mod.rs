@@ -1,5 +1,6 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
+mod accept;
 mod answers;
 mod arrivals;
 mod calls;

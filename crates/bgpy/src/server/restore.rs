@@ -1,6 +1,6 @@
 //! Putting back the files by which the server is found, while it runs.
 
-use super::arrivals::ACCEPT_TURN;
+use super::accept::ACCEPT_TURN;
 use super::core::Core;
 use super::listen::{self, Listener};
 use super::upkeep::Kept;
