@@ -1,5 +1,6 @@
 //! Ending a server in good order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bgpy::error::Lost;
@@ -28,7 +29,7 @@ pub(crate) fn end(client: &Client, wait: &Wait<'_>) -> Result<(), Problem> {
 }
 
 /// Sends EXIT and waits for the end of `exit_task`, whose failure is passed on.
-fn send_exit(link: &Link, wait: &Wait<'_>) -> Result<Option<Failure>, Problem> {
+fn send_exit(link: &Arc<Link>, wait: &Wait<'_>) -> Result<Option<Failure>, Problem> {
     let nothing = Value::Map(Vec::new()).encode().expect("an empty map is flat and short");
     let mut call =
         link.begin(CallKind::Exit, Want::All, nothing.into(), wait).map_err(Problem::Call)?;

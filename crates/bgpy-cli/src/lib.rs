@@ -33,7 +33,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use bgpy::Delivered;
-use bgpy::spawn::Config;
+use bgpy::config::Config;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use bgpy::address::Address;
+use bgpy::can_listen;
+use bgpy::config::{Config, Launch};
 use bgpy::registry::{Entry, Registry};
-use bgpy::server::can_listen;
-use bgpy::spawn::{Config, Launch};
 use bgpy::{Journal, Level, ServerInfo};
 
 use crate::checks::python::ask;

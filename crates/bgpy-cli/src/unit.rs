@@ -7,8 +7,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use bgpy::address::Address;
+use bgpy::config::{Config, Launch};
 use bgpy::registry::{Entry, Registry};
-use bgpy::spawn::{Config, Launch};
 use bgpy::{Level, Name, Restart, limits};
 
 /// What a unit says of a server.
@@ -55,7 +55,7 @@ impl<'a> Plan<'a> {
                         that only you can read, and pass --token-file FILE";
             return Err(text.into());
         }
-        let log_file = config.chosen_log_file(registry);
+        let log_file = registry.chosen_log_file(config);
         Ok(Self { name, config, launch, log_file, token_file })
     }
 

@@ -124,7 +124,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 
 /// A moment, as text with the zone of this machine.
 pub(crate) fn time(ms: i64) -> String {
-    bgpy::journal::time(ms)
+    bgpy::log::time(ms)
 }
 
 #[cfg(test)]

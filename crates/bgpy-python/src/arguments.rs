@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bgpy::address::Address;
-use bgpy::journal::{Journal, Level};
+use bgpy::log::{Journal, Level};
 use bgpy::{Restart, Target, Wait, limits, supervisor};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use bgpy::spawn::Config;
+use bgpy::config::Config;
 use bgpy::supervisor::{self, Role};
 use bgpy::{Ended, Journal};
 use pyo3::prelude::*;

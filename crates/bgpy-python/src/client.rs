@@ -1,6 +1,7 @@
 //! The blocking client.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bgpy::client::ClientOptions;
 use bgpy::{CallKind, Link, Payload, Response, Token, Wait, limits};
@@ -396,7 +397,7 @@ impl Client {
         await_response: bool,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let act = |link: &Link, wait: &Wait<'_>| match await_response {
+        let act = |link: &Arc<Link>, wait: &Wait<'_>| match await_response {
             true => link.first(kind, payload, wait).map(Some),
             false => link.accepted(kind, payload, wait).map(|()| None),
         };

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use bgpy::spawn::Config;
-use bgpy::supervisor::Supervised;
+use bgpy::config::Config;
+use bgpy::server::Supervised;
 use bgpy::{Delivered, Ended, Journal, Level};
 use bgpy_cli::{Exit, Interpreter};
 use pyo3::exceptions::PySystemExit;

@@ -19,7 +19,7 @@ impl Client {
         &self,
         py: Python<'_>,
         timeout: Option<f64>,
-        act: impl FnOnce(&Link, &Wait<'_>) -> Result<T, CallError> + Send,
+        act: impl FnOnce(&Arc<Link>, &Wait<'_>) -> Result<T, CallError> + Send,
     ) -> PyResult<T> {
         let limit = limit(py, timeout)?;
         let link = self.link(py, limit)?;
@@ -32,7 +32,7 @@ impl Client {
         &self,
         py: Python<'_>,
         timeout: Option<f64>,
-        act: impl FnOnce(&Link, &Wait<'_>) -> Result<T, CallError> + Send,
+        act: impl FnOnce(&Arc<Link>, &Wait<'_>) -> Result<T, CallError> + Send,
     ) -> PyResult<T> {
         let (limit, since) = (limit(py, timeout)?, Instant::now());
         let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));

@@ -1,7 +1,7 @@
 //! From messages to Python objects, without a tree in between.
 
+use bgpy::config::Config;
 use bgpy::limits::DEPTH_MAX;
-use bgpy::spawn::Config;
 use bgpy::{Buffer, Delivered};
 use bgpy_proto::codec::{CodecError, Outside, Reader, Token, ext};
 use pyo3::ffi;

@@ -71,7 +71,7 @@ fn in_its_process(py: Python<'_>, error: PyErr) -> PyErr {
         let pid = std::process::id();
         let process = match name {
             Some(name) => format!("in the process {name} (pid {pid})"),
-            None if bgpy::is_forked() => format!("in the forked process {pid}"),
+            None if bgpy::fork::is_forked() => format!("in the forked process {pid}"),
             None => return Ok(()),
         };
         error.value(py).call_method1("add_note", (process,)).map(drop)

@@ -1,9 +1,9 @@
 //! Runs the tasks of a Python server: the Python implementation of [`bgpy::Executor`].
 
-use bgpy::journal::{INITIALISED, TAKING};
+use bgpy::durable::{FirstTasks, Staged};
+use bgpy::launch::{Report, Reporter};
+use bgpy::log::{INITIALISED, TAKING};
 use bgpy::server::Stopper;
-use bgpy::spawn::{Report, Reporter};
-use bgpy::supervisor::{FirstTasks, Staged};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;

@@ -1,6 +1,6 @@
 //! Processes that tasks fork: ordinary Python processes, which end when they come back from their task.
 
-use bgpy::fork_generation;
+use bgpy::fork::generation;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
@@ -13,7 +13,7 @@ pub struct Home {
 impl Home {
     /// This process is the server's.
     pub fn here() -> Self {
-        Self { process: fork_generation() }
+        Self { process: generation() }
     }
 
     /// Runs a task. A child that comes back from it, by what way ever, ends as one of `multiprocessing`
@@ -21,7 +21,7 @@ impl Home {
     /// runs in it, neither exit hooks nor `exit_task` nor another call.
     pub fn run<T>(self, py: Python<'_>, act: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
         let outcome = act();
-        if self.process != fork_generation() {
+        if self.process != generation() {
             end(py, outcome.err());
         }
         outcome
@@ -48,7 +48,7 @@ fn end(py: Python<'_>, raised: Option<PyErr>) -> ! {
     if let Err(error) = finish() {
         error.write_unraisable(py, None);
     }
-    bgpy::exit_child(code)
+    bgpy::fork::exit_child(code)
 }
 
 /// The exit code that an exception leads to; other than SystemExit, it is printed with its traceback.

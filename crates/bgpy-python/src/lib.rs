@@ -70,7 +70,7 @@ mod _bgpy {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         // From here on it is known which processes are copies of this one.
-        bgpy::is_forked();
+        bgpy::fork::is_forked();
         module.add("__version__", bgpy::VERSION)
     }
 }

@@ -1,7 +1,7 @@
 //! What a server's tasks print: line by line, and also where the disk takes nothing.
 
 use bgpy::Journal;
-use bgpy::journal::Stream;
+use bgpy::log::Stream;
 use pyo3::prelude::*;
 
 /// Prepares standard output and error of a server's process, whose log this is.

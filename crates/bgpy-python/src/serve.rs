@@ -1,7 +1,8 @@
 //! Runs a server on the thread that calls.
 
-use bgpy::spawn::{Config, Report, Reporter};
-use bgpy::supervisor::Supervised;
+use bgpy::config::Config;
+use bgpy::launch::{Report, Reporter};
+use bgpy::server::Supervised;
 use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use bgpy::attach::{Started, start_or_attach};
-use bgpy::spawn::{self, Background, Config};
-use bgpy::supervisor::Supervised;
+use bgpy::config::Config;
+use bgpy::server::Supervised;
+use bgpy::start::attach::{Started, start_or_attach};
+use bgpy::start::{self, Background};
 use bgpy::{CallError, Ended, Journal, Name, Restart, Wait, limits};
 use pyo3::prelude::*;
 
@@ -213,7 +214,7 @@ impl Server {
         let limit = limit(py, timeout)?;
         let start = |wait: &Wait<'_>| match &self.config.name {
             Some(name) if exist_ok => start_or_attach(name, &config, wait),
-            _ => spawn::start(config.clone(), wait).map(Started::Here),
+            _ => start::start(config.clone(), wait).map(Started::Here),
         };
         let started = preparing(py, &config, || waiting(py, limit, start))?;
         let started = started.map_err(|error| start_error(py, &error))?;

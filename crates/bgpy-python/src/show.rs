@@ -51,6 +51,6 @@ impl UnknownMember {
 ///     If the message cannot be decoded.
 #[pyfunction]
 pub fn show(py: Python<'_>, allow_pickle: bool) -> PyResult<Bound<'_, PyString>> {
-    let message = py.detach(|| bgpy::parts::read(io::stdin().lock()))?;
+    let message = py.detach(|| bgpy::durable::message_file::read(io::stdin().lock()))?;
     repr(py, message, allow_pickle)
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bgpy::fork;
 use bgpy::server::{SignalPipe, Stopper};
-use bgpy::signals;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
@@ -140,19 +140,19 @@ fn watch_forks(py: Python<'_>) -> PyResult<()> {
 /// SIGTERM right after the start of a child would be lost.
 fn before_fork(_: Python<'_>) -> PyResult<()> {
     if !installed().is_empty() {
-        signals::block();
+        fork::block_signals();
     }
     Ok(())
 }
 
 fn after_fork(_: Python<'_>) -> PyResult<()> {
-    signals::unblock();
+    fork::unblock_signals();
     Ok(())
 }
 
 fn after_fork_in_child(py: Python<'_>) -> PyResult<()> {
     let all = std::mem::take(&mut *installed());
     let restored = all.into_iter().rev().try_for_each(|handlers| handlers.restore(py, true));
-    signals::unblock();
+    fork::unblock_signals();
     restored
 }

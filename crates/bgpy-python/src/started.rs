@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 
 use bgpy::address::Address;
-use bgpy::attach::Started;
-use bgpy::ending::see_out;
 use bgpy::registry::Entry;
-use bgpy::spawn::Background;
+use bgpy::shutdown::see_out;
+use bgpy::start::Background;
+use bgpy::start::attach::Started;
 use bgpy::{CallError, Target, Token};
 use pyo3::prelude::*;
 

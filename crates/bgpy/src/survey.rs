@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::{State, Status};
 
-use crate::client::{ClientOptions, Wait, connect_to};
+use crate::client::{ClientOptions, connect_to};
 use crate::error::{CallError, ConnectError, ServeError};
-use crate::registry::{Entry, Presence, ProcessId, Registry};
+use crate::platform::{Presence, ProcessId};
+use crate::registry::{Entry, Registry};
 use crate::restart::HEALTHY;
 use crate::target::Target;
+use crate::wait::Wait;
 
 /// How long a server may take to answer; also a busy one answers at once.
 const ANSWER: Duration = Duration::from_secs(2);

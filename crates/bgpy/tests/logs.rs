@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use bgpy::logs::{Begin, last_lines};
+use bgpy::log::read::{Begin, last_lines};
 use bgpy::{Client, ClientOptions, Executor, Journal, Level, Service, State, Value, limits};
 use bgpy::{LogPiece, LogReply, LogRequest};
 use bgpy_proto::Kind;

@@ -1,7 +1,7 @@
 //! Whether the servers that run answer, and whether those that failed are back.
 
+use bgpy::Presence;
 use bgpy::ServerInfo;
-use bgpy::registry::Presence;
 use bgpy::survey::ServerState;
 
 use super::Finding;

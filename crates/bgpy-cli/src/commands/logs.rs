@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use bgpy::error::Lost;
-use bgpy::logs::{Begin, Tail, remains};
+use bgpy::log::read::{Begin, Tail, remains};
 use bgpy::registry::{Entry, Registry};
 use bgpy::survey::look_up;
 use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target};
@@ -53,7 +53,7 @@ pub(crate) struct Logs {
     pub(crate) lines: Option<usize>,
 
     /// Show lines since a time or an age, as in 10m
-    #[arg(long, value_name = "WHEN", value_parser = bgpy::journal::when)]
+    #[arg(long, value_name = "WHEN", value_parser = bgpy::log::when)]
     pub(crate) since: Option<i64>,
 }
 

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use bgpy::config::Config;
 use bgpy::ending::{end_paused, until_ended};
 use bgpy::registry::{Entry, Registry};
-use bgpy::spawn::{self, Config};
+use bgpy::start;
 use bgpy::survey::ServerState;
 use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
 use clap::Args;
@@ -76,7 +77,7 @@ impl Restart {
                 return exit;
             }
         }
-        match spawn::start(config, &wait) {
+        match start::start(config, &wait) {
             Ok(server) => {
                 output::note(format_args!(
                     "Restarted {target} (process {}) at {}.",
@@ -164,7 +165,7 @@ impl Restart {
             port: entry.address.port(),
             wanted_port: Some(known.wanted_port()),
             instance: String::new(),
-            log_file: known.chosen_log_file(registry).map(Into::into),
+            log_file: registry.chosen_log_file(known).map(Into::into),
             token: entry.token.clone().or(given),
             is_token_made_up: entry.token.is_some() && !entry.has_chosen_token,
             ..known.clone()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bgpy::Level;
 use bgpy::address::Address;
-use bgpy::spawn::Config;
+use bgpy::config::Config;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgpy::address::Address;
-use bgpy::attach::{Started, start_or_attach};
+use bgpy::config::{Config, Launch};
 use bgpy::registry::Registry;
-use bgpy::spawn::{self, Config, Launch};
+use bgpy::start;
+use bgpy::start::attach::{Started, start_or_attach};
 use bgpy::survey::look_up;
 use bgpy::{Level, Name, Restart, StartError, Target, limits, supervisor};
 use clap::builder::TypedValueParser;
@@ -235,7 +236,7 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
     let name = config.name.clone().expect("a recipe has a name");
     let wait = how.recipe.access.wait(world.interrupted);
     if how.no_wait {
-        return match spawn::start_unwatched(config) {
+        return match start::start_unwatched(config) {
             Ok(()) => {
                 output::data(&name);
                 output::achieved(format!(
@@ -251,7 +252,7 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
     let started = if how.exist_ok {
         start_or_attach(&name, &config, &wait)
     } else {
-        spawn::start(config, &wait).map(Started::Here)
+        start::start(config, &wait).map(Started::Here)
     };
     match started {
         Ok(started) => {

@@ -127,7 +127,7 @@ impl ShowStatus {
         output::styled(lines.text.trim_end());
         let is_told = matches!(info.state, ServerState::Failed | ServerState::Restarting);
         let log = entry.log_file.as_deref().filter(|_| is_told);
-        if let Some(words) = log.and_then(|log| bgpy::logs::last_lines(log, LAST_LINES).ok()) {
+        if let Some(words) = log.and_then(|log| bgpy::log::read::last_lines(log, LAST_LINES).ok()) {
             output::data(format_args!("the end of its log:\n{}", words.trim_end()));
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bgpy::address::Address;
-use bgpy::ending::see_out;
+use bgpy::shutdown::see_out;
 use bgpy::{Client, ClientOptions, Journal, Level, Target, Wait};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use bgpy::ending::see_out;
+use bgpy::shutdown::see_out;
 use bgpy::{CallError, Client, ConnectError, State, Target, Wait};
 use clap::{Args, ValueEnum};
 

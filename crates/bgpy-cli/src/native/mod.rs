@@ -90,7 +90,7 @@ fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
         .spawn()
         .map_err(|error| cannot(&error))?;
     let input = child.stdin.take().expect("it was piped");
-    let written = bgpy::parts::write(input, &message);
+    let written = bgpy::durable::message_file::write(input, &message);
     let output = child.wait_with_output().map_err(|error| cannot(&error))?;
     let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
     if output.status.code() == Some(REFUSED) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::Chars;
 
 use bgpy::escape;
-use bgpy::logs::{Begin, Tail};
+use bgpy::log::read::{Begin, Tail};
 
 /// Lines that are kept; no screen has more.
 const LINES: usize = 200;

@@ -1,18 +1,20 @@
 //! A call under way, from its begin to its last event.
 
-use bgpy_proto::FailureCode;
-use bgpy_proto::client::Event;
+use std::sync::Arc;
 
-use super::link::{Link, Response, too_late};
+use bgpy_proto::client::Event;
+use bgpy_proto::{Delivered, FailureCode};
+
+use super::link::{Link, too_late};
 use super::reading::WaitEnd;
-use super::wait::Wait;
 use crate::error::{CallError, Lost};
 use crate::sync::lock;
+use crate::wait::Wait;
 
 /// A call under way. Dropping it tells the server that nobody listens any more.
 #[derive(Debug)]
-pub struct Call<'a> {
-    pub(super) link: &'a Link,
+pub struct Call {
+    pub(super) link: Arc<Link>,
     pub(super) id: u64,
     pub(super) accepted: bool,
     pub(super) over: bool,
@@ -20,6 +22,15 @@ pub struct Call<'a> {
     pub(super) ends: bool,
     /// Whether the server had accepted its end before.
     pub(super) is_late: bool,
+}
+
+/// A response of a task.
+#[derive(Debug)]
+pub struct Response {
+    /// What it says.
+    pub message: Delivered,
+    /// Whether the task marked it as an error.
+    pub error: bool,
 }
 
 /// What an event means for a call that waits for responses.
@@ -49,8 +60,8 @@ pub(super) fn is_refused(event: &Event) -> bool {
     matches!(event, Event::Failed { failure, .. } if failure.code != FailureCode::Task)
 }
 
-impl<'a> Call<'a> {
-    pub(super) fn new(link: &'a Link, id: u64) -> Self {
+impl Call {
+    pub(super) fn new(link: Arc<Link>, id: u64) -> Self {
         Self { link, id, accepted: false, over: false, ends: false, is_late: false }
     }
 
@@ -110,7 +121,7 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for Call {
     fn drop(&mut self) {
         if self.over || !self.link.is_here() {
             return;

@@ -1,5 +1,6 @@
 //! Servers that have failed and are started again: who looks for one waits for it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,10 +8,10 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{State, Status};
 
 use super::link::Link;
-use super::wait::{SLICE, Wait};
 use crate::clock;
 use crate::error::{CallError, ConnectError};
 use crate::registry::{Entry, Registry};
+use crate::wait::{SLICE, Wait};
 
 /// How long a server that is started again is waited for, unless the caller sets a limit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -123,7 +124,7 @@ impl Link {
     ///
     /// # Errors
     /// [`CallError`]; it is [`ConnectError::Restarting`] when the time is over.
-    pub fn await_start(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+    pub fn await_start(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         self.look_for_start(wait).map_err(|error| match error {
             CallError::Timeout { server, after, .. } => {
                 ConnectError::Restarting { server, after, failing: None }.into()
@@ -132,7 +133,7 @@ impl Link {
         })
     }
 
-    fn look_for_start(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+    fn look_for_start(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         while !self.has_started() {
             if has_tasks(&self.status(wait)?) {
                 self.has_started.store(true, Ordering::Relaxed);

@@ -12,15 +12,15 @@ use bgpy_proto::handshake::{ClientHandshake, Step, Suite, ask_who_is_there, is_a
 use bgpy_proto::{ClientHello, ClientSession, Outbox, ProtocolError, Psk};
 use socket2::Socket;
 
-use super::connect::Attempt;
+use super::attempt::Attempt;
 use super::link::Link;
 use super::proof::Proof;
 use super::refusals::{Next, Refusals, Refused, Verdict};
-use super::wait::SLICE;
 use crate::error::ConnectError;
+use crate::memory::segments::{self, Segments};
 use crate::platform;
 use crate::registry::Entry;
-use crate::segments::{self, Segments};
+use crate::wait::SLICE;
 
 /// Within which a server that is there answers who it is.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
@@ -53,13 +53,16 @@ impl Attempt<'_> {
                 Ok(session) => {
                     let can_map = suite == Suite::Clear && session.server().segments;
                     let segments = if can_map { Segments::new() } else { None };
-                    let (server, proof) = (self.server.clone(), Proof::by(token.as_ref()));
+                    let (server, proof) = (self.dialer.server.clone(), Proof::by(token.as_ref()));
                     return Ok(Some(Link::new(socket, server, session, segments, proof)));
                 }
                 Err(Refusal::Connect(error)) => return Err(error),
                 Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => Refused::Otherwise,
                 Err(Refusal::Protocol(source)) => {
-                    return Err(ConnectError::Protocol { server: self.server.clone(), source });
+                    return Err(ConnectError::Protocol {
+                        server: self.dialer.server.clone(),
+                        source,
+                    });
                 }
                 Err(Refusal::Cut) => Refused::Cut,
                 Err(Refusal::Closed) => Refused::Silently,
@@ -70,7 +73,7 @@ impl Attempt<'_> {
                 next = refusals.asked(self.is_there(dial)?);
             }
             match next {
-                Next::Again(pause) => thread::sleep(self.left()?.min(pause)),
+                Next::Again(pause) => thread::sleep(self.dialer.left()?.min(pause)),
                 Next::Tell(verdict) => return Err(self.tell(verdict, token.is_some())),
                 Next::Ask => unreachable!("that was asked"),
             }
@@ -78,7 +81,7 @@ impl Attempt<'_> {
     }
 
     fn tell(&self, verdict: Verdict, token: bool) -> ConnectError {
-        let server = self.server.clone();
+        let server = self.dialer.server.clone();
         match verdict {
             Verdict::NotRunning => ConnectError::NotRunning { server },
             Verdict::NoToken => ConnectError::NoToken { server },
@@ -97,7 +100,7 @@ impl Attempt<'_> {
             segments: segments::SUPPORTED,
             allow_pickle: self.options.allow_pickle,
         };
-        socket.set_read_timeout(Some(SLICE)).map_err(|error| self.io(error))?;
+        socket.set_read_timeout(Some(SLICE)).map_err(|error| self.dialer.io(error))?;
         let mut outbox = Outbox::default();
         let mut handshake = ClientHandshake::start(suite, psk, &hello, &mut outbox);
         self.send(socket, &mut outbox)?;
@@ -131,8 +134,12 @@ impl Attempt<'_> {
             let mut buffer = [0; 64];
             let end = Instant::now() + ANSWER;
             loop {
-                while !self.wait_for(&socket, false).map_err(|error| self.io(error))? {
-                    if self.wait.is_interrupted() {
+                while !self
+                    .dialer
+                    .wait_for(&socket, false)
+                    .map_err(|error| self.dialer.io(error))?
+                {
+                    if self.dialer.wait.is_interrupted() {
                         return Err(ConnectError::Interrupted.into());
                     }
                     if Instant::now() >= end {
@@ -160,7 +167,7 @@ impl Attempt<'_> {
                 Ok(sent) => outbox.advance(sent),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if was_cut(&error) => return Err(Refusal::Cut),
-                Err(error) => return Err(self.io(error).into()),
+                Err(error) => return Err(self.dialer.io(error).into()),
             }
         }
         Ok(())
@@ -168,8 +175,8 @@ impl Attempt<'_> {
 
     /// Receives what there is; empty at the end of the stream.
     fn receive<'b>(&self, socket: &Socket, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
-        while !self.wait_for(socket, false).map_err(|error| self.io(error))? {
-            if self.wait.is_interrupted() {
+        while !self.dialer.wait_for(socket, false).map_err(|error| self.dialer.io(error))? {
+            if self.dialer.wait.is_interrupted() {
                 return Err(ConnectError::Interrupted.into());
             }
         }
@@ -177,7 +184,7 @@ impl Attempt<'_> {
         match stream.read(buffer) {
             Ok(count) => Ok(&buffer[..count]),
             Err(error) if was_cut(&error) => Err(Refusal::Cut),
-            Err(error) => Err(self.io(error).into()),
+            Err(error) => Err(self.dialer.io(error).into()),
         }
     }
 }

@@ -9,11 +9,7 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::limits;
 
-use super::link::Link;
-use super::wait::Wait;
 use crate::clock;
-use crate::platform;
-use crate::sync::{lock, try_lock};
 
 /// How long a server may leave a question unanswered before the next call does without the connection.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -112,54 +108,4 @@ impl Probe {
 pub(super) fn stands_still(moved: Instant) -> Option<Duration> {
     let silence = Duration::from_millis(limits::SILENCE_MS);
     (clock::since(moved) > silence).then_some(silence)
-}
-
-impl Wait<'_> {
-    /// After how much silence this caller wants to know whether the server is there: early enough for
-    /// an answer.
-    pub(super) fn probe_after(&self) -> Duration {
-        let after = Duration::from_millis(limits::PING_AFTER_MS);
-        self.limit().map_or(after, |limit| after.min(limit / 2))
-    }
-}
-
-impl Link {
-    /// Asks for a sign of life, unless that was done for as long as this caller's silence lasts, which
-    /// began at `heard`.
-    pub(super) fn probe_if_due(
-        &self,
-        heard: Instant,
-        wait: &Wait<'_>,
-    ) -> Result<(), std::io::ErrorKind> {
-        if !self.probe.is_due(heard, wait.probe_after()) {
-            return Ok(());
-        }
-        let mut state = lock(&self.state);
-        // A caller that is writing notices a silent server itself.
-        if state.writing {
-            return Ok(());
-        }
-        let ping = state.session.ping();
-        state.session.forget(ping);
-        self.probe.ask();
-        self.send(&mut state.session.outbox)
-    }
-
-    /// Whether the server has left a question unanswered for longer than calls wait.
-    pub(super) fn is_silent(&self, now: Instant) -> bool {
-        if !self.probe.is_overdue(now) {
-            return false;
-        }
-        // The answer may have come since the last caller gave up. Whoever reads now sees it by itself.
-        if let Some(mut reading) = try_lock(&self.reading)
-            && platform::wait(&self.socket, true, false, Duration::ZERO)
-                .is_ok_and(|ready| ready.readable)
-            && self.read(&mut reading).is_ok()
-        {
-            let state = lock(&self.state);
-            drop(reading);
-            self.wake_sleepers(&state);
-        }
-        self.probe.unanswered().is_some()
-    }
 }

@@ -6,9 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bgpy_proto::Token;
 
-/// The environment variable that holds a token.
-const TOKEN_VARIABLE: &str = "BGPY_TOKEN";
-
 /// What a server has proven. One that is to prove a token is not taken without, or with another one of the
 /// environment, once it is gone and another program has its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +46,4 @@ impl LastProof {
             self.0.store(digest, Ordering::Relaxed);
         }
     }
-}
-
-/// The token in `BGPY_TOKEN`, if there is one.
-pub(crate) fn token_of_environment() -> Option<Token> {
-    std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Token::new)
 }

@@ -5,56 +5,22 @@ use std::sync::MutexGuard;
 use std::time::Instant;
 
 use bgpy_proto::client::Event;
-use socket2::Socket;
 
 use super::link::{Link, LinkState};
 use super::probe::Silence;
-use super::wait::{SLICE, Wait};
-use super::writing::is_pause;
+use super::reader::Reader;
 use crate::clock;
 use crate::error::Lost;
 use crate::platform;
-use crate::segments::Segments;
-use crate::spin::Spin;
 use crate::sync::{lock, try_lock};
-
-/// Bytes that one read takes at most.
-const READ_BYTES: usize = 64 << 10;
-
-#[derive(Debug)]
-pub(super) struct Reading {
-    buffer: Vec<u8>,
-    /// Whether something came since `heard` was last set. The clock is read only when nothing comes.
-    fresh: bool,
-    heard: Instant,
-    spin: Spin,
-}
+use crate::transport::is_pause;
+use crate::wait::{SLICE, Wait};
 
 /// Why a wait ended without an event.
 pub(super) enum WaitEnd {
     Timeout,
     Interrupted,
     Lost(Lost),
-}
-
-impl Reading {
-    /// Nobody has listened before `now`.
-    pub(super) fn new(now: Instant) -> Self {
-        Self { buffer: Vec::new(), fresh: false, heard: now, spin: Spin::default() }
-    }
-
-    /// Looks for bytes for a moment.
-    fn look(&mut self, socket: &Socket, segments: Option<&Segments>) -> Option<io::Result<usize>> {
-        let Self { buffer, spin, .. } = self;
-        let mut recv = || match segments {
-            Some(segments) => segments.recv(socket, buffer, true).map(|(bytes, _)| bytes),
-            None => platform::recv_now(socket, buffer),
-        };
-        spin.look(|| match recv() {
-            Err(error) if is_pause(error.kind()) => None,
-            outcome => Some(outcome),
-        })
-    }
 }
 
 impl Link {
@@ -98,7 +64,7 @@ impl Link {
     fn read_until(
         &self,
         call: u64,
-        mut reading: MutexGuard<'_, Reading>,
+        mut reading: MutexGuard<'_, Reader>,
         wait: &Wait<'_>,
     ) -> Result<Option<Event>, WaitEnd> {
         // Silence counts from when somebody began to listen. What came before that was heard then.
@@ -125,10 +91,8 @@ impl Link {
     }
 
     /// Waits for a slice of time for bytes from the server, and digests them; `false` when none came.
-    fn read_for(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
-        if reading.buffer.is_empty() {
-            reading.buffer = vec![0; READ_BYTES];
-        }
+    fn read_for(&self, reading: &mut Reader, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
+        reading.make_room();
         let placed = self.read_placed(reading).map_err(WaitEnd::Lost)?;
         if placed == Some(true) {
             return Ok(true);
@@ -154,10 +118,8 @@ impl Link {
     }
 
     /// Reads once; `false` when nothing came within a slice of time.
-    pub(super) fn read(&self, reading: &mut Reading) -> Result<bool, Lost> {
-        if reading.buffer.is_empty() {
-            reading.buffer = vec![0; READ_BYTES];
-        }
+    pub(super) fn read(&self, reading: &mut Reader) -> Result<bool, Lost> {
+        reading.make_room();
         let outcome = match &self.segments {
             Some(segments) => {
                 segments.recv(&self.socket, &mut reading.buffer, false).map(|(bytes, _)| bytes)
@@ -169,7 +131,7 @@ impl Link {
 
     /// Reads the next bytes of a large message to where they belong; `false` when none are there,
     /// and nothing when no large message is under way.
-    fn read_placed(&self, reading: &mut Reading) -> Result<Option<bool>, Lost> {
+    fn read_placed(&self, reading: &mut Reader) -> Result<Option<bool>, Lost> {
         let mut state = lock(&self.state);
         let Some((part, missing)) = state.session.place() else { return Ok(None) };
         let outcome = reading.spin.look(|| match platform::read_end(&self.socket, part, missing) {
@@ -188,7 +150,7 @@ impl Link {
     }
 
     /// Takes in what a read has given; `false` when that was nothing.
-    fn digest(&self, reading: &mut Reading, outcome: io::Result<usize>) -> Result<bool, Lost> {
+    fn digest(&self, reading: &mut Reader, outcome: io::Result<usize>) -> Result<bool, Lost> {
         match outcome {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
@@ -202,13 +164,13 @@ impl Link {
     }
 
     /// Notes that the server has said something.
-    fn heard(&self, reading: &mut Reading) {
+    fn heard(&self, reading: &mut Reader) {
         reading.fresh = true;
         self.probe.answered();
     }
 
     /// Asks a silent server for a sign of life, and gives it up when none comes.
-    fn watch(&self, reading: &mut Reading, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+    fn watch(&self, reading: &mut Reader, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         if std::mem::take(&mut reading.fresh) {
             reading.heard = clock::now();
         }

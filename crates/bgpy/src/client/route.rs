@@ -1,17 +1,14 @@
 //! By which socket a server is reached: the one in its entry, else TCP.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use bgpy_proto::handshake::Suite;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::Socket;
 
-use super::connect::{Attempt, sealed_suite};
+use super::attempt::{Attempt, sealed_suite};
 use super::link::Link;
-use super::wait::SLICE;
 use crate::error::ConnectError;
-use crate::keepalive;
 use crate::name::Name;
 use crate::platform;
 use crate::registry::Entry;
@@ -56,7 +53,7 @@ impl Attempt<'_> {
     ) -> Result<Link, ConnectError> {
         match entry {
             Some(entry) => self.by_entry(entry),
-            None => self.by_file(path, None)?.ok_or_else(|| self.not_running()),
+            None => self.by_file(path, None)?.ok_or_else(|| self.dialer.not_running()),
         }
     }
 
@@ -84,29 +81,19 @@ impl Attempt<'_> {
         self.greet(&|| self.connect_file(path, entry), Suite::Clear, entry).map_err(slow)
     }
 
-    /// Opens a connection to a Unix socket; `None` when nobody listens on it.
+    /// Opens a connection to a Unix socket; `None` when the server does not listen on it.
     fn connect_file(
         &self,
         path: &Path,
         entry: Option<&Entry>,
     ) -> Result<Option<Socket>, ConnectError> {
-        let socket = loop {
-            match platform::connect_file(path, self.left()?.min(SLICE)) {
-                Ok(socket) => break socket,
-                Err(error) if is_gone(&error) => return Ok(None),
-                Err(error) if is_full(&error) => {
-                    if self.wait.is_interrupted() {
-                        return Err(ConnectError::Interrupted);
-                    }
-                }
-                Err(source) => return Err(self.io(source)),
-            }
-        };
+        let Some(socket) = self.dialer.unix(path)? else { return Ok(None) };
         // It would not know the token, and might never say so.
         if entry.is_some_and(|entry| !entry.may_listen_by(platform::peer_process(&socket))) {
             return Ok(None);
         }
-        self.options.journal.debug(format_args!("connected to {} by its socket", self.server));
+        let server = &self.dialer.server;
+        self.options.journal.debug(format_args!("connected to {server} by its socket"));
         Ok(Some(socket))
     }
 
@@ -118,7 +105,7 @@ impl Attempt<'_> {
         let mut refused = None;
         for address in addresses {
             if self.wants_no_proof() && self.token(entry).is_none() && !address.ip().is_loopback() {
-                return Err(ConnectError::Unprotected { server: self.server.clone() });
+                return Err(ConnectError::Unprotected { server: self.dialer.server.clone() });
             }
             match self.greet(&|| self.connect_tcp(*address), sealed_suite(), entry) {
                 Ok(Some(link)) => return Ok(link),
@@ -130,38 +117,12 @@ impl Attempt<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Err(refused.unwrap_or_else(|| self.not_running()))
+        Err(refused.unwrap_or_else(|| self.dialer.not_running()))
     }
 
     fn connect_tcp(&self, address: SocketAddr) -> Result<Option<Socket>, ConnectError> {
-        let connected = || -> io::Result<Option<Socket>> {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-            platform::connect_start(&socket, &SockAddr::from(address))?;
-            while !self.wait_for(&socket, true)? {
-                if self.wait.is_interrupted() {
-                    return Ok(None);
-                }
-            }
-            platform::connect_finish(&socket)?;
-            socket.set_tcp_nodelay(true)?;
-            keepalive::ask(SockRef::from(&socket))?;
-            Ok(Some(socket))
-        };
-        match connected() {
-            Ok(Some(socket)) => {
-                self.options.journal.debug(format_args!("connected to {}", self.server));
-                Ok(Some(socket))
-            }
-            Ok(None) => Err(ConnectError::Interrupted),
-            Err(source) => Err(self.io(source)),
-        }
+        let socket = self.dialer.tcp(address)?;
+        self.options.journal.debug(format_args!("connected to {}", self.dialer.server));
+        Ok(Some(socket))
     }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

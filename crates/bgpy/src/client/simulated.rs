@@ -14,10 +14,10 @@ use bgpy_proto::{CallKind, ClientSession, Status, Want};
 use super::call::{Course, is_refused};
 use super::link::too_late;
 use super::probe::{Probe, Silence, stands_still};
-use super::wait::Wait;
 use crate::clock;
 use crate::error::{CallError, Lost};
 use crate::simulation::wire::{End, Wire};
+use crate::wait::Wait;
 
 pub(crate) use caller::{Around, Caller, Client, Wish};
 

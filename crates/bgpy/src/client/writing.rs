@@ -9,11 +9,12 @@ use bgpy_proto::Outbox;
 
 use super::link::{Link, LinkState, this_thread};
 use super::probe::stands_still;
-use super::wait::Wait;
 use crate::clock;
 use crate::error::{CallError, Lost};
 use crate::platform;
 use crate::sync::{lock, try_lock};
+use crate::transport::is_pause;
+use crate::wait::Wait;
 
 /// Bytes that are written before other callers get to the connection's state.
 const WRITE_TURN_BYTES: usize = 8 << 20;
@@ -147,9 +148,4 @@ impl Link {
             None => Ok(()),
         }
     }
-}
-
-/// Whether an error of a socket only means that nothing happened yet.
-pub(super) fn is_pause(kind: io::ErrorKind) -> bool {
-    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::lack::Lack;
 use crate::name::Name;
+use crate::platform::WithLimit;
 
 /// Why a server could not be set up.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { host, source } => {
-                write!(f, "the host name '{host}' cannot be resolved: {}", Lack(source))
+                write!(f, "the host name '{host}' cannot be resolved: {}", WithLimit(source))
             }
             Self::AddressInUse { address } => write!(
                 f,
@@ -90,7 +90,7 @@ impl fmt::Display for ServeError {
                  it, end it (`bgpy stop {server}`), or choose another port (0 takes a free one)"
             ),
             Self::Bind { address, source } => {
-                write!(f, "cannot listen on {address}: {}", Lack(source))
+                write!(f, "cannot listen on {address}: {}", WithLimit(source))
             }
             Self::WeakToken { address } => write!(
                 f,
@@ -122,9 +122,9 @@ impl fmt::Display for ServeError {
                 "cannot keep the server's name and token in {}: {}; mend the directory, \
                  point BGPY_RUNTIME_DIR elsewhere, or pass a token and no name",
                 directory.display(),
-                Lack(source)
+                WithLimit(source)
             ),
-            Self::Io(source) => write!(f, "cannot set up the server: {}", Lack(source)),
+            Self::Io(source) => write!(f, "cannot set up the server: {}", WithLimit(source)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Seconds;
-use crate::lack::Lack;
+use crate::platform::WithLimit;
 
 /// What Python prints that has no bgpy.
 const NO_BGPY: &str = "ModuleNotFoundError: No module named 'bgpy'";
@@ -65,10 +65,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spawn { program, source } => {
-                write!(f, "cannot start '{}': {}", program.display(), Lack(source))
+                write!(f, "cannot start '{}': {}", program.display(), WithLimit(source))
             }
             Self::LogFile { path, source } => {
-                write!(f, "cannot write the log file '{}': {}", path.display(), Lack(source))
+                write!(f, "cannot write the log file '{}': {}", path.display(), WithLimit(source))
             }
             Self::Reported { message, .. } => f.write_str(message),
             Self::Died { status, output } => {
@@ -87,7 +87,7 @@ impl fmt::Display for StartError {
                 write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
                 if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
             }
-            Self::System { what, source } => write!(f, "{what}: {}", Lack(source)),
+            Self::System { what, source } => write!(f, "{what}: {}", WithLimit(source)),
             Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
         }
     }

@@ -11,12 +11,16 @@ use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::fork::{hold_locks, release_locks};
+use super::{ForkHooks, ForkLock};
 use crate::sync::ForkMutex;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// What is done around a fork about each [`ForkLock`] that is in use.
+static HOOKS: [AtomicPtr<ForkHooks>; ForkLock::COUNT] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; ForkLock::COUNT];
 
 /// The numbers of all descriptors that a child closes.
 static PRIVATE: ForkMutex<BTreeSet<RawFd>> = ForkMutex::new(BTreeSet::new());
@@ -33,15 +37,30 @@ pub(crate) fn fork_generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// Has hooks run around each fork. To be called before the lock is taken for the first time.
+pub(crate) fn at_fork(lock: ForkLock, hooks: &'static ForkHooks) {
+    let slot = &HOOKS[lock as usize];
+    if slot.load(Ordering::Acquire).is_null() {
+        // A fork that has begun holds this lock, and so is over before the hooks are there.
+        let _private = PRIVATE.lock();
+        slot.store(std::ptr::from_ref(hooks).cast_mut(), Ordering::Release);
+    }
+}
+
+fn hooks() -> impl DoubleEndedIterator<Item = &'static ForkHooks> {
+    // SAFETY: a slot holds nothing, or what was a static reference.
+    HOOKS.iter().filter_map(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() })
+}
+
 extern "C" fn before() {
-    hold_locks();
+    hooks().for_each(|hooks| (hooks.before)());
     // The last one: it is taken for a moment while others are held, and no other while it is.
     PRIVATE.hold(|_| ());
 }
 
 extern "C" fn in_parent() {
     PRIVATE.let_go(|_| ());
-    release_locks(false);
+    hooks().rev().for_each(|hooks| (hooks.after)(false));
 }
 
 extern "C" fn in_child() {
@@ -53,7 +72,7 @@ extern "C" fn in_child() {
         }
         descriptors.clear();
     });
-    release_locks(true);
+    hooks().rev().for_each(|hooks| (hooks.after)(true));
 }
 
 /// The owner of a descriptor that no forked child may have. In a child it is still there, because its
@@ -158,7 +177,7 @@ thread_local! {
     static BLOCKED: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
 }
 
-/// See [`signals`](crate::signals).
+/// See [`crate::fork`].
 pub(crate) fn block_signals() {
     // SAFETY: both sets are written before they are read, and the calls fail only for bad arguments.
     let before = unsafe {
@@ -170,7 +189,7 @@ pub(crate) fn block_signals() {
     BLOCKED.set(Some(before));
 }
 
-/// See [`signals`](crate::signals).
+/// See [`crate::fork`].
 pub(crate) fn unblock_signals() {
     if let Some(before) = BLOCKED.take() {
         // SAFETY: the set is one that the system has given.

@@ -2,6 +2,9 @@
 //!
 //! Only the Unix half has been run, on Linux; the other is kept small and follows the same contract.
 
+mod process_id;
+mod with_limit;
+
 use std::fs::Metadata;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -38,6 +41,9 @@ pub(crate) use standing::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
 
+pub use process_id::{Presence, ProcessId};
+pub(crate) use with_limit::WithLimit;
+
 #[cfg(not(unix))]
 mod other;
 #[cfg(not(unix))]
@@ -45,6 +51,31 @@ pub(crate) use other::*;
 
 #[cfg(target_os = "linux")]
 pub(crate) mod segment;
+
+/// The locks of a process as a whole, which a forked child must find free, in the order in which they may be
+/// nested. Each is held for a moment only, and never while waiting for anything else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ForkLock {
+    BufferPool,
+    Reclaim,
+    Segments,
+}
+
+impl ForkLock {
+    /// How many there are.
+    #[cfg(unix)]
+    const COUNT: usize = Self::Segments as usize + 1;
+}
+
+/// What is done about such a lock around a fork.
+#[derive(Debug)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "there are no forks"))]
+pub(crate) struct ForkHooks {
+    /// Takes it, and makes what it guards fit for a child.
+    pub(crate) before: fn(),
+    /// Releases it; the argument says whether in the child.
+    pub(crate) after: fn(bool),
+}
 
 /// Where a service manager wants to hear how it goes: see sd_notify(3).
 pub(crate) const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";

@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use socket2::{SockAddr, Socket};
 
-use crate::registry::ProcessId;
+use super::{ForkHooks, ForkLock, ProcessId};
 
 /// How long a write may block before the caller looks around.
 const WRITE_SLICE: Duration = Duration::from_millis(50);
@@ -400,6 +400,9 @@ pub(crate) fn descriptor_limit(_error: &io::Error) -> Option<u64> {
 pub(crate) fn descriptors_max() -> Option<u64> {
     None
 }
+
+/// Nothing forks here.
+pub(crate) fn at_fork(_lock: ForkLock, _hooks: &'static ForkHooks) {}
 
 pub(crate) fn is_called<T>(_listener: &T) -> bool {
     true

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 
-use crate::registry::{Presence, ProcessId};
+use super::{Presence, ProcessId};
 
 /// When a process began, in a unit of the system's own; `None` when it is proven that there is no such
 /// process.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use bgpy_proto::{Id, Token};
 use serde::{Deserialize, Serialize};
 
-use super::process::{Presence, ProcessId};
 use crate::address::Address;
+use crate::config::Config;
 use crate::name::Name;
+use crate::platform::{Presence, ProcessId};
 use crate::restart::{Failing, Restart};
-use crate::spawn::Config;
 use crate::target::Target;
 use crate::{os_path, platform};
 

@@ -8,12 +8,10 @@ use std::{fs, io, thread};
 use bgpy_proto::Id;
 use serde::Deserialize;
 
-use super::Entry;
-use super::entry::FORMAT;
+use super::entry::{Entry, FORMAT};
 use super::machine::Machine;
-use super::write::is_text_of;
-use crate::lack::Lack;
-use crate::platform::{self, Stamp};
+use crate::platform;
+use crate::platform::WithLimit;
 
 /// Longest file that is taken for an entry, in bytes: one tells what the server was told, variables of
 /// the environment included.
@@ -98,26 +96,6 @@ pub(crate) fn vacate(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What tells a server's entry from anything else in its place, if it stands there as it was written, in a
-/// file like that; none where it is proven not to. Not every file system keeps the mode with which a file is
-/// made, nor its times.
-///
-/// # Errors
-/// Why it cannot be looked at, which proves nothing.
-pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> io::Result<Option<Stamp>> {
-    // Taken before it is read, so that whatever changes from then on has another one.
-    let Some(stamp) = Stamp::of_any(path)?.filter(|found| found.is_like(written)) else {
-        return Ok(None);
-    };
-    match platform::read_own(path, ENTRY_BYTES_MAX) {
-        Ok(found) => Ok(is_text_of(entry, &found).then_some(stamp)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // The system's errors are of the attempt, all others of what was found.
-        Err(error) if error.raw_os_error().is_none() && !platform::is_exhausted(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Looks what stands at a path where an entry is expected.
 pub(super) fn examine(path: &Path) -> Found {
     let look = || platform::read_own(path, ENTRY_BYTES_MAX).map(|bytes| parse(&bytes));
@@ -154,7 +132,7 @@ fn parse(bytes: &[u8]) -> serde_json::Result<Found> {
 /// Why the directory cannot be read, or not all that is in it: what is there then is not known.
 pub(super) fn read(directory: &Path) -> io::Result<Vec<Entry>> {
     let told = |error: io::Error| {
-        let (directory, why) = (directory.display(), Lack(&error));
+        let (directory, why) = (directory.display(), WithLimit(&error));
         let text = format!("the directory of servers '{directory}' cannot be read: {why}");
         io::Error::new(error.kind(), text)
     };

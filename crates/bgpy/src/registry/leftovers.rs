@@ -8,9 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::directory::{ENDED, Registry};
+use super::entry::Entry;
 use super::files::{Found, examine, files, read};
 use super::machine::Machine;
-use super::{ENDED, Entry, Registry};
 use crate::name::Name;
 use crate::platform;
 

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::directory::{ENDED, Registry};
 use super::files::{Found, examine, files};
 use super::machine::Machine;
-use super::{ENDED, Registry};
 
 /// Servers that have ended of which an entry and the log are kept.
 const KEPT: usize = 32;

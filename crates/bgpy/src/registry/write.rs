@@ -6,25 +6,22 @@ use std::path::{Path, PathBuf};
 
 use bgpy_proto::Id;
 
+use super::entry::Entry;
 use super::files::{ENTRY_BYTES_MAX, file_name, short, vacate};
-use super::{Entry, Registry};
 use crate::platform::{self, Stamp};
 
 /// Bytes that an entry needs at most, unless its server has a great many variables.
 const ENTRY_BYTES: usize = 16 << 10;
 
-impl Registry {
-    /// Confirms that an entry can be written.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn check_room(&self) -> io::Result<()> {
-        self.prepare()?;
-        let (path, mut file) = create_draft(&self.directory.join("room"))?;
-        let written = file.write_all(&[b' '; ENTRY_BYTES]);
-        drop(fs::remove_file(path));
-        written
-    }
+/// Confirms that an entry can be written.
+///
+/// # Errors
+/// What the operating system says.
+pub(super) fn check_room(directory: &Path) -> io::Result<()> {
+    let (path, mut file) = create_draft(&directory.join("room"))?;
+    let written = file.write_all(&[b' '; ENTRY_BYTES]);
+    drop(fs::remove_file(path));
+    written
 }
 
 /// Writes an entry, and returns what the file is like that it stands in. Readers see all of it or nothing.
@@ -90,8 +87,28 @@ fn dense_text(entry: &Entry) -> io::Result<Vec<u8>> {
     serde_json::to_vec(entry).map_err(io::Error::other)
 }
 
+/// What tells a server's entry from anything else in its place, if it stands there as it was written, in a
+/// file like that; none where it is proven not to. Not every file system keeps the mode with which a file is
+/// made, nor its times.
+///
+/// # Errors
+/// Why it cannot be looked at, which proves nothing.
+pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> io::Result<Option<Stamp>> {
+    // Taken before it is read, so that whatever changes from then on has another one.
+    let Some(stamp) = Stamp::of_any(path)?.filter(|found| found.is_like(written)) else {
+        return Ok(None);
+    };
+    match platform::read_own(path, ENTRY_BYTES_MAX) {
+        Ok(found) => Ok(is_text_of(entry, &found).then_some(stamp)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // The system's errors are of the attempt, all others of what was found.
+        Err(error) if error.raw_os_error().is_none() && !platform::is_exhausted(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether bytes are what is written for an entry, in a file of its own or over another one.
-pub(super) fn is_text_of(entry: &Entry, found: &[u8]) -> bool {
+fn is_text_of(entry: &Entry, found: &[u8]) -> bool {
     text(entry).is_ok_and(|text| text.as_bytes() == found)
         || dense_text(entry).is_ok_and(|text| text == found.trim_ascii_end())
 }
@@ -100,6 +117,7 @@ pub(super) fn is_text_of(entry: &Entry, found: &[u8]) -> bool {
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use super::super::directory::Registry;
     use super::*;
 
     fn world() -> (tempfile::TempDir, Registry, Entry) {

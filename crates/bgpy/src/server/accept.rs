@@ -10,9 +10,9 @@ use mio::Token;
 use super::connection::Connection;
 use super::core::Core;
 use super::strangers::Kind;
-use super::stream::Stream;
 use crate::clock;
 use crate::platform::{self, Private};
+use crate::transport::Stream;
 
 /// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
 const STRANGERS_TURN: Duration = Duration::from_micros(50);

@@ -7,31 +7,32 @@ use socket2::Socket;
 
 use super::connection::Connection;
 use super::core::Core;
-use super::reactor::Shared;
+use super::reply::Answers;
+use super::shared::Shared;
+use crate::memory::segments::Segments;
 use crate::platform::{self, Private};
-use crate::segments::Segments;
 
 /// How long a task waits for its client to take more of a response, before that is copied: about as
 /// long as the copy of what a socket takes at once.
 const TAKE_WAIT: Duration = Duration::from_millis(1);
 
-impl Shared {
-    pub(super) fn wants_response(&self, connection: usize, id: u64) -> bool {
+impl Answers for Shared {
+    fn wants_response(&self, connection: usize, id: u64) -> bool {
         self.core.lock().wants_response(connection, id)
     }
 
-    pub(super) fn takes_pickles(&self, connection: usize) -> bool {
+    fn takes_pickles(&self, connection: usize) -> bool {
         self.core.lock().takes_pickles(connection)
     }
 
-    pub(super) fn respond(
+    fn respond(
         &self,
         connection: usize,
         id: u64,
         mut payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
-        // Let go of here, with nothing locked, because its owner may have to wait for that.
+        // Dropped outside any lock: dropping it may need the GIL.
         let shared = payload.shared();
         // With nothing locked, too, because it takes a while for a large response.
         let segments = if payload.buffers.is_empty() {
@@ -54,7 +55,9 @@ impl Shared {
         }
         Ok(taken)
     }
+}
 
+impl Shared {
     /// Writes what is left in memory that belongs to a task, as long as the client takes it, and
     /// copies what it does not.
     fn own(&self, connection: usize) {

@@ -93,6 +93,13 @@ impl Arrivals {
         crowd.silent.insert(token, now + Duration::from_millis(limits::HANDSHAKE_MS));
     }
 
+    /// Has those that wait to be accepted be tried again, because somebody has gone.
+    pub(super) fn try_again(&mut self) {
+        if let Some(again) = &mut self.accept_again {
+            *again = Instant::now();
+        }
+    }
+
     /// Notes that a stranger has said something; `false` when it is none.
     pub(super) fn has_come(&mut self, token: usize) -> bool {
         if self.strangers.silent.contains_key(&token) {

@@ -8,10 +8,12 @@ use bgpy_proto::{
     Status, Want, limits,
 };
 
-use crate::journal::Journal;
+use crate::clock;
+use crate::log::Journal;
+use crate::log::read;
+use crate::memory::reclaim;
 use crate::name::Name;
 use crate::platform;
-use crate::{clock, keeper, logs};
 
 /// Calls for which an empty queue keeps its memory.
 const KEPT_CALLS: usize = 4096;
@@ -300,7 +302,7 @@ impl Calls {
         if self.queue.capacity() > KEPT_CALLS {
             self.queue = VecDeque::new();
             self.taken_back.shrink_to(KEPT_CALLS);
-            keeper::trim_soon();
+            reclaim::trim_soon();
         }
     }
 
@@ -368,9 +370,9 @@ impl Calls {
             return LogReply::Unreadable("it logs to no file, but to where it was started".into());
         };
         if !std::mem::take(&mut self.may_read_log) {
-            return LogReply::Piece(logs::put_off(request));
+            return LogReply::Piece(read::put_off(request));
         }
-        match logs::piece(&path, request, limit) {
+        match read::piece(&path, request, limit) {
             Ok(piece) => LogReply::Piece(piece),
             Err(error) => LogReply::Unreadable(format!("its log cannot be read: {error}")),
         }

@@ -9,14 +9,14 @@ use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
 
-use super::listen::prepare;
-use super::stream::Stream;
 use super::vanished::Signs;
+use crate::memory::segments::Segments;
+use crate::memory::{self, reclaim};
 use crate::platform::{self, Delivery, Private};
-use crate::segments::Segments;
 #[cfg(test)]
 use crate::simulation::wire::{End, ServerEnd};
-use crate::{keeper, memory};
+use crate::transport::Stream;
+use crate::transport::listen::prepare;
 
 /// Whether a read that gives less than was asked for has emptied the socket, so that the next one
 /// need not be tried. It holds for stream sockets under epoll and kqueue.
@@ -335,7 +335,7 @@ impl Connection {
     /// Has the allocator give back what copies of a large message leave.
     pub(super) fn trim(&self) {
         if self.largest >= memory::HUGE_BYTES as u64 {
-            keeper::trim_soon();
+            reclaim::trim_soon();
         }
     }
 

@@ -1,9 +1,10 @@
 //! Connections and calls of a server, behind one lock that is never held while waiting.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::is_question;
 use bgpy_proto::{Failure, Id, Psk, ServerHello, limits};
@@ -14,18 +15,18 @@ use super::arrivals::Arrivals;
 use super::calls::{Called, Calls, stopping};
 use super::connection::{Connection, Over, Progress};
 use super::guests::Guests;
-use super::leader::Watched;
-use super::listen::Listener;
 use super::record::Record;
 use super::reserve::Reserve;
 use super::signal::Waker;
 use super::strangers::{Kind, Strangers};
 use super::turns::{ByToken, Turns};
 use super::vanished::is_unreachable;
+use super::watched::Watched;
 use crate::clock;
-use crate::journal::Journal;
+use crate::log::Journal;
 use crate::platform::{self, Private};
 use crate::registry::Ending;
+use crate::transport::Listener;
 
 /// Bytes that one connection may bring before the others get their turn.
 const READ_TURN_BYTES: usize = 256 << 10;
@@ -119,6 +120,20 @@ impl Core {
             record,
             is_retired: false,
         })
+    }
+
+    /// Tells what a stranger has brought about, or counts it.
+    pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
+        let level = kind.level();
+        if self.journal.takes(level) && self.strangers.note(kind, what, clock::now()) {
+            self.journal.write(level, what);
+        }
+    }
+
+    /// Tells what was counted and is due by then.
+    pub(super) fn tell_strangers(&mut self, until: Instant) {
+        let lines = self.strangers.tell(until).into_iter();
+        lines.for_each(|(level, line)| self.journal.write(level, line));
     }
 
     /// The server's identity.

@@ -2,35 +2,15 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::reactor::Shared;
+use super::shared::Shared;
 use crate::platform;
 use crate::registry::Ending;
-use crate::sync::lock;
 
 /// How long a running task, and then `exit_task`, may take after the server has found that it cannot go on.
 const FAILURE_GRACE: Duration = Duration::from_secs(30);
-
-/// Whether the server has ended, for those who wait for it without keeping it.
-#[derive(Debug, Default)]
-pub(super) struct End {
-    came: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl End {
-    fn announce(&self) {
-        *lock(&self.came) = true;
-        self.changed.notify_all();
-    }
-
-    fn comes_within(&self, limit: Duration) -> bool {
-        let came = self.changed.wait_timeout_while(lock(&self.came), limit, |came| !*came);
-        *came.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
 
 impl Shared {
     /// Takes no more calls, answers those that wait, and lets the executing thread end. What still

@@ -2,17 +2,18 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
-use super::listen::Listener;
-use super::reactor::Shared;
+use super::core::Core;
 use super::rest::REST;
 use super::signal::{Receiver, Waker};
+use super::watched::Watched;
 use crate::platform::{self, Private};
 use crate::spin::Spin;
+use crate::sync::FairMutex;
 
 /// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
 const SCRATCH_BYTES: usize = 256 << 10;
@@ -27,14 +28,6 @@ pub(super) struct Leader {
     pub(super) patience: Option<Duration>,
     spin: Spin,
     signals: Receiver,
-}
-
-/// What the stand-in needs to see whether the poller is what it was, while somebody else polls.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Watched {
-    /// The one with which its holder waits, and the second handle.
-    pollers: [i32; 2],
-    source: i32,
 }
 
 impl Leader {
@@ -80,11 +73,11 @@ impl Leader {
     ///
     /// # Errors
     /// What the system says of a poller with which nobody can wait any more.
-    pub(super) fn wait(&mut self, shared: &Shared) -> io::Result<()> {
+    pub(super) fn wait(&mut self, signalled: &AtomicBool) -> io::Result<()> {
         match self.poll.poll(&mut self.events, self.patience) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
-                shared.signalled.store(true, Ordering::SeqCst);
+                signalled.store(true, Ordering::SeqCst);
                 Ok(())
             }
             outcome => outcome,
@@ -95,11 +88,15 @@ impl Leader {
     ///
     /// # Errors
     /// As [`wait`](Self::wait), and what the system says of listeners that do not listen any more.
-    pub(super) fn serve(&mut self, shared: &Shared) -> io::Result<bool> {
-        let mut core = shared.core.lock();
+    pub(super) fn serve(
+        &mut self,
+        core: &FairMutex<Core>,
+        signalled: &AtomicBool,
+    ) -> io::Result<bool> {
+        let mut core = core.lock();
         for event in &self.events {
             match event.token() {
-                WAKE if self.signals.drain() => shared.signalled.store(true, Ordering::SeqCst),
+                WAKE if self.signals.drain() => signalled.store(true, Ordering::SeqCst),
                 WAKE => {}
                 _ => core.ready(event.into()),
             }
@@ -107,20 +104,5 @@ impl Leader {
         core.proceed(&mut self.scratch)?;
         self.patience = core.patience();
         Ok(core.has_work())
-    }
-}
-
-impl Watched {
-    /// Confirms that both handles are still those of this poller, and that it watches these listeners.
-    ///
-    /// # Errors
-    /// One that says what is in its place.
-    pub(super) fn check(self, listeners: &[Private<Listener>]) -> io::Result<()> {
-        let [poller, _] = self.pollers;
-        self.pollers
-            .into_iter()
-            .try_for_each(|poller| platform::check_poller(poller, self.source))?;
-        let mut numbers = listeners.iter().map(|listener| platform::number(&**listener));
-        numbers.try_for_each(|number| platform::check_poller(poller, number))
     }
 }

@@ -1,370 +1,48 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
 mod accept;
+mod admission;
 mod answers;
 mod arrivals;
+mod bind;
 mod calls;
 mod connection;
 mod core;
+mod end;
 mod ending;
 mod executor;
 mod guests;
+mod kept_files;
 mod leader;
-mod listen;
+mod lookout;
+mod options;
 mod place;
 mod reactor;
 mod record;
+mod reply;
 mod reserve;
 mod rest;
 mod restore;
 mod service;
+mod shared;
 mod signal;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod standin;
 mod strangers;
-mod stream;
+mod supervised;
+mod supervisor_pipe;
 mod turns;
 mod upkeep;
 mod vanished;
+mod watched;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
-
-use bgpy_proto::{Failure, Id, ServerHello, Token, limits};
-
-use crate::address::Address;
-use crate::client::token_of_environment;
-use crate::error::ServeError;
-use crate::journal::{Journal, LISTENS, Level};
-use crate::name::Name;
-use crate::platform::{self, Stamp};
-use crate::registry::{Ending, Entry, Registry};
-use crate::segments;
-use crate::spawn::Config;
-use crate::supervisor::Supervised;
-
-use self::core::CoreParts;
-use self::reactor::Shared;
-use self::record::Record;
-
-pub use executor::{Executor, Reply};
-pub use listen::can_listen;
+pub use bind::{Server, Stopper};
+pub use executor::{Ended, Executor};
+pub use options::ServerOptions;
 pub use place::Place;
+pub use reply::{Answers, Reply};
 pub use service::Service;
 pub use signal::SignalPipe;
-
-/// Bytes of a token that the server makes up.
-const TOKEN_BYTES: usize = 32;
-
-/// How a server behaves, with defaults for all of it.
-#[derive(Debug, Clone)]
-pub struct ServerOptions {
-    /// The token; without one that of `BGPY_TOKEN` is taken, or one is made up.
-    pub token: Option<Token>,
-    /// Whether clients have to prove the token. Those that find it in the registry do so anyway: the
-    /// proof is mutual, so they know that it is this server which answers.
-    pub auth: bool,
-    /// Whether a token that can be guessed is taken on an address that other machines reach.
-    pub allow_weak_token: bool,
-    /// Version of Python, to be told to clients.
-    pub python: Option<String>,
-    /// Longest message that is taken from a client, in bytes.
-    pub message_bytes_max: u64,
-    /// Whether the server opens pickles; clients send none if not.
-    pub allow_pickle: bool,
-    /// Where the server leaves word of itself; none leaves none.
-    pub registry: Option<Registry>,
-    /// The server's identity.
-    pub instance: Id,
-    /// Its name, which no other server of this user has while it runs.
-    pub name: Option<Name>,
-    /// How long nobody may call before the server ends by itself.
-    pub unused_max: Option<Duration>,
-    /// Whether this process is there for the server alone, and ends with it.
-    pub owns_process: bool,
-    /// What it was told when it was started, to be kept for a restart.
-    pub config: Option<Config>,
-    /// Where it logs.
-    pub journal: Journal,
-}
-
-/// A server that listens. Calls wait until it [runs](Self::run).
-pub struct Server {
-    shared: Arc<Shared>,
-    address: SocketAddr,
-    socket: Option<PathBuf>,
-    signals: SignalPipe,
-    /// What the log is told when the server runs.
-    words: Vec<(Level, String)>,
-}
-
-/// Lets a server end from elsewhere: a signal handler, or another thread.
-#[derive(Clone)]
-pub struct Stopper {
-    shared: Weak<Shared>,
-}
-
-/// How a server ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// As it should.
-    Orderly,
-    /// Its start failed.
-    Start(Failure),
-    /// Its `exit_task` failed.
-    ExitTask(Failure),
-    /// It could not go on, for a reason of its own: its sockets are gone, for example.
-    Failed(String),
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            token: None,
-            auth: true,
-            allow_weak_token: false,
-            python: None,
-            message_bytes_max: limits::MESSAGE_BYTES_MAX,
-            allow_pickle: true,
-            registry: Registry::of_user().ok(),
-            instance: Id::random(),
-            name: None,
-            unused_max: None,
-            owns_process: false,
-            config: None,
-            journal: Journal::silent(),
-        }
-    }
-}
-
-impl Server {
-    /// Listens on `address`, and on a Unix socket for clients of the same user on this machine.
-    ///
-    /// # Errors
-    /// [`ServeError`]; nothing is left behind then.
-    pub fn bind(address: &Address, options: ServerOptions) -> Result<Self, ServeError> {
-        Self::bind_supervised(address, options, Supervised::default())
-    }
-
-    /// As [`bind`](Self::bind), with what a supervisor has for it.
-    ///
-    /// # Errors
-    /// [`ServeError`]; nothing is left behind then.
-    pub fn bind_supervised(
-        address: &Address,
-        options: ServerOptions,
-        supervised: Supervised,
-    ) -> Result<Self, ServeError> {
-        let ServerOptions { auth, instance, journal, registry, .. } = options;
-        let (supervisor, generation) = (supervised.supervisor, supervised.generation);
-        let is_successor = supervised.generation > 0 && supervised.place.is_some();
-        let name = options.name.as_ref();
-        let mut place = match supervised.place {
-            Some(place) => place,
-            None => Place::take(address, name, instance, registry.as_ref())
-                .map_err(|error| error.naming_the_server().unwrap_or(error))?,
-        };
-        let local = place.address;
-        let chosen = options.token.or_else(token_of_environment);
-        let exposed = !local.ip().is_loopback();
-        let shown = Address::new(local.ip().to_string(), local.port()).to_string();
-        let refused = match &chosen {
-            _ if exposed && !auth => Some(ServeError::Unprotected { address: shown.clone() }),
-            Some(token) if exposed && token.is_weak() && !options.allow_weak_token => {
-                Some(ServeError::WeakToken { address: shown.clone() })
-            }
-            _ => None,
-        };
-        if let Some(error) = refused {
-            place.release();
-            return Err(error);
-        }
-        let made_up = auth && chosen.is_none();
-        let kept = options.config.as_ref().is_some_and(|config| config.is_token_made_up);
-        let chosen_by_user = chosen.is_some() && !kept;
-        let token = chosen.unwrap_or_else(new_token);
-
-        let mut entry = Entry::new(instance, &address.host, local);
-        entry.token = Some(token.expose().to_owned());
-        entry.has_chosen_token = chosen_by_user;
-        entry.owns_process = options.owns_process;
-        entry.name = options.name;
-        let told = |config| Config { token: None, inheritance: None, ..config };
-        entry.config = options.config.map(|config| told(config).into());
-        (entry.supervisor, entry.generation) = (supervisor, generation);
-        entry.failing = supervised.failing;
-        entry.python = options.python.clone();
-        entry.log_file = journal.path();
-        entry.socket = place.socket.clone();
-        let (trouble, socket_stamp) = (place.trouble.take(), place.stamp);
-        let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
-            Some(source) => Err((registry, source)),
-            None => registry.put(&entry).map_err(|source| (registry, source)),
-        });
-        let is_unwritten = is_successor && registered.is_err();
-        let written = registered.as_ref().ok().copied();
-        if let Err((registry, source)) = registered {
-            let directory = registry.directory();
-            // Without an entry nobody would know a token that was made up, nor find a name.
-            // What stands there of one that was started before does for that.
-            if !is_successor && (made_up || place.claim.is_some()) {
-                let directory = Some(directory.to_owned());
-                place.release();
-                return Err(ServeError::Registry { directory, source });
-            }
-            let directory = directory.display();
-            if is_unwritten {
-                journal.error(format_args!(
-                    "the entry in {directory} cannot be written ({source}): it is that of the process \
-                     before this one until it can be"
-                ));
-            } else {
-                journal.warning(format_args!(
-                    "no entry in {directory} ({source}): clients must be given the token"
-                ));
-            }
-        }
-        platform::raise_descriptor_limit();
-        let entry_path = registry.as_ref().map(|registry| registry.entry_path(&entry));
-        let token_place = entry_path.filter(|_| !chosen_by_user);
-        let words = announcement(&shown, exposed, auth, token_place.as_deref());
-
-        let hello = ServerHello {
-            instance,
-            generation: generation.into(),
-            bgpy: crate::VERSION.to_owned(),
-            python: options.python,
-            pid: u64::from(std::process::id()),
-            message_bytes_max: options.message_bytes_max,
-            segments: segments::SUPPORTED,
-            allow_pickle: options.allow_pickle,
-            overloaded: None,
-        };
-        let socket = entry.socket.clone();
-        let (listeners, claim) = place.into_parts()?;
-        let parts = |poll| CoreParts {
-            registry: poll,
-            listeners,
-            psk: token.psk(),
-            is_open: !auth,
-            hello,
-            journal,
-            unused_max: options.unused_max,
-            record: Record::new(registry, entry, written, socket_stamp, claim, supervised.cord),
-        };
-        let (shared, signals) = Shared::new(parts)?;
-        Ok(Self { shared, address: local, socket, signals, words })
-    }
-
-    /// The address that it listens on, with the port that was chosen for port 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The Unix socket that it listens on.
-    pub fn socket(&self) -> Option<&PathBuf> {
-        self.socket.as_ref()
-    }
-
-    /// A handle that ends the server.
-    pub fn stopper(&self) -> Stopper {
-        Stopper { shared: Arc::downgrade(&self.shared) }
-    }
-
-    /// Where a signal handler may write a byte to have [`Executor::signalled`] called.
-    pub fn signals(&self) -> &SignalPipe {
-        &self.signals
-    }
-
-    /// Runs calls on this thread until a client sends EXIT, or a [`Stopper`] stops it.
-    pub fn run(self, executor: &mut dyn Executor) -> Ended {
-        let journal = self.shared.journal();
-        // Not before, so that whoever reads it may count on what has been set up until now, such as
-        // signal handlers.
-        for (level, text) in &self.words {
-            journal.write(*level, text);
-        }
-        let ended = self.shared.run(executor);
-        let (level, text) = match &ended {
-            Ended::Orderly => (Level::Info, "ended".to_owned()),
-            Ended::Start(failure) => (Level::Critical, format!("not started: {failure}")),
-            Ended::ExitTask(failure) => {
-                (Level::Error, format!("ended, but exit_task failed: {failure}"))
-            }
-            // The log has the reason since it was found.
-            Ended::Failed(reason) => (Level::Info, format!("ended: {reason}")),
-        };
-        self.shared.tell_strangers();
-        match &ended {
-            // Whoever waited for the start is told as well, but often nobody does.
-            Ended::Start(Failure { traceback: Some(traceback), .. }) => {
-                journal.write(level, format_args!("{text}\n{traceback}"));
-            }
-            _ => journal.write(level, &text),
-        }
-        journal.finish();
-        let orderly = matches!(ended, Ended::Orderly);
-        let held_by = executor.remains();
-        self.shared.finish(Some(Ending { held_by, ..Ending::now(orderly, text) }));
-        ended
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.finish(None);
-    }
-}
-
-impl Stopper {
-    /// Takes no more calls, answers those that wait, runs `exit_task` and ends. A task that still
-    /// runs after `grace` is killed with its process. Does nothing when the server has ended, and in a
-    /// child that was forked from it.
-    pub fn stop(&self, grace: Duration) {
-        if let Some(shared) = self.shared.upgrade().filter(|shared| shared.is_here()) {
-            shared.stop(grace);
-        }
-    }
-}
-
-impl std::fmt::Debug for Server {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Stopper {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stopper").finish_non_exhaustive()
-    }
-}
-
-/// A token for a server whose user has given none.
-pub(crate) fn new_token() -> Token {
-    Token::generate(TOKEN_BYTES)
-}
-
-fn announcement(
-    address: &str,
-    exposed: bool,
-    auth: bool,
-    token_place: Option<&Path>,
-) -> Vec<(Level, String)> {
-    let version = crate::VERSION;
-    let mut words = vec![(Level::Info, format!("bgpy {version}{LISTENS}{address}"))];
-    if !auth {
-        let text = "no authentication: every user of this machine can run code here";
-        words.push((Level::Warning, text.to_owned()));
-    } else if exposed {
-        let token = match token_place {
-            Some(path) => format!("which stands in {}", path.display()),
-            None => "that you set".to_owned(),
-        };
-        let text = format!("other machines need the token {token}: set BGPY_TOKEN there");
-        words.push((Level::Info, text));
-    }
-    words
-}
+pub use supervised::Supervised;
+pub use supervisor_pipe::SupervisorPipe;

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bgpy_proto::Id;
 
-use super::listen::{self, Listener};
 use crate::address::Address;
-use crate::client::Wait;
 use crate::ending::until_ended;
 use crate::error::ServeError;
 use crate::name::Name;
 use crate::platform::{Private, Stamp};
 use crate::registry::{Claim, Registry, vacate};
+use crate::transport::listen::{self, Listener};
+use crate::wait::Wait;
 
 /// How long the process of a server that takes no calls any more may take to be gone, before a successor
 /// is refused its name.

@@ -2,108 +2,32 @@
 //!
 //! Whoever holds the lock on [`Leader`] polls the sockets. While the server is idle that is the
 //! thread which runs the tasks: it reads a call, runs it and writes the answer without waking
-//! anybody. While it runs a task for longer than a moment, the [stand-in](super::standin) leads.
+//! anybody. While it runs a task for longer than a moment, the [stand-in](super::lookout) leads.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{CallKind, Failure, FailureCode};
 
-use super::Ended;
 use super::calls::{Called, Due, Waiting, not_initialized};
-use super::core::{Core, CoreParts};
-use super::ending::End;
-use super::executor::{Executor, Reply};
-use super::leader::{Leader, Watched};
-use super::signal::{SignalPipe, Waker};
-use super::standin::{LOG_LOOK, StandIn};
+use super::executor::{Ended, Executor};
+use super::reply::{Answers, Reply};
+use super::shared::{LOG_LOOK, Shared};
 use super::strangers;
-use super::upkeep::Upkeep;
-use super::vanished::Looks;
 use crate::nesting;
-use crate::platform::{self, Private, Sleeper};
-use crate::sync::{FairMutex, lock, try_lock};
+use crate::platform::{self, Sleeper};
+use crate::sync::{lock, try_lock};
 
 /// How long a server that ends waits for clients to take their last answers.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
-/// What the executing thread, the stand-in and the replies share.
-pub(super) struct Shared {
-    pub(super) core: FairMutex<Core>,
-    leader: Mutex<Leader>,
-    watched: Watched,
-    waker: Arc<Waker>,
-    pub(super) standin: StandIn,
-    /// The executing thread.
-    executing: OnceLock<Sleeper>,
-    pub(super) upkeep: Upkeep,
-    /// At clients that may have vanished.
-    pub(super) looks: Looks,
-    /// Turns of the executing thread, so that the stand-in sees whether it moves.
-    pub(super) turns: AtomicU64,
-    /// Whether the executing thread is busy with something else than polling.
-    pub(super) away: AtomicBool,
-    /// Whether a signal has come that the executing thread has not dealt with.
-    pub(super) signalled: AtomicBool,
-    /// Whether the server ends when nobody calls it.
-    may_be_unused: bool,
-    /// Times that the stand-in has led.
-    relieved: AtomicU64,
-    /// Whether the executing thread wants to lead (again).
-    executor_waits: AtomicBool,
-    /// Whether the server was told to end, other than by EXIT.
-    pub(super) stopped: AtomicBool,
-    /// Why the server cannot go on, if it cannot.
-    pub(super) failure: OnceLock<String>,
-    pub(super) end: Arc<End>,
-    /// The fork generation of the server's process. In a child that a task has forked nothing of this
-    /// may be used: another thread may have been about to change it.
-    pub(super) process: u32,
-}
-
 impl Shared {
-    pub(super) fn new(
-        parts: impl FnOnce(Private<mio::Registry>) -> CoreParts,
-    ) -> io::Result<(Arc<Self>, SignalPipe)> {
-        let (leader, waker) = Leader::new()?;
-        let registry = leader.registry()?;
-        let watched = leader.watched(&registry);
-        let core = Core::new(parts(registry), waker.clone())?;
-        let shared = Arc::new(Self {
-            watched,
-            leader: Mutex::new(leader),
-            waker: waker.clone(),
-            standin: StandIn::default(),
-            executing: OnceLock::new(),
-            upkeep: Upkeep::of(core.record()),
-            looks: Looks::default(),
-            turns: AtomicU64::new(0),
-            away: AtomicBool::new(true),
-            signalled: AtomicBool::new(false),
-            may_be_unused: core.calls.unused_max().is_some(),
-            core: FairMutex::new(core),
-            relieved: AtomicU64::new(0),
-            executor_waits: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            failure: OnceLock::new(),
-            end: Arc::default(),
-            process: platform::fork_generation(),
-        });
-        Ok((shared, SignalPipe::new(waker)))
-    }
-
-    /// Whether this is the server's process, and not a child that was forked from it.
-    pub(super) fn is_here(&self) -> bool {
-        self.process == platform::fork_generation()
-    }
-
     /// Runs calls until an EXIT or a stop.
     pub(super) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
         self.executing.get_or_init(Sleeper::here);
-        let standin = match self.standin.start(self) {
+        let standin = match self.start_lookout() {
             Ok(standin) => standin,
             Err(error) => {
                 let text = format!("the system gives the server no thread ({error})");
@@ -159,7 +83,7 @@ impl Shared {
             }
             core.journal.info("running exit_task");
             drop(core);
-            let reply = Reply::new(self, None);
+            let reply = self.reply(None);
             self.guarded(|| executor.exit(None, &reply))
         });
         self.say_farewell();
@@ -167,11 +91,6 @@ impl Shared {
             return Ended::Failed(reason.clone());
         }
         exit.map_or_else(Ended::ExitTask, |()| Ended::Orderly)
-    }
-
-    /// Whether it cannot go on.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failure.get().is_some()
     }
 
     fn refuse_to_start(self: &Arc<Self>, failure: Failure) -> Ended {
@@ -207,8 +126,8 @@ impl Shared {
                 break;
             }
             self.turns.fetch_add(1, Ordering::Relaxed);
-            let waited = if leader.look() { Ok(()) } else { leader.wait(self) };
-            outcome = waited.and_then(|()| leader.serve(self));
+            let waited = if leader.look() { Ok(()) } else { leader.wait(&self.signalled) };
+            outcome = waited.and_then(|()| leader.serve(&self.core, &self.signalled));
         }
         self.away.store(true, Ordering::SeqCst);
         drop(leader);
@@ -232,7 +151,9 @@ impl Shared {
         let (journal, mut looked) = (self.journal(), Instant::now());
         while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
             leader.patience = Some(leader.patience.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
-            let served = leader.wait(self).and_then(|()| leader.serve(self));
+            let served = leader
+                .wait(&self.signalled)
+                .and_then(|()| leader.serve(&self.core, &self.signalled));
             if let Err(error) = served.and_then(|_| {
                 if looked.elapsed() < LOG_LOOK {
                     return Ok(());
@@ -249,22 +170,6 @@ impl Shared {
         self.relieved.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Looks whether whoever polls still has a poller. A thread that sleeps with one that is gone is not
-    /// told.
-    pub(super) fn check_poller(self: &Arc<Self>) {
-        let checked = self.core.lock().check(self.watched);
-        if let Err(error) = checked {
-            self.fail(&error);
-        }
-    }
-
-    /// Wakes the executing thread where its poller cannot any more.
-    pub(super) fn interrupt(&self) {
-        if !self.away.load(Ordering::SeqCst) {
-            self.executing.get().inspect(|thread| thread.interrupt());
-        }
-    }
-
     fn execute(
         self: &Arc<Self>,
         call: Waiting,
@@ -272,7 +177,7 @@ impl Shared {
         executor: &mut dyn Executor,
     ) -> Result<(), Failure> {
         let Waiting { connection, id, kind, message } = call;
-        let reply = Reply::new(self, Some((connection, id)));
+        let reply = self.reply(Some((connection, id)));
         let outcome = match Due::of(kind, initialized) {
             Due::Nothing { already } => Ok(already),
             Due::Refusal => Err(not_initialized()),
@@ -292,6 +197,11 @@ impl Shared {
         outcome.map(|_| ())
     }
 
+    fn reply(self: &Arc<Self>, call: Option<(usize, u64)>) -> Reply {
+        let answers: Weak<Self> = Arc::downgrade(self);
+        Reply::new(answers as Weak<dyn Answers>, call)
+    }
+
     /// Gives clients the time to take their last answers.
     fn say_farewell(&self) {
         platform::notify("STOPPING=1");
@@ -304,7 +214,11 @@ impl Shared {
         }
         while !self.has_failed() && Instant::now() < until && self.core.lock().has_backlog() {
             leader.patience = Some(Duration::from_millis(100));
-            if leader.wait(self).and_then(|()| leader.serve(self)).is_err() {
+            if leader
+                .wait(&self.signalled)
+                .and_then(|()| leader.serve(&self.core, &self.signalled))
+                .is_err()
+            {
                 break;
             }
         }
@@ -317,12 +231,13 @@ impl Shared {
         self.core.lock().tell_strangers(Instant::now() + strangers::WINDOW);
     }
 
-    pub(super) fn journal(&self) -> crate::Journal {
-        self.core.lock().journal.clone()
-    }
-
-    pub(super) fn wake(&self) {
-        self.waker.wake();
+    /// Looks whether whoever polls still has a poller. A thread that sleeps with one that is gone is not
+    /// told.
+    pub(super) fn check_poller(self: &Arc<Self>) {
+        let checked = self.core.lock().check(self.watched);
+        if let Err(error) = checked {
+            self.fail(&error);
+        }
     }
 
     /// Runs a part of an executor; a panic in it becomes the caller's failure. A child that was forked in

@@ -1,14 +1,31 @@
 //! What the registry is told about a server.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::upkeep::Kept;
-use crate::journal::Journal;
+use super::supervisor_pipe::SupervisorPipe;
+use crate::log::Journal;
 use crate::name::Name;
 use crate::platform::{self, Private, Stamp};
 use crate::registry::{Claim, Ending, Entry, Registry, vacate};
-use crate::supervisor::Cord;
+
+/// A file that has to be where it is.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) path: PathBuf,
+    /// What tells it from anything else in its place, unless anything will do.
+    pub(super) stamp: Option<Stamp>,
+}
+
+impl Kept {
+    pub(super) fn is_in_place(&self) -> bool {
+        match Stamp::at(&self.path) {
+            Ok(found) => self.stamp.is_none_or(|stamp| stamp == found),
+            // What cannot be looked at cannot be put back either.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+}
 
 /// A server's entry, and the name that it has.
 #[derive(Debug)]
@@ -25,7 +42,7 @@ pub(super) struct Record {
     socket_stamp: Stamp,
     claim: Option<Private<Claim>>,
     /// To the supervisor, if that keeps the place.
-    cord: Option<Private<Cord>>,
+    cord: Option<Private<SupervisorPipe>>,
     /// Whether something could not be put back.
     pub(super) has_trouble: bool,
 }
@@ -37,7 +54,7 @@ impl Record {
         written: Option<Stamp>,
         socket_stamp: Stamp,
         claim: Option<Claim>,
-        cord: Option<Cord>,
+        cord: Option<SupervisorPipe>,
     ) -> Self {
         let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
         // The log knows already of an entry that could not be written.

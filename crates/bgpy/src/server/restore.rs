@@ -2,9 +2,9 @@
 
 use super::accept::ACCEPT_TURN;
 use super::core::Core;
-use super::listen::{self, Listener};
-use super::upkeep::Kept;
+use super::record::Kept;
 use crate::platform::Private;
+use crate::transport::listen::{self, Listener};
 
 /// Clients that may wait in the queue of a socket, as the standard library makes it: no more than the
 /// largest that a system has as its default.

@@ -3,7 +3,8 @@
 use bgpy_proto::codec::Value;
 use bgpy_proto::{Delivered, Failure, FailureCode};
 
-use super::executor::{Executor, Reply};
+use super::executor::Executor;
+use super::reply::Reply;
 
 /// Runs a Rust closure for each call, with a state of type `S` made at the first INIT.
 ///

@@ -10,16 +10,16 @@ use mio::Poll;
 
 use super::calls::{Called, Due, not_initialized};
 use super::core::{Core, CoreParts, Readiness};
-use super::listen::Listener;
+use super::lookout::LOOK;
 use super::reactor::FAREWELL;
 use super::record::Record;
 use super::signal::{Receiver, Waker};
-use super::standin::LOOK;
 use crate::clock;
-use crate::journal::Journal;
+use crate::log::Journal;
 use crate::platform::{Private, Stamp};
 use crate::registry::Entry;
 use crate::simulation::wire::{End, Queue, ServerQueue, Wire};
+use crate::transport::Listener;
 
 /// What a thread's servers share, as nobody waits with it: a poller in which nothing is watched.
 pub(crate) struct Idle {

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::ProtocolError;
 
-use super::core::Core;
-use crate::clock;
-use crate::journal::Level;
+use crate::log::Level;
 
 /// How long events of a kind are counted before they are told.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
@@ -32,7 +30,7 @@ impl Kind {
         Self::Refused(discriminant(error))
     }
 
-    fn level(self) -> Level {
+    pub(super) fn level(self) -> Level {
         if self == Self::Left { Level::Debug } else { Level::Warning }
     }
 }
@@ -81,22 +79,6 @@ impl Strangers {
             (told.kind.level(), text)
         })
         .collect()
-    }
-}
-
-impl Core {
-    /// Tells what a stranger has brought about, or counts it.
-    pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
-        let level = kind.level();
-        if self.journal.takes(level) && self.strangers.note(kind, what, clock::now()) {
-            self.journal.write(level, what);
-        }
-    }
-
-    /// Tells what was counted and is due by then.
-    pub(super) fn tell_strangers(&mut self, until: Instant) {
-        let lines = self.strangers.tell(until).into_iter();
-        lines.for_each(|(level, line)| self.journal.write(level, line));
     }
 }
 

@@ -1,71 +1,12 @@
 //! What a server does from time to time, whether or not it is called: it sees to its log, to being found, and
 //! to clients that are gone.
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
-
-use super::reactor::Shared;
-use super::record::Record;
-use crate::journal::Journal;
-use crate::platform::Stamp;
-use crate::sync::lock;
-
-/// How often it is looked whether the server's files are there.
-const FILES_LOOK: Duration = Duration::from_secs(1);
-
-/// The files by which others find the server.
-#[derive(Debug)]
-pub(super) struct Upkeep {
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    files: Vec<Kept>,
-    looked: Instant,
-}
-
-/// A file that has to be where it is.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) path: PathBuf,
-    /// What tells it from anything else in its place, unless anything will do.
-    pub(super) stamp: Option<Stamp>,
-}
-
-impl Kept {
-    fn is_in_place(&self) -> bool {
-        match Stamp::at(&self.path) {
-            Ok(found) => self.stamp.is_none_or(|stamp| stamp == found),
-            // What cannot be looked at cannot be put back either.
-            Err(error) => error.kind() != ErrorKind::NotFound,
-        }
-    }
-}
-
-impl Upkeep {
-    pub(super) fn of(record: &Record) -> Self {
-        let state = State { files: record.files(), looked: Instant::now() };
-        Self { state: Mutex::new(state) }
-    }
-
-    /// Whether it is time to look, and one of the files is gone or another.
-    fn misses_files(&self) -> bool {
-        let mut state = lock(&self.state);
-        if state.looked.elapsed() < FILES_LOOK {
-            return false;
-        }
-        state.looked = Instant::now();
-        !state.files.iter().all(Kept::is_in_place)
-    }
-
-    /// Takes what the files are from now on.
-    fn keep(&self, files: Vec<Kept>) {
-        lock(&self.state).files = files;
-    }
-}
+use super::connection::Connection;
+use super::core::Core;
+use super::shared::Shared;
+use super::vanished::{PATIENCE, Patience};
+use crate::log::Journal;
+use crate::platform::Delivery;
 
 impl Shared {
     /// Rotates a log that has grown large, says what it lacks, gives up clients that have vanished, and puts back
@@ -76,10 +17,44 @@ impl Shared {
         journal.tell_losses();
         self.leave_vanished();
         // Looked at with nothing locked, because a file system may take its time.
-        if self.upkeep.misses_files() {
+        if self.files.misses_files() {
             let files = self.core.lock().restore_files();
-            self.upkeep.keep(files);
+            self.files.keep(files);
             journal.reopen_if_gone();
+        }
+    }
+
+    /// Gives up the connections of clients that have vanished.
+    fn leave_vanished(&self) {
+        if self.looks.is_due() {
+            self.core.lock().leave_vanished(PATIENCE);
+        }
+    }
+}
+
+impl Core {
+    fn leave_vanished(&mut self, patience: Patience) {
+        let look = |(token, connection): (&usize, &mut Connection)| {
+            let delivery = connection.undelivered()?;
+            patience.is_over(delivery).then_some((*token, delivery))
+        };
+        let vanished: Vec<_> = self.connections.iter_mut().filter_map(look).collect();
+        for (token, Delivery { tries, silence }) in vanished {
+            let silence_s = silence.as_secs();
+            let why = format!(
+                "no answer for {silence_s} s to what was sent to it, nor to {tries} more tries"
+            );
+            self.tell_vanished(token, &why);
+            self.cut(token, &why);
+        }
+    }
+
+    /// Says that a client has vanished. That it closes its connection is not worth a line, but here others may
+    /// look for the reason.
+    pub(super) fn tell_vanished(&self, token: usize, why: &str) {
+        let connection = self.connections.get(&token).filter(|connection| connection.is_session());
+        if let Some(Connection { peer, .. }) = connection {
+            self.journal.info(format_args!("the client at {peer} has vanished: {why}"));
         }
     }
 }

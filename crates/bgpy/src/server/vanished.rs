@@ -1,6 +1,6 @@
 //! Clients that are gone without a word: the network has forgotten the connection, or their machine sleeps.
 //!
-//! While nothing is on its way to a client, the system [asks](crate::keepalive) whether it is there. While
+//! While nothing is on its way to a client, the system [asks](crate::transport::keepalive) whether it is there. While
 //! something is, it does not, and tries to deliver that for a quarter of an hour. Whoever answers lives, also
 //! if it has no room for more, as a process that stands in a debugger: the system answers for it.
 
@@ -8,9 +8,6 @@ use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
-use super::core::Core;
-use super::reactor::Shared;
 use crate::platform::Delivery;
 use crate::sync::lock;
 
@@ -18,11 +15,11 @@ use crate::sync::lock;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// When one that does not has vanished. With [`EVERY`], that is found within a minute.
-const PATIENCE: Patience = Patience { tries: 3, silence: Duration::from_secs(50) };
+pub(super) const PATIENCE: Patience = Patience { tries: 3, silence: Duration::from_secs(50) };
 
 /// How much a client may leave unanswered.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+pub(super) struct Patience {
     /// A packet or two get lost where the network is only slow or full.
     tries: u8,
     silence: Duration,
@@ -48,7 +45,7 @@ pub(super) fn is_unreachable(error: &io::Error) -> bool {
 
 impl Patience {
     /// Whether a client has vanished for which data waits.
-    fn is_over(self, delivery: Delivery) -> bool {
+    pub(super) fn is_over(self, delivery: Delivery) -> bool {
         delivery.tries >= self.tries && delivery.silence >= self.silence
     }
 }
@@ -60,49 +57,13 @@ impl Default for Looks {
 }
 
 impl Looks {
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         let mut looked = lock(&self.0);
         let is_due = looked.elapsed() >= EVERY;
         if is_due {
             *looked = Instant::now();
         }
         is_due
-    }
-}
-
-impl Shared {
-    /// Gives up the connections of clients that have vanished.
-    pub(super) fn leave_vanished(&self) {
-        if self.looks.is_due() {
-            self.core.lock().leave_vanished(PATIENCE);
-        }
-    }
-}
-
-impl Core {
-    fn leave_vanished(&mut self, patience: Patience) {
-        let look = |(token, connection): (&usize, &mut Connection)| {
-            let delivery = connection.undelivered()?;
-            patience.is_over(delivery).then_some((*token, delivery))
-        };
-        let vanished: Vec<_> = self.connections.iter_mut().filter_map(look).collect();
-        for (token, Delivery { tries, silence }) in vanished {
-            let silence_s = silence.as_secs();
-            let why = format!(
-                "no answer for {silence_s} s to what was sent to it, nor to {tries} more tries"
-            );
-            self.tell_vanished(token, &why);
-            self.cut(token, &why);
-        }
-    }
-
-    /// Says that a client has vanished. That it closes its connection is not worth a line, but here others may
-    /// look for the reason.
-    pub(super) fn tell_vanished(&self, token: usize, why: &str) {
-        let connection = self.connections.get(&token).filter(|connection| connection.is_session());
-        if let Some(Connection { peer, .. }) = connection {
-            self.journal.info(format_args!("the client at {peer} has vanished: {why}"));
-        }
     }
 }
 
@@ -150,7 +111,8 @@ mod tests {
         use std::io::Write;
         use std::net::{TcpListener, TcpStream};
 
-        use crate::{keepalive, platform};
+        use crate::platform;
+        use crate::transport::keepalive;
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _reader = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

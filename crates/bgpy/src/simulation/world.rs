@@ -10,11 +10,11 @@ use super::ledger::Ledger;
 use super::lineage::Lineage;
 use super::random::Random;
 use super::wire::{End, Wire};
-use crate::client::Wait;
 use crate::client::simulated::{Around, Caller, Client, Ended, Wish};
 use crate::clock::simulated::{self, peek};
 use crate::error::{CallError, ConnectError, Lost};
 use crate::server::simulated::Idle;
+use crate::wait::Wait;
 
 /// Steps after which a run is stuck.
 const STEPS_MAX: usize = 60_000;

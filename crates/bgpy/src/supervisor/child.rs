@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::estate::{Estate, Successor};
-use crate::spawn::{Config, Report};
+use crate::config::Config;
+use crate::launch::{Orders, Report};
 
 /// Bytes of a report that are taken at most.
 const REPORT_BYTES_MAX: usize = 1 << 20;
@@ -52,7 +53,7 @@ impl Child {
     ) -> io::Result<Self> {
         let (line, cord) = UnixStream::pair()?;
         let inheritance = estate.bequeath(successor, &cord)?;
-        let config = Config { inheritance: Some(inheritance), ..config.clone() };
+        let orders = Orders { config: config.clone(), inheritance: Some(inheritance) };
         let mut command = config.command();
         command.stdin(Stdio::piped());
         if !successor.is_foreground {
@@ -64,7 +65,7 @@ impl Child {
         let mut child = command.spawn()?;
         if let Some(mut input) = child.stdin.take() {
             // One that dies at once is found dead soon.
-            drop(input.write_all(&config.text()));
+            drop(input.write_all(&orders.text()));
         }
         Self::forked(child.id(), line)
     }

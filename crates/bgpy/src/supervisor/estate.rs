@@ -5,15 +5,17 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use super::{Cord, FirstTasks, Inheritance, Supervised};
 use crate::address::Address;
-use crate::client::token_of_environment;
+use crate::config::Config;
+use crate::durable::FirstTasks;
 use crate::error::ServeError;
+use crate::launch::{Inheritance, Reporter};
 use crate::platform;
-use crate::registry::{ProcessId, Registry};
+use crate::platform::ProcessId;
+use crate::registry::Registry;
 use crate::restart::{Failing, Restart};
-use crate::server::{Place, new_token};
-use crate::spawn::{Config, Reporter};
+use crate::server::{Place, Supervised, SupervisorPipe};
+use crate::token::{new_token, token_of_environment};
 
 /// What the next one has to know of itself.
 #[derive(Debug)]
@@ -126,7 +128,7 @@ pub(super) fn inherit(
         generation: inheritance.generation,
         failing: inheritance.failing.clone(),
         place: Some(place),
-        cord: Some(Cord { stream: cord }),
+        cord: Some(SupervisorPipe { stream: cord }),
         tasks: optional(inheritance.tasks)?.map(|file| File::from(file).into()),
         is_foreground: inheritance.is_foreground,
     };

@@ -7,9 +7,9 @@
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 
-use crate::journal::{Level, record};
-use crate::spawn::Config;
-use crate::writer::Loss;
+use crate::config::Config;
+use crate::log::Loss;
+use crate::log::{Level, record};
 
 /// The log of the servers that one supervisor starts.
 #[derive(Debug, Default)]

@@ -9,7 +9,6 @@
 
 #[cfg(unix)]
 mod child;
-mod cord;
 #[cfg(unix)]
 mod estate;
 #[cfg(unix)]
@@ -18,7 +17,6 @@ mod log;
 mod notice;
 #[cfg(not(unix))]
 mod other;
-mod tasks;
 #[cfg(all(test, unix))]
 mod tests;
 #[cfg(unix)]
@@ -28,16 +26,9 @@ mod watch;
 
 use std::process::ExitStatus;
 
-use serde::{Deserialize, Serialize};
-
-use crate::platform::Stamp;
-use crate::registry::ProcessId;
-use crate::restart::Failing;
-use crate::server::Place;
-use crate::spawn::{Config, Reporter};
-
-pub use cord::Cord;
-pub use tasks::{FirstTasks, Staged};
+use crate::config::Config;
+use crate::launch::Reporter;
+use crate::server::Supervised;
 
 #[cfg(not(unix))]
 pub use other::{divide, run_in_foreground};
@@ -60,25 +51,6 @@ pub fn keep_children() {
 /// Whether servers have one on this system.
 pub const IS_SUPPORTED: bool = cfg!(unix);
 
-/// What a server has from its supervisor.
-#[derive(Debug, Default)]
-pub struct Supervised {
-    /// The supervisor.
-    pub supervisor: Option<ProcessId>,
-    /// How many processes have been this server before.
-    pub generation: u32,
-    /// How those have failed.
-    pub failing: Option<Failing>,
-    /// Where it is, if the supervisor keeps that for the next one.
-    pub place: Option<Place>,
-    /// The way to say that the place is not needed any more.
-    pub cord: Option<Cord>,
-    /// The tasks of the first client, if they are kept for the next one.
-    pub tasks: Option<FirstTasks>,
-    /// Whether standard output and error are somebody's terminal, and not the log.
-    pub is_foreground: bool,
-}
-
 /// What a process that was started turns out to be.
 #[derive(Debug)]
 pub enum Role {
@@ -96,22 +68,4 @@ pub enum Role {
     Supervisor(Box<Supervisor>),
     /// Neither: there is no place for the server, and whoever started it has been told.
     Refused,
-}
-
-/// What a server that is started again finds in its configuration: numbers of open descriptors.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inheritance {
-    supervisor: ProcessId,
-    generation: u32,
-    is_foreground: bool,
-    failing: Option<Failing>,
-    cord: i32,
-    claim: Option<i32>,
-    tcp: i32,
-    unix: Option<i32>,
-    /// What tells the socket's file from another: a server that has listened anew has left one on which
-    /// nobody listens any more.
-    #[serde(default)]
-    stamp: Stamp,
-    tasks: Option<i32>,
 }

@@ -3,16 +3,17 @@
 use std::io;
 use std::process::ExitStatus;
 
-use super::{Role, Supervised};
+use super::Role;
+use crate::config::Config;
 use crate::error::ServeError;
-use crate::spawn::{Config, Reporter, take_config};
+use crate::launch::{Orders, Reporter};
 
 /// Takes what a server has to know from standard input. This process is the server.
 ///
 /// # Errors
 /// What the operating system says.
 pub fn divide(_fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
-    let (config, reporter) = (take_config()?.into(), Reporter::to_parent()?);
+    let (config, reporter) = (Orders::take()?.config.into(), Reporter::to_parent()?);
     Ok(Role::Server { reporter, config, supervised: Box::default() })
 }
 

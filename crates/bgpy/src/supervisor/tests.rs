@@ -7,9 +7,10 @@ use tempfile::TempDir;
 use super::child::Child;
 use super::estate::{Estate, Successor};
 use super::watch::{Start, Supervisor};
+use crate::config::Config;
+use crate::config::Launch;
 use crate::registry::{Ending, Entry, Registry};
 use crate::restart::{Restart, Times};
-use crate::spawn::{Config, Launch};
 
 /// Notes each start, reports what a server would, and fails.
 const FAILS: &str = "\

@@ -5,15 +5,18 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 
+use super::Role;
 use super::child::Child;
 use super::estate::{self, Estate, Successor};
 use super::watch::{Start, Supervisor};
-use super::{Cord, Role, Supervised};
+use crate::config::Config;
 use crate::error::ServeError;
+use crate::launch::{Orders, Report, Reporter};
 use crate::platform;
-use crate::registry::{ProcessId, Registry};
+use crate::platform::ProcessId;
+use crate::registry::Registry;
 use crate::restart::Times;
-use crate::spawn::{Config, Report, Reporter, take_config};
+use crate::server::{Supervised, SupervisorPipe};
 
 /// Takes what a server has to know from standard input, and decides what this process is. `fork` makes
 /// a copy of it, and returns the copy's process id in the original, and none in the copy.
@@ -21,9 +24,9 @@ use crate::spawn::{Config, Report, Reporter, take_config};
 /// # Errors
 /// What the operating system says; whoever started it has been told.
 pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
-    let mut config = take_config()?;
+    let Orders { mut config, inheritance } = Orders::take()?;
     let registry = Registry::of_user().ok();
-    if let Some(inheritance) = config.inheritance.take() {
+    if let Some(inheritance) = inheritance {
         let (reporter, supervised) = estate::inherit(&inheritance, &config, registry.as_ref())?;
         return Ok(Role::Server { reporter, config: config.into(), supervised: supervised.into() });
     }
@@ -43,12 +46,12 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         reporter.report(&Report::Failed { kind: "start".into(), message });
     })?;
     let Some(child) = child else {
-        crate::be_nobodys_copy();
+        crate::fork::be_original();
         drop((line, reporter));
         let is_kept = estate.is_some();
         let (place, tasks) = estate.map(Estate::into_parts).unzip();
         let reporter = Reporter::to(cord.try_clone()?);
-        let cord = is_kept.then_some(Cord { stream: cord });
+        let cord = is_kept.then_some(SupervisorPipe { stream: cord });
         let tasks = tasks.flatten();
         let supervised = Supervised {
             supervisor: Some(supervisor),

@@ -16,11 +16,12 @@ use super::child::Child;
 use super::estate::{Estate, Successor};
 use super::log::Log;
 use super::notice::Notice;
-use crate::journal::Level;
+use crate::config::Config;
+use crate::launch::{Report, Reporter};
+use crate::log::Level;
 use crate::platform;
 use crate::registry::Registry;
 use crate::restart::{Failing, ProcessEnd, Schedule, Times};
-use crate::spawn::{Config, Report, Reporter};
 
 /// How often what could not be written is tried again.
 const AGAIN: Duration = Duration::from_secs(1);

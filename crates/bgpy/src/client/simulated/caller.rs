@@ -12,13 +12,14 @@ use super::{Ended, Link, Pending, Shared, server};
 use crate::client::comeback::{
     Comeback, LOOK, Pause, has_tasks, may_be_back_soon, may_go_elsewhere,
 };
-use crate::client::connect::{COMES_BACK_LOOK, time_left};
+use crate::client::connect::COMES_BACK_LOOK;
 use crate::client::greeting::ANSWER;
 use crate::client::refusals::{Next, Refusals, Verdict};
-use crate::client::wait::Wait;
 use crate::clock;
 use crate::error::{CallError, ConnectError, Lost};
 use crate::simulation::wire::{End, Wire};
+use crate::transport::dial::time_left;
+use crate::wait::Wait;
 
 /// What a client finds around it.
 pub(crate) trait Around {

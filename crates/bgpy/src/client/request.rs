@@ -1,0 +1,191 @@
+//! What a connection is asked for: calls, and questions about the server.
+
+use std::sync::Arc;
+
+use bgpy_proto::client::Event;
+use bgpy_proto::{
+    CallKind, ClientSession, Failure, FailureCode, LogReply, LogRequest, Payload, Status, Want,
+};
+
+use super::call::{Call, Response};
+use super::link::{Link, too_late};
+use crate::error::{CallError, Lost};
+use crate::nesting::Waiting;
+use crate::wait::Wait;
+
+impl Link {
+    /// Confirms that the server takes calls by this connection.
+    fn check_load(&self) -> Result<(), CallError> {
+        let Some(why) = &self.hello.overloaded else { return Ok(()) };
+        let text = format!(
+            "{why}: try again when it has closed some, or start it with a higher limit (ulimit -n)"
+        );
+        let failure = Box::new(Failure::new(FailureCode::Overloaded, text));
+        Err(CallError::Failed { server: self.server.clone(), failure, object: None })
+    }
+
+    /// Makes a call and returns when the server has accepted it.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn accepted(
+        self: &Arc<Self>,
+        kind: CallKind,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<(), CallError> {
+        let mut call = self.begin(kind, Want::Ack, payload, wait)?;
+        match call.event(wait)? {
+            Event::Accepted => call.done(()),
+            event => Err(call.failed(event)),
+        }
+    }
+
+    /// Makes a call and returns its first response.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn first(
+        self: &Arc<Self>,
+        kind: CallKind,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Response, CallError> {
+        let _waiting = self.waiting()?;
+        let mut call = self.begin(kind, Want::First, payload, wait)?;
+        let response = call.next(wait)?;
+        response.ok_or_else(|| CallError::NoResponse { server: self.server.clone() })
+    }
+
+    /// Sends the tasks; `false` when the server had been initialised before.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn initialize(
+        self: &Arc<Self>,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<bool, CallError> {
+        let _waiting = self.waiting()?;
+        let mut call = self.begin(CallKind::Init, Want::All, payload, wait)?;
+        loop {
+            match call.event(wait)? {
+                // What init_task responds does not matter: its end does.
+                Event::Accepted | Event::Response { .. } | Event::NoMemory { last: false, .. } => {}
+                Event::Ended { already } => return call.done(!already),
+                event => return Err(call.failed(event)),
+            }
+        }
+    }
+
+    /// Asks for the status.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn status(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Status, CallError> {
+        let mut call = self.submit(wait, |session| Ok(session.status()))?;
+        match call.event(wait)? {
+            Event::Status(status) => call.done(*status),
+            event => Err(call.failed(event)),
+        }
+    }
+
+    /// Asks for a piece of the server's log. What follows it is asked for with its cursor; to follow a
+    /// log is to ask again after a while.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn log(
+        self: &Arc<Self>,
+        request: &LogRequest,
+        wait: &Wait<'_>,
+    ) -> Result<LogReply, CallError> {
+        let mut call = self.submit(wait, |session| Ok(session.log(request)))?;
+        match call.event(wait)? {
+            Event::Log(reply) => call.done(*reply),
+            event => Err(call.failed(event)),
+        }
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn ping(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
+        self.check_load()?;
+        let mut call = self.submit(wait, |session| Ok(session.ping()))?;
+        match call.event(wait)? {
+            Event::Pong => call.done(()),
+            event => Err(call.failed(event)),
+        }
+    }
+
+    /// Waits until the server closes the connection, which it does when it ends.
+    ///
+    /// # Errors
+    /// [`CallError`], also when the connection is lost in another way than by the server's end.
+    pub fn wait_closed(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
+        let _waiting = self.waiting()?;
+        // An answer to nothing: it comes only when the connection is lost.
+        let mut never = Call::new(self.clone(), u64::MAX);
+        (never.accepted, never.over) = (true, true);
+        match never.event(wait) {
+            Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(event) => Err(never.failed(event)),
+        }
+    }
+
+    /// Notes that this thread waits for the server.
+    ///
+    /// # Errors
+    /// [`CallError::WouldDeadlock`], when this thread runs a task that the server has to end first.
+    #[inline]
+    pub(super) fn waiting(&self) -> Result<Waiting, CallError> {
+        Waiting::begin(self.hello.instance, self.hello.pid)
+            .ok_or_else(|| CallError::WouldDeadlock { server: self.server.clone() })
+    }
+
+    /// Sends a call.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn begin(
+        self: &Arc<Self>,
+        kind: CallKind,
+        want: Want,
+        mut payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Call, CallError> {
+        // Dropped outside any lock: dropping it may need the GIL.
+        let _shared = payload.shared();
+        if kind != CallKind::Exit {
+            self.check_load()?;
+        }
+        let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
+        let loans = segments.map(|segments| segments.lend(&mut payload));
+        let mut call = self.submit(wait, |session| {
+            session.call(kind, want, payload).map_err(CallError::Message)
+        })?;
+        call.ends = kind == CallKind::Exit;
+        if let Some(loans) = loans {
+            loans.sent();
+        }
+        Ok(call)
+    }
+
+    fn submit(
+        self: &Arc<Self>,
+        wait: &Wait<'_>,
+        request: impl FnOnce(&mut ClientSession) -> Result<u64, CallError>,
+    ) -> Result<Call, CallError> {
+        let is_late = self.is_ending();
+        let sent = self.turn_to_write(wait).and_then(|mut state| {
+            let id = request(&mut state.session)?;
+            let mut call = Call::new(self.clone(), id);
+            call.is_late = is_late;
+            self.flush(state, wait).map(|()| call)
+        });
+        sent.map_err(|error| if is_late { too_late(error) } else { error })
+    }
+}

@@ -1,0 +1,233 @@
+//! What is kept of a log whose oldest file goes: how its server began, and the last error.
+//!
+//! It is found in the files themselves, since others write to them as well: the supervisor, and whatever
+//! process had the log before.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use super::level::Level;
+use super::record::{CONTINUED, STAMP_BYTES, moment};
+
+/// What the first record of a server says, between its version and its address.
+pub(crate) const LISTENS: &str = " listens on ";
+
+/// The last record of how a server began that has its tasks from elsewhere than a client, before the place.
+pub const TAKING: &str = "taking the tasks from ";
+
+/// And of one that has them from a client.
+pub const INITIALISED: &str = "initialised";
+
+/// Ends what is kept.
+pub const ROTATED_AWAY: &str = "the lines above are what is kept of those that were rotated away";
+
+/// Bytes of a line that are looked at. What is longer is cut.
+const LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that are kept of how the server began, and of the error. Both fit into the first piece that a
+/// client gets of a log.
+const PART_BYTES_MAX: usize = 24 << 10;
+
+/// Bytes that the level of a record takes.
+const LEVEL_BYTES: usize = 8;
+
+/// Records of how the server began: while it waits for its tasks, strangers may add to them.
+const BEGINNING_RECORDS_MAX: usize = 16;
+
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct Remains {
+    beginning: Vec<u8>,
+    /// Records of it; none are added when it is complete.
+    records: usize,
+    is_complete: bool,
+    error: Vec<u8>,
+    /// Whether the error came first.
+    is_error_older: bool,
+    /// What the line before belongs to.
+    part: Part,
+    /// When the last record was written, and by which process, as the log has it.
+    stamp: Vec<u8>,
+    writer: Vec<u8>,
+}
+
+#[derive(Default, Clone, Copy)]
+enum Part {
+    #[default]
+    Neither,
+    Beginning,
+    Error,
+}
+
+/// The first line of a record.
+struct Head<'a> {
+    stamp: &'a [u8],
+    level: Level,
+    writer: &'a [u8],
+    text: &'a [u8],
+}
+
+impl Remains {
+    /// Looks for what is to be kept, behind what was found before.
+    pub(super) fn look(&mut self, text: impl Read) -> io::Result<()> {
+        let (mut text, mut line) = (BufReader::with_capacity(LINE_BYTES_MAX, text), Vec::new());
+        loop {
+            line.clear();
+            if (&mut text).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)? == 0 {
+                self.part = Part::Neither;
+                return Ok(());
+            }
+            if !line.ends_with(b"\n") {
+                line.push(b'\n');
+                text.skip_until(b'\n')?;
+            }
+            self.add(&line);
+        }
+    }
+
+    /// As [`look`](Self::look), in a file that may not be there.
+    pub(super) fn look_in(&mut self, path: &Path) {
+        // What cannot be read cannot be kept.
+        drop(File::open(path).and_then(|file| self.look(file)));
+    }
+
+    fn add(&mut self, line: &[u8]) {
+        let Some(head) = Head::of(line) else {
+            if !line.starts_with(CONTINUED.as_bytes()) {
+                self.part = Part::Neither;
+            }
+            return self.keep(line);
+        };
+        (self.stamp, self.writer) = (head.stamp.to_owned(), head.writer.to_owned());
+        self.part = Part::Neither;
+        if head.text == ROTATED_AWAY.as_bytes() {
+            self.is_complete = true;
+        } else if head.level >= Level::Error {
+            self.error.clear();
+            (self.part, self.is_error_older) = (Part::Error, self.records == 0);
+        } else if head.begins() {
+            self.beginning.clear();
+            (self.records, self.is_complete) = (1, false);
+            (self.part, self.is_error_older) = (Part::Beginning, true);
+        } else if self.records > 0 && !self.is_complete && head.level >= Level::Info {
+            self.records += 1;
+            self.part = Part::Beginning;
+            self.is_complete = self.records == BEGINNING_RECORDS_MAX
+                || [TAKING, INITIALISED].iter().any(|last| head.text.starts_with(last.as_bytes()));
+        }
+        self.keep(line);
+    }
+
+    /// Keeps a line, if there is room for it.
+    fn keep(&mut self, line: &[u8]) {
+        let part = match self.part {
+            Part::Neither => return,
+            Part::Beginning => &mut self.beginning,
+            Part::Error => &mut self.error,
+        };
+        if part.len() + line.len() <= PART_BYTES_MAX {
+            part.extend_from_slice(line);
+        }
+    }
+
+    /// What was found, as lines of a log; nothing when nothing was.
+    pub(super) fn text(&self) -> Vec<u8> {
+        let mut parts = [&self.beginning[..], &self.error];
+        if self.is_error_older {
+            parts.reverse();
+        }
+        let mut text = parts.concat();
+        if !text.is_empty() {
+            // With the time of what was written last: whoever looks for a moment goes by that.
+            let level = Level::Info;
+            text.extend_from_slice(&self.stamp);
+            text.extend_from_slice(format!(" {level:<8} ").as_bytes());
+            text.extend_from_slice(&self.writer);
+            text.extend_from_slice(format!(" {ROTATED_AWAY}\n").as_bytes());
+        }
+        text
+    }
+}
+
+impl<'a> Head<'a> {
+    fn of(line: &'a [u8]) -> Option<Self> {
+        let (stamp, rest) = line.split_at_checked(STAMP_BYTES)?;
+        // Most lines are what tasks print; these are told apart without reading a moment.
+        if stamp[4] != b'-' || stamp[10] != b'T' {
+            return None;
+        }
+        moment(stamp)?;
+        let (level, rest) = rest.strip_prefix(b" ")?.split_at_checked(LEVEL_BYTES)?;
+        let level = std::str::from_utf8(level).ok()?.trim_end().parse().ok()?;
+        let rest = rest.strip_prefix(b" ").filter(|rest| rest.starts_with(b"["))?;
+        let (writer, text) = rest.split_at(rest.iter().position(|byte| *byte == b']')? + 1);
+        Some(Self { stamp, level, writer, text: text.trim_ascii() })
+    }
+
+    fn begins(&self) -> bool {
+        let listens = |text: &[u8]| text.starts_with(LISTENS.as_bytes());
+        let version = self.text.strip_prefix(b"bgpy ");
+        version.is_some_and(|rest| {
+            rest.iter().position(|byte| *byte == b' ').is_some_and(|at| listens(&rest[at..]))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::record;
+    use super::*;
+
+    fn remains(files: &[&str]) -> String {
+        let mut remains = Remains::default();
+        files.iter().for_each(|file| remains.look(file.as_bytes()).unwrap());
+        String::from_utf8(remains.text()).unwrap()
+    }
+
+    fn note(before: &str) -> String {
+        let (stamp, _) = before.split_at(STAMP_BYTES);
+        format!("{stamp} INFO     [{}] {ROTATED_AWAY}\n", std::process::id())
+    }
+
+    #[test]
+    fn the_beginning_and_the_last_error_are_kept_over_any_number_of_files() {
+        let listens = record(Level::Info, "bgpy 1.0.0 listens on 127.0.0.1:1");
+        let initialised = record(Level::Info, INITIALISED);
+        let [first, last] = ["first", "last"]
+            .map(|text| record(Level::Error, format_args!("Exec failed: {text}\nTraceback\n  x")));
+        let (other, debug) = (record(Level::Info, "other"), record(Level::Debug, "a client"));
+        let prints = "printed\n    with spaces\n".repeat(1000);
+        let beginning = format!("{listens}{other}{initialised}");
+        let file = format!("{listens}{debug}{prints}{other}{initialised}{other}{first}{prints}");
+        let kept = remains(&[&file]);
+        assert_eq!(kept, format!("{beginning}{first}{}", note(&first)));
+        // What was kept before is the oldest file of the next time.
+        assert_eq!(remains(&[&kept, &prints]), kept);
+        let kept = remains(&[&kept, &format!("{other}{last}{other}")]);
+        assert_eq!(kept, format!("{beginning}{last}{}", note(&other)));
+        // Another server has the log now, and this one failed at once.
+        let again = record(Level::Warning, "bgpy 1.0.1 listens on [::1]:2");
+        let kept = remains(&[&kept, &again]);
+        assert_eq!(kept, format!("{last}{again}{}", note(&again)));
+        assert_eq!(remains(&[&kept, &other]), format!("{last}{again}{}", note(&other)));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_tells_nothing() {
+        assert_eq!(remains(&["", "printed\n", &record(Level::Warning, "a stranger")]), "");
+        assert_eq!(remains(&["2026-01-01T00:00:00.000+00:00", "\u{ff}\n\n    x"]), "");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let listens = record(Level::Info, "bgpy 1.0.0 listens on 127.0.0.1:1");
+        let waits = record(Level::Warning, "a stranger").repeat(1_000);
+        let long = "x".repeat(3 * LINE_BYTES_MAX);
+        let error = record(Level::Error, format!("{long}\n{}", "line\n".repeat(100_000)));
+        let kept = remains(&[&format!("{listens}{waits}{error}")]);
+        assert!(kept.len() < 2 * PART_BYTES_MAX, "{}", kept.len());
+        assert_eq!(kept.lines().filter(|line| line.contains("a stranger")).count(), 15);
+        assert!(kept.contains("xxx\n    line\n") && kept.ends_with(&note(&error[..STAMP_BYTES])));
+    }
+}

@@ -1,0 +1,184 @@
+//! Memory of large buffers that are gone, for those that come.
+//!
+//! Fresh memory costs more than the bytes that are put there: the system clears it, a page at a
+//! time. See [`reuse`].
+
+use std::sync::MutexGuard;
+
+use super::grow::{HUGE_BYTES, kept_bytes_max};
+use super::reclaim;
+use crate::platform::{self, ForkHooks, ForkLock};
+use crate::sync::ForkMutex;
+
+/// A vector serves for no less than this part of it, so that a small object does not keep a large
+/// one.
+const PART_LEAST: usize = 4;
+
+static SPARE: ForkMutex<Spare> = ForkMutex::new(Spare::new());
+
+/// The vectors are held over a fork.
+static HOOKS: ForkHooks =
+    ForkHooks { before: || SPARE.hold(|_| ()), after: |_| SPARE.let_go(|_| ()) };
+
+/// Locks the pool, unless somebody else has it: nobody waits for it.
+fn try_lock() -> Option<MutexGuard<'static, Spare>> {
+    platform::at_fork(ForkLock::BufferPool, &HOOKS);
+    SPARE.try_lock()
+}
+
+#[derive(Debug)]
+struct Spare {
+    /// Vectors without content, those that came first in front.
+    vectors: Vec<Kept>,
+    /// The fork generation of the process in which they are looked after.
+    watched_in: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    vector: Vec<u8>,
+    is_idle: bool,
+}
+
+/// Keeps the memory of a large buffer that a message has brought for one to come: its pages are warm.
+/// What is not used within a minute goes back to the system, as does what is beyond 1 GiB. Small buffers
+/// are freed.
+pub fn reuse(bytes: Vec<u8>) {
+    // A lock that somebody else has is not waited for.
+    let Some(mut spare) = try_lock().filter(|_| bytes.capacity() >= HUGE_BYTES) else {
+        return;
+    };
+    let here = Some(platform::fork_generation());
+    if spare.watched_in != here {
+        if !reclaim::watch(give_back) {
+            return;
+        }
+        spare.watched_in = here;
+    }
+    let surplus = spare.put(bytes);
+    drop(spare);
+    drop(surplus);
+}
+
+/// A vector without content that has room for so many bytes, if there is one.
+pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
+    let mut spare = try_lock()?;
+    let (found, surplus) = spare.take(bytes);
+    drop(spare);
+    drop(surplus);
+    found
+}
+
+/// Frees all that is kept, because memory is short.
+pub(crate) fn give_up() {
+    let Some(mut spare) = try_lock() else { return };
+    let vectors = std::mem::take(&mut spare.vectors);
+    drop(spare);
+    drop(vectors);
+}
+
+fn give_back() -> bool {
+    let Some(mut spare) = try_lock() else { return true };
+    let idle = spare.take_idle();
+    let is_needed = !spare.vectors.is_empty();
+    if !is_needed {
+        spare.watched_in = None;
+    }
+    drop(spare);
+    drop(idle);
+    is_needed
+}
+
+impl Spare {
+    const fn new() -> Self {
+        Self { vectors: Vec::new(), watched_in: None }
+    }
+
+    /// Keeps a vector, and returns those that are too much then, so that the caller frees them when
+    /// nothing is locked.
+    fn put(&mut self, mut vector: Vec<u8>) -> Vec<Kept> {
+        vector.clear();
+        let surplus = self.make_room(vector.capacity());
+        if vector.capacity() <= kept_bytes_max() {
+            self.vectors.push(Kept { vector, is_idle: false });
+        }
+        surplus
+    }
+
+    /// The smallest vector that serves. Where there is none, some make room for a new one.
+    fn take(&mut self, bytes: usize) -> (Option<Vec<u8>>, Vec<Kept>) {
+        let fits =
+            |kept: &&(usize, usize)| (bytes..=bytes.saturating_mul(PART_LEAST)).contains(&kept.0);
+        let capacities: Vec<_> =
+            self.vectors.iter().enumerate().map(|(i, kept)| (kept.vector.capacity(), i)).collect();
+        match capacities.iter().filter(fits).min() {
+            Some((_, index)) => (Some(self.vectors.remove(*index).vector), Vec::new()),
+            None => (None, self.make_room(bytes)),
+        }
+    }
+
+    /// Removes the oldest vectors until so many bytes may be added.
+    fn make_room(&mut self, bytes: usize) -> Vec<Kept> {
+        let mut total: usize = self.vectors.iter().map(|kept| kept.vector.capacity()).sum();
+        let mut count = 0;
+        let most = kept_bytes_max();
+        while count < self.vectors.len() && total.saturating_add(bytes) > most {
+            total -= self.vectors[count].vector.capacity();
+            count += 1;
+        }
+        self.vectors.drain(..count).collect()
+    }
+
+    /// Removes what was idle since the last time.
+    fn take_idle(&mut self) -> Vec<Kept> {
+        self.vectors.extract_if(.., |kept| std::mem::replace(&mut kept.is_idle, true)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(bytes: usize) -> Vec<u8> {
+        Vec::with_capacity(bytes)
+    }
+
+    #[test]
+    fn the_smallest_that_fits_is_taken() {
+        let mut spare = Spare::new();
+        for bytes in [9, 2, 5, 3] {
+            assert!(spare.put(vector(bytes * HUGE_BYTES)).is_empty());
+        }
+        let mut taken = |bytes| spare.take(bytes).0.map(|vector| vector.capacity());
+        assert_eq!(taken(4 * HUGE_BYTES), Some(5 * HUGE_BYTES));
+        assert_eq!(taken(2 * HUGE_BYTES - 1), Some(2 * HUGE_BYTES));
+        assert_eq!(taken(10 * HUGE_BYTES), None);
+        assert_eq!(taken(2 * HUGE_BYTES), Some(3 * HUGE_BYTES));
+        assert_eq!(taken(2 * HUGE_BYTES), None, "the last one is too large");
+    }
+
+    #[test]
+    fn no_more_is_kept_than_may_be() {
+        let mut spare = Spare::new();
+        let half = kept_bytes_max() / 2;
+        assert!(spare.put(vector(half)).is_empty());
+        assert!(spare.put(vector(half)).is_empty());
+        assert_eq!(spare.put(vector(HUGE_BYTES)).len(), 1);
+        assert_eq!(spare.take(kept_bytes_max()).1.len(), 2, "room for what comes instead");
+        assert!(spare.put(vector(kept_bytes_max() + 1)).is_empty());
+        assert!(spare.vectors.is_empty());
+    }
+
+    #[test]
+    fn what_lies_idle_is_given_back() {
+        let mut spare = Spare::new();
+        spare.put(vector(HUGE_BYTES));
+        spare.put(vector(2 * HUGE_BYTES));
+        assert!(spare.take_idle().is_empty());
+        let used = spare.take(2 * HUGE_BYTES).0.expect("it is there");
+        spare.put(used);
+        assert_eq!(spare.take_idle().len(), 1);
+        assert_eq!(spare.take_idle().len(), 1);
+        assert!(spare.vectors.is_empty());
+    }
+}

@@ -1,0 +1,14 @@
+//! Memory for large messages: how it is claimed, kept for reuse and given back, and shared with processes on
+//! the same machine.
+
+pub(crate) mod buffer_pool;
+mod grow;
+pub(crate) mod reclaim;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_segments.rs"]
+pub(crate) mod segments;
+#[cfg(target_os = "linux")]
+pub(crate) mod segments;
+
+pub use buffer_pool::reuse;
+pub(crate) use grow::{HUGE_BYTES, Own, grow, kept_bytes_max};

@@ -1,0 +1,119 @@
+//! Gives back memory that is kept for reuse and lies idle, and what the allocator keeps. A thread of
+//! its own does it, which lives as long as there is some: clients have no other thread, and a peer
+//! that died tells nobody.
+
+use std::sync::MutexGuard;
+use std::thread;
+use std::time::Duration;
+
+use crate::platform::{self, ForkHooks, ForkLock};
+use crate::sync::ForkMutex;
+
+/// What was not used for so long is given back, at the latest after twice the time: somebody who looks
+/// at each result before the next call should not wait for fresh memory again.
+const IDLE: Duration = Duration::from_secs(30);
+
+static KEEPER: Keeper = Keeper::new(IDLE);
+
+/// Calls `give_back` every half minute until there is nothing left, which it says by `false`.
+/// Returns whether it will be called, which fails where the system gives no thread.
+pub(crate) fn watch(give_back: impl FnMut() -> bool + Send + 'static) -> bool {
+    platform::at_fork(ForkLock::Reclaim, &HOOKS);
+    KEEPER.watch(Box::new(give_back))
+}
+
+/// Gives back in half a minute what the allocator keeps of memory that was just freed.
+pub(crate) fn trim_soon() {
+    platform::at_fork(ForkLock::Reclaim, &HOOKS);
+    KEEPER.run();
+}
+
+/// The list is held over a fork.
+static HOOKS: ForkHooks = ForkHooks { before: || KEEPER.kept.hold(|_| ()), after: release };
+
+/// In a child there is no thread, and what its parent looks after is none of its business.
+fn release(in_child: bool) {
+    KEEPER.kept.let_go(|kept| {
+        if in_child {
+            // Not dropped: what they refer to may have been about to change.
+            std::mem::take(&mut kept.all).into_iter().for_each(std::mem::forget);
+            kept.runs_in = None;
+        }
+    });
+}
+
+struct Keeper {
+    idle: Duration,
+    kept: ForkMutex<Kept>,
+}
+
+struct Kept {
+    all: Vec<Box<dyn FnMut() -> bool + Send>>,
+    /// The fork generation of the process whose thread looks after them.
+    runs_in: Option<u32>,
+}
+
+impl Keeper {
+    const fn new(idle: Duration) -> Self {
+        Self { idle, kept: ForkMutex::new(Kept { all: Vec::new(), runs_in: None }) }
+    }
+
+    fn watch(&'static self, give_back: Box<dyn FnMut() -> bool + Send>) -> bool {
+        self.run().map(|mut kept| kept.all.push(give_back)).is_some()
+    }
+
+    /// Makes sure that its thread looks after memory in this process.
+    fn run(&'static self) -> Option<MutexGuard<'static, Kept>> {
+        let mut kept = self.kept.lock();
+        let here = Some(platform::fork_generation());
+        if kept.runs_in != here {
+            let thread = thread::Builder::new().name("bgpy-keeper".into()).stack_size(128 << 10);
+            thread.spawn(|| self.look_after()).ok()?;
+            kept.runs_in = here;
+        }
+        Some(kept)
+    }
+
+    fn look_after(&'static self) {
+        loop {
+            thread::sleep(self.idle);
+            let mut all = std::mem::take(&mut self.kept.lock().all);
+            all.retain_mut(|give_back| give_back());
+            let mut kept = self.kept.lock();
+            kept.all.append(&mut all);
+            let is_over = kept.all.is_empty();
+            if is_over {
+                kept.runs_in = None;
+            }
+            drop(kept);
+            platform::trim_heap();
+            if is_over {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn it_gives_back_until_nothing_is_left_and_begins_anew() {
+        static KEEPER: Keeper = Keeper::new(Duration::from_millis(1));
+        for rounds in [1, 3, 2] {
+            let (told, looks) = mpsc::channel();
+            let mut left = rounds;
+            let give_back = Box::new(move || {
+                left -= 1;
+                told.send(left).is_ok() && left > 0
+            });
+            // The thread may have it locked for a moment, until it has ended.
+            while KEEPER.kept.try_lock().is_none_or(|kept| kept.runs_in.is_some()) {}
+            assert!(KEEPER.watch(give_back));
+            assert_eq!(looks.iter().collect::<Vec<_>>(), (0..rounds).rev().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Which process is meant, also when its id is used again or means another one elsewhere.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::WithLimit;
+use crate::platform;
+
+/// A process of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Process id.
+    pub pid: u32,
+    /// When it began, in a unit of the system's own: together with the id it tells the process from one
+    /// that got the same id later.
+    pub start: Option<u64>,
+    /// Where the id means this process: containers have process ids of their own.
+    #[serde(default)]
+    pub namespace: Option<String>,
+}
+
+/// What can be said about a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is proven to be there.
+    There,
+    /// It is proven to be gone.
+    Gone,
+    /// Neither can be proven from here, so that it counts as there, and is not touched.
+    Unknown,
+}
+
+impl ProcessId {
+    /// This process.
+    pub fn own() -> Self {
+        let pid = std::process::id();
+        let namespace = platform::process_namespace();
+        // In another namespace than that of /proc, the id is another process's.
+        let start = namespace.as_ref().and_then(|_| platform::process_start(pid).ok().flatten());
+        Self { pid, start, namespace }
+    }
+
+    /// The process with an id in the place of another one.
+    pub(crate) fn beside(other: &Self, pid: u32) -> Self {
+        let namespace = other.namespace.clone();
+        let is_judged_here = namespace.is_some() && namespace == platform::process_namespace();
+        let start = if is_judged_here { platform::process_start(pid).ok().flatten() } else { None };
+        Self { pid, start, namespace }
+    }
+
+    /// What can be said about it from here.
+    pub fn presence(&self) -> Presence {
+        if !self.is_of_here() {
+            return Presence::Unknown;
+        }
+        match (platform::process_start(self.pid), self.start) {
+            (Ok(None), _) => Presence::Gone,
+            (Ok(Some(found)), Some(known)) if found != known => Presence::Gone,
+            (Ok(Some(_)), Some(_)) => Presence::There,
+            (Ok(Some(_)), None) | (Err(_), _) => Presence::Unknown,
+        }
+    }
+
+    /// Whether its id means it here as well.
+    pub(crate) fn is_of_here(&self) -> bool {
+        self.namespace.is_some() && self.namespace == platform::process_namespace()
+    }
+
+    /// How many descriptors it may have, if it is known to have as many.
+    pub(crate) fn descriptors_used_up(&self) -> Option<u64> {
+        let is_there = self.is_of_here() && self.presence() == Presence::There;
+        is_there.then(|| platform::descriptors_used_up(self.pid))?
+    }
+
+    /// Why nothing is done to a process of which nothing can be said.
+    pub(crate) fn unknown(&self) -> io::Error {
+        if let Err(error) = platform::process_start(self.pid)
+            && platform::is_exhausted(&error)
+        {
+            let text = format!("process {} cannot be identified: {}", self.pid, WithLimit(&error));
+            return io::Error::new(error.kind(), text);
+        }
+        let text = format!(
+            "process {} cannot be identified from here, as it belongs to another container or /proc \
+             cannot be read: do it where the server runs",
+            self.pid
+        );
+        io::Error::new(io::ErrorKind::Unsupported, text)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_there_and_a_later_one_with_its_id_is_not() {
+        let own = ProcessId::own();
+        assert_eq!(own.presence(), Presence::There);
+        let earlier = ProcessId { start: own.start.map(|start| start - 1), ..own };
+        assert_eq!(earlier.presence(), Presence::Gone);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_gone() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let known = ProcessId { pid: child.id(), start: Some(1), ..ProcessId::own() };
+        child.wait().unwrap();
+        assert_eq!(known.presence(), Presence::Gone);
+    }
+
+    #[test]
+    fn without_proof_it_is_neither() {
+        let own = ProcessId::own();
+        let elsewhere = Some("pid:[1]".to_owned());
+        for namespace in [None, elsewhere] {
+            for pid in [own.pid, u32::MAX] {
+                let process = ProcessId { pid, namespace: namespace.clone(), ..own.clone() };
+                assert_eq!(process.presence(), Presence::Unknown);
+                assert!(platform::Process::open(&process).is_err());
+            }
+        }
+        let undated = ProcessId { start: None, ..own };
+        assert_eq!(undated.presence(), Presence::Unknown);
+    }
+}

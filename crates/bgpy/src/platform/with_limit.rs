@@ -1,0 +1,21 @@
+//! What a process has no more of, in words that say how much it had.
+
+use std::fmt;
+use std::io;
+
+use super::descriptor_limit;
+
+/// Says of an error that a process has all the descriptors that it may, and how many that is.
+pub(crate) struct WithLimit<'a>(pub(crate) &'a io::Error);
+
+impl fmt::Display for WithLimit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let Some(limit) = descriptor_limit(self.0) else { return Ok(()) };
+        write!(
+            f,
+            ": this process has all of the {limit} files and connections open that RLIMIT_NOFILE lets it have; \
+             close some, or raise the limit (ulimit -n)"
+        )
+    }
+}

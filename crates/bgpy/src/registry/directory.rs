@@ -1,0 +1,439 @@
+//! The directory of the registry.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use bgpy_proto::Id;
+
+use super::claim::Claim;
+use super::entry::{Ending, Entry, now_ms};
+use super::files::{Found, examine, file_name, files, read, read_one, short, socket_name, vacate};
+use super::write::{check_room, stamp, write};
+use crate::config::{Config, Launch};
+use crate::name::Name;
+use crate::platform::{self, Presence};
+
+/// The environment variable that names the directory.
+pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
+
+/// Longest path of a Unix socket that every system takes, in bytes; Linux has 108 with the zero
+/// that ends it, macOS 104.
+const SOCKET_PATH_BYTES_MAX: usize = 103;
+
+/// The directory of the entries of servers that take no calls any more.
+pub(super) const ENDED: &str = "ended";
+
+/// The directory of the servers' entries, sockets and logs.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    pub(super) directory: PathBuf,
+}
+
+impl Registry {
+    /// The registry of this user, whether or not its directory exists.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when the environment names no place for it.
+    pub fn of_user() -> io::Result<Self> {
+        let named = std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty());
+        let directory =
+            named.map(PathBuf::from).or_else(platform::runtime_directory).ok_or_else(|| {
+                let text = format!("this user has no home directory; set {DIRECTORY_VARIABLE}");
+                io::Error::new(io::ErrorKind::NotFound, text)
+            })?;
+        Ok(Self { directory: std::path::absolute(directory)? })
+    }
+
+    /// Other places where servers of this user may be found: those of bgpy 1.0 and earlier.
+    pub fn former(&self) -> Vec<Self> {
+        let places = platform::former_directories().into_iter().map(Self::at);
+        places.filter(|place| place.directory != self.directory).collect()
+    }
+
+    /// Whether the system deletes the directory when its user logs out.
+    pub fn ends_with_login(&self) -> bool {
+        platform::ends_with_login(&self.directory)
+    }
+
+    /// The registry in a directory.
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Makes the directory ready for writing.
+    ///
+    /// # Errors
+    /// When it cannot be created, or others can enter it.
+    pub fn prepare(&self) -> io::Result<()> {
+        platform::private_directory(&self.directory)
+    }
+
+    /// Confirms that the directory is there, and that nobody else can enter it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] when others can, else what the operating system says.
+    pub fn check(&self) -> io::Result<()> {
+        platform::check_private(&self.directory)
+    }
+
+    /// Confirms that what stands in the directory is believed: nobody else can have written it. One that is
+    /// not there holds nothing.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), in words for those who look for servers.
+    pub fn trust(&self) -> io::Result<()> {
+        match self.check() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let directory = self.directory.display();
+                let text = format!(
+                    "nothing in the directory of servers '{directory}' is believed: {error}. Look as the \
+                     user whose servers they are, or set {DIRECTORY_VARIABLE} to a directory of yours \
+                     with mode 700"
+                );
+                Err(io::Error::new(error.kind(), text))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Something that stands in the place of an entry: of a server that puts it right, if it runs.
+    pub(crate) fn unreadable(&self) -> Option<PathBuf> {
+        self.check().ok()?;
+        files(&self.directory, "json").find(|path| matches!(examine(path), Found::Unreadable(_)))
+    }
+
+    /// Whether the directory's path is short enough for Unix sockets in it.
+    pub fn has_room_for_sockets(&self) -> bool {
+        self.socket_path(Id::random()).is_some()
+    }
+
+    /// Where the Unix socket of a server belongs; `None` where the path would be too long.
+    pub fn socket_path(&self, instance: Id) -> Option<PathBuf> {
+        let path = self.directory.join(socket_name(&instance.to_string()));
+        (path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX).then_some(path)
+    }
+
+    /// Where the Unix socket of a server was, if it had one, which its entry does not tell after its end.
+    pub(crate) fn socket_path_of(&self, entry: &Entry) -> PathBuf {
+        self.directory.join(socket_name(&entry.instance))
+    }
+
+    /// Where a server logs that was told no place.
+    pub fn log_path(&self, instance: Id) -> PathBuf {
+        self.directory.join(format!("{}.log", short(&instance.to_string())))
+    }
+
+    /// Confirms that an entry can be written.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn check_room(&self) -> io::Result<()> {
+        self.prepare()?;
+        check_room(&self.directory)
+    }
+
+    /// The log that the user of a server has chosen, and not the place that it has without.
+    pub fn chosen_log_file<'c>(&self, config: &'c Config) -> Option<&'c Path> {
+        let default = self.log_path(config.id());
+        config.log_file.as_deref().filter(|path| **path != *default)
+    }
+
+    /// Writes the entry of a server that takes calls; readers see all of it or nothing.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn add(&self, entry: &Entry) -> io::Result<()> {
+        self.put(entry).map(drop)
+    }
+
+    /// As [`add`](Self::add), and returns what the file is like that was made for it.
+    pub(crate) fn put(&self, entry: &Entry) -> io::Result<platform::Stamp> {
+        write(&self.directory, entry)
+    }
+
+    /// What tells the entry of a server that takes calls from anything else in its place; none where it
+    /// is proven not to stand there as it was written.
+    ///
+    /// # Errors
+    /// Why it cannot be looked at.
+    pub(crate) fn stamp(
+        &self,
+        entry: &Entry,
+        written: &platform::Stamp,
+    ) -> io::Result<Option<platform::Stamp>> {
+        stamp(&self.entry_path(entry), entry, written)
+    }
+
+    /// Whether in the place of an entry one stands that an earlier process of the same server has left, or
+    /// the supervisor meanwhile.
+    pub(crate) fn has_earlier(&self, entry: &Entry) -> bool {
+        let found = read_one(&self.directory, &entry.instance);
+        found.is_some_and(|found| found.generation < entry.generation)
+    }
+
+    /// Where the entry of a server that takes calls belongs.
+    pub(crate) fn entry_path(&self, entry: &Entry) -> PathBuf {
+        self.directory.join(file_name(entry))
+    }
+
+    /// Removes the entry of a server, with its socket.
+    pub fn remove(&self, entry: &Entry) {
+        // What cannot be removed is in nobody's way, because no other server has files of these names.
+        drop(vacate(&self.entry_path(entry)));
+        if let Some(socket) = &entry.socket {
+            drop(vacate(socket));
+        }
+    }
+
+    /// Removes the entry of a server that takes no calls any more, with its socket, and keeps what
+    /// tells of it.
+    pub fn retire(&self, entry: &mut Entry) {
+        let known = entry.clone();
+        (entry.socket, entry.token) = (None, None);
+        let launch = entry.config.as_mut().and_then(|config| config.launch.as_mut());
+        launch.into_iter().for_each(Launch::forget_values);
+        entry.retired_ms = entry.retired_ms.or_else(|| Some(now_ms()));
+        let directory = self.directory.join(ENDED);
+        // Where nothing can be written, nothing is remembered. What is remembered comes first, so that
+        // whoever looks finds the server in one place at least.
+        drop(platform::private_directory(&directory).and_then(|()| write(&directory, entry)));
+        self.remove(&known);
+    }
+
+    /// Keeps how a server has ended.
+    pub fn end(&self, entry: &mut Entry, ending: Ending) {
+        entry.ending.get_or_insert(ending);
+        self.retire(entry);
+    }
+
+    /// Notes the end of a server whose process is gone, though it said nothing, and returns whether it
+    /// is.
+    pub fn bury(&self, entry: &mut Entry) -> bool {
+        if entry.has_process() {
+            return false;
+        }
+        match self.ended_entry(&entry.instance).filter(|known| known.ending.is_some()) {
+            // Whoever saw its end has said so since the entry was read.
+            Some(known) => {
+                self.remove(entry);
+                *entry = known;
+            }
+            None => {
+                let reason = "its process is gone, and its exit status is unknown";
+                self.end(entry, Ending::now(false, reason));
+            }
+        }
+        true
+    }
+
+    /// Notes how the process of a server has ended, which its parent sees, and why it is not there any
+    /// more, unless the server itself has said so.
+    pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus, reason: Option<&str>) {
+        let Some(mut entry) = self.entry(instance) else { return };
+        let reason = reason.unwrap_or("it ended without saying why");
+        entry.ending.get_or_insert_with(|| Ending::now(false, reason)).see(status);
+        self.retire(&mut entry);
+    }
+
+    /// The entries of this machine's servers that take calls or died at it, youngest first. Nothing
+    /// is believed that others could have written.
+    ///
+    /// # Errors
+    /// Why it is not known which there are: this process has no descriptor left, for example.
+    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+        read(&self.directory)
+    }
+
+    /// The entries of servers that have ended, or are about to, youngest first.
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn ended(&self) -> io::Result<Vec<Entry>> {
+        read(&self.directory.join(ENDED))
+    }
+
+    /// The entry of a server that takes calls or died at it, else what is kept of it afterwards.
+    pub fn entry(&self, instance: &str) -> Option<Entry> {
+        read_one(&self.directory, instance).or_else(|| self.ended_entry(instance))
+    }
+
+    /// What is kept of a server that takes no calls any more.
+    pub fn ended_entry(&self, instance: &str) -> Option<Entry> {
+        read_one(&self.directory.join(ENDED), instance)
+    }
+
+    /// The entries of servers with this name that take calls or died at it, youngest first.
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn named(&self, name: &Name) -> io::Result<Vec<Entry>> {
+        let mut entries = self.entries()?;
+        entries.retain(|entry| entry.name.as_ref() == Some(name));
+        Ok(entries)
+    }
+
+    /// The servers of a name that have ended, but whose process is proven to be there still.
+    pub(crate) fn lingering(&self, name: &Name) -> io::Result<Vec<Entry>> {
+        let mut entries = self.ended()?;
+        entries.retain(|entry| {
+            let is_named = entry.name.as_ref() == Some(name);
+            let lingers = entry.ending.is_some() && !entry.is_over();
+            is_named && lingers && entry.process.presence() == Presence::There
+        });
+        Ok(entries)
+    }
+
+    /// Takes a name for a server of this process; `None` when a server has it that runs.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn claim(&self, name: &Name) -> io::Result<Option<Claim>> {
+        Claim::take(self.name_path(name))
+    }
+
+    /// A name that this process has from another one.
+    #[cfg(unix)]
+    pub(crate) fn inherited_claim(&self, name: &Name, file: std::fs::File) -> Claim {
+        Claim::inherited(self.name_path(name), file)
+    }
+
+    fn name_path(&self, name: &Name) -> PathBuf {
+        self.directory.join(format!("{name}.name"))
+    }
+
+    /// Takes the right to start a server of a name; `None` while somebody else has it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
+        Claim::take(self.directory.join(format!("{name}.starting")))
+    }
+
+    /// The entries of servers on this machine that listen on one of these addresses.
+    ///
+    /// # Errors
+    /// As for [`entries`](Self::entries).
+    pub fn find(&self, addresses: &[SocketAddr]) -> io::Result<Vec<Entry>> {
+        let mut entries = self.entries()?;
+        entries.retain(|entry| addresses.iter().any(|address| entry.serves(*address)));
+        Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::entry::FORMAT;
+    use super::*;
+    use crate::platform::ProcessId;
+
+    fn registry() -> (tempfile::TempDir, Registry) {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::at(directory.path().join("run"));
+        registry.prepare().unwrap();
+        (directory, registry)
+    }
+
+    #[test]
+    fn entries_are_found_by_address_and_removed() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "0.0.0.0", "0.0.0.0:4000".parse().unwrap());
+        entry.token = Some("secret".into());
+        registry.add(&entry).unwrap();
+        let find = |address: &str| registry.find(&[address.parse().unwrap()]).unwrap().len();
+        assert_eq!(find("127.0.0.1:4000"), 1);
+        assert_eq!(find("127.0.0.1:4001"), 0);
+        assert_eq!(find("192.0.2.1:4000"), 0);
+        registry.end(&mut entry, Ending::now(true, "told to"));
+        assert_eq!(find("127.0.0.1:4000"), 0);
+        let [ended] = &registry.ended().unwrap()[..] else { panic!("it is remembered") };
+        assert_eq!((&ended.ending, &ended.token), (&entry.ending, &None));
+    }
+
+    #[test]
+    fn torn_and_foreign_entries_are_skipped() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        entry.format = FORMAT + 1;
+        registry.add(&entry).unwrap();
+        fs::write(registry.directory().join("torn.json"), "{\"format\": 1, \"inst").unwrap();
+        fs::write(registry.directory().join("empty.json"), "").unwrap();
+        assert!(registry.entries().unwrap().is_empty());
+    }
+
+    #[test]
+    fn entries_of_other_machines_are_left_alone() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        entry.machine = "another".into();
+        registry.add(&entry).unwrap();
+        assert!(registry.entries().unwrap().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_others_enter_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_directory, registry) = registry();
+        registry.add(&Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())).unwrap();
+        assert_eq!(registry.entries().unwrap().len(), 1);
+        fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(registry.entries().unwrap().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_a_token() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_directory, registry) = registry();
+        let entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        registry.add(&entry).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(registry.directory()), 0o700);
+        assert_eq!(mode(&registry.directory().join(file_name(&entry))), 0o600);
+        fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(registry.prepare().is_err());
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_gives_none() {
+        let deep = Registry::at(format!("/{}", "x".repeat(120)));
+        assert_eq!(deep.socket_path(Id::random()), None);
+        assert!(!deep.has_room_for_sockets() && Registry::at("/run").has_room_for_sockets());
+    }
+
+    #[test]
+    fn a_server_is_over_when_its_process_is() {
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        assert!(entry.has_process() && !entry.is_over());
+        entry.ending = Some(Ending::now(true, "told to"));
+        assert!(entry.is_over(), "a script may go on");
+        entry.owns_process = true;
+        assert!(!entry.is_over());
+        entry.process.start = entry.process.start.map(|start| start + 1);
+        assert_eq!(entry.is_over(), entry.process.start.is_some());
+        entry.supervisor = Some(ProcessId::own());
+        assert!(entry.has_process());
+    }
+
+    #[test]
+    fn what_cannot_be_proven_gone_is_not_buried() {
+        let (_directory, registry) = registry();
+        let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
+        entry.process.pid = u32::MAX;
+        entry.process.namespace = Some("elsewhere".into());
+        registry.add(&entry).unwrap();
+        assert!(!registry.bury(&mut entry));
+        assert_eq!(registry.entries().unwrap().len(), 1);
+        entry.process.namespace = ProcessId::own().namespace;
+        assert_eq!(registry.bury(&mut entry), cfg!(target_os = "linux"));
+    }
+}

@@ -1,0 +1,44 @@
+//! Looking from time to time whether the files of a server are where they are.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::record::{Kept, Record};
+use crate::sync::lock;
+
+/// How often it is looked whether the server's files are there.
+const FILES_LOOK: Duration = Duration::from_secs(1);
+
+/// The files by which others find the server.
+#[derive(Debug)]
+pub(super) struct KeptFiles {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    files: Vec<Kept>,
+    looked: Instant,
+}
+
+impl KeptFiles {
+    pub(super) fn of(record: &Record) -> Self {
+        let state = State { files: record.files(), looked: Instant::now() };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Whether it is time to look, and one of the files is gone or another.
+    pub(super) fn misses_files(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.looked.elapsed() < FILES_LOOK {
+            return false;
+        }
+        state.looked = Instant::now();
+        !state.files.iter().all(Kept::is_in_place)
+    }
+
+    /// Takes what the files are from now on.
+    pub(super) fn keep(&self, files: Vec<Kept>) {
+        lock(&self.state).files = files;
+    }
+}

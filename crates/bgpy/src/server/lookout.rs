@@ -1,0 +1,84 @@
+//! The stand-in: a thread that polls the sockets while a task runs.
+//!
+//! It is armed lazily. While calls come in, it looks once a millisecond whether the executing thread
+//! moves, which costs the calls nothing; after some quiet it sleeps until the next call.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::shared::{LOG_LOOK, Shared};
+
+/// A task that runs this long is stood in for.
+pub(super) const LOOK: Duration = Duration::from_millis(1);
+
+/// And how often while none does, when only threads that they have left can print.
+const IDLE_LOG_LOOK: Duration = Duration::from_secs(1);
+
+/// Looks without a call after which the thread goes to sleep.
+const QUIET_LOOKS: u32 = 50;
+
+impl Shared {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// What the system says when it gives none.
+    pub(super) fn start_lookout(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
+        let shared = self.clone();
+        let handle = thread::Builder::new()
+            .name("bgpy-standin".into())
+            .stack_size(256 << 10)
+            .spawn(move || shared.watch())?;
+        self.standin.thread.get_or_init(|| handle.thread().clone());
+        Ok(handle)
+    }
+
+    fn watch(self: &Arc<Self>) {
+        self.look_after();
+        while !self.standin.is_over() {
+            // Again and again, because it may have been just about to sleep.
+            self.interrupt();
+            thread::park_timeout(LOG_LOOK);
+        }
+    }
+
+    /// Stands in when it is needed, until the server ends or has failed.
+    fn look_after(self: &Arc<Self>) {
+        let (journal, mut looked) = (self.journal(), Instant::now());
+        while !self.standin.is_over() && !self.has_failed() {
+            if !self.standin.armed.load(Ordering::SeqCst) {
+                thread::park_timeout(IDLE_LOG_LOOK);
+                looked = Instant::now();
+                self.keep_up(&journal);
+                self.check_poller();
+                continue;
+            }
+            let mut quiet = 0;
+            while quiet < QUIET_LOOKS && !self.standin.is_over() && !self.has_failed() {
+                let turns = self.turns.load(Ordering::Relaxed);
+                thread::park_timeout(LOOK);
+                if looked.elapsed() >= LOG_LOOK {
+                    looked = Instant::now();
+                    self.keep_up(&journal);
+                    self.check_poller();
+                }
+                let moved = self.turns.load(Ordering::Relaxed) != turns;
+                match (moved, self.away.load(Ordering::SeqCst)) {
+                    (true, _) => quiet = 0,
+                    (false, false) => quiet += 1,
+                    (false, true) => {
+                        quiet = 0;
+                        self.stand_in(LOOK);
+                    }
+                }
+            }
+            self.standin.armed.store(false, Ordering::SeqCst);
+            // The executing thread may have gone away before it could see that nobody looks.
+            if self.away.load(Ordering::SeqCst) {
+                self.standin.armed.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+}

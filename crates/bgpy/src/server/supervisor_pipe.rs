@@ -1,0 +1,53 @@
+//! The pipe from a server to its supervisor.
+
+use crate::launch::Report;
+
+/// How long a supervisor may take to let go of the place.
+#[cfg(unix)]
+const LET_GO: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// The server's end of the pipe.
+#[derive(Debug)]
+pub struct SupervisorPipe {
+    #[cfg(unix)]
+    pub(crate) stream: std::os::unix::net::UnixStream,
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for SupervisorPipe {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.stream.as_raw_fd()
+    }
+}
+
+impl SupervisorPipe {
+    /// Says why the server cannot go on.
+    pub(crate) fn fail(&mut self, reason: &str) {
+        let report = Report::Failed { kind: "server".into(), message: reason.to_owned() };
+        self.send(&report);
+    }
+
+    /// Says that no more calls are taken, and returns when the supervisor has let go of the place, so
+    /// that a successor can have it; or when it does not answer.
+    pub(crate) fn retire(&mut self) {
+        #[cfg(unix)]
+        {
+            use std::io::Read;
+
+            self.send(&Report::Retiring);
+            let limited = self.stream.set_read_timeout(Some(LET_GO));
+            // It answers by closing its end, which a dead one has done already.
+            drop(limited.and_then(|()| self.stream.read(&mut [0])));
+        }
+        #[cfg(not(unix))]
+        self.send(&Report::Retiring);
+    }
+
+    fn send(&self, report: &Report) {
+        // A supervisor that is gone does not want to know.
+        #[cfg(unix)]
+        drop(crate::platform::write_all(&self.stream, &report.line()));
+        #[cfg(not(unix))]
+        let _ = report;
+    }
+}

@@ -1,0 +1,136 @@
+//! Starting a server in the background.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, PoisonError};
+
+use super::starting_child::{Birth, End, NoReport, Printed};
+use crate::config::Config;
+use crate::error::StartError;
+use crate::launch::{Orders, Report};
+use crate::platform;
+use crate::registry::{Entry, Registry};
+use crate::sync::lock;
+use crate::wait::Wait;
+
+/// A server that this process has started.
+#[derive(Debug, Clone)]
+pub struct Background {
+    /// Its process id, when it was started.
+    pub pid: u32,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where it logs.
+    pub log_file: Option<PathBuf>,
+    instance: String,
+    registry: Option<Registry>,
+    end: Arc<End>,
+}
+
+/// Starts a server in the background and waits until it is ready.
+///
+/// # Errors
+/// [`StartError`]; no process is left behind then.
+pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> {
+    let (mut birth, path) = begin(config)?;
+    let mut printed = path.as_deref().and_then(Printed::from_now);
+    let report = birth.report(wait).map_err(|reason| birth.explain(reason, wait, &mut printed))?;
+    birth.over = true;
+    match report {
+        Report::Failed { kind, message } => {
+            drop(birth.child.wait());
+            Err(StartError::Reported { kind, message })
+        }
+        // No server begins with its end.
+        Report::Retiring => Err(birth.explain(NoReport::Died, wait, &mut printed)),
+        Report::Ready { pid, address } => {
+            let (instance, registry) = (birth.instance.clone(), birth.registry.clone());
+            let end = birth.watch()?;
+            Ok(Background { pid, address, log_file: path, instance, registry, end })
+        }
+    }
+}
+
+/// Starts a server in the background, and leaves it alone. Its log tells what becomes of it.
+///
+/// # Errors
+/// [`StartError::Spawn`] and [`StartError::LogFile`].
+pub fn start_unwatched(config: Config) -> Result<(), StartError> {
+    let (mut birth, _) = begin(config)?;
+    birth.over = true;
+    Ok(())
+}
+
+/// Starts the process and tells it what it has to know.
+fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
+    config.settle();
+    // The log is opened before anything is started.
+    config.log_file = log_file(&config)?;
+    let log = config.open_log().map_err(|source| {
+        let path = config.log_file.clone().unwrap_or_default();
+        StartError::LogFile { path, source }
+    })?;
+    let mut command = config.command();
+    let program = PathBuf::from(command.get_program());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    platform::background(&mut command);
+    let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
+    let (instance, registry) = (config.instance.clone(), Registry::of_user().ok());
+    let log_file = config.log_file.clone();
+    let orders = Orders { config, inheritance: None };
+    let mut birth = Birth { child, instance, registry, over: false };
+    // A child that dies at once closes the pipe; what it printed says more than that.
+    drop(birth.child.stdin.take().map(|mut input| input.write_all(&orders.text())));
+    Ok((birth, log_file))
+}
+
+/// Where a server logs: where it is told, else in the runtime directory, under its identity.
+fn log_file(config: &Config) -> Result<Option<PathBuf>, StartError> {
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path)
+            .map_err(|source| StartError::LogFile { path: path.clone(), source })
+    };
+    let own = |registry: Registry| registry.prepare().ok().map(|()| registry.log_path(config.id()));
+    match &config.log_file {
+        Some(path) => absolute(path).map(Some),
+        // Without a place to log, what the server prints is lost, but it runs.
+        None => Ok(Registry::of_user().ok().and_then(own)),
+    }
+}
+
+impl Background {
+    /// Its process id now, which is another one after a restart.
+    pub fn pid(&self) -> u32 {
+        self.entry().map_or(self.pid, |entry| entry.process.pid)
+    }
+
+    /// Waits until the server has ended, and its process with it, and returns how, if anybody saw that.
+    ///
+    /// # Errors
+    /// What it waits for, in words, where that is known, when the time is over or the caller wants to
+    /// stop.
+    pub fn wait(&self, wait: &Wait<'_>) -> Result<Option<ExitStatus>, Option<String>> {
+        let mut outcome = lock(&self.end.outcome);
+        while outcome.is_none() {
+            let slice = wait.slice().ok_or_else(|| self.hindrance())?;
+            let waited = self.end.came.wait_timeout(outcome, slice);
+            outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if outcome.is_none() && wait.is_interrupted() {
+                return Err(self.hindrance());
+            }
+        }
+        Ok(outcome.flatten())
+    }
+
+    /// Why it has not ended, once it takes no calls any more.
+    fn hindrance(&self) -> Option<String> {
+        let is_retired = |entry: &Entry| entry.retired_ms.is_some();
+        self.entry().filter(is_retired).map(|entry| entry.hindrance())
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        self.registry.as_ref()?.entry(&self.instance)
+    }
+}

@@ -1,0 +1,116 @@
+//! Opening connections to a server: by its Unix socket, or by TCP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use super::keepalive;
+use crate::clock;
+use crate::error::ConnectError;
+use crate::platform;
+use crate::wait::{SLICE, Wait};
+
+/// Longest time for connecting and the handshake, unless the caller sets less.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Opens connections to one server, one after the other, within one time limit.
+pub(crate) struct Dialer<'a> {
+    /// The server, as the user named it.
+    pub(crate) server: String,
+    pub(crate) wait: &'a Wait<'a>,
+    since: Instant,
+}
+
+impl<'a> Dialer<'a> {
+    pub(crate) fn new(server: String, wait: &'a Wait<'a>) -> Self {
+        Self { server, wait, since: clock::now() }
+    }
+
+    /// Counts the time from now on.
+    pub(crate) fn start_again(&mut self) {
+        self.since = clock::now();
+    }
+
+    /// Opens a connection to a Unix socket; `None` when nobody listens on it.
+    pub(crate) fn unix(&self, path: &Path) -> Result<Option<Socket>, ConnectError> {
+        loop {
+            match platform::connect_file(path, self.left()?.min(SLICE)) {
+                Ok(socket) => return Ok(Some(socket)),
+                Err(error) if is_gone(&error) => return Ok(None),
+                Err(error) if is_full(&error) => {
+                    if self.wait.is_interrupted() {
+                        return Err(ConnectError::Interrupted);
+                    }
+                }
+                Err(source) => return Err(self.io(source)),
+            }
+        }
+    }
+
+    /// Opens a connection by TCP.
+    pub(crate) fn tcp(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
+        let connected = || -> io::Result<Option<Socket>> {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            platform::connect_start(&socket, &SockAddr::from(address))?;
+            while !self.wait_for(&socket, true)? {
+                if self.wait.is_interrupted() {
+                    return Ok(None);
+                }
+            }
+            platform::connect_finish(&socket)?;
+            socket.set_tcp_nodelay(true)?;
+            keepalive::ask(SockRef::from(&socket))?;
+            Ok(Some(socket))
+        };
+        connected().map_err(|source| self.io(source))?.ok_or(ConnectError::Interrupted)
+    }
+
+    /// Waits a slice of time for the socket; an error of kind `TimedOut` when all of it is over.
+    pub(crate) fn wait_for(&self, socket: &Socket, writable: bool) -> io::Result<bool> {
+        let left = self.left().map_err(|_| io::ErrorKind::TimedOut)?;
+        match platform::wait(socket, !writable, writable, left.min(SLICE)) {
+            Ok(ready) => Ok(ready.readable || ready.writable),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is left of the time.
+    pub(crate) fn left(&self) -> Result<Duration, ConnectError> {
+        time_left(self.since, self.wait).ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
+    }
+
+    pub(crate) fn not_running(&self) -> ConnectError {
+        ConnectError::NotRunning { server: self.server.clone() }
+    }
+
+    /// The error for what the system says of a connection.
+    pub(crate) fn io(&self, source: io::Error) -> ConnectError {
+        let server = self.server.clone();
+        match source.kind() {
+            io::ErrorKind::ConnectionRefused => ConnectError::NotRunning { server },
+            io::ErrorKind::TimedOut => {
+                let after = self.wait.limit().map_or(CONNECT, |limit| limit.min(CONNECT));
+                ConnectError::Timeout { server, after, process: None }
+            }
+            _ => ConnectError::Io { server, source },
+        }
+    }
+}
+
+/// What is left of the time for a connection that is tried since a moment.
+pub(crate) fn time_left(since: Instant, wait: &Wait<'_>) -> Option<Duration> {
+    let left = CONNECT.checked_sub(clock::since(since))?;
+    Some(wait.left().map_or(left, |limit| limit.min(left))).filter(|left| !left.is_zero())
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,194 @@
+//! Listening sockets.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+
+use mio::event::Source;
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::stream::Stream;
+use crate::address::Address;
+use crate::error::ServeError;
+use crate::platform::{self, Private, Stamp};
+#[cfg(unix)]
+use crate::registry::{beside, put};
+#[cfg(test)]
+use crate::simulation::wire::{NO_DESCRIPTOR, ServerQueue};
+use crate::transport::keepalive;
+
+/// Connections that the kernel keeps for a server that is not looking, unless the system's own limit is
+/// lower. Whoever comes when they are so many hears nothing for a second or more.
+const BACKLOG: i32 = 4096;
+
+/// A listening socket of either kind.
+pub(crate) enum Listener {
+    Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
+    Unix(mio::net::UnixListener),
+    #[cfg(test)]
+    Simulated(ServerQueue),
+}
+
+/// Listens on the first of the addresses of a host that can be had.
+pub(crate) fn tcp(address: &Address) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let candidates = address
+        .resolve()
+        .map_err(|source| ServeError::Resolve { host: address.host.clone(), source })?;
+    let mut first = None;
+    for candidate in candidates {
+        match bind(candidate) {
+            Ok(listener) => {
+                let local = listener.local_addr()?;
+                return Ok((listener, local));
+            }
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    let address = address.to_string();
+    Err(match first.unwrap_or(io::ErrorKind::NotFound.into()) {
+        error if error.kind() == io::ErrorKind::AddrInUse => ServeError::AddressInUse { address },
+        source => ServeError::Bind { address, source },
+    })
+}
+
+/// Confirms that a server which starts now could listen on an address, if one of those that it may have is
+/// `own` and becomes free before.
+///
+/// # Errors
+/// [`ServeError`], as when the server starts.
+pub fn can_listen(address: &Address, own: SocketAddr) -> Result<(), ServeError> {
+    let resolved = address
+        .resolve()
+        .map_err(|source| ServeError::Resolve { host: address.host.clone(), source })?;
+    if resolved.contains(&own) { Ok(()) } else { tcp(address).map(drop) }
+}
+
+/// Listens on a Unix socket, of which the stamp tells whether it is still there.
+#[cfg(unix)]
+pub(crate) fn unix(path: &Path) -> io::Result<(std::os::unix::net::UnixListener, Stamp)> {
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    Ok((listener, Stamp::at(path)?))
+}
+
+/// Listens on a Unix socket whose file was removed or replaced; returns the listener, and the index of the one that
+/// nobody finds any more.
+#[cfg(unix)]
+pub(crate) fn again(
+    listeners: &[Private<Listener>],
+    path: &Path,
+    registry: &mio::Registry,
+) -> io::Result<(Private<Listener>, usize, Stamp)> {
+    let is_unix = |listener: &Private<Listener>| matches!(**listener, Listener::Unix(_));
+    let index = listeners.iter().position(is_unix).ok_or(io::ErrorKind::NotFound)?;
+    let beside = beside(path);
+    let laid = unix(&beside).and_then(|(fresh, stamp)| {
+        fresh.set_nonblocking(true)?;
+        let mut fresh = Private::new(Listener::Unix(mio::net::UnixListener::from_std(fresh)));
+        registry.register(fresh.source(), mio::Token(index), mio::Interest::READABLE)?;
+        put(&beside, path)?;
+        Ok((fresh, index, stamp))
+    });
+    laid.inspect_err(|_| drop(std::fs::remove_file(&beside)))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn again(
+    _: &[Private<Listener>],
+    _: &Path,
+    _: &mio::Registry,
+) -> io::Result<(Private<Listener>, usize, Stamp)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(unix)]
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(listener) => listener.as_raw_fd(),
+            Self::Unix(listener) => listener.as_raw_fd(),
+            #[cfg(test)]
+            Self::Simulated(_) => NO_DESCRIPTOR,
+        }
+    }
+}
+
+impl Listener {
+    /// How many connections from other machines wait to be accepted, as far as the system tells.
+    pub(crate) fn waiting(&self) -> usize {
+        match self {
+            Self::Tcp(listener) => platform::waiting_connections(listener),
+            #[cfg(unix)]
+            Self::Unix(_) => 0,
+            #[cfg(test)]
+            Self::Simulated(_) => 0,
+        }
+    }
+
+    /// Accepts one connection and names its peer; none for a peer that is not let in.
+    pub(crate) fn accept(&self) -> io::Result<Option<(Private<Stream>, String)>> {
+        match self {
+            Self::Tcp(listener) => {
+                let mut peer = String::new();
+                let accept = || -> io::Result<Stream> {
+                    let (stream, from) = listener.accept()?;
+                    peer = from.to_string();
+                    Ok(Stream::Tcp(stream))
+                };
+                Ok(Some((Private::open(accept)?, peer)))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let accept = || listener.accept().map(|(stream, _)| Stream::Unix(stream));
+                let stream = Private::open(accept)?;
+                let welcome = stream.is_welcome();
+                Ok(welcome.then(|| (stream, "this machine".to_owned())))
+            }
+            #[cfg(test)]
+            Self::Simulated(queue) => {
+                let stream = Private::new(Stream::Simulated(queue.accept()?));
+                Ok(Some((stream, "a simulated client".to_owned())))
+            }
+        }
+    }
+
+    pub(crate) fn is_unix(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            #[cfg(test)]
+            Self::Simulated(queue) => queue.is_own,
+        }
+    }
+
+    pub(crate) fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            #[cfg(unix)]
+            Self::Unix(listener) => listener,
+            #[cfg(test)]
+            Self::Simulated(queue) => queue,
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // A port whose last server ended a moment ago can be taken again. On Windows the option would
+    // let two servers share a port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Sets the options of a TCP connection that is a client's. Strangers, of which there may be many, are not
+/// worth the system calls.
+pub(crate) fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    keepalive::ask(SockRef::from(stream))
+}
