@@ -43,10 +43,7 @@ impl From<&ConnectError> for Exit {
             ConnectError::Unprotected { .. } => Self::Usage,
             ConnectError::Protocol { .. } => Self::ProtocolMismatch,
             ConnectError::Interrupted => Self::Interrupted,
-            ConnectError::Resolve { .. }
-            | ConnectError::Registry { .. }
-            | ConnectError::Cut { .. }
-            | ConnectError::Io { .. } => Self::Failed,
+            _ => Self::Failed,
         }
     }
 }
@@ -61,12 +58,7 @@ impl From<&CallError> for Exit {
             }
             CallError::Lost { reason: Lost::Protocol(_), .. } => Self::ProtocolMismatch,
             CallError::Interrupted => Self::Interrupted,
-            CallError::Lost { .. }
-            | CallError::NoResponse { .. }
-            | CallError::Failed { .. }
-            | CallError::WouldDeadlock { .. }
-            | CallError::Memory { .. }
-            | CallError::Message(_) => Self::Failed,
+            _ => Self::Failed,
         }
     }
 }
@@ -76,14 +68,7 @@ impl From<&ServeError> for Exit {
         match error {
             // Other arguments would do.
             ServeError::WeakToken { .. } | ServeError::Unprotected { .. } => Self::Usage,
-            ServeError::Resolve { .. }
-            | ServeError::AddressInUse { .. }
-            | ServeError::AddressOfServer { .. }
-            | ServeError::NameTaken { .. }
-            | ServeError::NameHeld { .. }
-            | ServeError::Bind { .. }
-            | ServeError::Registry { .. }
-            | ServeError::Io(_) => Self::Failed,
+            _ => Self::Failed,
         }
     }
 }

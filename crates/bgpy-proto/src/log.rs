@@ -1,6 +1,9 @@
 //! Pieces of a server's log, which it gives at any time, also while a task runs.
 
-use crate::codec::Value;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::codec::{self, bytes};
 use crate::limits::{LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX, LOG_ERROR_BYTES_MAX};
 
 /// Bytes of a [`LogReply`] beside its text, at most, so that one fits whatever its receiver takes.
@@ -34,14 +37,28 @@ pub enum LogReply {
 }
 
 /// A piece of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPiece {
     /// What was logged, cut anywhere. It may be empty although there is more.
+    #[serde(with = "bytes")]
     pub text: Vec<u8>,
     /// What to ask for next.
     pub after: LogCursor,
     /// Whether there is more at once.
     pub more: bool,
+}
+
+impl Serialize for LogCursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for LogCursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(bytes::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("a long cursor"))
+    }
 }
 
 impl LogCursor {
@@ -56,27 +73,46 @@ impl LogCursor {
     }
 }
 
+/// A request as it travels: what is not there is not asked for.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Asked {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<LogCursor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since_ms: Option<i64>,
+}
+
+/// A reply as it travels: the first kind whose keys are there.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Told {
+    Unreadable { error: String },
+    Piece(LogPiece),
+}
+
 impl LogRequest {
     /// Encodes the request.
     pub fn encode(&self) -> Vec<u8> {
-        let map = match self {
-            Self::Start => Value::Map(Vec::new()),
-            Self::LastLines(lines) => Value::from([("lines", (*lines).into())]),
-            Self::Since(ms) => Value::from([("since_ms", (*ms).into())]),
-            Self::After(LogCursor(bytes)) => Value::from([("after", Value::Bytes(bytes.clone()))]),
+        let nothing = Asked::default();
+        let asked = match self {
+            Self::Start => nothing,
+            Self::LastLines(lines) => Asked { lines: Some(*lines), ..nothing },
+            Self::Since(ms) => Asked { since_ms: Some(*ms), ..nothing },
+            Self::After(cursor) => Asked { after: Some(cursor.clone()), ..nothing },
         };
-        map.encode().expect("a request is flat and short")
+        codec::to_vec(&asked).expect("a request is flat and short")
     }
 
     /// Decodes a request; `None` when the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let value = Value::decode(bytes).ok().filter(|value| matches!(value, Value::Map(_)))?;
-        let key = |key| value.get(key).filter(|value| !matches!(value, Value::Nil));
-        Some(match (key("after"), key("lines"), key("since_ms")) {
-            (Some(after), ..) => Self::After(LogCursor::new(after.as_bytes()?.to_vec())?),
-            (None, Some(lines), _) => Self::LastLines(lines.as_u64()?),
-            (None, None, Some(ms)) => Self::Since(ms.as_i64()?),
-            (None, None, None) => Self::Start,
+        Some(match codec::from_map(bytes)? {
+            Asked { after: Some(cursor), .. } => Self::After(cursor),
+            Asked { lines: Some(lines), .. } => Self::LastLines(lines),
+            Asked { since_ms: Some(ms), .. } => Self::Since(ms),
+            Asked { after: None, lines: None, since_ms: None } => Self::Start,
         })
     }
 }
@@ -90,38 +126,31 @@ impl LogReply {
 
     /// Encodes the reply.
     pub fn encode(&self) -> Vec<u8> {
-        let map = match self {
-            Self::Piece(LogPiece { text, after: LogCursor(after), more }) => Value::from([
-                ("text", Value::Bytes(text.clone())),
-                ("after", Value::Bytes(after.clone())),
-                ("more", (*more).into()),
-            ]),
+        let told = match self {
+            Self::Piece(piece) => Told::Piece(piece.clone()),
             Self::Unreadable(why) => {
                 let end = why.floor_char_boundary(LOG_ERROR_BYTES_MAX);
-                Value::from([("error", why[..end].into())])
+                Told::Unreadable { error: why[..end].to_owned() }
             }
         };
-        map.encode().expect("a reply is flat and short")
+        codec::to_vec(&told).expect("a reply is flat and short")
     }
 
     /// Decodes a reply; `None` when the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let value = Value::decode(bytes).ok()?;
-        if let Some(why) = value.get("error").and_then(Value::as_str) {
-            return (why.len() <= LOG_ERROR_BYTES_MAX).then(|| Self::Unreadable(why.to_owned()));
+        match codec::from_map(bytes)? {
+            Told::Unreadable { error } => {
+                (error.len() <= LOG_ERROR_BYTES_MAX).then_some(Self::Unreadable(error))
+            }
+            Told::Piece(piece) => (piece.text.len() <= LOG_BYTES_MAX).then_some(Self::Piece(piece)),
         }
-        let bytes = |key| value.get(key).and_then(Value::as_bytes);
-        Some(Self::Piece(LogPiece {
-            text: bytes("text").filter(|text| text.len() <= LOG_BYTES_MAX)?.to_vec(),
-            after: LogCursor::new(bytes("after")?.to_vec())?,
-            more: value.get("more")?.as_bool()?,
-        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Value;
     use crate::limits::MESSAGE_BYTES_LEAST;
 
     fn piece(text: usize) -> LogReply {

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use crate::codec::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
 
 /// Where a server stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum State {
     /// It takes its tasks from a file or a module.
     Starting,
@@ -19,16 +22,8 @@ pub enum State {
     Stopping,
 }
 
-const STATES: [(State, &str); 5] = [
-    (State::Starting, "STARTING"),
-    (State::Uninitialized, "UNINITIALIZED"),
-    (State::Ready, "READY"),
-    (State::Busy, "BUSY"),
-    (State::Stopping, "STOPPING"),
-];
-
 /// A server's answer to a status request. Times are in seconds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Where it stands.
     pub state: State,
@@ -55,7 +50,13 @@ pub struct Status {
 impl State {
     /// The name that is sent and shown.
     pub fn as_str(self) -> &'static str {
-        STATES.iter().find(|(state, _)| *state == self).map_or("READY", |(_, name)| name)
+        match self {
+            Self::Starting => "STARTING",
+            Self::Uninitialized => "UNINITIALIZED",
+            Self::Ready => "READY",
+            Self::Busy => "BUSY",
+            Self::Stopping => "STOPPING",
+        }
     }
 }
 
@@ -68,44 +69,12 @@ impl fmt::Display for State {
 impl Status {
     /// Encodes the status.
     pub fn encode(&self) -> Vec<u8> {
-        Value::from([
-            ("state", self.state.as_str().into()),
-            ("task", self.task.clone().into()),
-            ("busy_s", self.busy_s.into()),
-            ("queue", self.queue.into()),
-            ("calls", self.calls.into()),
-            ("clients", self.clients.into()),
-            ("uptime_s", self.uptime_s.into()),
-            ("pid", self.pid.into()),
-            ("rss_bytes", self.rss_bytes.into()),
-            ("name", self.name.clone().into()),
-        ])
-        .encode()
-        .expect("a status is flat and short")
+        codec::to_vec(self).expect("a status is flat and short")
     }
 
     /// Decodes a status; `None` when the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let value = Value::decode(bytes).ok()?;
-        let name = value.get("state")?.as_str()?;
-        let seconds = |key| match value.get(key) {
-            Some(Value::Float(seconds)) => Some(*seconds),
-            _ => None,
-        };
-        let count = |key| value.get(key).and_then(Value::as_u64);
-        let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
-        Some(Self {
-            state: STATES.iter().find(|(_, known)| *known == name)?.0,
-            task: text("task"),
-            busy_s: seconds("busy_s"),
-            queue: count("queue")?,
-            calls: count("calls")?,
-            clients: count("clients")?,
-            uptime_s: seconds("uptime_s")?,
-            pid: count("pid")?,
-            rss_bytes: count("rss_bytes"),
-            name: text("name"),
-        })
+        codec::from_map(bytes)
     }
 }
 
@@ -115,7 +84,10 @@ mod tests {
 
     #[test]
     fn survives_the_wire() {
-        for (state, _) in STATES {
+        for state in
+            [State::Starting, State::Uninitialized, State::Ready, State::Busy, State::Stopping]
+        {
+            assert_eq!(codec::to_value(&state), Ok(state.as_str().into()));
             let status = Status {
                 state,
                 task: (state == State::Busy).then(|| "exec_task".into()),

@@ -83,9 +83,6 @@ fn in_its_process(py: Python<'_>, error: PyErr) -> PyErr {
 
 pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
     let name = match source {
-        ConnectError::Resolve { .. } | ConnectError::Registry { .. } | ConnectError::Io { .. } => {
-            "ConnectError"
-        }
         ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => "NotRunning",
         ConnectError::Stopping { .. } => "ServerStopping",
         ConnectError::Timeout { .. } | ConnectError::Restarting { .. } => "CallTimeout",
@@ -94,8 +91,22 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
         ConnectError::Unprotected { .. } => "ConfigError",
         ConnectError::Protocol { .. } => "ProtocolMismatch",
         ConnectError::Interrupted => return interrupted(py),
+        _ => "ConnectError",
     };
-    in_its_process(py, error(py, name, source.to_string()))
+    let advice = match source {
+        ConnectError::Auth { token: false, .. } => {
+            ": pass token=... or set BGPY_TOKEN to the one that the server was started with"
+        }
+        ConnectError::NoToken { .. } => {
+            ": pass token=... or set BGPY_TOKEN to the one that your server was started with, or pass \
+             auth=False if it was started that way"
+        }
+        ConnectError::Unprotected { .. } => {
+            ": auth=False is for servers on this machine; pass the token that it was started with"
+        }
+        _ => "",
+    };
+    in_its_process(py, error(py, name, format!("{source}{advice}")))
 }
 
 pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
@@ -103,12 +114,17 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
     let raised = match source {
         CallError::Connect(source) => return connect_error(py, &source),
         CallError::Interrupted => return interrupted(py),
-        CallError::Lost { .. } => error(py, "ConnectionLost", text),
         CallError::Timeout { .. } => error(py, "CallTimeout", text),
-        CallError::NoResponse { .. } => error(py, "NoResponse", text),
+        CallError::NoResponse { .. } => {
+            let advice = "let it call respond(...), or do not wait for one";
+            error(py, "NoResponse", format!("{text}: {advice}"))
+        }
         CallError::Memory { .. } => PyMemoryError::new_err(text),
         CallError::Message(_) => serialization_error(py, text, None),
-        CallError::WouldDeadlock { .. } => error(py, "WouldDeadlock", text),
+        CallError::WouldDeadlock { .. } => {
+            let advice = "execute(...) without await_response queues a call";
+            error(py, "WouldDeadlock", format!("{text}; {advice}"))
+        }
         CallError::Failed { failure, object, .. } => {
             // An exception that cannot be rebuilt here is told by its text and traceback.
             let decoded = object.map(|object| decode(py, "exception", *object, policy)).transpose();
@@ -118,6 +134,7 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
             };
             failed(py, &text, &failure, exception)
         }
+        _ => error(py, "ConnectionLost", text),
     };
     in_its_process(py, raised)
 }
@@ -192,9 +209,7 @@ pub fn start_error(py: Python<'_>, source: &StartError) -> PyErr {
         StartError::Reported { kind, .. } => reported(kind),
         StartError::Timeout { .. } => "CallTimeout",
         StartError::Interrupted => return interrupted(py),
-        StartError::Spawn { .. } | StartError::Died { .. } | StartError::System { .. } => {
-            "StartError"
-        }
+        _ => "StartError",
     };
     error(py, name, source.to_string())
 }

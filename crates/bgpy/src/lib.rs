@@ -4,42 +4,80 @@
 //! leader/follower reactor, [starting](start) servers in the background, and the
 //! [registry] by which processes of one user find them. It knows nothing of Python: tasks run
 //! behind the [`Executor`] trait, which [`Service`] implements for Rust closures.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bgpy::address::Address;
+//! use bgpy::{Client, ClientOptions, Server, ServerOptions, Service, Token, Value, Wait};
+//!
+//! let token = Token::generate(32);
+//! let options = ServerOptions { token: Some(token.clone()), registry: None, ..Default::default() };
+//! let server = Server::bind(&Address::new("127.0.0.1", 0), options)?;
+//! let address = Address::new("127.0.0.1", server.address().port());
+//! let thread = std::thread::spawn(move || {
+//!     server.run(&mut Service::new(
+//!         |_| Ok(0),
+//!         |sum, by| {
+//!             *sum += by.as_u64().unwrap_or(1);
+//!             Ok(Some(Value::from(*sum)))
+//!         },
+//!     ))
+//! });
+//!
+//! let client = Client::new(address, ClientOptions { token: Some(token), ..Default::default() });
+//! let wait = Wait::at_most(Duration::from_secs(10));
+//! client.initialize(Value::Nil.encode()?.into(), &wait)?;
+//! let answer = client.call(Value::from(42_u64).encode()?.into(), &wait)?;
+//! assert_eq!(answer.message.value()?.as_u64(), Some(42));
+//! client.terminate(Value::Nil.encode()?.into(), &wait)?;
+//! # thread.join().unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-// From the ground up: each module knows those before it, and none behind it.
 pub mod address;
 pub mod client;
-mod clock;
 pub mod config;
-pub mod durable;
-pub mod ending;
 pub mod error;
-pub mod escape;
-pub mod fork;
-pub mod launch;
 pub mod log;
-mod memory;
 pub mod name;
-mod nesting;
-mod os_path;
-mod platform;
 pub mod registry;
 pub mod restart;
 pub mod server;
-pub mod shutdown;
-mod spin;
 pub mod start;
-pub mod supervisor;
 pub mod survey;
-mod sync;
 pub mod target;
+
+// For the other crates of bgpy: no part of the public interface, and free to change.
+#[doc(hidden)]
+pub mod durable;
+#[doc(hidden)]
+pub mod ending;
+#[doc(hidden)]
+pub mod escape;
+#[doc(hidden)]
+pub mod fork;
+#[doc(hidden)]
+pub mod launch;
+#[doc(hidden)]
+pub mod shutdown;
+#[doc(hidden)]
+pub mod supervisor;
+
+mod clock;
+mod deadlock;
+mod memory;
+mod os_path;
+mod platform;
+#[cfg(test)]
+mod simulation;
+mod spin;
+mod sync;
 mod token;
 mod transport;
 mod wait;
-
-#[cfg(test)]
-mod simulation;
 
 pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
@@ -49,6 +87,7 @@ pub use bgpy_proto::{
 pub use client::{Client, ClientOptions, Link, Response};
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use log::{Journal, Level};
+#[doc(hidden)]
 pub use memory::reuse;
 pub use name::Name;
 pub use platform::{Presence, ProcessId};
@@ -56,6 +95,7 @@ pub use restart::Restart;
 pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
 pub use survey::ServerInfo;
 pub use target::Target;
+#[doc(hidden)]
 pub use transport::can_listen;
 pub use wait::Wait;
 

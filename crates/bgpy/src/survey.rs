@@ -202,11 +202,11 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
             }
         }
         Ok(_) => stale(entry, "another server answers at its address".into()),
-        Err(_) if registry.bury(&mut entry) => ServerInfo::of_ended(registry, entry),
+        Err(_) if registry.mark_dead(&mut entry) => ServerInfo::of_ended(registry, entry),
         Err(_) if entry.process.presence() == Presence::Gone => {
             follow(registry, entry, limit.saturating_sub(since.elapsed()))
         }
-        // It may have retired between the look into the registry and the knock on its door.
+        // It may have retired between the look into the registry and the listener_ready on its door.
         Err(CallError::Connect(ConnectError::NotRunning { .. }) | CallError::Lost { .. }) => {
             match registry.ended_entry(&entry.instance) {
                 Some(entry) => ServerInfo::of_ended(registry, entry),
@@ -282,7 +282,7 @@ fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo 
             known.filter(|known| known.process != entry.process || known.pause().is_some())
         {
             return look_at(registry, known, left);
-        } else if registry.bury(&mut entry) {
+        } else if registry.mark_dead(&mut entry) {
             return ServerInfo::of_ended(registry, entry);
         } else if left.is_zero() {
             let starting = ServerState::Alive(State::Starting);
@@ -314,7 +314,7 @@ impl ServerInfo {
     /// What an entry tells of a server that takes no calls any more.
     fn of_ended(registry: &Registry, mut entry: Entry) -> Self {
         if entry.ending.is_none() {
-            registry.bury(&mut entry);
+            registry.mark_dead(&mut entry);
         }
         let (state, reason) = match &entry.ending {
             Some(ending) if entry.is_over() => match ending.orderly {

@@ -116,7 +116,7 @@ impl Host {
     }
 
     /// Waits until the client has left.
-    fn see_off(mut self) {
+    fn note_gone(mut self) {
         while self.request().is_some() {}
     }
 }
@@ -166,18 +166,18 @@ fn answers_that_fit_nothing_end_the_connection() {
     malformed(|mut host, request| {
         host.session.status(id_of(&request) + 1, &a_status());
         host.flush();
-        host.see_off();
+        host.note_gone();
     });
     malformed(|mut host, _| {
         host.session.status(0, &a_status());
         host.flush();
-        host.see_off();
+        host.note_gone();
     });
     // To a call as if it had been something else.
     malformed(|mut host, request| {
         host.session.status(id_of(&request), &a_status());
         host.flush();
-        host.see_off();
+        host.note_gone();
     });
 }
 
@@ -194,7 +194,7 @@ fn bytes_that_are_no_records_end_the_connection() {
     for (bytes, expected) in cases {
         let reason = lost(move |mut host, _| {
             host.stream.write_all(bytes).unwrap();
-            host.see_off();
+            host.note_gone();
         });
         assert_eq!(reason, Lost::Protocol(expected));
     }
@@ -226,7 +226,7 @@ fn a_connection_that_was_lost_is_opened_anew() {
             let id = id_of(&request);
             assert!(host.session.respond(id, payload(2_u64), false).unwrap());
             host.flush();
-            host.see_off();
+            host.note_gone();
         }
         number == 1
     });
@@ -359,7 +359,7 @@ fn a_server_that_answers_pings_is_waited_for() {
         host.flush();
         assert!(host.session.respond(id, payload(3_u64), false).unwrap());
         host.flush();
-        host.see_off();
+        host.note_gone();
     });
     let client = server.client();
     let response = client.call(payload(1_u64), &Wait::forever()).unwrap();
@@ -433,7 +433,7 @@ fn reached(ways: &'static [Way]) -> Result<(), ConnectError> {
                 let request = host.request().expect("a request");
                 assert!(host.session.respond(id_of(&request), payload(1_u64), false).unwrap());
                 host.flush();
-                host.see_off();
+                host.note_gone();
                 true
             }
         }

@@ -1,36 +1,23 @@
 //! A Rust server and Rust clients, over both transports.
 
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+mod support;
+
+use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::Duration;
 
 use bgpy::address::Address;
-use bgpy::registry::Registry;
 use bgpy::{
-    CallError, Client, ClientOptions, ConnectError, Ended, FailureCode, Payload, Server,
-    ServerOptions, Service, State, Token, Value, Wait,
+    CallError, Client, ClientOptions, ConnectError, Ended, FailureCode, Service, State, Token,
+    Value, Wait,
 };
 
-struct Running {
-    address: Address,
-    token: Token,
-    thread: Option<JoinHandle<Ended>>,
-    _directory: tempfile::TempDir,
-}
+use support::{Running, call, payload};
 
-/// A server that adds numbers. A text makes it fail, a list makes it wait for the channel.
-fn adder(hold: mpsc::Receiver<()>) -> Running {
-    let directory = tempfile::tempdir().unwrap();
-    let token = Token::generate(32);
-    let options = ServerOptions {
-        token: Some(token.clone()),
-        registry: Some(Registry::at(directory.path().join("run"))),
-        ..ServerOptions::default()
-    };
-    let server = Server::bind(&Address::new("127.0.0.1", 0), options).unwrap();
-    let address = Address::new("127.0.0.1", server.address().port());
-    let thread = thread::spawn(move || {
-        let mut service = Service::new(
+/// A server that adds numbers. A text makes it fail, a list makes it wait until it is released.
+fn adder() -> Running {
+    Running::start(|hold: Receiver<()>| {
+        Service::new(
             |start| start.as_u64().ok_or("a number is wanted".to_owned()),
             move |sum, value| match value {
                 Value::Nil => Ok(None),
@@ -44,37 +31,18 @@ fn adder(hold: mpsc::Receiver<()>) -> Running {
                     Ok(Some(Value::from(*sum)))
                 }
             },
-        );
-        server.run(&mut service)
-    });
-    Running { address, token, thread: Some(thread), _directory: directory }
+        )
+    })
 }
 
-impl Running {
-    fn client(&self) -> Client {
-        let options = ClientOptions { token: Some(self.token.clone()), ..ClientOptions::default() };
-        Client::new(self.address.clone(), options)
-    }
-
-    fn end(mut self) -> Ended {
-        self.client().terminate(payload(Value::Nil), &Wait::forever()).unwrap();
-        self.thread.take().unwrap().join().unwrap()
-    }
-}
-
-fn payload(value: impl Into<Value>) -> Payload {
-    value.into().encode().unwrap().into()
-}
-
-fn call(client: &Client, value: impl Into<Value>) -> Result<Value, CallError> {
-    let response = client.call(payload(value), &Wait::at_most(Duration::from_secs(60)))?;
-    Ok(response.message.value().unwrap())
+fn end(server: Running) -> Ended {
+    server.client().terminate(payload(Value::Nil), &Wait::forever()).unwrap();
+    server.join()
 }
 
 #[test]
 fn initialises_calls_and_ends() {
-    let (_hold, held) = mpsc::channel();
-    let server = adder(held);
+    let server = adder();
     let client = server.client();
     let wait = Wait::forever();
     assert_eq!(client.status(&wait).unwrap().state, State::Uninitialized);
@@ -91,13 +59,12 @@ fn initialises_calls_and_ends() {
     client.execute(payload(1_u64), &wait).unwrap();
     assert_eq!(call(&client, 0_u64).unwrap(), Value::Int(43));
     assert_eq!(client.status(&wait).unwrap().calls, 7);
-    assert!(matches!(server.end(), Ended::Orderly));
+    assert!(matches!(end(server), Ended::Orderly));
 }
 
 #[test]
 fn serves_others_while_a_task_runs() {
-    let (hold, held) = mpsc::channel();
-    let server = adder(held);
+    let server = adder();
     server.client().initialize(payload(0_u64), &Wait::forever()).unwrap();
     let slow = server.client();
     let waiting = thread::spawn(move || call(&slow, Value::List(vec![])).unwrap());
@@ -111,17 +78,16 @@ fn serves_others_while_a_task_runs() {
     assert!(matches!(limited, Err(CallError::Timeout { accepted: true, .. })), "{limited:?}");
     // The answer shows that the server has read all that was sent before.
     other.ping(&Wait::forever()).unwrap();
-    hold.send(()).unwrap();
+    server.release();
     assert_eq!(waiting.join().unwrap(), Value::Int(0));
     // The call that timed out was taken back before it ran.
     assert_eq!(call(&other, 0_u64).unwrap(), Value::Int(5));
-    server.end();
+    end(server);
 }
 
 #[test]
 fn a_client_is_shared_by_threads() {
-    let (_hold, held) = mpsc::channel();
-    let server = adder(held);
+    let server = adder();
     let client = server.client();
     client.initialize(payload(0_u64), &Wait::forever()).unwrap();
     thread::scope(|scope| {
@@ -137,31 +103,29 @@ fn a_client_is_shared_by_threads() {
         }
     });
     assert_eq!(call(&client, 0_u64).unwrap(), Value::Int(1600));
-    server.end();
+    end(server);
 }
 
 #[test]
 fn large_messages_pass_in_both_directions() {
-    let (_hold, held) = mpsc::channel();
-    let server = adder(held);
+    let server = adder();
     let client = server.client();
     client.initialize(payload(0_u64), &Wait::forever()).unwrap();
     let text = "x".repeat(20 << 20);
     let failed = call(&client, text.as_str()).unwrap_err().to_string();
     assert!(failed.contains("bytes left out"));
-    server.end();
+    end(server);
 }
 
 #[test]
 fn a_wrong_token_is_refused() {
-    let (_hold, held) = mpsc::channel();
-    let server = adder(held);
+    let server = adder();
     let options = ClientOptions { token: Some(Token::generate(32)), ..ClientOptions::default() };
     let stranger = Client::new(server.address.clone(), options);
     let refused = stranger.ping(&Wait::forever()).unwrap_err();
     assert!(matches!(refused, CallError::Connect(ConnectError::Auth { token: true, .. })));
     server.client().ping(&Wait::forever()).unwrap();
-    server.end();
+    end(server);
 }
 
 #[test]

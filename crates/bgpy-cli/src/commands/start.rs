@@ -381,11 +381,7 @@ impl From<&StartError> for Exit {
         match error {
             StartError::Timeout { .. } => Self::TimedOut,
             StartError::Interrupted => Self::Interrupted,
-            StartError::Spawn { .. }
-            | StartError::LogFile { .. }
-            | StartError::Reported { .. }
-            | StartError::System { .. }
-            | StartError::Died { .. } => Self::Failed,
+            _ => Self::Failed,
         }
     }
 }

@@ -20,6 +20,7 @@ pub use read::{Reader, Token};
 pub use temporal::{Date, DateTime, Span, Time, Zone};
 pub use tree::complex;
 pub use typed::{TypedError, from_slice, from_value, to_value, to_vec};
+pub(crate) use typed::{bytes, from_map};
 pub use value::Value;
 
 /// Extension types of the payload codec.
@@ -66,42 +67,34 @@ pub mod ext {
 }
 
 /// Why bytes are not a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CodecError {
     /// The message ends in the middle of a value.
+    #[error("the message ends in the middle of a value")]
     Truncated,
     /// Bytes follow the message.
+    #[error("bytes follow the end of the message")]
     Trailing,
     /// A text is not UTF-8.
+    #[error("a text is not UTF-8")]
     Text,
     /// The marker 0xc1, which MessagePack leaves unused.
+    #[error("the unused marker 0xc1")]
     Marker,
     /// Nesting beyond [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
+    #[error("nested deeper than {} levels", crate::limits::DEPTH_MAX)]
     Depth,
     /// An extension of an unknown type, or with contents that do not fit its type.
+    #[error("extension type {0} with unknown contents")]
     Extension(i8),
     /// The message refers to more buffers than it has, or to fewer.
+    #[error("its buffers are not those that it refers to")]
     Buffers,
     /// A value to be encoded holds 2^32 or more bytes or items.
+    #[error("{}", write::TooLong)]
     TooLong,
     /// The system has no memory for what the message holds.
+    #[error("not enough memory for it")]
     Memory,
 }
-
-impl std::fmt::Display for CodecError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Truncated => write!(f, "the message ends in the middle of a value"),
-            Self::Trailing => write!(f, "bytes follow the end of the message"),
-            Self::Text => write!(f, "a text is not UTF-8"),
-            Self::Marker => write!(f, "a marker that means nothing"),
-            Self::Depth => write!(f, "nested deeper than {} levels", crate::limits::DEPTH_MAX),
-            Self::Extension(kind) => write!(f, "extension type {kind} with unknown contents"),
-            Self::Buffers => write!(f, "its buffers are not those that it refers to"),
-            Self::TooLong => write!(f, "{}", write::TooLong),
-            Self::Memory => write!(f, "there is not enough memory for it"),
-        }
-    }
-}
-
-impl std::error::Error for CodecError {}

@@ -114,16 +114,9 @@ pub fn ext_around(out: &mut Vec<u8>, kind: i8, start: usize) -> Result<(), TooLo
 }
 
 /// A part of a message is beyond what MessagePack can announce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a value holds 2^32 or more bytes or items")]
 pub struct TooLong;
-
-impl std::fmt::Display for TooLong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a value holds 2^32 or more bytes or items")
-    }
-}
-
-impl std::error::Error for TooLong {}
 
 fn tagged<const N: usize>(out: &mut Vec<u8>, marker: u8, bytes: [u8; N]) {
     out.push(marker);

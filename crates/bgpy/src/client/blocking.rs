@@ -7,11 +7,11 @@ use bgpy_proto::codec::Value;
 use bgpy_proto::{CallKind, Delivered, Id, LogReply, LogRequest, Payload, Status, Want};
 
 use super::call::Response;
-use super::comeback::may_go_elsewhere;
 use super::connect::connect;
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
+use super::restart_wait::may_go_elsewhere;
 use crate::ending::end_paused;
 use crate::error::{CallError, ConnectError};
 use crate::fork::PerProcess;

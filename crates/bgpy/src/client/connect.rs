@@ -8,10 +8,10 @@ use std::time::Duration;
 use bgpy_proto::Id;
 
 use super::attempt::Attempt;
-use super::comeback::{Comeback, may_be_back_soon};
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::Proof;
+use super::restart_wait::{RestartWait, may_be_back_soon};
 use crate::error::ConnectError;
 use crate::platform::WithLimit;
 use crate::registry::{Entry, Registry, is_of_this_machine};
@@ -32,7 +32,7 @@ pub(super) fn connect(
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
     let server = target.to_string();
-    let comeback = Comeback::new(&server, wait);
+    let restart = RestartWait::new(&server, wait);
     let dialer = Dialer::new(server.clone(), wait);
     let mut attempt = Attempt { dialer, options, id, proven };
     let registry = match (Registry::of_user(), target) {
@@ -51,7 +51,7 @@ pub(super) fn connect(
         let Some(registry) = &registry else { return Ok(Vec::new()) };
         let mut entries = registry.entries().map_err(|error| distrusted(&server, &error))?;
         // What a server that died has left is cleared away by whoever meets it.
-        entries.retain_mut(|entry| is_meant(entry) && !registry.bury(entry));
+        entries.retain_mut(|entry| is_meant(entry) && !registry.mark_dead(entry));
         Ok::<_, ConnectError>(entries)
     };
     let addresses = match target {
@@ -66,7 +66,7 @@ pub(super) fn connect(
             Target::Socket(path) => entry.socket.as_ref() == Some(path),
             Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
         })?;
-        if comeback.sit_out(&entries)? {
+        if restart.wait_out(&entries)? {
             attempt.dialer.start_again();
             continue;
         }
@@ -87,10 +87,10 @@ pub(super) fn connect(
                 std::thread::sleep(COMES_BACK_LOOK);
             }
             Err(ConnectError::Timeout { .. }) if comes_back => {
-                let explained = registry.as_ref().and_then(|all| comeback.explain(all, &entries));
+                let explained = registry.as_ref().and_then(|all| restart.explain(all, &entries));
                 match explained {
                     // The caller has more time than one attempt takes.
-                    Some(_) if comeback.left().is_some() => attempt.dialer.start_again(),
+                    Some(_) if restart.left().is_some() => attempt.dialer.start_again(),
                     Some(error) => return Err(error),
                     None => return result,
                 }

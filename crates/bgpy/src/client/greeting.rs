@@ -13,9 +13,9 @@ use bgpy_proto::{ClientHello, ClientSession, Outbox, ProtocolError, Psk};
 use socket2::Socket;
 
 use super::attempt::Attempt;
+use super::handshake_retry::{HandshakeRetries, Next, Refused, Verdict};
 use super::link::Link;
 use super::proof::Proof;
-use super::refusals::{Next, Refusals, Refused, Verdict};
 use crate::error::ConnectError;
 use crate::memory::segments::{self, Segments};
 use crate::platform;
@@ -46,7 +46,7 @@ impl Attempt<'_> {
         };
         let registered = entry.and_then(|entry| entry.token.as_deref());
         let is_registered = token.as_ref().is_some_and(|it| registered == Some(it.expose()));
-        let mut refusals = Refusals::new(is_registered, token.is_some(), is_open);
+        let mut refusals = HandshakeRetries::new(is_registered, token.is_some(), is_open);
         loop {
             let Some(socket) = dial()? else { return Ok(None) };
             let refused = match self.exchange(&socket, suite, &psk) {

@@ -3,9 +3,9 @@
 mod attempt;
 mod blocking;
 mod call;
-mod comeback;
 mod connect;
 mod greeting;
+mod handshake_retry;
 mod health;
 mod link;
 mod options;
@@ -13,8 +13,8 @@ mod probe;
 mod proof;
 mod reader;
 mod reading;
-mod refusals;
 mod request;
+mod restart_wait;
 mod route;
 #[cfg(test)]
 pub(crate) mod simulated;

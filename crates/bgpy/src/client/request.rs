@@ -9,8 +9,8 @@ use bgpy_proto::{
 
 use super::call::{Call, Response};
 use super::link::{Link, too_late};
+use crate::deadlock::Waiting;
 use crate::error::{CallError, Lost};
-use crate::nesting::Waiting;
 use crate::wait::Wait;
 
 impl Link {

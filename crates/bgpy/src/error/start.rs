@@ -5,16 +5,20 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Seconds;
+use thiserror::Error;
+
+use super::words::Seconds;
 use crate::platform::WithLimit;
 
 /// What Python prints that has no bgpy.
 const NO_BGPY: &str = "ModuleNotFoundError: No module named 'bgpy'";
 
 /// Why a background server did not come up.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The interpreter or program cannot be started.
+    #[error("cannot start '{}': {}", program.display(), WithLimit(source))]
     Spawn {
         /// The program.
         program: PathBuf,
@@ -22,6 +26,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The log file cannot be written.
+    #[error("cannot write the log file '{}': {}", path.display(), WithLimit(source))]
     LogFile {
         /// The file.
         path: PathBuf,
@@ -29,6 +34,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The server said why it does not start.
+    #[error("{message}")]
     Reported {
         /// What kind of error it is, so that it can be raised as such.
         kind: String,
@@ -36,6 +42,7 @@ pub enum StartError {
         message: String,
     },
     /// The server ended without a word of its own; what it printed is what there is.
+    #[error("the server ended while starting ({status}){}{}", hint(output), Printed(output))]
     Died {
         /// Exit code or signal.
         status: String,
@@ -43,6 +50,7 @@ pub enum StartError {
         output: String,
     },
     /// It took longer than the caller wanted to wait; the server was ended.
+    #[error("the server was not ready within {} and was ended{}", Seconds(*after), Printed(output))]
     Timeout {
         /// The limit.
         after: Duration,
@@ -51,6 +59,7 @@ pub enum StartError {
     },
     /// The system refused the caller something else that a start needs. A server that was started already
     /// was ended.
+    #[error("{what}: {}", WithLimit(source))]
     System {
         /// What that is, in words.
         what: &'static str,
@@ -58,39 +67,27 @@ pub enum StartError {
         source: io::Error,
     },
     /// The caller was interrupted; the server was ended.
+    #[error("interrupted while the server started; it was ended")]
     Interrupted,
 }
 
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Spawn { program, source } => {
-                write!(f, "cannot start '{}': {}", program.display(), WithLimit(source))
-            }
-            Self::LogFile { path, source } => {
-                write!(f, "cannot write the log file '{}': {}", path.display(), WithLimit(source))
-            }
-            Self::Reported { message, .. } => f.write_str(message),
-            Self::Died { status, output } => {
-                write!(f, "the server ended while starting ({status})")?;
-                if output.contains(NO_BGPY) {
-                    let version = crate::VERSION;
-                    f.write_str(": its interpreter cannot import bgpy")?;
-                    write!(
-                        f,
-                        "; install it there (-m pip install bgpy=={version}), or take another"
-                    )?;
-                }
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::Timeout { after, output } => {
-                write!(f, "the server was not ready within {} and was ended", Seconds(*after))?;
-                if output.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{output}") }
-            }
-            Self::System { what, source } => write!(f, "{what}: {}", WithLimit(source)),
-            Self::Interrupted => f.write_str("interrupted while the server started; it was ended"),
-        }
+/// What to do about a failure that is well known.
+fn hint(output: &str) -> String {
+    let version = crate::VERSION;
+    if !output.contains(NO_BGPY) {
+        return String::new();
     }
+    format!(
+        ": its interpreter cannot import bgpy; install it there (-m pip install bgpy=={version}), or use \
+         another interpreter"
+    )
 }
 
-impl std::error::Error for StartError {}
+/// What a server printed before it ended.
+struct Printed<'a>(&'a str);
+
+impl fmt::Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "; it printed:\n{}", self.0) }
+    }
+}

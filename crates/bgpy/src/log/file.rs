@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::remains::Remains;
+use super::excerpt::Excerpt;
 use super::writer::{Loss, Output, Writer};
 use crate::platform::{self, Private};
 
@@ -145,7 +145,7 @@ impl LogFile {
         if !oldest.exists() {
             return;
         }
-        let mut remains = Remains::default();
+        let mut remains = Excerpt::default();
         match &self.unwritten {
             Some(text) => drop(remains.look(&text[..])),
             None => remains.look_in(&aged(&self.path, REMAINS)),

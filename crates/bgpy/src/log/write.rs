@@ -21,7 +21,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct Journal {
     level: Level,
     /// Where a process that has no sink yet opens one: a child that was forked.
-    place: Place,
+    destination: Destination,
     sink: Arc<PerProcess<Sink>>,
     /// What was printed and is in no log of this: of standard output, and of standard error.
     printed: Arc<PerProcess<[Loss; 2]>>,
@@ -37,7 +37,7 @@ pub enum Stream {
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+enum Destination {
     Nowhere,
     Stderr,
     File(Arc<Path>),
@@ -55,7 +55,7 @@ enum Sink {
 impl Journal {
     /// Writes nothing.
     pub fn silent() -> Self {
-        Self::new(Level::Critical, Place::Nowhere, Sink::Nowhere)
+        Self::new(Level::Critical, Destination::Nowhere, Sink::Nowhere)
     }
 
     /// Writes to standard error.
@@ -66,7 +66,7 @@ impl Journal {
         } else {
             Sink::Queue(Writer::new(Output::Stderr))
         };
-        Self::new(level, Place::Stderr, sink)
+        Self::new(level, Destination::Stderr, sink)
     }
 
     /// Appends to a file, which is created when it is missing and rotated when it is large.
@@ -76,7 +76,7 @@ impl Journal {
     pub fn file(level: Level, path: &Path) -> io::Result<Self> {
         // The working directory may change later.
         let path = std::path::absolute(path)?;
-        let place = Place::File(path.as_path().into());
+        let place = Destination::File(path.as_path().into());
         Ok(Self::new(level, place, Sink::File(LogFile::open(path)?)))
     }
 
@@ -87,7 +87,7 @@ impl Journal {
     /// When the process has no descriptor left.
     pub fn file_now_or_later(level: Level, path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
-        let place = Place::File(path.as_path().into());
+        let place = Destination::File(path.as_path().into());
         let log = LogFile::open(path.clone()).or_else(|_| LogFile::missing(path))?;
         Ok(Self::new(level, place, Sink::File(log)))
     }
@@ -106,8 +106,8 @@ impl Journal {
 
     /// The file that is written to, if it is one.
     pub fn path(&self) -> Option<PathBuf> {
-        match &self.place {
-            Place::File(path) => Some(path.to_path_buf()),
+        match &self.destination {
+            Destination::File(path) => Some(path.to_path_buf()),
             _ => None,
         }
     }
@@ -234,17 +234,17 @@ impl Journal {
         }
     }
 
-    fn new(level: Level, place: Place, sink: Sink) -> Self {
+    fn new(level: Level, destination: Destination, sink: Sink) -> Self {
         let (sink, printed) = (PerProcess::new(sink), PerProcess::new(Default::default()));
-        Self { level, place, sink: Arc::new(sink), printed: Arc::new(printed) }
+        Self { level, destination, sink: Arc::new(sink), printed: Arc::new(printed) }
     }
 
     fn sink(&self) -> MutexGuard<'_, Sink> {
-        self.sink.lock(|| match &self.place {
-            Place::Nowhere => Sink::Nowhere,
+        self.sink.lock(|| match &self.destination {
+            Destination::Nowhere => Sink::Nowhere,
             // A child serves no clients, and so keeps none waiting.
-            Place::Stderr => Sink::Stderr(Loss::default()),
-            Place::File(path) => {
+            Destination::Stderr => Sink::Stderr(Loss::default()),
+            Destination::File(path) => {
                 LogFile::open(path.to_path_buf()).map_or(Sink::Nowhere, Sink::File)
             }
         })

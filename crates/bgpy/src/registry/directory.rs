@@ -215,7 +215,7 @@ impl Registry {
 
     /// Notes the end of a server whose process is gone, though it said nothing, and returns whether it
     /// is.
-    pub fn bury(&self, entry: &mut Entry) -> bool {
+    pub fn mark_dead(&self, entry: &mut Entry) -> bool {
         if entry.has_process() {
             return false;
         }
@@ -431,9 +431,9 @@ mod tests {
         entry.process.pid = u32::MAX;
         entry.process.namespace = Some("elsewhere".into());
         registry.add(&entry).unwrap();
-        assert!(!registry.bury(&mut entry));
+        assert!(!registry.mark_dead(&mut entry));
         assert_eq!(registry.entries().unwrap().len(), 1);
         entry.process.namespace = ProcessId::own().namespace;
-        assert_eq!(registry.bury(&mut entry), cfg!(target_os = "linux"));
+        assert_eq!(registry.mark_dead(&mut entry), cfg!(target_os = "linux"));
     }
 }

@@ -80,7 +80,7 @@ impl Registry {
     pub fn clear(&self, leftover: &Leftover) -> io::Result<()> {
         match &leftover.kind {
             Kind::Dead(entry) => {
-                self.bury(&mut entry.as_ref().clone());
+                self.mark_dead(&mut entry.as_ref().clone());
                 Ok(())
             }
             // By whoever has the lock, so that no server's is removed.

@@ -9,15 +9,15 @@ use mio::Token;
 
 use super::connection::Connection;
 use super::core::Core;
-use super::strangers::Kind;
+use super::log_limiter::Kind;
 use crate::clock;
-use crate::platform::{self, Private};
+use crate::platform::{self, Private, WithLimit};
 use crate::transport::Stream;
 
 /// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
 const STRANGERS_TURN: Duration = Duration::from_micros(50);
 
-/// Strangers that are accepted before those that have said something are heard.
+/// LogLimiter that are accepted before those that have said something are heard.
 const STRANGERS_ACCEPTED: usize = 2;
 
 /// Connections of this user that are accepted before those that exist get their turn.
@@ -33,45 +33,45 @@ impl Core {
     /// What the system says of listeners, or of a poller, that are not there any more.
     pub(super) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<()> {
         // The clock is read only where it matters; a turn for a call needs it not.
-        let is_quiet = self.arrivals.soonest().is_none() && !self.arrivals.are_ready();
+        let is_quiet = self.pending.soonest().is_none() && !self.pending.are_ready();
         if is_quiet {
             return Ok(());
         }
         let now = clock::now();
-        if self.arrivals.accept_again.is_some_and(|again| again <= now) {
-            self.arrivals.accept_again = None;
+        if self.pending.accept_again.is_some_and(|again| again <= now) {
+            self.pending.accept_again = None;
             for (index, listener) in self.listeners.iter().enumerate() {
-                self.arrivals.knock(index, listener.is_unix());
+                self.pending.listener_ready(index, listener.is_unix());
             }
         }
-        while let Some(index) = self.arrivals.own_knocks.pop() {
+        while let Some(index) = self.pending.own_ready_listeners.pop() {
             if !self.accept(index, ACCEPT_TURN)? {
-                self.arrivals.own_knocks.push(index);
+                self.pending.own_ready_listeners.push(index);
                 break;
             }
         }
         // What waits for a task to end does not wait for strangers.
         let has_work = self.has_work() && !self.calls.is_running();
-        if !self.arrivals.rest.holds_back(has_work, now) {
-            self.hear_strangers(now + STRANGERS_TURN, scratch)?;
+        if !self.pending.throttle.holds_back(has_work, now) {
+            self.serve_unauthenticated(now + STRANGERS_TURN, scratch)?;
             let listeners = &self.listeners;
             let waiting = || listeners.iter().map(|listener| listener.waiting()).sum();
-            self.arrivals.rest.begin_if_due(self.calls.done, clock::now(), waiting);
+            self.pending.throttle.begin_if_due(self.calls.done, clock::now(), waiting);
         }
-        while let Some(token) = self.arrivals.overdue(now) {
+        while let Some(token) = self.pending.overdue(now) {
             self.close(token, "no handshake in time");
         }
         Ok(())
     }
 
-    fn hear_strangers(&mut self, until: Instant, scratch: &mut [u8]) -> io::Result<()> {
-        while !self.arrivals.knocks.is_empty() || self.arrivals.has_strangers() {
-            if let Some(index) = self.arrivals.knocks.pop()
+    fn serve_unauthenticated(&mut self, until: Instant, scratch: &mut [u8]) -> io::Result<()> {
+        while !self.pending.ready_listeners.is_empty() || self.pending.has_unauthenticated() {
+            if let Some(index) = self.pending.ready_listeners.pop()
                 && !self.accept(index, STRANGERS_ACCEPTED)?
             {
-                self.arrivals.knocks.push(index);
+                self.pending.ready_listeners.push(index);
             }
-            while let Some(token) = self.arrivals.next() {
+            while let Some(token) = self.pending.next() {
                 self.read(token, scratch);
                 if clock::now() >= until {
                     return Ok(());
@@ -90,11 +90,11 @@ impl Core {
         for _ in 0..most {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
             let is_own = listener.is_unix();
-            if let Some(until) = self.arrivals.full_until(is_own)
+            if let Some(until) = self.pending.full_until(is_own)
                 && until > clock::now()
             {
-                let again = self.arrivals.accept_again.map_or(until, |again| again.min(until));
-                self.arrivals.accept_again = Some(again);
+                let again = self.pending.accept_again.map_or(until, |again| again.min(until));
+                self.pending.accept_again = Some(again);
                 return Ok(true);
             }
             match listener.accept() {
@@ -110,13 +110,13 @@ impl Core {
                     _ if platform::is_exhausted(&error) && self.make_room(is_own) => {}
                     _ if platform::is_exhausted(&error) && self.reserve.give() => {}
                     _ => {
-                        let lack = self.tell_lack(&error);
-                        if platform::is_exhausted(&error) && self.open_door() {
+                        let lack = self.log_exhaustion(&error);
+                        if platform::is_exhausted(&error) && self.open_overflow() {
                             overloaded = Some(lack);
                             continue;
                         }
                         self.evict_slow();
-                        self.arrivals.accept_again = Some(clock::now() + ACCEPT_PAUSE);
+                        self.pending.accept_again = Some(clock::now() + ACCEPT_PAUSE);
                         return Ok(true);
                     }
                 },
@@ -132,7 +132,7 @@ impl Core {
         overloaded: Option<String>,
     ) -> io::Result<()> {
         let is_own = stream.is_unix();
-        while self.arrivals.is_full(is_own) {
+        while self.pending.is_full(is_own) {
             self.evict(is_own);
         }
         let token = self.next_connection;
@@ -143,11 +143,11 @@ impl Core {
         match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
             Ok(mut connection) => {
                 if overloaded.is_some() {
-                    self.welcome_guest(token);
+                    self.note_overflow(token);
                 }
                 connection.overloaded = overloaded;
                 self.connections.insert(token, connection);
-                self.arrivals.add(token, is_own, clock::now());
+                self.pending.add(token, is_own, clock::now());
                 // Its first bytes may have come before it was registered.
                 self.has_come(token);
             }
@@ -163,10 +163,10 @@ impl Core {
     /// Has strangers give what is above their share of the descriptors, which a task may have made smaller, to
     /// this user at once; `false` when there is nobody who has to.
     fn make_room(&mut self, for_own: bool) -> bool {
-        self.arrivals.share(platform::descriptors_max());
+        self.pending.share(platform::descriptors_max());
         let before = self.connections.len();
         let goes = |until| for_own || until <= clock::now();
-        while self.arrivals.full_until(false).is_some_and(goes) {
+        while self.pending.full_until(false).is_some_and(goes) {
             self.evict(false);
         }
         self.connections.len() < before
@@ -174,8 +174,8 @@ impl Core {
 
     /// Has a stranger give its descriptor for others, if there is one that has had time to say something.
     fn evict_slow(&mut self) {
-        let is_guest = self.arrivals.first_to_go(false).is_some_and(|it| self.guests.contains(it));
-        let goes = self.arrivals.goes_from(false).is_some_and(|from| from <= clock::now());
+        let is_guest = self.pending.first_to_go(false).is_some_and(|it| self.overflow.contains(it));
+        let goes = self.pending.goes_from(false).is_some_and(|from| from <= clock::now());
         if goes && !is_guest {
             self.evict(false);
         }
@@ -183,7 +183,7 @@ impl Core {
 
     /// Has somebody make room.
     fn evict(&mut self, is_own: bool) {
-        if let Some(token) = self.arrivals.first_to_go(is_own) {
+        if let Some(token) = self.pending.first_to_go(is_own) {
             let peer = self.connections.get(&token).map_or("", |connection| &connection.peer);
             let what = format!(
                 "connection from {peer} closed: others want its place, and it has not finished its \
@@ -191,6 +191,49 @@ impl Core {
             );
             self.note(Kind::Evicted, &what);
             self.cut(token, "too many connections without a handshake");
+        }
+    }
+
+    /// Makes room for somebody who is told that there are no descriptors left; `false` when those that were
+    /// told so have come just now.
+    pub(super) fn open_overflow(&mut self) -> bool {
+        if self.reserve.open_overflow() {
+            return true;
+        }
+        let is_silent = |token| self.pending.is_silent(token);
+        let overdue = self.overflow.overdue(is_silent, Instant::now());
+        // Whoever has said what nobody has read yet has not been slow.
+        let goes = |token: &usize| self.connections.get(token).is_none_or(|it| !it.has_unread());
+        let Some(token) = overdue.into_iter().find(goes) else { return false };
+        self.cut(token, "others want to be told that there are no descriptors left");
+        self.reserve.open_overflow()
+    }
+
+    /// Notes that a connection has come by the door.
+    pub(super) fn note_overflow(&mut self, token: usize) {
+        self.overflow.add(token, Instant::now());
+        self.reserve.use_overflow();
+    }
+
+    /// Notes that a connection is gone.
+    pub(super) fn note_gone(&mut self, token: usize) {
+        if self.overflow.remove(token) {
+            self.reserve.close_overflow();
+        }
+        self.pending.try_again();
+    }
+
+    /// Says what is lacking, in the log and to those who come.
+    pub(super) fn log_exhaustion(&mut self, error: &io::Error) -> String {
+        let what = format_args!("cannot accept a connection: {}", WithLimit(error));
+        self.note(Kind::NotAccepted, &what);
+        match platform::descriptor_limit(error) {
+            Some(limit) => format!(
+                "its process {} has all of the {limit} files and connections open that RLIMIT_NOFILE lets it \
+                 have, and takes no more clients",
+                std::process::id()
+            ),
+            None => format!("the system lets it take no more clients ({error})"),
         }
     }
 }

@@ -16,10 +16,10 @@ use crate::platform::{self, Stamp};
 use crate::registry::{Ending, Entry};
 use crate::token::{new_token, token_of_environment};
 
+use super::binding::Binding;
 use super::core::CoreParts;
 use super::executor::{Ended, Executor};
 use super::options::ServerOptions;
-use super::place::Place;
 use super::record::Record;
 use super::shared::Shared;
 use super::signal::SignalPipe;
@@ -65,7 +65,7 @@ impl Server {
         let name = options.name.as_ref();
         let mut place = match supervised.place {
             Some(place) => place,
-            None => Place::take(address, name, instance, registry.as_ref())
+            None => Binding::take(address, name, instance, registry.as_ref())
                 .map_err(|error| error.naming_the_server().unwrap_or(error))?,
         };
         let local = place.address;
@@ -198,7 +198,7 @@ impl Server {
             // The log has the reason since it was found.
             Ended::Failed(reason) => (Level::Info, format!("ended: {reason}")),
         };
-        self.shared.tell_strangers();
+        self.shared.log_counted();
         match &ended {
             // Whoever waited for the start is told as well, but often nobody does.
             Ended::Start(Failure { traceback: Some(traceback), .. }) => {

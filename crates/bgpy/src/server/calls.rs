@@ -4,16 +4,11 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{
-    CallKind, Delivered, Failure, FailureCode, LogReply, LogRequest, Request, ServerSession, State,
-    Status, Want, limits,
+    CallKind, Delivered, Failure, FailureCode, Request, ServerSession, State, Want, limits,
 };
 
 use crate::clock;
-use crate::log::Journal;
-use crate::log::read;
 use crate::memory::reclaim;
-use crate::name::Name;
-use crate::platform;
 
 /// Calls for which an empty queue keeps its memory.
 const KEPT_CALLS: usize = 4096;
@@ -84,13 +79,10 @@ struct Unused {
     since: Instant,
 }
 
-/// Where the server stands, and what it has to do.
+/// What the server has to do.
 #[derive(Debug)]
 pub(super) struct Calls {
-    /// The server's name.
-    name: Option<Name>,
     unused: Option<Unused>,
-    journal: Journal,
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
     /// Calls of the queue that were taken back. They are dropped at their turn, so that taking one
@@ -101,9 +93,7 @@ pub(super) struct Calls {
     /// The EXIT that waits or runs.
     exit: Option<(usize, u64)>,
     running: Option<Running>,
-    started: Instant,
     pub(super) done: u64,
-    pub(super) clients: u64,
     /// INITs that wait or run: a call behind one of them is accepted in the hope of its success.
     inits: u64,
     initialized: bool,
@@ -113,17 +103,12 @@ pub(super) struct Calls {
     /// Whether calls are acked when they are accepted. While the executor is about to answer, it is
     /// not: the response says as much, and saves a write.
     pub(super) ack_at_once: bool,
-    /// Whether the log may still be read in this turn of a connection: once, because that takes longer
-    /// than anything else that is answered at once.
-    pub(super) may_read_log: bool,
 }
 
 impl Calls {
     /// A server that is starting, which counts as an INIT that runs.
-    pub(super) fn new(name: Option<Name>, journal: Journal, unused_max: Option<Duration>) -> Self {
+    pub(super) fn new(unused_max: Option<Duration>) -> Self {
         Self {
-            name,
-            journal,
             unused: unused_max.map(|limit| Unused { limit, since: clock::now() }),
             queue: VecDeque::new(),
             queue_bytes: 0,
@@ -131,15 +116,12 @@ impl Calls {
             refused: HashSet::new(),
             exit: None,
             running: None,
-            started: clock::now(),
             done: 0,
-            clients: 0,
             inits: 1,
             initialized: false,
             is_starting: true,
             stopping: false,
             ack_at_once: false,
-            may_read_log: true,
         }
     }
 
@@ -151,20 +133,16 @@ impl Calls {
         self.note_use();
     }
 
-    /// Serves a request, or queues it. There may be a reason not to take any calls of a connection.
+    /// Queues a call, or takes one back; returns any other request. There may be a reason not to take any calls of
+    /// a connection.
     pub(super) fn admit(
         &mut self,
         session: &mut ServerSession,
         connection: usize,
         request: Request,
         overload: Option<&str>,
-    ) {
+    ) -> Option<Request> {
         match request {
-            Request::Status { id } => session.status(id, &self.status()),
-            Request::Log { id, request } => {
-                let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
-                session.log(id, &self.log(&request, limit));
-            }
             Request::Cancel { id } => self.cancel(connection, id),
             Request::Call { id, kind, want, message } => {
                 if let Err(failure) = self.check(kind, &message, overload) {
@@ -172,7 +150,7 @@ impl Calls {
                     if !session.fail(id, &failure) {
                         self.refused.insert((connection, id));
                     }
-                    return;
+                    return None;
                 }
                 if want == Want::Ack || self.ack_at_once {
                     session.ack(id);
@@ -184,7 +162,9 @@ impl Calls {
                 self.queue_bytes += message.bytes();
                 self.queue.push_back(Waiting { connection, id, kind, message });
             }
+            other => return Some(other),
         }
+        None
     }
 
     /// Takes back a call that waits. An EXIT stays: others may have been refused because of it.
@@ -364,40 +344,25 @@ impl Calls {
         self.exit.is_some() || self.stopping
     }
 
-    /// What a client hears of the log.
-    fn log(&mut self, request: &LogRequest, limit: usize) -> LogReply {
-        let Some(path) = self.journal.path() else {
-            return LogReply::Unreadable("it logs to no file, but to where it was started".into());
-        };
-        if !std::mem::take(&mut self.may_read_log) {
-            return LogReply::Piece(read::put_off(request));
-        }
-        match read::piece(&path, request, limit) {
-            Ok(piece) => LogReply::Piece(piece),
-            Err(error) => LogReply::Unreadable(format!("its log cannot be read: {error}")),
-        }
-    }
-
-    fn status(&self) -> Status {
-        let state = match self.running {
+    /// Where the server stands.
+    pub(super) fn state(&self) -> State {
+        match self.running {
             _ if self.is_ending() => State::Stopping,
             _ if self.is_starting => State::Starting,
             Some(_) => State::Busy,
             None if self.initialized => State::Ready,
             None => State::Uninitialized,
-        };
-        Status {
-            state,
-            task: self.running.as_ref().map(|call| task(call.kind).to_owned()),
-            busy_s: self.running.as_ref().map(Running::seconds),
-            queue: (self.queue.len() - self.taken_back.len()) as u64,
-            calls: self.done,
-            clients: self.clients,
-            uptime_s: clock::since(self.started).as_secs_f64(),
-            pid: u64::from(std::process::id()),
-            rss_bytes: platform::resident_bytes(std::process::id()),
-            name: self.name.as_ref().map(Name::to_string),
         }
+    }
+
+    /// The task that runs, and for how many seconds, as far as that is known.
+    pub(super) fn running(&self) -> Option<(&'static str, f64)> {
+        self.running.as_ref().map(|call| (task(call.kind), call.seconds()))
+    }
+
+    /// How many calls wait that nobody has taken back.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len() - self.taken_back.len()
     }
 }
 

@@ -9,7 +9,7 @@ use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
 
-use super::vanished::Signs;
+use super::dead_peers::Signs;
 use crate::memory::segments::Segments;
 use crate::memory::{self, reclaim};
 use crate::platform::{self, Delivery, Private};

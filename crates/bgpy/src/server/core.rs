@@ -11,16 +11,17 @@ use bgpy_proto::{Failure, Id, Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
-use super::arrivals::Arrivals;
 use super::calls::{Called, Calls, stopping};
 use super::connection::{Connection, Over, Progress};
-use super::guests::Guests;
+use super::dead_peers::is_unreachable;
+use super::log_limiter::{Kind, LogLimiter};
+use super::overflow::Overflow;
+use super::pending::Pending;
+use super::ready_queue::{ByToken, ReadyQueue};
 use super::record::Record;
 use super::reserve::Reserve;
 use super::signal::Waker;
-use super::strangers::{Kind, Strangers};
-use super::turns::{ByToken, Turns};
-use super::vanished::is_unreachable;
+use super::status::About;
 use super::watched::Watched;
 use crate::clock;
 use crate::log::Journal;
@@ -42,19 +43,20 @@ pub(super) struct Core {
     waker: Arc<Waker>,
     pub(super) listeners: Vec<Private<Listener>>,
     /// Who comes, and has not proven anything yet.
-    pub(super) arrivals: Arrivals,
+    pub(super) pending: Pending,
     /// What lets clients in when the process has no descriptors left.
     pub(super) reserve: Reserve,
     /// Who is in only to be told so.
-    pub(super) guests: Guests,
+    pub(super) overflow: Overflow,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     pub(super) next_connection: usize,
-    pub(super) strangers: Strangers,
+    pub(super) log_limiter: LogLimiter,
     /// Connections that may have bytes to read.
-    unread: Turns,
+    unread: ReadyQueue,
     /// Connections that may take more of what waits for them.
-    unwritten: Turns,
+    unwritten: ReadyQueue,
     pub(super) calls: Calls,
+    pub(super) about: About,
     pub(super) psk: Psk,
     /// Whether clients without a token are let in.
     pub(super) is_open: bool,
@@ -103,16 +105,17 @@ impl Core {
         Ok(Self {
             registry,
             waker,
-            arrivals: Arrivals::new(platform::descriptors_max()),
+            pending: Pending::new(platform::descriptors_max()),
             reserve: Reserve::new(),
-            guests: Guests::default(),
+            overflow: Overflow::default(),
             listeners,
             connections: HashMap::default(),
             next_connection: FIRST_CONNECTION,
-            strangers: Strangers::default(),
-            unread: Turns::default(),
-            unwritten: Turns::default(),
-            calls: Calls::new(record.name().cloned(), journal.clone(), unused_max),
+            log_limiter: LogLimiter::default(),
+            unread: ReadyQueue::default(),
+            unwritten: ReadyQueue::default(),
+            about: About::new(record.name().cloned(), journal.clone()),
+            calls: Calls::new(unused_max),
             psk,
             is_open,
             hello,
@@ -125,14 +128,14 @@ impl Core {
     /// Tells what a stranger has brought about, or counts it.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
         let level = kind.level();
-        if self.journal.takes(level) && self.strangers.note(kind, what, clock::now()) {
+        if self.journal.takes(level) && self.log_limiter.note(kind, what, clock::now()) {
             self.journal.write(level, what);
         }
     }
 
     /// Tells what was counted and is due by then.
-    pub(super) fn tell_strangers(&mut self, until: Instant) {
-        let lines = self.strangers.tell(until).into_iter();
+    pub(super) fn log_counted(&mut self, until: Instant) {
+        let lines = self.log_limiter.tell(until).into_iter();
         lines.for_each(|(level, line)| self.journal.write(level, line));
     }
 
@@ -144,7 +147,7 @@ impl Core {
     /// Takes note of what the poller reports.
     pub(super) fn ready(&mut self, Readiness { token, is_read_closed, is_writable }: Readiness) {
         if let Some(listener) = self.listeners.get(token) {
-            self.arrivals.knock(token, listener.is_unix());
+            self.pending.listener_ready(token, listener.is_unix());
             return;
         }
         if is_read_closed && let Some(connection) = self.connections.get_mut(&token) {
@@ -158,7 +161,7 @@ impl Core {
 
     /// Notes that a connection may have bytes to read.
     pub(super) fn has_come(&mut self, token: usize) {
-        if !self.arrivals.has_come(token) {
+        if !self.pending.has_come(token) {
             self.unread.push(token);
         }
     }
@@ -177,8 +180,8 @@ impl Core {
             self.read(token, scratch);
         }
         self.receive(scratch)?;
-        if self.strangers.due().is_some_and(|at| at <= clock::now()) {
-            self.tell_strangers(clock::now());
+        if self.log_limiter.due().is_some_and(|at| at <= clock::now()) {
+            self.log_counted(clock::now());
         }
         if self.calls.unused_at().is_some_and(|at| at <= clock::now()) {
             let limit = self.calls.unused_max().unwrap_or_default().as_secs_f64();
@@ -201,10 +204,10 @@ impl Core {
         if ready.iter().any(|queue| !queue.is_empty()) {
             return Some(Duration::ZERO);
         }
-        if let Some(wait) = self.arrivals.wait() {
+        if let Some(wait) = self.pending.wait() {
             return Some(wait);
         }
-        let moments = [self.arrivals.soonest(), self.calls.unused_at(), self.strangers.due()];
+        let moments = [self.pending.soonest(), self.calls.unused_at(), self.log_limiter.due()];
         let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
         let left = soonest.saturating_duration_since(clock::now()) + Duration::from_millis(1);
@@ -214,7 +217,7 @@ impl Core {
     /// Reads and serves one connection, for a turn.
     pub(super) fn read(&mut self, token: usize, scratch: &mut [u8]) {
         let mut left = READ_TURN_BYTES / scratch.len();
-        self.calls.may_read_log = true;
+        self.about.may_read_log = true;
         let outcome = loop {
             let Some(connection) = self.connections.get_mut(&token) else { return };
             if connection.backlog() > limits::OUTBOX_PAUSE_BYTES {
@@ -222,23 +225,26 @@ impl Core {
                 break Ok(());
             }
             let was_session = connection.is_session();
-            let progress = match connection.read(scratch, &mut self.arrivals.replays) {
+            let progress = match connection.read(scratch, &mut self.pending.replays) {
                 Ok(progress) => progress,
                 Err(over) => break Err(over),
             };
             if connection.is_session() && !was_session {
-                self.arrivals.remove(token);
+                self.pending.remove(token);
                 connection.is_client();
-                self.calls.clients += 1;
+                self.about.clients += 1;
                 self.journal.debug(format_args!("a client has come from {}", connection.peer));
             } else if connection.has_answered_handshake() {
-                self.arrivals.answered(token);
+                self.pending.answered(token);
             }
             let was_ending = self.calls.is_ending();
             let overload = connection.overloaded.clone();
             if let Some(session) = connection.session() {
                 while let Some(request) = session.poll() {
-                    self.calls.admit(session, token, request, overload.as_deref());
+                    let overload = overload.as_deref();
+                    if let Some(other) = self.calls.admit(session, token, request, overload) {
+                        self.about.answer(session, &other, &self.calls);
+                    }
                 }
             }
             // Before the ack of an EXIT leaves: whoever hears it may start a successor at once.
@@ -273,7 +279,7 @@ impl Core {
             Over::Closed => self.close(token, "closed by the peer"),
             Over::Io(error) => {
                 if is_unreachable(&error) {
-                    self.tell_vanished(token, &error.to_string());
+                    self.log_dead_peer(token, &error.to_string());
                 }
                 self.close(token, &error.to_string());
             }
@@ -322,13 +328,13 @@ impl Core {
         let (is_session, peer) = (connection.is_session(), std::mem::take(&mut connection.peer));
         // Its descriptor is free from here on.
         drop(connection);
-        self.see_off(token);
+        self.note_gone(token);
         let what = format_args!("connection from {peer} ended: {why}");
         if is_session {
-            self.calls.clients -= 1;
+            self.about.clients -= 1;
             self.journal.debug(what);
         } else {
-            self.arrivals.gone(token);
+            self.pending.gone(token);
             self.note(Kind::Left, &what);
         }
     }

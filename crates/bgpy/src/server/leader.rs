@@ -8,8 +8,8 @@ use std::time::Duration;
 use mio::{Events, Poll, Token};
 
 use super::core::Core;
-use super::rest::REST;
 use super::signal::{Receiver, Waker};
+use super::throttle::REST;
 use super::watched::Watched;
 use crate::platform::{self, Private};
 use crate::spin::Spin;

@@ -1,27 +1,28 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
 mod accept;
-mod admission;
 mod answers;
-mod arrivals;
 mod bind;
+mod binding;
 mod calls;
 mod connection;
 mod core;
+mod dead_peers;
 mod end;
 mod ending;
 mod executor;
-mod guests;
 mod kept_files;
 mod leader;
+mod log_limiter;
 mod lookout;
 mod options;
-mod place;
+mod overflow;
+mod pending;
 mod reactor;
+mod ready_queue;
 mod record;
 mod reply;
 mod reserve;
-mod rest;
 mod restore;
 mod service;
 mod shared;
@@ -29,18 +30,17 @@ mod signal;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod standin;
-mod strangers;
+mod status;
 mod supervised;
 mod supervisor_pipe;
-mod turns;
+mod throttle;
 mod upkeep;
-mod vanished;
 mod watched;
 
 pub use bind::{Server, Stopper};
+pub use binding::Binding;
 pub use executor::{Ended, Executor};
 pub use options::ServerOptions;
-pub use place::Place;
 pub use reply::{Answers, Reply};
 pub use service::Service;
 pub use signal::SignalPipe;

@@ -13,10 +13,10 @@ use bgpy_proto::{CallKind, Failure, FailureCode};
 
 use super::calls::{Called, Due, Waiting, not_initialized};
 use super::executor::{Ended, Executor};
+use super::log_limiter;
 use super::reply::{Answers, Reply};
 use super::shared::{LOG_LOOK, Shared};
-use super::strangers;
-use crate::nesting;
+use crate::deadlock;
 use crate::platform::{self, Sleeper};
 use crate::sync::{lock, try_lock};
 
@@ -35,7 +35,7 @@ impl Shared {
             }
         };
         let instance = self.core.lock().instance();
-        let ended = nesting::serving(instance, || self.run_calls(executor));
+        let ended = deadlock::serving(instance, || self.run_calls(executor));
         self.standin.quit();
         self.wake();
         // The stand-in does nothing that could panic or wait.
@@ -227,8 +227,8 @@ impl Shared {
     }
 
     /// Tells what was only counted so far.
-    pub(super) fn tell_strangers(&self) {
-        self.core.lock().tell_strangers(Instant::now() + strangers::WINDOW);
+    pub(super) fn log_counted(&self) {
+        self.core.lock().log_counted(Instant::now() + log_limiter::WINDOW);
     }
 
     /// Looks whether whoever polls still has a poller. A thread that sleeps with one that is gone is not

@@ -7,29 +7,29 @@ use crate::platform::{self, Placeholder, Private};
 const KEPT: usize = 4;
 
 /// And how many for those who come when these are used up, too, and do not stay.
-const DOORS: usize = 4;
+const OVERFLOW: usize = 4;
 
 /// What is kept of them just now.
 #[derive(Debug)]
 pub(super) struct Reserve {
     kept: Vec<Private<Placeholder>>,
-    doors: Vec<Private<Placeholder>>,
+    overflow: Vec<Private<Placeholder>>,
     /// Connections that have a door each.
     used: usize,
 }
 
 impl Reserve {
     pub(super) fn new() -> Self {
-        let (kept, doors) = (Vec::with_capacity(KEPT), Vec::with_capacity(DOORS));
-        let mut reserve = Self { kept, doors, used: 0 };
+        let (kept, overflow) = (Vec::with_capacity(KEPT), Vec::with_capacity(OVERFLOW));
+        let mut reserve = Self { kept, overflow, used: 0 };
         reserve.fill();
         reserve
     }
 
     /// Takes what is missing, as far as the system gives it.
     pub(super) fn fill(&mut self) {
-        let Self { kept, doors, used } = self;
-        for (places, wanted) in [(doors, DOORS.saturating_sub(*used)), (kept, KEPT)] {
+        let Self { kept, overflow, used } = self;
+        for (places, wanted) in [(overflow, OVERFLOW.saturating_sub(*used)), (kept, KEPT)] {
             while places.len() < wanted {
                 let Ok(taken) = Private::open(platform::placeholder) else { return };
                 places.push(taken);
@@ -42,23 +42,23 @@ impl Reserve {
         self.kept.pop().is_some()
     }
 
-    /// Gives all of them back but the doors.
+    /// Gives all of them back but the overflow.
     pub(super) fn give_all(&mut self) {
         self.kept.clear();
     }
 
     /// Gives a door for somebody who comes, if there is one.
-    pub(super) fn open_door(&mut self) -> bool {
-        self.doors.pop().is_some()
+    pub(super) fn open_overflow(&mut self) -> bool {
+        self.overflow.pop().is_some()
     }
 
     /// Notes that somebody has come by a door.
-    pub(super) fn use_door(&mut self) {
+    pub(super) fn use_overflow(&mut self) {
         self.used += 1;
     }
 
     /// Takes the descriptor back of somebody who has come by a door and is gone, before anybody else does.
-    pub(super) fn close_door(&mut self) {
+    pub(super) fn close_overflow(&mut self) {
         self.used -= 1;
         self.fill();
     }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::core::{Core, CoreParts};
+use super::dead_peers::Looks;
 use super::end::End;
 use super::kept_files::KeptFiles;
 use super::leader::Leader;
 use super::signal::{SignalPipe, Waker};
 use super::standin::StandIn;
-use super::vanished::Looks;
 use super::watched::Watched;
 use crate::log::Journal;
 use crate::platform::{self, Private, Sleeper};
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pub(super) files: KeptFiles,
     /// At clients that may have vanished.
     pub(super) looks: Looks,
-    /// Turns of the executing thread, so that the stand-in sees whether it moves.
+    /// ReadyQueue of the executing thread, so that the stand-in sees whether it moves.
     pub(super) turns: AtomicU64,
     /// Whether the executing thread is busy with something else than polling.
     pub(super) away: AtomicBool,

@@ -31,7 +31,7 @@ pub(crate) struct Idle {
 
 /// Where a server listens: its own user's socket, and that of everybody.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Binding {
     pub(crate) own: Queue,
     pub(crate) open: Queue,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Place {
 pub(crate) struct Process {
     core: Core,
     scratch: Vec<u8>,
-    place: Place,
+    place: Binding,
     running: Option<(Called, Instant)>,
     is_stood_in: bool,
     is_started: bool,
@@ -70,7 +70,7 @@ impl Idle {
 impl Process {
     pub(crate) fn start(
         idle: &Idle,
-        place: &Place,
+        place: &Binding,
         psk: &Psk,
         generation: u64,
         read: usize,
@@ -259,17 +259,17 @@ impl Process {
         for connection in self.core.connections.values() {
             assert!(!connection.is_stuck(), "{} bytes wait", connection.backlog());
         }
-        assert!(self.core.arrivals.len() <= 2 * limits::HANDSHAKES_MAX);
+        assert!(self.core.pending.len() <= 2 * limits::HANDSHAKES_MAX);
         let sessions = self.core.connections.values().filter(|it| it.is_session()).count();
-        assert_eq!(sessions as u64, self.core.calls.clients, "clients are counted");
-        assert_eq!(self.core.connections.len() - sessions, self.core.arrivals.len(), "arrivals");
+        assert_eq!(sessions as u64, self.core.about.clients, "clients are counted");
+        assert_eq!(self.core.connections.len() - sessions, self.core.pending.len(), "pending");
     }
 
     /// Looks whether nothing is left of clients that are gone.
     pub(crate) fn check_empty(&self) {
         assert!(self.core.connections.is_empty(), "connections are left");
-        assert_eq!(self.core.arrivals.len(), 0);
-        assert!(self.core.arrivals.wait().is_none(), "somebody who is gone has a turn");
+        assert_eq!(self.core.pending.len(), 0);
+        assert!(self.core.pending.wait().is_none(), "somebody who is gone has a turn");
         assert!(self.running.is_some() || !self.core.calls.has_waiting(), "calls are left");
         self.core.calls.check_empty();
     }

@@ -1,6 +1,6 @@
 //! What a server may have from its supervisor.
 
-use super::place::Place;
+use super::binding::Binding;
 use super::supervisor_pipe::SupervisorPipe;
 use crate::durable::FirstTasks;
 use crate::platform::ProcessId;
@@ -16,7 +16,7 @@ pub struct Supervised {
     /// How those have failed.
     pub failing: Option<Failing>,
     /// Where it is, if the supervisor keeps that for the next one.
-    pub place: Option<Place>,
+    pub place: Option<Binding>,
     /// The way to say that the place is not needed any more.
     pub cord: Option<SupervisorPipe>,
     /// The tasks of the first client, if they are kept for the next one.

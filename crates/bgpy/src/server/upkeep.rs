@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::core::Core;
+use super::dead_peers::{PATIENCE, Patience};
 use super::shared::Shared;
-use super::vanished::{PATIENCE, Patience};
 use crate::log::Journal;
 use crate::platform::Delivery;
 
@@ -15,7 +15,7 @@ impl Shared {
     pub(super) fn keep_up(&self, journal: &Journal) {
         journal.rotate_if_large();
         journal.tell_losses();
-        self.leave_vanished();
+        self.drop_dead_peers();
         // Looked at with nothing locked, because a file system may take its time.
         if self.files.misses_files() {
             let files = self.core.lock().restore_files();
@@ -25,15 +25,15 @@ impl Shared {
     }
 
     /// Gives up the connections of clients that have vanished.
-    fn leave_vanished(&self) {
+    fn drop_dead_peers(&self) {
         if self.looks.is_due() {
-            self.core.lock().leave_vanished(PATIENCE);
+            self.core.lock().drop_dead_peers(PATIENCE);
         }
     }
 }
 
 impl Core {
-    fn leave_vanished(&mut self, patience: Patience) {
+    fn drop_dead_peers(&mut self, patience: Patience) {
         let look = |(token, connection): (&usize, &mut Connection)| {
             let delivery = connection.undelivered()?;
             patience.is_over(delivery).then_some((*token, delivery))
@@ -44,14 +44,14 @@ impl Core {
             let why = format!(
                 "no answer for {silence_s} s to what was sent to it, nor to {tries} more tries"
             );
-            self.tell_vanished(token, &why);
+            self.log_dead_peer(token, &why);
             self.cut(token, &why);
         }
     }
 
     /// Says that a client has vanished. That it closes its connection is not worth a line, but here others may
     /// look for the reason.
-    pub(super) fn tell_vanished(&self, token: usize, why: &str) {
+    pub(super) fn log_dead_peer(&self, token: usize, why: &str) {
         let connection = self.connections.get(&token).filter(|connection| connection.is_session());
         if let Some(Connection { peer, .. }) = connection {
             self.journal.info(format_args!("the client at {peer} has vanished: {why}"));

@@ -10,13 +10,13 @@ use super::random::Random;
 use super::wire::Wire;
 use crate::clock::simulated::peek;
 use crate::restart::{ProcessEnd, Restart, Schedule, Times};
-use crate::server::simulated::{Idle, Place, Process};
+use crate::server::simulated::{Binding, Idle, Process};
 
 pub(crate) struct Lineage {
     psk: Psk,
     policy: Restart,
     schedule: Schedule,
-    pub(crate) place: Place,
+    pub(crate) place: Binding,
     state: State,
     generation: u64,
     /// Whether there are tasks for the next process: from a file, or from a client.
@@ -72,7 +72,7 @@ impl Lineage {
             psk,
             policy,
             schedule: Schedule::new(policy, Times::default()),
-            place: Place::default(),
+            place: Binding::default(),
             state: State::Over,
             generation: 0,
             has_tasks: !random.one_in(4),

@@ -2,7 +2,7 @@
 //! decides about.
 //!
 //! Everything that decides is the very code of the product: the sessions, the server's [core](crate::server)
-//! with its arrivals, turns and calls, the client's rules for asking, leaving and coming back, the supervisor's
+//! with its pending, turns and calls, the client's rules for asking, leaving and coming back, the supervisor's
 //! schedule. What is played here is only what surrounds it: bytes that arrive in pieces of any size, or never;
 //! processes that die at any moment; tasks; and time, of which none passes.
 //!

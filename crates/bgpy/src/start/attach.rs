@@ -79,7 +79,7 @@ fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Fou
     let known = registry.map_or(Ok(Vec::new()), |registry| registry.named(name));
     let what = "whether a server has the name is not known";
     for mut entry in known.map_err(|source| StartError::System { what, source })? {
-        if registry.is_some_and(|registry| registry.bury(&mut entry)) {
+        if registry.is_some_and(|registry| registry.mark_dead(&mut entry)) {
             continue;
         }
         if entry.pause().is_some() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, PoisonError};
 
-use super::starting_child::{Birth, End, NoReport, Printed};
+use super::starting_child::{End, NoReport, Printed, StartingChild};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::launch::{Orders, Report};
@@ -34,20 +34,20 @@ pub struct Background {
 /// # Errors
 /// [`StartError`]; no process is left behind then.
 pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> {
-    let (mut birth, path) = begin(config)?;
+    let (mut child, path) = begin(config)?;
     let mut printed = path.as_deref().and_then(Printed::from_now);
-    let report = birth.report(wait).map_err(|reason| birth.explain(reason, wait, &mut printed))?;
-    birth.over = true;
+    let report = child.report(wait).map_err(|reason| child.explain(reason, wait, &mut printed))?;
+    child.over = true;
     match report {
         Report::Failed { kind, message } => {
-            drop(birth.child.wait());
+            drop(child.child.wait());
             Err(StartError::Reported { kind, message })
         }
         // No server begins with its end.
-        Report::Retiring => Err(birth.explain(NoReport::Died, wait, &mut printed)),
+        Report::Retiring => Err(child.explain(NoReport::Died, wait, &mut printed)),
         Report::Ready { pid, address } => {
-            let (instance, registry) = (birth.instance.clone(), birth.registry.clone());
-            let end = birth.watch()?;
+            let (instance, registry) = (child.instance.clone(), child.registry.clone());
+            let end = child.watch()?;
             Ok(Background { pid, address, log_file: path, instance, registry, end })
         }
     }
@@ -58,13 +58,13 @@ pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> 
 /// # Errors
 /// [`StartError::Spawn`] and [`StartError::LogFile`].
 pub fn start_unwatched(config: Config) -> Result<(), StartError> {
-    let (mut birth, _) = begin(config)?;
-    birth.over = true;
+    let (mut child, _) = begin(config)?;
+    child.over = true;
     Ok(())
 }
 
 /// Starts the process and tells it what it has to know.
-fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
+fn begin(mut config: Config) -> Result<(StartingChild, Option<PathBuf>), StartError> {
     config.settle();
     // The log is opened before anything is started.
     config.log_file = log_file(&config)?;
@@ -80,10 +80,10 @@ fn begin(mut config: Config) -> Result<(Birth, Option<PathBuf>), StartError> {
     let (instance, registry) = (config.instance.clone(), Registry::of_user().ok());
     let log_file = config.log_file.clone();
     let orders = Orders { config, inheritance: None };
-    let mut birth = Birth { child, instance, registry, over: false };
+    let mut child = StartingChild { child, instance, registry, over: false };
     // A child that dies at once closes the pipe; what it printed says more than that.
-    drop(birth.child.stdin.take().map(|mut input| input.write_all(&orders.text())));
-    Ok((birth, log_file))
+    drop(child.child.stdin.take().map(|mut input| input.write_all(&orders.text())));
+    Ok((child, log_file))
 }
 
 /// Where a server logs: where it is told, else in the runtime directory, under its identity.

@@ -40,7 +40,7 @@ pub(super) struct End {
 }
 
 /// A child that has not reported yet; it is ended when nobody takes it over.
-pub(super) struct Birth {
+pub(super) struct StartingChild {
     pub(super) child: Child,
     pub(super) instance: String,
     pub(super) registry: Option<Registry>,
@@ -59,7 +59,7 @@ pub(super) enum NoReport {
 const NO_THREAD: &str =
     "the server was ended while it started, as there can be no thread that waits for it";
 
-impl Birth {
+impl StartingChild {
     pub(super) fn report(&mut self, wait: &Wait<'_>) -> Result<Report, NoReport> {
         let output = self.child.stdout.take().expect("it was piped");
         let (sender, receiver) = channel();
@@ -127,13 +127,13 @@ impl Birth {
         let (instance, registry) = (self.instance.clone(), self.registry.clone());
         let end = Arc::new(End::default());
         let watched = end.clone();
-        let mut birth = self;
+        let mut child = self;
         let watch = move || {
             // None where somebody else has waited for it: another thread for all children at once, or
             // the system, where SIGCHLD is ignored. Either way it has ended.
-            let status = birth.child.wait().ok();
-            let status = match &birth.registry {
-                Some(registry) => see_out(registry, &birth.instance, status),
+            let status = child.child.wait().ok();
+            let status = match &child.registry {
+                Some(registry) => see_out(registry, &child.instance, status),
                 None => status,
             };
             *lock(&watched.outcome) = Some(status);
@@ -147,7 +147,7 @@ impl Birth {
                 if let Some((registry, mut entry)) =
                     registry.and_then(|all| Some((all.clone(), all.entry(&instance)?)))
                 {
-                    registry.bury(&mut entry);
+                    registry.mark_dead(&mut entry);
                 }
                 Err(StartError::System { what: NO_THREAD, source })
             }
@@ -179,7 +179,7 @@ fn see_out(registry: &Registry, instance: &str, status: Option<ExitStatus>) -> O
     if outlived { noted } else { status.or(noted) }
 }
 
-impl Drop for Birth {
+impl Drop for StartingChild {
     fn drop(&mut self) {
         if !self.over {
             platform::kill_group(&mut self.child);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::estate::{Estate, Successor};
+use super::held::{HeldResources, Successor};
 use crate::config::Config;
 use crate::launch::{Orders, Report};
 
@@ -48,11 +48,11 @@ impl Child {
     /// Starts an interpreter anew, which has everything that the one before had.
     pub(super) fn start(
         config: &Config,
-        estate: &Estate,
+        held: &HeldResources,
         successor: &Successor<'_>,
     ) -> io::Result<Self> {
         let (line, cord) = UnixStream::pair()?;
-        let inheritance = estate.bequeath(successor, &cord)?;
+        let inheritance = held.hand_over(successor, &cord)?;
         let orders = Orders { config: config.clone(), inheritance: Some(inheritance) };
         let mut command = config.command();
         command.stdin(Stdio::piped());

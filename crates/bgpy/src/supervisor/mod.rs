@@ -10,7 +10,7 @@
 #[cfg(unix)]
 mod child;
 #[cfg(unix)]
-mod estate;
+mod held;
 #[cfg(unix)]
 mod log;
 #[cfg(unix)]

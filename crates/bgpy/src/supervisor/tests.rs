@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::child::Child;
-use super::estate::{Estate, Successor};
+use super::held::{HeldResources, Successor};
 use super::watch::{Start, Supervisor};
 use crate::config::Config;
 use crate::config::Launch;
@@ -53,16 +53,16 @@ impl World {
     }
 
     fn supervisor(&mut self) -> Supervisor {
-        let estate = Estate::of(&mut self.config, Some(&self.registry)).unwrap().unwrap();
+        let held = HeldResources::of(&mut self.config, Some(&self.registry)).unwrap().unwrap();
         let address = format!("127.0.0.1:{}", self.config.port).parse().unwrap();
         let mut entry = Entry::new(self.config.id(), "127.0.0.1", address);
         entry.name = self.config.name.clone();
         self.registry.add(&entry).unwrap();
         let first = Successor { generation: 0, is_foreground: false, failing: None };
-        let child = Child::start(&self.config, &estate, &first).unwrap();
+        let child = Child::start(&self.config, &held, &first).unwrap();
         let (config, registry) = (self.config.clone(), Some(self.registry.clone()));
-        let (estate, starter, is_foreground) = (Some(estate), None, false);
-        let start = Start { config, registry, estate, starter, child, is_foreground };
+        let (held, starter, is_foreground) = (Some(held), None, false);
+        let start = Start { config, registry, held, starter, child, is_foreground };
         Supervisor::new(start, TIMES).unwrap()
     }
 

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use super::Role;
 use super::child::Child;
-use super::estate::{self, Estate, Successor};
+use super::held::{self, HeldResources, Successor};
 use super::watch::{Start, Supervisor};
 use crate::config::Config;
 use crate::error::ServeError;
@@ -27,12 +27,12 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     let Orders { mut config, inheritance } = Orders::take()?;
     let registry = Registry::of_user().ok();
     if let Some(inheritance) = inheritance {
-        let (reporter, supervised) = estate::inherit(&inheritance, &config, registry.as_ref())?;
+        let (reporter, supervised) = held::inherit(&inheritance, &config, registry.as_ref())?;
         return Ok(Role::Server { reporter, config: config.into(), supervised: supervised.into() });
     }
     let mut reporter = Reporter::to_parent()?;
-    let estate = match Estate::of(&mut config, registry.as_ref()) {
-        Ok(estate) => estate,
+    let held = match HeldResources::of(&mut config, registry.as_ref()) {
+        Ok(held) => held,
         Err(error) => {
             config.journal(false).critical(&error);
             reporter.report(&Report::failed(&error));
@@ -48,8 +48,8 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     let Some(child) = child else {
         crate::fork::be_original();
         drop((line, reporter));
-        let is_kept = estate.is_some();
-        let (place, tasks) = estate.map(Estate::into_parts).unzip();
+        let is_kept = held.is_some();
+        let (place, tasks) = held.map(HeldResources::into_parts).unzip();
         let reporter = Reporter::to(cord.try_clone()?);
         let cord = is_kept.then_some(SupervisorPipe { stream: cord });
         let tasks = tasks.flatten();
@@ -67,7 +67,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     platform::redirect_output(&OpenOptions::new().write(true).open("/dev/null")?)?;
     let child = Child::forked(child, line)?;
     let starter = Some(reporter);
-    let start = Start { config, registry, estate, starter, child, is_foreground: false };
+    let start = Start { config, registry, held, starter, child, is_foreground: false };
     let supervisor = Supervisor::new(start, Times::default())?;
     Ok(Role::Supervisor(supervisor.into()))
 }
@@ -80,18 +80,18 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
 pub fn run_in_foreground(mut config: Config) -> Result<ExitStatus, ServeError> {
     let registry = Registry::of_user().ok();
     config.settle();
-    let estate = Estate::of(&mut config, registry.as_ref())?.ok_or_else(|| {
+    let held = HeldResources::of(&mut config, registry.as_ref())?.ok_or_else(|| {
         io::Error::other("a server that is not started again needs no supervisor")
     })?;
     let first = Successor { generation: 0, is_foreground: true, failing: None };
-    let child = match Child::start(&config, &estate, &first) {
+    let child = match Child::start(&config, &held, &first) {
         Ok(child) => child,
         Err(error) => {
-            estate.release();
+            held.release();
             return Err(error.into());
         }
     };
-    let estate = Some(estate);
-    let start = Start { config, registry, estate, starter: None, child, is_foreground: true };
+    let held = Some(held);
+    let start = Start { config, registry, held, starter: None, child, is_foreground: true };
     Ok(Supervisor::new(start, Times::default())?.run())
 }

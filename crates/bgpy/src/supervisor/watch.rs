@@ -13,7 +13,7 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::child::Child;
-use super::estate::{Estate, Successor};
+use super::held::{HeldResources, Successor};
 use super::log::Log;
 use super::notice::Notice;
 use crate::config::Config;
@@ -31,7 +31,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Supervisor {
     config: Config,
     /// Of a server that may be started again, as long as it takes calls.
-    estate: Option<Estate>,
+    held: Option<HeldResources>,
     /// Who wants to know when the first one is ready, until that is told.
     starter: Option<Reporter>,
     child: Child,
@@ -52,7 +52,7 @@ pub struct Supervisor {
 pub(super) struct Start {
     pub(super) config: Config,
     pub(super) registry: Option<Registry>,
-    pub(super) estate: Option<Estate>,
+    pub(super) held: Option<HeldResources>,
     pub(super) starter: Option<Reporter>,
     pub(super) child: Child,
     pub(super) is_foreground: bool,
@@ -69,7 +69,7 @@ enum Next {
 
 impl Supervisor {
     pub(super) fn new(start: Start, times: Times) -> io::Result<Self> {
-        let Start { config, registry, estate, starter, child, is_foreground } = start;
+        let Start { config, registry, held, starter, child, is_foreground } = start;
         let (read, write) = UnixStream::pair()?;
         let wanted = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT];
         let signals = SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?;
@@ -77,7 +77,7 @@ impl Supervisor {
             schedule: Schedule::new(config.restart, times),
             notice: Notice::new(registry, &config.instance),
             config,
-            estate,
+            held,
             starter,
             child,
             signals,
@@ -105,11 +105,11 @@ impl Supervisor {
             }
             let last = self.child.last_words(status);
             self.say(Level::Critical, format_args!("the server's process has failed: {last}"));
-            let Some(estate) = self.estate.take() else {
+            let Some(held) = self.held.take() else {
                 return self.conclude(status, None);
             };
-            let next = self.bring_back(&estate, last);
-            self.estate = Some(estate);
+            let next = self.bring_back(&held, last);
+            self.held = Some(held);
             match next {
                 Next::Started(child) => self.child = child,
                 Next::GivenUp(reason) => {
@@ -170,7 +170,7 @@ impl Supervisor {
                     platform::notify("STOPPING=1");
                 }
                 // First the place, then the line, whose end tells the server.
-                self.estate = None;
+                self.held = None;
             }
         }
         self.child.heed(report);
@@ -180,7 +180,7 @@ impl Supervisor {
     }
 
     /// Starts the next server, when it is time for that.
-    fn bring_back(&mut self, estate: &Estate, mut last: String) -> Next {
+    fn bring_back(&mut self, held: &HeldResources, mut last: String) -> Next {
         let mut took_calls_for = self.child.took_calls_for();
         loop {
             let now = Instant::now();
@@ -195,7 +195,7 @@ impl Supervisor {
             self.say(Level::Warning, format_args!("starting it again (generation {generation})"));
             let (is_foreground, failing) = (self.is_foreground, self.failing.as_ref());
             let successor = Successor { generation, is_foreground, failing };
-            match Child::start(&self.config, estate, &successor) {
+            match Child::start(&self.config, held, &successor) {
                 Ok(child) => return Next::Started(child),
                 Err(error) => {
                     last = format!("it cannot be started: {error}");
@@ -258,8 +258,8 @@ impl Supervisor {
     }
 
     fn release(&mut self) {
-        if let Some(estate) = self.estate.take() {
-            estate.release();
+        if let Some(held) = self.held.take() {
+            held.release();
         }
     }
 }

@@ -186,7 +186,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Sets the options of a TCP connection that is a client's. Strangers, of which there may be many, are not
+/// Sets the options of a TCP connection that is a client's. LogLimiter, of which there may be many, are not
 /// worth the system calls.
 pub(crate) fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;

@@ -2,8 +2,11 @@
 
 #![allow(dead_code, reason = "each file of tests takes a part of it")]
 
+pub mod custom;
 #[cfg(unix)]
 pub mod peer;
+#[cfg(unix)]
+pub mod target;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,14 +48,29 @@ impl Running {
         Self::logging(Journal::silent(), make)
     }
 
+    /// The same, with a token.
+    pub fn with_token<E: Executor>(
+        token: Token,
+        make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static,
+    ) -> Self {
+        Self::with(token, Journal::silent(), make)
+    }
+
     /// The same, with a log.
     pub fn logging<E: Executor>(
         journal: Journal,
         make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static,
     ) -> Self {
+        Self::with(Token::generate(32), journal, make)
+    }
+
+    fn with<E: Executor>(
+        token: Token,
+        journal: Journal,
+        make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let registry = Registry::at(directory.path().join("run"));
-        let token = Token::generate(32);
         let options = ServerOptions {
             token: Some(token.clone()),
             registry: Some(registry.clone()),

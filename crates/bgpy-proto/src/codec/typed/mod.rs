@@ -5,6 +5,7 @@
 //! Python has beyond that can be read as what comes nearest: a set as a sequence, a date, a time, a
 //! decimal, a UUID and a path as their text, a member of an enumeration as its value.
 
+pub(crate) mod bytes;
 mod deserialize;
 mod serialize;
 
@@ -16,29 +17,15 @@ use serde::de::DeserializeOwned;
 use super::{CodecError, Value};
 
 /// Why a Rust value is not a message, or a message not such a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TypedError {
     /// The bytes are not a message.
-    Codec(CodecError),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
     /// The message is none of what the type is made of.
+    #[error("{0}")]
     Type(String),
-}
-
-impl fmt::Display for TypedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Codec(error) => error.fmt(f),
-            Self::Type(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for TypedError {}
-
-impl From<CodecError> for TypedError {
-    fn from(error: CodecError) -> Self {
-        Self::Codec(error)
-    }
 }
 
 impl serde::ser::Error for TypedError {
@@ -84,6 +71,14 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, TypedError> {
 /// [`TypedError`] when the bytes are not a message, or not one for this type.
 pub fn from_slice<T: DeserializeOwned>(message: &[u8]) -> Result<T, TypedError> {
     from_value(Value::decode(message)?)
+}
+
+/// Decodes a struct; `None` when the bytes are not a map with its keys. To serde, a list would do as well.
+pub(crate) fn from_map<T: DeserializeOwned>(message: &[u8]) -> Option<T> {
+    match Value::decode(message).ok()? {
+        map @ Value::Map(_) => from_value(map).ok(),
+        _ => None,
+    }
 }
 
 /// Makes a tree of a Rust value.

@@ -9,12 +9,12 @@ use bgpy_proto::{CallKind, ClientHello, Id, Outbox, Psk, Want};
 
 use super::shaking::{Shaken, exchange, send};
 use super::{Ended, Link, Pending, Shared, server};
-use crate::client::comeback::{
-    Comeback, LOOK, Pause, has_tasks, may_be_back_soon, may_go_elsewhere,
-};
 use crate::client::connect::COMES_BACK_LOOK;
 use crate::client::greeting::ANSWER;
-use crate::client::refusals::{Next, Refusals, Verdict};
+use crate::client::handshake_retry::{HandshakeRetries, Next, Verdict};
+use crate::client::restart_wait::{
+    LOOK, Pause, RestartWait, has_tasks, may_be_back_soon, may_go_elsewhere,
+};
 use crate::clock;
 use crate::error::{CallError, ConnectError, Lost};
 use crate::simulation::wire::{End, Wire};
@@ -96,7 +96,7 @@ pub(crate) struct Caller {
     pub(crate) wait: Wait<'static>,
     /// When it began to look, or was last told to look on.
     attempt: Instant,
-    refusals: Refusals,
+    refusals: HandshakeRetries,
     stage: Stage,
     /// When it looks again at the latest.
     pub(crate) wake: Instant,
@@ -106,7 +106,7 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn new(number: usize, wish: Wish, wait: Wait<'static>, client: &Client) -> Self {
         let now = clock::now();
-        let refusals = Refusals::new(client.is_registered, true, false);
+        let refusals = HandshakeRetries::new(client.is_registered, true, false);
         let stage = Stage::Look;
         Self { number, wish, wait, attempt: now, refusals, stage, wake: now, seen: 0 }
     }
@@ -183,8 +183,8 @@ impl Caller {
             return Ok(self.begin(link));
         }
         let server = server();
-        let comeback = Comeback::since(&server, &self.wait, self.wait.since());
-        match comeback.pause([around.pause()].into_iter()) {
+        let restart = RestartWait::since(&server, &self.wait, self.wait.since());
+        match restart.pause([around.pause()].into_iter()) {
             Pause::None => {}
             Pause::For(pause) => {
                 let until = clock::now() + pause;
@@ -193,7 +193,7 @@ impl Caller {
             }
             Pause::Over => return Err(self.restarting()),
         }
-        self.refusals = Refusals::new(client.is_registered, true, false);
+        self.refusals = HandshakeRetries::new(client.is_registered, true, false);
         self.dial(client, around)
     }
 
@@ -225,9 +225,9 @@ impl Caller {
     /// Connecting takes too long.
     fn late(&mut self, around: &dyn Around) -> Result<bool, Ended> {
         let name = server();
-        let comeback = Comeback::since(&name, &self.wait, self.wait.since());
+        let restart = RestartWait::since(&name, &self.wait, self.wait.since());
         if around.comes_back() && around.has_lost_process() {
-            if comeback.left().is_none() {
+            if restart.left().is_none() {
                 return Err(self.restarting());
             }
             self.attempt = clock::now();

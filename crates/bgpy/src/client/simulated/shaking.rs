@@ -3,7 +3,7 @@
 use bgpy_proto::handshake::{ClientHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError};
 
-use crate::client::refusals::Refused;
+use crate::client::handshake_retry::Refused;
 use crate::simulation::wire::{End, Wire};
 
 /// What a handshake has come to.

@@ -19,7 +19,7 @@ const SINCE: u8 = 8;
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cursor {
     /// None before anything was read.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Position>,
     /// What is looked for, from there on.
     pub(super) search: Option<Search>,
 }
@@ -35,13 +35,13 @@ pub(super) enum Search {
 
 /// A place in a file of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) file: [u64; 3],
     pub(super) offset: u64,
     pub(super) was_rotated: bool,
 }
 
-impl Place {
+impl Position {
     /// Whether this place is in a file: one that is shorter has taken over the numbers of another.
     pub(super) fn is_in(&self, file: &File) -> bool {
         platform::identity(file) == self.file
@@ -63,7 +63,7 @@ impl Cursor {
 
     pub(super) fn encode(&self) -> LogCursor {
         let (mut tag, mut numbers) = (0, [0; 5]);
-        if let Some(Place { file, offset, was_rotated }) = self.place {
+        if let Some(Position { file, offset, was_rotated }) = self.place {
             tag |= HAS_BEGUN | if was_rotated { WAS_ROTATED } else { 0 };
             numbers[..3].copy_from_slice(&file);
             numbers[3] = offset;
@@ -82,7 +82,7 @@ impl Cursor {
         let (tag, rest) = (bytes[0], &bytes[1..]);
         let (numbers, _) = rest.as_chunks();
         let number = |at: usize| u64::from_le_bytes(numbers[at]);
-        let place = (tag & HAS_BEGUN != 0).then(|| Place {
+        let place = (tag & HAS_BEGUN != 0).then(|| Position {
             file: [number(0), number(1), number(2)],
             offset: number(3),
             was_rotated: tag & WAS_ROTATED != 0,
@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn cursors_come_back_as_they_were() {
-        let place = Place { file: [1, u64::MAX, 3], offset: 1 << 40, was_rotated: true };
-        for place in [None, Some(place), Some(Place { was_rotated: false, ..place })] {
+        let place = Position { file: [1, u64::MAX, 3], offset: 1 << 40, was_rotated: true };
+        for place in [None, Some(place), Some(Position { was_rotated: false, ..place })] {
             for search in [None, Some(Search::Back(7)), Some(Search::Since(-7))] {
                 let cursor = Cursor { place, search };
                 assert_eq!(cursor.encode().as_bytes().len(), BYTES);

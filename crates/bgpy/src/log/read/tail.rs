@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use bgpy_proto::{LogPiece, LogRequest};
 
-use super::cursor::{Cursor, Place, Search};
+use super::cursor::{Cursor, Position, Search};
 use super::files::{CHUNK_BYTES, generations, read_at, written_after};
-use crate::log::remains::ROTATED_AWAY;
+use crate::log::excerpt::ROTATED_AWAY;
 use crate::platform;
 
 /// Where in a log to begin.
@@ -94,7 +94,7 @@ impl Tail {
 
     fn cursor(&self) -> Cursor {
         let file = platform::identity(&self.files[self.front]);
-        let place = Place { file, offset: self.offset, was_rotated: self.was_rotated };
+        let place = Position { file, offset: self.offset, was_rotated: self.was_rotated };
         Cursor { place: Some(place), search: self.search }
     }
 

@@ -30,12 +30,12 @@ const FORGOTTEN_MAX: usize = 64;
 /// Tokens in the order in which they came, each of them once: whoever is announced again and again
 /// gets no more than one turn a round.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct ReadyQueue {
     order: VecDeque<usize>,
     waiting: HashSet<usize, ByToken>,
 }
 
-impl Turns {
+impl ReadyQueue {
     pub(super) fn push(&mut self, token: usize) {
         if self.waiting.insert(token) {
             self.order.push_back(token);
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn each_token_waits_once_and_may_come_again_after_its_turn() {
-        let mut turns = Turns::default();
+        let mut turns = ReadyQueue::default();
         [7, 3, 7, 7, 3].into_iter().for_each(|token| turns.push(token));
         assert_eq!(turns.len(), 2);
         assert_eq!(turns.pop(), Some(7));
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn those_that_are_gone_have_no_turn_and_keep_no_memory() {
-        let mut turns = Turns::default();
+        let mut turns = ReadyQueue::default();
         (0..4).for_each(|token| turns.push(token));
         turns.forget(3);
         turns.forget(0);

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::{Replays, limits};
 
-use super::rest::Rest;
-use super::turns::Turns;
+use super::ready_queue::ReadyQueue;
+use super::throttle::Throttle;
 use crate::clock;
 
 /// How long one may stay at least before it makes room: clients need a moment to say something. Others wait to
@@ -41,38 +41,38 @@ fn room_in(descriptors: Option<u64>) -> usize {
 }
 
 #[derive(Debug)]
-pub(super) struct Arrivals {
+pub(super) struct Pending {
     /// How many of each kind may be there.
     room: usize,
     /// They come by the Unix socket.
     own: Crowd,
     strangers: Crowd,
-    /// Strangers that were answered and have said something: it may be the proof.
-    proofs: Turns,
-    /// Strangers that have said something for the first time.
-    firsts: Turns,
+    /// LogLimiter that were answered and have said something: it may be the proof.
+    proofs: ReadyQueue,
+    /// LogLimiter that have said something for the first time.
+    firsts: ReadyQueue,
     /// Listeners of this user that may have connections to accept, and those of strangers.
-    pub(super) own_knocks: Turns,
-    pub(super) knocks: Turns,
+    pub(super) own_ready_listeners: ReadyQueue,
+    pub(super) ready_listeners: ReadyQueue,
     pub(super) accept_again: Option<Instant>,
-    pub(super) rest: Rest,
+    pub(super) throttle: Throttle,
     /// What they have said first, and need not say again.
     pub(super) replays: Replays,
 }
 
-impl Arrivals {
+impl Pending {
     /// Nobody has come yet to a process that may open so many descriptors, if it is known.
     pub(super) fn new(descriptors: Option<u64>) -> Self {
         Self {
             room: room_in(descriptors),
             own: Crowd::default(),
             strangers: Crowd::default(),
-            proofs: Turns::default(),
-            firsts: Turns::default(),
-            own_knocks: Turns::default(),
-            knocks: Turns::default(),
+            proofs: ReadyQueue::default(),
+            firsts: ReadyQueue::default(),
+            own_ready_listeners: ReadyQueue::default(),
+            ready_listeners: ReadyQueue::default(),
             accept_again: None,
-            rest: Rest::default(),
+            throttle: Throttle::default(),
             replays: Replays::default(),
         }
     }
@@ -83,8 +83,8 @@ impl Arrivals {
     }
 
     /// Notes that a listener may have connections to accept.
-    pub(super) fn knock(&mut self, index: usize, is_own: bool) {
-        if is_own { self.own_knocks.push(index) } else { self.knocks.push(index) }
+    pub(super) fn listener_ready(&mut self, index: usize, is_own: bool) {
+        if is_own { self.own_ready_listeners.push(index) } else { self.ready_listeners.push(index) }
     }
 
     /// Notes a connection that was accepted at `now`.
@@ -132,7 +132,7 @@ impl Arrivals {
     /// Notes that a connection has gone without a proof.
     pub(super) fn gone(&mut self, token: usize) {
         self.remove(token);
-        self.rest.in_vain();
+        self.throttle.in_vain();
     }
 
     /// Whether it has said nothing that counts.
@@ -142,19 +142,21 @@ impl Arrivals {
 
     /// Whether somebody waits for a turn.
     pub(super) fn are_ready(&self) -> bool {
-        !self.own_knocks.is_empty() || !self.knocks.is_empty() || self.has_strangers()
+        !self.own_ready_listeners.is_empty()
+            || !self.ready_listeners.is_empty()
+            || self.has_unauthenticated()
     }
 
     /// How long somebody who waits for a turn waits for it, if anybody does.
     pub(super) fn wait(&self) -> Option<Duration> {
-        let left = || match self.own_knocks.is_empty() {
-            true => self.rest.left(clock::now()),
+        let left = || match self.own_ready_listeners.is_empty() {
+            true => self.throttle.left(clock::now()),
             false => Duration::ZERO,
         };
         self.are_ready().then(left)
     }
 
-    pub(super) fn has_strangers(&self) -> bool {
+    pub(super) fn has_unauthenticated(&self) -> bool {
         !self.proofs.is_empty() || !self.firsts.is_empty()
     }
 
@@ -221,15 +223,15 @@ impl Arrivals {
 mod tests {
     use super::*;
 
-    fn crowd(silent: usize, answered: usize, now: Instant) -> Arrivals {
-        let mut arrivals = Arrivals::new(None);
+    fn crowd(silent: usize, answered: usize, now: Instant) -> Pending {
+        let mut pending = Pending::new(None);
         for token in 0..silent + answered {
-            arrivals.add(token, false, now);
+            pending.add(token, false, now);
         }
         for token in silent..silent + answered {
-            arrivals.answered(token);
+            pending.answered(token);
         }
-        arrivals
+        pending
     }
 
     #[test]
@@ -291,17 +293,17 @@ mod tests {
     #[test]
     fn time_counts_from_the_accept() {
         let now = Instant::now();
-        let mut arrivals = crowd(1, 0, now);
+        let mut pending = crowd(1, 0, now);
         let later = now + Duration::from_secs(1);
-        arrivals.add(1, false, later);
-        arrivals.answered(0);
+        pending.add(1, false, later);
+        pending.answered(0);
         let until = now + Duration::from_millis(limits::HANDSHAKE_MS);
-        assert_eq!(arrivals.soonest(), Some(until));
-        assert_eq!(arrivals.overdue(until - Duration::from_nanos(1)), None);
-        assert_eq!(arrivals.overdue(until), Some(0));
-        arrivals.remove(0);
-        assert_eq!(arrivals.overdue(until), None);
-        arrivals.remove(1);
-        assert_eq!(arrivals.soonest(), None);
+        assert_eq!(pending.soonest(), Some(until));
+        assert_eq!(pending.overdue(until - Duration::from_nanos(1)), None);
+        assert_eq!(pending.overdue(until), Some(0));
+        pending.remove(0);
+        assert_eq!(pending.overdue(until), None);
+        pending.remove(1);
+        assert_eq!(pending.soonest(), None);
     }
 }

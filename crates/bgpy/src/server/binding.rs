@@ -25,7 +25,7 @@ const FORMER_END: Duration = Duration::from_secs(3);
 /// A supervisor holds on to them, so that whatever becomes of a server's process, its successor has the
 /// same, and clients that come meanwhile wait in the queues of the sockets.
 #[derive(Debug)]
-pub struct Place {
+pub struct Binding {
     pub(crate) claim: Option<Claim>,
     pub(crate) tcp: std::net::TcpListener,
     /// Where the TCP socket listens.
@@ -39,7 +39,7 @@ pub struct Place {
     pub(crate) trouble: Option<io::Error>,
 }
 
-impl Place {
+impl Binding {
     /// Takes a name, a port and a socket.
     ///
     /// # Errors

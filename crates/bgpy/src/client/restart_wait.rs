@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// A caller's time for a server to come back.
-pub(super) struct Comeback<'a> {
+pub(super) struct RestartWait<'a> {
     server: &'a str,
     wait: &'a Wait<'a>,
     since: Instant,
@@ -57,7 +57,7 @@ pub(super) fn may_be_back_soon(error: &ConnectError) -> bool {
     )
 }
 
-impl<'a> Comeback<'a> {
+impl<'a> RestartWait<'a> {
     pub(super) fn new(server: &'a str, wait: &'a Wait<'a>) -> Self {
         Self::since(server, wait, clock::now())
     }
@@ -69,7 +69,7 @@ impl<'a> Comeback<'a> {
 
     /// Waits a slice of time if all servers that are meant wait themselves: nobody would answer. Returns
     /// whether there was something to wait for.
-    pub(super) fn sit_out(&self, entries: &[Entry]) -> Result<bool, ConnectError> {
+    pub(super) fn wait_out(&self, entries: &[Entry]) -> Result<bool, ConnectError> {
         let pause = match self.pause(entries.iter().map(Entry::pause)) {
             Pause::None => return Ok(false),
             _ if self.wait.is_interrupted() => return Err(ConnectError::Interrupted),

@@ -14,7 +14,7 @@ use crate::platform;
 use crate::platform::ProcessId;
 use crate::registry::Registry;
 use crate::restart::{Failing, Restart};
-use crate::server::{Place, Supervised, SupervisorPipe};
+use crate::server::{Binding, Supervised, SupervisorPipe};
 use crate::token::{new_token, token_of_environment};
 
 /// What the next one has to know of itself.
@@ -30,12 +30,12 @@ pub(super) struct Successor<'a> {
 
 /// Their place, and the tasks that the first client has given.
 #[derive(Debug)]
-pub(super) struct Estate {
-    place: Place,
+pub(super) struct HeldResources {
+    place: Binding,
     tasks: Option<File>,
 }
 
-impl Estate {
+impl HeldResources {
     /// Takes the place of a server that may be started again. Others take theirs by themselves.
     pub(super) fn of(
         config: &mut Config,
@@ -45,7 +45,7 @@ impl Estate {
             return Ok(None);
         }
         let address = Address::new(config.host.as_str(), config.port);
-        let mut place = Place::take(&address, config.name.as_ref(), config.id(), registry)?;
+        let mut place = Binding::take(&address, config.name.as_ref(), config.id(), registry)?;
         // Whoever looks for it there, and for its token, would not find it.
         if let Some((source, registry)) = place.trouble.take().zip(registry) {
             place.release();
@@ -68,12 +68,12 @@ impl Estate {
     }
 
     /// Passes everything to the server that this process has become.
-    pub(super) fn into_parts(self) -> (Place, Option<FirstTasks>) {
+    pub(super) fn into_parts(self) -> (Binding, Option<FirstTasks>) {
         (self.place, self.tasks.map(FirstTasks::from))
     }
 
     /// Prepares for a new process to have everything.
-    pub(super) fn bequeath(
+    pub(super) fn hand_over(
         &self,
         successor: &Successor<'_>,
         cord: &impl AsFd,
@@ -112,7 +112,7 @@ pub(super) fn inherit(
     let unix = optional(inheritance.unix)?.map(OwnedFd::into);
     let tcp: std::net::TcpListener = take(inheritance.tcp)?.into();
     let socket = registry.filter(|_| unix.is_some()).and_then(|all| all.socket_path(config.id()));
-    let place = Place {
+    let place = Binding {
         claim: optional(inheritance.claim)?.and_then(claim),
         address: tcp.local_addr()?,
         tcp,

@@ -13,18 +13,18 @@ const STAY: Duration = Duration::from_secs(1);
 
 /// One of them.
 #[derive(Debug)]
-struct Guest {
+struct OverflowConnection {
     token: usize,
     since: Instant,
 }
 
 /// In the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Guests(Vec<Guest>);
+pub(super) struct Overflow(Vec<OverflowConnection>);
 
-impl Guests {
+impl Overflow {
     pub(super) fn add(&mut self, token: usize, now: Instant) {
-        self.0.push(Guest { token, since: now });
+        self.0.push(OverflowConnection { token, since: now });
     }
 
     /// Forgets one that is gone; `false` when it was none.
@@ -41,7 +41,7 @@ impl Guests {
     /// Those that may make room, given which of them have said nothing.
     pub(super) fn overdue(&self, is_silent: impl Fn(usize) -> bool, now: Instant) -> Vec<usize> {
         let stay = |token| if is_silent(token) { SILENCE } else { STAY };
-        let goes = |guest: &&Guest| guest.since + stay(guest.token) <= now;
+        let goes = |guest: &&OverflowConnection| guest.since + stay(guest.token) <= now;
         self.0.iter().filter(goes).map(|guest| guest.token).collect()
     }
 }
@@ -52,15 +52,15 @@ mod tests {
 
     #[test]
     fn who_came_first_makes_room_and_who_says_nothing_before() {
-        let (mut guests, now) = (Guests::default(), Instant::now());
+        let (mut overflow, now) = (Overflow::default(), Instant::now());
         let later = now + STAY / 2;
-        guests.add(3, now);
-        guests.add(4, later);
-        assert!(guests.overdue(|_| false, later).is_empty());
-        assert_eq!(guests.overdue(|_| true, now + SILENCE), [3]);
-        assert_eq!(guests.overdue(|token| token == 4, later + SILENCE), [4]);
-        assert_eq!(guests.overdue(|_| false, later + STAY), [3, 4]);
-        assert!(guests.contains(3) && guests.remove(3) && !guests.remove(3));
-        assert_eq!(guests.overdue(|_| false, later + STAY), [4]);
+        overflow.add(3, now);
+        overflow.add(4, later);
+        assert!(overflow.overdue(|_| false, later).is_empty());
+        assert_eq!(overflow.overdue(|_| true, now + SILENCE), [3]);
+        assert_eq!(overflow.overdue(|token| token == 4, later + SILENCE), [4]);
+        assert_eq!(overflow.overdue(|_| false, later + STAY), [3, 4]);
+        assert!(overflow.contains(3) && overflow.remove(3) && !overflow.remove(3));
+        assert_eq!(overflow.overdue(|_| false, later + STAY), [4]);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Strangers that have come for nothing before the others rest. Seeing to one takes about 30 µs.
+/// LogLimiter that have come for nothing before the others rest. Seeing to one takes about 30 µs.
 const IN_VAIN: u32 = 4;
 
 /// How long they rest. Whoever floods a server with connections waits for it, and no longer takes all of the
@@ -21,8 +21,8 @@ const LATELY: Duration = Duration::from_millis(50);
 const CROWD: usize = 200;
 
 #[derive(Debug, Default)]
-pub(super) struct Rest {
-    /// Strangers that have gone without a proof since the last rest.
+pub(super) struct Throttle {
+    /// LogLimiter that have gone without a proof since the last rest.
     in_vain: u32,
     until: Option<Instant>,
     /// Until when calls come first.
@@ -32,7 +32,7 @@ pub(super) struct Rest {
     called: Option<Instant>,
 }
 
-impl Rest {
+impl Throttle {
     /// Notes that a stranger has gone without a proof.
     pub(super) fn in_vain(&mut self) {
         self.in_vain += 1;
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn strangers_hold_back_for_a_call_but_not_for_ever() {
-        let (mut rest, now) = (Rest::default(), Instant::now());
+        let (mut rest, now) = (Throttle::default(), Instant::now());
         assert!(!rest.holds_back(false, now));
         for moment in [now, now + DEFERENCE / 2] {
             assert!(rest.holds_back(true, moment));
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn strangers_rest_when_some_came_for_nothing_and_somebody_calls() {
-        let (mut rest, now) = (Rest::default(), Instant::now());
+        let (mut rest, now) = (Throttle::default(), Instant::now());
         let waiting = std::cell::Cell::new(0);
         let mut come = |count, calls, now| {
             (0..count).for_each(|_| rest.in_vain());

@@ -26,7 +26,7 @@ pub(super) enum Refused {
 pub(super) enum Next {
     /// Try it once more, after a pause.
     Again(Duration),
-    /// Ask whether a bgpy server is there at all, and [say](Refusals::asked) what came of it.
+    /// Ask whether a bgpy server is there at all, and [say](HandshakeRetries::asked) what came of it.
     Ask,
     /// Tell the caller.
     Tell(Verdict),
@@ -47,7 +47,7 @@ pub(super) enum Verdict {
 
 /// The handshakes with one server that have come to nothing.
 #[derive(Debug)]
-pub(super) struct Refusals {
+pub(super) struct HandshakeRetries {
     /// Whether the token is that of the server's entry in the registry.
     pub(super) is_registered: bool,
     pub(super) has_token: bool,
@@ -59,7 +59,7 @@ pub(super) struct Refusals {
     is_there: bool,
 }
 
-impl Refusals {
+impl HandshakeRetries {
     pub(super) fn new(is_registered: bool, has_token: bool, is_open: bool) -> Self {
         Self { is_registered, has_token, is_open, tries: 0, silent: 0, is_there: false }
     }

@@ -37,7 +37,7 @@ const BEGINNING_RECORDS_MAX: usize = 16;
 
 /// What was found so far.
 #[derive(Default)]
-pub(super) struct Remains {
+pub(super) struct Excerpt {
     beginning: Vec<u8>,
     /// Records of it; none are added when it is complete.
     records: usize,
@@ -68,7 +68,7 @@ struct Head<'a> {
     text: &'a [u8],
 }
 
-impl Remains {
+impl Excerpt {
     /// Looks for what is to be kept, behind what was found before.
     pub(super) fn look(&mut self, text: impl Read) -> io::Result<()> {
         let (mut text, mut line) = (BufReader::with_capacity(LINE_BYTES_MAX, text), Vec::new());
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn remains(files: &[&str]) -> String {
-        let mut remains = Remains::default();
+        let mut remains = Excerpt::default();
         files.iter().for_each(|file| remains.look(file.as_bytes()).unwrap());
         String::from_utf8(remains.text()).unwrap()
     }

@@ -37,7 +37,7 @@ impl Kind {
 
 /// Which kinds have been told, and how often each has happened since.
 #[derive(Debug, Default)]
-pub(super) struct Strangers {
+pub(super) struct LogLimiter {
     told: Vec<Told>,
 }
 
@@ -50,7 +50,7 @@ struct Told {
     last: String,
 }
 
-impl Strangers {
+impl LogLimiter {
     /// Notes an event, and returns whether it is to be told at once.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display, now: Instant) -> bool {
         self.told.retain(|told| told.count > 0 || told.until > now);
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_line_a_minute() {
-        let (mut strangers, start) = (Strangers::default(), Instant::now());
+        let (mut strangers, start) = (LogLimiter::default(), Instant::now());
         let refused = Kind::refused(&ProtocolError::NotBgpy);
         let malformed = Kind::refused(&ProtocolError::Malformed("one"));
         assert_eq!(malformed, Kind::refused(&ProtocolError::Malformed("another")));

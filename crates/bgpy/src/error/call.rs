@@ -1,0 +1,141 @@
+//! Why a call gave no response.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
+use thiserror::Error;
+
+use super::ConnectError;
+use super::words::{Seconds, Stopping};
+
+/// Why a call gave no response.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// There was no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection broke while the call was under way.
+    #[error("the connection to {server} was lost ({reason}) before the call was answered: it may or may not have \
+         run{}",
+        reason.advice(server))]
+    Lost {
+        /// `host:port`.
+        server: String,
+        /// How it broke.
+        #[source]
+        reason: Lost,
+    },
+    /// The caller's time limit passed.
+    #[error("{server} {} within {}: {}",
+        if *accepted { "accepted the call but did not answer" } else { "did not answer" },
+        Seconds(*after),
+        if *accepted {
+            "the call runs to its end if it has begun, and is dropped otherwise"
+        } else {
+            "the call may or may not have run"
+        })]
+    Timeout {
+        /// `host:port`.
+        server: String,
+        /// The limit.
+        after: Duration,
+        /// Whether the server had accepted the call.
+        accepted: bool,
+    },
+    /// The task ended without a response.
+    #[error("the task on {server} ended without a response")]
+    NoResponse {
+        /// `host:port`.
+        server: String,
+    },
+    /// The server says why.
+    #[error("{}", Failed { server, failure })]
+    Failed {
+        /// `host:port`.
+        server: String,
+        /// What it says.
+        failure: Box<Failure>,
+        /// The exception itself, where the server could send it.
+        object: Option<Box<Delivered>>,
+    },
+    /// The server answered, and this process has no memory for what it said.
+    #[error("not enough memory for the answer of {server}, which has {bytes} bytes")]
+    Memory {
+        /// `host:port`.
+        server: String,
+        /// Length of the answer, in bytes.
+        bytes: u64,
+    },
+    /// The message breaks a limit of the protocol; nothing was sent.
+    #[error("the message cannot be sent: {0}")]
+    Message(#[source] ProtocolError),
+    /// The caller is a task that the server would have to end before it can answer; nothing was sent.
+    #[error(
+        "{server} cannot answer before this task has ended, because it runs one task at a time: do not wait \
+         for it here"
+    )]
+    WouldDeadlock {
+        /// `host:port`.
+        server: String,
+    },
+    /// The caller was interrupted, by Ctrl-C for example.
+    #[error("interrupted while waiting for an answer")]
+    Interrupted,
+}
+
+/// How a connection broke.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Lost {
+    /// The server closed it, most likely because it ended.
+    #[error("closed by the server")]
+    Closed,
+    /// The operating system reported an error.
+    #[error("{0}")]
+    Io(io::ErrorKind),
+    /// The server gave no sign of life for this long, though it was asked for one.
+    #[error("no sign of life for {}", Seconds(*.0))]
+    Silent(Duration),
+    /// The server broke the protocol.
+    #[error(transparent)]
+    Protocol(ProtocolError),
+    /// This side closed it.
+    #[error("closed by this client")]
+    Dropped,
+    /// This process was forked while the call was under way.
+    #[error(
+        "it belongs to the parent process: this process was forked while the call was under way"
+    )]
+    Forked,
+}
+
+impl Lost {
+    /// Where to look for what became of the server.
+    fn advice(&self, server: &str) -> String {
+        match self {
+            Self::Closed | Self::Io(_) | Self::Silent(_) => format!(
+                "; `bgpy status {server}` and `bgpy logs {server}` tell what became of the server"
+            ),
+            Self::Protocol(_) | Self::Dropped | Self::Forked => String::new(),
+        }
+    }
+}
+
+/// What a server says of a call that failed there.
+struct Failed<'a> {
+    server: &'a str,
+    failure: &'a Failure,
+}
+
+impl fmt::Display for Failed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, failure } = self;
+        match failure.code {
+            FailureCode::Stopping => Stopping(server).fmt(f),
+            _ => write!(f, "{server}: {failure}"),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Why a connection did not come about.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bgpy_proto::ProtocolError;
+use thiserror::Error;
+
+use super::words::{Seconds, Stopping};
+use crate::name::Name;
+use crate::platform::WithLimit;
+use crate::restart::Failing;
+
+/// Why a connection did not come about.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The host name means nothing.
+    #[error("the host name '{host}' cannot be resolved: {}", WithLimit(source))]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Nobody listens there.
+    #[error("no server listens on {server}: start one there, or check host and port")]
+    NotRunning {
+        /// `host:port`.
+        server: String,
+    },
+    /// No server of this user and machine has the name.
+    #[error("{}", Absent { name, unreadable: unreadable.as_deref() })]
+    NoSuchName {
+        /// The name.
+        name: Name,
+        /// Something that stands in the place of an entry, which may be the one.
+        unreadable: Option<PathBuf>,
+    },
+    /// Others may have written what stands in the registry, so that it tells of no server.
+    #[error("{server} cannot be looked up: {doubt}")]
+    Registry {
+        /// As the user named it.
+        server: String,
+        /// Which directory it is, and what is wrong with it.
+        doubt: String,
+    },
+    /// The server takes no more calls, because it is about to end; nothing was sent.
+    #[error("{}", Stopping(server))]
+    Stopping {
+        /// As the user named it.
+        server: String,
+    },
+    /// The server has failed, and was not back in time; nothing was sent.
+    #[error("{server} is being restarted and was not back within {}: {}; its log tells more",
+        Seconds(*after),
+        failing.as_ref().map_or_else(|| "it is not ready yet".to_owned(), ToString::to_string))]
+    Restarting {
+        /// As the user named it.
+        server: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// How it fails, as far as its supervisor could say so.
+        failing: Option<Failing>,
+    },
+    /// The network or the operating system refused.
+    #[error("cannot connect to {server}: {}", WithLimit(source))]
+    Io {
+        /// `host:port`.
+        server: String,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Connecting or the handshake took too long.
+    #[error("{server} did not answer within {}: {}", Seconds(*after), Unanswered(*process))]
+    Timeout {
+        /// `host:port`.
+        server: String,
+        /// How long it was tried.
+        after: Duration,
+        /// The process that has not answered, where it is one of this machine.
+        process: Option<u32>,
+    },
+    /// The connection ended during the handshake, whenever it was tried.
+    #[error(
+        "the connection to {server} was closed during the handshake, each time: the server may be about to \
+         end or have too many connections, or something in between closes them"
+    )]
+    Cut {
+        /// As the user named it.
+        server: String,
+    },
+    /// The two sides do not hold the same token.
+    #[error("{server} {}",
+        if *token {
+            "did not accept the token: use the one that the server was started with"
+        } else {
+            "requires a token, and none was given or found"
+        })]
+    Auth {
+        /// `host:port`.
+        server: String,
+        /// Whether this side had a token at all.
+        token: bool,
+    },
+    /// Somebody listens there who cannot be asked for a proof, because no token is known.
+    #[error(
+        "cannot verify who runs {server} without a token, and none was given or found, so nothing was sent"
+    )]
+    NoToken {
+        /// `host:port`.
+        server: String,
+    },
+    /// A server on another machine has to prove the token.
+    #[error("{server} is on another machine, where a server has to prove that it knows the token")]
+    Unprotected {
+        /// `host:port`.
+        server: String,
+    },
+    /// The peer is something else, or speaks another version.
+    #[error("{server}: {source}{}", advice(source))]
+    Protocol {
+        /// `host:port`.
+        server: String,
+        /// What it did.
+        source: ProtocolError,
+    },
+    /// The caller was interrupted, by Ctrl-C for example.
+    #[error("interrupted while connecting")]
+    Interrupted,
+}
+
+impl ConnectError {
+    /// Whether the server does not run, or takes no more calls.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NotRunning { .. } | Self::NoSuchName { .. } | Self::Stopping { .. })
+    }
+}
+
+/// What is said of a name that no server has.
+struct Absent<'a> {
+    name: &'a Name,
+    unreadable: Option<&'a Path>,
+}
+
+impl fmt::Display for Absent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name;
+        match self.unreadable {
+            None => write!(
+                f,
+                "no server named '{name}' runs here: `bgpy ps` lists those that do; a server on \
+                 another machine is reached by its host and port"
+            ),
+            Some(path) => write!(
+                f,
+                "no server named '{name}' was found: '{}' is no longer a valid entry, and may have been its \
+                 own. A running server repairs its entry within seconds; `bgpy doctor` says more",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Why a server may not have answered: the process is known where it is one of this machine.
+struct Unanswered(Option<u32>);
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, "its process {pid} exists, but is stopped or overloaded"),
+            None => f.write_str("check the address, and whether a firewall is in between"),
+        }
+    }
+}
+
+fn advice(error: &ProtocolError) -> &'static str {
+    match error {
+        ProtocolError::Version { .. } => "; install the same version of bgpy on both sides",
+        ProtocolError::NotBgpy => ": another program listens there; check host and port",
+        _ => "",
+    }
+}

@@ -1,0 +1,27 @@
+//! Words that several errors share.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What is said of a server that takes no more calls.
+pub(super) struct Stopping<'a>(pub(super) &'a str);
+
+impl fmt::Display for Stopping<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.0;
+        write!(
+            f,
+            "{server} is stopping and takes no more calls: wait for its end (`bgpy wait {server} --for \
+             exit`), then start another"
+        )
+    }
+}
+
+/// A time as a person would say it.
+pub(super) struct Seconds(pub(super) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", (self.0.as_secs_f64() * 1000.0).round() / 1000.0)
+    }
+}

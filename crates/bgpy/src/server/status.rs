@@ -1,0 +1,73 @@
+//! What a server says about itself: its status, and its log.
+
+use std::time::Instant;
+
+use bgpy_proto::{LogReply, LogRequest, Request, ServerSession, Status};
+
+use super::calls::Calls;
+use crate::clock;
+use crate::log::{Journal, read};
+use crate::name::Name;
+use crate::platform;
+
+/// What of it the calls do not know.
+#[derive(Debug)]
+pub(super) struct About {
+    name: Option<Name>,
+    journal: Journal,
+    started: Instant,
+    /// Connections that have shaken hands.
+    pub(super) clients: u64,
+    /// Whether the log may still be read in this turn of a connection: once, because that takes longer
+    /// than anything else that is answered at once.
+    pub(super) may_read_log: bool,
+}
+
+impl About {
+    pub(super) fn new(name: Option<Name>, journal: Journal) -> Self {
+        Self { name, journal, started: clock::now(), clients: 0, may_read_log: true }
+    }
+
+    /// Answers a question about the server.
+    pub(super) fn answer(&mut self, session: &mut ServerSession, request: &Request, calls: &Calls) {
+        match request {
+            Request::Status { id } => session.status(*id, &self.status(calls)),
+            Request::Log { id, request } => {
+                let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
+                session.log(*id, &self.log(request, limit));
+            }
+            // These are the calls' own.
+            Request::Call { .. } | Request::Cancel { .. } => {}
+        }
+    }
+
+    /// What a client hears of the log.
+    fn log(&mut self, request: &LogRequest, limit: usize) -> LogReply {
+        let Some(path) = self.journal.path() else {
+            return LogReply::Unreadable("it logs to no file, but to where it was started".into());
+        };
+        if !std::mem::take(&mut self.may_read_log) {
+            return LogReply::Piece(read::put_off(request));
+        }
+        match read::piece(&path, request, limit) {
+            Ok(piece) => LogReply::Piece(piece),
+            Err(error) => LogReply::Unreadable(format!("its log cannot be read: {error}")),
+        }
+    }
+
+    fn status(&self, calls: &Calls) -> Status {
+        let running = calls.running();
+        Status {
+            state: calls.state(),
+            task: running.map(|(task, _)| task.to_owned()),
+            busy_s: running.map(|(_, seconds)| seconds),
+            queue: calls.waiting() as u64,
+            calls: calls.done,
+            clients: self.clients,
+            uptime_s: clock::since(self.started).as_secs_f64(),
+            pid: u64::from(std::process::id()),
+            rss_bytes: platform::resident_bytes(std::process::id()),
+            name: self.name.as_ref().map(Name::to_string),
+        }
+    }
+}
