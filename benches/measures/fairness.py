@@ -44,8 +44,8 @@ def run(scale: Scale) -> Result:
         ["work, beside uploads by", "p50, ms", "p99, ms", "max, ms", "uploads"],
         "A client repeatedly sends a NumPy array of 1 GB as an argument. Another client on the "
         f"same host makes a small call every {PERIOD_NS / 1e6:g} ms for {length_s} s, then "
-        "`status` requests for as long. Calls that would have started during a wait count with the rest "
-        "of that wait, so p99 covers all moments. Three processes share the CPUs.",
+        "`status` requests for as long. Calls that would have started during a wait count with the "
+        "rest of that wait, so p99 covers all moments. Three processes share the CPUs.",
     )
     seen = {}
     for kind in (QUIET, UNIX, TCP):
