@@ -1,7 +1,7 @@
-"""Tries what goes wrong, for long: ``python benches/chaos.py [--minutes N] [--only NAME]``.
+"""Stress tests, in long runs: ``python benches/chaos.py [--minutes N] [--only NAME]``.
 
-A run of everything writes docs/reliability.md; the others print only. Whatever a trial asserts
-holds on any machine; figures are only told.
+A full run writes docs/reliability.md; other runs only print. What a trial asserts holds on any
+machine; figures are only reported.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--minutes", type=float, default=MINUTES, help="how long it takes, about (default: 10)"
+        "--minutes", type=float, default=MINUTES, help="approximate duration (default: 10)"
     )
     parser.add_argument(
         "--only", action="append", choices=TRIALS, metavar="NAME", help=", ".join(TRIALS)
     )
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="directory of the page")
     return parser.parse_args()
 
 
