@@ -1,7 +1,7 @@
-"""Tries what goes wrong, for long: ``python benches/chaos.py [--minutes N] [--only NAME]``.
+"""Stress tests, in long runs: ``python benches/chaos.py [--minutes N] [--only NAME]``.
 
-A run of everything writes docs/reliability.md; the others print only. Whatever a trial asserts
-holds on any machine; figures are only told.
+A full run writes docs/reliability.md; other runs only print. What a trial asserts holds on any
+machine; figures are only reported.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ FACTS = {"CPU", "memory", "system", "Python", "Rust", "bgpy", "date", machine.LO
 INTRODUCTION = """\
 # Reliability
 
-What bgpy was put through, and what was seen. Each line holds an assertion: had an answer been
-wrong, a call run twice, or something been left, this page would not have been written. Times belong
-to the machine below and to what else it did; nothing depends on them.
+The stress tests that bgpy has passed, and their results. Each line includes assertions: a wrong
+answer, a call that ran twice or a leftover would have stopped the run before this page was written.
+Times depend on the machine below and on its other work; no assertion depends on them.
 """
 
 METHOD = """\
 ## Method
 
-- The simulation plays a server, its supervisor and up to five clients, from a seed: bytes
-  arrive in pieces of any size, connections are cut or stand still, processes die at any moment
-  and are started again, strangers come. What decides is the code of bgpy itself, on a clock of
-  its own, so that a seed that fails fails again: `SEED=n cargo test -p bgpy --lib simulation`.
-  What it checks stands in [ledger.rs](../crates/bgpy/src/simulation/ledger.rs) and
+- The simulation runs a server, its supervisor and up to five clients from a seed: bytes arrive in
+  pieces of any size, connections are cut or stall, processes die at any moment and are restarted,
+  and unauthenticated clients connect. It runs the code of bgpy itself on a simulated clock, so a
+  seed that fails, fails again: `SEED=n cargo test -p bgpy --lib simulation`. The checks are in
+  [ledger.rs](../crates/bgpy/src/simulation/ledger.rs) and
   [world.rs](../crates/bgpy/src/simulation/world.rs).
-- All the rest is done to real servers in processes of their own, by their Unix sockets and by
-  TCP on the loopback interface.
-- Of each client one handshake is cut, or two in a row.
-- Decoders are fuzzed with libFuzzer, for as long as one likes (`make fuzz`). What it has found to
-  reach something is kept in `fuzz/corpora`, and each run of the tests plays it again.
+- All other tests use real servers in separate processes, through their Unix sockets and through TCP
+  on the loopback interface.
+- For each client, one handshake is cut, or two in a row.
+- Decoders are fuzzed with libFuzzer, for as long as you like (`make fuzz`). Inputs that reach new
+  code are kept in `fuzz/corpora`, and each test run replays them.
 - A flood comes from one process, which opens connections as fast as it can, 64 at a time.
 
 ## How to reproduce
@@ -50,7 +50,7 @@ METHOD = """\
 make chaos
 ```
 
-takes some ten minutes and writes this page; `make chaos MINUTES=60` does six times as much.
+takes about ten minutes and writes this page; `make chaos MINUTES=60` runs six times as much.
 """
 
 
@@ -60,7 +60,7 @@ def main() -> int:
     scale = Scale(options.minutes / MINUTES)
     # Before anything runs, because they hold the load of the machine.
     facts = [(name, text) for name, text in machine.facts() if name in FACTS]
-    table = Table("What was done, and what was seen", ["done", "seen"], words=True)
+    table = Table("Tests and results", ["test", "result"], words=True)
     began = time.monotonic()
     for name in options.only or TRIALS:
         start = time.monotonic()
@@ -78,12 +78,12 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--minutes", type=float, default=MINUTES, help="how long it takes, about (default: 10)"
+        "--minutes", type=float, default=MINUTES, help="approximate duration (default: 10)"
     )
     parser.add_argument(
         "--only", action="append", choices=TRIALS, metavar="NAME", help=", ".join(TRIALS)
     )
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="directory of the page")
     return parser.parse_args()
 
 

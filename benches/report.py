@@ -8,8 +8,8 @@ from result import MISSING, Result, Table
 INTRODUCTION = """\
 # Benchmarks
 
-How fast bgpy is, beside what the system itself costs (raw sockets) and beside its peers. The ratios
-are what counts; absolute times belong to the machine below.
+How fast bgpy is, compared with raw sockets and with similar tools. Read the ratios; absolute
+times depend on the machine below.
 
 ![Small call, medians](benchmarks.svg)
 """
@@ -17,32 +17,33 @@ are what counts; absolute times belong to the machine below.
 METHOD = """\
 ## Method
 
-- Every server is a process of its own, on the same machine as its client; all traffic stays on the
+- Each server is a separate process on the same machine as its client; all traffic stays on the
   loopback interface or in Unix sockets.
-- Ways of calling that are compared take turns, round by round, in one run. A figure is the median
-  of the medians of its rounds.
-- Times are those of `time.perf_counter_ns` around each call, in the caller. The garbage collector
-  is left on.
-- Where caller and server run decides more than what they run: on one CPU a call costs what the two
-  compute; on two it costs the waking of the other CPU as well, on virtual machines several times as
-  much, and what a program does hardly counts. The scheduler takes the one or the other as it likes
-  and may keep to it for long, so that figures of "any CPU" jump. Small calls are therefore measured
-  at all three; {pinning}.
-- Where its memory happens to lie makes a process faster or slower for all its life, by a tenth or
-  two. Small calls are therefore measured with several starts of all processes.
-- The raw echoes in Python are the fewest instructions that do the work: `sendall` and `recv` of one
-  message, `TCP_NODELAY` set. bgpy and the peers move a Python object beyond that.
-- Peers run as their documentation shows, over TCP and over a Unix socket. gRPC uses a generic
-  handler with pickle; RPyC's method is looked up once.
-- Objects go as each peer takes them: by pickle through multiprocessing, gRPC and Pyro5 (whose
-  marshal leaves the bytes as they are), through ZeroMQ by pickle 5 with large buffers as parts of
-  their own, not copied. RPyC leaves objects where they are, and is not among them. Objects are made
-  before the clock runs; that what was sent has arrived is checked before, too.
-- Whether "TCP encrypted" is TCP, and "same host" is not, is read from the server's open sockets.
+- Tools that are compared take turns, round by round, in one run. A figure is the median of the
+  medians of its rounds.
+- Times are taken with `time.perf_counter_ns` around each call, in the caller. The garbage
+  collector is left on.
+- The CPUs on which caller and server run matter more than the code: on one CPU, a call costs what
+  both sides compute; on two, it also costs the wake-up of the other CPU, which on virtual
+  machines takes several times as long as the computation. The scheduler may choose either and
+  keep it for a long time, so figures for "any CPU" vary. Small calls are therefore measured in
+  all three settings; {pinning}.
+- The memory layout of a process makes it up to 10 or 20 % faster or slower for its lifetime.
+  Small calls are therefore measured with several starts of all processes.
+- The raw echoes in Python are the minimum that does the work: `sendall` and `recv` of one
+  message, with `TCP_NODELAY` set. bgpy and the other tools also transfer a Python object.
+- The other tools are used as their documentation shows, over TCP and over a Unix socket. gRPC
+  uses a generic handler with pickle; RPyC's method is looked up once.
+- Objects are sent as each tool supports it: pickled through multiprocessing, gRPC and Pyro5
+  (whose marshal passes the bytes unchanged); through ZeroMQ with pickle 5, with large buffers as
+  separate parts that are not copied. RPyC does not transfer objects and is left out. Objects are
+  created before the clock starts, and a check that they arrive correctly also runs before.
+- The server's open sockets are checked to confirm that "TCP encrypted" uses TCP and "same host"
+  does not.
 """
 
-UNPINNED = "other measures bind nothing to a CPU unless it is said beside them"
-PINNED = "this run, however, had everything on {pin}"
+UNPINNED = "other measurements pin nothing to a CPU unless stated"
+PINNED = "in this run, everything was pinned to {pin}"
 
 REPRODUCE = """\
 ## How to reproduce
@@ -51,11 +52,12 @@ REPRODUCE = """\
 make bench
 ```
 
-builds bgpy, installs it with the peers in `.bench/venv` and bgpy 0.3.1 in `.bench/old`, measures,
-and writes this page. `benches/README.md` tells how to measure a part of it.
+builds bgpy, installs it with the other tools in `.bench/venv` and bgpy 0.3.1 in `.bench/old`,
+runs the measurements, and writes this page. `benches/README.md` describes how to run a part of
+them.
 """
 
-# More than this and the machine has something else to do.
+# Above this load, the machine is doing other work.
 LOAD_MAX = 0.3
 
 MET = {True: "yes", False: "**no**", None: MISSING}
@@ -72,12 +74,14 @@ def page(
     parts = [INTRODUCTION]
     if quick:
         parts.append(
-            "**This is the result of a quick run with few rounds: good for a look, not for a "
-            "claim.**\n"
+            "**These are the results of a quick run with few rounds: a first impression, not a "
+            "basis for claims.**\n"
         )
     load = dict(facts)[machine.LOAD]
     if float(load) > LOAD_MAX:
-        parts.append(f"**The machine was busy with other work (load {load}), which shows.**\n")
+        parts.append(
+            f"**The machine was busy with other work (load {load}), which affects the figures.**\n"
+        )
     goals = goals_table(results)
     parts += ["## Goals\n", f"{goals.note}\n", goals.markdown() + "\n", LATER]
     for table in (table for result in results for table in result.tables):
@@ -88,12 +92,12 @@ def page(
 
 
 def goals_table(results: list[Result]) -> Table:
-    """Return the numbers to reach, and what was measured."""
+    """Return the goals and what was measured."""
     table = Table(
         "Goals",
         ["work", "goal", "measured", "met", "floor measured beside it"],
-        "What bgpy wants to reach, with the floor under it where there is one. "
-        '"Any CPU" is normal use; "one CPU" pins both processes to one core, to compare what they '
+        "bgpy's performance goals, with the lower bound measured beside them where there is one. "
+        '"Any CPU" is normal use; "one CPU" pins both processes to one core, to compare their raw '
         "cost.",
         words=True,
     )
@@ -103,7 +107,7 @@ def goals_table(results: list[Result]) -> Table:
 
 
 def machine_table(facts: list[tuple[str, str]]) -> Table:
-    """Return what the machine is."""
+    """Return the description of the machine."""
     table = Table("Machine", ["what", "which"], words=True)
     for name, text in facts:
         table.add(name, text)

@@ -1,6 +1,6 @@
 """Measures bgpy beside its peers: ``python benches/run.py [--quick] [--only NAME] [--pin WHERE]``.
 
-A full run writes docs/benchmarks.md and its charts; the others print only.
+A full run writes docs/benchmarks.md and its charts; other runs only print.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def arguments() -> argparse.Namespace:
         "--only", action="append", choices=MEASURES, metavar="NAME", help=", ".join(MEASURES)
     )
     parser.add_argument(
-        "--pin", choices=PLACES, help="where all callers and servers run, instead of here and there"
+        "--pin", choices=PLACES, help="run all callers and servers there, in all measurements"
     )
     parser.add_argument("--write", action="store_true", help="write the page after any run")
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="directory of the page")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Start a background server, leave, come back from another process, and end it."""
+"""Start a background server from one process, call it from another, and stop it."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ server = Server("127.0.0.1", 0)
 server.run_background()
 Client("127.0.0.1", server.port).initialize(init_task, exec_task, exit_task)
 print(server.port)
-print(f"  a script has started a server (process {server.pid}) and ends now", file=sys.stderr)
+print(f"  a script has started a server (process {server.pid}) and is ending now", file=sys.stderr)
 """
 
 CALL = """
@@ -20,13 +20,13 @@ from bgpy import Client
 client = Client("127.0.0.1", int(sys.argv[1]))
 client.execute({"command": "increase", "value_change": 10})
 client.execute({"command": "decrease", "value_change": 100})
-print("  another one has called it twice:", client.status())
-print("  and ends it; its last words:", client.terminate(await_response=True))
+print("  another script has called it twice:", client.status())
+print("  and stops it; the final answer:", client.terminate(await_response=True))
 """
 
 
 def main() -> None:
-    """Run both scripts as processes of their own."""
+    """Run both scripts in separate processes."""
     print("quick start:", flush=True)
     run = [sys.executable, "-c"]
     started = subprocess.run([*run, "import sys" + START], stdout=subprocess.PIPE, check=True)

@@ -1,7 +1,7 @@
-"""One SQLite connection for many callers, with nothing to lock.
+"""One SQLite connection for many callers, without locks.
 
-All tasks run on the main thread of the server, one after the other. So a connection that belongs to
-the thread which opened it, as SQLite's does, is opened in `init_task` and used in `exec_task`.
+All tasks run on the server's main thread, one after the other. So `exec_task` can use a connection
+that `init_task` has opened, although SQLite binds a connection to the thread that opened it.
 
 Usage: python sqlite_server.py [PORT]
 """
@@ -22,7 +22,7 @@ def init_task():
 
 
 def exec_task(client_socket, state, args):
-    with state["connection"] as connection:  # commits, or rolls back when something raises
+    with state["connection"] as connection:  # commits, or rolls back if the block raises
         rows = connection.execute(args["sql"], args.get("values", ())).fetchall()
     respond(client_socket, rows)
 
@@ -47,7 +47,7 @@ def main(port):
         try:
             client.call({"sql": "SELECT * FROM guests"})
         except RemoteError as error:
-            print(f"the server lives on after {error.exception!r}")
+            print(f"the server keeps running after {error.exception!r}")
         print(client.call({"sql": "SELECT * FROM visits ORDER BY guests DESC LIMIT 1"}))
 
 

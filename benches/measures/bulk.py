@@ -26,7 +26,7 @@ def run(scale: Scale) -> Result:
     table = Table(
         "10 MB of bytes to another process and back",
         ["way of calling", "median, ms", "rounds, ms", "GB/s", "x raw Unix"],
-        f"{turns}, taking turns (bgpy 0.3.1: a single call); GB/s counts both directions. The raw "
+        f"{turns}, taking turns (bgpy 0.3.1: a single call). GB/s counts both directions. The raw "
         "echoes receive into the same memory every time. gRPC refuses more than 4 MiB by default; "
         "its limit is raised here.",
     )

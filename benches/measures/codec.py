@@ -50,8 +50,8 @@ def run(scale: Scale) -> Result:
     table = Table(
         "Small dict, encode and decode",
         ["work", "median, µs", "rounds, µs", "x pickle"],
-        f"`{SMALL}`. Half of what a call that takes it there and back takes longer than one that "
-        "takes `None`; and the same where both sides pickle it themselves and call with the bytes. "
+        f"`{SMALL}`. Half of the additional time of a call that sends it there and back, compared "
+        "with a call that sends `None`; the same for sides that pickle it and send the bytes. "
         f"{starts} starts of all processes on one CPU, each with {rounds} rounds of {calls} calls.",
     )
     for name, times in seen.items():

@@ -42,10 +42,10 @@ def run(scale: Scale) -> Result:
     table = Table(
         "Another client while one sends arrays of 1 GB",
         ["work, beside uploads by", "p50, ms", "p99, ms", "max, ms", "uploads"],
-        "A client sends a NumPy array of 1 GB as an argument over and over. Another one of the "
-        f"same host comes every {PERIOD_NS / 1e6:g} ms, {length_s} s with a small call and as long "
-        "with `status`. Those who would have come during a wait count with the rest of it, so that "
-        "p99 is that of all moments. Three processes share the CPUs.",
+        "A client repeatedly sends a NumPy array of 1 GB as an argument. Another client on the "
+        f"same host makes a small call every {PERIOD_NS / 1e6:g} ms for {length_s} s, then "
+        "`status` requests for as long. Calls that would have started during a wait count with the "
+        "rest of that wait, so p99 covers all moments. Three processes share the CPUs.",
     )
     seen = {}
     for kind in (QUIET, UNIX, TCP):

@@ -49,8 +49,8 @@ def many_calls(scale: Scale, result: Result) -> None:
     table = Table(
         f"Latency over {calls:,} calls of one client",
         ["calls", "bgpy, µs", "x first tenth", "raw TCP echo, µs", "bgpy x raw"],
-        "Medians of each tenth, caller and servers on one CPU. A raw TCP echo runs in between, so "
-        "that noise of the machine shows in both columns and growth in one.",
+        "Medians of each tenth, with caller and servers on one CPU. A raw TCP echo runs in "
+        "between: noise of the machine shows in both columns, growth only in one.",
     )
     medians = [(statistics.median(mine), statistics.median(others)) for mine, others in tenths]
     first = medians[0][0]
@@ -83,7 +83,7 @@ def large_state(scale: Scale, result: Result) -> None:
     table = Table(
         "Latency with a large state",
         ["state", "median, µs", "rounds, µs", "x small state"],
-        "The state holds a bytearray of 1 GiB, all of it written to. Caller and servers share one "
+        "The state holds a bytearray of 1 GiB, completely written. Caller and servers share one "
         f"CPU. The servers take turns: {turns}.",
     )
     work = "latency flat in the size of the state (1 GiB)"

@@ -44,9 +44,9 @@ def run(scale: Scale) -> Result:
     table = Table(
         f"{count:,} idle clients of one server",
         ["connected by", "RSS each, KiB", "p50, µs", "p50 with", "p99, µs", "p99 with"],
-        "What each connection adds to the server's RSS (buffers of the kernel are not in it), and "
-        "the latency of a busy client of the same host, all on one CPU: that of a server without "
-        f"idle clients and that of one with them, taking turns. Starts of all: {laps}.",
+        "What each connection adds to the server's RSS (which excludes kernel buffers), and the "
+        "latency of a busy client on the same host, all on one CPU. A server without idle clients "
+        f"and one with them take turns. Starts of all processes: {laps}.",
     )
     seen = {kind: looks(laps, scale, count, kind) for kind in (UNIX, TCP)}
     result = Result([table])
@@ -62,7 +62,7 @@ def run(scale: Scale) -> Result:
     measured = ", ".join(f"{kind} {ratio:.2f} x" for kind, ratio in ratios.items())
     met = all(ratio <= P99_MAX for ratio in ratios.values())
     wanted = f"≤ {P99_MAX:g} x without them"
-    result.goals.append(Goal(f"{work}: p99 of another one", wanted, measured, met))
+    result.goals.append(Goal(f"{work}: p99 of another client", wanted, measured, met))
     return result
 
 

@@ -54,9 +54,9 @@ def table(turns: Turns, outcomes: dict[str, Outcome]) -> Table:
         f"NumPy array of 100 MB {WORK[turns.act]}",
         ["way of calling", "median, ms", "rounds, ms", "GB/s", "x memcpy", "x raw TCP"],
         f"12,500,000 float64 in one direction, a few bytes in the other: {turns}, taking turns. "
-        "Nobody looks at the numbers, so that memory which both processes share is not read. The "
-        "raw sockets and memcpy fill the same memory every time, which is the least that can be "
-        "done; what makes a new array has the system clear new memory as well.",
+        "The receiver does not use the numbers, so memory that both processes share is not read. "
+        "The raw sockets and memcpy fill the same memory every time, which is the minimum of work; "
+        "tools that create a new array also cause the system to clear new memory.",
     )
     for outcome in outcomes.values():
         if outcome.failure:

@@ -16,7 +16,7 @@ from workspace import Placement, Workspace
 
 MIB = 1 << 20
 MORE_MB_MAX = 6.0
-BARE = "bare interpreter that waits for a line"
+BARE = "bare interpreter waiting for input"
 IMPORTED = "the same after `import bgpy`"
 SERVER = "bgpy server with the example's tasks"
 SUPERVISOR = "its supervisor"
@@ -66,8 +66,8 @@ def run(scale: Scale) -> Result:
     table = Table(
         "Memory of an idle server",
         ["process", "RSS, MiB", "more, MiB", "PSS, MiB", "unshared, MiB"],
-        f"Medians of {count} processes each. PSS counts a page that several processes share in "
-        "parts, and depends on what else runs; unshared is what would be gained by its end.",
+        f"Medians of {count} processes each. PSS divides a shared page among the processes that "
+        "map it, and depends on what else runs; unshared memory is freed when the process ends.",
     )
     medians = {name: size.medians() for name, size in sizes.items()}
     bare, _, _ = medians[BARE]

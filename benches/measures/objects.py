@@ -82,8 +82,8 @@ def table(kind: Kind, turns: Turns, outcomes: dict[str, Outcome]) -> Table:
     table = Table(
         f"{kind.name[0].upper()}{kind.name[1:]} as an argument",
         ["way of calling", "median, ms", "rounds, ms", "x pickle alone"],
-        f"To another process, which answers with its length: {turns}, taking turns. Pickle alone "
-        "is `pickle.loads(pickle.dumps(it, 5))` in the caller.",
+        f"Sent to another process, which answers with its length: {turns}, taking turns. Pickle "
+        "alone is `pickle.loads(pickle.dumps(it, 5))` in the caller.",
     )
     for outcome in outcomes.values():
         if outcome.failure:

@@ -55,8 +55,8 @@ def run(scale: Scale) -> Result:
     table = Table(
         "Peak memory of an array of 1 GB",
         ["sent as", "receiver, GB", "sender, GB"],
-        "The most that each process had resident (VmHWM) while a NumPy array of 1 GB travelled, "
-        "above what it had before. The receiver has to have the array itself: 1 GB.",
+        "The increase of each process's peak resident memory (VmHWM) while a NumPy array of 1 GB "
+        "was sent. The receiver has to hold the array itself: 1 GB.",
     )
     result = Result([table])
     for direction, look in [(ARGUMENT, argument), (RESPONSE, response)]:
@@ -106,7 +106,7 @@ def argument(pid: int, client: bgpy.Client) -> Peak:
     array = np.ones(ITEMS)
     sender, receiver = Process(os.getpid()), Process(pid)
     if client.call({"work": "size", "thing": array}) != ITEMS:
-        raise ValueError("the array that arrived is another one")
+        raise ValueError("the array that arrived differs")
     return Peak(receiver.above(), sender.above())
 
 
@@ -115,5 +115,5 @@ def response(pid: int, client: bgpy.Client) -> Peak:
     client.call({"work": "make", "thing": ITEMS})
     sender, receiver = Process(pid), Process(os.getpid())
     if len(client.call({"work": "held"})) != ITEMS:
-        raise ValueError("the array that arrived is another one")
+        raise ValueError("the array that arrived differs")
     return Peak(receiver.above(), sender.above())

@@ -45,7 +45,7 @@ def run(scale: Scale) -> Result:
 def measured(scale: Scale) -> dict[Act, dict[str, Outcome]]:
     """Have everything measured where there is no other network than loopback."""
     if not PYTHON.exists():
-        raise FileNotFoundError("no interpreter has Ray; `make bench-ray` makes it")
+        raise FileNotFoundError("Ray is not installed; run `make bench-ray`")
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     rounds, calls, place = scale.pick(7, 2), scale.pick(3, 1), scale.place(Placement.FREE)
     program = [PYTHON, BENCHES / "ray_run.py", str(rounds), str(calls), place]
@@ -60,10 +60,10 @@ def measured(scale: Scale) -> dict[Act, dict[str, Outcome]]:
                 timeout=LIMIT_S,
             )
         except subprocess.TimeoutExpired:
-            raise RuntimeError(f"not done within {LIMIT_S} s") from None
+            raise RuntimeError(f"not finished within {LIMIT_S} s") from None
     lines = run.stdout.strip().splitlines()
     if run.returncode or not lines:
-        raise RuntimeError((run.stderr.strip().splitlines() or ["it failed without a word"])[-1])
+        raise RuntimeError((run.stderr.strip().splitlines() or ["it failed without output"])[-1])
     return {
         Act(act): {
             name: Outcome(one["title"], Rounds(one["rounds"]["medians"]), one["failure"])
@@ -78,8 +78,8 @@ def head(direction: str) -> Table:
     return Table(
         f"NumPy array of 100 MB {direction}, beside Ray",
         ["way of calling", "median, ms", "rounds, ms", "GB/s", "x memcpy"],
-        "As above, in a namespace that has no other network than loopback, with Ray's head, an "
-        "object store of 2 GB and an actor for each way. Nobody looks at the numbers, and Ray has "
+        "As above, in a namespace whose only network is loopback, with Ray's head, an object store "
+        "of 2 GB and an actor for each row. The receiver does not use the numbers, and Ray keeps "
         "them in memory that both processes share.",
     )
 

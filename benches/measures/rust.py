@@ -57,7 +57,7 @@ def head(place: str) -> Table:
     return Table(
         f"Small call, Rust to Rust, {place}",
         ["way of calling", "median, µs", "x raw TCP", "x raw Unix"],
-        f"`{' '.join(COMMAND)}`: 64 bytes to another process and back, the ways taking turns.",
+        f"`{' '.join(COMMAND)}`: 64 bytes to another process and back, taking turns.",
     )
 
 
@@ -113,7 +113,7 @@ def output(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
-        raise RuntimeError((errors.strip().splitlines() or ["it failed without a word"])[-1])
+        raise RuntimeError((errors.strip().splitlines() or ["it failed without output"])[-1])
     return text
 
 

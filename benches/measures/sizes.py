@@ -42,9 +42,9 @@ def run(scale: Scale) -> Result:
     table = Table(
         "Time of an array as an argument against its size",
         ["bytes", *(f"{title}, µs" for title in titles), "x memcpy", "x raw Unix"],
-        f"![Time against size]({CHART})\n\nMedians, the ways taking turns, those from 1 GiB on one "
-        "after the other; another process each time, and a few bytes as the answer. memcpy and the "
-        "raw socket fill the same memory every time; the small ones stay in the CPU's caches.",
+        f"![Time against size]({CHART})\n\nMedians, taking turns; from 1 GiB on, one after the "
+        "other. Each array is sent to another process, which answers with a few bytes. memcpy and "
+        "the raw socket fill the same memory every time; small arrays stay in the CPU's caches.",
     )
     for size, outcomes in seen.items():
         ours = outcomes[ways.OBJECTS_SAME_HOST]

@@ -38,7 +38,7 @@ def table(turns: Turns, place: Placement, outcomes: dict[str, Outcome]) -> Table
         f"Small call, Python to Python, {place}",
         ["way of calling", "median, µs", "rounds, µs", "x raw TCP", "x raw Unix"],
         f"{len(DATA)} bytes to another process and back: {turns} (bgpy 0.3.1: 3 calls in all). "
-        "The median of the rounds' medians, and the lowest and highest of these.",
+        "The table shows the median of the rounds' medians, and the lowest and highest of these.",
     )
     for outcome in outcomes.values():
         if outcome.failure:

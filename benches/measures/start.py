@@ -49,7 +49,7 @@ def run(scale: Scale) -> Result:
         table.add(OLD, f"{times / 1e6:,.1f}", old.spread(1e6, 1), f"{times / base:.2f}")
     else:
         table.fail(OLD, old)
-    floor = f"`{IMPORT}`, and its end: {rounds[IMPORT].median / base:.2f} x"
+    floor = f"`{IMPORT}`, and exit: {rounds[IMPORT].median / base:.2f} x"
     goals = []
     for name, what, most in (
         (READY, "until ready", START_MAX),

@@ -88,10 +88,13 @@ def run(scale: Scale) -> list[Row]:
     assert all(ran[text] == 1 for text in answered), "an answered call has not run exactly once"
     assert all(ran[text] <= 1 for text in perhaps), "a call has run twice"
     assert ran.keys() <= perhaps | set(answered), "something has run that nobody has called"
-    done = f"{kills:,} x `kill -9` of a server with `restart='on-failure'` under {CALLERS} clients"
+    done = (
+        f"{kills:,} x `kill -9` of a server with `restart='on-failure'` while {CALLERS} clients "
+        "call it"
+    )
     seen = (
-        f"{len(answered):,} calls answered, each has run exactly once; of {len(perhaps):,} their "
-        "callers were told that they may have run, and none has run twice"
+        f"{len(answered):,} calls were answered, and each ran exactly once; {len(perhaps):,} calls "
+        "were reported to their callers as possibly run, and none of these ran twice"
     )
     return [Row(done, seen)]
 

@@ -31,7 +31,7 @@ def run(scale: Scale) -> list[Row]:
             }
             clients = {"Unix": unix, "TCP": tcp}
             quiet = measured(clients, workspace, server, seconds)
-            rows = [Row(f"quiet, {seconds:.0f} s each", told(quiet))]
+            rows = [Row(f"no flood, {seconds:.0f} s each", told(quiet))]
             for kind, message in kinds.items():
                 with Flooder(workspace, server.port, message) as flooder:
                     seen = measured(clients, workspace, server, seconds)
@@ -71,15 +71,15 @@ def measured(
     clients: dict[str, bgpy.Client], workspace: Workspace, server: bgpy.Server, seconds: float
 ) -> dict[str, list[int]]:
     """Return the sorted times of calls by each way, and of new clients."""
-    times = {f"call by {way}": timed(client.call, seconds) for way, client in clients.items()}
+    times = {f"call over {way}": timed(client.call, seconds) for way, client in clients.items()}
 
     def come(number: int) -> int:
         with bgpy.Client(bgpy_server.HOST, server.port, server.token) as client:
             return client.call(number, 60)
 
-    times["new client by Unix"] = timed(come, seconds)
+    times["new client over Unix"] = timed(come, seconds)
     with bgpy_server.out_of_sight(workspace):
-        times["new client by TCP"] = timed(come, seconds)
+        times["new client over TCP"] = timed(come, seconds)
     return times
 
 

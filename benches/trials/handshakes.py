@@ -92,10 +92,10 @@ def run(scale: Scale) -> list[Row]:
                     assert client.call(number, timeout=30) == number
         cutter.listener.close()
     assert cutter.cut == cut
-    seen = "each was tried again, no client held it for a wrong token, and each call was answered"
+    seen = "each was retried, no client took it for a wrong token, and every call was answered"
     return [
         Row(
-            f"{cut:,} handshakes of {count:,} clients, cut at random bytes by what is in between",
+            f"{cut:,} handshakes of {count:,} clients, cut by a proxy at a random byte",
             seen,
         )
     ]

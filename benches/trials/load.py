@@ -27,8 +27,8 @@ def run(scale: Scale) -> list[Row]:
                 assert client.call(MEGABYTE) == MEGABYTE
             settled = held(server, client)
         for what, open_client in (
-            ("Unix socket", lambda: bgpy_server.same_host(server)),
-            ("TCP, encrypted", lambda: bgpy_server.by_tcp(workspace, server)),
+            ("a Unix socket", lambda: bgpy_server.same_host(server)),
+            ("encrypted TCP", lambda: bgpy_server.by_tcp(workspace, server)),
         ):
             rows.append(calls(scale.count(1_000_000, 1000), what, open_client))
             rows.append(reconnects(scale.count(10_000, 100), what, workspace, server))
@@ -38,8 +38,8 @@ def run(scale: Scale) -> list[Row]:
             grown = [now - then for now, then in zip(held(server, client), settled, strict=True)]
     assert grown[0] < GROWTH_MIB, f"the server has grown by {grown[0]:.1f} MiB"
     assert grown[1] <= 0, f"{grown[1]} descriptors are left"
-    seen = f"{grown[0]:+.1f} MiB resident, {grown[1]:+d} descriptors"
-    return [*rows, Row("all of these, and what the server holds then", seen)]
+    seen = f"{grown[0]:+.1f} MiB resident, {grown[1]:+d} file descriptors"
+    return [*rows, Row("growth of the server after all of these", seen)]
 
 
 def held(server: bgpy.Server, client: bgpy.Client) -> tuple[float, int]:
@@ -55,18 +55,18 @@ def calls(count: int, what: str, open_client) -> Row:
     with open_client() as client:
         for number in range(count):
             assert client.call(number) == number
-    return Row(f"{count:,} small calls by {what}", "each answered with its own argument")
+    return Row(f"{count:,} small calls over {what}", "each call returned its own argument")
 
 
 def reconnects(count: int, what: str, workspace: Workspace, server: bgpy.Server) -> Row:
     """Make a call over each of many connections."""
     port, token = server.port, server.token
-    if what == "Unix socket":
+    if what == "a Unix socket":
         connect_all(count, port, token)
     else:
         with bgpy_server.out_of_sight(workspace):
             connect_all(count, port, token)
-    return Row(f"{count:,} connections by {what}, with a call each", "each answered")
+    return Row(f"{count:,} connections over {what}, with one call each", "every call was answered")
 
 
 def connect_all(count: int, port: int, token: str) -> None:
@@ -81,4 +81,4 @@ def megabytes(count: int, what: str, open_client) -> Row:
     with open_client() as client:
         for _ in range(count):
             assert client.call(MEGABYTE) == MEGABYTE
-    return Row(f"{count:,} messages of 1 MB and back by {what}", "each came back as it was sent")
+    return Row(f"{count:,} messages of 1 MB and back over {what}", "each came back unchanged")

@@ -38,5 +38,5 @@ def run(scale: Scale) -> list[Row]:
     assert waiting == count
     assert ran == count
     assert in_order
-    seen = f"each has run once and in its order; they took {full:.0f} MiB while they waited"
-    return [Row(f"{count:,} calls that wait for one task", seen)]
+    seen = f"each ran once and in order; the queue took {full:.0f} MiB"
+    return [Row(f"{count:,} calls queued behind one task", seen)]

@@ -27,8 +27,8 @@ def run(scale: Scale) -> list[Row]:
     return [
         Row(
             f"{seeds:,} seeds of the simulation, with {sums['crashes']:,} killed processes and "
-            f"{sums['cuts']:,} connections that were cut",
-            f"{sums['answered']:,} calls answered rightly, {sums['perhaps']:,} that may have run, "
-            f"{sums['surely_not']:,} that surely have not: as their callers were told",
+            f"{sums['cuts']:,} cut connections",
+            f"{sums['answered']:,} calls answered correctly, {sums['perhaps']:,} that may have "
+            f"run, {sums['surely_not']:,} that have not run: each as its caller was told",
         )
     ]

@@ -73,8 +73,8 @@ def cut(count: int, server: bgpy.Server, first: bytes, client: bgpy.Client, befo
             assert client.call(number, timeout=30) == number
     settle(server, client, before)
     return Row(
-        f"{count:,} connections cut at random bytes of the handshake",
-        "the calls of a client beside them were answered, and nothing of them is left",
+        f"{count:,} connections cut at a random byte of the handshake",
+        "another client's calls were answered, and no connection was left behind",
     )
 
 
@@ -97,8 +97,8 @@ def silent(count: int, server: bgpy.Server, client: bgpy.Client, before: int) ->
     settle(server, client, before)
     return Row(
         f"{count:,} silent connections at once",
-        f"the server kept {most:,} of them at most, answered a client beside them, and let a new "
-        "one in",
+        f"the server kept at most {most:,} of them, answered another client, and accepted a new "
+        "one",
     )
 
 

@@ -43,7 +43,7 @@ class OldClient:
 
     def __init__(self, workspace: Workspace) -> None:
         if not OLD_PYTHON.exists():
-            raise FileNotFoundError("no interpreter has bgpy 0.3.1; `make bench` makes it")
+            raise FileNotFoundError("bgpy 0.3.1 is not installed; run `make bench`")
         path = f"{OLD_PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "PYTHONPATH": str(BENCHES)}
         command = [OLD_PYTHON, BENCHES / "old_client.py"]
@@ -59,7 +59,7 @@ class OldClient:
         print(command, file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:
-            words = self.errors.read_text().strip().splitlines() or ["without a word"]
+            words = self.errors.read_text().strip().splitlines() or ["no output"]
             raise RuntimeError(f"it ended at '{command}': {words[-1]}")
         return int(line)
 

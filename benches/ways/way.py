@@ -66,7 +66,7 @@ class Way(ABC):
 
     def ask(self, work: str, thing: Any = None) -> Any:
         """Have `Shelf.ask` of the server called with an object."""
-        raise NotImplementedError("not taught to send objects")
+        raise NotImplementedError("sending objects is not implemented")
 
     def send(self, thing: Any) -> int:
         """Have the server take an object, and answer how long it is."""

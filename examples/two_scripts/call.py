@@ -1,4 +1,4 @@
-"""Give the server a note, and see all of them.
+"""Add a note on the server, and print all notes.
 
 Usage: python call.py NOTE [PORT]
 To end the server: bgpy terminate 127.0.0.1 PORT

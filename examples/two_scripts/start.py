@@ -1,4 +1,4 @@
-"""Start a server that remembers notes. This script ends; the server stays.
+"""Start a server that remembers notes. The server keeps running after this script ends.
 
 Usage: python start.py [PORT]
 """
@@ -21,7 +21,7 @@ def exec_task(client_socket, state, args):
 
 
 def exit_task(client_socket, state, args):
-    print(len(state["notes"]), "notes are gone")  # what tasks print goes to the server's log
+    print(len(state["notes"]), "notes are gone")  # the output of tasks goes to the server's log
 
 
 if __name__ == "__main__":

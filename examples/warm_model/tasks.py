@@ -6,7 +6,7 @@ LARGEST = 2_000_000
 
 
 def load_model():
-    """Build a table of smallest prime factors: a stand-in for whatever takes long to load."""
+    """Build a table of smallest prime factors: a stand-in for a model that takes long to load."""
     smallest = list(range(LARGEST + 1))
     for prime in range(2, int(LARGEST**0.5) + 1):
         if smallest[prime] == prime:

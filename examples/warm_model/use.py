@@ -1,4 +1,4 @@
-"""Ask a model that stays loaded. The first run loads it; every later one finds it warm.
+"""Query a model that stays loaded. The first run loads it; later runs find it warm.
 
 Usage: python use.py [NUMBER [PORT]]
 To unload the model: bgpy terminate 127.0.0.1 PORT
@@ -19,10 +19,10 @@ client = Client(HOST, port)
 try:
     client.ping()
 except NotRunning:
-    print("nobody has loaded the model: loading it")
-    # Returns when `init_task` has run.
+    print("the model is not loaded yet: loading it")
+    # Returns when `init_task` has finished.
     Server(HOST, port, init_file=Path(__file__).with_name("tasks.py")).run_background()
 
 factors = client.call({"number": number})
 seconds = time.perf_counter() - started
-print(f"{number} = {' * '.join(map(str, factors))}, told after {seconds:.3f} s")
+print(f"{number} = {' * '.join(map(str, factors))}, after {seconds:.3f} s")

@@ -92,7 +92,7 @@ def test_seed_example(port):
 def test_sqlite_server(port):
     assert run("sqlite_server.py", port).splitlines() == [
         "[(100, 50500)]",
-        "the server lives on after OperationalError('no such table: guests')",
+        "the server keeps running after OperationalError('no such table: guests')",
         "[('day 100', 1000)]",
     ]
 
@@ -109,9 +109,9 @@ def test_two_scripts(port, runtime):
 
 
 def test_warm_model(port):
-    answer = r"{} = {}, told after \d+\.\d{{3}} s\n"
+    answer = r"{} = {}, after \d+\.\d{{3}} s\n"
     cold = run("warm_model/use.py", "360360", port)
-    loading = "nobody has loaded the model: loading it\n"
+    loading = "the model is not loaded yet: loading it\n"
     assert re.fullmatch(
         loading + answer.format(360360, r"2 \* 2 \* 2 \* 3 \* 3 \* 5 \* 7 \* 11 \* 13"), cold
     )
