@@ -1,9 +1,9 @@
-//! What the shell may complete.
+//! Candidates for shell completion.
 
 use bgpy::registry::Registry;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
-/// Completes the names and addresses of the servers that have an entry, without asking them.
+/// Completes the names and addresses of registered servers, without connecting to them.
 pub(crate) fn targets() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let entries =

@@ -1,4 +1,4 @@
-//! Ending a server in good order.
+//! Ends a server in an orderly way, with EXIT.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use bgpy::{CallError, CallKind, Client, Failure, FailureCode, Link, Target, Valu
 use crate::exit::Exit;
 use crate::told;
 
-/// Why the server did not end as it should.
+/// Why a server did not end in order.
 #[derive(Debug)]
 pub(crate) enum Problem {
-    /// It may well not have ended.
+    /// The call failed: the server may not have ended.
     Call(CallError),
-    /// It is about to end, but something still runs.
+    /// It will end, but a task still runs.
     Slow(Duration),
     /// It has ended, but its `exit_task` failed.
     ExitTask(Failure),
@@ -27,24 +27,24 @@ pub(crate) fn end(client: &Client, wait: &Wait<'_>) -> Result<(), Problem> {
     failure.map_or(Ok(()), |failure| Err(Problem::ExitTask(failure)))
 }
 
-/// Sends EXIT and waits for the end of `exit_task`, whose failure is passed on.
+/// Sends EXIT and waits for the end of `exit_task`; returns its failure.
 fn send_exit(link: &Link, wait: &Wait<'_>) -> Result<Option<Failure>, Problem> {
     let nothing = Value::Map(Vec::new()).encode().expect("an empty map is flat and short");
     let mut call =
         link.begin(CallKind::Exit, Want::All, nothing.into(), wait).map_err(Problem::Call)?;
     loop {
         match call.next(wait) {
-            // What exit_task responds is for programs that know what to do with it.
+            // Responses of exit_task are for programs that expect them.
             Ok(Some(_)) => {}
             Ok(None) => return Ok(None),
             Err(CallError::Failed { failure, .. }) if failure.code == FailureCode::Stopping => {
-                // Somebody else was faster.
+                // Another client was faster.
                 return Ok(None);
             }
             Err(CallError::Failed { failure, .. }) if failure.code != FailureCode::Overloaded => {
                 return Ok(Some(*failure));
             }
-            // An exit_task that ends the process itself, for example.
+            // For example, an exit_task that ends the process itself.
             Err(CallError::Lost { reason: Lost::Closed, .. }) => return Ok(None),
             Err(error) => return Err(Problem::after_acceptance(error)),
         }
@@ -52,7 +52,7 @@ fn send_exit(link: &Link, wait: &Wait<'_>) -> Result<Option<Failure>, Problem> {
 }
 
 impl Problem {
-    /// Unlike other calls, an accepted EXIT is not taken back when its caller gives up.
+    /// Unlike other calls, an accepted EXIT is not dropped when its caller gives up.
     fn after_acceptance(error: CallError) -> Self {
         match error {
             CallError::Timeout { after, accepted: true, .. } => Self::Slow(after),
@@ -64,7 +64,7 @@ impl Problem {
         match self {
             Self::Call(error) => told::call_error(error),
             Self::Slow(after) => format!(
-                "{server} has not ended within {} s: a task still runs there; it takes no more \
+                "{server} has not ended within {} s: a task still runs; the server takes no more \
                  calls and ends afterwards",
                 after.as_secs_f64()
             ),

@@ -1,18 +1,18 @@
-//! Between JSON and what travels.
+//! Converts between JSON and messages.
 
 use bgpy::Value;
 use serde_json::{Map, Number};
 
 use crate::whole;
 
-/// Longest whole number whose digits are worked out, which takes some seconds: the time grows with the
+/// Longest integer that is converted to decimal digits. It takes a few seconds: the time grows with the
 /// square of the length.
 const WHOLE_BYTES_MAX: usize = 256 << 10;
 
-/// What a server gets for JSON.
+/// The message for JSON.
 ///
 /// # Errors
-/// A text that names a number which nothing here can hold.
+/// Names a number that is too large.
 pub(crate) fn from_json(json: serde_json::Value) -> Result<Value, String> {
     Ok(match json {
         serde_json::Value::Null => Value::Nil,
@@ -29,7 +29,7 @@ pub(crate) fn from_json(json: serde_json::Value) -> Result<Value, String> {
     })
 }
 
-/// Whole numbers are exact, whatever their size; others are doubles.
+/// Integers are exact, whatever their size; other numbers are doubles.
 fn from_number(text: &str) -> Result<Value, String> {
     if !text.contains(['.', 'e', 'E']) {
         return Ok(match (text.parse(), text.parse()) {
@@ -40,11 +40,11 @@ fn from_number(text: &str) -> Result<Value, String> {
     }
     let value = text.parse().ok().filter(|value: &f64| value.is_finite());
     value.map(Value::Float).ok_or_else(|| {
-        format!("{text} is beyond what a float holds (about 1.8e308): send it as a text")
+        format!("{text} is too large for a float (at most about 1.8e308): send it as a string")
     })
 }
 
-/// What a server has answered, where JSON can hold it and says the same.
+/// The JSON for an answer, if JSON can represent it exactly.
 pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     Some(match value {
         Value::Nil => serde_json::Value::Null,
@@ -95,7 +95,7 @@ mod tests {
         let huge = "9".repeat(5000);
         assert_eq!(to_json(&read(&huge).unwrap()).unwrap().to_string(), huge);
         for beyond in ["1e400", "-1e400", "[1.0e309]", "{\"a\": 1e999999999999}"] {
-            assert!(read(beyond).unwrap_err().contains("beyond"), "{beyond}");
+            assert!(read(beyond).unwrap_err().contains("too large"), "{beyond}");
         }
     }
 

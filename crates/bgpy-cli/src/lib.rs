@@ -1,8 +1,8 @@
 //! The command `bgpy`.
 //!
-//! Owns the arguments, the words for people and the exit codes. It knows nothing of Python: a
-//! server runs behind the [`Interpreter`] trait, which the Python extension implements in process;
-//! the [`native`] program starts an interpreter instead and leaves the command to it.
+//! Owns the arguments, the messages and the exit codes. It knows nothing of Python: servers run behind
+//! the [`Interpreter`] trait, which the Python extension implements in process; the [`native`] program
+//! starts an interpreter and hands the command over to it.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -48,33 +48,33 @@ use self::commands::completions;
 use self::commands::server::Server;
 use self::commands::start::Run;
 
-/// The Python around the command.
+/// The Python interpreter that the command runs in.
 pub trait Interpreter {
-    /// Runs a server in the foreground until it ends, and returns the exit code; [`Exit`] has those
-    /// for the errors of this crate's world.
+    /// Runs a server in the foreground until it ends, and returns the exit code; [`Exit`] maps the errors
+    /// of `bgpy` to codes.
     fn serve(&self, config: Config) -> u8;
 
-    /// Sets variables of the environment, for this process and Python.
+    /// Sets environment variables, for this process and in `os.environ`.
     fn set_environment(&self, variables: &[(String, String)]);
 
-    /// The interpreter's program, to run servers in the background with.
+    /// The interpreter's executable, which runs servers in the background.
     ///
     /// # Errors
-    /// A text that says why there is none.
+    /// Why there is none.
     fn program(&self) -> Result<PathBuf, String>;
 
-    /// A message as Python shows it; a pickle is opened only if that is allowed.
+    /// The Python repr of a message, which is unpickled only if that is allowed.
     ///
     /// # Errors
-    /// A text that says why it cannot be shown.
+    /// Why it cannot be shown.
     fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String>;
 
-    /// Whether the user wants to stop, by Ctrl-C for example. Asked a few times a second while a
-    /// command waits; a signal that it reports is dealt with and does not come again.
+    /// Whether the user has interrupted the command, with Ctrl-C for example. Polled a few times a second
+    /// while a command waits; each signal is reported once.
     fn interrupted(&self) -> bool;
 }
 
-/// What commands may want of Python, in one process with it or not.
+/// What commands need from Python, whether or not they run in the same process.
 pub(crate) struct World<'a> {
     pub(crate) interrupted: &'a dyn Fn() -> bool,
     program: &'a dyn Fn() -> Result<PathBuf, String>,
@@ -82,7 +82,7 @@ pub(crate) struct World<'a> {
 }
 
 impl World<'_> {
-    /// The interpreter for a background server, which is the one that the user wants if any.
+    /// The interpreter for a background server: the one that the user chose, if any.
     fn program(&self, wanted: Option<&Path>) -> Result<PathBuf, String> {
         wanted.map_or_else(self.program, |program| Ok(program.to_owned()))
     }
@@ -98,8 +98,7 @@ enum Foreground {
     Run(Box<Run>),
 }
 
-/// Runs the command with its arguments, the first of which is the program's name, and returns the
-/// exit code.
+/// Runs the command and returns the exit code. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Interpreter) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let world = World {
@@ -126,7 +125,7 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
     let parsed = arguments::parse(arguments);
     match &parsed {
         Ok(Command::Run(_) | Command::Server(_)) => terminal::terminate_with_it(),
-        // It has the terminal as it was first.
+        // It watches the terminal itself, once it has handlers that restore it.
         Ok(Command::Top(_)) | Err(_) => {}
         Ok(_) => terminal::end_with_it(),
     }

@@ -1,8 +1,8 @@
-//! What the command says: data on standard output, words for people on standard error.
+//! Printing: data goes to standard output, messages for people go to standard error.
 //!
-//! Everything that is printed goes through here. On a terminal, what others have said is escaped;
-//! elsewhere it stays as it is. Data that cannot be written make the command fail, unless their reader
-//! has gone, which has seen enough.
+//! Everything that the command prints goes through here. Text that comes from elsewhere is escaped on a
+//! terminal and unchanged otherwise. If data cannot be written, the command fails, unless the reader has
+//! closed the pipe.
 
 use std::borrow::Cow;
 use std::env;
@@ -19,72 +19,72 @@ use crate::closed::is_closed;
 use crate::exit::Exit;
 use crate::terminal;
 
-/// Why data could not be written, until [`finish`] tells.
+/// Why data could not be written; [`finish`] reports it.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// What the command has done whether or not its data could be written.
+/// What the command has done, even if its data could not be written.
 static ACHIEVED: Mutex<Option<String>> = Mutex::new(None);
 
-/// How data are written.
+/// How data is printed.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Output {
     /// Output format
-    #[arg(short, long, value_enum, default_value_t)]
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,
 
     #[command(flatten)]
     pub(crate) colors: Colors,
 }
 
-/// Whether what is shown has colors.
+/// Whether to print in color.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Colors {
-    /// Whether to print in color: "auto" does on a terminal, unless NO_COLOR is set
+    /// When to print in color
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub(crate) color: When,
 }
 
-/// For whom data are written.
+/// The format of data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    /// for people
     #[default]
     Table,
-    /// For programs
+    /// for scripts
     Json,
 }
 
-/// When something is done.
+/// When to print in color.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
-    /// Where it makes sense
+    /// on a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Everywhere
+    /// also in files and pipes
     Always,
-    /// Nowhere
+    /// no color
     Never,
 }
 
 impl Output {
-    /// Whether programs are meant to read it.
+    /// Whether the format is JSON.
     pub(crate) fn is_json(self) -> bool {
         self.output == Format::Json
     }
 
-    /// Whether there are colors.
+    /// Whether to print in color.
     pub(crate) fn is_colored(self) -> bool {
         self.colors.are_wanted()
     }
 
-    /// How many characters a line has, on a terminal.
+    /// The width of the terminal, in characters.
     pub(crate) fn width(self) -> Option<usize> {
         terminal::width()
     }
 }
 
 impl Colors {
-    /// Whether there are colors.
+    /// Whether to print in color.
     pub(crate) fn are_wanted(self) -> bool {
         match self.color {
             When::Always => true,
@@ -98,24 +98,24 @@ impl Colors {
     }
 }
 
-/// Writes a line that a script may read.
+/// Prints a line of data.
 pub(crate) fn data(line: impl Display) {
     styled(shown(&line.to_string()));
 }
 
-/// Writes a line in which what others have said is [escaped](shown) already.
+/// Prints a line of data that is [escaped](shown) already.
 pub(crate) fn styled(line: impl Display) {
     written(writeln!(io::stdout(), "{line}"));
 }
 
-/// What others have said, as standard output may show it beside the command's own colors.
+/// Text from elsewhere, escaped if standard output is a terminal; the command's own colors are added later.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     if io::stdout().is_terminal() { escape::text(text) } else { Cow::Borrowed(text) }
 }
 
-/// Standard output, for text that comes in pieces.
+/// Standard output for text that arrives in pieces.
 pub(crate) struct Pieces {
-    /// What escapes it, on a terminal.
+    /// Escapes the text, on a terminal.
     stream: Option<escape::Stream>,
 }
 
@@ -124,26 +124,26 @@ impl Pieces {
         Self { stream: io::stdout().is_terminal().then(escape::Stream::default) }
     }
 
-    /// Writes a piece; `false` when nobody gets to see more.
+    /// Writes a piece; `false` if standard output takes no more.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
         let shown = self.stream.as_mut().map(|stream| stream.feed(bytes));
-        whole(shown.as_deref().map_or(bytes, str::as_bytes))
+        write_all(shown.as_deref().map_or(bytes, str::as_bytes))
     }
 
-    /// Writes what was kept until its end would come.
+    /// Writes what was held back because it might continue.
     pub(crate) fn finish(self) {
         if let Some(stream) = self.stream {
-            whole(stream.finish().as_bytes());
+            write_all(stream.finish().as_bytes());
         }
     }
 }
 
-fn whole(bytes: &[u8]) -> bool {
+fn write_all(bytes: &[u8]) -> bool {
     let mut output = io::stdout().lock();
     written(output.write_all(bytes).and_then(|()| output.flush()))
 }
 
-/// Keeps in mind that data could not be written; `false` when they could not.
+/// Remembers a failure to write data; `false` if there was one.
 pub(crate) fn written(result: io::Result<()>) -> bool {
     let closed = || io::Error::other("it is closed");
     let result = result.and_then(|()| if is_closed() { Err(closed()) } else { Ok(()) });
@@ -152,12 +152,12 @@ pub(crate) fn written(result: io::Result<()>) -> bool {
     false
 }
 
-/// Keeps in mind what the command has done, to be told if its data could not be written.
+/// Remembers what the command has done, to be reported if its data cannot be written.
 pub(crate) fn achieved(text: String) {
     *ACHIEVED.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
 }
 
-/// How the command ends after all: it has failed if its data could not be written.
+/// The final exit code: a failure if data could not be written.
 pub(crate) fn finish(exit: Exit) -> Exit {
     if let Err(error) = io::stdout().flush() {
         written(Err(error));
@@ -167,7 +167,7 @@ pub(crate) fn finish(exit: Exit) -> Exit {
         None => exit,
         Some(failed) => {
             let achieved = ACHIEVED.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let achieved = achieved.map(|text| format!(". All the same, {text}"));
+            let achieved = achieved.map(|text| format!("; nevertheless, {text}"));
             let achieved = achieved.unwrap_or_default();
             let text = format_args!("cannot write to standard output: {failed}{achieved}");
             error(text, if exit == Exit::Done { Exit::Failed } else { exit })
@@ -175,32 +175,33 @@ pub(crate) fn finish(exit: Exit) -> Exit {
     }
 }
 
-/// Writes a line for people.
+/// Prints a message for people.
 pub(crate) fn note(line: impl Display) {
     let line = line.to_string();
     let line = if io::stderr().is_terminal() { escape::text(&line) } else { Cow::Borrowed(&*line) };
     drop(writeln!(io::stderr(), "{line}"));
 }
 
-/// Says that something is dangerous.
+/// Prints a warning.
 pub(crate) fn warning(text: impl Display) {
     note(format_args!("warning: {text}"));
 }
 
-/// Says what failed, and passes on how the command ends.
+/// Prints an error, and returns the exit code that it was given.
 pub fn error(text: impl Display, exit: Exit) -> Exit {
     note(format_args!("error: {text}"));
     exit
 }
-/// Warns of a server that lets everybody in. Where other machines reach it, it does not start, which says
-/// enough.
+
+/// Warns that a server runs without authentication. Nothing is printed for an address that other machines
+/// can reach: the server refuses to start there, and says why.
 pub(crate) fn no_authentication(address: &Address) {
     let is_exposed = |address: &SocketAddr| !address.ip().is_loopback();
     if address.resolve().is_ok_and(|addresses| addresses.iter().any(is_exposed)) {
         return;
     }
     warning(format_args!(
-        "no authentication: whoever can connect to {address}, every user of this machine at least, \
+        "no authentication: anyone who can connect to {address}, including every user of this machine, \
          can run any code as you"
     ));
 }

@@ -1,6 +1,6 @@
-"""Say what keeps the tasks of a server from being loaded, without running any of their code.
+"""Find out why the tasks of a server cannot be loaded, without running any of their code.
 
-Arguments: `file` or `module`, which one, and the places where the server looks for modules besides.
+Arguments: `file` or `module`, its path or name, and the additional directories of the search path.
 """
 
 import ast
@@ -12,13 +12,13 @@ import sysconfig
 
 import bgpy._background  # noqa: F401
 
-# With the fewest and the most arguments that a server passes.
+# The fewest and the most arguments that a server passes.
 TASKS = {"init_task": (0, 1), "exec_task": (3, 3), "exit_task": (3, 3)}
-# What can define a name that stands nowhere in the text as one that is defined.
+# Names that can define other names without an assignment in the source.
 DYNAMIC = {"__getattr__", "_convert_", "exec", "globals", "locals", "modules", "setattr", "vars"}
-# What can put names where every module finds them.
+# Names that can add builtins, which every module finds.
 INSTALLERS = {"__builtins__", "builtins", "install"}
-# Names that nobody has to define.
+# Names that are always defined.
 GIVEN = {*dir(builtins), "__annotations__", "__file__", "__module__", "__qualname__"}
 INSTALLED = tuple(
     os.path.join(path, "")
@@ -28,7 +28,7 @@ INSTALLED = tuple(
 
 
 def find(name):
-    """Find a module as an import would, but run none of the packages that it is in."""
+    """Find a module like an import does, but without running its parent packages."""
     parts = name.split(".")
     for end in range(1, len(parts)):
         package = ".".join(parts[:end])
@@ -40,12 +40,12 @@ def find(name):
 
 
 def is_installed(spec):
-    """Whether it belongs to Python or was installed, and so leaves the search for others alone."""
+    """Whether a module is installed, so that it does not change the search for others."""
     return not spec.has_location or str(spec.origin).startswith(INSTALLED)
 
 
 def parse(text, place):
-    """Compile a text, and return its syntax tree and all names in it."""
+    """Compile the source, and return its syntax tree and all names in it."""
     try:
         tree = ast.parse(text, place)
         codes = [compile(text, place, "exec", dont_inherit=True)]
@@ -62,7 +62,7 @@ def parse(text, place):
 
 
 def check_imports(tree, place, seen):
-    """Refuse what begins with an import that must fail; look at the user's own modules as well."""
+    """Refuse source that starts with an import that must fail, also in the user's own modules."""
     is_certain = True
     for node in tree.body:
         match node:
@@ -73,7 +73,7 @@ def check_imports(tree, place, seen):
             case ast.ImportFrom() | ast.Expr(value=ast.Constant()):
                 continue
             case _:
-                # It may do anything to the search for modules.
+                # It may change how modules are found.
                 is_certain = False
                 continue
         for name in names:
@@ -83,7 +83,7 @@ def check_imports(tree, place, seen):
                 continue
             if spec is None:
                 if is_certain:
-                    sys.exit(f"{place}, line {node.lineno}: there is no module {name!r}")
+                    sys.exit(f"{place}, line {node.lineno}: no module named {name!r}")
             elif not is_installed(spec):
                 is_certain = False
                 if name not in seen:
@@ -94,7 +94,7 @@ def check_imports(tree, place, seen):
 
 
 def defined(tree):
-    """Return all names that a text gives a value anywhere."""
+    """Return all names that the source binds anywhere."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
@@ -106,7 +106,7 @@ def defined(tree):
 
 
 def looked_up(node):
-    """Return the names that are looked up for certain when a statement runs."""
+    """Return the names that are certainly looked up when a statement runs."""
     match node:
         case ast.Name(ctx=ast.Load()):
             yield node
@@ -132,7 +132,7 @@ def looked_up(node):
         case ast.Dict():
             parts = [*node.keys, *node.values]
         case _:
-            # Not everything in it has to run.
+            # Parts of it may not run.
             return
     for part in parts:
         if part is not None:
@@ -140,22 +140,22 @@ def looked_up(node):
 
 
 def check_names(tree, place, names):
-    """Refuse what looks up a name that nothing defines."""
+    """Refuse source that looks up an undefined name."""
     if names & INSTALLERS:
         return
     known = GIVEN.union(defined(tree))
     for node in tree.body:
         for name in looked_up(node):
             if name.id not in known:
-                sys.exit(f"{place}, line {name.lineno}: the name {name.id!r} is not defined")
+                sys.exit(f"{place}, line {name.lineno}: name {name.id!r} is not defined")
 
 
 def check_parameters(task, place):
-    """Refuse a task that cannot be called with what a server passes."""
+    """Refuse a task that cannot be called with the arguments that a server passes."""
     given = task.args
     named = len(given.posonlyargs) + len(given.args)
     least, most = TASKS[task.name]
-    # What a decorator makes of it is not known.
+    # A decorator may change the parameters.
     if task.decorator_list:
         return
     needs = named - len(given.defaults)
@@ -163,13 +163,13 @@ def check_parameters(task, place):
     if needs > most or takes < least or None in given.kw_defaults:
         wanted = f"{least}" if least == most else f"{least} or {most}"
         sys.exit(
-            f"{place}, line {task.lineno}: a server passes {wanted} arguments to {task.name}, "
-            "which takes others"
+            f"{place}, line {task.lineno}: {task.name} must take the {wanted} arguments that a "
+            "server passes"
         )
 
 
 def source(spec):
-    """Return the text of a module, if it has one."""
+    """Return the source of a module, if it has any."""
     get = getattr(spec.loader, "get_source", None)
     try:
         return get(spec.name) if get else None
@@ -178,7 +178,7 @@ def source(spec):
 
 
 def main(kind, tasks, *places):
-    """Look at the tasks."""
+    """Check the tasks."""
     sys.path += [place for place in places if place not in sys.path]
     if kind == "file":
         sys.path.append(os.path.dirname(tasks))
@@ -188,7 +188,7 @@ def main(kind, tasks, *places):
         sys.path.append(os.getcwd())
         spec = find(tasks)
         if spec is None:
-            sys.exit(f"there is no module {tasks!r}")
+            sys.exit(f"no module named {tasks!r}")
         place, text = spec.origin, source(spec)
     else:
         return
@@ -198,7 +198,7 @@ def main(kind, tasks, *places):
     check_imports(tree, place, set())
     for node in tree.body:
         if isinstance(node, ast.AsyncFunctionDef) and node.name in TASKS:
-            sys.exit(f"{place}, line {node.lineno}: {node.name} is an 'async def'")
+            sys.exit(f"{place}, line {node.lineno}: {node.name} must not be an 'async def'")
         if isinstance(node, ast.FunctionDef) and node.name in TASKS:
             check_parameters(node, place)
     stars = any(
@@ -209,9 +209,9 @@ def main(kind, tasks, *places):
     check_names(tree, place, names)
     for name in TASKS:
         if name not in names:
-            sys.exit(f"{place} defines no {name}")
+            sys.exit(f"{place} does not define {name}")
 
 
 main(*sys.argv[1:])
-# What is no Python may end without an error, too.
+# A program that is not Python may exit with 0, too.
 print("checked")

@@ -1,4 +1,4 @@
-//! Whether a server could be started, found out before the one that runs is ended.
+//! Checks whether a server could be started again, before the running one is stopped.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,14 +11,14 @@ use bgpy::{Journal, Level, ServerInfo};
 
 use crate::checks::python::ask;
 
-/// Imports what a server needs, and reads its tasks without running them.
+/// Imports what a server needs, and analyses its tasks without running them.
 const PROGRAM: &str = include_str!("preflight.py");
 
-/// Looks at everything that a start needs and that can be looked at without starting, in the place of
-/// a server that may run.
+/// Checks everything that a start needs and that can be checked without starting, while the server itself
+/// may still be running.
 ///
 /// # Errors
-/// What is missing, in words.
+/// What is missing.
 pub(crate) fn check(
     config: &Config,
     registry: &Registry,
@@ -27,15 +27,15 @@ pub(crate) fn check(
 ) -> Result<(), String> {
     let launch = config.launch.as_ref().ok_or("how it was started is not known")?;
     if let Some(directory) = launch.directory.as_deref().filter(|path| !path.is_dir()) {
-        return Err(format!("its working directory '{}' is not there", directory.display()));
+        return Err(format!("its working directory '{}' does not exist", directory.display()));
     }
     if let Some(path) = config.init_file.as_deref().filter(|path| !path.is_file()) {
-        return Err(format!("the file of its tasks '{}' is not there", path.display()));
+        return Err(format!("its tasks file '{}' does not exist", path.display()));
     }
     config.log_file.as_deref().map_or(Ok(()), check_log)?;
     registry.check_room().map_err(|error| {
         let place = registry.directory().display();
-        format!("its entry cannot be written in '{place}': {error}")
+        format!("its registry entry cannot be written in '{place}': {error}")
     })?;
     if !info.has_ended() {
         check_place(config, registry, &info.entry)?;
@@ -43,24 +43,24 @@ pub(crate) fn check(
     check_tasks(config, launch, interrupted)
 }
 
-/// Confirms that the log can be written.
+/// Checks that the log can be written.
 fn check_log(path: &Path) -> Result<(), String> {
     let shown = path.display();
     if let Some(place) = path.parent().filter(|path| !path.is_dir()) {
-        return Err(format!("the directory of its log '{}' is not there", place.display()));
+        return Err(format!("the directory of its log '{}' does not exist", place.display()));
     }
     let is_there = path.exists();
-    // As the server opens it, which waits for nobody.
+    // Open it like the server does, without blocking.
     let opened = Journal::file(Level::Info, path);
     opened.map_err(|error| format!("its log '{shown}' cannot be written: {error}"))?;
     if !is_there {
-        // The server makes it.
+        // The server will create it.
         drop(std::fs::remove_file(path));
     }
     Ok(())
 }
 
-/// Confirms that address and name are free once the server that has them has ended.
+/// Checks that the address and the name will be free once the server has ended.
 fn check_place(config: &Config, registry: &Registry, entry: &Entry) -> Result<(), String> {
     let address = Address::new(config.host.as_str(), config.port);
     can_listen(&address, entry.address).map_err(|error| error.to_string())?;
@@ -70,11 +70,11 @@ fn check_place(config: &Config, registry: &Registry, entry: &Entry) -> Result<()
     let other = others.find(Entry::has_process);
     other.map_or(Ok(()), |other| {
         let pid = other.process.pid;
-        Err(format!("another server has its name by now: that of the process {pid}"))
+        Err(format!("another server (process {pid}) has taken its name"))
     })
 }
 
-/// Confirms that the interpreter is there, has bgpy, and finds tasks that can be compiled.
+/// Checks that the interpreter can be run, has bgpy, and finds tasks that compile.
 fn check_tasks(
     config: &Config,
     launch: &Launch,
@@ -96,6 +96,6 @@ fn check_tasks(
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    let reason = words.trim().lines().last().unwrap_or("it does not say why").trim().to_owned();
-    Err(format!("its interpreter '{shown}' cannot load it: {reason}"))
+    let reason = words.trim().lines().last().unwrap_or("it printed no error").trim().to_owned();
+    Err(format!("its interpreter '{shown}' cannot load the tasks: {reason}"))
 }

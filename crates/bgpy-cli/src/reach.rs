@@ -1,4 +1,4 @@
-//! Which server a command is about, and how it is reached.
+//! The arguments that name a server, and how to reach it.
 
 use std::fs;
 use std::io;
@@ -13,13 +13,13 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::output;
 
-/// Longest file that is taken for a token's, in bytes.
+/// Maximum size of a token file, in bytes.
 const TOKEN_BYTES_MAX: u64 = 64 << 10;
 
-/// A server, and how to get at it.
+/// A server, and how to connect to it.
 #[derive(Debug, Args)]
 pub(crate) struct Reach {
-    /// The server: its name, HOST:PORT, or the path of its socket
+    /// The server: its name, HOST:PORT or socket path
     #[arg(value_name = "TARGET", add = crate::completion::targets())]
     pub(crate) target: Target,
 
@@ -27,39 +27,39 @@ pub(crate) struct Reach {
     pub(crate) access: Access,
 }
 
-/// What a server has to prove.
+/// Whether the server has to authenticate itself.
 #[derive(Debug, Args)]
 pub(crate) struct Trust {
-    /// Talk to a server on this machine that asks for no token, whoever runs it
+    /// Connect to a server on this machine that requires no token, whoever runs it
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_auth: bool,
 }
 
-/// How long to wait, and what to show at the door.
+/// How long to wait, and the token to authenticate with.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
     /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Take the token from this file [default: found for servers of this user, else BGPY_TOKEN]
+    /// Read the token from this file [default: found for your own servers, else BGPY_TOKEN]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 }
 
 impl Access {
-    /// The token that was given, if one was.
+    /// The token from the file, if one was given.
     pub(crate) fn token(&self) -> Result<Option<Token>, Exit> {
         self.token_file.as_deref().map(read_token).transpose()
     }
 
-    /// How a client behaves.
+    /// The options of a client.
     pub(crate) fn options(&self, trust: &Trust) -> Result<ClientOptions, Exit> {
         let (token, auth) = (self.token()?, !trust.no_auth);
         Ok(ClientOptions { token, auth, ..ClientOptions::default() })
     }
 
-    /// The time that is left from now on.
+    /// The time limit, which starts now.
     pub(crate) fn wait<'a>(&self, interrupted: &'a dyn Fn() -> bool) -> Wait<'a> {
         Wait::new(self.timeout, interrupted)
     }
@@ -71,8 +71,8 @@ impl Reach {
         Ok(Client::new(self.target.clone(), self.access.options(trust)?))
     }
 
-    /// The server, if it is one of this user's on this machine, whether it runs or has ended; and where
-    /// that is written.
+    /// The server as the registry knows it, whether it runs or has ended. It must be one of this user's on
+    /// this machine.
     pub(crate) fn known(&self, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
         let registry = registry()?;
         match look_up(&registry, &self.target, wait).map_err(unread)? {
@@ -81,29 +81,29 @@ impl Reach {
         }
     }
 
-    /// Says that there is no such server.
+    /// Prints that there is no such server.
     pub(crate) fn unknown(&self) -> Exit {
         let what = match &self.target {
             Target::Name(name) => format!("named '{name}'"),
             Target::Address(_) | Target::Socket(_) => format!("at {}", self.target),
         };
         let text = format_args!(
-            "no server {what} is known on this machine: `bgpy ps -a` lists those that you have started"
+            "no server {what} is known on this machine: `bgpy ps -a` lists the ones that you have started"
         );
         output::error(text, Exit::NotRunning)
     }
 }
 
-/// The registry of this user, if what stands in it is believed.
+/// The registry of this user, if it can be trusted.
 pub(crate) fn registry() -> Result<Registry, Exit> {
     let registry = Registry::of_user().map_err(|error| {
-        output::error(format_args!("there is no registry of servers: {error}"), Exit::Failed)
+        output::error(format_args!("cannot find the registry of servers: {error}"), Exit::Failed)
     })?;
     registry.trust().map_err(|doubt| output::error(doubt, Exit::Failed))?;
     Ok(registry)
 }
 
-/// Says that it is not known which servers there are.
+/// Prints that the registry cannot be read.
 pub(crate) fn unread(error: io::Error) -> Exit {
     output::error(error, Exit::Failed)
 }
@@ -127,10 +127,10 @@ fn read_token(path: &Path) -> Result<Token, Exit> {
 /// The shortest time limit.
 const SHORTEST: Duration = Duration::from_nanos(1);
 
-/// The longest time limit, which no clock reaches; one that is a float as well.
+/// The longest time limit, which no clock reaches; it is exact as a float.
 const LONGEST: Duration = Duration::from_secs(1 << 63);
 
-/// A time limit above 0: a number of seconds, or of the unit behind it.
+/// Parses a time limit above 0: a number of seconds, or of the unit that follows it.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = &text[number.len()..];
@@ -145,9 +145,11 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     number
         .zip(scale)
         .map(|(number, scale)| number * scale)
-        // What a clock cannot tell apart is the least that it can, or for ever.
+        // Values beyond the resolution or range of a clock are clamped.
         .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).max(SHORTEST))
-        .ok_or_else(|| "give a number of seconds above 0, or as in 500ms, 10s, 2m, 1h".to_owned())
+        .ok_or_else(|| {
+            "use a number of seconds above 0, or a duration such as 500ms, 10s, 2m or 1h".to_owned()
+        })
 }
 
 #[cfg(test)]

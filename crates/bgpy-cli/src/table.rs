@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use bgpy::escape;
 
-/// What stands between two columns.
+/// Blanks between two columns.
 pub(crate) const GAP: usize = 2;
 
 /// A table: the titles of its columns, and rows of cells.
@@ -19,11 +19,11 @@ pub struct Table {
 struct Column {
     title: &'static str,
     is_number: bool,
-    /// Where not all have room, those with the lowest rank go first.
+    /// Columns with the lowest rank are left out first where there is no room for all.
     rank: u8,
 }
 
-/// A column that is shown, with its cells from the top.
+/// A column that fits, with its cells from top to bottom.
 #[derive(Debug)]
 pub(crate) struct Fitted<'a> {
     pub(crate) title: &'a str,
@@ -32,7 +32,7 @@ pub(crate) struct Fitted<'a> {
     pub(crate) cells: Vec<(String, Style)>,
 }
 
-/// The text of a cell, and how it looks where there are colors.
+/// The text of a cell, and its style in color.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -44,13 +44,13 @@ impl Table {
         Self { columns: Vec::new(), rows: Vec::new() }
     }
 
-    /// Adds a column of texts.
+    /// Adds a column of text, aligned to the left.
     pub(crate) fn texts(mut self, title: &'static str, rank: u8) -> Self {
         self.columns.push(Column { title, is_number: false, rank });
         self
     }
 
-    /// Adds a column of numbers.
+    /// Adds a column of numbers, aligned to the right.
     pub(crate) fn numbers(mut self, title: &'static str, rank: u8) -> Self {
         self.columns.push(Column { title, is_number: true, rank });
         self
@@ -61,12 +61,12 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The columns that have room, with the width that each takes.
+    /// The columns that fit, each with its width.
     pub(crate) fn fitted(&self, width: usize) -> Vec<Fitted<'_>> {
         let shown = self.shown(width).into_iter().enumerate();
         let fit = |(at, column): (usize, usize)| {
             let own = self.width(column);
-            // The first column, which is there in any case, is cut where even it has no room.
+            // The first column is always shown, truncated if necessary.
             let width = if at == 0 { own.min(width) } else { own };
             let cells = self.rows.iter().map(|row| {
                 let cell = &row[column];
@@ -78,17 +78,16 @@ impl Table {
         shown.map(fit).collect()
     }
 
-    /// Lines with the columns one below the other, as wide as they need or as there is room;
-    /// without colors.
+    /// The table as aligned lines, not wider than `width`, without colors.
     pub fn aligned(&self, width: Option<usize>) -> String {
         self.lines(width, false)
     }
 
-    /// As [`aligned`](Self::aligned), with colors if wanted.
+    /// Like [`aligned`](Self::aligned), in color if wanted.
     pub(crate) fn lines(&self, width: Option<usize>, colored: bool) -> String {
         let shown = self.shown(width.unwrap_or(usize::MAX));
         let mut widths: Vec<_> = shown.iter().map(|column| self.width(*column)).collect();
-        // The first column, which is there in any case, is cut where even it has no room.
+        // The first column is always shown, truncated if necessary.
         if let (Some(first), Some(width)) = (widths.first_mut(), width) {
             *first = (*first).min(width.max(1));
         }
@@ -114,7 +113,7 @@ impl Table {
         text
     }
 
-    /// Lines with a separator between the cells.
+    /// The table as lines with a separator between the cells.
     pub fn separated(&self, separator: &str) -> String {
         let titles = self.columns.iter().map(|column| column.title).collect::<Vec<_>>();
         let rows = self.rows.iter().map(|row| row.iter().map(|c| c.text.as_str()).collect());
@@ -122,7 +121,7 @@ impl Table {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// The columns that have room.
+    /// The indices of the columns that fit.
     fn shown(&self, width: usize) -> Vec<usize> {
         let mut shown: Vec<_> = (0..self.columns.len()).collect();
         while shown.len() > 1 {
@@ -144,7 +143,7 @@ impl Table {
 
 impl Cell {
     pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
-        // A table has a line a row, on whatever it is shown.
+        // A row is one line, also outside a terminal.
         Self { text: escape::line(&text.into()).into_owned(), style }
     }
 }
@@ -155,7 +154,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// As much of a text as has room, and its length in characters.
+/// The text truncated to a width, and its length in characters.
 fn cut(text: &str, width: usize) -> (String, usize) {
     let length = text.chars().count();
     if length <= width {

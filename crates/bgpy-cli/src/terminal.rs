@@ -1,14 +1,14 @@
-//! The terminal: how wide it is, and what is typed there without being shown.
+//! The terminal: its width, whether it is still there, and input without echo.
 
 use std::io;
 #[cfg(unix)]
 use std::time::Duration;
 
-/// What a shell gives for SIGHUP.
+/// The exit code that a shell reports for SIGHUP.
 #[cfg(unix)]
 const HUNG_UP: u8 = 129;
 
-/// Characters of a line on the terminal that standard output is.
+/// The width in characters, if standard output is a terminal.
 pub(crate) fn width() -> Option<usize> {
     #[cfg(unix)]
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
@@ -19,7 +19,7 @@ pub(crate) fn width() -> Option<usize> {
     columns.filter(|columns| *columns > 0)
 }
 
-/// Whether whoever reads standard output has gone: the terminal was closed, or the other end of the pipe.
+/// Whether standard output has lost its reader: its terminal, or the other end of the pipe, was closed.
 pub(crate) fn is_gone() -> bool {
     #[cfg(unix)]
     return unix::is_gone_within(Some(Duration::ZERO));
@@ -27,15 +27,15 @@ pub(crate) fn is_gone() -> bool {
     false
 }
 
-/// Ends this process as soon as the terminal is gone that it writes to, as SIGHUP does unless somebody has
-/// chosen to ignore that: nobody can see any more what it does. One that writes elsewhere goes on.
+/// Ends this process as soon as its terminal is closed, even if SIGHUP is ignored: nobody can see its output
+/// any more. A process that does not write to a terminal is not affected.
 pub(crate) fn end_with_it() {
     #[cfg(unix)]
     unix::watch(|| unix::leave(HUNG_UP));
 }
 
-/// Ends this process in good order when its terminal is gone, for one that is a server. Under nohup it goes on,
-/// as others can still reach it.
+/// Ends this process, a server, in an orderly way when its terminal is closed. Under nohup it keeps running,
+/// because clients can still reach it.
 pub(crate) fn terminate_with_it() {
     #[cfg(unix)]
     if !unix::ignores_hang_up() {
@@ -43,7 +43,7 @@ pub(crate) fn terminate_with_it() {
     }
 }
 
-/// The exit code, also of one that has found out by itself that its terminal is gone.
+/// The final exit code, which is that of SIGHUP if the terminal was closed.
 pub(crate) fn code(code: u8) -> u8 {
     #[cfg(unix)]
     if unix::has_hung_up() {
@@ -52,10 +52,10 @@ pub(crate) fn code(code: u8) -> u8 {
     code
 }
 
-/// Shows `prompt` and reads a line, empty at the end of the input.
+/// Prints `prompt` and reads a line without echo; empty at the end of the input.
 ///
 /// # Errors
-/// [`io::ErrorKind::Interrupted`] for Ctrl-C, else what the operating system says.
+/// [`io::ErrorKind::Interrupted`] for Ctrl-C, else the error of the operating system.
 pub(crate) fn read_hidden(prompt: &str) -> io::Result<String> {
     match read(prompt) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(String::new()),
@@ -87,24 +87,23 @@ mod unix {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-    /// What Ctrl-C types.
+    /// The byte that Ctrl-C sends.
     const INTERRUPT: u8 = 3;
 
-    /// The terminal, showing nothing of what is typed until this is dropped.
+    /// The terminal with echo disabled until this is dropped.
     ///
-    /// rpassword sets a terminal up likewise, but lets Ctrl-C kill the process before it has set the
-    /// terminal back, which leaves a shell that shows nothing either. Hence rpassword only edits the
-    /// line here, and Ctrl-C is an error.
+    /// rpassword disables echo as well, but lets Ctrl-C kill the process before it has restored the
+    /// terminal, which leaves the shell without echo. Here rpassword only edits the line, and Ctrl-C is an
+    /// error.
     pub(super) struct Quiet {
         terminal: File,
         before: Termios,
     }
 
-    /// The terminal that is watched: a handle of its own, as tasks may close standard output.
+    /// A duplicate of the watched terminal's descriptor, because tasks may close standard output.
     static WATCHED: OnceLock<OwnedFd> = OnceLock::new();
 
-    /// Acts when the terminal is gone that standard output is. Where the system has no thread for that, it is
-    /// not noticed.
+    /// Calls `act` when the terminal of standard output is closed. Does nothing if no thread can be started.
     pub(super) fn watch(act: fn()) {
         if !io::stdout().is_terminal() {
             return;
@@ -118,9 +117,9 @@ mod unix {
         }));
     }
 
-    /// Leaves the signals of the process to its other threads.
+    /// Blocks all signals in this thread, so that other threads handle them.
     fn block_signals() {
-        // SAFETY: the set is filled before it is read.
+        // SAFETY: the set is initialized before it is read.
         unsafe {
             let mut all: libc::sigset_t = std::mem::zeroed();
             libc::sigfillset(&raw mut all);
@@ -128,15 +127,15 @@ mod unix {
         }
     }
 
-    /// Ends the process at once: other threads may be in the middle of something.
+    /// Ends the process at once, without exit handlers: other threads may be in the middle of something.
     pub(super) fn leave(code: u8) {
-        // SAFETY: it does not return, and runs nothing of this process.
+        // SAFETY: it does not return, and runs no code of this process.
         unsafe { libc::_exit(code.into()) }
     }
 
-    /// Whether who has started this process wants it to outlive its terminal.
+    /// Whether SIGHUP is ignored, as under nohup.
     pub(super) fn ignores_hang_up() -> bool {
-        // SAFETY: nothing is changed, and the action is filled before it is read.
+        // SAFETY: no handler is changed, and the action is initialized before it is read.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut action) == 0
@@ -144,7 +143,7 @@ mod unix {
         }
     }
 
-    /// Has the process end in good order.
+    /// Sends SIGTERM to this process, so that it ends in an orderly way.
     pub(super) fn terminate() {
         let own = rustix::process::getpid();
         let _ = rustix::process::kill_process(own, rustix::process::Signal::TERM);
@@ -154,13 +153,13 @@ mod unix {
         WATCHED.get().is_some_and(|terminal| is_gone(terminal, Some(Duration::ZERO)))
     }
 
-    /// Whether the reader of standard output is gone, or goes within a time; none is for ever.
+    /// Whether the reader of standard output is gone, or goes within `limit`; without one it waits for that.
     pub(super) fn is_gone_within(limit: Option<Duration>) -> bool {
         is_gone(&io::stdout(), limit)
     }
 
     fn is_gone(output: &impl AsFd, limit: Option<Duration>) -> bool {
-        // Nothing is asked for: an end is told in any case.
+        // No events are requested: poll reports a hang-up in any case.
         let mut fds = [PollFd::new(output, PollFlags::empty())];
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
@@ -195,7 +194,7 @@ mod unix {
 
     impl Drop for Quiet {
         fn drop(&mut self) {
-            // The end of the line was not shown either.
+            // The newline was not echoed, either.
             drop(self.terminal.write_all(b"\n"));
             let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
         }

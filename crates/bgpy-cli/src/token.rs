@@ -1,5 +1,5 @@
-//! A token from the user: typed unseen at a terminal, or piped in. Where nobody asks for one, the
-//! server and the client find theirs themselves.
+//! Reads a token from the user: from a prompt without echo, or from a pipe. Without `--token`, servers and
+//! clients find theirs themselves.
 
 use std::io::{self, IsTerminal, Read};
 
@@ -8,10 +8,10 @@ use bgpy::Token;
 use crate::exit::Exit;
 use crate::{output, terminal};
 
-/// Longest token that is taken from a pipe, in bytes; what is longer is no token but some file.
+/// Maximum length of a token from a pipe, in bytes; anything longer is not a token.
 const TOKEN_BYTES_MAX: usize = 64 << 10;
 
-/// Asks for the token when `--token` was given. What goes wrong has been said then.
+/// Prompts for the token if `--token` was given. Errors are printed before they are returned.
 pub(crate) fn asked_for(
     wanted: bool,
     interrupted: &dyn Fn() -> bool,
@@ -27,14 +27,14 @@ pub(crate) fn asked_for(
     };
     match typed {
         Ok(token) if token.is_empty() => {
-            let text = "the token is empty: type one, or leave --token away";
+            let text = "the token is empty: type one, or omit --token";
             Err(output::error(text, Exit::Usage))
         }
         Ok(token) => Ok(Some(Token::new(token))),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            // The signal is dealt with here: the interpreter need not raise it once more.
+            // The signal is handled here: the interpreter must not raise it again.
             interrupted();
-            Err(output::error("interrupted while the token was asked for", Exit::Interrupted))
+            Err(output::error("interrupted at the prompt for the token", Exit::Interrupted))
         }
         Err(error) => {
             let text = format_args!("the token cannot be read: {error}; set BGPY_TOKEN instead");
@@ -43,7 +43,7 @@ pub(crate) fn asked_for(
     }
 }
 
-/// The first line without its end; empty when there is none.
+/// The first line without its line ending; empty if there is none.
 fn first_line(mut input: impl Read, interrupted: &dyn Fn() -> bool) -> io::Result<String> {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -64,7 +64,7 @@ fn first_line(mut input: impl Read, interrupted: &dyn Fn() -> bool) -> io::Resul
         line.pop();
     }
     String::from_utf8(line)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
         assert!(line(&[b'x'; TOKEN_BYTES_MAX + 1]).is_err());
     }
 
-    /// Input during which a signal arrives before each byte.
+    /// Input with a signal before each byte.
     struct Disturbed(bool);
 
     impl Read for Disturbed {

@@ -1,16 +1,16 @@
-//! Errors of connections in the words of the command line: Python's name the arguments of `Client`.
+//! Connection errors with advice for the command line: the originals name the arguments of Python.
 
 use bgpy::{CallError, ConnectError};
 
-/// The option of most commands for the token.
+/// The token option of most commands.
 const TOKEN: &str = "--token-file";
 
-/// Says what went wrong with a call, and what to do in a shell.
+/// Describes why a call failed, and what to do in a shell.
 pub(crate) fn call_error(error: &CallError) -> String {
     call_error_of(error, TOKEN)
 }
 
-/// As [`call_error`], for a command with another option for the token.
+/// Like [`call_error`], for a command with another token option.
 pub(crate) fn call_error_of(error: &CallError, option: &str) -> String {
     match error {
         CallError::Connect(error) => connect_error_of(error, option),
@@ -18,7 +18,7 @@ pub(crate) fn call_error_of(error: &CallError, option: &str) -> String {
     }
 }
 
-/// Says why there is no connection, and what to do in a shell.
+/// Describes why there is no connection, and what to do in a shell.
 pub(crate) fn connect_error(error: &ConnectError) -> String {
     connect_error_of(error, TOKEN)
 }
@@ -26,17 +26,17 @@ pub(crate) fn connect_error(error: &ConnectError) -> String {
 fn connect_error_of(error: &ConnectError, option: &str) -> String {
     match error {
         ConnectError::Auth { server, token: false } => format!(
-            "{server} wants a token, and none was given or found: pass {option} or set BGPY_TOKEN \
+            "{server} requires a token, and none was given or found: pass {option} or set BGPY_TOKEN \
              to the one that the server was started with"
         ),
         ConnectError::NoToken { server } => format!(
-            "{server} may be anybody's, as no token was given or found to tell by, so nothing was sent: \
+            "{server} may be anyone's: no token was given or found to verify it with, so nothing was sent; \
              pass {option} or set BGPY_TOKEN to the one that your server was started with, or pass \
-             --no-auth if it was started so"
+             --no-auth if it was started with --no-auth"
         ),
         ConnectError::Unprotected { server } => format!(
-            "{server} is on another machine, and --no-auth is for servers on this one: pass the token \
-             that it was started with"
+            "{server} is on another machine, but --no-auth is only for servers on this one: pass the token \
+             that the server was started with"
         ),
         error => error.to_string(),
     }

@@ -1,7 +1,7 @@
-//! A unit for systemd that starts a server with all its settings, or the reason why there is none.
+//! A systemd unit that starts a server with all its settings, or the reason why it cannot be written.
 //!
-//! Quoted as systemd.syntax(7) and systemd.service(5) want it. What cannot be written so that systemd
-//! reads it as it is meant is refused.
+//! Values are quoted according to systemd.syntax(7) and systemd.service(5). A value that systemd would read
+//! differently is refused.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,18 +11,18 @@ use bgpy::registry::{Entry, Registry};
 use bgpy::spawn::{Config, Launch};
 use bgpy::{Level, Name, Restart, limits};
 
-/// What a unit says of a server.
+/// The contents of a unit.
 pub(crate) struct Plan<'a> {
     pub(crate) name: &'a Name,
     pub(crate) config: &'a Config,
     pub(crate) launch: &'a Launch,
     pub(crate) log_file: Option<&'a Path>,
-    /// Where its token stands, if it has one that its user chose.
+    /// The file with its token, if the user chose one.
     pub(crate) token_file: Option<&'a Path>,
 }
 
 impl<'a> Plan<'a> {
-    /// For the server of an entry.
+    /// The plan for the server of an entry.
     ///
     /// # Errors
     /// Which of its settings cannot be in a unit, and what to do.
@@ -33,12 +33,12 @@ impl<'a> Plan<'a> {
     ) -> Result<Self, String> {
         let config = entry.config.as_deref().filter(|config| config.has_tasks());
         let (Some(config), Some(name)) = (config, &entry.name) else {
-            let text = "it was not started with a name and a file or module of tasks: see `bgpy \
+            let text = "it was not started with a name and from a file or module of tasks: see `bgpy \
                         start --help`";
             return Err(text.into());
         };
         let Some(launch) = &config.launch else {
-            let text = "it was started in the foreground, whose directory and variables are not \
+            let text = "it was started in the foreground, so its directory and variables are not \
                         known: start it with `bgpy start` first";
             return Err(text.into());
         };
@@ -51,7 +51,7 @@ impl<'a> Plan<'a> {
             ));
         }
         if entry.has_chosen_token && token_file.is_none() {
-            let text = "it has a token of its own, which a unit must not show: write that to a file \
+            let text = "it has a token that you chose, which must not be in a unit: write it to a file \
                         that only you can read, and pass --token-file FILE";
             return Err(text.into());
         }
@@ -59,10 +59,10 @@ impl<'a> Plan<'a> {
         Ok(Self { name, config, launch, log_file, token_file })
     }
 
-    /// The unit, in which `program` is the command unless it is an interpreter.
+    /// The text of the unit, which runs `program` unless that is an interpreter.
     ///
     /// # Errors
-    /// Which of its settings cannot be written.
+    /// Which of the settings cannot be written.
     pub(crate) fn unit(&self, program: Option<&Path>) -> Result<String, String> {
         let command = self.command(program)?;
         let directory = self.launch.directory.as_deref().map(directory).transpose()?;
@@ -137,7 +137,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Text that systemd can read: no other bytes, and no control characters, of which a newline would begin
+/// A value as text: systemd reads UTF-8 only, and a control character such as a newline would start
 /// another setting.
 fn text<'a>(what: &str, value: &'a OsStr) -> Result<&'a str, String> {
     let refused = |why: &str| format!("{what} cannot be written in a unit: {value:?} {why}");
@@ -148,12 +148,12 @@ fn text<'a>(what: &str, value: &'a OsStr) -> Result<&'a str, String> {
     }
 }
 
-/// The program, in which a dollar sign stands for itself.
+/// Quotes the program, in which a dollar sign is literal.
 fn executable(program: &OsStr) -> Result<String, String> {
     Ok(quoted(&text("the program", program)?.replace('%', "%%")))
 }
 
-/// A word of a command line.
+/// Quotes a word of a command line.
 fn word(what: &str, value: &OsStr) -> Result<String, String> {
     Ok(quoted(&text(what, value)?.replace('%', "%%").replace('$', "$$")))
 }
@@ -163,18 +163,18 @@ fn variable(name: &OsStr, value: &OsStr) -> Result<String, String> {
     let is_letter = |c: char| c == '_' || c.is_ascii_alphabetic();
     let is_rest = |c: char| is_letter(c) || c.is_ascii_digit();
     if !name.starts_with(is_letter) || !name.chars().all(is_rest) {
-        return Err(format!("systemd sets no variable that is called {name:?}"));
+        return Err(format!("systemd cannot set a variable named {name:?}"));
     }
     let value = text(&format!("the variable {name}"), value)?;
     Ok(format!("Environment={}", quoted(&format!("{name}={value}").replace('%', "%%"))))
 }
 
-/// The working directory, which knows no quotes: blanks around it and a backslash at its end would be
-/// taken for something else.
+/// The working directory, which cannot be quoted: systemd would strip blanks around it, and take a
+/// backslash at its end for a continued line.
 fn directory(path: &Path) -> Result<String, String> {
     let text = text("the working directory", path.as_os_str())?;
     if text.ends_with('\\') || text.trim() != text {
-        let why = "ends with a blank or a backslash";
+        let why = "has a blank at an end, or a backslash at the end";
         return Err(format!("the working directory cannot be written in a unit: {text:?} {why}"));
     }
     Ok(format!("WorkingDirectory={}", text.replace('%', "%%")))

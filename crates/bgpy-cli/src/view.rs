@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::table::{Cell, Table};
 
-/// What is shown where nothing is known.
+/// Shown for unknown values.
 pub(crate) const NONE: &str = "-";
 
-/// A table of servers, one a line.
+/// A table of servers, one per line.
 pub fn servers_table(infos: &[&ServerInfo]) -> Table {
     let mut table = Table::new()
         .texts("NAME", 9)
@@ -40,7 +40,7 @@ pub fn servers_table(infos: &[&ServerInfo]) -> Table {
     table
 }
 
-/// What programs are told of a server. The token is not.
+/// A server as JSON, without its token.
 pub(crate) fn server_json(info: &ServerInfo) -> Value {
     let entry = &info.entry;
     let (ending, failing) = (entry.ending.as_ref(), entry.failing.as_ref());
@@ -69,7 +69,7 @@ pub(crate) fn server_json(info: &ServerInfo) -> Value {
     })
 }
 
-/// What programs are told of what a server says about itself.
+/// A server's own status as JSON.
 pub(crate) fn status_json(status: &Status) -> Value {
     json!({
         "state": status.state.as_str(),
@@ -97,7 +97,7 @@ pub(crate) fn style(state: ServerState) -> Style {
     color.on_default()
 }
 
-/// A span of time in the two largest units that it has.
+/// A duration in its two largest units.
 pub(crate) fn span(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
@@ -110,7 +110,7 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
-/// A number of bytes in a unit that leaves few digits.
+/// A number of bytes in a unit that keeps it short.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut amount, mut unit) = (bytes as f64, 0);
@@ -122,7 +122,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{amount:.digits$} {}", UNITS[unit])
 }
 
-/// A moment, as text with the zone of this machine.
+/// A time with this machine's UTC offset.
 pub(crate) fn time(ms: i64) -> String {
     bgpy::journal::time(ms)
 }

@@ -1,12 +1,12 @@
-//! Whole numbers of any size: between the decimal digits of JSON and the bytes that travel.
+//! Integers of any size: converts between decimal digits in JSON and the bytes of the protocol.
 
-/// Digits that a limb of 64 bits takes at a time.
+/// Decimal digits that fit a limb of 64 bits.
 const DIGITS: usize = 19;
 
 /// 10 to the power of [`DIGITS`].
 const SCALE: u64 = 10_u64.pow(DIGITS as u32);
 
-/// Two's complement, little endian, as short as it can be, of digits behind a minus or none.
+/// Converts decimal digits, after an optional minus, to the shortest little-endian two's complement.
 pub(crate) fn from_decimal(text: &str) -> Vec<u8> {
     let digits = text.trim_start_matches('-');
     let (first, rest) = digits.split_at(digits.len() % DIGITS);
@@ -29,7 +29,7 @@ pub(crate) fn from_decimal(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The digits of what [`from_decimal`] makes, or anybody else.
+/// Converts little-endian two's complement of any length to decimal digits.
 pub(crate) fn to_decimal(bytes: &[u8]) -> String {
     let is_negative = bytes.last().is_some_and(|last| *last >= 0x80);
     let mut bytes = bytes.to_vec();
@@ -61,7 +61,7 @@ fn multiply(limbs: &mut Vec<u64>, factor: u64, added: u64) {
     }
 }
 
-/// Divides a number by [`SCALE`], and returns the rest.
+/// Divides a number by [`SCALE`], and returns the remainder.
 fn divide(limbs: &mut Vec<u64>) -> u64 {
     let mut rest = 0;
     for limb in limbs.iter_mut().rev() {
@@ -101,7 +101,7 @@ mod tests {
             assert_eq!(from_decimal(text), bytes, "{text}");
             assert_eq!(to_decimal(bytes), text);
         }
-        // Longer than it must be.
+        // Longer than necessary.
         assert_eq!(to_decimal(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0]), "1");
         assert_eq!(to_decimal(&[0xff; 20]), "-1");
     }

@@ -1,4 +1,4 @@
-//! The clock of this machine, as far as starts of servers tell of it.
+//! Checks the clock of this machine against the start times of servers.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,10 +9,10 @@ use crate::view::{span, time};
 
 const ABOUT: &str = "clock";
 
-/// Clocks that are set right by the network move a little.
+/// Clocks that are synchronized over the network move a little.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// Whether servers seem to have started in the future.
+/// Servers that seem to have started in the future.
 pub(super) fn starts(running: &[Entry], now_ms: i64) -> Vec<Finding> {
     let ahead = |entry: &Entry| {
         let ms = u64::try_from(entry.started_ms.saturating_sub(now_ms)).ok()?;
@@ -21,7 +21,7 @@ pub(super) fn starts(running: &[Entry], now_ms: i64) -> Vec<Finding> {
     let early = running.iter().filter_map(|entry| Some((entry, ahead(entry)?)));
     let findings = early.map(|(entry, ahead)| {
         let (target, ahead) = (entry.target(), span(ahead.as_secs_f64()));
-        let text = format!("{target} has started {ahead} from now, so that the clock was set back");
+        let text = format!("{target} started {ahead} in the future, so the clock was set back");
         Finding::note(ABOUT, text, "check the time of this machine; `date` prints it")
     });
     let findings: Vec<_> = findings.collect();

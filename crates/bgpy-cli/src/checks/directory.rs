@@ -1,4 +1,4 @@
-//! The runtime directory: whether servers can leave their entries, sockets and logs there.
+//! Checks the runtime directory, which holds the entries, sockets and logs of servers.
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -9,16 +9,16 @@ use bgpy::registry::{DIRECTORY_VARIABLE, Registry};
 use super::Finding;
 use crate::view::bytes;
 
-/// What the findings are about.
+/// The subject of the findings.
 pub(super) const ABOUT: &str = "directory";
 
-/// Bytes that are written to see whether that is possible.
+/// Bytes that are written to check that writing works.
 const PROBE_BYTES: usize = 4096;
 
-/// From so many bytes of logs on somebody may want them back.
+/// Logs of this size are worth a note.
 const LOGS_BYTES_MANY: u64 = 1 << 30;
 
-/// Whether the directory is there, this user's alone, and takes files.
+/// Whether the directory exists, is private to this user, and is writable.
 pub(super) fn runtime(registry: &Registry) -> Vec<Finding> {
     let path = registry.directory();
     let shown = path.display();
@@ -26,7 +26,7 @@ pub(super) fn runtime(registry: &Registry) -> Vec<Finding> {
         Ok(about) => about,
         Err(error) if error.kind() == ErrorKind::NotFound => return vec![missing(path)],
         Err(error) => {
-            let text = format!("'{shown}' cannot be looked at: {error}");
+            let text = format!("'{shown}' cannot be accessed: {error}");
             return vec![Finding::wrong(ABOUT, text, another())];
         }
     };
@@ -39,14 +39,14 @@ pub(super) fn runtime(registry: &Registry) -> Vec<Finding> {
     }
     match write_probe(path) {
         Ok(()) => {
-            let text = format!("'{shown}' is yours alone, and takes files");
+            let text = format!("'{shown}' is private to you, and writable");
             vec![Finding::ok(ABOUT, text)]
         }
         Err(error) => vec![unwritable(path, &error)],
     }
 }
 
-/// Whether paths in it are short enough for Unix sockets.
+/// Whether its path is short enough for Unix sockets.
 pub(super) fn socket_paths(registry: &Registry) -> Vec<Finding> {
     if cfg!(not(unix)) {
         return Vec::new();
@@ -55,27 +55,27 @@ pub(super) fn socket_paths(registry: &Registry) -> Vec<Finding> {
         return vec![Finding::ok("sockets", "its path is short enough for Unix sockets")];
     }
     let text = format!(
-        "the path of the runtime directory is too long for Unix sockets ({} bytes), so that clients \
-         on this machine come by TCP, which is slower",
+        "the path of the runtime directory is too long for Unix sockets ({} bytes), so clients on this \
+         machine connect over TCP, which is slower",
         registry.directory().as_os_str().len()
     );
     vec![Finding::note("sockets", text, format!("set {DIRECTORY_VARIABLE} to a shorter path"))]
 }
 
-/// Whether it is there as long as the servers are.
+/// Whether it exists as long as the servers do.
 pub(super) fn survival(registry: &Registry) -> Vec<Finding> {
     if !registry.ends_with_login() {
         return Vec::new();
     }
     let text = format!(
-        "'{}' is deleted when you log out, unless `loginctl enable-linger` was called: servers put \
-         their files back where they can, but logs are lost",
+        "'{}' is deleted when you log out, unless you run `loginctl enable-linger`: servers restore \
+         their files if they can, but logs are lost",
         registry.directory().display()
     );
     vec![Finding::note(ABOUT, text, another())]
 }
 
-/// How much the logs in it take.
+/// How much space the logs in it take.
 pub(super) fn logs(registry: &Registry) -> Vec<Finding> {
     let (count, total) = size_of_logs(registry.directory());
     let plural = if count == 1 { "file" } else { "files" };
@@ -84,7 +84,7 @@ pub(super) fn logs(registry: &Registry) -> Vec<Finding> {
         Finding::ok("logs", text)
     } else {
         let path = registry.directory().display();
-        let mend = format!("remove those that you do not need from '{path}'");
+        let mend = format!("remove the ones that you do not need from '{path}'");
         Finding::note("logs", text, mend)
     }]
 }
@@ -98,12 +98,12 @@ fn missing(path: &Path) -> Finding {
     let above = path.ancestors().skip(1).find(|above| above.exists());
     match above {
         Some(above) if above.is_dir() && is_writable(above) => {
-            Finding::ok(ABOUT, format!("'{shown}' is not there yet; the first server makes it"))
+            Finding::ok(ABOUT, format!("'{shown}' does not exist yet; the first server creates it"))
         }
         above => {
             let above = above.unwrap_or(Path::new("/")).display();
-            let text = format!("'{shown}' is not there, and cannot be made in '{above}'");
-            let mend = format!("make it, with mode 700, or {}", another());
+            let text = format!("'{shown}' does not exist, and cannot be created in '{above}'");
+            let mend = format!("create it, with mode 700, or {}", another());
             Finding::wrong(ABOUT, text, mend)
         }
     }
@@ -128,7 +128,7 @@ fn not_private(path: &Path, about: &fs::Metadata) -> Finding {
     let (shown, mode) = (path.display(), about.mode() & 0o777);
     if about.uid() == rustix::process::geteuid().as_raw() {
         let text = format!(
-            "other users may enter '{shown}' (mode {mode:03o}), so that nothing in it is believed"
+            "other users may enter '{shown}' (mode {mode:03o}), so nothing in it is trusted"
         );
         Finding::wrong(ABOUT, text, format!("chmod 700 '{shown}'"))
     } else {
@@ -139,7 +139,7 @@ fn not_private(path: &Path, about: &fs::Metadata) -> Finding {
 
 #[cfg(not(unix))]
 fn not_private(path: &Path, _about: &fs::Metadata) -> Finding {
-    let text = format!("others may enter '{}'", path.display());
+    let text = format!("other users may enter '{}'", path.display());
     Finding::wrong(ABOUT, text, another())
 }
 
@@ -147,13 +147,13 @@ fn not_private(path: &Path, _about: &fs::Metadata) -> Finding {
 fn write_probe(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!("doctor-{}.probe", std::process::id()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
-    // A full file system may notice only when it writes to the disk.
+    // A full file system may report that only when it writes to the disk.
     let written = file.write_all(&[0; PROBE_BYTES]).and_then(|()| file.sync_all());
     let written = written.and_then(|()| match file.try_lock() {
         Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
         Err(TryLockError::Error(error)) => {
             let text =
-                format!("files cannot be locked there, as names of servers must be: {error}");
+                format!("files cannot be locked there, which names of servers require: {error}");
             Err(io::Error::new(error.kind(), text))
         }
     });
@@ -166,17 +166,18 @@ fn unwritable(path: &Path, error: &io::Error) -> Finding {
     let (text, mend) = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (
             format!("the file system of '{shown}' is full: {error}"),
-            format!("remove what you do not need there, or {}", another()),
+            format!("remove files there that you do not need, or {}", another()),
         ),
-        ErrorKind::PermissionDenied => {
-            (format!("no file can be made in '{shown}': {error}"), format!("chmod 700 '{shown}'"))
-        }
+        ErrorKind::PermissionDenied => (
+            format!("no file can be created in '{shown}': {error}"),
+            format!("chmod 700 '{shown}'"),
+        ),
         _ => (format!("'{shown}' cannot be used: {error}"), another()),
     };
     Finding::wrong(ABOUT, text, mend)
 }
 
-/// Logs, also those that were rotated: how many, and of how many bytes.
+/// The number and total size of logs, including rotated ones.
 fn size_of_logs(directory: &Path) -> (usize, u64) {
     let is_log = |name: &str| {
         let (stem, last) = name.rsplit_once('.').unwrap_or_default();
@@ -210,10 +211,10 @@ mod tests {
     fn a_directory_in_order() {
         let (_directory, registry) = registry();
         let finding = only(runtime(&registry));
-        assert_eq!((finding.level, finding.text.contains("not there yet")), (Level::Ok, true));
+        assert_eq!((finding.level, finding.text.contains("does not exist yet")), (Level::Ok, true));
         registry.prepare().unwrap();
         let finding = only(runtime(&registry));
-        assert_eq!((finding.level, finding.text.contains("yours alone")), (Level::Ok, true));
+        assert_eq!((finding.level, finding.text.contains("private to you")), (Level::Ok, true));
         assert_eq!(fs::read_dir(registry.directory()).unwrap().count(), 0);
     }
 
@@ -246,7 +247,7 @@ mod tests {
         let path = Path::new("/run/bgpy");
         for (kind, text, mend) in [
             (ErrorKind::StorageFull, "is full", "remove"),
-            (ErrorKind::PermissionDenied, "no file can be made", "chmod 700"),
+            (ErrorKind::PermissionDenied, "no file can be created", "chmod 700"),
             (ErrorKind::ReadOnlyFilesystem, "cannot be used", DIRECTORY_VARIABLE),
         ] {
             let finding = unwritable(path, &kind.into());

@@ -1,4 +1,4 @@
-//! Servers at the places where earlier versions of bgpy kept them.
+//! Looks for servers in the runtime directories of earlier versions of bgpy.
 
 use bgpy::registry::{DIRECTORY_VARIABLE, Entry, Registry};
 use bgpy::survey::{ServerState, look_at_all};
@@ -6,7 +6,7 @@ use bgpy::{ServerInfo, Wait};
 
 use super::Finding;
 
-/// Those that run, which the other commands do not see.
+/// Running servers that the other commands do not see.
 pub(super) fn servers(former: &[Registry], interrupted: &dyn Fn() -> bool) -> Vec<Finding> {
     let running = |registry: &Registry| {
         let mut entries = registry.entries().unwrap_or_default();
@@ -18,11 +18,11 @@ pub(super) fn servers(former: &[Registry], interrupted: &dyn Fn() -> bool) -> Ve
         (!names.is_empty()).then(|| {
             let place = registry.directory().display();
             let text = format!(
-                "an earlier version of bgpy has started servers that are known in '{place}' alone: {}",
+                "servers of an earlier version of bgpy are known in '{place}' alone: {}",
                 names.join(", ")
             );
             let mend = format!(
-                "`{DIRECTORY_VARIABLE}='{place}' bgpy stop --all` ends them, to be started again"
+                "stop them with `{DIRECTORY_VARIABLE}='{place}' bgpy stop --all`, then start them again"
             );
             Finding::note("directory", text, mend)
         })

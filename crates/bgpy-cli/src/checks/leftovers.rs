@@ -1,4 +1,4 @@
-//! What servers have left in the runtime directory.
+//! Looks for files that servers have left behind in the runtime directory.
 
 use bgpy::registry::{Kind, Leftover, Registry};
 
@@ -6,7 +6,7 @@ use super::Finding;
 
 const ABOUT: &str = "leftovers";
 
-/// What lies around; what is surely unused is removed if `fix` says so.
+/// Files that were left behind; those that are surely unused are removed if `fix` is set.
 pub(super) fn leftovers(registry: &Registry, fix: bool) -> Vec<Finding> {
     let left = registry.leftovers();
     if left.is_empty() {
@@ -23,15 +23,16 @@ fn finding(registry: &Registry, leftover: &Leftover, fix: bool) -> Finding {
             Kind::Newer(_) => Finding::wrong(
                 ABOUT,
                 text,
-                "install a newer bgpy for this command to see its server",
+                "install a newer bgpy, so that this command sees its server",
             ),
             Kind::Foreign(_) => {
-                let mend = format!("if no server runs there any more, remove '{path}'");
+                let mend = format!("if its server no longer runs there, remove '{path}'");
                 Finding::note(ABOUT, text, mend)
             }
             _ => {
-                let mend =
-                    format!("stop its server if it runs (ps shows processes), remove '{path}'");
+                let mend = format!(
+                    "stop its server if it runs (ps shows processes), then remove '{path}'"
+                );
                 Finding::wrong(ABOUT, text, mend)
             }
         };
@@ -57,18 +58,18 @@ fn describe(leftover: &Leftover) -> String {
         }
         Kind::Unreadable(error) => format!("the entry '{path}' cannot be read: {error}"),
         Kind::Newer(format) => {
-            format!("the entry '{path}' is of format {format}, which a newer bgpy has written")
+            format!("the entry '{path}' has format {format}, which is that of a newer bgpy")
         }
         Kind::Foreign(machine) => {
             let machine = machine.split(' ').next().unwrap_or_default();
             format!(
-                "the entry '{path}' is of another machine, or of this one before it was started \
-                 last ({machine})"
+                "the entry '{path}' is from another machine, or from this one before its last boot \
+                 ({machine})"
             )
         }
-        Kind::Draft => format!("'{path}' is an entry that was never finished"),
-        Kind::Socket => format!("nobody listens on the socket '{path}', which has no entry"),
-        Kind::Lock(name) => format!("'{path}' is the lock of the name {name}, which nobody has"),
+        Kind::Draft => format!("'{path}' is an unfinished entry"),
+        Kind::Socket => format!("nothing listens on the socket '{path}', which has no entry"),
+        Kind::Lock(name) => format!("'{path}' is the lock of the name {name}, which no server has"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What `bgpy doctor` looks at: one function a check, each of which returns what it has found. How that
-//! is printed is not known here.
+//! The checks of `bgpy doctor`: one function per check, which returns its findings. Printing them is up to
+//! the command.
 
 mod answers;
 mod clock;
@@ -19,31 +19,31 @@ use bgpy::Wait;
 use bgpy::registry::{DIRECTORY_VARIABLE, Registry};
 use bgpy::survey::look_at_all;
 
-/// How much something matters.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// It is as it should be.
+    /// Nothing to do.
     Ok,
     /// Worth knowing; nothing has to be done.
     Note,
-    /// It has to be mended.
+    /// It has to be fixed.
     Wrong,
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) level: Level,
-    /// What was looked at, in a word.
+    /// What was checked, in a word.
     pub(crate) about: &'static str,
     /// What was found.
     pub(crate) text: String,
-    /// What to do about it.
+    /// How to fix it.
     pub(crate) mend: Option<String>,
 }
 
 impl Level {
-    /// The word for it.
+    /// Its name in the output.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -75,8 +75,8 @@ impl Finding {
     }
 }
 
-/// Looks at everything, with `program` as the interpreter for servers; removes what is surely unused
-/// if `fix` says so.
+/// Runs all checks, with `program` as the interpreter for servers; removes files that are surely unused if
+/// `fix` is set.
 pub(crate) fn check_all(
     fix: bool,
     program: Result<PathBuf, String>,
@@ -86,7 +86,7 @@ pub(crate) fn check_all(
         Ok(registry) => with_registry(&registry, fix, interrupted),
         Err(error) => vec![Finding::wrong(
             directory::ABOUT,
-            format!("there is no place for the runtime directory: {error}"),
+            format!("there is no runtime directory: {error}"),
             format!("set {DIRECTORY_VARIABLE} to a directory of yours"),
         )],
     };
@@ -109,7 +109,7 @@ fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool)
             findings.push(Finding::wrong(
                 directory::ABOUT,
                 error.to_string(),
-                "let the directory be read, or more files be open at a time (ulimit -n)",
+                "make the directory readable, or raise the limit of open files (ulimit -n)",
             ));
             Default::default()
         }

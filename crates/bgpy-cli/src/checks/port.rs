@@ -1,4 +1,4 @@
-//! The port that servers have where nobody says otherwise.
+//! Checks the default port.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use bgpy::{Client, ClientOptions, ConnectError, Target, Wait};
 
 use super::Finding;
 
-/// The default port, as the functions of bgpy 0.1 have it.
+/// The default port of the functions of bgpy 0.1.
 pub(super) const DEFAULT: u16 = 54321;
 
 const ABOUT: &str = "port";
 
-/// How long whoever listens there may take to answer.
+/// How long the program that listens there may take to answer.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// Who listens at the port on this machine.
+/// Which program listens on the port on this machine.
 pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> bool) -> Vec<Finding> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     if let Some(entry) =
         registry.find(&[address]).unwrap_or_default().into_iter().find(Entry::has_process)
     {
         let text =
-            format!("your server {} (process {}) has {port}", entry.target(), entry.process.pid);
+            format!("your server {} (process {}) uses {port}", entry.target(), entry.process.pid);
         return vec![Finding::ok(ABOUT, text)];
     }
     let Ok(target) = address.to_string().parse::<Target>() else { return Vec::new() };
@@ -43,12 +43,12 @@ pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> boo
         Err(ConnectError::Timeout { .. }) => "a program that does not answer".to_owned(),
         Err(error) => return vec![Finding::note(ABOUT, error.to_string(), mend(port))],
     };
-    let text = format!("{what} listens at 127.0.0.1:{port}, the default");
+    let text = format!("{what} listens on 127.0.0.1:{port}, the default");
     vec![Finding::note(ABOUT, text, mend(port))]
 }
 
 fn mend(port: u16) -> String {
-    format!("give your servers another port than {port}, or 0 for a free one")
+    format!("use another port than {port} for your servers, or 0 for a free one")
 }
 
 #[cfg(test)]

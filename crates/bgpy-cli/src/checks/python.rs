@@ -1,4 +1,4 @@
-//! The interpreter that servers run with, and the bgpy that it has.
+//! Checks the interpreter that runs servers, and its version of bgpy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const ABOUT: &str = "python";
 /// How long the interpreter may take to say its version.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// How often it is asked whether it has.
+/// How often its process is polled.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Prints both versions.
@@ -22,21 +22,21 @@ import sys
 import bgpy
 print(sys.version.split()[0], bgpy.__version__)";
 
-/// Whether there is an interpreter, and whether it has this bgpy.
+/// Whether there is an interpreter, and whether it has this version of bgpy.
 pub(super) fn interpreter(
     program: Result<PathBuf, String>,
     interrupted: &dyn Fn() -> bool,
 ) -> Vec<Finding> {
     let python = match program {
         Ok(python) => python,
-        // Its own words say what to do; here it is all on one line.
+        // The error says what to do; a finding is one line.
         Err(error) => {
             let lines: Vec<_> = error.lines().map(str::trim).collect();
             let mend = "set BGPY_PYTHON to an interpreter that has bgpy installed";
             return vec![Finding::wrong(ABOUT, lines.join(", "), mend)];
         }
     };
-    // What lies in the working directory is not meant.
+    // -P keeps files of the working directory from being imported.
     match ask(Command::new(&python).args(["-P", "-c", PROGRAM]), interrupted) {
         Ok(output) => vec![judge(&python, &output)],
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Vec::new(),
@@ -55,25 +55,25 @@ fn judge(python: &Path, output: &Output) -> Finding {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let versions = said.trim().split_once(' ').filter(|_| output.status.success());
     let Some((version, found)) = versions else {
-        let reason = words.trim().lines().last().unwrap_or("it says nothing").trim();
+        let reason = words.trim().lines().last().unwrap_or("it printed no error").trim();
         let text = format!("'{shown}' cannot import bgpy: {reason}");
         return Finding::wrong(ABOUT, text, mend);
     };
     if found != bgpy::VERSION {
         let own = bgpy::VERSION;
-        let text = format!("'{shown}' has bgpy {found}, and this command is bgpy {own}");
+        let text = format!("'{shown}' has bgpy {found}, but this command is bgpy {own}");
         return Finding::wrong(ABOUT, text, mend);
     }
     Finding::ok(ABOUT, format!("'{shown}' is Python {version} with bgpy {found}"))
 }
 
-/// Runs an interpreter that has little to do, and returns what it says.
+/// Runs an interpreter with a short program, and returns its output.
 pub(crate) fn ask(command: &mut Command, interrupted: &dyn Fn() -> bool) -> io::Result<Output> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let ended = wait(&mut child, interrupted);
     if ended.is_err() {
-        // It may just have ended by itself.
+        // It may have ended in the meantime.
         drop(child.kill());
         child.wait()?;
     }
@@ -87,7 +87,7 @@ fn wait(child: &mut Child, interrupted: &dyn Fn() -> bool) -> io::Result<()> {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if since.elapsed() > ANSWER {
-            let text = format!("it has not answered within {} s", ANSWER.as_secs());
+            let text = format!("it did not answer within {} s", ANSWER.as_secs());
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }
         thread::sleep(LOOK);
@@ -132,7 +132,7 @@ mod tests {
         let none = look("echo \"ModuleNotFoundError: No module named 'bgpy'\" >&2; exit 1");
         assert!(none.text.ends_with("No module named 'bgpy'"), "{none:?}");
         assert!(none.mend.unwrap().contains("pip install bgpy=="));
-        assert!(look("exit 3").text.ends_with("it says nothing"));
+        assert!(look("exit 3").text.ends_with("it printed no error"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The token in the environment.
+//! Checks the token in the environment.
 
 use bgpy::Token;
 
@@ -9,15 +9,15 @@ const ABOUT: &str = "token";
 /// Whether a token in `BGPY_TOKEN` can be guessed.
 pub(super) fn variable(value: Option<&str>) -> Vec<Finding> {
     let Some(value) = value.filter(|value| !value.is_empty()) else {
-        let text = "BGPY_TOKEN is not set; servers make up tokens that your clients here find";
+        let text = "BGPY_TOKEN is not set; servers generate tokens that your clients here find";
         return vec![Finding::ok(ABOUT, text)];
     };
     if !Token::new(value).is_weak() {
-        return vec![Finding::ok(ABOUT, "BGPY_TOKEN is set, and hard to guess")];
+        return vec![Finding::ok(ABOUT, "BGPY_TOKEN is set and hard to guess")];
     }
     let text =
-        "BGPY_TOKEN is set, and can be guessed; a server that other machines reach refuses it";
-    vec![Finding::note(ABOUT, text, "set it to what `bgpy token create` prints")]
+        "BGPY_TOKEN is set but can be guessed; a server that other machines can reach refuses it";
+    vec![Finding::note(ABOUT, text, "set it to the output of `bgpy token create`")]
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which versions of bgpy there are: of the servers that run, and of the command.
+//! Compares the versions of running servers and of the command.
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,31 +9,34 @@ use bgpy::registry::Entry;
 
 use super::Finding;
 
-/// What the command is called.
+/// The file name of the command.
 const PROGRAM: &str = if cfg!(windows) { "bgpy.exe" } else { "bgpy" };
 
-/// Whether servers that run are of this version.
+/// Whether running servers have this version.
 pub(super) fn of_servers(running: &[Entry]) -> Vec<Finding> {
     const ABOUT: &str = "servers";
     let own = bgpy::VERSION;
     let others = running.iter().filter(|entry| entry.bgpy != own).map(|entry| {
         let (target, version) = (entry.target(), &entry.bgpy);
-        let text = format!("{target} runs bgpy {version}, and this command is bgpy {own}");
-        Finding::note(ABOUT, text, format!("`bgpy restart {target}` once it may pause"))
+        let text = format!("{target} runs bgpy {version}, but this command is bgpy {own}");
+        Finding::note(
+            ABOUT,
+            text,
+            format!("run `bgpy restart {target}` when it may be interrupted"),
+        )
     });
     let others: Vec<_> = others.collect();
     if !others.is_empty() {
         return others;
     }
     let text = match running.len() {
-        0 => format!("none runs; this command is bgpy {own}"),
-        1 => format!("1 runs, with bgpy {own} as this command"),
-        number => format!("{number} run, with bgpy {own} as this command"),
+        0 => format!("none running; this command is bgpy {own}"),
+        number => format!("{number} running, with bgpy {own} like this command"),
     };
     vec![Finding::ok(ABOUT, text)]
 }
 
-/// Whether `PATH` leads to one command.
+/// Whether `PATH` has one `bgpy`.
 pub(super) fn on_path(path: Option<&OsStr>) -> Vec<Finding> {
     const ABOUT: &str = "command";
     let places = path.into_iter().flat_map(env::split_paths);
@@ -53,12 +56,12 @@ pub(super) fn on_path(path: Option<&OsStr>) -> Vec<Finding> {
     vec![match &shown[..] {
         [] => {
             let mend = "add its directory to PATH, or run `python -m bgpy`";
-            Finding::note(ABOUT, "bgpy is in no directory of PATH", mend)
+            Finding::note(ABOUT, "bgpy is not on PATH", mend)
         }
-        [one] => Finding::ok(ABOUT, format!("PATH leads to {one}")),
+        [one] => Finding::ok(ABOUT, format!("PATH finds {one}")),
         [first, others @ ..] => {
-            let text = format!("PATH leads to {first}, and hides {}", others.join(", "));
-            Finding::note(ABOUT, text, "uninstall those that you do not mean")
+            let text = format!("PATH finds {first}, which hides {}", others.join(", "));
+            Finding::note(ABOUT, text, "uninstall the ones that you do not want")
         }
     }]
 }
@@ -81,7 +84,7 @@ mod tests {
     fn servers_of_other_versions_are_noted() {
         let same = entry(bgpy::VERSION);
         assert_eq!(of_servers(&[])[0].level, Level::Ok);
-        assert!(of_servers(std::slice::from_ref(&same))[0].text.starts_with("1 runs"));
+        assert!(of_servers(std::slice::from_ref(&same))[0].text.starts_with("1 running"));
         let [finding] = &of_servers(&[same, entry("0.9.0")])[..] else { panic!("one differs") };
         assert_eq!(finding.level, Level::Note);
         assert!(finding.text.starts_with("trainer runs bgpy 0.9.0"), "{finding:?}");
@@ -95,7 +98,7 @@ mod tests {
             fs::create_dir(place).unwrap();
         }
         let look = || on_path(Some(&env::join_paths(&places).unwrap())).swap_remove(0);
-        assert!(look().text.contains("no directory"));
+        assert!(look().text.contains("not on PATH"));
         fs::write(places[0].join(PROGRAM), "").unwrap();
         fs::hard_link(places[0].join(PROGRAM), places[1].join("other")).unwrap();
         assert_eq!(look().level, Level::Ok);

@@ -13,36 +13,36 @@ use crate::output;
 use crate::reach::{Reach, Trust};
 use crate::told;
 
-/// Lists and objects in each other that are read, which is the limit of `serde_json`.
+/// Maximum nesting of lists and objects, which is that of `serde_json`.
 const NESTED_MAX: usize = 127;
 
 /// Call a server's exec_task with JSON, and print its answer as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An answer that JSON cannot hold, a tuple or an array for example, is printed as Python shows it.
+An answer that JSON cannot represent, such as a tuple or an array, is printed as Python's repr.
 
-Exit codes: 0 answered, 1 the task raised or did not answer, 2 no JSON, 3 no server there, 4 timed out,
-5 wrong token, 6 not a bgpy server or one of another version.
+Exit codes: 0 answered, 1 the task raised or did not answer, 2 invalid JSON, 3 not running, 4 timed out,
+5 wrong token, 6 not a bgpy server or another version.
 
 Examples:
   bgpy call trainer '{\"name\": \"world\"}'
   bgpy call trainer @request.json --timeout 60
   echo '[1, 2, 3]' | bgpy call trainer -
   bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted
-  bgpy call other:54321 1 --no-pickle             run no code of a server that you trust less")]
+  bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]
 pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) reach: Reach,
 
-    /// The argument of exec_task: JSON, @FILE with JSON, or - for standard input
+    /// The argument of exec_task: JSON, @FILE to read it from a file, or - for standard input
     #[arg(value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) argument: String,
 
-    /// Return when the server has accepted the call
+    /// Return as soon as the server has accepted the call
     #[arg(long)]
     pub(crate) no_wait: bool,
 
-    /// Open no pickle that the server sends: an answer must be plain data
+    /// Unpickle nothing from the server: the answer must be plain data
     #[arg(long)]
     pub(crate) no_pickle: bool,
 
@@ -69,10 +69,12 @@ impl Call {
             "-" => {
                 let mut text = String::new();
                 let read = io::stdin().read_to_string(&mut text);
-                read.map(|_| text).map_err(|error| format!("standard input: {error}"))?
+                read.map(|_| text)
+                    .map_err(|error| format!("cannot read standard input: {error}"))?
             }
             word => match word.strip_prefix('@') {
-                Some(path) => fs::read_to_string(path).map_err(|e| format!("'{path}': {e}"))?,
+                Some(path) => fs::read_to_string(path)
+                    .map_err(|error| format!("cannot read '{path}': {error}"))?,
                 None => word.to_owned(),
             },
         };
@@ -99,13 +101,15 @@ impl Call {
                     None => match world.repr(response.message, !self.no_pickle) {
                         Ok(text) => {
                             output::data(text);
-                            output::note("note: JSON cannot hold the answer: shown as in Python");
+                            output::note(
+                                "note: JSON cannot represent the answer; this is its repr in Python",
+                            );
                         }
                         Err(error) => return output::error(self.in_options(error), Exit::Failed),
                     },
                 }
                 if response.error {
-                    output::note("error: the task answered an error");
+                    output::note("error: the task responded with an error");
                 }
                 exit
             }
@@ -120,17 +124,17 @@ impl Call {
         }
     }
 
-    /// Names the option where both sides' errors name the argument of Python.
+    /// Replaces the Python argument that errors name with the option of this command.
     fn in_options(&self, text: String) -> String {
         if self.no_pickle { text.replace("allow_pickle=False", "--no-pickle") } else { text }
     }
 }
 
-/// Says what is wrong with what was given as JSON.
+/// Describes what is wrong with the JSON.
 fn json_error(error: &serde_json::Error) -> String {
-    // There is no other way to tell this one.
+    // serde_json offers no other way to recognize this error.
     if error.to_string().starts_with("recursion limit exceeded") {
-        return format!("the JSON has more than {NESTED_MAX} lists and objects in each other");
+        return format!("the JSON has lists and objects nested more than {NESTED_MAX} deep");
     }
     format!("not valid JSON: {error}; for plain text use '\"hello\"'")
 }

@@ -1,4 +1,4 @@
-//! `bgpy completions`: teaches a shell.
+//! `bgpy completions`: prints completion scripts for shells.
 
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
@@ -7,17 +7,18 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::output;
 
-/// The variable by which a shell asks for completions.
+/// The environment variable with which a completion script asks for candidates.
 pub(crate) const VARIABLE: &str = "BGPY_COMPLETE";
 
-/// Print what a shell needs to complete commands, options and servers
+/// Print a script that lets a shell complete commands, options and servers
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   source <(bgpy completions bash)                              in ~/.bashrc
-  source <(bgpy completions zsh)                               in ~/.zshrc, behind compinit
+  source <(bgpy completions zsh)                               in ~/.zshrc, after compinit
   bgpy completions fish > ~/.config/fish/completions/bgpy.fish")]
 pub(crate) struct Completions {
+    /// Your shell
     #[arg(value_enum, value_name = "SHELL")]
     shell: Shell,
 }

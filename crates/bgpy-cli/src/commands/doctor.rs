@@ -1,4 +1,4 @@
-//! `bgpy doctor`: looks for what keeps bgpy from working, and says how to mend it.
+//! `bgpy doctor`: finds problems with bgpy on this machine, and says how to fix them.
 
 use std::cell::Cell;
 
@@ -11,20 +11,20 @@ use crate::checks::{Finding, Level, check_all};
 use crate::exit::Exit;
 use crate::output::{self, Output};
 
-/// Look for what keeps bgpy from working here, and say how to mend it
+/// Find problems with bgpy on this machine, and say how to fix them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is found is ok, a note (nothing has to be done), or wrong. --fix removes what is surely unused:
-what dead servers have left, and nothing else.
+Each finding is ok, a note (nothing has to be done), or wrong. --fix removes only files that are surely
+unused: those that dead servers have left behind.
 
-Exit codes: 0 nothing is wrong, 1 something is.
+Exit codes: 0 nothing is wrong, 1 something is wrong.
 
 Examples:
   bgpy doctor
   bgpy doctor --fix
-  bgpy doctor -o json  for a script")]
+  bgpy doctor -o json  for scripts")]
 pub(crate) struct Doctor {
-    /// Remove what dead servers have left
+    /// Remove unused files that dead servers have left behind
     #[arg(long)]
     pub(crate) fix: bool,
 
@@ -34,7 +34,7 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn run(self, world: &World<'_>) -> Exit {
-        // Whoever is asked tells of an interruption only once.
+        // Each interruption is reported only once, but several checks poll.
         let was_interrupted = Cell::new(false);
         let interrupted = || {
             was_interrupted.set(was_interrupted.get() || (world.interrupted)());

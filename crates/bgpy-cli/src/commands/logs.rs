@@ -1,4 +1,4 @@
-//! `bgpy logs`: shows what a server has logged.
+//! `bgpy logs`: shows the log of a server.
 
 use std::io;
 use std::path::Path;
@@ -18,25 +18,29 @@ use crate::reach::{Reach, Trust, registry, unread};
 use crate::terminal;
 use crate::told;
 
-/// How often a log that is followed is looked at.
+/// How often the file of a followed log is read.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How often a server elsewhere is asked for what its log has got since.
+/// How often a server on another machine is asked for new lines.
 const ASK: Duration = Duration::from_millis(200);
 
-/// Lines that are shown unless the user says otherwise.
+/// Lines that are shown by default.
 const LINES: usize = 100;
 
-/// Show what a server has logged and printed; one of yours on this machine also after its end
+/// Show the log of a server, with everything that its tasks print
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   bgpy logs trainer               the last 100 lines
-  bgpy logs trainer -f            and what comes, until the server ends
-  bgpy logs trainer -n 0 -f       only what comes
-  bgpy logs trainer --since 10m   the last ten minutes; 2h, 1d and 2026-01-31T12:00:00Z do as well
+  bgpy logs trainer -f            and new ones, until the server ends
+  bgpy logs trainer -n 0 -f       only new ones
+  bgpy logs trainer --since 10m   the last ten minutes; also 2h, 1d or 2026-01-31T12:00:00Z
   bgpy logs gpu1:54321 --token-file token -f
-                                  of a server elsewhere, as long as it runs")]
+                                  of a server on another machine, while it runs
+
+The logs of your own servers on this machine remain after the servers have ended.
+
+Exit codes: 0 shown, 1 there is no log, 3 no such server, 5 wrong token.")]
 pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -48,11 +52,11 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     pub(crate) follow: bool,
 
-    /// Show the last N lines
+    /// Show the last N lines [default: 100]
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "since")]
     pub(crate) lines: Option<usize>,
 
-    /// Show lines since a time or an age, as in 10m
+    /// Show lines since a time or age, e.g. 10m
     #[arg(long, value_name = "WHEN", value_parser = bgpy::journal::when)]
     pub(crate) since: Option<i64>,
 }
@@ -76,15 +80,16 @@ impl Logs {
             };
         };
         let Some(path) = &info.entry.log_file else {
-            let text = format_args!("{target} logs to no file, but to where it was started");
+            let text = format_args!("{target} has no log file: it logs where it was started");
             return output::error(text, Exit::Failed);
         };
         match self.show(&registry, &info.entry, path, interrupted) {
             Ok(()) => Exit::Done,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Exit::Interrupted,
-            Err(error) => {
-                output::error(format_args!("the log '{}': {error}", path.display()), Exit::Failed)
-            }
+            Err(error) => output::error(
+                format_args!("cannot read the log '{}': {error}", path.display()),
+                Exit::Failed,
+            ),
         }
     }
 
@@ -96,7 +101,7 @@ impl Logs {
         }
     }
 
-    /// Whether what is kept of files that are gone is shown too: not to those who want certain lines.
+    /// Whether to show what is kept of deleted files, too: not if the user asked for certain lines.
     fn shows_remains(&self) -> bool {
         !self.follow && self.lines.is_none() && self.since.is_none()
     }
@@ -126,7 +131,7 @@ impl Logs {
             if came {
                 continue;
             }
-            // What it said last came after it was seen alive.
+            // Its last lines may have come after it was seen alive.
             if !self.follow || has_ended || wait.slice().is_none() {
                 output.finish();
                 return Ok(());
@@ -140,13 +145,13 @@ impl Logs {
             }
             let target = &self.reach.target;
             let asked = look_up(registry, target, &wait)?;
-            // Another server may have its place by now.
+            // Another server may have its name or address by now.
             let is_it = |info: &ServerInfo| info.entry.instance == entry.instance;
             has_ended = asked.filter(is_it).is_none_or(|info| info.has_ended());
         }
     }
 
-    /// Shows the log of a server that is not in the registry: the server itself reads it.
+    /// Shows the log of a server that is not in the registry, by asking the server for it.
     fn ask(&self, interrupted: &dyn Fn() -> bool) -> Exit {
         let client = match self.reach.client(&self.trust) {
             Ok(client) => client,
@@ -169,7 +174,7 @@ impl Logs {
                 Ok(LogReply::Unreadable(why)) => {
                     return output::error(format_args!("{target}: {why}"), Exit::Failed);
                 }
-                // It has ended, or has failed and is started again.
+                // It has ended, or has failed and is being restarted.
                 Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) if self.follow => {
                     let instance = link.hello().instance;
                     match client.link(&wait) {
@@ -204,10 +209,10 @@ impl Logs {
     }
 }
 
-/// What is shown of a log.
+/// Prints a log.
 struct Shown {
     output: Pieces,
-    /// The last line of what was shown first; what comes is not to repeat it.
+    /// The last line of the remains; what follows must not repeat it.
     first: Vec<u8>,
 }
 
@@ -216,7 +221,7 @@ impl Shown {
         Self { output: Pieces::new(), first: Vec::new() }
     }
 
-    /// Shows what a text that begins where the log does has of files that are gone.
+    /// Shows the part of the log's first text that is kept of deleted files.
     fn remains(&mut self, text: &[u8]) {
         let kept = remains(text);
         if let Some(last) = kept.split_inclusive(|byte| *byte == b'\n').next_back() {
@@ -225,7 +230,7 @@ impl Shown {
         }
     }
 
-    /// `false` when nobody reads any more.
+    /// `false` if standard output takes no more.
     fn write(&mut self, text: &[u8]) -> bool {
         if self.first.is_empty() || text.is_empty() {
             return self.output.write(text);

@@ -1,4 +1,4 @@
-//! `bgpy ping`: a sign of life.
+//! `bgpy ping`: checks that a server responds.
 
 use std::time::Instant;
 
@@ -10,11 +10,11 @@ use crate::output::{self, Output};
 use crate::reach::{Reach, Trust};
 use crate::told;
 
-/// Check that a server responds, also while a task runs
+/// Check that a server responds, even while it is busy
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it lives, 3 no server there, 4 timed out, 5 wrong token, 6 no bgpy server or one of
-another version.")]
+Exit codes: 0 it responded, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another
+version.")]
 pub(crate) struct Ping {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -40,7 +40,7 @@ impl Ping {
                 if self.output.is_json() {
                     output::data(json!({ "ms": ms }));
                 } else {
-                    output::data(format_args!("{} lives: {ms:.1} ms", self.reach.target));
+                    output::data(format_args!("{} responded in {ms:.1} ms", self.reach.target));
                 }
                 Exit::Done
             }

@@ -14,19 +14,19 @@ use crate::view::{server_json, servers_table};
 /// List your servers on this machine
 #[derive(Debug, Args)]
 #[command(after_help = "\
-STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING (it has
-failed, and waits to be started again), or STALE (its process is there, but does not answer).
+STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING (it
+failed and will be restarted), or STALE (its process exists but does not respond).
 
 Examples:
-  bgpy ps          those that run
-  bgpy ps -a       also those that have ended
-  bgpy ps -o json  for a script")]
+  bgpy ps          servers that run
+  bgpy ps -a       also servers that have ended
+  bgpy ps -o json  for scripts")]
 pub(crate) struct Ps {
-    /// List servers that have ended, too
+    /// Include servers that have ended
     #[arg(short, long)]
     pub(crate) all: bool,
 
-    /// Give up on a server that has not answered after this many seconds [default: 2]
+    /// Give up on a server that does not respond within this many seconds [default: 2]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 
@@ -55,7 +55,7 @@ impl Ps {
         for info in infos {
             if let Some(reason) = info.reason {
                 let (target, pid) = (info.entry.target(), info.entry.process.pid);
-                // `bgpy status` tells the rest.
+                // `bgpy status` shows the rest.
                 let reason = reason.lines().next().unwrap_or_default();
                 output::note(format_args!("{target} (process {pid}) is {}: {reason}", info.state));
             }

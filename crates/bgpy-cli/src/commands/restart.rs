@@ -1,4 +1,4 @@
-//! `bgpy restart`: ends a server and starts it again.
+//! `bgpy restart`: stops a server and starts it again.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -17,33 +17,33 @@ use crate::exit::Exit;
 use crate::reach::{Reach, seconds};
 use crate::{output, preflight};
 
-/// A process that is not gone so soon after its server is waited for audibly.
+/// If the process is not gone this soon after its server has ended, the user is told what it waits for.
 const SOON: Duration = Duration::from_millis(500);
 
-/// End a server of yours on this machine, and start it again as it was started
+/// Stop one of your servers on this machine, and start it again with the same settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All settings stay: name, address, token, directory, log file, limits and --env variables. All other
-variables are those of this shell, and the tasks are read afresh from their file or module. A server is
-ended only if it could be started again: directory and interpreter are there, address, log and entry can
-be had, and the tasks are found and compile. An init_task that raises is found out only after the old
-server has ended. One that waits to be started again is started at once.
+All settings are kept: name, address, token, directory, log file, limits and --env variables. All other
+environment variables are those of this shell, and the tasks are loaded again from their file or module.
+A server is stopped only if it can be started again: its directory and interpreter exist, its address is
+available, its log and registry entry can be written, and its tasks are found and compile. Whether
+init_task raises is known only after the old server has ended. A RESTARTING server is started at once.
 
-One that has ended is started, too. A token that you chose and the values of --env are not kept after
-the end of a server: pass them with --token-file and --env then.
+A server that has ended is started, too. A token that you chose and the values of --env are not kept
+after a server has ended: pass them again with --token-file and --env.
 
-Exit codes: 0 it is ready, 1 it does not start, or would not and was not ended, 3 there was no such
-server, 4 timed out: it has not ended after the grace time, and is not started again.")]
+Exit codes: 0 ready, 1 not started, or not stopped because it could not be started again, 3 no such
+server, 4 timed out: it has not ended within the grace time, and is not started again.")]
 pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) reach: Reach,
 
-    /// Wait so long for the end
+    /// Give the server this many seconds to end
     #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
           value_parser = seconds)]
     pub(crate) grace: Duration,
 
-    /// Set an environment variable for the server, also one that it had; may be given several times
+    /// Set or replace an environment variable of the server; can be repeated
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
 }
@@ -66,7 +66,8 @@ impl Restart {
         let config = match config.and_then(|config| is_sound(&config).map(|()| config)) {
             Ok(config) => config,
             Err(reason) => {
-                let text = format_args!("{target} cannot be started again: {reason}");
+                let state = if info.has_ended() { "" } else { ", so it was not stopped" };
+                let text = format_args!("{target} cannot be restarted{state}: {reason}");
                 return output::error(text, Exit::Failed);
             }
         };
@@ -87,19 +88,19 @@ impl Restart {
             Err(error) if info.has_ended() => output::error(&error, Exit::from(&error)),
             Err(error) => {
                 let exit = output::error(
-                    format_args!("{target} has ended, and does not start again: {error}"),
+                    format_args!("{target} was stopped, but does not start again: {error}"),
                     Exit::from(&error),
                 );
                 let token = if entry.has_chosen_token { " --token-file FILE" } else { "" };
                 output::note(format_args!(
-                    "It is not running now. Once that is mended, `bgpy restart {target}{token}` starts it."
+                    "It is not running now. Fix the cause, then run `bgpy restart {target}{token}`."
                 ));
                 exit
             }
         }
     }
 
-    /// Ends the server, and waits for the end of its process, which is told what for.
+    /// Stops the server, and waits for the end of its process; prints what that waits for.
     fn see_to_end(
         &self,
         registry: &Registry,
@@ -113,17 +114,17 @@ impl Restart {
         if info.state == ServerState::Alive(State::Busy) {
             output::note(format_args!("Waiting up to {limit} s for the running task of {target}."));
         }
-        // One that takes no calls any more needs not be told.
+        // A server that takes no more calls is already stopping.
         let client = Client::new(entry.unique_target(), ClientOptions::default());
         let is_told = entry.retired_ms.is_some() || end_paused(&entry.unique_target(), &wait);
         let told = if is_told { Ok(()) } else { end(&client, &wait) };
         match told {
             Ok(()) => {}
-            // It has ended all the same.
+            // It has ended nevertheless.
             Err(problem @ Problem::ExitTask(_)) => output::warning(problem.text(target)),
             Err(problem @ Problem::Slow(_)) => {
                 let text = problem.text(target);
-                let text = format_args!("{text}; `bgpy restart {target}` starts it again then");
+                let text = format_args!("{text}; run `bgpy restart {target}` then");
                 return Err(output::error(text, problem.exit()));
             }
             Err(problem) => return Err(output::error(problem.text(target), problem.exit())),
@@ -136,19 +137,19 @@ impl Restart {
             output::note(format_args!("Waiting up to {limit} s for {target}: {hindrance}."));
         }
         until_ended(registry, entry, &wait).map_err(|hindrance| {
-            // Time is left, so that it was the user who wanted to stop.
+            // Time is left, so the user interrupted.
             if wait.slice().is_some() {
                 return Exit::Interrupted;
             }
             let text = format_args!(
-                "{target} is not started again: {hindrance}; `bgpy kill {target}` ends the process, \
-                 and `bgpy restart {target}` starts the server afterwards"
+                "{target} is not started again: {hindrance}; run `bgpy kill {target}` to end the process, \
+                 then `bgpy restart {target}`"
             );
             output::error(text, Exit::TimedOut)
         })
     }
 
-    /// What the server has to know to be as it was; an error says what is not known any more.
+    /// The settings of the server; an error names those that are no longer known.
     fn config(
         &self,
         entry: &Entry,
@@ -157,8 +158,8 @@ impl Restart {
     ) -> Result<Config, String> {
         let known = entry.config.as_deref().filter(|config| config.launch.is_some());
         let known = known.filter(|config| config.has_tasks()).ok_or(
-            "it was not started in the background with a file or module of tasks, and has to be \
-             ended and started where it came from",
+            "it was not started in the background from a file or module of tasks: stop it, and start \
+             it again the way it was started",
         )?;
         let mut config = Config {
             port: entry.address.port(),
@@ -175,22 +176,22 @@ impl Restart {
         for (name, value) in &self.env {
             launch.set(name.into(), value.into());
         }
-        // All at once, so that nobody is asked a second time.
+        // Name everything that is missing at once.
         let variables: Vec<_> = launch.forgotten.iter().map(shown).collect();
         let (what, wanted) = match (lacks_token, &variables[..]) {
             (false, []) => return Ok(config),
-            (true, []) => ("its token is", TOKEN.to_owned()),
-            (false, names) => ("the values of its variables are", names.join(" ")),
+            (true, []) => ("its token was", TOKEN.to_owned()),
+            (false, names) => ("the values of its variables were", names.join(" ")),
             (true, names) => (
-                "its token and the values of its variables are",
+                "its token and the values of its variables were",
                 format!("{TOKEN}, and pass {}", names.join(" ")),
             ),
         };
-        Err(format!("{what} not kept after its end: pass {wanted}"))
+        Err(format!("{what} not kept when it ended: pass {wanted}"))
     }
 }
 
-/// How a token is given again.
+/// How to pass the token again.
 const TOKEN: &str = "the token with --token-file, or set BGPY_TOKEN";
 
 fn shown(name: &OsString) -> String {

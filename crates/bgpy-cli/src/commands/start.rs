@@ -1,4 +1,4 @@
-//! `bgpy start` and `bgpy run`: a server with a name, in the background and in the foreground.
+//! `bgpy start` and `bgpy run`: run a server with a name, in the background or in the foreground.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,67 +20,72 @@ use crate::reach::{Access, registry, seconds};
 use crate::view::server_json;
 use crate::{Interpreter, World};
 
-/// Where a server gets its tasks, and how it behaves.
+/// The help of `--token-file` for a server.
+const TOKEN_FILE: &str = "Read the token from this file [default: BGPY_TOKEN, else a random one]";
+
+/// The settings of a server.
 #[derive(Debug, Args)]
+// A client finds the token of a server, but a server is given its own.
+#[command(mut_arg("token_file", |argument| argument.help(TOKEN_FILE)))]
 pub(crate) struct Recipe {
-    /// A Python file with init_task, exec_task and exit_task, or the name of a module with them
+    /// Python file, or module name, that defines init_task, exec_task and exit_task
     #[arg(value_name = "FILE|MODULE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) tasks: OsString,
 
-    /// The server's name [default: that of the file or module]
+    /// Name of the server [default: that of the file or module]
     #[arg(long)]
     pub(crate) name: Option<Name>,
 
-    /// Listen here; port 0 takes a free one, 0.0.0.0 listens on all of this machine's addresses
+    /// Listen on this address; port 0 picks a free one, 0.0.0.0 means all addresses of this machine
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = bind)]
     pub(crate) bind: Address,
 
-    /// Set an environment variable for the server; may be given several times
+    /// Set an environment variable for the server; can be repeated
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
 
-    /// The server's working directory
+    /// Working directory of the server [default: the current one]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) cwd: Option<PathBuf>,
 
-    /// Run the server with this interpreter, which has to have bgpy
+    /// Run the server with this Python interpreter, which must have bgpy installed
     #[arg(long, value_name = "FILE")]
     pub(crate) python: Option<PathBuf>,
 
-    /// End the server by itself, through exit_task, when nobody has called it for so long
+    /// Run exit_task and end after this many seconds without a call
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) idle_timeout: Option<Duration>,
 
-    /// Start the server again when it fails: never, on-failure, or on-failure:N for at least N times
-    /// before it is given up [default N: 5]
+    /// Restart the server when it fails: never, on-failure, or on-failure:N to restart it at least N
+    /// times before giving up [default N: 5]
     #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
     pub(crate) restart: Restart,
 
-    /// Let everybody in who can connect: they can run any code. Only on loopback addresses
+    /// Require no token: anyone who can connect can run any code. Loopback addresses only
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_auth: bool,
 
-    /// Take a token that can be guessed even where other machines can connect
+    /// Accept a token that can be guessed, even where other machines can connect
     #[arg(long)]
     pub(crate) allow_weak_token: bool,
 
-    /// Open pickles from clients, which can run any code [default]
+    /// Unpickle what clients send, which can run any code [default]
     #[arg(long, overrides_with = "no_pickle")]
     pub(crate) allow_pickle: bool,
 
-    /// Take plain data only, whatever clients send
+    /// Accept only plain data from clients, and unpickle nothing
     #[arg(long, overrides_with = "allow_pickle")]
     pub(crate) no_pickle: bool,
 
-    /// Take no message from a client that is longer than this [default: 1 TiB]
+    /// Reject messages from clients that are longer than this [default: 1 TiB]
     #[arg(long, value_name = "BYTES", value_parser = message_bytes())]
     pub(crate) max_message_bytes: Option<u64>,
 
-    /// Look for modules here, too, after Python's own places; may be given several times
+    /// Also look for modules in this directory, after Python's own search path; can be repeated
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) search_path: Vec<OsString>,
 
-    /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
+    /// Lowest level to log: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
     pub(crate) log_level: Level,
 
@@ -95,24 +100,24 @@ pub(crate) struct Recipe {
 /// Start a server in the background, and return when it is ready
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it is ready, 1 it does not start (its own words are shown), 2 wrong arguments,
-4 not ready in time.
+Exit codes: 0 ready, 1 not started (the server's own error is shown), 2 wrong arguments, 4 not ready in
+time.
 
 Examples:
   bgpy start tasks.py                        a server named 'tasks'
   bgpy start mypackage.tasks --name trainer
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
-  bgpy start tasks.py --restart on-failure   a crash does not end it
+  bgpy start tasks.py --restart on-failure   restart it after a crash
   bgpy start tasks.py --exist-ok             succeed if one of that name already runs")]
 pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) recipe: Recipe,
 
-    /// Succeed if a server of that name already runs; it keeps the tasks that it has
+    /// Succeed if a server of that name already runs (it keeps its old code)
     #[arg(long)]
     pub(crate) exist_ok: bool,
 
-    /// Do not wait until it is ready; `bgpy wait` does, and its log tells what becomes of it
+    /// Return without waiting until the server is ready; see `bgpy wait` and `bgpy status`
     #[arg(long, conflicts_with = "exist_ok")]
     pub(crate) no_wait: bool,
 
@@ -124,7 +129,7 @@ pub(crate) struct Start {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bgpy run tasks.py                  a server named 'tasks', which logs to the terminal
+  bgpy run tasks.py                  a server named 'tasks' that logs to the terminal
   bgpy run tasks.py --name trainer --bind 0.0.0.0:54321 --token-file token")]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -132,7 +137,7 @@ pub(crate) struct Run {
 }
 
 impl Recipe {
-    /// What the server has to know.
+    /// The configuration of the server.
     fn config(&self) -> Result<Config, Exit> {
         let tasks = Path::new(&self.tasks);
         let is_file = tasks.extension().is_some_and(|extension| extension == "py")
@@ -143,7 +148,7 @@ impl Recipe {
             if !path.is_file() {
                 let shown = tasks.display();
                 let text = if path.is_dir() {
-                    format!("'{shown}' is a directory: give a Python file, or the name of a module")
+                    format!("'{shown}' is a directory: pass a Python file or the name of a module")
                 } else {
                     format!("no such file: '{shown}'")
                 };
@@ -155,8 +160,8 @@ impl Recipe {
             let module = own(&self.tasks);
             if tasks.extension().is_some() && tasks.is_file() {
                 let text = format_args!(
-                    "'{module}' does not end in .py, and would be taken for the name of a module: \
-                     write './{module}' to mean the file"
+                    "'{module}' does not end in .py, so it would be taken for a module name: write \
+                     './{module}' for the file"
                 );
                 return Err(output::error(text, Exit::Usage));
             }
@@ -193,7 +198,7 @@ impl Recipe {
         })
     }
 
-    /// What the server has to know, and how its process is started.
+    /// The configuration of the server, and how to start its process.
     fn config_with_launch(&self, program: Result<PathBuf, String>) -> Result<Config, Exit> {
         let mut config = self.config()?;
         let program = program.map_err(|error| output::error(error, Exit::Failed))?;
@@ -208,7 +213,7 @@ impl Recipe {
 }
 
 impl Recipe {
-    /// Python passes over a place that is not there, and its module is missing later.
+    /// Warns of directories that do not exist: Python ignores them, and an import fails later.
     fn warn_of_places(&self) {
         let from = self.cwd.as_deref().unwrap_or_else(|| Path::new(""));
         for place in self.search_path.iter().filter(|place| !place.is_empty()) {
@@ -238,10 +243,8 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
         return match spawn::start_unwatched(config) {
             Ok(()) => {
                 output::data(&name);
-                output::achieved(format!(
-                    "'{name}' is starting: `bgpy status {name}` tells how it is"
-                ));
-                // Its process id is not known yet: this one's child is its supervisor.
+                output::achieved(format!("'{name}' is starting; see `bgpy status {name}`"));
+                // Its process id is not known yet: the child of this process is the supervisor.
                 output::note(format_args!("Starting '{name}'."));
                 Exit::Done
             }
@@ -262,7 +265,7 @@ fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
     }
 }
 
-/// Says what was started: its name is what a script wants to know.
+/// Prints what was started; scripts read the name.
 fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>) {
     let info = registry().ok().and_then(|registry: Registry| {
         look_up(&registry, &Target::Name(name.clone()), wait).ok()?
@@ -276,19 +279,18 @@ fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>)
         Started::Attached(entry) => ("Found", entry.process.pid, entry.address),
     };
     output::achieved(format!(
-        "the server '{name}' runs (process {pid}) at {address}: it is reached by its name, and \
-         `bgpy stop {name}` ends it"
+        "the server '{name}' is running (process {pid}) at {address}; `bgpy stop {name}` stops it"
     ));
     output::note(format_args!("{word} '{name}' (process {pid}) at {address}."));
 }
 
 impl Run {
-    /// Whether this process starts the server, again and again, and is not the server itself.
+    /// Whether this process is the supervisor that restarts the server, and not the server itself.
     pub(crate) fn is_supervisor(&self) -> bool {
         self.recipe.restart != Restart::Never
     }
 
-    /// Runs it in processes of its own, and ends as the last one does.
+    /// Runs the server in child processes, and ends as the last one does.
     pub(crate) fn supervise(self, program: Result<PathBuf, String>) -> u8 {
         let config = match self.recipe.config_with_launch(program) {
             Ok(config) => config,
@@ -313,7 +315,7 @@ impl Run {
         if let Some(path) = directory
             && let Err(error) = env::set_current_dir(path)
         {
-            let text = format_args!("cannot enter the directory '{}': {error}", path.display());
+            let text = format_args!("cannot change to the directory '{}': {error}", path.display());
             return output::error(text, Exit::Usage).code();
         }
         interpreter.set_environment(&self.recipe.env);
@@ -321,12 +323,12 @@ impl Run {
     }
 }
 
-/// What an interpreter runs to become a server. A module would be found by `runpy`, for which Python
-/// imports a third of a megabyte.
+/// The program that makes an interpreter a server. With `-m`, Python would import `runpy`, which costs a
+/// third of a megabyte.
 const PROGRAM: &str = "from bgpy._background import main; main()";
 
-/// How an interpreter is started to become a server. What the server is called and where it listens
-/// stand in its arguments for people alone.
+/// How to start an interpreter as a server. The name and the address are among its arguments only for
+/// people who look at the list of processes.
 pub fn launch(
     program: PathBuf,
     config: &Config,
@@ -335,7 +337,7 @@ pub fn launch(
 ) -> Launch {
     let place = Address::new(config.host.as_str(), config.port).to_string();
     let name = config.name.as_ref().map(|name| name.as_str().into());
-    // -P keeps files of the working directory from passing for modules of Python.
+    // -P keeps files of the working directory from shadowing modules of Python.
     let words = ["-P", "-c", PROGRAM].map(OsString::from);
     let command = [program.into()].into_iter().chain(words).chain(name).chain([place.into()]);
     Launch { directory, environment, ..Launch::new(command.collect()) }
@@ -346,19 +348,20 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Exit> {
         .map_err(|error| output::error(format_args!("'{}': {error}", path.display()), Exit::Usage))
 }
 
-/// An address to listen on, whose port may be 0.
+/// Parses an address to listen on, whose port may be 0.
 fn bind(text: &str) -> Result<Address, String> {
     match text.strip_suffix(":0") {
-        // Any port does to have the rest read.
+        // Any other port will do to parse the rest.
         Some(host) => format!("{host}:1").parse().map(|address| Address { port: 0, ..address }),
         None => text.parse(),
     }
 }
 
-/// Its own error names the argument of Python.
+/// Parses a restart policy; the error of `Restart` names the argument of Python.
 fn restart(text: &str) -> Result<Restart, String> {
     text.parse().map_err(|_| {
-        "use never, on-failure, or on-failure:N for at most N times a minute".to_owned()
+        "use never, on-failure, or on-failure:N to restart at least N times before giving up"
+            .to_owned()
     })
 }
 
@@ -371,7 +374,7 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() && !text.contains('\0') => {
             Ok((name.into(), value.into()))
         }
-        _ => Err("give a name and a value, as in NAME=value".into()),
+        _ => Err("use NAME=VALUE".into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `bgpy status`: everything about one server.
+//! `bgpy status`: shows everything about one server.
 
 use anstyle::Style;
 use bgpy::survey::{ServerState, look_up};
@@ -12,14 +12,14 @@ use crate::reach::{Reach, Trust, registry, unread};
 use crate::told;
 use crate::view::{bytes, server_json, span, status_json, style, time};
 
-/// Lines of the log that are shown of a server that has failed.
+/// Lines of the log that are shown for a server that has failed.
 const LAST_LINES: usize = 10;
 
-/// Show all that is known of a server, and what it is doing now
+/// Show everything about a server, and what it is doing now
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it runs, 3 it does not (its end, or when it is started again, is shown), 4 timed out, 5 wrong token,
-6 not a bgpy server or one of another version.
+Exit codes: 0 running, 3 not running (shows how it ended, or when it will be restarted), 4 no response,
+5 wrong token, 6 not a bgpy server or another version.
 
 Examples:
   bgpy status trainer
@@ -125,15 +125,15 @@ impl ShowStatus {
         lines.add("instance", &entry.instance);
         lines.versions(&entry.bgpy, entry.python.as_deref());
         output::styled(lines.text.trim_end());
-        let is_told = matches!(info.state, ServerState::Failed | ServerState::Restarting);
-        let log = entry.log_file.as_deref().filter(|_| is_told);
+        let has_failed = matches!(info.state, ServerState::Failed | ServerState::Restarting);
+        let log = entry.log_file.as_deref().filter(|_| has_failed);
         if let Some(words) = log.and_then(|log| bgpy::logs::last_lines(log, LAST_LINES).ok()) {
-            output::data(format_args!("the end of its log:\n{}", words.trim_end()));
+            output::data(format_args!("last lines of its log:\n{}", words.trim_end()));
         }
     }
 }
 
-/// Lines of a title and a text.
+/// Lines with a title and a value.
 struct Lines {
     text: String,
     colored: bool,
@@ -156,10 +156,10 @@ impl Lines {
     fn status(&mut self, status: &Status) {
         self.state(ServerState::Alive(status.state));
         if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
-            self.add("runs", &format!("{task}, for {}", span(seconds)));
+            self.add("task", &format!("{task}, for {}", span(seconds)));
         }
         let Status { queue, calls, clients, .. } = status;
-        self.add("calls", &format!("{calls} have run, {queue} wait"));
+        self.add("calls", &format!("{calls} completed, {queue} queued"));
         self.add("clients", &clients.to_string());
         self.add("uptime", &span(status.uptime_s));
         if let Some(resident) = status.rss_bytes {

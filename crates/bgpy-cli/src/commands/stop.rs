@@ -1,4 +1,4 @@
-//! `bgpy stop`: ends servers in good order.
+//! `bgpy stop`: stops servers in an orderly way.
 
 use std::time::Duration;
 
@@ -13,33 +13,34 @@ use crate::exit::Exit;
 use crate::output;
 use crate::reach::{Access, Trust, registry, seconds, unread};
 
-/// End servers: each finishes what it has accepted, runs exit_task, and ends
+/// Stop servers: each finishes the calls that it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it has ended and its process is gone, 1 failed, 3 no server there, 4 it has not after the
-grace time: a task still runs, or the process waits for a thread or child, which is named.
+Exit codes: 0 ended, and its process is gone, 1 exit_task or the process failed, 3 not running, 4 not
+ended within the grace time: a task still runs, or the process waits for a thread or a child process,
+which the message names.
 
 Examples:
   bgpy stop trainer
-  bgpy stop trainer --grace 1m   wait a minute for its running task
-  bgpy stop trainer --force      kill it if it has not ended after the grace time
+  bgpy stop trainer --grace 1m   give its running task a minute to finish
+  bgpy stop trainer --force      kill it if it has not ended within the grace time
   bgpy stop --all")]
 pub(crate) struct Stop {
-    /// The server: its name, HOST:PORT, or the path of its socket
+    /// The server: its name, HOST:PORT or socket path
     #[arg(value_name = "TARGET", required_unless_present = "all", conflicts_with = "all",
           add = crate::completion::targets())]
     pub(crate) target: Option<Target>,
 
-    /// End all of your servers on this machine
+    /// Stop all of your servers on this machine
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Wait this many seconds for the end
+    /// Give each server this many seconds to end
     #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
           value_parser = seconds)]
     pub(crate) grace: Duration,
 
-    /// Kill what has not ended then; on this machine only
+    /// Kill a server that has not ended by then; on this machine only
     #[arg(long)]
     pub(crate) force: bool,
 
@@ -56,7 +57,7 @@ impl Stop {
             Ok(registry) => registry,
             Err(exit) => return exit,
         };
-        // What means each server and no other, and what it is called.
+        // A target that means this server and no other, and the one to call it by.
         let targets = match &self.target {
             Some(target) => vec![(target.clone(), target.clone())],
             None => {
@@ -72,7 +73,7 @@ impl Stop {
         for (meant, called) in targets {
             match self.stop(&registry, &meant, &called, interrupted) {
                 Exit::Done => {}
-                // Where all are meant, one that ends by itself meanwhile is as wanted.
+                // With --all, a server that has ended in the meantime is fine.
                 Exit::NotRunning if self.all => {}
                 Exit::Interrupted => return Exit::Interrupted,
                 other => exit = other,
@@ -98,14 +99,14 @@ impl Stop {
             Ok(found) => found.filter(|info| !info.has_ended()),
             Err(error) => return unread(error),
         };
-        // One that takes no calls any more needs not be told.
+        // A server that takes no more calls is already stopping.
         let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some())
             || end_paused(target, &wait);
         let ended = if is_told { Ok(()) } else { end(&client, &wait) };
         let gone =
             || found.as_ref().map_or(Ok(()), |info| until_ended(registry, &info.entry, &wait));
         let (text, exit) = match ended {
-            // One whose exit_task failed ends all the same.
+            // A server whose exit_task failed ends nevertheless.
             Ok(()) | Err(Problem::ExitTask(_)) => match (gone(), ended) {
                 (Ok(()), Err(failed)) => (failed.text(target), failed.exit()),
                 (Ok(()), Ok(())) => {
@@ -117,7 +118,7 @@ impl Stop {
                     output::note(format_args!("Stopped {target}."));
                     return Exit::Done;
                 }
-                // Time is left, so that it was the user who wanted to stop.
+                // Time is left, so the user interrupted.
                 (Err(_), _) if wait.slice().is_some() => return Exit::Interrupted,
                 (Err(hindrance), _) => {
                     let seconds = limit.as_secs_f64();

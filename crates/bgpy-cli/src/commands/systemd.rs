@@ -1,4 +1,4 @@
-//! `bgpy systemd`: hands a server over to the service manager of the user.
+//! `bgpy systemd`: prints a unit that runs a server under the user's service manager.
 
 use std::env;
 
@@ -10,12 +10,15 @@ use crate::output;
 use crate::reach::Reach;
 use crate::unit::Plan;
 
+/// The help of `--token-file`.
+const TOKEN_FILE: &str = "Let the unit refer to this file, which holds the token that you chose";
+
 /// Print a systemd unit for a server that was started from a file or module of tasks
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The unit starts the server at login, or at boot with `loginctl enable-linger`, tells systemd when it
-is ready, and has it started again when it fails. It has all settings of the server, --env variables
-included. A token that you chose is not in it: it names the file that you pass with --token-file.
+The unit starts the server at login, or at boot with `loginctl enable-linger`, notifies systemd when it
+is ready, and restarts it when it fails. It contains all settings of the server, including the --env
+variables, but not a token that you chose: it refers to the file that you pass with --token-file.
 
 Example:
   bgpy start tasks.py --name trainer
@@ -24,7 +27,9 @@ Example:
   systemctl --user daemon-reload
   systemctl --user enable --now bgpy-trainer
 
-Exit codes: 0 printed, 1 a setting cannot be in a unit (it says which), 3 no such server.")]
+Exit codes: 0 printed, 1 a setting cannot be written in a unit (the error names it), 3 no such server.")]
+// The token itself is not read.
+#[command(mut_arg("token_file", |argument| argument.help(TOKEN_FILE)))]
 pub(crate) struct Systemd {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -50,7 +55,10 @@ impl Systemd {
             }
             Err(reason) => {
                 let target = &self.reach.target;
-                output::error(format_args!("there is no unit for {target}: {reason}"), Exit::Failed)
+                output::error(
+                    format_args!("cannot write a unit for {target}: {reason}"),
+                    Exit::Failed,
+                )
             }
         }
     }

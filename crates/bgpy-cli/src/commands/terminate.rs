@@ -1,4 +1,4 @@
-//! `bgpy terminate`: ends a server.
+//! `bgpy terminate`: stops a server by host and port.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use crate::exit::Exit;
 use crate::reach::seconds;
 use crate::{output, token, told};
 
-/// End a server: it finishes what it has accepted, runs exit_task, and ends
+/// Stop a server by host and port, as in bgpy 0.3
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bgpy terminate 127.0.0.1 54321               end a server of this user and machine
-  BGPY_TOKEN=... bgpy terminate gpu7 54321     end one on another machine
-  bgpy terminate 127.0.0.1 54321 --timeout 10  wait ten seconds for its end at most
+  bgpy terminate 127.0.0.1 54321               one of your servers on this machine
+  BGPY_TOKEN=... bgpy terminate gpu7 54321     a server on another machine
+  bgpy terminate 127.0.0.1 54321 --timeout 10  give up after ten seconds
 
-Exit codes: 0 it has ended, 1 failed, 2 wrong arguments, 3 no server there, 4 timed out,
-5 wrong token, 6 not a bgpy server or one of another version, 130 interrupted.")]
+Exit codes: 0 ended, 1 exit_task or the process failed, 2 wrong arguments, 3 not running, 4 timed out,
+5 wrong token, 6 not a bgpy server or another version, 130 interrupted.")]
 pub(crate) struct Terminate {
-    /// Name or address of the server's machine
+    /// Host name or address of the server
     #[arg(value_name = "HOST", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) host: String,
 
-    /// The server's port
+    /// Port of the server
     #[arg(
         value_name = "PORT",
         allow_negative_numbers = true,
@@ -38,15 +38,15 @@ pub(crate) struct Terminate {
     )]
     pub(crate) port: u16,
 
-    /// Ask for the token, hidden [default: found for servers of this user, else BGPY_TOKEN]
+    /// Prompt for the token, without echo [default: found for your own servers, else BGPY_TOKEN]
     #[arg(short, long, conflicts_with = "no_auth")]
     pub(crate) token: bool,
 
-    /// Talk to a server on this machine that asks for no token, whoever runs it
+    /// Connect to a server on this machine that requires no token, whoever runs it
     #[arg(long)]
     pub(crate) no_auth: bool,
 
-    /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
+    /// Lowest level to log: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
     pub(crate) log_level: Level,
 
@@ -60,7 +60,7 @@ pub(crate) struct Terminate {
 }
 
 impl Terminate {
-    /// Ends the server and waits for its end.
+    /// Stops the server and waits until it has ended.
     pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
         let token = match token::asked_for(self.token, interrupted) {
             Ok(token) => token,
@@ -85,9 +85,9 @@ impl Terminate {
             ..ClientOptions::default()
         };
         let client = Client::new(server.clone(), options);
-        // Counted from here: how long a person types the token is their own business.
+        // The time limit starts here: typing the token does not count.
         let wait = Wait::new(self.timeout, interrupted);
-        // One whose exit_task failed ends all the same.
+        // A server whose exit_task failed ends nevertheless.
         let mut failed = None;
         let end = |wait: &Wait<'_>| match end(&client, wait) {
             Err(problem @ Problem::ExitTask(_)) => {
@@ -101,7 +101,7 @@ impl Terminate {
             Ok((Err(hindrance), _)) => {
                 (format!("{server} is still stopping: {hindrance}"), Exit::TimedOut)
             }
-            // This command has an option of its own for the token.
+            // This command has another token option.
             Err(Problem::Call(error)) => {
                 (told::call_error_of(&error, "--token"), Exit::from(&error))
             }

@@ -14,16 +14,16 @@ use crate::top;
 /// Watch your servers on this machine: what they do, how fast, and what they log
 #[derive(Debug, Args)]
 #[command(after_help = "\
-CALLS/S counts the calls that ended since the last look, ANSWER is how long the server took to answer
-that look, QUEUE how many calls wait. Below stands the end of the log of the server that is selected.
+CALLS/S is the rate of calls that ended since the last refresh, ANSWER how long the server took to respond
+to it, QUEUE the number of waiting calls. Below is the end of the log of the selected server.
 
-Keys: up and down (or k and j) select a server, q, Esc and Ctrl-C leave.
+Keys: up and down (or k and j) select a server; q, Esc and Ctrl-C quit.
 
-Exit codes: 0 left by a key, 2 standard output is no terminal.
+Exit codes: 0 quit with a key, 1 the terminal cannot be used, 2 standard output is not a terminal.
 
 Examples:
   bgpy top
-  bgpy top --interval 0.2   look five times a second")]
+  bgpy top --interval 0.2   refresh five times a second")]
 pub(crate) struct Top {
     /// Refresh interval
     #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,
@@ -39,7 +39,8 @@ impl Top {
         let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         if !io::stdout().is_terminal() || is_dumb {
             let what = if is_dumb { "a terminal that can move its cursor" } else { "a terminal" };
-            let text = format_args!("`bgpy top` needs {what}; `bgpy ps` prints the servers once");
+            let text =
+                format_args!("`bgpy top` needs {what}; use `bgpy ps` to print the servers once");
             return output::error(text, Exit::Usage);
         }
         let registry = match registry() {
@@ -50,7 +51,7 @@ impl Top {
             Ok(exit) => exit,
             Err(error) => {
                 let text = format_args!(
-                    "the terminal cannot be used: {error}; `bgpy ps` prints the servers once"
+                    "the terminal cannot be used: {error}; use `bgpy ps` to print the servers once"
                 );
                 output::error(text, Exit::Failed)
             }

@@ -1,4 +1,4 @@
-//! `bgpy version`.
+//! `bgpy version`: prints the version.
 
 use crate::exit::Exit;
 use crate::output;

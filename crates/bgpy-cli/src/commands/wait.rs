@@ -1,4 +1,4 @@
-//! `bgpy wait`: returns when a server is where it is wanted.
+//! `bgpy wait`: waits until a server reaches a state.
 
 use std::thread;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use crate::output;
 use crate::reach::{Reach, Trust};
 use crate::told;
 
-/// How often the server is asked.
+/// How often the server is asked for its state.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Wait until a server is ready, idle or gone
+/// Wait until a server is ready, idle or has ended
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it is, 3 it is not there or has ended instead, 4 timed out, 5 wrong token, 130 interrupted.
+Exit codes: 0 state reached, 3 not running, or ended before it was reached, 4 timed out, 5 wrong token,
+130 interrupted.
 
 Examples:
   bgpy start tasks.py --name trainer --no-wait
@@ -31,23 +32,23 @@ pub(crate) struct WaitFor {
     #[command(flatten)]
     pub(crate) trust: Trust,
 
-    /// For what
+    /// The state to wait for
     #[arg(long = "for", value_enum, value_name = "STATE")]
     pub(crate) state: Wanted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Wanted {
-    /// It has its tasks and takes calls; it need not be there yet
+    /// it has its tasks and takes calls; it need not have been started yet
     Ready,
-    /// It has its tasks, and no call runs or waits
+    /// it has its tasks, and no call runs or waits
     Idle,
-    /// It has ended, and its process is gone
+    /// it has ended, and its process is gone
     Exit,
 }
 
 impl Wanted {
-    /// What a server that has not come so far has not done.
+    /// Describes a server that has not reached the state.
     fn words(self) -> &'static str {
         match self {
             Self::Ready => "was not ready",
@@ -64,7 +65,7 @@ impl WaitFor {
             Err(exit) => return exit,
         };
         let wait = self.reach.access.wait(interrupted);
-        // One that has ended is known for a while; a name that is not may be misspelt.
+        // Servers that have ended are remembered for a while; an unknown name may be misspelt.
         if self.state == Wanted::Exit
             && matches!(self.reach.target, Target::Name(_))
             && let Err(exit) = self.reach.known(&wait)
@@ -91,8 +92,7 @@ impl WaitFor {
             }
             Err(CallError::Lost { .. }) => {
                 let target = &self.reach.target;
-                let text =
-                    format_args!("{target} has ended instead: `bgpy logs {target}` tells why");
+                let text = format_args!("{target} ended before that; see `bgpy logs {target}`");
                 output::error(text, Exit::NotRunning)
             }
             Err(error) => output::error(told::call_error(&error), Exit::from(&error)),

@@ -1,4 +1,4 @@
-//! How the live view looks: the servers above, the log of the one that is selected below.
+//! Draws the live view: the servers above, the log of the selected one below.
 
 use anstyle::{AnsiColor, Color as AnsiStyleColor, Effects};
 use bgpy::escape;
@@ -12,16 +12,16 @@ use super::state::{Seen, State};
 use crate::table::{Cell, Fitted, GAP, Table};
 use crate::view::{NONE, bytes, span, style};
 
-/// From this height on there is room for a line that names the keys.
+/// Minimum height for a line with the keys.
 const KEYS_HEIGHT: u16 = 8;
 
-/// From this height on there is room for the log.
+/// Minimum height for the log.
 const LOG_HEIGHT: u16 = 5;
 
-/// Lines that the table leaves to the log where both want more.
+/// Lines that the table leaves for the log where both need more.
 const LOG_LINES: u16 = 3;
 
-/// Draws all of the screen.
+/// Draws the screen.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     let area = frame.area();
     let servers = state.servers.as_deref().unwrap_or_default();
@@ -40,7 +40,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     match &state.servers {
         None => frame.render_widget(Paragraph::new("Looking for servers ..."), above),
         Some(servers) if servers.is_empty() => {
-            let text = "No server runs. Start one: bgpy start tasks.py";
+            let text = "No servers are running. Start one: bgpy start tasks.py";
             frame.render_widget(Paragraph::new(text), above);
         }
         Some(servers) => draw_servers(frame, above, servers, state),
@@ -68,9 +68,9 @@ fn draw_servers(frame: &mut Frame<'_>, area: Rect, servers: &[Seen], state: &Sta
     let rows = Rows::new(rows, widths)
         .column_spacing(width(GAP))
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
-    // Where there is but one line, it is a server's.
+    // A single line shows a server, not the titles.
     let rows = if area.height > 1 { rows.header(titles) } else { rows };
-    // It scrolls as far as the selected one needs.
+    // Scrolls to the selected server.
     let mut selection = TableState::new().with_selected(state.selected_row());
     frame.render_stateful_widget(rows, area, &mut selection);
 }
@@ -92,7 +92,7 @@ fn draw_log(frame: &mut Frame<'_>, area: Rect, state: &State) {
 
 fn draw_keys(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let dim = Style::new().add_modifier(Modifier::DIM);
-    let text = Span::styled("q leave   \u{2191}\u{2193} select", dim);
+    let text = Span::styled("q quit   \u{2191}\u{2193} select", dim);
     frame.render_widget(Paragraph::new(text), area);
     let number = state.servers.as_ref().map_or(0, Vec::len);
     let plural = if number == 1 { "" } else { "s" };
@@ -101,7 +101,7 @@ fn draw_keys(frame: &mut Frame<'_>, area: Rect, state: &State) {
     frame.render_widget(Paragraph::new(text).alignment(Alignment::Right), area);
 }
 
-/// The servers as cells; what has no room is left out by rank.
+/// The table of servers; columns with the lowest rank are left out first.
 fn table(servers: &[Seen]) -> Table {
     let mut table = Table::new()
         .texts("NAME", 9)
@@ -136,7 +136,7 @@ fn width(columns: usize) -> u16 {
     u16::try_from(columns).unwrap_or(u16::MAX)
 }
 
-/// The look of a cell on this screen.
+/// The style of a cell on this screen.
 fn look(style: anstyle::Style, colored: bool) -> Style {
     let mut look = Style::new();
     if style.get_effects().contains(Effects::DIMMED) {
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(lines[2], "b        FAILED        -       -      -       -       -");
         assert!(lines[3].starts_with(" log of trainer \u{2500}"), "{lines:#?}");
         assert_eq!((lines[4].as_str(), lines[22].as_str()), ("line 22", "line 40"));
-        assert!(lines[23].starts_with("q leave") && lines[23].ends_with("2 servers, every 1.0s"));
+        assert!(lines[23].starts_with("q quit") && lines[23].ends_with("2 servers, every 1.0s"));
         assert_eq!((buffer[(9, 1)].fg, buffer[(9, 2)].fg), (Color::Green, Color::Red));
         assert!(buffer[(0, 1)].modifier.contains(Modifier::REVERSED));
         assert!(!buffer[(0, 2)].modifier.contains(Modifier::REVERSED));
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(lines[1], "trainer  READY      20.0  0.2 ms      3");
         assert!(lines[3].starts_with(" log of trainer"), "{lines:#?}");
         assert_eq!(lines[8], "line 40");
-        assert!(lines[9].starts_with("q leave"));
+        assert!(lines[9].starts_with("q quit"));
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
         state.select_by(30);
         let (lines, buffer) = draw_at(80, 24, &state);
         assert!(lines.iter().any(|line| line.starts_with("server30")), "{lines:#?}");
-        assert!(lines.iter().any(|line| line.contains("logs to no file")), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains("no log file")), "{lines:#?}");
         assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset));
     }
 
@@ -253,6 +253,6 @@ mod tests {
         assert!(draw_at(80, 24, &state).0[0].starts_with("Looking"));
         state.take(Vec::new());
         assert!(draw_at(80, 24, &state).0[0].contains("bgpy start"));
-        assert!(draw_at(40, 10, &state).0[0].starts_with("No server runs."));
+        assert!(draw_at(40, 10, &state).0[0].starts_with("No servers are running."));
     }
 }

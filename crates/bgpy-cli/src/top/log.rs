@@ -1,4 +1,4 @@
-//! The end of a log, as lines that a screen can show.
+//! The end of a log, as lines for the screen.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,13 +11,13 @@ use bgpy::logs::{Begin, Tail};
 /// Lines that are kept; no screen has more.
 const LINES: usize = 200;
 
-/// Reads that one look at the log does at most, lest a flood of lines keeps keys waiting.
+/// Maximum number of reads per refresh, so that a flood of lines does not delay keys.
 const READS: usize = 16;
 
 /// Longest line that is kept, in bytes.
 const LINE_BYTES: usize = 4096;
 
-/// Columns of a tabulator.
+/// Replaces a tab.
 const TAB: &str = "    ";
 
 /// A log that is followed.
@@ -33,19 +33,19 @@ pub(super) struct Log {
 #[derive(Debug, Default)]
 struct Lines {
     ended: VecDeque<String>,
-    /// The line that goes on.
+    /// The unfinished line.
     last: Vec<u8>,
 }
 
 impl Log {
-    /// The log of another server, or of none.
+    /// Switches to the log of another server, or of none.
     pub(super) fn switch(&mut self, path: Option<&Path>) {
         if self.path.as_deref() != path {
             *self = Self { path: path.map(Path::to_owned), ..Self::default() };
         }
     }
 
-    /// Reads what has come, and returns whether something else is shown now.
+    /// Reads new lines, and returns whether the display has changed.
     pub(super) fn follow(&mut self) -> bool {
         let before = self.problem.take();
         match self.read() {
@@ -53,7 +53,7 @@ impl Log {
                 self.lines.add(&text);
                 before.is_some() || !text.is_empty()
             }
-            // It is opened again the next time.
+            // The next refresh opens it again.
             Err(error) => {
                 self.problem = Some(error.to_string());
                 before != self.problem
@@ -80,10 +80,10 @@ impl Log {
         Ok(text)
     }
 
-    /// The last lines, so many at most, from the top; or why there are none.
+    /// At most `count` last lines, oldest first; or the reason why there are none.
     pub(super) fn last(&self, count: usize) -> Vec<String> {
         match (&self.path, &self.problem) {
-            (None, _) => vec!["it logs to no file, but to where it was started".to_owned()],
+            (None, _) => vec!["it has no log file: it logs where it was started".to_owned()],
             (Some(path), Some(problem)) => {
                 vec![format!("'{}' cannot be read: {problem}", path.display())]
             }
@@ -102,7 +102,7 @@ impl Lines {
                     self.ended.push_back(shown(&self.last));
                     self.last.clear();
                 }
-                // What draws its progress over and over begins its line anew.
+                // A carriage return, as of a progress bar, starts the line again.
                 None if part.contains(&b'\r') => {
                     self.last = part[part.len() - part.len().min(LINE_BYTES)..].to_vec()
                 }
@@ -120,11 +120,11 @@ impl Lines {
     }
 }
 
-/// A line as a terminal would leave it, without what would move the cursor or change colors.
+/// A line as a terminal would show it in the end, without cursor movements and colors.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_end_matches('\r');
-    // What draws over itself shows what it drew last.
+    // After carriage returns, only the last text is visible.
     let text = text.rsplit('\r').next().unwrap_or_default();
     let mut shown = String::new();
     let mut rest = text.chars();
@@ -139,7 +139,7 @@ fn shown(line: &[u8]) -> String {
     escape::line(&shown).into_owned()
 }
 
-/// Skips what belongs to an escape character, as in `ESC [ 31 m`.
+/// Skips the rest of an escape sequence, as in `ESC [ 31 m`.
 fn skip_sequence(rest: &mut Chars<'_>) {
     match rest.next() {
         Some('[') => drop(rest.find(|character| ('@'..='~').contains(character))),
@@ -203,7 +203,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.log");
         let mut log = Log::default();
-        assert!(log.last(1)[0].contains("logs to no file"));
+        assert!(log.last(1)[0].contains("no log file"));
         log.switch(Some(&path));
         assert!(log.follow());
         assert!(log.last(1)[0].contains("a.log' cannot be read"));

@@ -1,4 +1,4 @@
-//! Looking at the servers again and again.
+//! Polls the servers in a thread.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -9,14 +9,14 @@ use bgpy::registry::Registry;
 use bgpy::survey::survey;
 use bgpy::{ServerInfo, Wait};
 
-/// What comes of looks: each is all servers, also those that have ended.
+/// The results of polling: each has all servers, including those that have ended.
 pub(super) struct Looks {
     infos: Receiver<io::Result<Vec<ServerInfo>>>,
-    /// Tells the thread that nobody wants to know any more.
+    /// Ends the thread when dropped.
     _wanted: mpsc::Sender<()>,
 }
 
-/// Starts to look, at once and then every `interval`.
+/// Starts polling, at once and then every `interval`.
 pub(super) fn begin(registry: Registry, interval: Duration) -> io::Result<Looks> {
     let (send, infos) = mpsc::channel();
     let (wanted, ended) = mpsc::channel();
@@ -33,13 +33,13 @@ pub(super) fn begin(registry: Registry, interval: Duration) -> io::Result<Looks>
             }
         }
     };
-    // Nobody waits for its end: a look that is under way may take seconds.
+    // The thread is not joined: polling may take seconds.
     thread::Builder::new().name("bgpy-top-looks".into()).spawn(look)?;
     Ok(Looks { infos, _wanted: wanted })
 }
 
 impl Looks {
-    /// The next look that is done, if there is one.
+    /// The next result, if there is one.
     pub(super) fn try_recv(&self) -> Result<io::Result<Vec<ServerInfo>>, mpsc::TryRecvError> {
         self.infos.try_recv()
     }

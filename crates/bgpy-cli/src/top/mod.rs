@@ -1,7 +1,7 @@
-//! The live view of servers: its loop. What is known is in [`state`], how it looks in [`draw`].
+//! The live view of servers: its event loop. The data is in [`state`], the drawing in [`draw`].
 //!
-//! Servers are looked at by a thread of its own, because one that does not answer takes seconds, and
-//! keys act at once.
+//! A separate thread polls the servers, because an unresponsive server takes seconds while keys must act at
+//! once.
 
 mod draw;
 mod log;
@@ -23,10 +23,10 @@ use self::state::State;
 use crate::exit::Exit;
 use crate::terminal;
 
-/// How often looks, the log and signals are asked for while no key is pressed.
+/// How often new data, the log and signals are checked while no key is pressed.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What a key asks for.
+/// The action of a key.
 #[derive(Debug, PartialEq, Eq)]
 enum Wish {
     Leave,
@@ -36,10 +36,10 @@ enum Wish {
     Last,
 }
 
-/// Shows the servers until the user has seen enough.
+/// Shows the servers until the user quits.
 ///
 /// # Errors
-/// What the operating system says of the terminal, which is as it was before.
+/// The error of the operating system; the terminal is restored.
 pub(crate) fn run(
     registry: Registry,
     interval: Duration,
@@ -52,7 +52,7 @@ pub(crate) fn run(
     let exit =
         watch(&mut screen, registry, interval, colored, &|| signals.has_come() || interrupted());
     drop(screen);
-    // One that ends processes does so, now that the terminal is as it was.
+    // The terminal is restored, so a signal may end the process now.
     signals.pass_on()?;
     exit
 }
@@ -95,7 +95,7 @@ fn watch(
             }
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => {
-                return Err(io::Error::other("the servers cannot be looked at any more"));
+                return Err(io::Error::other("the thread that polls the servers has ended"));
             }
         }
         has_changed |= state.follow_log();

@@ -1,4 +1,4 @@
-//! The whole terminal as a screen, given back as it was.
+//! The terminal in full-screen mode, restored afterwards.
 
 use std::io;
 
@@ -8,17 +8,17 @@ use ratatui::crossterm::style::force_color_output;
 use super::draw::draw;
 use super::state::State;
 
-/// The terminal in the hands of this program until it is dropped. A panic gives it back as well, before
-/// its message is shown.
+/// Full-screen mode until this is dropped. A panic restores the terminal as well, before its message is
+/// printed.
 pub(super) struct Screen {
     terminal: DefaultTerminal,
 }
 
 impl Screen {
     pub(super) fn open(colored: bool) -> io::Result<Self> {
-        // Whether there are colors has been decided; crossterm would look at NO_COLOR once more.
+        // The choice of colors is made; crossterm would check NO_COLOR again.
         force_color_output(colored);
-        // Half of it may have been done when it fails.
+        // It may fail halfway.
         let terminal = ratatui::try_init().inspect_err(|_| ratatui::restore())?;
         Ok(Self { terminal })
     }
@@ -30,7 +30,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The terminal may be gone, and then it needs nothing.
+        // If the terminal is gone, there is nothing to restore.
         drop(self.terminal.show_cursor());
         drop(ratatui::try_restore());
     }

@@ -1,11 +1,11 @@
-//! Signals that end a process: they come when the terminal is not as it was, which is mended first.
+//! Holds signals that end a process back until the terminal is restored.
 
 use std::io;
 
 #[cfg(unix)]
 pub(super) use unix::Signals;
 
-/// There are no signals on this system; Ctrl-C is a key.
+/// This system has no signals; Ctrl-C is a key.
 #[cfg(not(unix))]
 pub(super) struct Signals;
 
@@ -35,7 +35,7 @@ mod unix {
 
     use super::io;
 
-    /// Notes signals until this is dropped.
+    /// Records signals until this is dropped.
     pub(crate) struct Signals {
         last: Arc<AtomicUsize>,
         registrations: Vec<SigId>,
@@ -52,12 +52,12 @@ mod unix {
             Ok(signals)
         }
 
-        /// Whether one came.
+        /// Whether a signal has arrived.
         pub(crate) fn has_come(&self) -> bool {
             self.last.load(Ordering::Relaxed) != 0
         }
 
-        /// Lets the one that came end the process, as it would have.
+        /// Lets the signal that arrived end the process, as it would have by default.
         pub(crate) fn pass_on(self) -> io::Result<()> {
             match i32::try_from(self.last.load(Ordering::Relaxed)) {
                 Ok(signal) if signal != 0 => low_level::emulate_default_handler(signal),

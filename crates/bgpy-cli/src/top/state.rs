@@ -1,4 +1,4 @@
-//! What the live view knows: the servers as they were last, how fast they are, and which is selected.
+//! The data of the live view: the servers as last seen, their rates, and the selection.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -7,25 +7,25 @@ use bgpy::{Name, ServerInfo, Status};
 
 use super::log::Log;
 
-/// All that is shown.
+/// Everything that is shown.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) interval: Duration,
     pub(super) colored: bool,
-    /// The servers; none before the first look is done.
+    /// The servers; `None` until the first result of polling.
     pub(super) servers: Option<Vec<Seen>>,
     /// The instance that is selected.
     selected: Option<String>,
     pub(super) log: Log,
-    /// Instances that ran at some look: of those that have ended only they are shown.
+    /// Instances that were seen running: other instances that have ended are not shown.
     ran: HashSet<String>,
 }
 
-/// A server, and what two looks tell of it.
+/// A server, with its rate between two refreshes.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) info: ServerInfo,
-    /// Calls that ended a second, since the last look.
+    /// Calls per second that ended since the last refresh.
     pub(super) rate: Option<f64>,
 }
 
@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    /// Takes what a look has found, also of servers that have ended.
+    /// Updates the servers, which include those that have ended.
     pub(super) fn take(&mut self, infos: Vec<ServerInfo>) {
         let at = self.selected_row();
         let before = self.servers.take().unwrap_or_default().into_iter();
@@ -55,7 +55,7 @@ impl State {
         self.ran.extend(
             infos.iter().filter(|info| !info.has_ended()).map(|info| info.entry.instance.clone()),
         );
-        // One that ended while it was watched is shown until another has its name.
+        // A server that ended while it was watched is shown until another one has its name.
         let is_shown = |info: &ServerInfo| {
             let name = info.entry.name.as_ref();
             let is_followed = name.is_some_and(|name| running.contains(name));
@@ -72,7 +72,7 @@ impl State {
             servers.iter().any(|seen: &Seen| seen.info.entry.instance == *instance)
         };
         if !self.selected.as_ref().is_some_and(is_there) {
-            // The one that has taken its place, or its name, comes close enough.
+            // Select the server that has taken its name, or its row.
             let name = self.selected.as_ref().and_then(|instance| before.get(instance));
             let name = name.and_then(|seen| seen.info.entry.name.as_ref());
             let successor =
@@ -96,7 +96,7 @@ impl State {
         self.servers.as_ref()?.get(self.selected_row()?)
     }
 
-    /// Selects another server, so many rows below.
+    /// Moves the selection down by `rows`.
     pub(super) fn select_by(&mut self, rows: isize) {
         let Some(servers) = &self.servers else { return };
         let at = self.selected_row().unwrap_or(0).saturating_add_signed(rows);
@@ -105,7 +105,7 @@ impl State {
         self.follow_selected();
     }
 
-    /// Reads what the selected server has logged, and returns whether that changes what is shown.
+    /// Reads the log of the selected server, and returns whether the display has changed.
     pub(super) fn follow_log(&mut self) -> bool {
         self.log.follow()
     }
@@ -116,7 +116,7 @@ impl State {
     }
 }
 
-/// Calls a second between two answers of a server, by its own clock.
+/// Calls per second between two answers of a server, by its own clock.
 fn rate(last: &Status, now: &Status) -> Option<f64> {
     let seconds = now.uptime_s - last.uptime_s;
     (seconds > 0.0).then(|| now.calls.saturating_sub(last.calls) as f64 / seconds)
