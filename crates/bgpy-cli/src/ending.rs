@@ -2,21 +2,37 @@
 
 use std::time::Duration;
 
+use bgpy::ending::end_paused;
 use bgpy::error::Lost;
+use bgpy::registry::{Ending, Entry};
 use bgpy::{CallError, CallKind, Client, Failure, FailureCode, Link, Target, Value, Wait, Want};
 
 use crate::exit::Exit;
-use crate::told;
+use crate::{output, told};
 
-/// Why a server did not end in order.
+/// Why a server has not ended, or not in order.
 #[derive(Debug)]
 pub(crate) enum Problem {
     /// The call failed: the server may not have ended.
     Call(CallError),
-    /// It will end, but a task still runs.
-    Slow(Duration),
+    /// It will end, but not within the time limit.
+    Slow { after: Duration, hindrance: String },
+    /// It will end, but something still runs.
+    Stopping(String),
     /// It has ended, but its `exit_task` failed.
     ExitTask(Failure),
+    /// It has ended, but its process failed.
+    Failed(Ending),
+}
+
+/// Ends a server, unless it is about to end already, and waits until it takes no more calls. `entry` is that of
+/// the server, if there is one.
+pub(crate) fn stop(client: &Client, entry: Option<&Entry>, wait: &Wait<'_>) -> Result<(), Problem> {
+    let is_stopping = entry.is_some_and(|entry| entry.retired_ms.is_some());
+    if is_stopping || end_paused(client.target(), wait) {
+        return Ok(());
+    }
+    end(client, wait)
 }
 
 /// Sends EXIT and waits until the server has ended.
@@ -55,31 +71,40 @@ impl Problem {
     /// Unlike other calls, an accepted EXIT is not dropped when its caller gives up.
     fn after_acceptance(error: CallError) -> Self {
         match error {
-            CallError::Timeout { after, accepted: true, .. } => Self::Slow(after),
+            CallError::Timeout { after, accepted: true, .. } => {
+                let hindrance =
+                    "a task still runs; the server takes no more calls and ends afterwards".into();
+                Self::Slow { after, hindrance }
+            }
             error => Self::Call(error),
         }
+    }
+
+    /// Prints the problem, and returns the exit code.
+    pub(crate) fn report(&self, server: &Target) -> Exit {
+        output::error(self.text(server), self.exit())
     }
 
     pub(crate) fn text(&self, server: &Target) -> String {
         match self {
             Self::Call(error) => told::call_error(error),
-            Self::Slow(after) => format!(
-                "{server} has not ended within {} s: a task still runs; the server takes no more \
-                 calls and ends afterwards",
-                after.as_secs_f64()
-            ),
+            Self::Slow { after, hindrance } => {
+                format!("{server} has not ended within {} s: {hindrance}", after.as_secs_f64())
+            }
+            Self::Stopping(hindrance) => format!("{server} is still stopping: {hindrance}"),
             Self::ExitTask(failure) => format!(
                 "{server} has ended, but its exit_task failed: {failure}; the server's log has \
                  the traceback"
             ),
+            Self::Failed(ending) => format!("{server} has ended, but failed: {ending}"),
         }
     }
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Call(error) => error.into(),
-            Self::Slow(_) => Exit::TimedOut,
-            Self::ExitTask(_) => Exit::Failed,
+            Self::Slow { .. } | Self::Stopping(_) => Exit::TimedOut,
+            Self::ExitTask(_) | Self::Failed(_) => Exit::Failed,
         }
     }
 }

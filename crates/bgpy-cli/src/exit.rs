@@ -1,7 +1,7 @@
 //! The exit codes, and which error leads to which.
 
 use bgpy::error::Lost;
-use bgpy::{CallError, ConnectError, FailureCode, ServeError};
+use bgpy::{CallError, ConnectError, FailureCode, ServeError, StartError};
 
 /// The exit code of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,20 @@ impl From<&ServeError> for Exit {
             | ServeError::Bind { .. }
             | ServeError::Registry { .. }
             | ServeError::Io(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Timeout { .. } => Self::TimedOut,
+            StartError::Interrupted => Self::Interrupted,
+            StartError::Spawn { .. }
+            | StartError::LogFile { .. }
+            | StartError::Reported { .. }
+            | StartError::System { .. }
+            | StartError::Died { .. } => Self::Failed,
         }
     }
 }

@@ -112,7 +112,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Inte
     })
 }
 
-fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foreground) -> u8) -> u8 {
+fn dispatch(
+    arguments: &[OsString],
+    world: &World<'_>,
+    serve: impl FnOnce(Foreground) -> Result<u8, Exit>,
+) -> u8 {
     bgpy::supervisor::keep_children();
     let completed = CompleteEnv::with_factory(Arguments::command)
         .var(completions::VARIABLE)
@@ -122,36 +126,42 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
         Ok(false) => {}
         Err(error) => return output::error(error.to_string().trim_end(), Exit::Failed).code(),
     }
-    let parsed = arguments::parse(arguments);
-    match &parsed {
-        Ok(Command::Run(_) | Command::Server(_)) => terminal::terminate_with_it(),
-        // It watches the terminal itself, once it has handlers that restore it.
-        Ok(Command::Top(_)) | Err(_) => {}
-        Ok(_) => terminal::end_with_it(),
-    }
-    let exit = match parsed {
-        Ok(command) => match command {
-            Command::Server(server) => return terminal::code(serve(Foreground::Server(server))),
-            Command::Run(run) => return terminal::code(serve(Foreground::Run(run.into()))),
-            Command::Call(call) => call.run(world),
-            Command::Completions(completions) => completions.run(),
-            Command::Doctor(doctor) => doctor.run(world),
-            Command::Kill(kill) => kill.run(world.interrupted),
-            Command::Logs(logs) => logs.run(world.interrupted),
-            Command::Ping(ping) => ping.run(world.interrupted),
-            Command::Ps(ps) => ps.run(world.interrupted),
-            Command::Restart(restart) => restart.run(world),
-            Command::Start(start) => start.run(world),
-            Command::Status(status) => status.run(world.interrupted),
-            Command::Stop(stop) => stop.run(world.interrupted),
-            Command::Systemd(systemd) => systemd.run(world.interrupted),
-            Command::Terminate(terminate) => terminate.run(world.interrupted),
-            Command::Token(tokens) => tokens.run(),
-            Command::Top(top) => top.run(world.interrupted),
-            Command::Version => commands::version::run(),
-            Command::Wait(wait) => wait.run(world.interrupted),
-        },
-        Err(exit) => exit,
+    let command = match arguments::parse(arguments) {
+        Ok(command) => command,
+        Err(exit) => return finish(Err(exit)),
     };
+    match &command {
+        Command::Run(_) | Command::Server(_) => terminal::terminate_with_it(),
+        // It watches the terminal itself, once it has handlers that restore it.
+        Command::Top(_) => {}
+        _ => terminal::end_with_it(),
+    }
+    let serve = |foreground| terminal::code(serve(foreground).unwrap_or_else(Exit::code));
+    finish(match command {
+        Command::Server(server) => return serve(Foreground::Server(server)),
+        Command::Run(run) => return serve(Foreground::Run(run.into())),
+        Command::Call(call) => call.run(world),
+        Command::Completions(completions) => completions.run(),
+        Command::Doctor(doctor) => doctor.run(world),
+        Command::Kill(kill) => kill.run(world),
+        Command::Logs(logs) => logs.run(world),
+        Command::Ping(ping) => ping.run(world),
+        Command::Ps(ps) => ps.run(world),
+        Command::Restart(restart) => restart.run(world),
+        Command::Start(start) => start.run(world),
+        Command::Status(status) => status.run(world),
+        Command::Stop(stop) => stop.run(world),
+        Command::Systemd(systemd) => systemd.run(world),
+        Command::Terminate(terminate) => terminate.run(world),
+        Command::Token(tokens) => tokens.run(),
+        Command::Top(top) => top.run(world),
+        Command::Version => commands::version::run(),
+        Command::Wait(wait) => wait.run(world),
+    })
+}
+
+/// The exit code for the outcome of a command.
+fn finish(outcome: Result<(), Exit>) -> u8 {
+    let exit = outcome.err().unwrap_or(Exit::Done);
     terminal::code(output::finish(exit).code())
 }

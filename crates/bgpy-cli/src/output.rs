@@ -103,6 +103,11 @@ pub(crate) fn data(line: impl Display) {
     styled(shown(&line.to_string()));
 }
 
+/// Prints a value as JSON.
+pub(crate) fn json(value: &serde_json::Value) {
+    data(format_args!("{value:#}"));
+}
+
 /// Prints a line of data that is [escaped](shown) already.
 pub(crate) fn styled(line: impl Display) {
     written(writeln!(io::stdout(), "{line}"));
@@ -191,6 +196,14 @@ pub(crate) fn warning(text: impl Display) {
 pub fn error(text: impl Display, exit: Exit) -> Exit {
     note(format_args!("error: {text}"));
     exit
+}
+
+/// Prints an error that has an exit code, and returns that.
+pub(crate) fn failure<E: Display>(error: &E) -> Exit
+where
+    for<'a> Exit: From<&'a E>,
+{
+    self::error(error, Exit::from(error))
 }
 
 /// Warns that a server runs without authentication. Nothing is printed for an address that other machines

@@ -11,7 +11,7 @@ use bgpy::{Client, ClientOptions, ServerInfo, Target, Token, Wait};
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::output;
+use crate::{World, output};
 
 /// Maximum size of a token file, in bytes.
 const TOKEN_BYTES_MAX: u64 = 64 << 10;
@@ -47,6 +47,15 @@ pub(crate) struct Access {
     pub(crate) token_file: Option<PathBuf>,
 }
 
+/// How long a server may take to end.
+#[derive(Debug, Args)]
+pub(crate) struct Grace {
+    /// Give the server this many seconds to end
+    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
+          value_parser = seconds)]
+    grace: Duration,
+}
+
 impl Access {
     /// The token from the file, if one was given.
     pub(crate) fn token(&self) -> Result<Option<Token>, Exit> {
@@ -60,8 +69,15 @@ impl Access {
     }
 
     /// The time limit, which starts now.
-    pub(crate) fn wait<'a>(&self, interrupted: &'a dyn Fn() -> bool) -> Wait<'a> {
-        Wait::new(self.timeout, interrupted)
+    pub(crate) fn wait<'a>(&self, world: &'a World<'_>) -> Wait<'a> {
+        Wait::new(self.timeout, world.interrupted)
+    }
+}
+
+impl Grace {
+    /// The time that a server has to end, unless all waiting is over before.
+    pub(crate) fn limit(&self, access: &Access) -> Duration {
+        access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace))
     }
 }
 
@@ -75,10 +91,17 @@ impl Reach {
     /// this machine.
     pub(crate) fn known(&self, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
         let registry = registry()?;
-        match look_up(&registry, &self.target, wait).map_err(unread)? {
-            Some(info) => Ok((registry, info)),
-            None => Err(self.unknown()),
-        }
+        let known = self.look_up(&registry, wait)?;
+        known.map(|info| (registry, info)).ok_or_else(|| self.unknown())
+    }
+
+    /// The server as a registry knows it, if it does.
+    pub(crate) fn look_up(
+        &self,
+        registry: &Registry,
+        wait: &Wait<'_>,
+    ) -> Result<Option<ServerInfo>, Exit> {
+        look_up(registry, &self.target, wait).map_err(unread)
     }
 
     /// Prints that there is no such server.

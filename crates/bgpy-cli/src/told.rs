@@ -2,8 +2,17 @@
 
 use bgpy::{CallError, ConnectError};
 
+use crate::exit::Exit;
+use crate::output;
+
 /// The token option of most commands.
 const TOKEN: &str = "--token-file";
+
+/// Prints why a call failed, and what to do in a shell.
+pub(crate) fn failed(error: impl Into<CallError>) -> Exit {
+    let error = error.into();
+    output::error(call_error(&error), Exit::from(&error))
+}
 
 /// Describes why a call failed, and what to do in a shell.
 pub(crate) fn call_error(error: &CallError) -> String {
@@ -16,11 +25,6 @@ pub(crate) fn call_error_of(error: &CallError, option: &str) -> String {
         CallError::Connect(error) => connect_error_of(error, option),
         error => error.to_string(),
     }
-}
-
-/// Describes why there is no connection, and what to do in a shell.
-pub(crate) fn connect_error(error: &ConnectError) -> String {
-    connect_error_of(error, TOKEN)
 }
 
 fn connect_error_of(error: &ConnectError, option: &str) -> String {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 
-use bgpy::{CallKind, Client, ClientOptions, Payload};
+use bgpy::{CallError, CallKind, Client, ClientOptions, Payload};
 use clap::Args;
 
 use crate::World;
@@ -51,17 +51,31 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn run(self, world: &World<'_>) -> Exit {
-        let options = match self.reach.access.options(&self.trust) {
-            Ok(options) => ClientOptions { allow_pickle: !self.no_pickle, ..options },
-            Err(exit) => return exit,
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let options = self.reach.access.options(&self.trust)?;
+        let options = ClientOptions { allow_pickle: !self.no_pickle, ..options };
         let client = Client::new(self.reach.target.clone(), options);
-        let payload = match self.payload() {
-            Ok(payload) => payload,
-            Err(text) => return output::error(text, Exit::Usage),
-        };
-        self.call(&client, payload, world)
+        let payload = self.payload().map_err(|text| output::error(text, Exit::Usage))?;
+        let wait = self.reach.access.wait(world);
+        if self.no_wait {
+            return client.execute(payload, &wait).map_err(told::failed);
+        }
+        let response = client
+            .started_link(&wait)
+            .and_then(|link| link.first(CallKind::Exec, payload, &wait))
+            .map_err(|error| self.failed(&error))?;
+        match response.message.value().ok().as_ref().and_then(to_json) {
+            Some(json) => output::data(json),
+            None => {
+                let text = world.repr(response.message, !self.no_pickle);
+                output::data(text.map_err(|error| self.error(error, Exit::Failed))?);
+                output::note("note: JSON cannot represent the answer; this is its repr in Python");
+            }
+        }
+        if response.error {
+            return Err(output::error("the task responded with an error", Exit::Failed));
+        }
+        Ok(())
     }
 
     fn payload(&self) -> Result<Payload, String> {
@@ -83,50 +97,20 @@ impl Call {
         Ok(encoded.into())
     }
 
-    fn call(&self, client: &Client, payload: Payload, world: &World<'_>) -> Exit {
-        let wait = self.reach.access.wait(world.interrupted);
-        if self.no_wait {
-            return match client.execute(payload, &wait) {
-                Ok(()) => Exit::Done,
-                Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
-            };
+    fn failed(&self, error: &CallError) -> Exit {
+        if let CallError::Failed { failure, .. } = error
+            && let Some(traceback) = &failure.traceback
+        {
+            output::note(traceback.trim_end());
         }
-        let response = client.started_link(&wait);
-        let response = response.and_then(|link| link.first(CallKind::Exec, payload, &wait));
-        match response {
-            Ok(response) => {
-                let exit = if response.error { Exit::Failed } else { Exit::Done };
-                match response.message.value().ok().as_ref().and_then(to_json) {
-                    Some(json) => output::data(json),
-                    None => match world.repr(response.message, !self.no_pickle) {
-                        Ok(text) => {
-                            output::data(text);
-                            output::note(
-                                "note: JSON cannot represent the answer; this is its repr in Python",
-                            );
-                        }
-                        Err(error) => return output::error(self.in_options(error), Exit::Failed),
-                    },
-                }
-                if response.error {
-                    output::note("error: the task responded with an error");
-                }
-                exit
-            }
-            Err(error) => {
-                if let bgpy::CallError::Failed { failure, .. } = &error
-                    && let Some(traceback) = &failure.traceback
-                {
-                    output::note(traceback.trim_end());
-                }
-                output::error(self.in_options(told::call_error(&error)), Exit::from(&error))
-            }
-        }
+        self.error(told::call_error(error), Exit::from(error))
     }
 
-    /// Replaces the Python argument that errors name with the option of this command.
-    fn in_options(&self, text: String) -> String {
-        if self.no_pickle { text.replace("allow_pickle=False", "--no-pickle") } else { text }
+    /// Prints an error, in which the argument of Python is replaced with the option of this command.
+    fn error(&self, text: String, exit: Exit) -> Exit {
+        let text =
+            if self.no_pickle { text.replace("allow_pickle=False", "--no-pickle") } else { text };
+        output::error(text, exit)
     }
 }
 

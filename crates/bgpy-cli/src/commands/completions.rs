@@ -31,7 +31,7 @@ enum Shell {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Exit {
+    pub(crate) fn run(self) -> Result<(), Exit> {
         let completer: &dyn EnvCompleter = match self.shell {
             Shell::Bash => &Bash,
             Shell::Zsh => &Zsh,
@@ -39,12 +39,10 @@ impl Completions {
         };
         let name = Arguments::command().get_name().to_owned();
         let mut script = Vec::new();
-        match completer.write_registration(VARIABLE, &name, &name, &name, &mut script) {
-            Ok(()) => {
-                output::data(String::from_utf8_lossy(&script).trim_end());
-                Exit::Done
-            }
-            Err(error) => output::error(&error, Exit::Failed),
-        }
+        completer
+            .write_registration(VARIABLE, &name, &name, &name, &mut script)
+            .map_err(|error| output::error(&error, Exit::Failed))?;
+        output::data(String::from_utf8_lossy(&script).trim_end());
+        Ok(())
     }
 }

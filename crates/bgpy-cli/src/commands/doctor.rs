@@ -33,7 +33,7 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
-    pub(crate) fn run(self, world: &World<'_>) -> Exit {
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
         // Each interruption is reported only once, but several checks poll.
         let was_interrupted = Cell::new(false);
         let interrupted = || {
@@ -42,18 +42,17 @@ impl Doctor {
         };
         let findings = check_all(self.fix, world.program(None), &interrupted);
         if interrupted() {
-            return Exit::Interrupted;
+            return Err(Exit::Interrupted);
         }
         if self.output.is_json() {
-            let all: Vec<_> = findings.iter().map(finding_json).collect();
-            output::data(format_args!("{:#}", Value::from(all)));
+            output::json(&findings.iter().map(finding_json).collect());
         } else {
             for finding in &findings {
                 output::styled(line(finding, self.output.is_colored()));
             }
         }
         let is_wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
-        if is_wrong { Exit::Failed } else { Exit::Done }
+        if is_wrong { Err(Exit::Failed) } else { Ok(()) }
     }
 }
 

@@ -7,6 +7,7 @@ use bgpy::ending::kill;
 use bgpy::survey::look_up_all;
 use clap::Args;
 
+use crate::World;
 use crate::exit::Exit;
 use crate::output;
 use crate::reach::{Reach, unread};
@@ -25,37 +26,28 @@ pub(crate) struct Kill {
 }
 
 impl Kill {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let wait = self.reach.access.wait(interrupted);
-        let (registry, info) = match self.reach.known(&wait) {
-            Ok(known) => known,
-            Err(exit) => return exit,
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let wait = self.reach.access.wait(world);
+        let (registry, info) = self.reach.known(&wait)?;
         let target = &self.reach.target;
+        let has_ended =
+            || output::error(format_args!("{target} has already ended"), Exit::NotRunning);
         if info.has_ended() {
-            return output::error(format_args!("{target} has already ended"), Exit::NotRunning);
+            return Err(has_ended());
         }
-        let meant = match look_up_all(&registry, target, &wait) {
-            Ok(meant) => meant,
-            Err(error) => return unread(error),
-        };
+        let meant = look_up_all(&registry, target, &wait).map_err(unread)?;
         if meant.len() > 1 {
             let all: Vec<_> = meant.iter().map(|info| described(info, &meant)).collect();
             let text = format_args!("{target} matches more than one server: {}", all.join("; "));
-            return output::error(text, Exit::Failed);
+            return Err(output::error(text, Exit::Failed));
         }
-        match kill(&registry, info.entry, "killed by `bgpy kill`") {
-            Ok(pid) => {
-                output::note(format_args!("Killed {target} (process {pid})."));
-                Exit::Done
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                output::error(format_args!("{target} has already ended"), Exit::NotRunning)
-            }
-            Err(error) => {
-                output::error(format_args!("{target} cannot be killed: {error}"), Exit::Failed)
-            }
-        }
+        let killed = kill(&registry, info.entry, "killed by `bgpy kill`");
+        let pid = killed.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => has_ended(),
+            _ => output::error(format_args!("{target} cannot be killed: {error}"), Exit::Failed),
+        })?;
+        output::note(format_args!("Killed {target} (process {pid})."));
+        Ok(())
     }
 }
 

@@ -9,12 +9,13 @@ use bgpy::error::Lost;
 use bgpy::logs::{Begin, Tail, remains};
 use bgpy::registry::{Entry, Registry};
 use bgpy::survey::look_up;
-use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target};
+use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target, Wait};
 use clap::Args;
 
+use crate::World;
 use crate::exit::Exit;
 use crate::output::{self, Pieces};
-use crate::reach::{Reach, Trust, registry, unread};
+use crate::reach::{Reach, Trust, registry};
 use crate::terminal;
 use crate::told;
 
@@ -62,35 +63,26 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let wait = self.reach.access.wait(interrupted);
-        let registry = match registry() {
-            Ok(registry) => registry,
-            Err(exit) => return exit,
-        };
-        let target = &self.reach.target;
-        let known = match look_up(&registry, target, &wait) {
-            Ok(known) => known,
-            Err(error) => return unread(error),
-        };
-        let Some(info) = known else {
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let (registry, target) = (registry()?, &self.reach.target);
+        let Some(info) = self.reach.look_up(&registry, &self.reach.access.wait(world))? else {
             return match target {
-                Target::Name(_) => self.reach.unknown(),
-                Target::Address(_) | Target::Socket(_) => self.ask(interrupted),
+                Target::Name(_) => Err(self.reach.unknown()),
+                Target::Address(_) | Target::Socket(_) => self.ask(world),
             };
         };
         let Some(path) = &info.entry.log_file else {
             let text = format_args!("{target} has no log file: it logs where it was started");
-            return output::error(text, Exit::Failed);
+            return Err(output::error(text, Exit::Failed));
         };
-        match self.show(&registry, &info.entry, path, interrupted) {
-            Ok(()) => Exit::Done,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Exit::Interrupted,
-            Err(error) => output::error(
-                format_args!("cannot read the log '{}': {error}", path.display()),
-                Exit::Failed,
-            ),
-        }
+        let shown = self.show(&registry, &info.entry, path, world.interrupted);
+        shown.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => Exit::Interrupted,
+            _ => {
+                let text = format_args!("cannot read the log '{}': {error}", path.display());
+                output::error(text, Exit::Failed)
+            }
+        })
     }
 
     fn begin(&self) -> Begin {
@@ -120,7 +112,7 @@ impl Logs {
             output.remains(&text);
         }
         let (mut tail, mut text) = (Tail::open(path, self.begin())?, Vec::new());
-        let wait = self.reach.access.wait(&|| false);
+        let wait = Wait::new(self.reach.access.timeout, &|| false);
         let mut has_ended = false;
         loop {
             let came = tail.read(&mut text)?;
@@ -152,16 +144,10 @@ impl Logs {
     }
 
     /// Shows the log of a server that is not in the registry, by asking the server for it.
-    fn ask(&self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let (wait, target) = (self.reach.access.wait(interrupted), &self.reach.target);
-        let mut link = match client.link(&wait) {
-            Ok(link) => link,
-            Err(error) => return output::error(told::connect_error(&error), Exit::from(&error)),
-        };
+    fn ask(&self, world: &World<'_>) -> Result<(), Exit> {
+        let client = self.reach.client(&self.trust)?;
+        let (wait, target) = (self.reach.access.wait(world), &self.reach.target);
+        let mut link = client.link(&wait).map_err(told::failed)?;
         let (mut output, mut request) = (Shown::new(), self.begin().request());
         if self.shows_remains()
             && let Ok(LogReply::Piece(piece)) = link.log(&LogRequest::Start, &wait)
@@ -172,38 +158,38 @@ impl Logs {
             let piece = match link.log(&request, &wait) {
                 Ok(LogReply::Piece(piece)) => piece,
                 Ok(LogReply::Unreadable(why)) => {
-                    return output::error(format_args!("{target}: {why}"), Exit::Failed);
+                    return Err(output::error(format_args!("{target}: {why}"), Exit::Failed));
                 }
                 // It has ended, or has failed and is being restarted.
                 Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) if self.follow => {
                     let instance = link.hello().instance;
                     match client.link(&wait) {
                         Ok(again) if again.hello().instance == instance => link = again,
-                        _ => return Exit::Done,
+                        _ => return Ok(()),
                     }
                     continue;
                 }
-                Err(error) => return output::error(told::call_error(&error), Exit::from(&error)),
+                Err(error) => return Err(told::failed(error)),
             };
             if !output.write(&piece.text) {
-                return Exit::Done;
+                return Ok(());
             }
             request = LogRequest::After(piece.after);
             if !piece.more {
                 let Some(left) = wait.slice().filter(|_| self.follow) else {
                     output.finish();
-                    return Exit::Done;
+                    return Ok(());
                 };
                 thread::sleep(left.min(ASK));
             }
             if terminal::is_gone() {
-                return Exit::Done;
+                return Ok(());
             }
-            if interrupted() {
-                return Exit::Interrupted;
+            if (world.interrupted)() {
+                return Err(Exit::Interrupted);
             }
             if self.follow && wait.slice().is_none() {
-                return Exit::Done;
+                return Ok(());
             }
         }
     }

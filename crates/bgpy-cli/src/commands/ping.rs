@@ -5,6 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
+use crate::World;
 use crate::exit::Exit;
 use crate::output::{self, Output};
 use crate::reach::{Reach, Trust};
@@ -27,24 +28,17 @@ pub(crate) struct Ping {
 }
 
 impl Ping {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let wait = self.reach.access.wait(interrupted);
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let client = self.reach.client(&self.trust)?;
+        let wait = self.reach.access.wait(world);
         let start = Instant::now();
-        match client.ping(&wait) {
-            Ok(()) => {
-                let ms = start.elapsed().as_secs_f64() * 1e3;
-                if self.output.is_json() {
-                    output::data(json!({ "ms": ms }));
-                } else {
-                    output::data(format_args!("{} responded in {ms:.1} ms", self.reach.target));
-                }
-                Exit::Done
-            }
-            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
+        client.ping(&wait).map_err(told::failed)?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        if self.output.is_json() {
+            output::data(json!({ "ms": ms }));
+        } else {
+            output::data(format_args!("{} responded in {ms:.1} ms", self.reach.target));
         }
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use bgpy::survey::survey;
 use bgpy::{ServerInfo, Wait};
 use clap::Args;
 
+use crate::World;
 use crate::exit::Exit;
 use crate::output::{self, Output};
 use crate::reach::{registry, seconds, unread};
@@ -35,19 +36,12 @@ pub(crate) struct Ps {
 }
 
 impl Ps {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let registry = match registry() {
-            Ok(registry) => registry,
-            Err(exit) => return exit,
-        };
-        let infos = match survey(&registry, self.all, &Wait::new(self.timeout, interrupted)) {
-            Ok(infos) => infos,
-            Err(error) => return unread(error),
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let wait = Wait::new(self.timeout, world.interrupted);
+        let infos = survey(&registry()?, self.all, &wait).map_err(unread)?;
         if self.output.is_json() {
-            let all: Vec<_> = infos.iter().map(server_json).collect();
-            output::data(format_args!("{:#}", serde_json::Value::from(all)));
-            return Exit::Done;
+            output::json(&infos.iter().map(server_json).collect());
+            return Ok(());
         }
         let shown: Vec<&ServerInfo> = infos.iter().collect();
         let table = servers_table(&shown);
@@ -60,6 +54,6 @@ impl Ps {
                 output::note(format_args!("{target} (process {pid}) is {}: {reason}", info.state));
             }
         }
-        Exit::Done
+        Ok(())
     }
 }

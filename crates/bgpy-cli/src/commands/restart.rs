@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use bgpy::ending::{end_paused, until_ended};
+use bgpy::ending::until_ended;
 use bgpy::registry::{Entry, Registry};
 use bgpy::spawn::{self, Config};
 use bgpy::survey::ServerState;
@@ -12,9 +12,9 @@ use clap::Args;
 
 use crate::World;
 use crate::commands::start::variable;
-use crate::ending::{Problem, end};
+use crate::ending::{self, Problem};
 use crate::exit::Exit;
-use crate::reach::{Reach, seconds};
+use crate::reach::{Grace, Reach};
 use crate::{output, preflight};
 
 /// If the process is not gone this soon after its server has ended, the user is told what it waits for.
@@ -38,10 +38,8 @@ pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) reach: Reach,
 
-    /// Give the server this many seconds to end
-    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
-          value_parser = seconds)]
-    pub(crate) grace: Duration,
+    #[command(flatten)]
+    pub(crate) grace: Grace,
 
     /// Set or replace an environment variable of the server; can be repeated
     #[arg(long, value_name = "K=V", value_parser = variable)]
@@ -49,55 +47,38 @@ pub(crate) struct Restart {
 }
 
 impl Restart {
-    pub(crate) fn run(self, world: &World<'_>) -> Exit {
-        let wait = self.reach.access.wait(world.interrupted);
-        let (registry, info) = match self.reach.known(&wait) {
-            Ok(known) => known,
-            Err(exit) => return exit,
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let wait = self.reach.access.wait(world);
+        let (registry, info) = self.reach.known(&wait)?;
         let (target, entry) = (&self.reach.target, &info.entry);
-        let token = match self.reach.access.token() {
-            Ok(token) => token.map(|token| token.expose().to_owned()),
-            Err(exit) => return exit,
-        };
-        let config = self.config(entry, &registry, token);
-        let is_sound =
-            |config: &Config| preflight::check(config, &registry, &info, world.interrupted);
-        let config = match config.and_then(|config| is_sound(&config).map(|()| config)) {
-            Ok(config) => config,
-            Err(reason) => {
-                let state = if info.has_ended() { "" } else { ", so it was not stopped" };
-                let text = format_args!("{target} cannot be restarted{state}: {reason}");
-                return output::error(text, Exit::Failed);
-            }
-        };
+        let token = self.reach.access.token()?.map(|token| token.expose().to_owned());
+        let config = self.config(entry, &registry, token).and_then(|config| {
+            preflight::check(&config, &registry, &info, world.interrupted)?;
+            Ok(config)
+        });
+        let config = config.map_err(|reason| {
+            let state = if info.has_ended() { "" } else { ", so it was not stopped" };
+            let text = format_args!("{target} cannot be restarted{state}: {reason}");
+            output::error(text, Exit::Failed)
+        })?;
         if !info.has_ended() {
-            let ended = self.see_to_end(&registry, &info, world.interrupted);
-            if let Err(exit) = ended {
-                return exit;
-            }
+            self.see_to_end(&registry, &info, world)?;
         }
-        match spawn::start(config, &wait) {
-            Ok(server) => {
-                output::note(format_args!(
-                    "Restarted {target} (process {}) at {}.",
-                    server.pid, server.address
-                ));
-                Exit::Done
+        let server = spawn::start(config, &wait).map_err(|error| {
+            if info.has_ended() {
+                return output::failure(&error);
             }
-            Err(error) if info.has_ended() => output::error(&error, Exit::from(&error)),
-            Err(error) => {
-                let exit = output::error(
-                    format_args!("{target} was stopped, but does not start again: {error}"),
-                    Exit::from(&error),
-                );
-                let token = if entry.has_chosen_token { " --token-file FILE" } else { "" };
-                output::note(format_args!(
-                    "It is not running now. Fix the cause, then run `bgpy restart {target}{token}`."
-                ));
-                exit
-            }
-        }
+            let text = format_args!("{target} was stopped, but does not start again: {error}");
+            let exit = output::error(text, Exit::from(&error));
+            let token = if entry.has_chosen_token { " --token-file FILE" } else { "" };
+            output::note(format_args!(
+                "It is not running now. Fix the cause, then run `bgpy restart {target}{token}`."
+            ));
+            exit
+        })?;
+        let (pid, address) = (server.pid, server.address);
+        output::note(format_args!("Restarted {target} (process {pid}) at {address}."));
+        Ok(())
     }
 
     /// Stops the server, and waits for the end of its process; prints what that waits for.
@@ -105,35 +86,30 @@ impl Restart {
         &self,
         registry: &Registry,
         info: &ServerInfo,
-        interrupted: &dyn Fn() -> bool,
+        world: &World<'_>,
     ) -> Result<(), Exit> {
         let (target, entry) = (&self.reach.target, &info.entry);
-        let limit = self.reach.access.timeout.map_or(self.grace, |limit| limit.min(self.grace));
-        let wait = Wait::new(Some(limit), interrupted);
+        let limit = self.grace.limit(&self.reach.access);
+        let wait = Wait::new(Some(limit), world.interrupted);
         let limit = limit.as_secs_f64();
         if info.state == ServerState::Alive(State::Busy) {
             output::note(format_args!("Waiting up to {limit} s for the running task of {target}."));
         }
-        // A server that takes no more calls is already stopping.
         let client = Client::new(entry.unique_target(), ClientOptions::default());
-        let is_told = entry.retired_ms.is_some() || end_paused(&entry.unique_target(), &wait);
-        let told = if is_told { Ok(()) } else { end(&client, &wait) };
-        match told {
+        match ending::stop(&client, Some(entry), &wait) {
             Ok(()) => {}
             // It has ended nevertheless.
             Err(problem @ Problem::ExitTask(_)) => output::warning(problem.text(target)),
-            Err(problem @ Problem::Slow(_)) => {
+            Err(problem @ Problem::Slow { .. }) => {
                 let text = problem.text(target);
                 let text = format_args!("{text}; run `bgpy restart {target}` then");
                 return Err(output::error(text, problem.exit()));
             }
-            Err(problem) => return Err(output::error(problem.text(target), problem.exit())),
+            Err(problem) => return Err(problem.report(target)),
         }
-        let Err(hindrance) = until_ended(registry, entry, &Wait::new(Some(SOON), interrupted))
-        else {
-            return Ok(());
-        };
-        if wait.slice().is_some() && !interrupted() {
+        let soon = Wait::new(Some(SOON), world.interrupted);
+        let Err(hindrance) = until_ended(registry, entry, &soon) else { return Ok(()) };
+        if wait.slice().is_some() && !(world.interrupted)() {
             output::note(format_args!("Waiting up to {limit} s for {target}: {hindrance}."));
         }
         until_ended(registry, entry, &wait).map_err(|hindrance| {

@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::arguments::file;
+use crate::exit::Exit;
 use crate::{Interpreter, output, token};
 
 /// Run a server in the foreground, until a client or Ctrl-C ends it
@@ -54,15 +55,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Prompts for the token if necessary, and serves.
-    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> u8 {
-        let token = match token::asked_for(self.token, &|| interpreter.interrupted()) {
-            Ok(token) => token,
-            Err(exit) => return exit.code(),
-        };
+    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> Result<u8, Exit> {
+        let token = token::asked_for(self.token, &|| interpreter.interrupted())?;
         if self.no_auth {
             output::no_authentication(&Address::new(self.host.as_str(), self.port));
         }
-        interpreter.serve(Config {
+        Ok(interpreter.serve(Config {
             host: self.host,
             port: self.port,
             token: token.map(|token| token.expose().to_owned()),
@@ -72,6 +70,6 @@ impl Server {
             log_file: file(self.log_file),
             init_file: file(self.init_file),
             ..Config::default()
-        })
+        }))
     }
 }

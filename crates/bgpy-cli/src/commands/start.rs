@@ -10,7 +10,7 @@ use bgpy::attach::{Started, start_or_attach};
 use bgpy::registry::Registry;
 use bgpy::spawn::{self, Config, Launch};
 use bgpy::survey::look_up;
-use bgpy::{Level, Name, Restart, StartError, Target, limits, supervisor};
+use bgpy::{Level, Name, Restart, Target, limits, supervisor};
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
 
@@ -210,9 +210,7 @@ impl Recipe {
         config.launch = Some(launch(program, &config, self.cwd.clone(), environment));
         Ok(config)
     }
-}
 
-impl Recipe {
     /// Warns of directories that do not exist: Python ignores them, and an import fails later.
     fn warn_of_places(&self) {
         let from = self.cwd.as_deref().unwrap_or_else(|| Path::new(""));
@@ -226,42 +224,29 @@ impl Recipe {
 }
 
 impl Start {
-    pub(crate) fn run(self, world: &World<'_>) -> Exit {
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
         self.recipe.warn_of_places();
         let program = world.program(self.recipe.python.as_deref());
-        match self.recipe.config_with_launch(program) {
-            Ok(config) => start(config, &self, world),
-            Err(exit) => exit,
-        }
-    }
-}
-
-fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
-    let name = config.name.clone().expect("a recipe has a name");
-    let wait = how.recipe.access.wait(world.interrupted);
-    if how.no_wait {
-        return match spawn::start_unwatched(config) {
-            Ok(()) => {
+        let config = self.recipe.config_with_launch(program)?;
+        let name = config.name.clone().expect("a recipe has a name");
+        let wait = self.recipe.access.wait(world);
+        let started = if self.no_wait {
+            spawn::start_unwatched(config).map(|()| None)
+        } else if self.exist_ok {
+            start_or_attach(&name, &config, &wait).map(Some)
+        } else {
+            spawn::start(config, &wait).map(|server| Some(Started::Here(server)))
+        };
+        match started.map_err(|error| output::failure(&error))? {
+            Some(started) => report(&name, &started, self.output, &wait),
+            None => {
                 output::data(&name);
                 output::achieved(format!("'{name}' is starting; see `bgpy status {name}`"));
                 // Its process id is not known yet: the child of this process is the supervisor.
                 output::note(format_args!("Starting '{name}'."));
-                Exit::Done
             }
-            Err(error) => output::error(&error, Exit::from(&error)),
-        };
-    }
-    let started = if how.exist_ok {
-        start_or_attach(&name, &config, &wait)
-    } else {
-        spawn::start(config, &wait).map(Started::Here)
-    };
-    match started {
-        Ok(started) => {
-            report(&name, &started, how.output, &wait);
-            Exit::Done
         }
-        Err(error) => output::error(&error, Exit::from(&error)),
+        Ok(())
     }
 }
 
@@ -271,7 +256,7 @@ fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>)
         look_up(&registry, &Target::Name(name.clone()), wait).ok()?
     });
     match info.filter(|_| output.is_json()) {
-        Some(info) => output::data(format_args!("{:#}", server_json(&info))),
+        Some(info) => output::json(&server_json(&info)),
         None => output::data(name),
     }
     let (word, pid, address) = match started {
@@ -291,35 +276,29 @@ impl Run {
     }
 
     /// Runs the server in child processes, and ends as the last one does.
-    pub(crate) fn supervise(self, program: Result<PathBuf, String>) -> u8 {
-        let config = match self.recipe.config_with_launch(program) {
-            Ok(config) => config,
-            Err(exit) => return exit.code(),
-        };
+    pub(crate) fn supervise(self, program: Result<PathBuf, String>) -> Result<u8, Exit> {
+        let config = self.recipe.config_with_launch(program)?;
         match supervisor::run_in_foreground(config) {
             Ok(status) => supervisor::end_like(status),
-            Err(error) => output::error(&error, Exit::from(&error)).code(),
+            Err(error) => Err(output::failure(&error)),
         }
     }
 
-    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> u8 {
+    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> Result<u8, Exit> {
         if self.is_supervisor() {
             let wanted = self.recipe.python.clone();
             return self.supervise(wanted.map_or_else(|| interpreter.program(), Ok));
         }
-        let config = match self.recipe.config() {
-            Ok(config) => config,
-            Err(exit) => return exit.code(),
-        };
+        let config = self.recipe.config()?;
         let directory = self.recipe.cwd.as_deref();
         if let Some(path) = directory
             && let Err(error) = env::set_current_dir(path)
         {
             let text = format_args!("cannot change to the directory '{}': {error}", path.display());
-            return output::error(text, Exit::Usage).code();
+            return Err(output::error(text, Exit::Usage));
         }
         interpreter.set_environment(&self.recipe.env);
-        interpreter.serve(config)
+        Ok(interpreter.serve(config))
     }
 }
 
@@ -375,19 +354,5 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
             Ok((name.into(), value.into()))
         }
         _ => Err("use NAME=VALUE".into()),
-    }
-}
-
-impl From<&StartError> for Exit {
-    fn from(error: &StartError) -> Self {
-        match error {
-            StartError::Timeout { .. } => Self::TimedOut,
-            StartError::Interrupted => Self::Interrupted,
-            StartError::Spawn { .. }
-            | StartError::LogFile { .. }
-            | StartError::Reported { .. }
-            | StartError::System { .. }
-            | StartError::Died { .. } => Self::Failed,
-        }
     }
 }

@@ -1,14 +1,15 @@
 //! `bgpy status`: shows everything about one server.
 
 use anstyle::Style;
-use bgpy::survey::{ServerState, look_up};
-use bgpy::{CallError, Restart, ServerInfo, Status};
+use bgpy::survey::ServerState;
+use bgpy::{Link, Restart, ServerInfo, Status};
 use clap::Args;
 use serde_json::json;
 
+use crate::World;
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::{Reach, Trust, registry, unread};
+use crate::reach::{Reach, Trust, registry};
 use crate::told;
 use crate::view::{bytes, server_json, span, status_json, style, time};
 
@@ -36,61 +37,50 @@ pub(crate) struct ShowStatus {
 }
 
 impl ShowStatus {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let wait = self.reach.access.wait(interrupted);
-        let known =
-            registry().map_or(Ok(None), |registry| look_up(&registry, &self.reach.target, &wait));
-        let known = match known {
-            Ok(known) => known,
-            Err(error) => return unread(error),
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let wait = self.reach.access.wait(world);
+        // Without a registry, the server itself is asked.
+        let known = registry().map_or(Ok(None), |registry| self.reach.look_up(&registry, &wait))?;
         if let Some(info) = known {
             self.show_known(&info);
             return match info.state {
-                ServerState::Alive(_) => Exit::Done,
+                ServerState::Alive(_) => Ok(()),
                 ServerState::Exited | ServerState::Failed | ServerState::Restarting => {
-                    Exit::NotRunning
+                    Err(Exit::NotRunning)
                 }
-                ServerState::Stale => Exit::TimedOut,
+                ServerState::Stale => Err(Exit::TimedOut),
             };
         }
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let asked = client
-            .link(&wait)
-            .map_err(CallError::from)
-            .and_then(|link| Ok((link.hello().clone(), link.status(&wait)?)));
-        match asked {
-            Ok((hello, status)) => {
-                if self.output.is_json() {
-                    let about = json!({
-                        "name": status.name,
-                        "state": status.state.as_str(),
-                        "instance": hello.instance.to_string(),
-                        "generation": hello.generation,
-                        "bgpy": hello.bgpy,
-                        "python": hello.python,
-                        "status": status_json(&status),
-                    });
-                    output::data(format_args!("{about:#}"));
-                } else {
-                    let mut lines = Lines::new(self.output.is_colored());
-                    lines.add("server", &self.reach.target.to_string());
-                    lines.status(&status);
-                    lines.versions(&hello.bgpy, hello.python.as_deref());
-                    output::styled(lines.text.trim_end());
-                }
-                Exit::Done
-            }
-            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
+        let link = self.reach.client(&self.trust)?.link(&wait).map_err(told::failed)?;
+        let status = link.status(&wait).map_err(told::failed)?;
+        self.show_answer(&link, &status);
+        Ok(())
+    }
+
+    /// Shows a server that is not in the registry.
+    fn show_answer(&self, link: &Link, status: &Status) {
+        let hello = link.hello();
+        if self.output.is_json() {
+            return output::json(&json!({
+                "name": status.name,
+                "state": status.state.as_str(),
+                "instance": hello.instance.to_string(),
+                "generation": hello.generation,
+                "bgpy": hello.bgpy,
+                "python": hello.python,
+                "status": status_json(status),
+            }));
         }
+        let mut lines = Lines::new(self.output.is_colored());
+        lines.add("server", &self.reach.target.to_string());
+        lines.status(status);
+        lines.versions(&hello.bgpy, hello.python.as_deref());
+        output::styled(lines.text.trim_end());
     }
 
     fn show_known(&self, info: &ServerInfo) {
         if self.output.is_json() {
-            return output::data(format_args!("{:#}", server_json(info)));
+            return output::json(&server_json(info));
         }
         let entry = &info.entry;
         let mut lines = Lines::new(self.output.is_colored());

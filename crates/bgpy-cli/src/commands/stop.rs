@@ -1,17 +1,15 @@
 //! `bgpy stop`: stops servers in an orderly way.
 
-use std::time::Duration;
-
-use bgpy::ending::{end_paused, kill, outcome, until_ended};
+use bgpy::ending::{kill, outcome, until_ended};
 use bgpy::registry::Registry;
 use bgpy::survey::{look_up, survey};
 use bgpy::{Client, ServerInfo, Target, Wait};
 use clap::Args;
 
-use crate::ending::{Problem, end};
+use crate::ending::{self, Problem};
 use crate::exit::Exit;
-use crate::output;
-use crate::reach::{Access, Trust, registry, seconds, unread};
+use crate::reach::{Access, Grace, Trust, registry, unread};
+use crate::{World, output};
 
 /// Stop servers: each finishes the calls that it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
@@ -35,10 +33,8 @@ pub(crate) struct Stop {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Give each server this many seconds to end
-    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
-          value_parser = seconds)]
-    pub(crate) grace: Duration,
+    #[command(flatten)]
+    pub(crate) grace: Grace,
 
     /// Kill a server that has not ended by then; on this machine only
     #[arg(long)]
@@ -52,34 +48,28 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let registry = match registry() {
-            Ok(registry) => registry,
-            Err(exit) => return exit,
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let registry = registry()?;
         // A target that means this server and no other, and the one to call it by.
         let targets = match &self.target {
             Some(target) => vec![(target.clone(), target.clone())],
             None => {
-                let running = match survey(&registry, false, &self.access.wait(interrupted)) {
-                    Ok(running) => running,
-                    Err(error) => return unread(error),
-                };
+                let running = survey(&registry, false, &self.access.wait(world)).map_err(unread)?;
                 let both = |info: &ServerInfo| (info.entry.unique_target(), info.entry.target());
                 running.iter().map(both).collect()
             }
         };
-        let mut exit = Exit::Done;
+        let mut outcome = Ok(());
         for (meant, called) in targets {
-            match self.stop(&registry, &meant, &called, interrupted) {
-                Exit::Done => {}
+            match self.stop(&registry, &meant, &called, world) {
+                Ok(()) => {}
                 // With --all, a server that has ended in the meantime is fine.
-                Exit::NotRunning if self.all => {}
-                Exit::Interrupted => return Exit::Interrupted,
-                other => exit = other,
+                Err(Exit::NotRunning) if self.all => {}
+                Err(Exit::Interrupted) => return Err(Exit::Interrupted),
+                failed => outcome = failed,
             }
         }
-        exit
+        outcome
     }
 
     fn stop(
@@ -87,62 +77,44 @@ impl Stop {
         registry: &Registry,
         meant: &Target,
         target: &Target,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Exit {
-        let client = match self.access.options(&self.trust) {
-            Ok(options) => Client::new(meant.clone(), options),
-            Err(exit) => return exit,
-        };
-        let limit = self.access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace));
-        let wait = Wait::new(Some(limit), interrupted);
-        let found = match look_up(registry, meant, &wait) {
-            Ok(found) => found.filter(|info| !info.has_ended()),
-            Err(error) => return unread(error),
-        };
-        // A server that takes no more calls is already stopping.
-        let is_told = found.as_ref().is_some_and(|info| info.entry.retired_ms.is_some())
-            || end_paused(target, &wait);
-        let ended = if is_told { Ok(()) } else { end(&client, &wait) };
-        let gone =
-            || found.as_ref().map_or(Ok(()), |info| until_ended(registry, &info.entry, &wait));
-        let (text, exit) = match ended {
-            // A server whose exit_task failed ends nevertheless.
-            Ok(()) | Err(Problem::ExitTask(_)) => match (gone(), ended) {
-                (Ok(()), Err(failed)) => (failed.text(target), failed.exit()),
-                (Ok(()), Ok(())) => {
-                    let ending = found.and_then(|info| outcome(registry, &info.entry, &wait));
-                    if let Some(failed) = ending.filter(|ending| !ending.orderly) {
-                        let text = format_args!("{target} has ended, but failed: {failed}");
-                        return output::error(text, Exit::Failed);
-                    }
-                    output::note(format_args!("Stopped {target}."));
-                    return Exit::Done;
-                }
+        world: &World<'_>,
+    ) -> Result<(), Exit> {
+        let client = Client::new(meant.clone(), self.access.options(&self.trust)?);
+        let limit = self.grace.limit(&self.access);
+        let wait = Wait::new(Some(limit), world.interrupted);
+        let found = look_up(registry, meant, &wait).map_err(unread)?;
+        let entry = found.filter(|info| !info.has_ended()).map(|info| info.entry);
+        let mut ended = ending::stop(&client, entry.as_ref(), &wait);
+        // A server whose exit_task failed ends nevertheless.
+        if let (Ok(()) | Err(Problem::ExitTask(_)), Some(entry)) = (&ended, &entry) {
+            match until_ended(registry, entry, &wait) {
                 // Time is left, so the user interrupted.
-                (Err(_), _) if wait.slice().is_some() => return Exit::Interrupted,
-                (Err(hindrance), _) => {
-                    let seconds = limit.as_secs_f64();
-                    let text = format!("{target} has not ended within {seconds} s: {hindrance}");
-                    (text, Exit::TimedOut)
+                Err(_) if wait.slice().is_some() => return Err(Exit::Interrupted),
+                Err(hindrance) => ended = Err(Problem::Slow { after: limit, hindrance }),
+                Ok(()) if ended.is_ok() => {
+                    let ending = outcome(registry, entry, &wait);
+                    let failed = ending.filter(|ending| !ending.orderly);
+                    ended = failed.map_or(Ok(()), |ending| Err(Problem::Failed(ending)));
                 }
-            },
-            Err(problem) => (problem.text(target), problem.exit()),
-        };
-        match found.filter(|_| self.force && exit == Exit::TimedOut) {
-            None => {
-                let hint = if exit == Exit::TimedOut { "; --force kills it" } else { "" };
-                output::error(format_args!("{text}{hint}"), exit)
+                Ok(()) => {}
             }
-            Some(info) => match kill(registry, info.entry, "killed by `bgpy stop --force`") {
-                Ok(pid) => {
-                    output::note(format_args!("Killed {target} (process {pid})."));
-                    Exit::Done
-                }
-                Err(error) => output::error(
-                    format_args!("{target} has not ended, and cannot be killed: {error}"),
-                    Exit::Failed,
-                ),
-            },
         }
+        let Err(problem) = ended else {
+            output::note(format_args!("Stopped {target}."));
+            return Ok(());
+        };
+        if problem.exit() != Exit::TimedOut {
+            return Err(problem.report(target));
+        }
+        let Some(entry) = entry.filter(|_| self.force) else {
+            let text = format_args!("{}; --force kills it", problem.text(target));
+            return Err(output::error(text, Exit::TimedOut));
+        };
+        let pid = kill(registry, entry, "killed by `bgpy stop --force`").map_err(|error| {
+            let text = format_args!("{target} has not ended, and cannot be killed: {error}");
+            output::error(text, Exit::Failed)
+        })?;
+        output::note(format_args!("Killed {target} (process {pid})."));
+        Ok(())
     }
 }

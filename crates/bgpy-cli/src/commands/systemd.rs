@@ -4,6 +4,7 @@ use std::env;
 
 use clap::Args;
 
+use crate::World;
 use crate::commands::start::absolute;
 use crate::exit::Exit;
 use crate::output;
@@ -36,30 +37,16 @@ pub(crate) struct Systemd {
 }
 
 impl Systemd {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let wait = self.reach.access.wait(interrupted);
-        let (registry, info) = match self.reach.known(&wait) {
-            Ok(known) => known,
-            Err(exit) => return exit,
-        };
-        let token_file = self.reach.access.token_file.as_deref();
-        let token_file = match token_file.map(absolute).transpose() {
-            Ok(path) => path,
-            Err(exit) => return exit,
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let (registry, info) = self.reach.known(&self.reach.access.wait(world))?;
+        let token_file = self.reach.access.token_file.as_deref().map(absolute).transpose()?;
         let plan = Plan::of(&info.entry, &registry, token_file.as_deref());
-        match plan.and_then(|plan| plan.unit(env::current_exe().ok().as_deref())) {
-            Ok(unit) => {
-                output::data(unit.trim_end());
-                Exit::Done
-            }
-            Err(reason) => {
-                let target = &self.reach.target;
-                output::error(
-                    format_args!("cannot write a unit for {target}: {reason}"),
-                    Exit::Failed,
-                )
-            }
-        }
+        let unit = plan.and_then(|plan| plan.unit(env::current_exe().ok().as_deref()));
+        let unit = unit.map_err(|reason| {
+            let target = &self.reach.target;
+            output::error(format_args!("cannot write a unit for {target}: {reason}"), Exit::Failed)
+        })?;
+        output::data(unit.trim_end());
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use bgpy::{Client, ClientOptions, Journal, Level, Target, Wait};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::World;
 use crate::arguments::file;
 use crate::ending::{Problem, end};
 use crate::exit::Exit;
@@ -61,21 +62,15 @@ pub(crate) struct Terminate {
 
 impl Terminate {
     /// Stops the server and waits until it has ended.
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let token = match token::asked_for(self.token, interrupted) {
-            Ok(token) => token,
-            Err(exit) => return exit,
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let token = token::asked_for(self.token, world.interrupted)?;
         let journal = match file(self.log_file) {
             None => Journal::silent(),
-            Some(path) => match Journal::file(self.log_level, &path) {
-                Ok(journal) => journal,
-                Err(error) => {
-                    let path = path.display();
-                    let text = format_args!("cannot write the log file '{path}': {error}");
-                    return output::error(text, Exit::Failed);
-                }
-            },
+            Some(path) => Journal::file(self.log_level, &path).map_err(|error| {
+                let path = path.display();
+                let text = format_args!("cannot write the log file '{path}': {error}");
+                output::error(text, Exit::Failed)
+            })?,
         };
         let server = Target::Address(Address::new(self.host, self.port));
         let options = ClientOptions {
@@ -86,38 +81,41 @@ impl Terminate {
         };
         let client = Client::new(server.clone(), options);
         // The time limit starts here: typing the token does not count.
-        let wait = Wait::new(self.timeout, interrupted);
-        // A server whose exit_task failed ends nevertheless.
-        let mut failed = None;
-        let end = |wait: &Wait<'_>| match end(&client, wait) {
-            Err(problem @ Problem::ExitTask(_)) => {
-                failed = Some(problem);
+        let wait = Wait::new(self.timeout, world.interrupted);
+        match terminate(&client, &wait) {
+            Ok(()) => {
+                let text = format!("Terminated {server}.");
+                journal.info(&text);
+                output::note(text);
                 Ok(())
             }
-            ended => ended,
-        };
-        let seen = see_out(&server, &wait, end);
-        let (text, exit) = match seen.map(|ended| (ended, failed)) {
-            Ok((Err(hindrance), _)) => {
-                (format!("{server} is still stopping: {hindrance}"), Exit::TimedOut)
+            Err(problem) => {
+                let text = match &problem {
+                    // This command has another token option.
+                    Problem::Call(error) => told::call_error_of(error, "--token"),
+                    problem => problem.text(&server),
+                };
+                journal.error(&text);
+                Err(output::error(text, problem.exit()))
             }
-            // This command has another token option.
-            Err(Problem::Call(error)) => {
-                (told::call_error_of(&error, "--token"), Exit::from(&error))
-            }
-            Err(problem) | Ok((Ok(_), Some(problem))) => (problem.text(&server), problem.exit()),
-            Ok((Ok(ending), None)) => match ending.filter(|ending| !ending.orderly) {
-                Some(ending) => (format!("{server} has ended, but failed: {ending}"), Exit::Failed),
-                None => (format!("Terminated {server}."), Exit::Done),
-            },
-        };
-        if exit == Exit::Done {
-            journal.info(&text);
-            output::note(text);
-            exit
-        } else {
-            journal.error(&text);
-            output::error(text, exit)
         }
+    }
+}
+
+fn terminate(client: &Client, wait: &Wait<'_>) -> Result<(), Problem> {
+    // A server whose exit_task failed ends nevertheless.
+    let mut failed = Ok(());
+    let seen = see_out(client.target(), wait, |wait| match end(client, wait) {
+        Err(problem @ Problem::ExitTask(_)) => {
+            failed = Err(problem);
+            Ok(())
+        }
+        ended => ended,
+    });
+    let ending = seen?.map_err(Problem::Stopping)?;
+    failed?;
+    match ending.filter(|ending| !ending.orderly) {
+        Some(ending) => Err(Problem::Failed(ending)),
+        None => Ok(()),
     }
 }

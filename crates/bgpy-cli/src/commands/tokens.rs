@@ -33,9 +33,9 @@ Example:
 }
 
 impl Tokens {
-    pub(crate) fn run(self) -> Exit {
+    pub(crate) fn run(self) -> Result<(), Exit> {
         let Action::Create { bytes } = self.action;
         output::data(Token::generate(usize::from(bytes)).expose());
-        Exit::Done
+        Ok(())
     }
 }

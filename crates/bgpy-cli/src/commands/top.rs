@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::World;
 use crate::exit::Exit;
 use crate::output::{self, Colors};
 use crate::reach::{registry, seconds};
@@ -35,26 +36,20 @@ pub(crate) struct Top {
 }
 
 impl Top {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
         let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         if !io::stdout().is_terminal() || is_dumb {
             let what = if is_dumb { "a terminal that can move its cursor" } else { "a terminal" };
             let text =
                 format_args!("`bgpy top` needs {what}; use `bgpy ps` to print the servers once");
-            return output::error(text, Exit::Usage);
+            return Err(output::error(text, Exit::Usage));
         }
-        let registry = match registry() {
-            Ok(registry) => registry,
-            Err(exit) => return exit,
-        };
-        match top::run(registry, self.interval, self.colors.are_wanted(), interrupted) {
-            Ok(exit) => exit,
-            Err(error) => {
+        top::run(registry()?, self.interval, self.colors.are_wanted(), world.interrupted)
+            .unwrap_or_else(|error| {
                 let text = format_args!(
                     "the terminal cannot be used: {error}; use `bgpy ps` to print the servers once"
                 );
-                output::error(text, Exit::Failed)
-            }
-        }
+                Err(output::error(text, Exit::Failed))
+            })
     }
 }

@@ -7,6 +7,8 @@ use bgpy::ending::see_out;
 use bgpy::{CallError, Client, ConnectError, State, Target, Wait};
 use clap::{Args, ValueEnum};
 
+use crate::World;
+use crate::ending::Problem;
 use crate::exit::Exit;
 use crate::output;
 use crate::reach::{Reach, Trust};
@@ -59,43 +61,33 @@ impl Wanted {
 }
 
 impl WaitFor {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let wait = self.reach.access.wait(interrupted);
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let (client, target) = (self.reach.client(&self.trust)?, &self.reach.target);
+        let wait = self.reach.access.wait(world);
         // Servers that have ended are remembered for a while; an unknown name may be misspelt.
-        if self.state == Wanted::Exit
-            && matches!(self.reach.target, Target::Name(_))
-            && let Err(exit) = self.reach.known(&wait)
-        {
-            return exit;
+        if self.state == Wanted::Exit && matches!(target, Target::Name(_)) {
+            self.reach.known(&wait)?;
         }
         let reached = match self.state {
-            Wanted::Exit => see_out(&self.reach.target, &wait, |wait| client.wait_ended(wait)),
+            Wanted::Exit => see_out(target, &wait, |wait| client.wait_ended(wait)),
             Wanted::Ready | Wanted::Idle => self.until(&client, &wait).map(|()| Ok(None)),
         };
         match reached {
-            Ok(Ok(_)) => Exit::Done,
-            Ok(Err(hindrance)) => {
-                let text = format_args!("{} is still stopping: {hindrance}", self.reach.target);
-                output::error(text, Exit::TimedOut)
-            }
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(hindrance)) => Err(Problem::Stopping(hindrance).report(target)),
             Err(
                 CallError::Timeout { after, .. }
                 | CallError::Connect(ConnectError::Timeout { after, .. }),
             ) => {
-                let (target, seconds) = (&self.reach.target, after.as_secs_f64());
-                let state = self.state.words();
-                output::error(format_args!("{target} {state} within {seconds} s"), Exit::TimedOut)
+                let (state, seconds) = (self.state.words(), after.as_secs_f64());
+                let text = format_args!("{target} {state} within {seconds} s");
+                Err(output::error(text, Exit::TimedOut))
             }
             Err(CallError::Lost { .. }) => {
-                let target = &self.reach.target;
                 let text = format_args!("{target} ended before that; see `bgpy logs {target}`");
-                output::error(text, Exit::NotRunning)
+                Err(output::error(text, Exit::NotRunning))
             }
-            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
+            Err(error) => Err(told::failed(error)),
         }
     }
 

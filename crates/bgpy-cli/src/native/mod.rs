@@ -33,7 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             Foreground::Run(run) => run.recipe.python,
             Foreground::Server(_) => None,
         };
-        hand_over(wanted, &arguments).code()
+        Err(hand_over(wanted, &arguments))
     })
 }
 

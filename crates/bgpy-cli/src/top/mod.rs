@@ -45,16 +45,16 @@ pub(crate) fn run(
     interval: Duration,
     colored: bool,
     interrupted: &dyn Fn() -> bool,
-) -> io::Result<Exit> {
+) -> io::Result<Result<(), Exit>> {
     let signals = Signals::watch()?;
     terminal::end_with_it();
     let mut screen = Screen::open(colored)?;
-    let exit =
+    let outcome =
         watch(&mut screen, registry, interval, colored, &|| signals.has_come() || interrupted());
     drop(screen);
     // The terminal is restored, so a signal may end the process now.
     signals.pass_on()?;
-    exit
+    outcome
 }
 
 fn watch(
@@ -63,7 +63,7 @@ fn watch(
     interval: Duration,
     colored: bool,
     interrupted: &dyn Fn() -> bool,
-) -> io::Result<Exit> {
+) -> io::Result<Result<(), Exit>> {
     let looks = looks::begin(registry, interval)?;
     let mut state = State::new(interval, colored);
     let mut has_changed = true;
@@ -76,7 +76,7 @@ fn watch(
             has_changed = true;
             if let Event::Key(key) = event::read()? {
                 match wish(key) {
-                    Some(Wish::Leave) => return Ok(Exit::Done),
+                    Some(Wish::Leave) => return Ok(Ok(())),
                     Some(Wish::Up) => state.select_by(-1),
                     Some(Wish::Down) => state.select_by(1),
                     Some(Wish::First) => state.select_by(isize::MIN),
@@ -86,7 +86,7 @@ fn watch(
             }
         }
         if interrupted() {
-            return Ok(Exit::Interrupted);
+            return Ok(Err(Exit::Interrupted));
         }
         match looks.try_recv() {
             Ok(infos) => {
