@@ -7,27 +7,16 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod arguments;
-mod checks;
-mod closed;
 mod commands;
-mod completion;
-mod ending;
+mod connect;
+mod duration;
 mod exit;
-mod json;
+mod interpreter;
 pub mod native;
 mod output;
 #[cfg(test)]
 mod pages;
-mod preflight;
-mod reach;
-mod table;
-mod terminal;
-mod token;
-mod told;
-mod top;
-mod unit;
-mod view;
-mod whole;
+mod server_settings;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -37,16 +26,17 @@ use bgpy::spawn::Config;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 
-pub use commands::start::launch;
 pub use exit::Exit;
 pub use output::error;
-pub use table::Table;
-pub use view::servers_table;
+pub use output::table::Table;
+pub use output::view::servers_table;
+pub use server_settings::launch;
 
 use self::arguments::{Arguments, Command};
 use self::commands::completions;
+use self::commands::run::Run;
 use self::commands::server::Server;
-use self::commands::start::Run;
+use self::output::terminal;
 
 /// The Python interpreter that the command runs in.
 pub trait Interpreter {

@@ -7,11 +7,10 @@ use bgpy::{CallError, CallKind, Client, ClientOptions, Payload};
 use clap::Args;
 
 use crate::World;
+use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
-use crate::json::{from_json, to_json};
 use crate::output;
-use crate::reach::{Reach, Trust};
-use crate::told;
+use crate::output::json::{from_json, to_json};
 
 /// Maximum nesting of lists and objects, which is that of `serde_json`.
 const NESTED_MAX: usize = 127;
@@ -32,7 +31,7 @@ Examples:
   bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]
 pub(crate) struct Call {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     /// The argument of exec_task: JSON, @FILE to read it from a file, or - for standard input
     #[arg(value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
@@ -52,13 +51,13 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let options = self.reach.access.options(&self.trust)?;
+        let options = self.server.access.options(&self.trust)?;
         let options = ClientOptions { allow_pickle: !self.no_pickle, ..options };
-        let client = Client::new(self.reach.target.clone(), options);
+        let client = Client::new(self.server.target.clone(), options);
         let payload = self.payload().map_err(|text| output::error(text, Exit::Usage))?;
-        let wait = self.reach.access.wait(world);
+        let wait = self.server.access.wait(world);
         if self.no_wait {
-            return client.execute(payload, &wait).map_err(told::failed);
+            return client.execute(payload, &wait).map_err(advice::failed);
         }
         let response = client
             .started_link(&wait)
@@ -103,7 +102,7 @@ impl Call {
         {
             output::note(traceback.trim_end());
         }
-        self.error(told::call_error(error), Exit::from(error))
+        self.error(advice::call_error(error), Exit::from(error))
     }
 
     /// Prints an error, in which the argument of Python is replaced with the option of this command.

@@ -8,9 +8,9 @@ use bgpy::survey::look_up_all;
 use clap::Args;
 
 use crate::World;
+use crate::connect::{ServerArgs, unread};
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, unread};
 
 /// Kill one of your servers on this machine; its task does not finish, exit_task does not run
 #[derive(Debug, Args)]
@@ -22,14 +22,14 @@ because one is still stopping and its successor already runs, the command names 
 Exit codes: 0 its process is gone, 1 failed, 3 not running.")]
 pub(crate) struct Kill {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 }
 
 impl Kill {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let wait = self.reach.access.wait(world);
-        let (registry, info) = self.reach.known(&wait)?;
-        let target = &self.reach.target;
+        let wait = self.server.access.wait(world);
+        let (registry, info) = self.server.known(&wait)?;
+        let target = &self.server.target;
         let has_ended =
             || output::error(format_args!("{target} has already ended"), Exit::NotRunning);
         if info.has_ended() {

@@ -13,11 +13,10 @@ use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target, Wait};
 use clap::Args;
 
 use crate::World;
+use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
+use crate::output::terminal;
 use crate::output::{self, Pieces};
-use crate::reach::{Reach, Trust, registry};
-use crate::terminal;
-use crate::told;
 
 /// How often the file of a followed log is read.
 const LOOK: Duration = Duration::from_millis(50);
@@ -44,7 +43,7 @@ The logs of your own servers on this machine remain after the servers have ended
 Exit codes: 0 shown, 1 there is no log, 3 no such server, 5 wrong token.")]
 pub(crate) struct Logs {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
@@ -64,10 +63,10 @@ pub(crate) struct Logs {
 
 impl Logs {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let (registry, target) = (registry()?, &self.reach.target);
-        let Some(info) = self.reach.look_up(&registry, &self.reach.access.wait(world))? else {
+        let (registry, target) = (registry()?, &self.server.target);
+        let Some(info) = self.server.look_up(&registry, &self.server.access.wait(world))? else {
             return match target {
-                Target::Name(_) => Err(self.reach.unknown()),
+                Target::Name(_) => Err(self.server.unknown()),
                 Target::Address(_) | Target::Socket(_) => self.ask(world),
             };
         };
@@ -112,7 +111,7 @@ impl Logs {
             output.remains(&text);
         }
         let (mut tail, mut text) = (Tail::open(path, self.begin())?, Vec::new());
-        let wait = Wait::new(self.reach.access.timeout, &|| false);
+        let wait = Wait::new(self.server.access.timeout, &|| false);
         let mut has_ended = false;
         loop {
             let came = tail.read(&mut text)?;
@@ -135,7 +134,7 @@ impl Logs {
             if interrupted() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let target = &self.reach.target;
+            let target = &self.server.target;
             let asked = look_up(registry, target, &wait)?;
             // Another server may have its name or address by now.
             let is_it = |info: &ServerInfo| info.entry.instance == entry.instance;
@@ -145,9 +144,9 @@ impl Logs {
 
     /// Shows the log of a server that is not in the registry, by asking the server for it.
     fn ask(&self, world: &World<'_>) -> Result<(), Exit> {
-        let client = self.reach.client(&self.trust)?;
-        let (wait, target) = (self.reach.access.wait(world), &self.reach.target);
-        let mut link = client.link(&wait).map_err(told::failed)?;
+        let client = self.server.client(&self.trust)?;
+        let (wait, target) = (self.server.access.wait(world), &self.server.target);
+        let mut link = client.link(&wait).map_err(advice::failed)?;
         let (mut output, mut request) = (Shown::new(), self.begin().request());
         if self.shows_remains()
             && let Ok(LogReply::Piece(piece)) = link.log(&LogRequest::Start, &wait)
@@ -169,7 +168,7 @@ impl Logs {
                     }
                     continue;
                 }
-                Err(error) => return Err(told::failed(error)),
+                Err(error) => return Err(advice::failed(error)),
             };
             if !output.write(&piece.text) {
                 return Ok(());

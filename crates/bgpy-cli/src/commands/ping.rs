@@ -6,10 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::World;
+use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::{Reach, Trust};
-use crate::told;
 
 /// Check that a server responds, even while it is busy
 #[derive(Debug, Args)]
@@ -18,7 +17,7 @@ Exit codes: 0 it responded, 3 not running, 4 timed out, 5 wrong token, 6 not a b
 version.")]
 pub(crate) struct Ping {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
@@ -29,15 +28,15 @@ pub(crate) struct Ping {
 
 impl Ping {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let client = self.reach.client(&self.trust)?;
-        let wait = self.reach.access.wait(world);
+        let client = self.server.client(&self.trust)?;
+        let wait = self.server.access.wait(world);
         let start = Instant::now();
-        client.ping(&wait).map_err(told::failed)?;
+        client.ping(&wait).map_err(advice::failed)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
         if self.output.is_json() {
             output::data(json!({ "ms": ms }));
         } else {
-            output::data(format_args!("{} responded in {ms:.1} ms", self.reach.target));
+            output::data(format_args!("{} responded in {ms:.1} ms", self.server.target));
         }
         Ok(())
     }

@@ -7,10 +7,11 @@ use bgpy::{ServerInfo, Wait};
 use clap::Args;
 
 use crate::World;
+use crate::connect::{registry, unread};
+use crate::duration::seconds;
 use crate::exit::Exit;
+use crate::output::view::{server_json, servers_table};
 use crate::output::{self, Output};
-use crate::reach::{registry, seconds, unread};
-use crate::view::{server_json, servers_table};
 
 /// List your servers on this machine
 #[derive(Debug, Args)]

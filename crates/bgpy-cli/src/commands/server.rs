@@ -9,8 +9,9 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::arguments::file;
+use crate::connect::token;
 use crate::exit::Exit;
-use crate::{Interpreter, output, token};
+use crate::{Interpreter, output};
 
 /// Run a server in the foreground, until a client or Ctrl-C ends it
 #[derive(Debug, Args)]

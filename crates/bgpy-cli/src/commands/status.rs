@@ -7,11 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::World;
+use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
+use crate::output::view::{bytes, server_json, span, status_json, style, time};
 use crate::output::{self, Output};
-use crate::reach::{Reach, Trust, registry};
-use crate::told;
-use crate::view::{bytes, server_json, span, status_json, style, time};
 
 /// Lines of the log that are shown for a server that has failed.
 const LAST_LINES: usize = 10;
@@ -27,7 +26,7 @@ Examples:
   bgpy status 127.0.0.1:54321 -o json")]
 pub(crate) struct ShowStatus {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
@@ -38,9 +37,10 @@ pub(crate) struct ShowStatus {
 
 impl ShowStatus {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let wait = self.reach.access.wait(world);
+        let wait = self.server.access.wait(world);
         // Without a registry, the server itself is asked.
-        let known = registry().map_or(Ok(None), |registry| self.reach.look_up(&registry, &wait))?;
+        let known =
+            registry().map_or(Ok(None), |registry| self.server.look_up(&registry, &wait))?;
         if let Some(info) = known {
             self.show_known(&info);
             return match info.state {
@@ -51,8 +51,8 @@ impl ShowStatus {
                 ServerState::Stale => Err(Exit::TimedOut),
             };
         }
-        let link = self.reach.client(&self.trust)?.link(&wait).map_err(told::failed)?;
-        let status = link.status(&wait).map_err(told::failed)?;
+        let link = self.server.client(&self.trust)?.link(&wait).map_err(advice::failed)?;
+        let status = link.status(&wait).map_err(advice::failed)?;
         self.show_answer(&link, &status);
         Ok(())
     }
@@ -72,7 +72,7 @@ impl ShowStatus {
             }));
         }
         let mut lines = Lines::new(self.output.is_colored());
-        lines.add("server", &self.reach.target.to_string());
+        lines.add("server", &self.server.target.to_string());
         lines.status(status);
         lines.versions(&hello.bgpy, hello.python.as_deref());
         output::styled(lines.text.trim_end());

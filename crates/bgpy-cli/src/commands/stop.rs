@@ -6,9 +6,9 @@ use bgpy::survey::{look_up, survey};
 use bgpy::{Client, ServerInfo, Target, Wait};
 use clap::Args;
 
-use crate::ending::{self, Problem};
+use crate::connect::shutdown::{self, StopError};
+use crate::connect::{Access, Grace, Trust, registry, unread};
 use crate::exit::Exit;
-use crate::reach::{Access, Grace, Trust, registry, unread};
 use crate::{World, output};
 
 /// Stop servers: each finishes the calls that it has accepted, runs exit_task, and ends
@@ -26,7 +26,7 @@ Examples:
 pub(crate) struct Stop {
     /// The server: its name, HOST:PORT or socket path
     #[arg(value_name = "TARGET", required_unless_present = "all", conflicts_with = "all",
-          add = crate::completion::targets())]
+          add = crate::connect::completion::targets())]
     pub(crate) target: Option<Target>,
 
     /// Stop all of your servers on this machine
@@ -84,17 +84,17 @@ impl Stop {
         let wait = Wait::new(Some(limit), world.interrupted);
         let found = look_up(registry, meant, &wait).map_err(unread)?;
         let entry = found.filter(|info| !info.has_ended()).map(|info| info.entry);
-        let mut ended = ending::stop(&client, entry.as_ref(), &wait);
+        let mut ended = shutdown::stop(&client, entry.as_ref(), &wait);
         // A server whose exit_task failed ends nevertheless.
-        if let (Ok(()) | Err(Problem::ExitTask(_)), Some(entry)) = (&ended, &entry) {
+        if let (Ok(()) | Err(StopError::ExitTask(_)), Some(entry)) = (&ended, &entry) {
             match until_ended(registry, entry, &wait) {
                 // Time is left, so the user interrupted.
                 Err(_) if wait.slice().is_some() => return Err(Exit::Interrupted),
-                Err(hindrance) => ended = Err(Problem::Slow { after: limit, hindrance }),
+                Err(hindrance) => ended = Err(StopError::Slow { after: limit, hindrance }),
                 Ok(()) if ended.is_ok() => {
                     let ending = outcome(registry, entry, &wait);
                     let failed = ending.filter(|ending| !ending.orderly);
-                    ended = failed.map_or(Ok(()), |ending| Err(Problem::Failed(ending)));
+                    ended = failed.map_or(Ok(()), |ending| Err(StopError::Failed(ending)));
                 }
                 Ok(()) => {}
             }

@@ -11,10 +11,11 @@ use clap::builder::NonEmptyStringValueParser;
 
 use crate::World;
 use crate::arguments::file;
-use crate::ending::{Problem, end};
+use crate::connect::shutdown::{StopError, end};
+use crate::connect::{advice, token};
+use crate::duration::seconds;
 use crate::exit::Exit;
-use crate::reach::seconds;
-use crate::{output, token, told};
+use crate::output;
 
 /// Stop a server by host and port, as in bgpy 0.3
 #[derive(Debug, Args)]
@@ -92,7 +93,7 @@ impl Terminate {
             Err(problem) => {
                 let text = match &problem {
                     // This command has another token option.
-                    Problem::Call(error) => told::call_error_of(error, "--token"),
+                    StopError::Call(error) => advice::call_error_of(error, "--token"),
                     problem => problem.text(&server),
                 };
                 journal.error(&text);
@@ -102,20 +103,20 @@ impl Terminate {
     }
 }
 
-fn terminate(client: &Client, wait: &Wait<'_>) -> Result<(), Problem> {
+fn terminate(client: &Client, wait: &Wait<'_>) -> Result<(), StopError> {
     // A server whose exit_task failed ends nevertheless.
     let mut failed = Ok(());
     let seen = see_out(client.target(), wait, |wait| match end(client, wait) {
-        Err(problem @ Problem::ExitTask(_)) => {
+        Err(problem @ StopError::ExitTask(_)) => {
             failed = Err(problem);
             Ok(())
         }
         ended => ended,
     });
-    let ending = seen?.map_err(Problem::Stopping)?;
+    let ending = seen?.map_err(StopError::Stopping)?;
     failed?;
     match ending.filter(|ending| !ending.orderly) {
-        Some(ending) => Err(Problem::Failed(ending)),
+        Some(ending) => Err(StopError::Failed(ending)),
         None => Ok(()),
     }
 }

@@ -8,11 +8,10 @@ use bgpy::{CallError, Client, ConnectError, State, Target, Wait};
 use clap::{Args, ValueEnum};
 
 use crate::World;
-use crate::ending::Problem;
+use crate::connect::shutdown::StopError;
+use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, Trust};
-use crate::told;
 
 /// How often the server is asked for its state.
 const LOOK: Duration = Duration::from_millis(20);
@@ -29,7 +28,7 @@ Examples:
   bgpy wait trainer --for idle && bgpy stop trainer")]
 pub(crate) struct WaitFor {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
@@ -62,11 +61,11 @@ impl Wanted {
 
 impl WaitFor {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let (client, target) = (self.reach.client(&self.trust)?, &self.reach.target);
-        let wait = self.reach.access.wait(world);
+        let (client, target) = (self.server.client(&self.trust)?, &self.server.target);
+        let wait = self.server.access.wait(world);
         // Servers that have ended are remembered for a while; an unknown name may be misspelt.
         if self.state == Wanted::Exit && matches!(target, Target::Name(_)) {
-            self.reach.known(&wait)?;
+            self.server.known(&wait)?;
         }
         let reached = match self.state {
             Wanted::Exit => see_out(target, &wait, |wait| client.wait_ended(wait)),
@@ -74,7 +73,7 @@ impl WaitFor {
         };
         match reached {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(hindrance)) => Err(Problem::Stopping(hindrance).report(target)),
+            Ok(Err(hindrance)) => Err(StopError::Stopping(hindrance).report(target)),
             Err(
                 CallError::Timeout { after, .. }
                 | CallError::Connect(ConnectError::Timeout { after, .. }),
@@ -87,7 +86,7 @@ impl WaitFor {
                 let text = format_args!("{target} ended before that; see `bgpy logs {target}`");
                 Err(output::error(text, Exit::NotRunning))
             }
-            Err(error) => Err(told::failed(error)),
+            Err(error) => Err(advice::failed(error)),
         }
     }
 
@@ -105,7 +104,7 @@ impl WaitFor {
                 Err(error) if error.is_absence() && self.state == Wanted::Ready => {
                     if wait.slice().is_none() {
                         let (server, after) =
-                            (self.reach.target.to_string(), wait.limit().unwrap_or_default());
+                            (self.server.target.to_string(), wait.limit().unwrap_or_default());
                         return Err(CallError::Timeout { server, after, accepted: false });
                     }
                 }

@@ -27,10 +27,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     dispatch(&arguments, &world, |foreground| {
         let wanted = match foreground {
             Foreground::Run(run) if run.is_supervisor() => {
-                let wanted = run.recipe.python.clone();
+                let wanted = run.settings.python.clone();
                 return run.supervise(world.program(wanted.as_deref()));
             }
-            Foreground::Run(run) => run.recipe.python,
+            Foreground::Run(run) => run.settings.python,
             Foreground::Server(_) => None,
         };
         Err(hand_over(wanted, &arguments))

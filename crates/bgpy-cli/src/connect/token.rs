@@ -1,15 +1,34 @@
-//! Reads a token from the user: from a prompt without echo, or from a pipe. Without `--token`, servers and
-//! clients find theirs themselves.
+//! Reads a token from the user: from a file, from a prompt without echo, or from a pipe. Without one, servers
+//! and clients find theirs themselves.
 
+use std::fs;
 use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 
 use bgpy::Token;
 
 use crate::exit::Exit;
-use crate::{output, terminal};
+use crate::output::{self, terminal};
 
-/// Maximum length of a token from a pipe, in bytes; anything longer is not a token.
+/// Maximum length of a token, in bytes; a longer file or line is not a token.
 const TOKEN_BYTES_MAX: usize = 64 << 10;
+
+/// Reads the first line of a file. Errors are printed before they are returned.
+pub(crate) fn read_file(path: &Path) -> Result<Token, Exit> {
+    let refuse = |text: String| {
+        let path = path.display();
+        output::error(format_args!("the token cannot be read from '{path}': {text}"), Exit::Usage)
+    };
+    let about = fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
+    if about.len() > TOKEN_BYTES_MAX as u64 {
+        return Err(refuse(format!("it is longer than {TOKEN_BYTES_MAX} bytes")));
+    }
+    let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    match text.lines().next().unwrap_or_default() {
+        "" => Err(refuse("its first line is empty".into())),
+        token => Ok(Token::new(token)),
+    }
+}
 
 /// Prompts for the token if `--token` was given. Errors are printed before they are returned.
 pub(crate) fn asked_for(

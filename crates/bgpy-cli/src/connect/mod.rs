@@ -1,8 +1,12 @@
-//! The arguments that name a server, and how to reach it.
+//! Finding and reaching a server: the arguments that name it, and what every command does with them.
 
-use std::fs;
+pub(crate) mod advice;
+pub(crate) mod completion;
+pub(crate) mod shutdown;
+pub(crate) mod token;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bgpy::registry::Registry;
@@ -10,17 +14,15 @@ use bgpy::survey::look_up;
 use bgpy::{Client, ClientOptions, ServerInfo, Target, Token, Wait};
 use clap::Args;
 
+use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::{World, output};
 
-/// Maximum size of a token file, in bytes.
-const TOKEN_BYTES_MAX: u64 = 64 << 10;
-
 /// A server, and how to connect to it.
 #[derive(Debug, Args)]
-pub(crate) struct Reach {
+pub(crate) struct ServerArgs {
     /// The server: its name, HOST:PORT or socket path
-    #[arg(value_name = "TARGET", add = crate::completion::targets())]
+    #[arg(value_name = "TARGET", add = completion::targets())]
     pub(crate) target: Target,
 
     #[command(flatten)]
@@ -59,7 +61,7 @@ pub(crate) struct Grace {
 impl Access {
     /// The token from the file, if one was given.
     pub(crate) fn token(&self) -> Result<Option<Token>, Exit> {
-        self.token_file.as_deref().map(read_token).transpose()
+        self.token_file.as_deref().map(token::read_file).transpose()
     }
 
     /// The options of a client.
@@ -81,7 +83,7 @@ impl Grace {
     }
 }
 
-impl Reach {
+impl ServerArgs {
     /// A client of the server.
     pub(crate) fn client(&self, trust: &Trust) -> Result<Client, Exit> {
         Ok(Client::new(self.target.clone(), self.access.options(trust)?))
@@ -129,71 +131,4 @@ pub(crate) fn registry() -> Result<Registry, Exit> {
 /// Prints that the registry cannot be read.
 pub(crate) fn unread(error: io::Error) -> Exit {
     output::error(error, Exit::Failed)
-}
-
-fn read_token(path: &Path) -> Result<Token, Exit> {
-    let refuse = |text: String| {
-        let path = path.display();
-        output::error(format_args!("the token cannot be read from '{path}': {text}"), Exit::Usage)
-    };
-    let about = fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
-    if about.len() > TOKEN_BYTES_MAX {
-        return Err(refuse(format!("it is longer than {TOKEN_BYTES_MAX} bytes")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    match text.lines().next().unwrap_or_default() {
-        "" => Err(refuse("its first line is empty".into())),
-        token => Ok(Token::new(token)),
-    }
-}
-
-/// The shortest time limit.
-const SHORTEST: Duration = Duration::from_nanos(1);
-
-/// The longest time limit, which no clock reaches; it is exact as a float.
-const LONGEST: Duration = Duration::from_secs(1 << 63);
-
-/// Parses a time limit above 0: a number of seconds, or of the unit that follows it.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = &text[number.len()..];
-    let scale = match unit {
-        "ms" => Some(0.001),
-        "" | "s" => Some(1.0),
-        "m" => Some(60.0),
-        "h" => Some(3600.0),
-        _ => None,
-    };
-    let number = number.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
-    number
-        .zip(scale)
-        .map(|(number, scale)| number * scale)
-        // Values beyond the resolution or range of a clock are clamped.
-        .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).max(SHORTEST))
-        .ok_or_else(|| {
-            "use a number of seconds above 0, or a duration such as 500ms, 10s, 2m or 1h".to_owned()
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_limits_have_units() {
-        for (text, ms) in [("2", 2000), ("0.5", 500), ("10s", 10_000), ("1.5m", 90_000)] {
-            assert_eq!(seconds(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(seconds("1h"), Ok(Duration::from_secs(3600)));
-        for long in ["99999999999999999999", "1e19", "1e308", "1e308h", "1e30ms"] {
-            let seconds = seconds(long).unwrap();
-            assert!(seconds > Duration::from_secs(1 << 62), "{long}");
-            assert!(Duration::try_from_secs_f64(seconds.as_secs_f64()).is_ok(), "{long}");
-        }
-        assert_eq!(seconds("1e-30"), Ok(SHORTEST));
-        for wrong in ["", "0", "-1", "s", "10 s", "10x", "inf", "nan", "1e999", "2ss", "-1e30"] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! `bgpy restart`: stops a server and starts it again.
 
+mod preflight;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -11,11 +13,11 @@ use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
 use clap::Args;
 
 use crate::World;
-use crate::commands::start::variable;
-use crate::ending::{self, Problem};
+use crate::connect::shutdown::{self, StopError};
+use crate::connect::{Grace, ServerArgs};
 use crate::exit::Exit;
-use crate::reach::{Grace, Reach};
-use crate::{output, preflight};
+use crate::output;
+use crate::server_settings::variable;
 
 /// If the process is not gone this soon after its server has ended, the user is told what it waits for.
 const SOON: Duration = Duration::from_millis(500);
@@ -36,7 +38,7 @@ Exit codes: 0 ready, 1 not started, or not stopped because it could not be start
 server, 4 timed out: it has not ended within the grace time, and is not started again.")]
 pub(crate) struct Restart {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) grace: Grace,
@@ -48,10 +50,10 @@ pub(crate) struct Restart {
 
 impl Restart {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let wait = self.reach.access.wait(world);
-        let (registry, info) = self.reach.known(&wait)?;
-        let (target, entry) = (&self.reach.target, &info.entry);
-        let token = self.reach.access.token()?.map(|token| token.expose().to_owned());
+        let wait = self.server.access.wait(world);
+        let (registry, info) = self.server.known(&wait)?;
+        let (target, entry) = (&self.server.target, &info.entry);
+        let token = self.server.access.token()?.map(|token| token.expose().to_owned());
         let config = self.config(entry, &registry, token).and_then(|config| {
             preflight::check(&config, &registry, &info, world.interrupted)?;
             Ok(config)
@@ -88,19 +90,19 @@ impl Restart {
         info: &ServerInfo,
         world: &World<'_>,
     ) -> Result<(), Exit> {
-        let (target, entry) = (&self.reach.target, &info.entry);
-        let limit = self.grace.limit(&self.reach.access);
+        let (target, entry) = (&self.server.target, &info.entry);
+        let limit = self.grace.limit(&self.server.access);
         let wait = Wait::new(Some(limit), world.interrupted);
         let limit = limit.as_secs_f64();
         if info.state == ServerState::Alive(State::Busy) {
             output::note(format_args!("Waiting up to {limit} s for the running task of {target}."));
         }
         let client = Client::new(entry.unique_target(), ClientOptions::default());
-        match ending::stop(&client, Some(entry), &wait) {
+        match shutdown::stop(&client, Some(entry), &wait) {
             Ok(()) => {}
             // It has ended nevertheless.
-            Err(problem @ Problem::ExitTask(_)) => output::warning(problem.text(target)),
-            Err(problem @ Problem::Slow { .. }) => {
+            Err(problem @ StopError::ExitTask(_)) => output::warning(problem.text(target)),
+            Err(problem @ StopError::Slow { .. }) => {
                 let text = problem.text(target);
                 let text = format_args!("{text}; run `bgpy restart {target}` then");
                 return Err(output::error(text, problem.exit()));

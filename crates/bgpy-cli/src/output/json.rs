@@ -3,7 +3,7 @@
 use bgpy::Value;
 use serde_json::{Map, Number};
 
-use crate::whole;
+use crate::output::big_integer;
 
 /// Longest integer that is converted to decimal digits. It takes a few seconds: the time grows with the
 /// square of the length.
@@ -35,7 +35,7 @@ fn from_number(text: &str) -> Result<Value, String> {
         return Ok(match (text.parse(), text.parse()) {
             (Ok(value), _) => Value::Int(value),
             (_, Ok(value)) => Value::UInt(value),
-            _ => Value::BigInt(whole::from_decimal(text)),
+            _ => Value::BigInt(big_integer::from_decimal(text)),
         });
     }
     let value = text.parse().ok().filter(|value: &f64| value.is_finite());
@@ -52,7 +52,7 @@ pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
         Value::Int(value) => (*value).into(),
         Value::UInt(value) => (*value).into(),
         Value::BigInt(bytes) if bytes.len() <= WHOLE_BYTES_MAX => {
-            whole::to_decimal(bytes).parse::<Number>().ok()?.into()
+            big_integer::to_decimal(bytes).parse::<Number>().ok()?.into()
         }
         Value::Float(value) => Number::from_f64(*value)?.into(),
         Value::Str(text) => text.as_str().into(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use bgpy::registry::{DIRECTORY_VARIABLE, Registry};
 
 use super::Finding;
-use crate::view::bytes;
+use crate::output::view::bytes;
 
 /// The subject of the findings.
 pub(super) const ABOUT: &str = "directory";

@@ -7,7 +7,7 @@ mod directory;
 mod former;
 mod leftovers;
 mod port;
-pub(crate) mod python;
+mod python;
 mod stopping;
 mod token;
 mod versions;

@@ -9,7 +9,7 @@ use bgpy::server::can_listen;
 use bgpy::spawn::{Config, Launch};
 use bgpy::{Journal, Level, ServerInfo};
 
-use crate::checks::python::ask;
+use crate::interpreter::ask;
 
 /// Imports what a server needs, and analyses its tasks without running them.
 const PROGRAM: &str = include_str!("preflight.py");

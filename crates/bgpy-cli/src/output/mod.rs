@@ -4,6 +4,13 @@
 //! terminal and unchanged otherwise. If data cannot be written, the command fails, unless the reader has
 //! closed the pipe.
 
+pub(crate) mod big_integer;
+mod closed;
+pub(crate) mod json;
+pub(crate) mod table;
+pub(crate) mod terminal;
+pub(crate) mod view;
+
 use std::borrow::Cow;
 use std::env;
 use std::fmt::Display;
@@ -15,9 +22,8 @@ use bgpy::address::Address;
 use bgpy::escape;
 use clap::{Args, ValueEnum};
 
-use crate::closed::is_closed;
+use self::closed::is_closed;
 use crate::exit::Exit;
-use crate::terminal;
 
 /// Why data could not be written; [`finish`] reports it.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);

@@ -2,19 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use super::Finding;
+use crate::interpreter::ask;
 
 const ABOUT: &str = "python";
-
-/// How long the interpreter may take to say its version.
-const ANSWER: Duration = Duration::from_secs(30);
-
-/// How often its process is polled.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Prints both versions.
 const PROGRAM: &str = "\
@@ -67,34 +60,6 @@ fn judge(python: &Path, output: &Output) -> Finding {
     Finding::ok(ABOUT, format!("'{shown}' is Python {version} with bgpy {found}"))
 }
 
-/// Runs an interpreter with a short program, and returns its output.
-pub(crate) fn ask(command: &mut Command, interrupted: &dyn Fn() -> bool) -> io::Result<Output> {
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let ended = wait(&mut child, interrupted);
-    if ended.is_err() {
-        // It may have ended in the meantime.
-        drop(child.kill());
-        child.wait()?;
-    }
-    ended.and_then(|()| child.wait_with_output())
-}
-
-fn wait(child: &mut Child, interrupted: &dyn Fn() -> bool) -> io::Result<()> {
-    let since = Instant::now();
-    while child.try_wait()?.is_none() {
-        if interrupted() {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        if since.elapsed() > ANSWER {
-            let text = format!("it did not answer within {} s", ANSWER.as_secs());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-        }
-        thread::sleep(LOOK);
-    }
-    Ok(())
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use std::fs;
@@ -141,12 +106,5 @@ mod tests {
         assert!(finding.text.contains("cannot be run"), "{finding:?}");
         let finding = interpreter(Err("none found; tried\n  PATH\n".into()), &|| false);
         assert_eq!(finding[0].text, "none found; tried, PATH");
-    }
-
-    #[test]
-    fn one_that_says_nothing_can_be_interrupted() {
-        let mut endless = Command::new("sleep");
-        let error = ask(endless.arg("1000"), &|| true).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     }
 }

@@ -9,8 +9,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell as Shown, Paragraph, Row, Table as Rows, TableState};
 
 use super::state::{Seen, State};
-use crate::table::{Cell, Fitted, GAP, Table};
-use crate::view::{NONE, bytes, span, style};
+use crate::output::table::{Cell, Fitted, GAP, Table};
+use crate::output::view::{NONE, bytes, span, style};
 
 /// Minimum height for a line with the keys.
 const KEYS_HEIGHT: u16 = 8;
@@ -112,16 +112,16 @@ fn table(servers: &[Seen]) -> Table {
         .numbers("RSS", 3)
         .numbers("UPTIME", 4);
     for Seen { info, rate } in servers {
-        let told = |text: Option<String>| Cell::from(text.unwrap_or_else(|| NONE.to_owned()));
+        let known = |text: Option<String>| Cell::from(text.unwrap_or_else(|| NONE.to_owned()));
         let status = info.status.as_ref();
         table.row(vec![
             info.entry.target().to_string().into(),
             Cell::styled(info.state.as_str(), style(info.state)),
-            told(rate.map(|rate| format!("{rate:.1}"))),
-            told(info.answered_in.map(|took| format!("{:.1} ms", took.as_secs_f64() * 1e3))),
-            told(status.map(|status| status.queue.to_string())),
-            told(status.and_then(|status| status.rss_bytes).map(bytes)),
-            told(status.map(|status| span(status.uptime_s))),
+            known(rate.map(|rate| format!("{rate:.1}"))),
+            known(info.answered_in.map(|took| format!("{:.1} ms", took.as_secs_f64() * 1e3))),
+            known(status.map(|status| status.queue.to_string())),
+            known(status.and_then(|status| status.rss_bytes).map(bytes)),
+            known(status.map(|status| span(status.uptime_s))),
         ]);
     }
     table
@@ -165,7 +165,7 @@ mod tests {
     use ratatui::buffer::Buffer;
 
     use super::*;
-    use crate::top::state::tests::{READY, server};
+    use crate::commands::top::state::tests::{READY, server};
 
     fn draw_at(width: u16, height: u16, state: &State) -> (Vec<String>, Buffer) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

@@ -1,13 +1,15 @@
 //! `bgpy doctor`: finds problems with bgpy on this machine, and says how to fix them.
 
+mod checks;
+
 use std::cell::Cell;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde_json::{Value, json};
 
+use self::checks::{Finding, Level, check_all};
 use crate::World;
-use crate::checks::{Finding, Level, check_all};
 use crate::exit::Exit;
 use crate::output::{self, Output};
 

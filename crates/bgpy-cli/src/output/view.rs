@@ -7,7 +7,7 @@ use bgpy::survey::ServerState;
 use bgpy::{ServerInfo, State, Status};
 use serde_json::{Value, json};
 
-use crate::table::{Cell, Table};
+use crate::output::table::{Cell, Table};
 
 /// Shown for unknown values.
 pub(crate) const NONE: &str = "-";
@@ -25,16 +25,16 @@ pub fn servers_table(infos: &[&ServerInfo]) -> Table {
         .numbers("RSS", 1);
     for info in infos {
         let status = info.status.as_ref();
-        let told = |show: &dyn Fn(&Status) -> String| status.map_or(NONE.to_owned(), show);
+        let known = |show: &dyn Fn(&Status) -> String| status.map_or(NONE.to_owned(), show);
         table.row(vec![
             info.entry.name.as_ref().map_or(NONE, bgpy::Name::as_str).into(),
             Cell::styled(info.state.as_str(), style(info.state)),
             info.entry.process.pid.to_string().into(),
             info.entry.address.to_string().into(),
-            told(&|status| span(status.uptime_s)).into(),
-            told(&|status| status.calls.to_string()).into(),
-            told(&|status| status.queue.to_string()).into(),
-            told(&|status| status.rss_bytes.map_or(NONE.to_owned(), bytes)).into(),
+            known(&|status| span(status.uptime_s)).into(),
+            known(&|status| status.calls.to_string()).into(),
+            known(&|status| status.queue.to_string()).into(),
+            known(&|status| status.rss_bytes.map_or(NONE.to_owned(), bytes)).into(),
         ]);
     }
     table

@@ -131,7 +131,11 @@ pub(super) mod tests {
     use super::*;
 
     /// A server that has run for so many seconds, and so many calls.
-    pub(in crate::top) fn server(name: &str, state: ServerState, uptime_s: f64) -> ServerInfo {
+    pub(in crate::commands::top) fn server(
+        name: &str,
+        state: ServerState,
+        uptime_s: f64,
+    ) -> ServerInfo {
         let text = serde_json::json!({
             "format": 1, "instance": name, "name": name, "machine": "m", "process": {"pid": 42, "start": null},
             "host": "127.0.0.1", "address": "127.0.0.1:4000", "socket": null, "token": null,
@@ -158,7 +162,7 @@ pub(super) mod tests {
         ServerInfo { entry, state, reason: None, is_full: false, status, answered_in }
     }
 
-    pub(in crate::top) const READY: ServerState = ServerState::Alive(Stands::Ready);
+    pub(in crate::commands::top) const READY: ServerState = ServerState::Alive(Stands::Ready);
 
     fn names(state: &State) -> Vec<(&str, &str)> {
         let servers = state.servers.as_deref().unwrap_or_default();

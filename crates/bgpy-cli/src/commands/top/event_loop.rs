@@ -1,14 +1,7 @@
-//! The live view of servers: its event loop. The data is in [`state`], the drawing in [`draw`].
+//! The event loop of the live view.
 //!
 //! A separate thread polls the servers, because an unresponsive server takes seconds while keys must act at
 //! once.
-
-mod draw;
-mod log;
-mod looks;
-mod screen;
-mod signals;
-mod state;
 
 use std::io;
 use std::sync::mpsc::TryRecvError;
@@ -17,11 +10,12 @@ use std::time::Duration;
 use bgpy::registry::Registry;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use self::screen::Screen;
-use self::signals::Signals;
-use self::state::State;
+use super::poller::Poller;
+use super::screen::Screen;
+use super::signals::Signals;
+use super::state::State;
 use crate::exit::Exit;
-use crate::terminal;
+use crate::output::terminal;
 
 /// How often new data, the log and signals are checked while no key is pressed.
 const TICK: Duration = Duration::from_millis(50);
@@ -40,7 +34,7 @@ enum Wish {
 ///
 /// # Errors
 /// The error of the operating system; the terminal is restored.
-pub(crate) fn run(
+pub(super) fn run(
     registry: Registry,
     interval: Duration,
     colored: bool,
@@ -64,7 +58,7 @@ fn watch(
     colored: bool,
     interrupted: &dyn Fn() -> bool,
 ) -> io::Result<Result<(), Exit>> {
-    let looks = looks::begin(registry, interval)?;
+    let poller = Poller::start(registry, interval)?;
     let mut state = State::new(interval, colored);
     let mut has_changed = true;
     loop {
@@ -88,7 +82,7 @@ fn watch(
         if interrupted() {
             return Ok(Err(Exit::Interrupted));
         }
-        match looks.try_recv() {
+        match poller.try_recv() {
             Ok(infos) => {
                 state.take(infos?);
                 has_changed = true;

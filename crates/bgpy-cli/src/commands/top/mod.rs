@@ -1,5 +1,13 @@
 //! `bgpy top`: watches servers.
 
+mod draw;
+mod event_loop;
+mod log;
+mod poller;
+mod screen;
+mod signals;
+mod state;
+
 use std::env;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -7,10 +15,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::World;
+use crate::connect::registry;
+use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::output::{self, Colors};
-use crate::reach::{registry, seconds};
-use crate::top;
 
 /// Watch your servers on this machine: what they do, how fast, and what they log
 #[derive(Debug, Args)]
@@ -44,7 +52,7 @@ impl Top {
                 format_args!("`bgpy top` needs {what}; use `bgpy ps` to print the servers once");
             return Err(output::error(text, Exit::Usage));
         }
-        top::run(registry()?, self.interval, self.colors.are_wanted(), world.interrupted)
+        event_loop::run(registry()?, self.interval, self.colors.are_wanted(), world.interrupted)
             .unwrap_or_else(|error| {
                 let text = format_args!(
                     "the terminal cannot be used: {error}; use `bgpy ps` to print the servers once"

@@ -1,15 +1,17 @@
 //! `bgpy systemd`: prints a unit that runs a server under the user's service manager.
 
+mod unit;
+
 use std::env;
 
 use clap::Args;
 
+use self::unit::Plan;
 use crate::World;
-use crate::commands::start::absolute;
+use crate::connect::ServerArgs;
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::Reach;
-use crate::unit::Plan;
+use crate::server_settings::absolute;
 
 /// The help of `--token-file`.
 const TOKEN_FILE: &str = "Let the unit refer to this file, which holds the token that you chose";
@@ -33,17 +35,17 @@ Exit codes: 0 printed, 1 a setting cannot be written in a unit (the error names 
 #[command(mut_arg("token_file", |argument| argument.help(TOKEN_FILE)))]
 pub(crate) struct Systemd {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 }
 
 impl Systemd {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let (registry, info) = self.reach.known(&self.reach.access.wait(world))?;
-        let token_file = self.reach.access.token_file.as_deref().map(absolute).transpose()?;
+        let (registry, info) = self.server.known(&self.server.access.wait(world))?;
+        let token_file = self.server.access.token_file.as_deref().map(absolute).transpose()?;
         let plan = Plan::of(&info.entry, &registry, token_file.as_deref());
         let unit = plan.and_then(|plan| plan.unit(env::current_exe().ok().as_deref()));
         let unit = unit.map_err(|reason| {
-            let target = &self.reach.target;
+            let target = &self.server.target;
             output::error(format_args!("cannot write a unit for {target}: {reason}"), Exit::Failed)
         })?;
         output::data(unit.trim_end());

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bgpy::registry::Entry;
 
 use super::Finding;
-use crate::view::{span, time};
+use crate::output::view::{span, time};
 
 const ABOUT: &str = "clock";
 

@@ -7,12 +7,13 @@ use bgpy::error::Lost;
 use bgpy::registry::{Ending, Entry};
 use bgpy::{CallError, CallKind, Client, Failure, FailureCode, Link, Target, Value, Wait, Want};
 
+use super::advice;
 use crate::exit::Exit;
-use crate::{output, told};
+use crate::output;
 
 /// Why a server has not ended, or not in order.
 #[derive(Debug)]
-pub(crate) enum Problem {
+pub(crate) enum StopError {
     /// The call failed: the server may not have ended.
     Call(CallError),
     /// It will end, but not within the time limit.
@@ -27,7 +28,11 @@ pub(crate) enum Problem {
 
 /// Ends a server, unless it is about to end already, and waits until it takes no more calls. `entry` is that of
 /// the server, if there is one.
-pub(crate) fn stop(client: &Client, entry: Option<&Entry>, wait: &Wait<'_>) -> Result<(), Problem> {
+pub(crate) fn stop(
+    client: &Client,
+    entry: Option<&Entry>,
+    wait: &Wait<'_>,
+) -> Result<(), StopError> {
     let is_stopping = entry.is_some_and(|entry| entry.retired_ms.is_some());
     if is_stopping || end_paused(client.target(), wait) {
         return Ok(());
@@ -36,18 +41,18 @@ pub(crate) fn stop(client: &Client, entry: Option<&Entry>, wait: &Wait<'_>) -> R
 }
 
 /// Sends EXIT and waits until the server has ended.
-pub(crate) fn end(client: &Client, wait: &Wait<'_>) -> Result<(), Problem> {
-    let link = client.link(wait).map_err(|error| Problem::Call(error.into()))?;
+pub(crate) fn end(client: &Client, wait: &Wait<'_>) -> Result<(), StopError> {
+    let link = client.link(wait).map_err(|error| StopError::Call(error.into()))?;
     let failure = send_exit(&link, wait)?;
-    link.wait_closed(wait).map_err(Problem::after_acceptance)?;
-    failure.map_or(Ok(()), |failure| Err(Problem::ExitTask(failure)))
+    link.wait_closed(wait).map_err(StopError::after_acceptance)?;
+    failure.map_or(Ok(()), |failure| Err(StopError::ExitTask(failure)))
 }
 
 /// Sends EXIT and waits for the end of `exit_task`; returns its failure.
-fn send_exit(link: &Link, wait: &Wait<'_>) -> Result<Option<Failure>, Problem> {
+fn send_exit(link: &Link, wait: &Wait<'_>) -> Result<Option<Failure>, StopError> {
     let nothing = Value::Map(Vec::new()).encode().expect("an empty map is flat and short");
     let mut call =
-        link.begin(CallKind::Exit, Want::All, nothing.into(), wait).map_err(Problem::Call)?;
+        link.begin(CallKind::Exit, Want::All, nothing.into(), wait).map_err(StopError::Call)?;
     loop {
         match call.next(wait) {
             // Responses of exit_task are for programs that expect them.
@@ -62,12 +67,12 @@ fn send_exit(link: &Link, wait: &Wait<'_>) -> Result<Option<Failure>, Problem> {
             }
             // For example, an exit_task that ends the process itself.
             Err(CallError::Lost { reason: Lost::Closed, .. }) => return Ok(None),
-            Err(error) => return Err(Problem::after_acceptance(error)),
+            Err(error) => return Err(StopError::after_acceptance(error)),
         }
     }
 }
 
-impl Problem {
+impl StopError {
     /// Unlike other calls, an accepted EXIT is not dropped when its caller gives up.
     fn after_acceptance(error: CallError) -> Self {
         match error {
@@ -87,7 +92,7 @@ impl Problem {
 
     pub(crate) fn text(&self, server: &Target) -> String {
         match self {
-            Self::Call(error) => told::call_error(error),
+            Self::Call(error) => advice::call_error(error),
             Self::Slow { after, hindrance } => {
                 format!("{server} has not ended within {} s: {hindrance}", after.as_secs_f64())
             }
