@@ -1,4 +1,4 @@
-//! Runs an interpreter with a short program, as to ask for its version.
+//! Runs an interpreter with a short program, for example to ask for its version.
 
 use std::io;
 use std::process::{Child, Command, Output, Stdio};

@@ -110,10 +110,10 @@ fn one(command: &Command) -> String {
         text += "\n| option | does | default |\n|---|---|---|\n";
     }
     for argument in arguments {
-        let (help, told) = apart(&about_argument(argument));
+        let (help, stated) = apart(&about_argument(argument));
         let default = default_of(argument);
-        let between = if told.is_empty() || default.is_empty() { "" } else { "; " };
-        let default = format!("{default}{between}{told}");
+        let between = if stated.is_empty() || default.is_empty() { "" } else { "; " };
+        let default = format!("{default}{between}{stated}");
         let values = values_of(argument);
         writeln!(text, "| {} | {}{values} | {} |", names(argument), cell(&help), cell(&default))
             .expect("in memory");

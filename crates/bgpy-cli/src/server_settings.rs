@@ -1,5 +1,5 @@
-//! The settings of a server that is started from a shell: the options that `bgpy start` and `bgpy run` share, and
-//! the configuration that they make.
+//! The settings of a server: the options that `bgpy start` and `bgpy run` share, and the configuration and the
+//! process that they lead to.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

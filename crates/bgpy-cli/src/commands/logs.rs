@@ -206,7 +206,7 @@ impl Shown {
         Self { output: Pieces::new(), first: Vec::new() }
     }
 
-    /// Shows the part of the log's first text that is kept of deleted files.
+    /// Shows what the first part of the log keeps of deleted files.
     fn remains(&mut self, text: &[u8]) {
         let kept = remains(text);
         if let Some(last) = kept.split_inclusive(|byte| *byte == b'\n').next_back() {

@@ -1,4 +1,4 @@
-//! Finding and reaching a server: the arguments that name it, and what every command does with them.
+//! Finding and reaching a server: the arguments that name it, and what all commands do with them.
 
 pub(crate) mod advice;
 pub(crate) mod completion;
@@ -77,7 +77,7 @@ impl Access {
 }
 
 impl Grace {
-    /// The time that a server has to end, unless all waiting is over before.
+    /// The grace time, which `--timeout` may shorten.
     pub(crate) fn limit(&self, access: &Access) -> Duration {
         access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace))
     }

@@ -26,8 +26,8 @@ pub(crate) enum StopError {
     Failed(Ending),
 }
 
-/// Ends a server, unless it is about to end already, and waits until it takes no more calls. `entry` is that of
-/// the server, if there is one.
+/// Stops a server, unless it is stopping already, and waits until it takes no more calls. `entry` is its entry
+/// in the registry, if it has one.
 pub(crate) fn stop(
     client: &Client,
     entry: Option<&Entry>,
