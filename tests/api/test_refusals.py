@@ -83,8 +83,8 @@ def test_the_part_that_needs_a_pickle_is_named(strict, args, told):
             call(args)
         assert caught.value.__cause__ is None
     assert client.call([1]) == [1]
-    # None of the others was sent, as they would have ended before. The last one counts when its task has ended,
-    # a moment after its answer.
+    # None of the others was sent: they would have ended before. The last one counts when its task
+    # has ended, a moment after its answer.
     assert client.status()["calls"] <= calls + 1
 
 

@@ -105,7 +105,7 @@ def test_nested_json(camera):
     for deep in ("[" * 128 + "]" * 128, '{"a":' * 300 + "1" + "}" * 300):
         code, _, words = camera.run("call", "camera", deep)
         assert code == 2
-        assert words == "error: the JSON has more than 127 lists and objects in each other\n"
+        assert words == "error: the JSON has lists and objects nested more than 127 deep\n"
 
 
 def test_a_server_that_was_not_ready_in_time_was_ended_for_that(commands, tmp_path):

@@ -76,14 +76,14 @@ def test_nothing_is_wrong(each_form, start):
     lines = data.splitlines()
     assert {line.split()[0] for line in lines} <= {"ok", "note"}
     assert {line.split()[1] for line in lines} >= {"directory", "sockets", "logs", "python"}
-    assert any(line.startswith("ok     servers    1 runs") for line in lines)
+    assert any(line.startswith("ok     servers    1 running") for line in lines)
 
 
 def test_a_directory_that_is_not_there(doctor, runtime):
     runtime.rmdir()
     code, findings = doctor()
     assert code == 0
-    assert "not there yet" in only(findings, "directory")[1]
+    assert "does not exist yet" in only(findings, "directory")[1]
     assert not runtime.exists()
 
 
@@ -127,7 +127,7 @@ def test_a_directory_that_takes_no_files(doctor, runtime):
     level, text, mend = only(findings, "directory")
     runtime.chmod(0o700)
     assert level == "wrong"
-    assert "no file can be made" in text
+    assert "no file can be created" in text
     assert mend == f"chmod 700 '{runtime}'"
 
 
@@ -241,7 +241,7 @@ def test_a_server_that_stands_out(doctor, start, runtime, change, about, told):
 
 def test_a_server_that_does_not_answer(doctor, start):
     server = start()
-    assert only(doctor()[1], "answers") == ("ok", "every server gives them", None)
+    assert only(doctor()[1], "answers") == ("ok", "every server responds", None)
     stand_still(server.pid)
     code, findings = doctor()
     level, text, mend = only(findings, "answers")

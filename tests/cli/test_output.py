@@ -150,18 +150,18 @@ def test_a_server_whose_name_cannot_be_written_is_told_of(
         (error,) = [line for line in told.splitlines() if line.startswith("error: ")]
         assert error.startswith("error: cannot write to standard output: ")
         if words == ["--no-wait"]:
-            assert "'camera' is starting: `bgpy status camera`" in error
+            assert "'camera' is starting; see `bgpy status camera`" in error
             assert commands.run("wait", "camera", "--for", "ready")[0] == 0
         (info,) = servers()
         if words != ["--no-wait"]:
-            assert f"the server 'camera' runs (process {info.pid}) at {info.address}" in error
+            assert f"the server 'camera' is running (process {info.pid}) at {info.address}" in error
             assert "`bgpy stop camera`" in error
         assert commands.run("stop", "camera")[0] == 0
     # What does not start is not said to run.
     with open("/dev/full", "w") as full:
         code, _, told = commands.run("start", tasks.with_name("none.py"), *words, stdout=full)
     assert code == 2
-    assert "runs" not in told
+    assert "running" not in told
 
 
 def test_followed_logs_are_escaped_and_shown_at_once(
@@ -294,7 +294,7 @@ def test_whole_numbers_are_exact(camera: Commands) -> None:
 def test_a_float_that_is_none_is_refused(camera: Commands, number: str) -> None:
     code, _, words = camera.run("call", "camera", number)
     assert code == 2
-    assert "beyond what a float holds" in words
+    assert "too large for a float" in words
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import os
 from bgpy import connect
 
 
-def test_it_lives(each_form, camera):
+def test_it_responds(each_form, camera):
     code, data, words = each_form.run("ping", "camera")
     assert (code, words) == (0, "")
-    assert data.startswith("camera lives: ")
+    assert data.startswith("camera responded in ")
     assert json.loads(each_form.run("ping", "camera", "-o", "json")[1])["ms"] > 0
 
 

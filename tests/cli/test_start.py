@@ -64,7 +64,7 @@ def test_a_name_that_is_taken(camera, tasks):
     pid = connect("camera").status()["pid"]
     code, data, words = camera.run("start", tasks)
     assert (code, data) == (1, "")
-    assert "a server named 'camera' runs already" in words
+    assert "a server named 'camera' is already running" in words
     code, data, words = camera.run("start", tasks, "--exist-ok")
     assert (code, data) == (0, "camera\n")
     assert f"Found 'camera' (process {pid})" in words

@@ -20,7 +20,7 @@ def test_what_is_known(each_form, camera):
     lines = dict(line.split(maxsplit=1) for line in data.splitlines())
     assert (code, words) == (0, "")
     assert (lines["server"], lines["state"]) == ("camera", "READY")
-    assert lines["calls"] == "1 have run, 0 wait"
+    assert lines["calls"] == "1 completed, 0 queued"
     assert lines["process"] == str(client.status()["pid"])
     assert lines["log"].endswith(".log")
     assert "Python 3." in lines["versions"]
@@ -95,7 +95,7 @@ def test_what_a_person_sees(camera, screen, columns):
     shown = screen("status", "camera", size=(columns, 30))
     assert shown.end() == 0
     lines = [line for line in shown.text.splitlines() if line]
-    assert lines[:3] == ["server    camera", "state     READY", "calls     1 have run, 0 wait"]
+    assert lines[:3] == ["server    camera", "state     READY", "calls     1 completed, 0 queued"]
     assert shown.screen.buffer[1][10].fg == "green"
     assert shown.line_with("instance").startswith("instance  ")
 

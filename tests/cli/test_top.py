@@ -67,7 +67,7 @@ def test_it_shows_servers_and_the_log_of_one(server, top, size):
 @pytest.mark.parametrize("key", [b"q", b"\x1b", b"\x03"], ids=["q", "esc", "ctrl-c"])
 def test_keys_leave(top, key):
     screen = top()
-    screen.wait_for("No server runs", "q leave")
+    screen.wait_for("No servers are running", "q quit")
     screen.press(key)
     has_left(screen)
 
@@ -98,7 +98,7 @@ def test_another_server_is_selected(server, top):
 
 def test_servers_come_and_go(commands, server, top):
     screen = top("--interval", 0.1, size=(40, 10))
-    screen.wait_for("No server runs")
+    screen.wait_for("No servers are running")
     server("trainer")
     screen.wait(lambda text: re.search(r"trainer\s+READY", text))
     assert commands.run("stop", "trainer")[0] == 0
@@ -126,7 +126,7 @@ def test_the_terminal_becomes_smaller_and_larger(server, top):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_signal_ends_it_and_the_terminal_is_restored(top, number):
     screen = top()
-    screen.wait_for("No server runs")
+    screen.wait_for("No servers are running")
     os.kill(screen.process.pid, number)
     assert screen.end() == -number
     assert screen.is_restored()

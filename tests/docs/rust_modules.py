@@ -138,7 +138,7 @@ def split_at_commas(text: str) -> list[str]:
 
 
 def circles(graph: Graph) -> list[set[Module]]:
-    """Return the sets of more than one module of which each uses all others, directly or not (Tarjan 1972)."""
+    """Return the strongly connected components of more than one module (Tarjan 1972)."""
     index: dict[Module, int] = {}
     low: dict[Module, int] = {}
     stack: list[Module] = []

@@ -1,4 +1,4 @@
-"""Dependencies in `crates/bgpy` point one way: from each layer in ARCHITECTURE.md to those above it in the table."""
+"""Dependencies in `crates/bgpy` point one way, as the table of layers in ARCHITECTURE.md says."""
 
 from __future__ import annotations
 

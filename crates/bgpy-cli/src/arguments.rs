@@ -1,4 +1,4 @@
-//! The arguments: reads them, and explains them when asked or when they are wrong.
+//! Parses the arguments, and prints help and usage errors.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
@@ -16,8 +16,9 @@ use crate::commands::logs::Logs;
 use crate::commands::ping::Ping;
 use crate::commands::ps::Ps;
 use crate::commands::restart::Restart;
+use crate::commands::run::Run;
 use crate::commands::server::Server;
-use crate::commands::start::{Run, Start};
+use crate::commands::start::Start;
 use crate::commands::status::ShowStatus;
 use crate::commands::stop::Stop;
 use crate::commands::systemd::Systemd;
@@ -37,20 +38,20 @@ use crate::output;
 Examples:
   bgpy start tasks.py --name trainer            start a server in the background
   bgpy ps                                       list your servers
-  bgpy call trainer '{\"x\": 1}'                  call one
-  bgpy logs trainer -f                          see what it prints
-  bgpy stop trainer                             end it
+  bgpy call trainer '{\"x\": 1}'                  call it
+  bgpy logs trainer -f                          follow what it prints
+  bgpy stop trainer                             stop it
 
-Name a server by its name, HOST:PORT or the path of its socket. Its token is found for
-servers of this user on this machine; else it is taken from --token-file or BGPY_TOKEN. It is never
-an argument, because other users of the machine can read those."
+Name a server by its name, HOST:PORT or socket path. bgpy finds the tokens of your own servers on
+this machine; for any other server pass --token-file or set BGPY_TOKEN. A token is never an argument,
+because other users of the machine can read those."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Start(Start),
@@ -75,13 +76,13 @@ pub(crate) enum Command {
     Version,
 }
 
-/// Reads the arguments. Help that was asked for ends the command too, with [`Exit::Done`].
+/// Parses the arguments. A request for help is an error as well, with [`Exit::Done`].
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Command, Exit> {
     match Arguments::try_parse_from(arguments) {
         Ok(arguments) => Ok(arguments.command),
         Err(error) if gives_token(&error) => {
             let text = "--token takes no value, because other users of the machine could read it: \
-                        type it when it is asked for, or set BGPY_TOKEN";
+                        type the token at the prompt, or set BGPY_TOKEN";
             Err(output::error(text, Exit::Usage))
         }
         Err(error) => {
@@ -96,7 +97,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Command, Exit> {
     }
 }
 
-/// The error in arguments that a terminal would obey, or not show, with these written out.
+/// The error with the arguments escaped, where a terminal would interpret or hide characters in them.
 fn harmless(arguments: &[OsString]) -> Option<clap::Error> {
     if !io::stderr().is_terminal() {
         return None;
@@ -108,19 +109,19 @@ fn harmless(arguments: &[OsString]) -> Option<clap::Error> {
     if shown == arguments {
         return None;
     }
-    // What is refused as it was given is hardly ever taken as it is shown.
+    // What was refused unescaped is hardly ever accepted escaped.
     Arguments::try_parse_from(&shown).err().or_else(|| {
-        let text = "an argument has characters that cannot be shown";
+        let text = "an argument contains characters that cannot be shown";
         Some(Arguments::command().error(ErrorKind::InvalidValue, text))
     })
 }
 
-/// A file that was given; the package 0.3 wrote `None` for none.
+/// The file that was given, if any; bgpy 0.3 passed `None` for no file.
 pub(crate) fn file(given: Option<PathBuf>) -> Option<PathBuf> {
     given.filter(|path| path != OsStr::new("None"))
 }
 
-/// Whether a token was written behind `--token`, which clap would repeat in its message.
+/// Whether `--token` was given a value; clap's message would repeat it.
 fn gives_token(error: &clap::Error) -> bool {
     let argument = error.get(ContextKind::InvalidArg);
     error.kind() == ErrorKind::TooManyValues

@@ -1,27 +1,27 @@
-//! Exit codes, and which error gives which.
+//! The exit codes, and which error leads to which.
 
 use bgpy::error::Lost;
-use bgpy::{CallError, ConnectError, FailureCode, ServeError};
+use bgpy::{CallError, ConnectError, FailureCode, ServeError, StartError};
 
-/// How the command ended, as a script sees it.
+/// The exit code of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It did what it was asked to.
+    /// Success.
     Done = 0,
-    /// It failed, for a reason that has no code of its own.
+    /// Any failure without a code of its own.
     Failed = 1,
-    /// The arguments make no sense.
+    /// Wrong arguments.
     Usage = 2,
-    /// No server is there.
+    /// There is no such server, or it is not running.
     NotRunning = 3,
-    /// The time limit passed.
+    /// Timed out.
     TimedOut = 4,
-    /// The server did not accept the token.
+    /// The server did not accept the token, or none was found.
     NotAuthenticated = 5,
-    /// The other side is no bgpy server, or of another version.
+    /// The peer is not a bgpy server, or is of another version.
     ProtocolMismatch = 6,
-    /// The user stopped it, with the code that a shell gives for Ctrl-C.
+    /// Interrupted by the user; a shell reports the same code for Ctrl-C.
     Interrupted = 130,
 }
 
@@ -66,8 +66,18 @@ impl From<&CallError> for Exit {
 impl From<&ServeError> for Exit {
     fn from(error: &ServeError) -> Self {
         match error {
-            // Other arguments would do.
+            // Other arguments would work.
             ServeError::WeakToken { .. } | ServeError::Unprotected { .. } => Self::Usage,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Timeout { .. } => Self::TimedOut,
+            StartError::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }
     }

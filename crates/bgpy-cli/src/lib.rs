@@ -1,33 +1,22 @@
 //! The command `bgpy`.
 //!
-//! Owns the arguments, the words for people and the exit codes. It knows nothing of Python: a
-//! server runs behind the [`Interpreter`] trait, which the Python extension implements in process;
-//! the [`native`] program starts an interpreter instead and leaves the command to it.
+//! Owns the arguments, the messages and the exit codes. It knows nothing of Python: servers run behind
+//! the [`Interpreter`] trait, which the Python extension implements in process; the [`native`] program
+//! starts an interpreter and hands the command over to it.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod arguments;
-mod checks;
-mod closed;
 mod commands;
-mod completion;
-mod ending;
+mod connect;
+mod duration;
 mod exit;
-mod json;
+mod interpreter;
 pub mod native;
 mod output;
 #[cfg(test)]
 mod pages;
-mod preflight;
-mod reach;
-mod table;
-mod terminal;
-mod token;
-mod told;
-mod top;
-mod unit;
-mod view;
-mod whole;
+mod server_settings;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -37,44 +26,45 @@ use bgpy::config::Config;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 
-pub use commands::start::launch;
 pub use exit::Exit;
 pub use output::error;
-pub use table::Table;
-pub use view::servers_table;
+pub use output::table::Table;
+pub use output::view::servers_table;
+pub use server_settings::launch;
 
 use self::arguments::{Arguments, Command};
 use self::commands::completions;
+use self::commands::run::Run;
 use self::commands::server::Server;
-use self::commands::start::Run;
+use self::output::terminal;
 
-/// The Python around the command.
+/// The Python interpreter that the command runs in.
 pub trait Interpreter {
-    /// Runs a server in the foreground until it ends, and returns the exit code; [`Exit`] has those
-    /// for the errors of this crate's world.
+    /// Runs a server in the foreground until it ends, and returns the exit code; [`Exit`] maps the errors
+    /// of `bgpy` to codes.
     fn serve(&self, config: Config) -> u8;
 
-    /// Sets variables of the environment, for this process and Python.
+    /// Sets environment variables, for this process and in `os.environ`.
     fn set_environment(&self, variables: &[(String, String)]);
 
-    /// The interpreter's program, to run servers in the background with.
+    /// The interpreter's executable, which runs servers in the background.
     ///
     /// # Errors
-    /// A text that says why there is none.
+    /// Why there is none.
     fn program(&self) -> Result<PathBuf, String>;
 
-    /// A message as Python shows it; a pickle is opened only if that is allowed.
+    /// The Python repr of a message, which is unpickled only if that is allowed.
     ///
     /// # Errors
-    /// A text that says why it cannot be shown.
+    /// Why it cannot be shown.
     fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String>;
 
-    /// Whether the user wants to stop, by Ctrl-C for example. Asked a few times a second while a
-    /// command waits; a signal that it reports is dealt with and does not come again.
+    /// Whether the user has interrupted the command, with Ctrl-C for example. Polled a few times a second
+    /// while a command waits; each signal is reported once.
     fn interrupted(&self) -> bool;
 }
 
-/// What commands may want of Python, in one process with it or not.
+/// What commands need from Python, whether or not they run in the same process.
 pub(crate) struct World<'a> {
     pub(crate) interrupted: &'a dyn Fn() -> bool,
     program: &'a dyn Fn() -> Result<PathBuf, String>,
@@ -82,7 +72,7 @@ pub(crate) struct World<'a> {
 }
 
 impl World<'_> {
-    /// The interpreter for a background server, which is the one that the user wants if any.
+    /// The interpreter for a background server: the one that the user chose, if any.
     fn program(&self, wanted: Option<&Path>) -> Result<PathBuf, String> {
         wanted.map_or_else(self.program, |program| Ok(program.to_owned()))
     }
@@ -98,8 +88,7 @@ enum Foreground {
     Run(Box<Run>),
 }
 
-/// Runs the command with its arguments, the first of which is the program's name, and returns the
-/// exit code.
+/// Runs the command and returns the exit code. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Interpreter) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let world = World {
@@ -113,7 +102,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Inte
     })
 }
 
-fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foreground) -> u8) -> u8 {
+fn dispatch(
+    arguments: &[OsString],
+    world: &World<'_>,
+    serve: impl FnOnce(Foreground) -> Result<u8, Exit>,
+) -> u8 {
     bgpy::supervisor::keep_children();
     let completed = CompleteEnv::with_factory(Arguments::command)
         .var(completions::VARIABLE)
@@ -123,36 +116,42 @@ fn dispatch(arguments: &[OsString], world: &World<'_>, serve: impl FnOnce(Foregr
         Ok(false) => {}
         Err(error) => return output::error(error.to_string().trim_end(), Exit::Failed).code(),
     }
-    let parsed = arguments::parse(arguments);
-    match &parsed {
-        Ok(Command::Run(_) | Command::Server(_)) => terminal::terminate_with_it(),
-        // It has the terminal as it was first.
-        Ok(Command::Top(_)) | Err(_) => {}
-        Ok(_) => terminal::end_with_it(),
-    }
-    let exit = match parsed {
-        Ok(command) => match command {
-            Command::Server(server) => return terminal::code(serve(Foreground::Server(server))),
-            Command::Run(run) => return terminal::code(serve(Foreground::Run(run.into()))),
-            Command::Call(call) => call.run(world),
-            Command::Completions(completions) => completions.run(),
-            Command::Doctor(doctor) => doctor.run(world),
-            Command::Kill(kill) => kill.run(world.interrupted),
-            Command::Logs(logs) => logs.run(world.interrupted),
-            Command::Ping(ping) => ping.run(world.interrupted),
-            Command::Ps(ps) => ps.run(world.interrupted),
-            Command::Restart(restart) => restart.run(world),
-            Command::Start(start) => start.run(world),
-            Command::Status(status) => status.run(world.interrupted),
-            Command::Stop(stop) => stop.run(world.interrupted),
-            Command::Systemd(systemd) => systemd.run(world.interrupted),
-            Command::Terminate(terminate) => terminate.run(world.interrupted),
-            Command::Token(tokens) => tokens.run(),
-            Command::Top(top) => top.run(world.interrupted),
-            Command::Version => commands::version::run(),
-            Command::Wait(wait) => wait.run(world.interrupted),
-        },
-        Err(exit) => exit,
+    let command = match arguments::parse(arguments) {
+        Ok(command) => command,
+        Err(exit) => return finish(Err(exit)),
     };
+    match &command {
+        Command::Run(_) | Command::Server(_) => terminal::terminate_with_it(),
+        // It watches the terminal itself, once it has handlers that restore it.
+        Command::Top(_) => {}
+        _ => terminal::end_with_it(),
+    }
+    let serve = |foreground| terminal::code(serve(foreground).unwrap_or_else(Exit::code));
+    finish(match command {
+        Command::Server(server) => return serve(Foreground::Server(server)),
+        Command::Run(run) => return serve(Foreground::Run(run.into())),
+        Command::Call(call) => call.run(world),
+        Command::Completions(completions) => completions.run(),
+        Command::Doctor(doctor) => doctor.run(world),
+        Command::Kill(kill) => kill.run(world),
+        Command::Logs(logs) => logs.run(world),
+        Command::Ping(ping) => ping.run(world),
+        Command::Ps(ps) => ps.run(world),
+        Command::Restart(restart) => restart.run(world),
+        Command::Start(start) => start.run(world),
+        Command::Status(status) => status.run(world),
+        Command::Stop(stop) => stop.run(world),
+        Command::Systemd(systemd) => systemd.run(world),
+        Command::Terminate(terminate) => terminate.run(world),
+        Command::Token(tokens) => tokens.run(),
+        Command::Top(top) => top.run(world),
+        Command::Version => commands::version::run(),
+        Command::Wait(wait) => wait.run(world),
+    })
+}
+
+/// The exit code for the outcome of a command.
+fn finish(outcome: Result<(), Exit>) -> u8 {
+    let exit = outcome.err().unwrap_or(Exit::Done);
     terminal::code(output::finish(exit).code())
 }

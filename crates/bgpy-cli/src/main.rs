@@ -10,29 +10,29 @@ fn main() -> ExitCode {
     bgpy_cli::native::run(std::env::args_os()).into()
 }
 
-/// The system's memory. Where there is none left, the command says so and has failed, like for any other
-/// reason, instead of leaving a core file. A library must not do that, a command may.
+/// The system's allocator, but out of memory the command fails with a message instead of a core file. A
+/// library must not decide that; a command may.
 struct Memory;
 
 #[global_allocator]
 static MEMORY: Memory = Memory;
 
-// SAFETY: every call is passed on to the system's allocator as it came, and what it returns as well.
-// Nothing unwinds from here: the process ends.
+// SAFETY: calls and results are passed through to the system's allocator unchanged. Nothing unwinds from
+// here: the process ends.
 unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
-        there(unsafe { System.alloc(layout) })
+        // SAFETY: the caller upholds the contract of the system's allocator.
+        checked(unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        there(unsafe { System.alloc_zeroed(layout) })
+        checked(unsafe { System.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        // SAFETY: the block came from here, hence from the system's allocator.
-        there(unsafe { System.realloc(block, layout, bytes) })
+        // SAFETY: the block came from this allocator, hence from the system's.
+        checked(unsafe { System.realloc(block, layout, bytes) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for Memory {
     }
 }
 
-fn there(block: *mut u8) -> *mut u8 {
+fn checked(block: *mut u8) -> *mut u8 {
     if block.is_null() {
         fail();
     }
@@ -50,15 +50,15 @@ fn there(block: *mut u8) -> *mut u8 {
 
 #[cold]
 fn fail() -> ! {
-    // Neither of them allocates.
-    drop(io::stderr().write_all(b"error: there is not enough memory\n"));
+    // Neither call allocates.
+    drop(io::stderr().write_all(b"error: out of memory\n"));
     end(Exit::Failed.code().into())
 }
 
-/// Ends the process without what the standard library or others would still do.
+/// Ends the process without running any exit handlers.
 #[cfg(unix)]
 fn end(code: i32) -> ! {
-    // SAFETY: it takes any number and does not return.
+    // SAFETY: it accepts any code and does not return.
     unsafe { libc::_exit(code) }
 }
 

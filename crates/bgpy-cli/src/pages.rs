@@ -1,8 +1,8 @@
-//! The options of the commands, as the pages in `docs/commands` list them.
+//! Generates the tables of options in `docs/commands`.
 //!
-//! Each page has a part between two marks that is written from the command's definition, so that it
-//! cannot differ from `--help`. The rest of a page, and what it says of examples, is kept by hand.
-//! `make pages` writes the parts; without it the test compares.
+//! The part of each page between two marks is generated from the definition of the command, so it cannot
+//! differ from `--help`. The rest of a page is written by hand. `make pages` writes the parts; otherwise the
+//! test compares them.
 
 use std::env;
 use std::fmt::Write;
@@ -39,7 +39,10 @@ fn the_pages_list_the_options_of_their_commands() {
         renew(command.get_name(), &described(command));
     }
     renew("index", &overview(&root));
-    assert!(differ.is_empty(), "run `make pages`; these are not as the command is: {differ:?}");
+    assert!(
+        differ.is_empty(),
+        "run `make pages`: these pages differ from their commands: {differ:?}"
+    );
 }
 
 #[test]
@@ -63,14 +66,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/commands")
 }
 
-/// A page with another part between its marks.
+/// The page with the part between its marks replaced.
 fn with_part(page: &str, part: &str) -> Option<String> {
     let (before, rest) = page.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     Some(format!("{before}{BEGIN}\n{part}\n{END}{after}"))
 }
 
-/// The commands that `--help` lists, but for itself.
+/// The commands that `--help` lists, except `help`.
 fn shown(command: &Command) -> impl Iterator<Item = &Command> {
     command
         .get_subcommands()
@@ -95,7 +98,7 @@ fn described(command: &Command) -> String {
     text
 }
 
-/// How a command is used, and its arguments and options in a table.
+/// The usage of a command, and a table of its arguments and options.
 fn one(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
@@ -107,10 +110,10 @@ fn one(command: &Command) -> String {
         text += "\n| option | does | default |\n|---|---|---|\n";
     }
     for argument in arguments {
-        let (help, told) = apart(&about_argument(argument));
+        let (help, stated) = apart(&about_argument(argument));
         let default = default_of(argument);
-        let between = if told.is_empty() || default.is_empty() { "" } else { "; " };
-        let default = format!("{default}{between}{told}");
+        let between = if stated.is_empty() || default.is_empty() { "" } else { "; " };
+        let default = format!("{default}{between}{stated}");
         let values = values_of(argument);
         writeln!(text, "| {} | {}{values} | {} |", names(argument), cell(&help), cell(&default))
             .expect("in memory");
@@ -126,14 +129,14 @@ fn about_argument(argument: &Arg) -> String {
     argument.get_help().map(ToString::to_string).unwrap_or_default()
 }
 
-/// What a user writes for an argument.
+/// An argument as the user writes it.
 fn names(argument: &Arg) -> String {
     let short = argument.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
     let value = value_names(argument);
     match argument.get_long() {
         Some(long) if value.is_empty() => format!("{short}`--{long}`"),
         Some(long) => format!("{short}`--{long} {value}`"),
-        // A stroke in code would end the cell for some who read Markdown, and be seen escaped by others.
+        // A `|` in code would end the cell in some Markdown readers, and show its backslash in others.
         None => format!("`{}`", value.replace(r"\|", "` or `")),
     }
 }
@@ -144,12 +147,12 @@ fn value_names(argument: &Arg) -> String {
     names.join(" ")
 }
 
-/// Whether it is more than a flag; clap counts `true` and `false` as the values of those.
+/// Whether an argument takes a value; for clap, flags have the values `true` and `false`.
 fn takes_value(argument: &Arg) -> bool {
     matches!(argument.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
-/// The values that an argument takes, where these are few, as a list with their meanings.
+/// The possible values of an argument, if they are enumerated, with their meanings.
 fn values_of(argument: &Arg) -> String {
     let values = argument.get_possible_values();
     if values.is_empty() || !takes_value(argument) {
@@ -178,7 +181,7 @@ fn default_of(argument: &Arg) -> String {
     defaults.join(" ")
 }
 
-/// A help text without the default that stands at its end in brackets, and that default.
+/// Splits a help text from the default in brackets at its end.
 fn apart(help: &str) -> (String, String) {
     let parts = help.trim_end().strip_suffix(']').and_then(|help| help.rsplit_once(" [default"));
     match parts {
@@ -190,7 +193,7 @@ fn apart(help: &str) -> (String, String) {
     }
 }
 
-/// A text as it stands in a cell of a table.
+/// A text as the cell of a table.
 fn cell(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', r"\|")
 }

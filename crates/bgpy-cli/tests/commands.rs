@@ -1,4 +1,4 @@
-//! The native program against servers, and against things that are none.
+//! The native program with servers, and with peers that are not servers.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -32,7 +32,7 @@ impl From<Output> for Outcome {
     }
 }
 
-/// The command in a world of its own: an empty runtime directory, and no token.
+/// The command in an isolated environment: an empty runtime directory, and no token.
 struct Shell {
     directory: TempDir,
 }
@@ -42,7 +42,7 @@ impl Shell {
         Self { directory: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    /// Made private by whoever needs it first.
+    /// The runtime directory, which the first user of it creates.
     fn runtime(&self) -> PathBuf {
         self.directory.path().join("run")
     }
@@ -109,7 +109,7 @@ impl Running {
     }
 }
 
-/// A peer on a port of its own that does what `act` does with its first connection.
+/// A peer on a free port that passes its first connection to `act`.
 fn peer(act: impl FnOnce(std::net::TcpStream) + Send + 'static) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let port = listener.local_addr().expect("an address").port().to_string();
@@ -166,7 +166,7 @@ fn a_token_among_the_arguments_is_not_repeated() {
 
 #[test]
 fn nobody_is_there() {
-    // Bound but not listening: refused, and nobody else can take the port meanwhile.
+    // Bound but not listening: connections are refused, and no other process can take the port.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
     let address = socket.local_addr().expect("an address").as_socket().expect("it has a port");
@@ -206,7 +206,7 @@ fn ends_a_server_with_a_piped_token() {
 fn ends_a_server_of_the_same_user_without_a_token() {
     let shell = Shell::new();
     let server = Running::idle(shell.runtime());
-    // What 0.3 wrote for no file.
+    // bgpy 0.3 passed this for no file.
     let outcome = shell.run(&server.terminate(&["--log-file=None"]));
     assert_eq!(outcome.code, 0, "{}", outcome.words);
     assert!(matches!(server.end(), Ended::Orderly));
@@ -288,7 +288,7 @@ fn another_version_is_no_server_of_ours() {
         let mut preamble = [0; 8];
         stream.read_exact(&mut preamble).expect("the client speaks first");
         stream.write_all(b"bgpy\x09\0\0\0").expect("the client listens");
-        // Until it leaves, which is an error or the end.
+        // Until the client disconnects, with an error or EOF.
         drop(stream.read_to_end(&mut Vec::new()));
     });
     let outcome = Shell::new().run_with_token(&["terminate", "127.0.0.1", &port], "token");

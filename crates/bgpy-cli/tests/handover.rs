@@ -1,4 +1,4 @@
-//! The native program leaves a server to an interpreter.
+//! The native program hands a server over to an interpreter.
 #![cfg(unix)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// Stands for an interpreter: prints its process id and its arguments, a line each.
+/// A fake interpreter that prints its process id and its arguments, one per line.
 const INTERPRETER: &str = "#!/bin/sh\necho $$\nfor argument in \"$@\"; do echo \"$argument\"; done\n\
                            cat\nexit 7\n";
 
@@ -43,7 +43,7 @@ fn the_interpreter_gets_the_arguments_the_input_and_the_process() {
     command.env("BGPY_PYTHON", directory().join("python3")).stdin(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let id = child.id();
-    // The token that is asked for is the interpreter's to read.
+    // The interpreter reads the token.
     let mut input = child.stdin.take().expect("a pipe");
     input.write_all(b"s3cret\n").expect("the interpreter reads");
     drop(input);

@@ -1,4 +1,4 @@
-//! `bgpy kill`: ends a server's process at once.
+//! `bgpy kill`: kills a server's process.
 
 use std::io::ErrorKind;
 
@@ -7,66 +7,58 @@ use bgpy::ending::kill;
 use bgpy::survey::look_up_all;
 use clap::Args;
 
+use crate::World;
+use crate::connect::{ServerArgs, unread};
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, unread};
 
-/// Kill a server of yours on this machine: no task ends, no exit_task runs
+/// Kill one of your servers on this machine; its task does not finish, exit_task does not run
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`bgpy stop` is the way to end a server that answers. A process that is not proven to be the server's,
-for example because it belongs to another container, is not killed. Where two servers are meant, because
-one that is stopping has a successor already, the command names both and kills neither.
+To end a server that responds, use `bgpy stop`. A process is killed only if it is proven to be the
+server's, which is not possible for one in another container, for example. If TARGET matches two servers,
+because one is still stopping and its successor already runs, the command names both and kills neither.
 
-Exit codes: 0 its process is gone, 1 failed, 3 no server there.")]
+Exit codes: 0 its process is gone, 1 failed, 3 not running.")]
 pub(crate) struct Kill {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 }
 
 impl Kill {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let wait = self.reach.access.wait(interrupted);
-        let (registry, info) = match self.reach.known(&wait) {
-            Ok(known) => known,
-            Err(exit) => return exit,
-        };
-        let target = &self.reach.target;
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let wait = self.server.access.wait(world);
+        let (registry, info) = self.server.known(&wait)?;
+        let target = &self.server.target;
+        let has_ended =
+            || output::error(format_args!("{target} has already ended"), Exit::NotRunning);
         if info.has_ended() {
-            return output::error(format_args!("{target} has ended already"), Exit::NotRunning);
+            return Err(has_ended());
         }
-        let meant = match look_up_all(&registry, target, &wait) {
-            Ok(meant) => meant,
-            Err(error) => return unread(error),
-        };
+        let meant = look_up_all(&registry, target, &wait).map_err(unread)?;
         if meant.len() > 1 {
             let all: Vec<_> = meant.iter().map(|info| described(info, &meant)).collect();
-            let text = format_args!("{target} means more than one: {}", all.join("; "));
-            return output::error(text, Exit::Failed);
+            let text = format_args!("{target} matches more than one server: {}", all.join("; "));
+            return Err(output::error(text, Exit::Failed));
         }
-        match kill(&registry, info.entry, "killed by `bgpy kill`") {
-            Ok(pid) => {
-                output::note(format_args!("Killed {target} (process {pid})."));
-                Exit::Done
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                output::error(format_args!("{target} has ended already"), Exit::NotRunning)
-            }
-            Err(error) => {
-                output::error(format_args!("{target} cannot be killed: {error}"), Exit::Failed)
-            }
-        }
+        let killed = kill(&registry, info.entry, "killed by `bgpy kill`");
+        let pid = killed.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => has_ended(),
+            _ => output::error(format_args!("{target} cannot be killed: {error}"), Exit::Failed),
+        })?;
+        output::note(format_args!("Killed {target} (process {pid})."));
+        Ok(())
     }
 }
 
-/// A server among others that have its name or address, and what kills it alone.
+/// Describes a server among others with its name or address, with a command that kills it alone.
 fn described(info: &ServerInfo, all: &[ServerInfo]) -> String {
     let ServerInfo { entry, state, .. } = info;
     let (pid, address) = (entry.process.pid, entry.reachable());
     let is_alone = |is_like: &dyn Fn(&ServerInfo) -> bool| {
         all.iter().filter(|other| is_like(other)).count() == 1
     };
-    let way = match (&entry.name, &entry.socket) {
+    let command = match (&entry.name, &entry.socket) {
         (Some(name), _) if is_alone(&|other| other.entry.name.as_ref() == Some(name)) => {
             format!("bgpy kill {name}")
         }
@@ -74,8 +66,8 @@ fn described(info: &ServerInfo, all: &[ServerInfo]) -> String {
             format!("bgpy kill {address}")
         }
         (_, Some(socket)) => format!("bgpy kill {}", socket.display()),
-        // It takes no calls any more, and has no place of its own.
+        // It takes no more calls, and has no address of its own.
         (_, None) => format!("kill -9 {pid}"),
     };
-    format!("process {pid} ({state}), which `{way}` kills")
+    format!("process {pid} ({state}), killed by `{command}`")
 }

@@ -1,4 +1,4 @@
-//! `bgpy logs`: shows what a server has logged.
+//! `bgpy logs`: shows the log of a server.
 
 use std::io;
 use std::path::Path;
@@ -9,37 +9,41 @@ use bgpy::error::Lost;
 use bgpy::log::read::{Begin, Tail, remains};
 use bgpy::registry::{Entry, Registry};
 use bgpy::survey::look_up;
-use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target};
+use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target, Wait};
 use clap::Args;
 
+use crate::World;
+use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
+use crate::output::terminal;
 use crate::output::{self, Pieces};
-use crate::reach::{Reach, Trust, registry, unread};
-use crate::terminal;
-use crate::told;
 
-/// How often a log that is followed is looked at.
+/// How often the file of a followed log is read.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How often a server elsewhere is asked for what its log has got since.
+/// How often a server on another machine is asked for new lines.
 const ASK: Duration = Duration::from_millis(200);
 
-/// Lines that are shown unless the user says otherwise.
+/// Lines that are shown by default.
 const LINES: usize = 100;
 
-/// Show what a server has logged and printed; one of yours on this machine also after its end
+/// Show the log of a server, with everything that its tasks print
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   bgpy logs trainer               the last 100 lines
-  bgpy logs trainer -f            and what comes, until the server ends
-  bgpy logs trainer -n 0 -f       only what comes
-  bgpy logs trainer --since 10m   the last ten minutes; 2h, 1d and 2026-01-31T12:00:00Z do as well
+  bgpy logs trainer -f            and new ones, until the server ends
+  bgpy logs trainer -n 0 -f       only new ones
+  bgpy logs trainer --since 10m   the last ten minutes; also 2h, 1d or 2026-01-31T12:00:00Z
   bgpy logs gpu1:54321 --token-file token -f
-                                  of a server elsewhere, as long as it runs")]
+                                  of a server on another machine, while it runs
+
+The logs of your own servers on this machine remain after the servers have ended.
+
+Exit codes: 0 shown, 1 there is no log, 3 no such server, 5 wrong token.")]
 pub(crate) struct Logs {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
@@ -48,44 +52,36 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     pub(crate) follow: bool,
 
-    /// Show the last N lines
+    /// Show the last N lines [default: 100]
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "since")]
     pub(crate) lines: Option<usize>,
 
-    /// Show lines since a time or an age, as in 10m
+    /// Show lines since a time or age, e.g. 10m
     #[arg(long, value_name = "WHEN", value_parser = bgpy::log::when)]
     pub(crate) since: Option<i64>,
 }
 
 impl Logs {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let wait = self.reach.access.wait(interrupted);
-        let registry = match registry() {
-            Ok(registry) => registry,
-            Err(exit) => return exit,
-        };
-        let target = &self.reach.target;
-        let known = match look_up(&registry, target, &wait) {
-            Ok(known) => known,
-            Err(error) => return unread(error),
-        };
-        let Some(info) = known else {
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let (registry, target) = (registry()?, &self.server.target);
+        let Some(info) = self.server.look_up(&registry, &self.server.access.wait(world))? else {
             return match target {
-                Target::Name(_) => self.reach.unknown(),
-                Target::Address(_) | Target::Socket(_) => self.ask(interrupted),
+                Target::Name(_) => Err(self.server.unknown()),
+                Target::Address(_) | Target::Socket(_) => self.ask(world),
             };
         };
         let Some(path) = &info.entry.log_file else {
-            let text = format_args!("{target} logs to no file, but to where it was started");
-            return output::error(text, Exit::Failed);
+            let text = format_args!("{target} has no log file: it logs where it was started");
+            return Err(output::error(text, Exit::Failed));
         };
-        match self.show(&registry, &info.entry, path, interrupted) {
-            Ok(()) => Exit::Done,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Exit::Interrupted,
-            Err(error) => {
-                output::error(format_args!("the log '{}': {error}", path.display()), Exit::Failed)
+        let shown = self.show(&registry, &info.entry, path, world.interrupted);
+        shown.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => Exit::Interrupted,
+            _ => {
+                let text = format_args!("cannot read the log '{}': {error}", path.display());
+                output::error(text, Exit::Failed)
             }
-        }
+        })
     }
 
     fn begin(&self) -> Begin {
@@ -96,7 +92,7 @@ impl Logs {
         }
     }
 
-    /// Whether what is kept of files that are gone is shown too: not to those who want certain lines.
+    /// Whether to show what is kept of deleted files, too: not if the user asked for certain lines.
     fn shows_remains(&self) -> bool {
         !self.follow && self.lines.is_none() && self.since.is_none()
     }
@@ -115,7 +111,7 @@ impl Logs {
             output.remains(&text);
         }
         let (mut tail, mut text) = (Tail::open(path, self.begin())?, Vec::new());
-        let wait = self.reach.access.wait(&|| false);
+        let wait = Wait::new(self.server.access.timeout, &|| false);
         let mut has_ended = false;
         loop {
             let came = tail.read(&mut text)?;
@@ -126,7 +122,7 @@ impl Logs {
             if came {
                 continue;
             }
-            // What it said last came after it was seen alive.
+            // Its last lines may have come after it was seen alive.
             if !self.follow || has_ended || wait.slice().is_none() {
                 output.finish();
                 return Ok(());
@@ -138,25 +134,19 @@ impl Logs {
             if interrupted() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let target = &self.reach.target;
+            let target = &self.server.target;
             let asked = look_up(registry, target, &wait)?;
-            // Another server may have its place by now.
+            // Another server may have its name or address by now.
             let is_it = |info: &ServerInfo| info.entry.instance == entry.instance;
             has_ended = asked.filter(is_it).is_none_or(|info| info.has_ended());
         }
     }
 
-    /// Shows the log of a server that is not in the registry: the server itself reads it.
-    fn ask(&self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let (wait, target) = (self.reach.access.wait(interrupted), &self.reach.target);
-        let mut link = match client.link(&wait) {
-            Ok(link) => link,
-            Err(error) => return output::error(told::connect_error(&error), Exit::from(&error)),
-        };
+    /// Shows the log of a server that is not in the registry, by asking the server for it.
+    fn ask(&self, world: &World<'_>) -> Result<(), Exit> {
+        let client = self.server.client(&self.trust)?;
+        let (wait, target) = (self.server.access.wait(world), &self.server.target);
+        let mut link = client.link(&wait).map_err(advice::failed)?;
         let (mut output, mut request) = (Shown::new(), self.begin().request());
         if self.shows_remains()
             && let Ok(LogReply::Piece(piece)) = link.log(&LogRequest::Start, &wait)
@@ -167,47 +157,47 @@ impl Logs {
             let piece = match link.log(&request, &wait) {
                 Ok(LogReply::Piece(piece)) => piece,
                 Ok(LogReply::Unreadable(why)) => {
-                    return output::error(format_args!("{target}: {why}"), Exit::Failed);
+                    return Err(output::error(format_args!("{target}: {why}"), Exit::Failed));
                 }
-                // It has ended, or has failed and is started again.
+                // It has ended, or has failed and is being restarted.
                 Err(CallError::Lost { reason: Lost::Closed | Lost::Io(_), .. }) if self.follow => {
                     let instance = link.hello().instance;
                     match client.link(&wait) {
                         Ok(again) if again.hello().instance == instance => link = again,
-                        _ => return Exit::Done,
+                        _ => return Ok(()),
                     }
                     continue;
                 }
-                Err(error) => return output::error(told::call_error(&error), Exit::from(&error)),
+                Err(error) => return Err(advice::failed(error)),
             };
             if !output.write(&piece.text) {
-                return Exit::Done;
+                return Ok(());
             }
             request = LogRequest::After(piece.after);
             if !piece.more {
                 let Some(left) = wait.slice().filter(|_| self.follow) else {
                     output.finish();
-                    return Exit::Done;
+                    return Ok(());
                 };
                 thread::sleep(left.min(ASK));
             }
             if terminal::is_gone() {
-                return Exit::Done;
+                return Ok(());
             }
-            if interrupted() {
-                return Exit::Interrupted;
+            if (world.interrupted)() {
+                return Err(Exit::Interrupted);
             }
             if self.follow && wait.slice().is_none() {
-                return Exit::Done;
+                return Ok(());
             }
         }
     }
 }
 
-/// What is shown of a log.
+/// Prints a log.
 struct Shown {
     output: Pieces,
-    /// The last line of what was shown first; what comes is not to repeat it.
+    /// The last line of the remains; what follows must not repeat it.
     first: Vec<u8>,
 }
 
@@ -216,7 +206,7 @@ impl Shown {
         Self { output: Pieces::new(), first: Vec::new() }
     }
 
-    /// Shows what a text that begins where the log does has of files that are gone.
+    /// Shows what the first part of the log keeps of deleted files.
     fn remains(&mut self, text: &[u8]) {
         let kept = remains(text);
         if let Some(last) = kept.split_inclusive(|byte| *byte == b'\n').next_back() {
@@ -225,7 +215,7 @@ impl Shown {
         }
     }
 
-    /// `false` when nobody reads any more.
+    /// `false` if standard output takes no more.
     fn write(&mut self, text: &[u8]) -> bool {
         if self.first.is_empty() || text.is_empty() {
             return self.output.write(text);

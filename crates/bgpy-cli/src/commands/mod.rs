@@ -1,4 +1,4 @@
-//! The commands, one a file.
+//! The commands, one per file or folder: its arguments, its help and what it does.
 
 pub(crate) mod call;
 pub(crate) mod completions;
@@ -8,6 +8,7 @@ pub(crate) mod logs;
 pub(crate) mod ping;
 pub(crate) mod ps;
 pub(crate) mod restart;
+pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod start;
 pub(crate) mod status;

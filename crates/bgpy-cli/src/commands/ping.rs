@@ -1,23 +1,23 @@
-//! `bgpy ping`: a sign of life.
+//! `bgpy ping`: checks that a server responds.
 
 use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
 
+use crate::World;
+use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::reach::{Reach, Trust};
-use crate::told;
 
-/// Check that a server responds, also while a task runs
+/// Check that a server responds, even while it is busy
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it lives, 3 no server there, 4 timed out, 5 wrong token, 6 no bgpy server or one of
-another version.")]
+Exit codes: 0 it responded, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another
+version.")]
 pub(crate) struct Ping {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
@@ -27,24 +27,17 @@ pub(crate) struct Ping {
 }
 
 impl Ping {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let wait = self.reach.access.wait(interrupted);
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let client = self.server.client(&self.trust)?;
+        let wait = self.server.access.wait(world);
         let start = Instant::now();
-        match client.ping(&wait) {
-            Ok(()) => {
-                let ms = start.elapsed().as_secs_f64() * 1e3;
-                if self.output.is_json() {
-                    output::data(json!({ "ms": ms }));
-                } else {
-                    output::data(format_args!("{} lives: {ms:.1} ms", self.reach.target));
-                }
-                Exit::Done
-            }
-            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
+        client.ping(&wait).map_err(advice::failed)?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        if self.output.is_json() {
+            output::data(json!({ "ms": ms }));
+        } else {
+            output::data(format_args!("{} responded in {ms:.1} ms", self.server.target));
         }
+        Ok(())
     }
 }

@@ -6,27 +6,29 @@ use bgpy::survey::survey;
 use bgpy::{ServerInfo, Wait};
 use clap::Args;
 
+use crate::World;
+use crate::connect::{registry, unread};
+use crate::duration::seconds;
 use crate::exit::Exit;
+use crate::output::view::{server_json, servers_table};
 use crate::output::{self, Output};
-use crate::reach::{registry, seconds, unread};
-use crate::view::{server_json, servers_table};
 
 /// List your servers on this machine
 #[derive(Debug, Args)]
 #[command(after_help = "\
-STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING (it has
-failed, and waits to be started again), or STALE (its process is there, but does not answer).
+STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING (it
+failed and will be restarted), or STALE (its process exists but does not respond).
 
 Examples:
-  bgpy ps          those that run
-  bgpy ps -a       also those that have ended
-  bgpy ps -o json  for a script")]
+  bgpy ps          servers that run
+  bgpy ps -a       also servers that have ended
+  bgpy ps -o json  for scripts")]
 pub(crate) struct Ps {
-    /// List servers that have ended, too
+    /// Include servers that have ended
     #[arg(short, long)]
     pub(crate) all: bool,
 
-    /// Give up on a server that has not answered after this many seconds [default: 2]
+    /// Give up on a server that does not respond within this many seconds [default: 2]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 
@@ -35,19 +37,12 @@ pub(crate) struct Ps {
 }
 
 impl Ps {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let registry = match registry() {
-            Ok(registry) => registry,
-            Err(exit) => return exit,
-        };
-        let infos = match survey(&registry, self.all, &Wait::new(self.timeout, interrupted)) {
-            Ok(infos) => infos,
-            Err(error) => return unread(error),
-        };
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let wait = Wait::new(self.timeout, world.interrupted);
+        let infos = survey(&registry()?, self.all, &wait).map_err(unread)?;
         if self.output.is_json() {
-            let all: Vec<_> = infos.iter().map(server_json).collect();
-            output::data(format_args!("{:#}", serde_json::Value::from(all)));
-            return Exit::Done;
+            output::json(&infos.iter().map(server_json).collect());
+            return Ok(());
         }
         let shown: Vec<&ServerInfo> = infos.iter().collect();
         let table = servers_table(&shown);
@@ -55,11 +50,11 @@ impl Ps {
         for info in infos {
             if let Some(reason) = info.reason {
                 let (target, pid) = (info.entry.target(), info.entry.process.pid);
-                // `bgpy status` tells the rest.
+                // `bgpy status` shows the rest.
                 let reason = reason.lines().next().unwrap_or_default();
                 output::note(format_args!("{target} (process {pid}) is {}: {reason}", info.state));
             }
         }
-        Exit::Done
+        Ok(())
     }
 }

@@ -9,29 +9,31 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::arguments::file;
-use crate::{Interpreter, output, token};
+use crate::connect::token;
+use crate::exit::Exit;
+use crate::{Interpreter, output};
 
 /// Run a server in the foreground, until a client or Ctrl-C ends it
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bgpy server 127.0.0.1 54321                  clients of this user and machine need no token
-  BGPY_TOKEN=... bgpy server 0.0.0.0 54321     clients of other machines need the same token
-  bgpy server 127.0.0.1 0 -i tasks.py -f s.log a free port, tasks from a file, a log")]
+  bgpy server 127.0.0.1 54321                   your own clients on this machine need no token
+  BGPY_TOKEN=... bgpy server 0.0.0.0 54321      clients on other machines need the same token
+  bgpy server 127.0.0.1 0 -i tasks.py -f s.log  a free port, tasks from a file, a log file")]
 pub(crate) struct Server {
-    /// Name or address to listen on; 0.0.0.0 listens on all of this machine's
+    /// Host name or address to listen on; 0.0.0.0 means all addresses of this machine
     #[arg(value_name = "HOST", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) host: String,
 
-    /// Port to listen on; 0 takes a free one
+    /// Port to listen on; 0 picks a free one
     #[arg(value_name = "PORT", allow_negative_numbers = true)]
     pub(crate) port: u16,
 
-    /// Ask for the token, hidden [default: BGPY_TOKEN, else one is made up]
+    /// Prompt for the token, without echo [default: BGPY_TOKEN, else a random one]
     #[arg(short, long, conflicts_with = "no_auth")]
     pub(crate) token: bool,
 
-    /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
+    /// Lowest level to log: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
     pub(crate) log_level: Level,
 
@@ -39,30 +41,27 @@ pub(crate) struct Server {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// Take init_task, exec_task and exit_task from this Python file at the start
+    /// Load init_task, exec_task and exit_task from this Python file at the start
     #[arg(short, long, value_name = "FILE")]
     pub(crate) init_file: Option<PathBuf>,
 
-    /// Let everybody in who can connect: they can run any code. Only on loopback addresses
+    /// Require no token: anyone who can connect can run any code. Loopback addresses only
     #[arg(long)]
     pub(crate) no_auth: bool,
 
-    /// Take a token that can be guessed even where other machines can connect
+    /// Accept a token that can be guessed, even where other machines can connect
     #[arg(long)]
     pub(crate) allow_weak_token: bool,
 }
 
 impl Server {
-    /// Asks for the token if need be, and serves.
-    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> u8 {
-        let token = match token::asked_for(self.token, &|| interpreter.interrupted()) {
-            Ok(token) => token,
-            Err(exit) => return exit.code(),
-        };
+    /// Prompts for the token if necessary, and serves.
+    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> Result<u8, Exit> {
+        let token = token::asked_for(self.token, &|| interpreter.interrupted())?;
         if self.no_auth {
             output::no_authentication(&Address::new(self.host.as_str(), self.port));
         }
-        interpreter.serve(Config {
+        Ok(interpreter.serve(Config {
             host: self.host,
             port: self.port,
             token: token.map(|token| token.expose().to_owned()),
@@ -72,6 +71,6 @@ impl Server {
             log_file: file(self.log_file),
             init_file: file(self.init_file),
             ..Config::default()
-        })
+        }))
     }
 }

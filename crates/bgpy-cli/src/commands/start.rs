@@ -1,119 +1,38 @@
-//! `bgpy start` and `bgpy run`: a server with a name, in the background and in the foreground.
+//! `bgpy start`: runs a server in the background.
 
-use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use bgpy::address::Address;
-use bgpy::config::{Config, Launch};
-use bgpy::registry::Registry;
-use bgpy::start;
 use bgpy::start::attach::{Started, start_or_attach};
 use bgpy::survey::look_up;
-use bgpy::{Level, Name, Restart, StartError, Target, limits, supervisor};
-use clap::builder::TypedValueParser;
-use clap::{Args, value_parser};
+use bgpy::{Name, Target, start};
+use clap::Args;
 
+use crate::World;
+use crate::connect::registry;
 use crate::exit::Exit;
+use crate::output::view::server_json;
 use crate::output::{self, Output};
-use crate::reach::{Access, registry, seconds};
-use crate::view::server_json;
-use crate::{Interpreter, World};
-
-/// Where a server gets its tasks, and how it behaves.
-#[derive(Debug, Args)]
-pub(crate) struct Recipe {
-    /// A Python file with init_task, exec_task and exit_task, or the name of a module with them
-    #[arg(value_name = "FILE|MODULE", value_hint = clap::ValueHint::FilePath)]
-    pub(crate) tasks: OsString,
-
-    /// The server's name [default: that of the file or module]
-    #[arg(long)]
-    pub(crate) name: Option<Name>,
-
-    /// Listen here; port 0 takes a free one, 0.0.0.0 listens on all of this machine's addresses
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = bind)]
-    pub(crate) bind: Address,
-
-    /// Set an environment variable for the server; may be given several times
-    #[arg(long, value_name = "K=V", value_parser = variable)]
-    pub(crate) env: Vec<(String, String)>,
-
-    /// The server's working directory
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) cwd: Option<PathBuf>,
-
-    /// Run the server with this interpreter, which has to have bgpy
-    #[arg(long, value_name = "FILE")]
-    pub(crate) python: Option<PathBuf>,
-
-    /// End the server by itself, through exit_task, when nobody has called it for so long
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
-    pub(crate) idle_timeout: Option<Duration>,
-
-    /// Start the server again when it fails: never, on-failure, or on-failure:N for at least N times
-    /// before it is given up [default N: 5]
-    #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
-    pub(crate) restart: Restart,
-
-    /// Let everybody in who can connect: they can run any code. Only on loopback addresses
-    #[arg(long, conflicts_with = "token_file")]
-    pub(crate) no_auth: bool,
-
-    /// Take a token that can be guessed even where other machines can connect
-    #[arg(long)]
-    pub(crate) allow_weak_token: bool,
-
-    /// Open pickles from clients, which can run any code [default]
-    #[arg(long, overrides_with = "no_pickle")]
-    pub(crate) allow_pickle: bool,
-
-    /// Take plain data only, whatever clients send
-    #[arg(long, overrides_with = "allow_pickle")]
-    pub(crate) no_pickle: bool,
-
-    /// Take no message from a client that is longer than this [default: 1 TiB]
-    #[arg(long, value_name = "BYTES", value_parser = message_bytes())]
-    pub(crate) max_message_bytes: Option<u64>,
-
-    /// Look for modules here, too, after Python's own places; may be given several times
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) search_path: Vec<OsString>,
-
-    /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
-    #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
-    pub(crate) log_level: Level,
-
-    /// Append the log to this file
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub(crate) log_file: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) access: Access,
-}
+use crate::server_settings::ServerSettings;
 
 /// Start a server in the background, and return when it is ready
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it is ready, 1 it does not start (its own words are shown), 2 wrong arguments,
-4 not ready in time.
+Exit codes: 0 ready, 1 not started (the server's own error is shown), 2 wrong arguments, 4 not ready in
+time.
 
 Examples:
   bgpy start tasks.py                        a server named 'tasks'
   bgpy start mypackage.tasks --name trainer
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
-  bgpy start tasks.py --restart on-failure   a crash does not end it
+  bgpy start tasks.py --restart on-failure   restart it after a crash
   bgpy start tasks.py --exist-ok             succeed if one of that name already runs")]
 pub(crate) struct Start {
     #[command(flatten)]
-    pub(crate) recipe: Recipe,
+    pub(crate) settings: ServerSettings,
 
-    /// Succeed if a server of that name already runs; it keeps the tasks that it has
+    /// Succeed if a server of that name already runs (it keeps its old code)
     #[arg(long)]
     pub(crate) exist_ok: bool,
 
-    /// Do not wait until it is ready; `bgpy wait` does, and its log tells what becomes of it
+    /// Return without waiting until the server is ready; see `bgpy wait` and `bgpy status`
     #[arg(long, conflicts_with = "exist_ok")]
     pub(crate) no_wait: bool,
 
@@ -121,155 +40,40 @@ pub(crate) struct Start {
     pub(crate) output: Output,
 }
 
-/// Run a server in the foreground, until `bgpy stop` or Ctrl-C ends it
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  bgpy run tasks.py                  a server named 'tasks', which logs to the terminal
-  bgpy run tasks.py --name trainer --bind 0.0.0.0:54321 --token-file token")]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) recipe: Recipe,
-}
-
-impl Recipe {
-    /// What the server has to know.
-    fn config(&self) -> Result<Config, Exit> {
-        let tasks = Path::new(&self.tasks);
-        let is_file = tasks.extension().is_some_and(|extension| extension == "py")
-            || tasks.components().count() > 1;
-        let own = |text: &OsString| text.to_string_lossy().into_owned();
-        let (init_file, init_module, default) = if is_file {
-            let path = absolute(tasks)?;
-            if !path.is_file() {
-                let shown = tasks.display();
-                let text = if path.is_dir() {
-                    format!("'{shown}' is a directory: give a Python file, or the name of a module")
-                } else {
-                    format!("no such file: '{shown}'")
-                };
-                return Err(output::error(text, Exit::Usage));
-            }
-            let stem = path.file_stem().map(|stem| own(&stem.to_owned())).unwrap_or_default();
-            (Some(path), None, stem)
-        } else {
-            let module = own(&self.tasks);
-            if tasks.extension().is_some() && tasks.is_file() {
-                let text = format_args!(
-                    "'{module}' does not end in .py, and would be taken for the name of a module: \
-                     write './{module}' to mean the file"
-                );
-                return Err(output::error(text, Exit::Usage));
-            }
-            let last = module.rsplit('.').next().unwrap_or_default().to_owned();
-            (None, Some(module), last)
-        };
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => default.parse().map_err(|error| {
-                output::error(format_args!("{error}; or pass --name"), Exit::Usage)
-            })?,
-        };
-        let token = self.access.token()?.map(|token| token.expose().to_owned());
-        if self.no_auth {
-            output::no_authentication(&self.bind);
-        }
-        Ok(Config {
-            host: self.bind.host.clone(),
-            port: self.bind.port,
-            token,
-            log_level: self.log_level.as_str().into(),
-            log_file: self.log_file.as_deref().map(absolute).transpose()?,
-            init_file,
-            init_module,
-            name: Some(name),
-            idle_timeout_s: self.idle_timeout.map(|limit| limit.as_secs_f64()),
-            restart: self.restart,
-            auth: !self.no_auth,
-            allow_weak_token: self.allow_weak_token,
-            allow_pickle: self.allow_pickle || !self.no_pickle,
-            message_bytes_max: self.max_message_bytes.unwrap_or(limits::MESSAGE_BYTES_MAX),
-            search_path: self.search_path.clone(),
-            ..Config::default()
-        })
-    }
-
-    /// What the server has to know, and how its process is started.
-    fn config_with_launch(&self, program: Result<PathBuf, String>) -> Result<Config, Exit> {
-        let mut config = self.config()?;
-        let program = program.map_err(|error| output::error(error, Exit::Failed))?;
-        if let Some(path) = self.cwd.as_deref().filter(|path| !path.is_dir()) {
-            let text = format_args!("no such directory: '{}' (--cwd)", path.display());
-            return Err(output::error(text, Exit::Usage));
-        }
-        let environment = self.env.iter().map(|(k, v)| (k.into(), v.into())).collect();
-        config.launch = Some(launch(program, &config, self.cwd.clone(), environment));
-        Ok(config)
-    }
-}
-
-impl Recipe {
-    /// Python passes over a place that is not there, and its module is missing later.
-    fn warn_of_places(&self) {
-        let from = self.cwd.as_deref().unwrap_or_else(|| Path::new(""));
-        for place in self.search_path.iter().filter(|place| !place.is_empty()) {
-            if !from.join(place).exists() {
-                let place = Path::new(place).display();
-                output::warning(format_args!("no such directory: '{place}' (--search-path)"));
-            }
-        }
-    }
-}
-
 impl Start {
-    pub(crate) fn run(self, world: &World<'_>) -> Exit {
-        self.recipe.warn_of_places();
-        let program = world.program(self.recipe.python.as_deref());
-        match self.recipe.config_with_launch(program) {
-            Ok(config) => start(config, &self, world),
-            Err(exit) => exit,
-        }
-    }
-}
-
-fn start(config: Config, how: &Start, world: &World<'_>) -> Exit {
-    let name = config.name.clone().expect("a recipe has a name");
-    let wait = how.recipe.access.wait(world.interrupted);
-    if how.no_wait {
-        return match start::start_unwatched(config) {
-            Ok(()) => {
-                output::data(&name);
-                output::achieved(format!(
-                    "'{name}' is starting: `bgpy status {name}` tells how it is"
-                ));
-                // Its process id is not known yet: this one's child is its supervisor.
-                output::note(format_args!("Starting '{name}'."));
-                Exit::Done
-            }
-            Err(error) => output::error(&error, Exit::from(&error)),
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        self.settings.warn_of_places();
+        let program = world.program(self.settings.python.as_deref());
+        let config = self.settings.config_with_launch(program)?;
+        let name = config.name.clone().expect("a recipe has a name");
+        let wait = self.settings.access.wait(world);
+        let started = if self.no_wait {
+            start::start_unwatched(config).map(|()| None)
+        } else if self.exist_ok {
+            start_or_attach(&name, &config, &wait).map(Some)
+        } else {
+            start::start(config, &wait).map(|server| Some(Started::Here(server)))
         };
-    }
-    let started = if how.exist_ok {
-        start_or_attach(&name, &config, &wait)
-    } else {
-        start::start(config, &wait).map(Started::Here)
-    };
-    match started {
-        Ok(started) => {
-            report(&name, &started, how.output, &wait);
-            Exit::Done
+        match started.map_err(|error| output::failure(&error))? {
+            Some(started) => report(&name, &started, self.output, &wait),
+            None => {
+                output::data(&name);
+                output::achieved(format!("'{name}' is starting; see `bgpy status {name}`"));
+                // Its process id is not known yet: the child of this process is the supervisor.
+                output::note(format_args!("Starting '{name}'."));
+            }
         }
-        Err(error) => output::error(&error, Exit::from(&error)),
+        Ok(())
     }
 }
 
-/// Says what was started: its name is what a script wants to know.
+/// Prints what was started; scripts read the name.
 fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>) {
-    let info = registry().ok().and_then(|registry: Registry| {
-        look_up(&registry, &Target::Name(name.clone()), wait).ok()?
-    });
+    let info = registry()
+        .ok()
+        .and_then(|registry| look_up(&registry, &Target::Name(name.clone()), wait).ok()?);
     match info.filter(|_| output.is_json()) {
-        Some(info) => output::data(format_args!("{:#}", server_json(&info))),
+        Some(info) => output::json(&server_json(&info)),
         None => output::data(name),
     }
     let (word, pid, address) = match started {
@@ -277,111 +81,7 @@ fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>)
         Started::Attached(entry) => ("Found", entry.process.pid, entry.address),
     };
     output::achieved(format!(
-        "the server '{name}' runs (process {pid}) at {address}: it is reached by its name, and \
-         `bgpy stop {name}` ends it"
+        "the server '{name}' is running (process {pid}) at {address}; `bgpy stop {name}` stops it"
     ));
     output::note(format_args!("{word} '{name}' (process {pid}) at {address}."));
-}
-
-impl Run {
-    /// Whether this process starts the server, again and again, and is not the server itself.
-    pub(crate) fn is_supervisor(&self) -> bool {
-        self.recipe.restart != Restart::Never
-    }
-
-    /// Runs it in processes of its own, and ends as the last one does.
-    pub(crate) fn supervise(self, program: Result<PathBuf, String>) -> u8 {
-        let config = match self.recipe.config_with_launch(program) {
-            Ok(config) => config,
-            Err(exit) => return exit.code(),
-        };
-        match supervisor::run_in_foreground(config) {
-            Ok(status) => supervisor::end_like(status),
-            Err(error) => output::error(&error, Exit::from(&error)).code(),
-        }
-    }
-
-    pub(crate) fn run(self, interpreter: &dyn Interpreter) -> u8 {
-        if self.is_supervisor() {
-            let wanted = self.recipe.python.clone();
-            return self.supervise(wanted.map_or_else(|| interpreter.program(), Ok));
-        }
-        let config = match self.recipe.config() {
-            Ok(config) => config,
-            Err(exit) => return exit.code(),
-        };
-        let directory = self.recipe.cwd.as_deref();
-        if let Some(path) = directory
-            && let Err(error) = env::set_current_dir(path)
-        {
-            let text = format_args!("cannot enter the directory '{}': {error}", path.display());
-            return output::error(text, Exit::Usage).code();
-        }
-        interpreter.set_environment(&self.recipe.env);
-        interpreter.serve(config)
-    }
-}
-
-/// What an interpreter runs to become a server. A module would be found by `runpy`, for which Python
-/// imports a third of a megabyte.
-const PROGRAM: &str = "from bgpy._background import main; main()";
-
-/// How an interpreter is started to become a server. What the server is called and where it listens
-/// stand in its arguments for people alone.
-pub fn launch(
-    program: PathBuf,
-    config: &Config,
-    directory: Option<PathBuf>,
-    environment: Vec<(OsString, OsString)>,
-) -> Launch {
-    let place = Address::new(config.host.as_str(), config.port).to_string();
-    let name = config.name.as_ref().map(|name| name.as_str().into());
-    // -P keeps files of the working directory from passing for modules of Python.
-    let words = ["-P", "-c", PROGRAM].map(OsString::from);
-    let command = [program.into()].into_iter().chain(words).chain(name).chain([place.into()]);
-    Launch { directory, environment, ..Launch::new(command.collect()) }
-}
-
-pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Exit> {
-    std::path::absolute(path)
-        .map_err(|error| output::error(format_args!("'{}': {error}", path.display()), Exit::Usage))
-}
-
-/// An address to listen on, whose port may be 0.
-fn bind(text: &str) -> Result<Address, String> {
-    match text.strip_suffix(":0") {
-        // Any port does to have the rest read.
-        Some(host) => format!("{host}:1").parse().map(|address| Address { port: 0, ..address }),
-        None => text.parse(),
-    }
-}
-
-/// Its own error names the argument of Python.
-fn restart(text: &str) -> Result<Restart, String> {
-    text.parse().map_err(|_| {
-        "use never, on-failure, or on-failure:N for at most N times a minute".to_owned()
-    })
-}
-
-fn message_bytes() -> impl TypedValueParser<Value = u64> {
-    value_parser!(u64).range(limits::MESSAGE_BYTES_LEAST..=limits::MESSAGE_BYTES_MAX)
-}
-
-pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !text.contains('\0') => {
-            Ok((name.into(), value.into()))
-        }
-        _ => Err("give a name and a value, as in NAME=value".into()),
-    }
-}
-
-impl From<&StartError> for Exit {
-    fn from(error: &StartError) -> Self {
-        match error {
-            StartError::Timeout { .. } => Self::TimedOut,
-            StartError::Interrupted => Self::Interrupted,
-            _ => Self::Failed,
-        }
-    }
 }

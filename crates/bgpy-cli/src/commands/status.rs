@@ -1,32 +1,32 @@
-//! `bgpy status`: everything about one server.
+//! `bgpy status`: shows everything about one server.
 
 use anstyle::Style;
-use bgpy::survey::{ServerState, look_up};
-use bgpy::{CallError, Restart, ServerInfo, Status};
+use bgpy::survey::ServerState;
+use bgpy::{Link, Restart, ServerInfo, Status};
 use clap::Args;
 use serde_json::json;
 
+use crate::World;
+use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
+use crate::output::view::{bytes, server_json, span, status_json, style, time};
 use crate::output::{self, Output};
-use crate::reach::{Reach, Trust, registry, unread};
-use crate::told;
-use crate::view::{bytes, server_json, span, status_json, style, time};
 
-/// Lines of the log that are shown of a server that has failed.
+/// Lines of the log that are shown for a server that has failed.
 const LAST_LINES: usize = 10;
 
-/// Show all that is known of a server, and what it is doing now
+/// Show everything about a server, and what it is doing now
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it runs, 3 it does not (its end, or when it is started again, is shown), 4 timed out, 5 wrong token,
-6 not a bgpy server or one of another version.
+Exit codes: 0 running, 3 not running (shows how it ended, or when it will be restarted), 4 no response,
+5 wrong token, 6 not a bgpy server or another version.
 
 Examples:
   bgpy status trainer
   bgpy status 127.0.0.1:54321 -o json")]
 pub(crate) struct ShowStatus {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
@@ -36,61 +36,51 @@ pub(crate) struct ShowStatus {
 }
 
 impl ShowStatus {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let wait = self.reach.access.wait(interrupted);
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let wait = self.server.access.wait(world);
+        // Without a registry, the server itself is asked.
         let known =
-            registry().map_or(Ok(None), |registry| look_up(&registry, &self.reach.target, &wait));
-        let known = match known {
-            Ok(known) => known,
-            Err(error) => return unread(error),
-        };
+            registry().map_or(Ok(None), |registry| self.server.look_up(&registry, &wait))?;
         if let Some(info) = known {
             self.show_known(&info);
             return match info.state {
-                ServerState::Alive(_) => Exit::Done,
+                ServerState::Alive(_) => Ok(()),
                 ServerState::Exited | ServerState::Failed | ServerState::Restarting => {
-                    Exit::NotRunning
+                    Err(Exit::NotRunning)
                 }
-                ServerState::Stale => Exit::TimedOut,
+                ServerState::Stale => Err(Exit::TimedOut),
             };
         }
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let asked = client
-            .link(&wait)
-            .map_err(CallError::from)
-            .and_then(|link| Ok((link.hello().clone(), link.status(&wait)?)));
-        match asked {
-            Ok((hello, status)) => {
-                if self.output.is_json() {
-                    let about = json!({
-                        "name": status.name,
-                        "state": status.state.as_str(),
-                        "instance": hello.instance.to_string(),
-                        "generation": hello.generation,
-                        "bgpy": hello.bgpy,
-                        "python": hello.python,
-                        "status": status_json(&status),
-                    });
-                    output::data(format_args!("{about:#}"));
-                } else {
-                    let mut lines = Lines::new(self.output.is_colored());
-                    lines.add("server", &self.reach.target.to_string());
-                    lines.status(&status);
-                    lines.versions(&hello.bgpy, hello.python.as_deref());
-                    output::styled(lines.text.trim_end());
-                }
-                Exit::Done
-            }
-            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
+        let link = self.server.client(&self.trust)?.link(&wait).map_err(advice::failed)?;
+        let status = link.status(&wait).map_err(advice::failed)?;
+        self.show_answer(&link, &status);
+        Ok(())
+    }
+
+    /// Shows a server that is not in the registry.
+    fn show_answer(&self, link: &Link, status: &Status) {
+        let hello = link.hello();
+        if self.output.is_json() {
+            return output::json(&json!({
+                "name": status.name,
+                "state": status.state.as_str(),
+                "instance": hello.instance.to_string(),
+                "generation": hello.generation,
+                "bgpy": hello.bgpy,
+                "python": hello.python,
+                "status": status_json(status),
+            }));
         }
+        let mut lines = Lines::new(self.output.is_colored());
+        lines.add("server", &self.server.target.to_string());
+        lines.status(status);
+        lines.versions(&hello.bgpy, hello.python.as_deref());
+        output::styled(lines.text.trim_end());
     }
 
     fn show_known(&self, info: &ServerInfo) {
         if self.output.is_json() {
-            return output::data(format_args!("{:#}", server_json(info)));
+            return output::json(&server_json(info));
         }
         let entry = &info.entry;
         let mut lines = Lines::new(self.output.is_colored());
@@ -125,15 +115,15 @@ impl ShowStatus {
         lines.add("instance", &entry.instance);
         lines.versions(&entry.bgpy, entry.python.as_deref());
         output::styled(lines.text.trim_end());
-        let is_told = matches!(info.state, ServerState::Failed | ServerState::Restarting);
-        let log = entry.log_file.as_deref().filter(|_| is_told);
+        let has_failed = matches!(info.state, ServerState::Failed | ServerState::Restarting);
+        let log = entry.log_file.as_deref().filter(|_| has_failed);
         if let Some(words) = log.and_then(|log| bgpy::log::read::last_lines(log, LAST_LINES).ok()) {
-            output::data(format_args!("the end of its log:\n{}", words.trim_end()));
+            output::data(format_args!("last lines of its log:\n{}", words.trim_end()));
         }
     }
 }
 
-/// Lines of a title and a text.
+/// Lines with a title and a value.
 struct Lines {
     text: String,
     colored: bool,
@@ -156,10 +146,10 @@ impl Lines {
     fn status(&mut self, status: &Status) {
         self.state(ServerState::Alive(status.state));
         if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
-            self.add("runs", &format!("{task}, for {}", span(seconds)));
+            self.add("task", &format!("{task}, for {}", span(seconds)));
         }
         let Status { queue, calls, clients, .. } = status;
-        self.add("calls", &format!("{calls} have run, {queue} wait"));
+        self.add("calls", &format!("{calls} completed, {queue} queued"));
         self.add("clients", &clients.to_string());
         self.add("uptime", &span(status.uptime_s));
         if let Some(resident) = status.rss_bytes {

@@ -1,4 +1,4 @@
-//! `bgpy terminate`: ends a server.
+//! `bgpy terminate`: stops a server by host and port.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,28 +9,30 @@ use bgpy::{Client, ClientOptions, Journal, Level, Target, Wait};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::World;
 use crate::arguments::file;
-use crate::ending::{Problem, end};
+use crate::connect::shutdown::{StopError, end};
+use crate::connect::{advice, token};
+use crate::duration::seconds;
 use crate::exit::Exit;
-use crate::reach::seconds;
-use crate::{output, token, told};
+use crate::output;
 
-/// End a server: it finishes what it has accepted, runs exit_task, and ends
+/// Stop a server by host and port, as in bgpy 0.3
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bgpy terminate 127.0.0.1 54321               end a server of this user and machine
-  BGPY_TOKEN=... bgpy terminate gpu7 54321     end one on another machine
-  bgpy terminate 127.0.0.1 54321 --timeout 10  wait ten seconds for its end at most
+  bgpy terminate 127.0.0.1 54321               one of your servers on this machine
+  BGPY_TOKEN=... bgpy terminate gpu7 54321     a server on another machine
+  bgpy terminate 127.0.0.1 54321 --timeout 10  give up after ten seconds
 
-Exit codes: 0 it has ended, 1 failed, 2 wrong arguments, 3 no server there, 4 timed out,
-5 wrong token, 6 not a bgpy server or one of another version, 130 interrupted.")]
+Exit codes: 0 ended, 1 exit_task or the process failed, 2 wrong arguments, 3 not running, 4 timed out,
+5 wrong token, 6 not a bgpy server or another version, 130 interrupted.")]
 pub(crate) struct Terminate {
-    /// Name or address of the server's machine
+    /// Host name or address of the server
     #[arg(value_name = "HOST", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) host: String,
 
-    /// The server's port
+    /// Port of the server
     #[arg(
         value_name = "PORT",
         allow_negative_numbers = true,
@@ -38,15 +40,15 @@ pub(crate) struct Terminate {
     )]
     pub(crate) port: u16,
 
-    /// Ask for the token, hidden [default: found for servers of this user, else BGPY_TOKEN]
+    /// Prompt for the token, without echo [default: found for your own servers, else BGPY_TOKEN]
     #[arg(short, long, conflicts_with = "no_auth")]
     pub(crate) token: bool,
 
-    /// Talk to a server on this machine that asks for no token, whoever runs it
+    /// Connect to a server on this machine that requires no token, whoever runs it
     #[arg(long)]
     pub(crate) no_auth: bool,
 
-    /// Log what matters this much: DEBUG, INFO, WARNING, ERROR or CRITICAL
+    /// Lowest level to log: DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short, long, value_name = "LEVEL", default_value_t = Level::Info)]
     pub(crate) log_level: Level,
 
@@ -60,22 +62,16 @@ pub(crate) struct Terminate {
 }
 
 impl Terminate {
-    /// Ends the server and waits for its end.
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let token = match token::asked_for(self.token, interrupted) {
-            Ok(token) => token,
-            Err(exit) => return exit,
-        };
+    /// Stops the server and waits until it has ended.
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let token = token::asked_for(self.token, world.interrupted)?;
         let journal = match file(self.log_file) {
             None => Journal::silent(),
-            Some(path) => match Journal::file(self.log_level, &path) {
-                Ok(journal) => journal,
-                Err(error) => {
-                    let path = path.display();
-                    let text = format_args!("cannot write the log file '{path}': {error}");
-                    return output::error(text, Exit::Failed);
-                }
-            },
+            Some(path) => Journal::file(self.log_level, &path).map_err(|error| {
+                let path = path.display();
+                let text = format_args!("cannot write the log file '{path}': {error}");
+                output::error(text, Exit::Failed)
+            })?,
         };
         let server = Target::Address(Address::new(self.host, self.port));
         let options = ClientOptions {
@@ -85,39 +81,42 @@ impl Terminate {
             ..ClientOptions::default()
         };
         let client = Client::new(server.clone(), options);
-        // Counted from here: how long a person types the token is their own business.
-        let wait = Wait::new(self.timeout, interrupted);
-        // One whose exit_task failed ends all the same.
-        let mut failed = None;
-        let end = |wait: &Wait<'_>| match end(&client, wait) {
-            Err(problem @ Problem::ExitTask(_)) => {
-                failed = Some(problem);
+        // The time limit starts here: typing the token does not count.
+        let wait = Wait::new(self.timeout, world.interrupted);
+        match terminate(&client, &wait) {
+            Ok(()) => {
+                let text = format!("Terminated {server}.");
+                journal.info(&text);
+                output::note(text);
                 Ok(())
             }
-            ended => ended,
-        };
-        let seen = see_out(&server, &wait, end);
-        let (text, exit) = match seen.map(|ended| (ended, failed)) {
-            Ok((Err(hindrance), _)) => {
-                (format!("{server} is still stopping: {hindrance}"), Exit::TimedOut)
+            Err(problem) => {
+                let text = match &problem {
+                    // This command has another token option.
+                    StopError::Call(error) => advice::call_error_of(error, "--token"),
+                    problem => problem.text(&server),
+                };
+                journal.error(&text);
+                Err(output::error(text, problem.exit()))
             }
-            // This command has an option of its own for the token.
-            Err(Problem::Call(error)) => {
-                (told::call_error_of(&error, "--token"), Exit::from(&error))
-            }
-            Err(problem) | Ok((Ok(_), Some(problem))) => (problem.text(&server), problem.exit()),
-            Ok((Ok(ending), None)) => match ending.filter(|ending| !ending.orderly) {
-                Some(ending) => (format!("{server} has ended, but failed: {ending}"), Exit::Failed),
-                None => (format!("Terminated {server}."), Exit::Done),
-            },
-        };
-        if exit == Exit::Done {
-            journal.info(&text);
-            output::note(text);
-            exit
-        } else {
-            journal.error(&text);
-            output::error(text, exit)
         }
+    }
+}
+
+fn terminate(client: &Client, wait: &Wait<'_>) -> Result<(), StopError> {
+    // A server whose exit_task failed ends nevertheless.
+    let mut failed = Ok(());
+    let seen = see_out(client.target(), wait, |wait| match end(client, wait) {
+        Err(problem @ StopError::ExitTask(_)) => {
+            failed = Err(problem);
+            Ok(())
+        }
+        ended => ended,
+    });
+    let ending = seen?.map_err(StopError::Stopping)?;
+    failed?;
+    match ending.filter(|ending| !ending.orderly) {
+        Some(ending) => Err(StopError::Failed(ending)),
+        None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `bgpy token create`: a secret.
+//! `bgpy token create`: prints a new token.
 
 use bgpy::Token;
 use clap::{Args, Subcommand};
@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use crate::exit::Exit;
 use crate::output;
 
-/// Bytes of a token unless the user wants another number.
+/// Bytes of a token by default.
 const BYTES: usize = 64;
 
-/// Make a token, by which a server and its clients on other machines know each other
+/// Create a token, the shared secret of a server and its clients on other machines
 #[derive(Debug, Args)]
 pub(crate) struct Tokens {
     #[command(subcommand)]
@@ -25,7 +25,7 @@ Example:
   bgpy start tasks.py --bind 0.0.0.0:54321 --token-file token
   bgpy call gpu7:54321 '{\"x\": 1}' --token-file token    on the other machine")]
     Create {
-        /// Random bytes in it
+        /// Number of random bytes
         #[arg(long, value_name = "BYTES", default_value_t = BYTES as u16,
               value_parser = clap::value_parser!(u16).range(32..=1024))]
         bytes: u16,
@@ -33,9 +33,9 @@ Example:
 }
 
 impl Tokens {
-    pub(crate) fn run(self) -> Exit {
+    pub(crate) fn run(self) -> Result<(), Exit> {
         let Action::Create { bytes } = self.action;
         output::data(Token::generate(usize::from(bytes)).expose());
-        Exit::Done
+        Ok(())
     }
 }

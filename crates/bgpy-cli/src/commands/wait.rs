@@ -1,4 +1,4 @@
-//! `bgpy wait`: returns when a server is where it is wanted.
+//! `bgpy wait`: waits until a server reaches a state.
 
 use std::thread;
 use std::time::Duration;
@@ -7,18 +7,20 @@ use bgpy::shutdown::see_out;
 use bgpy::{CallError, Client, ConnectError, State, Target, Wait};
 use clap::{Args, ValueEnum};
 
+use crate::World;
+use crate::connect::shutdown::StopError;
+use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::output;
-use crate::reach::{Reach, Trust};
-use crate::told;
 
-/// How often the server is asked.
+/// How often the server is asked for its state.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Wait until a server is ready, idle or gone
+/// Wait until a server is ready, idle or has ended
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it is, 3 it is not there or has ended instead, 4 timed out, 5 wrong token, 130 interrupted.
+Exit codes: 0 state reached, 3 not running, or ended before it was reached, 4 timed out, 5 wrong token,
+130 interrupted.
 
 Examples:
   bgpy start tasks.py --name trainer --no-wait
@@ -26,28 +28,28 @@ Examples:
   bgpy wait trainer --for idle && bgpy stop trainer")]
 pub(crate) struct WaitFor {
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) server: ServerArgs,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
 
-    /// For what
+    /// The state to wait for
     #[arg(long = "for", value_enum, value_name = "STATE")]
     pub(crate) state: Wanted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Wanted {
-    /// It has its tasks and takes calls; it need not be there yet
+    /// it has its tasks and takes calls; it need not have been started yet
     Ready,
-    /// It has its tasks, and no call runs or waits
+    /// it has its tasks, and no call runs or waits
     Idle,
-    /// It has ended, and its process is gone
+    /// it has ended, and its process is gone
     Exit,
 }
 
 impl Wanted {
-    /// What a server that has not come so far has not done.
+    /// Describes a server that has not reached the state.
     fn words(self) -> &'static str {
         match self {
             Self::Ready => "was not ready",
@@ -58,44 +60,33 @@ impl Wanted {
 }
 
 impl WaitFor {
-    pub(crate) fn run(self, interrupted: &dyn Fn() -> bool) -> Exit {
-        let client = match self.reach.client(&self.trust) {
-            Ok(client) => client,
-            Err(exit) => return exit,
-        };
-        let wait = self.reach.access.wait(interrupted);
-        // One that has ended is known for a while; a name that is not may be misspelt.
-        if self.state == Wanted::Exit
-            && matches!(self.reach.target, Target::Name(_))
-            && let Err(exit) = self.reach.known(&wait)
-        {
-            return exit;
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let (client, target) = (self.server.client(&self.trust)?, &self.server.target);
+        let wait = self.server.access.wait(world);
+        // Servers that have ended are remembered for a while; an unknown name may be misspelt.
+        if self.state == Wanted::Exit && matches!(target, Target::Name(_)) {
+            self.server.known(&wait)?;
         }
         let reached = match self.state {
-            Wanted::Exit => see_out(&self.reach.target, &wait, |wait| client.wait_ended(wait)),
+            Wanted::Exit => see_out(target, &wait, |wait| client.wait_ended(wait)),
             Wanted::Ready | Wanted::Idle => self.until(&client, &wait).map(|()| Ok(None)),
         };
         match reached {
-            Ok(Ok(_)) => Exit::Done,
-            Ok(Err(hindrance)) => {
-                let text = format_args!("{} is still stopping: {hindrance}", self.reach.target);
-                output::error(text, Exit::TimedOut)
-            }
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(hindrance)) => Err(StopError::Stopping(hindrance).report(target)),
             Err(
                 CallError::Timeout { after, .. }
                 | CallError::Connect(ConnectError::Timeout { after, .. }),
             ) => {
-                let (target, seconds) = (&self.reach.target, after.as_secs_f64());
-                let state = self.state.words();
-                output::error(format_args!("{target} {state} within {seconds} s"), Exit::TimedOut)
+                let (state, seconds) = (self.state.words(), after.as_secs_f64());
+                let text = format_args!("{target} {state} within {seconds} s");
+                Err(output::error(text, Exit::TimedOut))
             }
             Err(CallError::Lost { .. }) => {
-                let target = &self.reach.target;
-                let text =
-                    format_args!("{target} has ended instead: `bgpy logs {target}` tells why");
-                output::error(text, Exit::NotRunning)
+                let text = format_args!("{target} ended before that; see `bgpy logs {target}`");
+                Err(output::error(text, Exit::NotRunning))
             }
-            Err(error) => output::error(told::call_error(&error), Exit::from(&error)),
+            Err(error) => Err(advice::failed(error)),
         }
     }
 
@@ -113,7 +104,7 @@ impl WaitFor {
                 Err(error) if error.is_absence() && self.state == Wanted::Ready => {
                     if wait.slice().is_none() {
                         let (server, after) =
-                            (self.reach.target.to_string(), wait.limit().unwrap_or_default());
+                            (self.server.target.to_string(), wait.limit().unwrap_or_default());
                         return Err(CallError::Timeout { server, after, accepted: false });
                     }
                 }

@@ -1,4 +1,4 @@
-//! The command without an interpreter around it: a server is left to one that it finds.
+//! The command outside an interpreter: it finds one, and hands servers over to it.
 
 mod search;
 
@@ -13,13 +13,13 @@ use self::search::{Environment, NotFound, find};
 use crate::exit::Exit;
 use crate::{Foreground, World, dispatch, output};
 
-/// Runs the command as [`run`](crate::run) does, but for what becomes a server: its arguments go as
-/// they are, once they are known to be right, to `python -m bgpy`. Does not return then where a process
-/// can become another program.
+/// Runs the command like [`run`](crate::run), except that a command that becomes a server is handed over to
+/// `python -m bgpy` with its arguments unchanged, once they have been checked. Then it does not return on
+/// systems where a process can become another program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let world = World {
-        // Ctrl-C ends this process by itself.
+        // Ctrl-C ends this process.
         interrupted: &|| false,
         program: &|| interpreter().map_err(|error| error.to_string()),
         repr: &repr,
@@ -27,13 +27,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     dispatch(&arguments, &world, |foreground| {
         let wanted = match foreground {
             Foreground::Run(run) if run.is_supervisor() => {
-                let wanted = run.recipe.python.clone();
+                let wanted = run.settings.python.clone();
                 return run.supervise(world.program(wanted.as_deref()));
             }
-            Foreground::Run(run) => run.recipe.python,
+            Foreground::Run(run) => run.settings.python,
             Foreground::Server(_) => None,
         };
-        hand_over(wanted, &arguments).code()
+        Err(hand_over(wanted, &arguments))
     })
 }
 
@@ -47,7 +47,7 @@ fn interpreter() -> Result<PathBuf, NotFound> {
     })
 }
 
-/// This program, by the name that it was called by, where the system does not tell (without /proc).
+/// The path of this program by the name it was called with, where the system cannot tell (without /proc).
 fn as_called() -> Option<PathBuf> {
     let name = PathBuf::from(env::args_os().next()?);
     let path = if name.components().count() > 1 {
@@ -56,16 +56,16 @@ fn as_called() -> Option<PathBuf> {
         let path = env::var_os("PATH")?;
         env::split_paths(&path).map(|place| place.join(&name)).find(|path| is_executable(path))?
     };
-    // It may be a link to where the interpreter is, too.
+    // It may be a link into the directory of the interpreter.
     path.canonicalize().ok()
 }
 
-/// Lets an interpreter run the command; returns only when there is none.
+/// Lets an interpreter run the command; returns only if there is none.
 fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
     match wanted.map_or_else(interpreter, Ok) {
         Ok(python) => {
             let mut command = Command::new(&python);
-            // What lies in the working directory must not pass for bgpy, or for a module of Python.
+            // -P keeps files of the working directory from shadowing bgpy or modules of Python.
             command.args(["-P", "-m", "bgpy"]).args(arguments.get(1..).unwrap_or_default());
             become_command(command, &python)
         }
@@ -73,14 +73,14 @@ fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
     }
 }
 
-/// How `bgpy._show` ends when it prints why the message cannot be opened.
+/// The exit code of `bgpy._show` when it prints why the message cannot be unpickled.
 const REFUSED: i32 = 3;
 
-/// Has an interpreter show a message.
+/// Lets an interpreter print the repr of a message.
 fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
     let python = interpreter().map_err(|error| error.to_string())?;
     let cannot = |error: &dyn std::fmt::Display| {
-        format!("the answer cannot be shown by '{}': {error}", python.display())
+        format!("'{}' cannot show the answer: {error}", python.display())
     };
     let mut child = Command::new(&python)
         .args(["-P", "-m", "bgpy._show"])
@@ -103,7 +103,7 @@ fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
     Ok(text)
 }
 
-/// The same process goes on as the interpreter, so that signals and the terminal reach it.
+/// Replaces this process with the interpreter, which therefore gets its signals and its terminal.
 #[cfg(unix)]
 fn become_command(mut command: Command, python: &Path) -> Exit {
     use std::os::unix::process::CommandExt;
@@ -114,7 +114,7 @@ fn become_command(mut command: Command, python: &Path) -> Exit {
 #[cfg(not(unix))]
 fn become_command(mut command: Command, python: &Path) -> Exit {
     match command.status() {
-        // Some other exit code is passed on as it is, which only the end of this process can do.
+        // Any exit code is passed on, which needs the end of this process.
         Ok(status) => std::process::exit(status.code().unwrap_or(i32::from(Exit::Failed.code()))),
         Err(error) => cannot_start(python, &error),
     }

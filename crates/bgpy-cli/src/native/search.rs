@@ -5,15 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What an interpreter is called; the first name is tried first.
+/// File names of an interpreter, in the order in which they are tried.
 const NAMES: &[&str] = if cfg!(windows) { &["python.exe"] } else { &["python3", "python"] };
 
-/// Where a virtual environment keeps its programs.
+/// The directory of programs in a virtual environment.
 const VIRTUAL_ENV_PROGRAMS: &str = if cfg!(windows) { "Scripts" } else { "bin" };
 
-/// The places to look in.
+/// Where to look.
 pub(super) struct Environment<'a> {
-    /// `BGPY_PYTHON`: a path, or a name to be found on `PATH`. It decides alone.
+    /// `BGPY_PYTHON`: a path, or a name to be found on `PATH`. If it is set, nothing else is tried.
     pub(super) setting: Option<OsString>,
     /// This program.
     pub(super) executable: Option<PathBuf>,
@@ -28,9 +28,9 @@ pub(super) struct Environment<'a> {
 /// Why there is no interpreter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NotFound {
-    /// `BGPY_PYTHON` names none.
+    /// `BGPY_PYTHON` is not an interpreter.
     Setting(OsString),
-    /// It is in none of the places.
+    /// None was found anywhere.
     Nowhere {
         beside: Option<PathBuf>,
         virtual_env: Option<PathBuf>,
@@ -39,8 +39,8 @@ pub(super) enum NotFound {
     },
 }
 
-/// The interpreter to use: the one that the user set, else the one that this program was installed
-/// with, else the one of the active virtual environment, else the first on `PATH`.
+/// The interpreter to use: the one that the user has set, else the one that this program was installed
+/// with, else that of the active virtual environment, else the first on `PATH`.
 pub(super) fn find(environment: &Environment<'_>) -> Result<PathBuf, NotFound> {
     let on_path = directories(environment.path.as_deref());
     if let Some(setting) = environment.setting.as_deref().filter(|setting| !setting.is_empty()) {
@@ -70,8 +70,8 @@ fn find_setting(
     on_path.iter().map(|place| place.join(setting)).find(|candidate| is_executable(candidate))
 }
 
-/// The directories of `PATH`. An empty entry, by which some shells mean the working directory, is
-/// left out: a file that lies around there must not run.
+/// The directories of `PATH`, without empty entries. Some shells take those for the working directory, but a
+/// file there must not be run by accident.
 fn directories(path: Option<&OsStr>) -> Vec<PathBuf> {
     let all = path.into_iter().flat_map(env::split_paths);
     all.filter(|place| !place.as_os_str().is_empty()).collect()
@@ -83,7 +83,7 @@ impl fmt::Display for NotFound {
         match self {
             Self::Setting(setting) => write!(
                 f,
-                "BGPY_PYTHON is '{}', which is no program that can be run: set it to a Python \
+                "BGPY_PYTHON is '{}', which is not an executable program: set it to a Python \
                  interpreter that has bgpy installed, or unset it",
                 setting.display()
             ),
@@ -92,7 +92,7 @@ impl fmt::Display for NotFound {
                     Some(place) => format!("no {names} in {}", place.display()),
                     None => otherwise.to_owned(),
                 };
-                let beside = place(beside, "where that is cannot be told");
+                let beside = place(beside, "its directory is unknown");
                 let virtual_env = place(virtual_env, "not set");
                 write!(
                     f,

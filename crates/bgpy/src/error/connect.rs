@@ -107,7 +107,7 @@ pub enum ConnectError {
     },
     /// Somebody listens there who cannot be asked for a proof, because no token is known.
     #[error(
-        "cannot verify who runs {server} without a token, and none was given or found, so nothing was sent"
+        "{server} may be anyone's: no token was given or found to verify it with, so nothing was sent"
     )]
     NoToken {
         /// `host:port`.

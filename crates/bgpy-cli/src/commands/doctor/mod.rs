@@ -1,0 +1,95 @@
+//! `bgpy doctor`: finds problems with bgpy on this machine, and says how to fix them.
+
+mod checks;
+
+use std::cell::Cell;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use serde_json::{Value, json};
+
+use self::checks::{Finding, Level, check_all};
+use crate::World;
+use crate::exit::Exit;
+use crate::output::{self, Output};
+
+/// Find problems with bgpy on this machine, and say how to fix them
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each finding is ok, a note (nothing has to be done), or wrong. --fix removes only files that are surely
+unused: those that dead servers have left behind.
+
+Exit codes: 0 nothing is wrong, 1 something is wrong.
+
+Examples:
+  bgpy doctor
+  bgpy doctor --fix
+  bgpy doctor -o json  for scripts")]
+pub(crate) struct Doctor {
+    /// Remove unused files that dead servers have left behind
+    #[arg(long)]
+    pub(crate) fix: bool,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl Doctor {
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        // Each interruption is reported only once, but several checks poll.
+        let was_interrupted = Cell::new(false);
+        let interrupted = || {
+            was_interrupted.set(was_interrupted.get() || (world.interrupted)());
+            was_interrupted.get()
+        };
+        let findings = check_all(self.fix, world.program(None), &interrupted);
+        if interrupted() {
+            return Err(Exit::Interrupted);
+        }
+        if self.output.is_json() {
+            output::json(&findings.iter().map(finding_json).collect());
+        } else {
+            for finding in &findings {
+                output::styled(line(finding, self.output.is_colored()));
+            }
+        }
+        let is_wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
+        if is_wrong { Err(Exit::Failed) } else { Ok(()) }
+    }
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "level": finding.level.as_str(),
+        "about": finding.about,
+        "text": finding.text,
+        "mend": finding.mend,
+    })
+}
+
+fn line(finding: &Finding, colored: bool) -> String {
+    let style = match finding.level {
+        _ if !colored => Style::new(),
+        Level::Ok => AnsiColor::Green.on_default(),
+        Level::Note => AnsiColor::Yellow.on_default(),
+        Level::Wrong => AnsiColor::Red.on_default().bold(),
+    };
+    let Finding { level, about, text, mend } = finding;
+    let mend = mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
+    let (level, text, mend) = (level.as_str(), output::shown(text), output::shown(&mend));
+    format!("{style}{level:<5}{style:#}  {about:<9}  {text}{mend}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let ok = Finding::ok("token", "BGPY_TOKEN is not set");
+        assert_eq!(line(&ok, false), "ok     token      BGPY_TOKEN is not set");
+        let wrong = Finding::wrong("directory", "others may enter it", "chmod 700 it");
+        assert_eq!(line(&wrong, false), "wrong  directory  others may enter it; chmod 700 it");
+        assert!(line(&wrong, true).starts_with("\u{1b}[1m\u{1b}[31mwrong\u{1b}[0m  directory"));
+    }
+}

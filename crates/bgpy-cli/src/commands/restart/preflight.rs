@@ -1,0 +1,101 @@
+//! Checks whether a server could be started again, before the running one is stopped.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use bgpy::address::Address;
+use bgpy::can_listen;
+use bgpy::config::{Config, Launch};
+use bgpy::registry::{Entry, Registry};
+use bgpy::{Journal, Level, ServerInfo};
+
+use crate::interpreter::ask;
+
+/// Imports what a server needs, and analyses its tasks without running them.
+const PROGRAM: &str = include_str!("preflight.py");
+
+/// Checks everything that a start needs and that can be checked without starting, while the server itself
+/// may still be running.
+///
+/// # Errors
+/// What is missing.
+pub(crate) fn check(
+    config: &Config,
+    registry: &Registry,
+    info: &ServerInfo,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(), String> {
+    let launch = config.launch.as_ref().ok_or("how it was started is not known")?;
+    if let Some(directory) = launch.directory.as_deref().filter(|path| !path.is_dir()) {
+        return Err(format!("its working directory '{}' does not exist", directory.display()));
+    }
+    if let Some(path) = config.init_file.as_deref().filter(|path| !path.is_file()) {
+        return Err(format!("its tasks file '{}' does not exist", path.display()));
+    }
+    config.log_file.as_deref().map_or(Ok(()), check_log)?;
+    registry.check_room().map_err(|error| {
+        let place = registry.directory().display();
+        format!("its registry entry cannot be written in '{place}': {error}")
+    })?;
+    if !info.has_ended() {
+        check_place(config, registry, &info.entry)?;
+    }
+    check_tasks(config, launch, interrupted)
+}
+
+/// Checks that the log can be written.
+fn check_log(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    if let Some(place) = path.parent().filter(|path| !path.is_dir()) {
+        return Err(format!("the directory of its log '{}' does not exist", place.display()));
+    }
+    let is_there = path.exists();
+    // Open it like the server does, without blocking.
+    let opened = Journal::file(Level::Info, path);
+    opened.map_err(|error| format!("its log '{shown}' cannot be written: {error}"))?;
+    if !is_there {
+        // The server will create it.
+        drop(std::fs::remove_file(path));
+    }
+    Ok(())
+}
+
+/// Checks that the address and the name will be free once the server has ended.
+fn check_place(config: &Config, registry: &Registry, entry: &Entry) -> Result<(), String> {
+    let address = Address::new(config.host.as_str(), config.port);
+    can_listen(&address, entry.address).map_err(|error| error.to_string())?;
+    let Some(name) = &config.name else { return Ok(()) };
+    let others = registry.named(name).map_err(|error| error.to_string())?;
+    let mut others = others.into_iter().filter(|other| other.instance != entry.instance);
+    let other = others.find(Entry::has_process);
+    other.map_or(Ok(()), |other| {
+        let pid = other.process.pid;
+        Err(format!("another server (process {pid}) has taken its name"))
+    })
+}
+
+/// Checks that the interpreter can be run, has bgpy, and finds tasks that compile.
+fn check_tasks(
+    config: &Config,
+    launch: &Launch,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(), String> {
+    let python = launch.command.first().ok_or("how it was started is not known")?;
+    let (kind, tasks) = match (&config.init_file, &config.init_module) {
+        (Some(path), _) => ("file", path.as_os_str()),
+        (None, module) => ("module", OsStr::new(module.as_deref().unwrap_or_default())),
+    };
+    let words = [python.as_os_str(), "-P".as_ref(), "-c".as_ref(), PROGRAM.as_ref()];
+    let words = words.into_iter().chain([kind.as_ref(), tasks]).map(OsStr::to_owned);
+    let command = words.chain(config.search_path.iter().cloned()).collect();
+    let trial = Launch { command, ..launch.clone() };
+    let shown = Path::new(python).display();
+    let output = ask(&mut trial.command(), interrupted)
+        .map_err(|error| format!("its interpreter '{shown}' cannot be run: {error}"))?;
+    if output.status.success() && output.stdout.trim_ascii().ends_with(b"checked") {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let reason = words.trim().lines().last().unwrap_or("it printed no error").trim().to_owned();
+    Err(format!("its interpreter '{shown}' cannot load the tasks: {reason}"))
+}

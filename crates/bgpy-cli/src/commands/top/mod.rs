@@ -1,0 +1,63 @@
+//! `bgpy top`: watches servers.
+
+mod draw;
+mod event_loop;
+mod log;
+mod poller;
+mod screen;
+mod signals;
+mod state;
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::World;
+use crate::connect::registry;
+use crate::duration::seconds;
+use crate::exit::Exit;
+use crate::output::{self, Colors};
+
+/// Watch your servers on this machine: what they do, how fast, and what they log
+#[derive(Debug, Args)]
+#[command(after_help = "\
+CALLS/S is the rate of calls that ended since the last refresh, ANSWER how long the server took to respond
+to it, QUEUE the number of waiting calls. Below is the end of the log of the selected server.
+
+Keys: up and down (or k and j) select a server; q, Esc and Ctrl-C quit.
+
+Exit codes: 0 quit with a key, 1 the terminal cannot be used, 2 standard output is not a terminal.
+
+Examples:
+  bgpy top
+  bgpy top --interval 0.2   refresh five times a second")]
+pub(crate) struct Top {
+    /// Refresh interval
+    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,
+          value_parser = seconds)]
+    pub(crate) interval: Duration,
+
+    #[command(flatten)]
+    pub(crate) colors: Colors,
+}
+
+impl Top {
+    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if !io::stdout().is_terminal() || is_dumb {
+            let what = if is_dumb { "a terminal that can move its cursor" } else { "a terminal" };
+            let text =
+                format_args!("`bgpy top` needs {what}; use `bgpy ps` to print the servers once");
+            return Err(output::error(text, Exit::Usage));
+        }
+        event_loop::run(registry()?, self.interval, self.colors.are_wanted(), world.interrupted)
+            .unwrap_or_else(|error| {
+                let text = format_args!(
+                    "the terminal cannot be used: {error}; use `bgpy ps` to print the servers once"
+                );
+                Err(output::error(text, Exit::Failed))
+            })
+    }
+}

@@ -1,0 +1,134 @@
+//! Finding and reaching a server: the arguments that name it, and what all commands do with them.
+
+pub(crate) mod advice;
+pub(crate) mod completion;
+pub(crate) mod shutdown;
+pub(crate) mod token;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bgpy::registry::Registry;
+use bgpy::survey::look_up;
+use bgpy::{Client, ClientOptions, ServerInfo, Target, Token, Wait};
+use clap::Args;
+
+use crate::duration::seconds;
+use crate::exit::Exit;
+use crate::{World, output};
+
+/// A server, and how to connect to it.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server: its name, HOST:PORT or socket path
+    #[arg(value_name = "TARGET", add = completion::targets())]
+    pub(crate) target: Target,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+/// Whether the server has to authenticate itself.
+#[derive(Debug, Args)]
+pub(crate) struct Trust {
+    /// Connect to a server on this machine that requires no token, whoever runs it
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) no_auth: bool,
+}
+
+/// How long to wait, and the token to authenticate with.
+#[derive(Debug, Args)]
+pub(crate) struct Access {
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Read the token from this file [default: found for your own servers, else BGPY_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// How long a server may take to end.
+#[derive(Debug, Args)]
+pub(crate) struct Grace {
+    /// Give the server this many seconds to end
+    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
+          value_parser = seconds)]
+    grace: Duration,
+}
+
+impl Access {
+    /// The token from the file, if one was given.
+    pub(crate) fn token(&self) -> Result<Option<Token>, Exit> {
+        self.token_file.as_deref().map(token::read_file).transpose()
+    }
+
+    /// The options of a client.
+    pub(crate) fn options(&self, trust: &Trust) -> Result<ClientOptions, Exit> {
+        let (token, auth) = (self.token()?, !trust.no_auth);
+        Ok(ClientOptions { token, auth, ..ClientOptions::default() })
+    }
+
+    /// The time limit, which starts now.
+    pub(crate) fn wait<'a>(&self, world: &'a World<'_>) -> Wait<'a> {
+        Wait::new(self.timeout, world.interrupted)
+    }
+}
+
+impl Grace {
+    /// The grace time, which `--timeout` may shorten.
+    pub(crate) fn limit(&self, access: &Access) -> Duration {
+        access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace))
+    }
+}
+
+impl ServerArgs {
+    /// A client of the server.
+    pub(crate) fn client(&self, trust: &Trust) -> Result<Client, Exit> {
+        Ok(Client::new(self.target.clone(), self.access.options(trust)?))
+    }
+
+    /// The server as the registry knows it, whether it runs or has ended. It must be one of this user's on
+    /// this machine.
+    pub(crate) fn known(&self, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
+        let registry = registry()?;
+        let known = self.look_up(&registry, wait)?;
+        known.map(|info| (registry, info)).ok_or_else(|| self.unknown())
+    }
+
+    /// The server as a registry knows it, if it does.
+    pub(crate) fn look_up(
+        &self,
+        registry: &Registry,
+        wait: &Wait<'_>,
+    ) -> Result<Option<ServerInfo>, Exit> {
+        look_up(registry, &self.target, wait).map_err(unread)
+    }
+
+    /// Prints that there is no such server.
+    pub(crate) fn unknown(&self) -> Exit {
+        let what = match &self.target {
+            Target::Name(name) => format!("named '{name}'"),
+            Target::Address(_) | Target::Socket(_) => format!("at {}", self.target),
+        };
+        let text = format_args!(
+            "no server {what} is known on this machine: `bgpy ps -a` lists the ones that you have started"
+        );
+        output::error(text, Exit::NotRunning)
+    }
+}
+
+/// The registry of this user, if it can be trusted.
+pub(crate) fn registry() -> Result<Registry, Exit> {
+    let registry = Registry::of_user().map_err(|error| {
+        output::error(format_args!("cannot find the registry of servers: {error}"), Exit::Failed)
+    })?;
+    registry.trust().map_err(|doubt| output::error(doubt, Exit::Failed))?;
+    Ok(registry)
+}
+
+/// Prints that the registry cannot be read.
+pub(crate) fn unread(error: io::Error) -> Exit {
+    output::error(error, Exit::Failed)
+}
