@@ -1,4 +1,4 @@
-//! What users pass, checked, with errors that name the thing.
+//! Arguments of the Python functions, checked; an error names the argument.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ pub fn address(py: Python<'_>, host: &str, port: i64, free_port: bool) -> PyResu
     if host.is_empty() || host.contains('\0') {
         return Err(config_error(
             py,
-            format!("{host:?} is not a host: take a name or an IP address"),
+            format!("host={host:?} is not valid: pass a host name or an IP address"),
         ));
     }
     let lowest = u16::from(!free_port);
@@ -39,7 +39,7 @@ pub fn level(py: Python<'_>, name: &str) -> PyResult<Level> {
     name.parse().map_err(|error: String| config_error(py, error))
 }
 
-/// A log that is written only when it has a file.
+/// The log of a client: it is written only to a file.
 pub fn journal(py: Python<'_>, level: Level, file: Option<&PathBuf>) -> PyResult<Journal> {
     let Some(path) = file else { return Ok(Journal::silent()) };
     Journal::file(level, path).map_err(|error| {
@@ -47,7 +47,7 @@ pub fn journal(py: Python<'_>, level: Level, file: Option<&PathBuf>) -> PyResult
     })
 }
 
-/// Names the argument where a value has the wrong type: the text of PyO3's own error leaves that out.
+/// Turns PyO3's error for a wrong type, which does not name the argument, into one that does.
 fn typed<T>(value: &Bound<'_, PyAny>, name: &str, what: &str, result: PyResult<T>) -> PyResult<T> {
     result.map_err(|error| {
         if !error.is_instance_of::<PyTypeError>(value.py()) {
@@ -59,7 +59,7 @@ fn typed<T>(value: &Bound<'_, PyAny>, name: &str, what: &str, result: PyResult<T
     })
 }
 
-/// An argument of this name and type, as callers pass it.
+/// Functions that extract the argument of their name, for `from_py_with`.
 macro_rules! arguments {
     ($($name:ident: $type:ty, $what:literal;)*) => {
         $(pub fn $name(value: &Bound<'_, PyAny>) -> PyResult<$type> {
@@ -68,7 +68,7 @@ macro_rules! arguments {
     };
 }
 
-/// A text of this name, as callers pass it.
+/// The same for text, which is borrowed from the Python object.
 macro_rules! texts {
     ($($name:ident)*) => {
         $(pub fn $name<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
@@ -97,12 +97,12 @@ arguments! {
     python: Option<PathBuf>, "a path or None";
 }
 
-/// A `port`, as callers pass it to a server.
+/// The argument `port` of a server, which unlike that of a client is not optional.
 pub fn server_port(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     typed(value, "port", "a whole number", value.extract())
 }
 
-/// How long a server may be unused, in seconds above 0; none is for ever.
+/// The argument `idle_timeout`: a number of seconds above 0, or None for no limit.
 pub fn unused(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<f64>> {
     let Some(seconds) = seconds else { return Ok(None) };
     match Duration::try_from_secs_f64(seconds) {
@@ -110,7 +110,7 @@ pub fn unused(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<f64>> {
         _ => Err(config_error(
             py,
             format!(
-                "idle_timeout={} is not a valid time: give a number of seconds from 1e-9 to 1.8e19, or \
+                "idle_timeout={} is not a valid time: pass a number of seconds from 1e-9 to 1.8e19, or \
                  None",
                 shortest(seconds)
             ),
@@ -118,27 +118,27 @@ pub fn unused(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<f64>> {
     }
 }
 
-/// A number with as few characters as tell it from others.
+/// The shortest decimal text of a number.
 fn shortest(number: f64) -> String {
     let [plain, scientific] = [number.to_string(), format!("{number:e}")];
     if scientific.len() < plain.len() { scientific } else { plain }
 }
 
-/// A time limit in seconds; none is none.
+/// The argument `timeout`, in seconds; None for no limit.
 pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
     let Some(seconds) = seconds else { return Ok(None) };
     Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
         config_error(
             py,
             format!(
-                "timeout={} is not a valid time: give a number of seconds from 0 to 1.8e19, or None",
+                "timeout={} is not a valid time: pass a number of seconds from 0 to 1.8e19, or None",
                 shortest(seconds)
             ),
         )
     })
 }
 
-/// The longest message that a side takes, in bytes; none is the protocol's own limit.
+/// The argument `max_message_bytes`; None for the limit of the protocol.
 pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     let (least, most) = (limits::MESSAGE_BYTES_LEAST, limits::MESSAGE_BYTES_MAX);
     let refuse = || {
@@ -147,24 +147,24 @@ pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     };
     match value.extract::<Option<u64>>() {
         Ok(Some(bytes)) if !(least..=most).contains(&bytes) => Err(refuse()),
-        // A number all the same, but one below 0 or far too large.
+        // An int, but negative or too large for a u64.
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => Err(refuse()),
         found => typed(value, "max_message_bytes", "a whole number or None", found),
     }
 }
 
-/// When a server is started again.
+/// The argument `restart`.
 pub fn restart_policy(py: Python<'_>, text: &str) -> PyResult<Restart> {
     let policy = text.parse().map_err(|error: String| config_error(py, error))?;
     if policy != Restart::Never && !supervisor::IS_SUPPORTED {
-        let text = format!("restart={text:?}: servers cannot be started again on this system");
+        let text = format!("restart={text:?}: this system has no way to restart servers");
         return Err(config_error(py, text));
     }
     Ok(policy)
 }
 
-/// Runs something that waits without the GIL; Ctrl-C and other signal handlers end the wait, and
-/// what they raised is raised.
+/// Runs something that waits, without the GIL. If a Python signal handler raises, as for Ctrl-C, the wait
+/// ends and that exception is raised.
 pub fn waiting<T: Send>(
     py: Python<'_>,
     limit: Option<Duration>,
@@ -173,7 +173,7 @@ pub fn waiting<T: Send>(
     let (result, raised) = py.detach(|| {
         let raised = RefCell::new(None);
         let interrupted = || {
-            // An interpreter that is being shut down has no handlers to run any more.
+            // While the interpreter shuts down, this thread cannot attach any more: end the wait.
             let Some(checked) = Python::try_attach(|py| py.check_signals()) else { return true };
             let stop = checked.is_err();
             *raised.borrow_mut() = checked.err();

@@ -1,4 +1,4 @@
-//! The life of a background server's process.
+//! The process of a background server, from its start to its exit code.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,16 +19,16 @@ use crate::prints;
 use crate::serve::serve;
 use crate::tasks::Origin;
 
-/// Become the background server that the parent process asks for on standard input.
+/// Become the background server that the parent process describes on standard input.
 ///
 /// Returns
 /// -------
 /// int
-///     The exit code: 0 for an orderly end, 1 otherwise.
+///     The exit code of the process: 0 if the server ended in good order, else 1.
 #[pyfunction]
 pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
-    // Whether the terminal's may be ignored depends on whether there is one, which is not known yet. The
-    // supervisor has handlers of its own for those.
+    // Signals of the terminal are left alone until it is known whether this server has one. The supervisor
+    // installs its own handlers for them.
     take_default_signals(py, &TERMINAL_SIGNALS)?;
     let (reporter, config, supervised) = match supervisor::divide(|| fork(py))? {
         Role::Server { reporter, config, supervised } => (reporter, config, supervised),
@@ -38,7 +38,7 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     };
     let level = level(py, &config.log_level)?;
     let journal = match &config.log_file {
-        // One that is started again does not depend on a disk that may be full.
+        // A restart must succeed even if the disk is full.
         Some(path) if supervised.generation > 0 => Journal::file_now_or_later(level, path)?,
         Some(path) => Journal::file(level, path)?,
         None if supervised.is_foreground => Journal::stderr(level),
@@ -49,32 +49,32 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
         journal.take_output()?;
     }
     prints::prepare(py, &journal)?;
-    // What a crash of the interpreter has to say belongs in the log as well.
+    // After `take_output`: the traceback of a crash goes to the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
-    // The parent has been told of an error, and the log too.
+    // An error has already been reported to the parent and to the log.
     let ended = serve(py, &config, journal, Some(reporter), *supervised, true)?;
     let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
 }
 
-/// Makes a copy of this process: none in the copy, its process id here.
+/// Forks this process; returns the child's process id in the parent and none in the child.
 fn fork(py: Python<'_>) -> io::Result<Option<u32>> {
-    // What the collector does not visit, the two processes go on sharing.
+    // Keeps the collector from writing to objects, so that their memory pages stay shared.
     py.import("gc")?.call_method0("freeze")?;
     let fork = || py.import("os")?.call_method0("fork")?.extract::<u32>();
     let id: u32 = fork()?;
     Ok((id != 0).then_some(id))
 }
 
-/// Where this process looks for modules. What is no text there, Python itself passes over.
+/// The entries of `sys.path` that are text; Python ignores any others.
 pub fn search_path(sys: &Bound<'_, PyModule>) -> PyResult<Vec<OsString>> {
     let path = sys.getattr("path")?.cast_into::<PyList>()?;
     let places = path.iter().filter_map(|place| place.cast_into::<PyString>().ok());
     places.map(|place| place.extract()).collect()
 }
 
-/// Lets the server import what lies beside its tasks, as from a script, and then what its parent could. What
-/// it finds by itself comes first: no file there passes for a module of Python or of a package.
+/// Appends to `sys.path` the directory of the tasks file, as for a script, and then the parent's search path.
+/// Appended, because no file there may hide a module of Python or of a package.
 pub fn extend_search_path(py: Python<'_>, config: &Config) -> PyResult<()> {
     let tasks = config.init_file.as_deref().map(std::path::absolute).transpose()?;
     let beside = tasks.as_deref().and_then(Path::parent).map(Path::as_os_str);
@@ -87,8 +87,8 @@ pub fn extend_search_path(py: Python<'_>, config: &Config) -> PyResult<()> {
     Ok(())
 }
 
-/// Does something while another thread imports what tasks are pickled with, if a client has to send
-/// them to this server. That takes a third as long as the start of a server.
+/// Runs `act` while another thread imports the modules that pickle tasks, if a client has to send tasks to
+/// this server. The import takes a third as long as the start of a server.
 pub fn preparing<T>(py: Python<'_>, config: &Config, act: impl FnOnce() -> T) -> T {
     let begin = || thread::Builder::new().spawn(|| Python::attach(pickle::prepare_dumps)).ok();
     let ahead = Origin::of(config).is_none().then(begin).flatten();
@@ -97,16 +97,17 @@ pub fn preparing<T>(py: Python<'_>, config: &Config, act: impl FnOnce() -> T) ->
     done
 }
 
-/// The running interpreter.
+/// The path of the running interpreter.
 pub fn this_interpreter(sys: &Bound<'_, PyModule>) -> PyResult<PathBuf> {
     let path: Option<PathBuf> = sys.getattr("executable")?.extract()?;
     path.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
-        let text = "sys.executable names no interpreter to run the server with: pass python=";
+        let text = "sys.executable is not set, so there is no interpreter to run the server with: \
+                    pass python=...";
         error(sys.py(), "StartError", text)
     })
 }
 
-/// Python's form of an exit status: the code, or the negative number of the signal.
+/// An exit status in Python's form: the exit code, or the negative number of the signal.
 pub fn exit_code(status: std::process::ExitStatus) -> Option<i32> {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

@@ -1,4 +1,4 @@
-//! Objects of the standard library from the bytes of their extensions.
+//! Decodes objects of the standard library from the contents of their extensions.
 
 use bgpy_proto::codec::text::{has_surrogates, is_decimal};
 use bgpy_proto::codec::{Date, DateTime, PathKind, Reader, Span, Time, Token, Zone, complex, ext};
@@ -15,7 +15,7 @@ use crate::rich::enum_class;
 use crate::show::UnknownMember;
 use crate::{flags, made};
 
-/// The object that an extension holds which has no items.
+/// The object of an extension whose contents are not values themselves.
 pub fn atom<'py>(py: Python<'py>, kind: i8, contents: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let unknown = || malformed(py, bgpy_proto::codec::CodecError::Extension(kind));
     match kind {
@@ -64,8 +64,8 @@ fn surrogates<'py>(py: Python<'py>, contents: &[u8]) -> PyResult<Bound<'py, PyAn
     }
 }
 
-// Pickle's own way to make them: from the bytes of their state, which are checked already. What is
-// left out of them is more than half of the time.
+// Dates and times are made as pickle makes them, from the bytes of their state, which are validated already.
+// That takes less than half the time of their ordinary constructors.
 
 fn date(py: Python<'_>, date: Date) -> PyResult<Bound<'_, PyAny>> {
     let [high, low] = date.year.to_be_bytes();
@@ -127,7 +127,7 @@ pub fn path<'py>(
     let unknown = || malformed(py, bgpy_proto::codec::CodecError::Extension(ext::PATH));
     let (number, parts) = contents.split_first().ok_or_else(unknown)?;
     let kind = PathKind::from_number(*number).ok_or_else(unknown)?;
-    // Parts of a path are in the message itself.
+    // The parts of a path may not refer to buffers.
     let outside = std::mem::take(&mut decoder.outside);
     let parts = decoder.tuple(parts, depth);
     decoder.outside = outside;
@@ -171,8 +171,8 @@ pub fn member<'py>(
 
 /// The class of an enumeration.
 ///
-/// A peer must not make this side import what it likes, unless pickles are opened, which could do
-/// the same. So nothing is asked that could: attributes of modules can be made when they are asked for.
+/// Without `allow_pickle`, a peer must not be able to make this side import modules or run code. So the name
+/// is looked up in the dicts of modules and classes: `getattr` may run a module's `__getattr__`.
 fn enumeration<'py>(
     decoder: &mut Decoder<'py>,
     module: &str,
@@ -187,8 +187,8 @@ fn enumeration<'py>(
     };
     let Some(mut found) = found else {
         let text = format!(
-            "the message holds a member of {module}.{name}, whose module is not imported here, and \
-             allow_pickle=False lets nobody import one: import it beforehand, or send the value"
+            "the message contains a member of {module}.{name}, whose module is not imported here, and \
+             allow_pickle=False does not let a message import it: import it first, or send the value"
         );
         return Err(serialization_error(py, text, None));
     };
@@ -201,7 +201,9 @@ fn enumeration<'py>(
             Err(_) => None,
         };
         let missing = || {
-            let text = format!("the message holds a member of {module}.{name}, which is not there");
+            let text = format!(
+                "the message contains a member of {module}.{name}, which does not exist here"
+            );
             serialization_error(py, text, None)
         };
         found = inside.filter(|found| !found.is_none()).ok_or_else(missing)?;
@@ -213,12 +215,14 @@ fn enumeration<'py>(
         })
     });
     class.ok_or_else(|| {
-        let text = format!("the message takes {module}.{name} for an enumeration, which it is not");
+        let text = format!(
+            "the message contains a member of {module}.{name}, which is not an enumeration here"
+        );
         serialization_error(py, text, None)
     })
 }
 
-/// A module that is imported already.
+/// A module from `sys.modules`.
 fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     let modules = MODULES.import(py, "sys", "modules")?;

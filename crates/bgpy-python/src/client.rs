@@ -19,35 +19,35 @@ use crate::tasks::{self, NAMES};
 
 /// A client of one server.
 ///
-/// It connects at its first call and keeps the connection; a lost one is opened anew at the next
-/// call. It may be shared between threads and used after ``os.fork()``. On the server's own machine
-/// it takes the server's Unix socket, whatever host it was given.
+/// It connects on its first call and keeps the connection. If the connection is lost, the next call
+/// connects again. A client may be shared between threads and used after ``os.fork()``. On the server's
+/// own machine it uses the server's Unix socket, whatever host was passed.
 ///
 /// Parameters
 /// ----------
 /// host : str
-///     Name or IP address of the server's machine. Without a port, any target: the name of a server,
+///     Host name or IP address of the server. Without a port, any target: the name of a server,
 ///     ``host:port``, ``[address]:port`` for IPv6, or the path of a server's socket.
 /// port : int, optional
 ///     Port that the server listens on.
 /// token : str, optional
-///     The server's token. Without one it is found in the registry (same machine, same user), else
-///     in the environment variable ``BGPY_TOKEN``.
+///     The server's token. By default it comes from the registry (same machine, same user), or else
+///     from the environment variable ``BGPY_TOKEN``.
 /// log_level : str, default "INFO"
 ///     DEBUG, INFO, WARNING, ERROR or CRITICAL.
 /// log_file : path, optional
-///     File that the client appends its log to.
+///     File that the client appends its log to. By default, it does not log.
 /// auth : bool, default True
-///     Whether the server has to prove that it knows the token. ``auth=False`` talks to a server on
-///     this machine that was started so, whoever runs it; a server in the registry proves its token all
-///     the same, and so does each after one that did.
+///     Whether the server must prove that it knows the token. With False, the client also talks to a
+///     server on this machine that was started with ``auth=False``, whoever runs it; a server in the
+///     registry must still prove its token, and once a server has, so must every later one.
 /// allow_pickle : bool, default True
-///     Whether pickles from the server are opened. Without, only plain data is taken: None, numbers,
-///     texts, bytes, lists, tuples, dicts and sets of those, dates and times, decimals, UUIDs, paths,
-///     and members of enumerations whose module is imported here. A task that responds with more
-///     fails.
+///     Whether the client unpickles what the server sends. With False, it accepts only plain data: None,
+///     bool, numbers, str, bytes, bytearray, lists, tuples, dicts and sets of those, dates and times,
+///     decimals, UUIDs, paths, and members of enumerations whose module is imported here. A task that
+///     responds with anything else fails.
 /// max_message_bytes : int, optional
-///     Longest answer that is taken, in bytes; a task that responds with more fails. Without, 1 TiB.
+///     Maximum size of a response, in bytes; a task that responds with more fails. 1 TiB by default.
 ///
 /// Raises
 /// ------
@@ -84,7 +84,7 @@ impl Client {
         #[pyo3(from_py_with = max_message_bytes)] max_message_bytes: Option<u64>,
     ) -> PyResult<Self> {
         if token.is_some() && !auth {
-            let text = "auth=False asks for no proof of the token: pass one of the two";
+            let text = "token and auth=False cannot be combined: pass one of them";
             return Err(config_error(py, text));
         }
         let options = ClientOptions {
@@ -115,22 +115,24 @@ impl Client {
     /// exec_task : callable
     ///     ``exec_task(client_socket, state, args)``; returns the next state, or None to keep it.
     /// exit_task : callable
-    ///     ``exit_task(client_socket, state, args)``; runs once, at the end.
+    ///     ``exit_task(client_socket, state, args)``; runs once, when the server stops.
     /// timeout : float, optional
-    ///     Seconds to wait at most.
+    ///     Maximum time to wait, in seconds.
     ///
     /// Returns
     /// -------
     /// dict
     ///     ``{"message": "Initialization successful."}``, or ``{"message": "Already initialized."}``
-    ///     from a server that has tasks already and keeps those.
+    ///     if the server already has tasks, which it keeps.
     ///
     /// Raises
     /// ------
+    /// ConfigError
+    ///     If a task is not callable, or is an ``async def`` or generator function.
     /// RemoteError
-    ///     If ``init_task`` raised; the server stays without tasks.
+    ///     If ``init_task`` raised; the server still has no tasks.
     /// SerializationError
-    ///     If a task cannot be pickled, or not be unpickled there.
+    ///     If a task cannot be pickled here or unpickled on the server.
     /// BgpyError
     ///     As for `call`.
     #[pyo3(signature = (init_task, exec_task, exit_task, timeout=None))]
@@ -152,23 +154,23 @@ impl Client {
         confirmation(py, if first { "Initialization successful." } else { "Already initialized." })
     }
 
-    /// Send `exec_task` its arguments.
+    /// Call `exec_task`, and by default return once the server has accepted the call.
     ///
     /// Parameters
     /// ----------
     /// exec_args : object
-    ///     Any picklable object, usually a dict.
+    ///     Argument of `exec_task`: any picklable object, usually a dict.
     /// await_response : bool, default False
-    ///     Whether to wait for the first response of the task, or only until the server has
-    ///     accepted the call.
+    ///     Whether to wait for the first response of the task. With False, wait only until the server
+    ///     has accepted the call.
     /// timeout : float, optional
-    ///     Seconds to wait at most.
+    ///     Maximum time to wait, in seconds.
     ///
     /// Returns
     /// -------
     /// object
-    ///     The response, also when it was sent with ``error=True``; without `await_response`
-    ///     ``{"message": "Received 'EXEC'"}``.
+    ///     The response, even one sent with ``error=True``; ``{"message": "Received 'EXEC'"}`` without
+    ///     `await_response`.
     ///
     /// Raises
     /// ------
@@ -186,15 +188,15 @@ impl Client {
         self.send(py, CallKind::Exec, payload, await_response, timeout)
     }
 
-    /// Send `exec_task` its arguments, wait for its first response and return that.
+    /// Call `exec_task` and return its first response.
     ///
     /// Parameters
     /// ----------
     /// args : object
-    ///     Any picklable object, usually a dict.
+    ///     Argument of `exec_task`: any picklable object, usually a dict.
     /// timeout : float, optional
-    ///     Seconds to wait at most. Without, the wait ends when the server does: its death and a
-    ///     dead network are noticed also while a task runs.
+    ///     Maximum time to wait, in seconds. By default there is no limit, but the wait ends if the
+    ///     server dies or the network fails, even while a task runs.
     ///
     /// Returns
     /// -------
@@ -212,13 +214,17 @@ impl Client {
     /// NotRunning, ConnectError, AuthError, ProtocolMismatch
     ///     If the connection cannot be established.
     /// ConnectionLost
-    ///     If the server died meanwhile; the call may or may not have run.
+    ///     If the server died in the meantime; the call may or may not have run.
     /// CallTimeout
-    ///     If the time was over.
-    /// ServerStopping, Overloaded
-    ///     If the server takes no (more) calls.
+    ///     If there is no response within `timeout` seconds; the task runs on.
+    /// ServerStopping
+    ///     If the server is stopping and accepts no more calls.
+    /// Overloaded
+    ///     If too many calls are already waiting.
     /// SerializationError
-    ///     If the arguments or the response cannot be pickled or unpickled.
+    ///     If the argument or the response cannot be pickled or unpickled.
+    /// WouldDeadlock
+    ///     If a task of the same server makes the call, and so would wait for itself.
     #[pyo3(signature = (args, timeout=None))]
     fn call<'py>(
         &self,
@@ -237,24 +243,25 @@ impl Client {
         Ok(response)
     }
 
-    /// Run `exit_task` and end the server, after the calls that it has accepted before.
+    /// Run `exit_task` and stop the server, after the calls that it has already accepted.
     ///
-    /// When it returns, the server has given up its address, so that another can be started there.
+    /// When this method returns, the server no longer listens on its address, so that another one can
+    /// start there.
     ///
     /// Parameters
     /// ----------
     /// exit_args : object, optional
-    ///     Argument of `exit_task`, usually a dict.
+    ///     Argument of `exit_task`, an empty dict by default.
     /// await_response : bool, default False
-    ///     Whether to wait for the first response of `exit_task`, or only until the server has
-    ///     accepted the call.
+    ///     Whether to wait for the first response of `exit_task`. With False, wait only until the server
+    ///     has accepted the call.
     /// timeout : float, optional
-    ///     Seconds to wait at most.
+    ///     Maximum time to wait, in seconds.
     ///
     /// Returns
     /// -------
     /// object
-    ///     The response; without `await_response` ``{"message": "Received 'EXIT'"}``.
+    ///     The response; ``{"message": "Received 'EXIT'"}`` without `await_response`.
     ///
     /// Raises
     /// ------
@@ -273,20 +280,21 @@ impl Client {
         self.send(py, CallKind::Exit, payload, await_response, timeout)
     }
 
-    /// Ask the server what it is doing, which it tells also while a task runs.
+    /// Return the status of the server, even while a task runs.
     ///
     /// Parameters
     /// ----------
     /// timeout : float, optional
-    ///     Seconds to wait at most.
+    ///     Maximum time to wait, in seconds.
     ///
     /// Returns
     /// -------
     /// dict
-    ///     ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (the name of the one
-    ///     that runs, or None), ``busy_s`` (seconds that it has taken so far, or None), ``queue``
-    ///     (calls that wait), ``calls`` (calls that have run), ``clients``, ``uptime_s``, ``pid``,
-    ///     ``rss_bytes`` (memory that the process has resident, or None) and ``name`` (or None).
+    ///     ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (name of the running
+    ///     task, or None), ``busy_s`` (seconds that it has been running, or None), ``queue`` (number of
+    ///     waiting calls), ``calls`` (number of calls that have run), ``clients`` (number of connected
+    ///     clients), ``uptime_s`` (seconds since the start), ``pid``, ``rss_bytes`` (resident memory of
+    ///     the process, or None) and ``name`` (or None).
     ///
     /// Raises
     /// ------
@@ -302,12 +310,12 @@ impl Client {
         status_dict(py, &status)
     }
 
-    /// Check that the server responds, also while a task runs.
+    /// Check that the server responds, even while a task runs.
     ///
     /// Parameters
     /// ----------
     /// timeout : float, optional
-    ///     Seconds to wait at most.
+    ///     Maximum time to wait, in seconds.
     ///
     /// Raises
     /// ------
@@ -322,36 +330,36 @@ impl Client {
         self.on_link(py, timeout, |link, wait| link.ping(wait))
     }
 
-    /// Close the connection. The server goes on; the next call connects again.
+    /// Close the connection. The server keeps running; the next call connects again.
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.client.close());
     }
 
-    /// Host as it was given, or any other target.
+    /// Host or other target as passed.
     #[getter]
     fn host(&self) -> &str {
         &self.host
     }
 
-    /// Port as it was given.
+    /// Port as passed, or None.
     #[getter]
     fn port(&self) -> Option<i64> {
         self.port
     }
 
-    /// Token as it was given.
+    /// Token as passed, or None.
     #[getter]
     fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
-    /// Log level as it was given.
+    /// Log level as passed.
     #[getter]
     fn log_level(&self) -> &str {
         &self.log_level
     }
 
-    /// Log file as it was given.
+    /// Log file as passed, or None.
     #[getter]
     fn log_file(&self) -> Option<&PathBuf> {
         self.log_file.as_ref()
@@ -375,7 +383,7 @@ impl Client {
 }
 
 impl Client {
-    /// Encodes what a server is to get, whose hello tells whether it takes pickles.
+    /// Encodes an object for the server, whose hello says whether it accepts pickles.
     fn encode(
         &self,
         py: Python<'_>,
@@ -401,7 +409,7 @@ impl Client {
             false => link.accepted(kind, payload, wait).map(|()| None),
         };
         let response = match kind {
-            // One that is about to start can be told to end.
+            // A server can be stopped before its tasks have started.
             CallKind::Exit => self.on_link(py, timeout, act),
             _ => self.on_started(py, timeout, act),
         }?;

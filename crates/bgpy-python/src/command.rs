@@ -1,4 +1,4 @@
-//! The command line, inside an interpreter.
+//! The command line `bgpy`, run by the interpreter that it is installed for.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

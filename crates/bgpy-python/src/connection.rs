@@ -1,7 +1,7 @@
-//! The connection of a client: opened when it is needed, and waited for.
+//! The connection of a client, opened on demand.
 //!
-//! The client's lock is only ever taken with the GIL held: a thread that forks holds the GIL, so that the child
-//! never finds the lock taken.
+//! The client's lock is only taken with the GIL held. `os.fork` holds the GIL too, so no other thread can hold
+//! the lock at that moment, and the child never inherits it locked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::errors::{call_error, connect_error};
 
 impl Client {
-    /// Acts on the connection, opened first when there is none.
+    /// Acts on the connection, which is opened first if there is none.
     pub fn on_link<T: Send>(
         &self,
         py: Python<'_>,
@@ -27,7 +27,7 @@ impl Client {
             .map_err(|error| call_error(py, error, self.policy))
     }
 
-    /// As [`on_link`](Self::on_link), once a server that is started again has its tasks.
+    /// As [`on_link`](Self::on_link), after a server that is being restarted has its tasks.
     pub fn on_started<T: Send>(
         &self,
         py: Python<'_>,
@@ -40,7 +40,7 @@ impl Client {
         while !link.has_started() {
             match waiting(py, left(), |wait| link.await_start(wait))? {
                 Ok(()) => break,
-                // Its start has failed. The next one has the call.
+                // This restart has failed: the call goes to the process of the next one.
                 Err(CallError::Lost { .. }) => link = self.link(py, left())?,
                 Err(CallError::Connect(ConnectError::Restarting { server, failing, .. })) => {
                     let after = limit.unwrap_or_default();

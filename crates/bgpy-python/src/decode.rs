@@ -1,4 +1,4 @@
-//! From messages to Python objects, without a tree in between.
+//! Decodes messages to Python objects directly, without an intermediate tree.
 
 use bgpy::limits::DEPTH_MAX;
 use bgpy::spawn::Config;
@@ -15,15 +15,15 @@ use crate::{build, keys, pickle};
 /// What the receiver allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    /// Whether pickles are opened.
+    /// Whether pickles are unpickled.
     pub allow_pickle: bool,
-    /// Whether the objects are only shown: then a member of an enumeration that cannot be had here is
-    /// shown by its name.
+    /// Whether the objects are only displayed: then the name stands in for an enumeration's member that
+    /// cannot be made here.
     pub is_for_show: bool,
 }
 
 impl Policy {
-    /// For objects that somebody uses.
+    /// For objects that are used, and not only displayed.
     pub fn new(allow_pickle: bool) -> Self {
         Self { allow_pickle, is_for_show: false }
     }
@@ -45,18 +45,19 @@ pub fn decode<'py>(
     message: Delivered,
     policy: Policy,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // A message that is one pickle takes the buffers along.
+    // The buffers of a message that is one pickle belong to that pickle.
     if let Ok(Token::Ext(ext::PICKLE | ext::CODE, _)) = Reader::new(message.data()).token() {
-        return pickle::loads(py, root, message, policy).map_err(|error| short(py, root, error));
+        return pickle::loads(py, root, message, policy)
+            .map_err(|error| with_memory_text(py, root, error));
     }
     let (data, outside) = message.into_parts();
     let (mut reader, mut decoder) = (Reader::new(&data), Decoder::new(py, policy, &data, outside));
     let object = decoder.value(&mut reader, DEPTH_MAX);
     let object = object.map_err(|error| {
-        // A key that cannot be hashed, a time zone that this system lacks, a member that is not there.
         if is_serialization_error(&error, py) || is_nobodys_fault(&error, py) {
-            return short(py, root, error);
+            return with_memory_text(py, root, error);
         }
+        // Such as a key that cannot be hashed, an unknown time zone, or a value that is no member.
         let text = format!("the message cannot be decoded: {}", error.value(py));
         serialization_error(py, text, Some(error))
     })?;
@@ -64,21 +65,22 @@ pub fn decode<'py>(
     if decoder.outside.len() > 0 { Err(malformed(py, CodecError::Buffers)) } else { Ok(object) }
 }
 
-/// Says for what there was no memory, if that is what is wrong.
-fn short(py: Python<'_>, root: &str, error: PyErr) -> PyErr {
+/// Gives a `MemoryError` without a message one that names the object.
+fn with_memory_text(py: Python<'_>, root: &str, error: PyErr) -> PyErr {
     let says_nothing = || error.value(py).str().is_ok_and(|text| text.len().is_ok_and(|n| n == 0));
     if is_memory_error(&error, py) && says_nothing() { memory_error(root) } else { error }
 }
 
-/// Makes objects of tokens.
+/// Makes objects from tokens.
 pub struct Decoder<'py> {
     pub py: Python<'py>,
     pub policy: Policy,
     /// Items of the tuples and sets that are being read.
     items: Vec<Bound<'py, PyAny>>,
-    /// How many more items all lists together can hold: each takes a byte at the least.
+    /// Number of list items that the rest of the message can hold: each takes at least a byte. It keeps a
+    /// short message from allocating long lists.
     budget: usize,
-    /// Buffers that the message has not referred to yet.
+    /// Buffers that the message has not yet referred to.
     pub outside: std::vec::IntoIter<Buffer>,
 }
 
@@ -102,7 +104,7 @@ impl<'py> Decoder<'py> {
         reader.token().map_err(|error| malformed(self.py, error))
     }
 
-    /// The object that a token is, or that it begins.
+    /// The object of a token, with its items if it is the head of a container.
     fn object(
         &mut self,
         token: Token<'_>,
@@ -143,7 +145,7 @@ impl<'py> Decoder<'py> {
         depth.checked_sub(1).ok_or_else(|| malformed(self.py, CodecError::Depth))
     }
 
-    /// A text whose bytes nobody has looked at yet. Python does so in any case.
+    /// A text that is not validated yet: Python's decoder does that.
     fn text(&self, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         // SAFETY: the bytes live; the result is a new reference, or NULL with an error.
         let text = unsafe {
@@ -157,7 +159,7 @@ impl<'py> Decoder<'py> {
         })
     }
 
-    /// What the next buffer is.
+    /// The object whose bytes are the next buffer.
     fn outside(&mut self, contents: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         let broken = |error| malformed(py, error);
@@ -175,7 +177,7 @@ impl<'py> Decoder<'py> {
         Ok(object)
     }
 
-    /// A list of so many items.
+    /// A list of that many items.
     fn list(
         &mut self,
         items: usize,
@@ -184,8 +186,8 @@ impl<'py> Decoder<'py> {
     ) -> PyResult<Bound<'py, PyAny>> {
         let left = self.budget.checked_sub(items);
         self.budget = left.ok_or_else(|| malformed(self.py, CodecError::Truncated))?;
-        // SAFETY: the list is new, and each of its places is filled once, with a reference that it
-        // takes over. One that is given up on the way is dropped with empty places, as it may be.
+        // SAFETY: the list is new, and each of its slots is set once, to a reference that it steals. On an
+        // early return it is dropped with empty slots, which deallocation allows.
         unsafe {
             let list = ffi::PyList_New(items as ffi::Py_ssize_t);
             let list = Bound::from_owned_ptr_or_err(self.py, list)?;
@@ -218,7 +220,7 @@ impl<'py> Decoder<'py> {
         Ok(dict.into_any())
     }
 
-    /// Reads items up to the end of the contents; they are those in `items` from there on.
+    /// Reads items up to the end of the contents and pushes them to `items`; returns the index of the first.
     fn push_items(&mut self, contents: &[u8], depth: usize) -> PyResult<usize> {
         let (mut inner, start) = (Reader::new(contents), self.items.len());
         while !inner.is_at_end() {

@@ -1,27 +1,27 @@
-//! What a server's process does with signals whose handling it has inherited.
+//! The signal dispositions and the signal mask that a server's process inherits.
 
 use pyo3::prelude::*;
 
-/// What `signal` is made of: see [`signals`](crate::signals).
+/// The C module behind `signal`: see [`signals`](crate::signals).
 const MODULE: &str = "_signal";
 
-/// Those by which a terminal or a shell acts on what it has started. Whoever started a server in the
-/// foreground with one of them ignored, by nohup for example, wanted that.
+/// Signals that a terminal or a shell sends to the programs that it started. If one of them is ignored in a
+/// foreground server, as with nohup, its user wanted that.
 pub const TERMINAL_SIGNALS: [&str; 6] =
     ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU"];
 
-/// What Python itself ignores, so that a write fails instead.
+/// Signals that Python itself ignores, so that the write fails instead.
 const IGNORED_BY_PYTHON: [&str; 2] = ["SIGPIPE", "SIGXFSZ"];
 
-/// Has signals that whoever started this process ignores, and those that it blocks, do what they do in
-/// other programs: with SIGCHLD ignored no exit code is known in a task. `kept` stay as they are.
+/// Restores the default disposition of signals that this process inherited as ignored, but for `kept`, and
+/// unblocks all signals: with SIGCHLD ignored, for example, a task gets no exit codes of its children.
 pub fn take_default_signals(py: Python<'_>, kept: &[&str]) -> PyResult<()> {
     let signal = py.import(MODULE)?;
     let number = |name: &str| signal.getattr(name).and_then(|number| number.extract::<i32>()).ok();
     let kept: Vec<i32> =
         kept.iter().chain(&IGNORED_BY_PYTHON).filter_map(|name| number(name)).collect();
     let ignored = signal.getattr("SIG_IGN")?;
-    // Where there are no signals as on Unix, there is no such function, and nothing is inherited.
+    // Windows has no such function, and inherits nothing.
     let Ok(valid) = signal.getattr("valid_signals") else { return Ok(()) };
     for which in valid.call0()?.try_iter()? {
         let which: i32 = which?.extract()?;

@@ -1,7 +1,7 @@
-//! From Python objects to messages, without a tree in between.
+//! Encodes Python objects as messages directly, without an intermediate tree.
 //!
-//! Plain data is what arrives exactly as pickle would deliver it. Everything else goes, whole, as a
-//! pickle, if the other side takes pickles.
+//! Plain data arrives exactly as pickle would deliver it. A message that contains anything else is sent as one
+//! pickle, if the receiver accepts pickles.
 
 use bgpy::Payload;
 use pyo3::prelude::*;
@@ -15,11 +15,11 @@ use crate::tasks;
 use crate::text::text;
 use crate::trail::{Trail, Why, a_type};
 
-/// Who is to get a message.
+/// The receiver of a message.
 pub struct Receiver<'a> {
-    /// What it is called in errors.
+    /// Its name in errors.
     pub name: &'static str,
-    /// Tells whether it opens pickles. It is asked only for an object that needs one.
+    /// Returns whether it accepts pickles. Called only for an object that needs one, since it may connect.
     pub takes_pickles: &'a dyn Fn() -> PyResult<bool>,
 }
 
@@ -34,7 +34,7 @@ pub fn encode(
     match plain.append_root(object) {
         Ok(()) => return Ok(plain.into_payload()),
         Err(trail) if trail.why == Why::Memory => return Err(memory_error(root)),
-        // A pickle may need the memory.
+        // Dropped before pickling, which may need the memory.
         Err(_) => drop(plain),
     }
     if (receiver.takes_pickles)()? {
@@ -49,8 +49,8 @@ pub fn encode(
     }
 }
 
-/// Encodes an exception in one piece, as a failure holds it; none where it cannot travel, so that its
-/// text and its traceback have to do.
+/// Encodes an exception without separate buffers, as a failure holds it; none if it cannot be pickled or the
+/// receiver accepts no pickles. Then its text and traceback are all that the client gets.
 pub fn encode_exception(
     py: Python<'_>,
     exception: &Bound<'_, PyAny>,
@@ -69,7 +69,7 @@ pub fn encode_tasks(py: Python<'_>, tasks: &Bound<'_, PyAny>) -> PyResult<Payloa
 fn refused(py: Python<'_>, root: &str, trail: &Trail, receiver: &str) -> PyErr {
     let told = trail.tell(py, root);
     let text =
-        format!("{told} only a pickle can carry, and {receiver} takes none (allow_pickle=False)");
+        format!("{told} needs a pickle, and {receiver} accepts no pickles (allow_pickle=False)");
     serialization_error(py, text, None)
 }
 
@@ -87,7 +87,7 @@ fn unpicklable(root: &str, object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let (path, class) = match find() {
         Ok(found) => found,
         Err(other) if is_no_exception(&other, py) => return other,
-        // Whatever else goes wrong while it is looked for is no news.
+        // An error of the search must not hide the error that is reported.
         Err(_) => (root.to_owned(), object.get_type()),
     };
     let (path, why) = (tasks::by_name(path), text(error.value(py)));

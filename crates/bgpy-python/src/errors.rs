@@ -1,5 +1,4 @@
-//! From the errors of the core to the exceptions of `bgpy.errors`. This is the only place that
-//! decides which is which.
+//! Maps the errors of the core to the exceptions of `bgpy.errors`. No other module does.
 
 use std::fmt::Display;
 
@@ -27,12 +26,12 @@ pub fn error(py: Python<'_>, name: &str, text: impl AsRef<str>) -> PyErr {
     }
 }
 
-/// The user gave something that cannot be.
+/// An argument is invalid.
 pub fn config_error(py: Python<'_>, text: impl AsRef<str>) -> PyErr {
     error(py, "ConfigError", text)
 }
 
-/// A server has not ended in time, for a reason if it is known.
+/// A server has not ended in time; `hindrance` says what its process waits for, if that is known.
 pub fn late(
     py: Python<'_>,
     server: &impl Display,
@@ -46,7 +45,7 @@ pub fn late(
     error(py, "CallTimeout", text)
 }
 
-/// An object cannot be encoded or decoded; `cause` says why.
+/// An object cannot be encoded or decoded, because of `cause`.
 pub fn serialization_error(py: Python<'_>, text: impl AsRef<str>, cause: Option<PyErr>) -> PyErr {
     let error = error(py, "SerializationError", text);
     error.set_cause(py, cause);
@@ -57,8 +56,8 @@ pub fn is_serialization_error(error: &PyErr, py: Python<'_>) -> bool {
     class(py, "SerializationError").is_ok_and(|class| error.matches(py, class).unwrap_or(false))
 }
 
-/// Says which process an error is of, in one that was forked or that multiprocessing has started: it is
-/// often read in another one.
+/// Adds a note with the process to an error of a forked process or a multiprocessing worker: such errors are
+/// often read in the parent.
 fn in_its_process(py: Python<'_>, error: PyErr) -> PyErr {
     let told = || -> PyResult<()> {
         let modules = py.import("sys")?.getattr("modules")?;
@@ -70,13 +69,13 @@ fn in_its_process(py: Python<'_>, error: PyErr) -> PyErr {
         }
         let pid = std::process::id();
         let process = match name {
-            Some(name) => format!("in the process {name} (pid {pid})"),
-            None if bgpy::is_forked() => format!("in the forked process {pid}"),
+            Some(name) => format!("in process {name} (pid {pid})"),
+            None if bgpy::is_forked() => format!("in forked process {pid}"),
             None => return Ok(()),
         };
         error.value(py).call_method1("add_note", (process,)).map(drop)
     };
-    // An error without the note is worth more than the note's error.
+    // If the note fails, the error itself must still be raised.
     drop(told());
     error
 }
@@ -110,7 +109,7 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Message(_) => serialization_error(py, text, None),
         CallError::WouldDeadlock { .. } => error(py, "WouldDeadlock", text),
         CallError::Failed { failure, object, .. } => {
-            // An exception that cannot be rebuilt here is told by its text and traceback.
+            // If the exception cannot be rebuilt here, its text and traceback have to do.
             let decoded = object.map(|object| decode(py, "exception", *object, policy)).transpose();
             let exception = match decoded {
                 Err(error) if is_no_exception(&error, py) => return error,
@@ -165,12 +164,12 @@ fn failed(
     raised
 }
 
-/// Whether an exception of a task tells that something cannot travel.
+/// Whether the exception of a task is a `SerializationError`.
 fn is_serialization(exception: &str) -> bool {
     ["bgpy.errors.SerializationError", "bgpy.errors.RemoteSerializationError"].contains(&exception)
 }
 
-/// A response that the task marked as an error.
+/// The exception for a response that a task sent with `error=True`.
 pub fn error_response(py: Python<'_>, server: &str, response: &Bound<'_, PyAny>) -> PyErr {
     let told = response
         .cast::<PyDict>()
@@ -179,7 +178,8 @@ pub fn error_response(py: Python<'_>, server: &str, response: &Bound<'_, PyAny>)
         .and_then(|message| words(message.cast::<PyString>().ok()?).ok());
     let text =
         told.or_else(|| response.repr().and_then(|repr| words(&repr)).ok()).unwrap_or_default();
-    let raised = error(py, "RemoteError", format!("{server}: the task answered an error: {text}"));
+    let raised =
+        error(py, "RemoteError", format!("{server}: the task responded with an error: {text}"));
     match raised.value(py).setattr("response", response) {
         Ok(()) => raised,
         Err(error) => error,
@@ -214,7 +214,7 @@ fn reported(kind: &str) -> &'static str {
     }
 }
 
-/// A failure with its traceback.
+/// The text of a failure, with its traceback.
 pub fn told(failure: &Failure) -> String {
     match &failure.traceback {
         Some(traceback) => format!("{failure}\n\n{traceback}"),
@@ -223,6 +223,6 @@ pub fn told(failure: &Failure) -> String {
 }
 
 fn interrupted(py: Python<'_>) -> PyErr {
-    // Python's own exception is waiting where a signal handler raised one; see `arguments`.
+    // If a signal handler raised, its exception is pending; see `arguments::waiting`.
     PyErr::take(py).unwrap_or_else(|| pyo3::exceptions::PyKeyboardInterrupt::new_err(()))
 }

@@ -58,7 +58,8 @@ impl Executor for PythonExecutor {
     fn start(&mut self) -> Result<bool, Failure> {
         let first = self.first.as_ref().map(FirstTasks::read).transpose();
         let first = first.unwrap_or_else(|error| {
-            self.journal.error(format_args!("the tasks of the first client are lost: {error}"));
+            self.journal
+                .error(format_args!("cannot read the kept tasks of the first client: {error}"));
             None
         });
         let kept = first.flatten().map(|message| Origin::Client(message.into()));
@@ -91,7 +92,7 @@ impl Executor for PythonExecutor {
             reporter.report(&report);
         }
         if self.served.is_none() {
-            // While the client hears of it, and pickles the tasks.
+            // Meanwhile, the client learns that the server is ready and pickles its tasks.
             Python::attach(pickle::prepare_loads);
         }
     }
@@ -112,7 +113,7 @@ impl Executor for PythonExecutor {
         self.served = Some(served);
         if let Err(error) = staged.and_then(|staged| staged.map_or(Ok(()), Staged::commit)) {
             self.journal.error(format_args!(
-                "the tasks cannot be kept ({error}): started again, the server has none"
+                "cannot keep the tasks for a restart: {error}. A restarted server will have none"
             ));
         }
         self.journal.info(INITIALISED);
@@ -153,7 +154,7 @@ impl Executor for PythonExecutor {
         let home = self.home;
         Python::attach(|py| {
             let Err(error) = home.run(py, || py.check_signals()) else { return };
-            // Between two calls, what a handler raises has nobody to raise to but the server.
+            // Between two calls, there is no task that an exception of a handler could interrupt.
             let is_exit = error.is_instance_of::<PySystemExit>(py);
             if is_exit || error.is_instance_of::<PyKeyboardInterrupt>(py) {
                 self.exit = self.exit.take().or_else(|| is_exit.then_some(error));
@@ -161,7 +162,7 @@ impl Executor for PythonExecutor {
                 return;
             }
             let told = traceback(py, &error).unwrap_or_else(|_| text(error.value(py)));
-            self.journal.error(format_args!("a signal handler has raised\n{told}"));
+            self.journal.error(format_args!("a signal handler raised an exception\n{told}"));
         });
     }
 }
@@ -175,7 +176,7 @@ fn receive<'py>(
     reply: &Reply,
 ) -> Result<Bound<'py, PyAny>, Failure> {
     home.run(py, || decode(py, root, message, policy)).map_err(|error| {
-        // It means what it means in the task.
+        // Ctrl-C, `sys.exit` and the like are failures of the task, as they would be inside it.
         if is_no_exception(&error, py) {
             return task_failure(py, &error, Some(reply));
         }
@@ -184,14 +185,14 @@ fn receive<'py>(
             true => FailureCode::Serialization,
             false => FailureCode::Refused,
         };
-        // The cause is what the pickle itself raised, which says more than the error around it.
+        // The exception that unpickling raised says more than the error around it.
         let told = error.cause(py).unwrap_or_else(|| error.clone_ref(py));
         let message = text(error.value(py));
         Failure { code, message, ..task_failure(py, &told, Some(reply)) }
     })
 }
 
-/// Tells a client what a task raised.
+/// The failure that tells a client what a task raised.
 fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure {
     let value = error.value(py);
     let about =
@@ -201,7 +202,7 @@ fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure
         Ok(module) if module != "builtins" => format!("{module}.{name}"),
         _ => name,
     };
-    // An exception that cannot be pickled is told by its text and traceback alone.
+    // If the exception cannot be pickled, the client gets only its text and traceback.
     let takes_pickles = || Ok(reply.is_none_or(|reply| py.detach(|| reply.takes_pickles())));
     let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
     Failure {
@@ -221,10 +222,10 @@ fn traceback(py: Python<'_>, error: &PyErr) -> PyResult<String> {
     words(intern!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
 }
 
-/// The files that import a file of tasks, as tracebacks name them.
+/// The files through which a tasks file is imported, as tracebacks name them.
 const IMPORTS: [&str; 3] = ["<frozen importlib", "importlib/__init__.py", "bgpy/_tasks_file.py"];
 
-/// The frames of a traceback behind those that import a file of tasks.
+/// A traceback without its outermost frames, those that import a tasks file.
 fn frames_of_tasks(
     mut traceback: Option<Bound<'_, PyTraceback>>,
 ) -> PyResult<Option<Bound<'_, PyTraceback>>> {

@@ -1,7 +1,7 @@
-//! Which values a peer may make members of flags of.
+//! Limits the members of `enum.Flag` classes that a peer can make this process create.
 //!
-//! Python makes a member for each new combination of flags and keeps it for ever. With a boundary of
-//! KEEP, as `re.RegexFlag` and every `IntFlag` have, any number at all is a combination.
+//! Python creates a member for each new combination of flags and keeps it for ever. With the boundary KEEP,
+//! which `re.RegexFlag` and every `IntFlag` have, every int is a combination.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -9,15 +9,14 @@ use pyo3::types::{PyInt, PyType};
 
 use crate::errors::serialization_error;
 
-/// Members that a class has at most when one more is made for a peer; those that it has are always
-/// taken.
+/// A peer cannot add members to a class that has this many. Existing members are always accepted.
 const MEMBERS_MAX: usize = 4096;
 
-/// Confirms that making a member of a value leaves no more behind than it may.
+/// Checks that a peer may make a member of this value.
 ///
 /// # Errors
-/// `SerializationError` for a value that is not made of named flags, and for a new combination when
-/// there are very many already.
+/// `SerializationError` for a value that is not a combination of named flags, and for a new combination if
+/// the class has `MEMBERS_MAX` members.
 pub fn check(
     class: &Bound<'_, PyType>,
     value: &Bound<'_, PyAny>,
@@ -26,7 +25,7 @@ pub fn check(
 ) -> PyResult<()> {
     static FLAG: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = class.py();
-    // Only whole numbers are combinations; Python refuses what else is no member.
+    // Only ints are combinations; for any other value, Python raises unless it is a member.
     let Ok(number) = value.cast::<PyInt>() else { return Ok(()) };
     if !class.is_subclass(FLAG.import(py, "enum", "Flag")?)? {
         return Ok(());
@@ -37,17 +36,17 @@ pub fn check(
     }
     let refuse = |why: &str| {
         let text = format!(
-            "the message holds a member of {module}.{name} {why}, which would be kept for ever, and \
-             allow_pickle=False refuses that: send its value"
+            "the message contains a member of {module}.{name} {why}; Python would keep it for ever, \
+             which allow_pickle=False refuses: send its value"
         );
         Err(serialization_error(py, text, None))
     };
     let mask = class.getattr("_flag_mask_")?;
     if number.lt(0)? || !number.bitor(&mask)?.eq(&mask)? {
-        return refuse("that is not made of its named flags");
+        return refuse("that is not a combination of its named flags");
     }
     if members.len()? >= MEMBERS_MAX {
-        return refuse("that is new, like very many before");
+        return refuse("that is new, and the class has too many members already");
     }
     Ok(())
 }

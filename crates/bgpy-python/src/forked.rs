@@ -1,24 +1,24 @@
-//! Processes that tasks fork: ordinary Python processes, which end when they come back from their task.
+//! Processes that tasks fork. Each is an ordinary Python process, which exits when it returns from its task.
 
 use bgpy::fork_generation;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
-/// Tells a server's process from a child that one of its tasks has forked.
+/// Distinguishes the server's process from children that its tasks fork.
 #[derive(Debug, Clone, Copy)]
 pub struct Home {
     process: u32,
 }
 
 impl Home {
-    /// This process is the server's.
+    /// Marks this process as the server's.
     pub fn here() -> Self {
         Self { process: fork_generation() }
     }
 
-    /// Runs a task. A child that comes back from it, by what way ever, ends as one of `multiprocessing`
-    /// does: its other threads are waited for, what it has printed is written, and nothing of its parent
-    /// runs in it, neither exit hooks nor `exit_task` nor another call.
+    /// Runs a task. If a forked child returns from it, or raises, the child exits here, as a child of
+    /// `multiprocessing` does: it joins its threads and flushes its output, but runs nothing of its parent's:
+    /// no exit hooks, no `exit_task` and no further call.
     pub fn run<T>(self, py: Python<'_>, act: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
         let outcome = act();
         if self.process != fork_generation() {
@@ -33,7 +33,7 @@ fn end(py: Python<'_>, raised: Option<PyErr>) -> ! {
     let finish = || -> PyResult<()> {
         let sys = py.import("sys")?;
         let modules = sys.getattr("modules")?;
-        // What was never imported has no threads to wait for.
+        // If it was never imported, there are no threads to join.
         if let Ok(threading) = modules.get_item("threading") {
             threading.call_method0("_shutdown")?;
         }
@@ -51,10 +51,10 @@ fn end(py: Python<'_>, raised: Option<PyErr>) -> ! {
     bgpy::exit_child(code)
 }
 
-/// The exit code that an exception leads to; other than SystemExit, it is printed with its traceback.
+/// The exit code for an exception. Unless it is SystemExit, it is printed with its traceback.
 pub fn exit_code(py: Python<'_>, error: &PyErr) -> i32 {
     if !error.is_instance_of::<PySystemExit>(py) {
-        // Unlike `PyErr::print`, this ends no process.
+        // `PyErr::print` would exit the process for a SystemExit.
         error.display(py);
         return 1;
     }

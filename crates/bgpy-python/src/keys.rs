@@ -1,5 +1,5 @@
-//! Short texts that were decoded before. The keys of dicts repeat from call to call, and a string
-//! that exists already has its hash and needs no memory.
+//! A cache of short strings that were decoded as keys of dicts. Keys repeat from call to call, and a string
+//! that exists has its hash already and needs no allocation.
 
 use std::cell::RefCell;
 
@@ -9,22 +9,22 @@ use pyo3::types::PyString;
 
 use crate::made;
 
-/// Longer texts are seldom keys.
+/// Longer strings are rarely keys.
 const BYTES_MAX: usize = 32;
 
-/// The keys of larger dicts are data, and seldom come again.
+/// The keys of larger dicts are data, and rarely repeat.
 pub const PAIRS_MAX: usize = 64;
 
-/// Places of the cache. A text has one place, where it replaces the one before.
+/// Number of slots. Each string has one slot, in which it replaces the previous string.
 const PLACES: usize = 256;
 
-/// The keys that were seen last. It belongs to the GIL, which every decoding holds.
+/// The cache, protected by the GIL, which every decoding holds.
 struct Keys {
     places: RefCell<Vec<Option<Py<PyString>>>>,
 }
 
-// SAFETY: the cell is borrowed only in `key`, with the GIL held, and nothing in the borrow runs
-// Python code, which could release the GIL or decode another message.
+// SAFETY: the cell is borrowed only in `key`, with the GIL held. Nothing within that borrow runs Python code,
+// which could release the GIL or decode another message: the string that is replaced is dropped after it.
 unsafe impl Sync for Keys {}
 
 /// The string for a key, the same object as before where possible.
@@ -48,7 +48,7 @@ pub fn key<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
     Ok(string)
 }
 
-/// FNV-1a, which is as good as any for a handful of bytes. Collisions only cost the cache.
+/// The slot of a string, by FNV-1a, which suits a few bytes. A collision only costs a cache miss.
 fn place(text: &str) -> usize {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

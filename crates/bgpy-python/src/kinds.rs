@@ -1,4 +1,4 @@
-//! The classes of the standard library whose objects are plain data, beside the built-in ones.
+//! The classes of the standard library whose objects are plain data, in addition to the built-in types.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -35,24 +35,24 @@ const ALL: [(Kind, &str, &str); 12] = [
     (Kind::Path(PathKind::PureWindows), "pathlib", "PureWindowsPath"),
 ];
 
-/// The classes that were needed so far, each in the place that it has in [`ALL`].
+/// The classes that were needed so far, at their index in [`ALL`].
 static CLASSES: [PyOnceLock<Py<PyType>>; ALL.len()] = [const { PyOnceLock::new() }; ALL.len()];
 
-/// The class of this kind, imported if need be.
+/// The class of this kind, imported if necessary.
 pub fn class(py: Python<'_>, kind: Kind) -> PyResult<&Bound<'_, PyType>> {
-    // Every kind has its place.
+    // Every kind is in `ALL`.
     let place = ALL.iter().position(|(known, ..)| *known == kind).unwrap_or_default();
     let (_, module, name) = ALL[place];
     CLASSES[place].import(py, module, name)
 }
 
-/// What kind a class is; none, if it is another class, even one that is derived from those.
+/// The kind of a class; none for any other class, including subclasses of these.
 pub fn kind_of(py: Python<'_>, class: &Bound<'_, PyType>) -> Option<Kind> {
     let known = |place: usize| CLASSES[place].get(py).is_some_and(|known| known.is(class));
     if let Some(place) = (0..ALL.len()).find(|place| known(*place)) {
         return Some(ALL[place].0);
     }
-    // Whose module is not imported yet has no objects.
+    // A class whose module is not imported has no objects.
     let own_name = class.name().ok()?;
     let modules = py.import("sys").ok()?.getattr("modules").ok()?.cast_into::<PyDict>().ok()?;
     for (place, (kind, module, name)) in ALL.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Objects that are built in, made from what a message holds. Where the interpreter has no memory for
-//! one, these raise `MemoryError`; the constructors of pyo3 panic.
+//! Constructors of built-in objects that raise `MemoryError` where those of pyo3 panic, and the
+//! classification of what raises while objects are encoded or decoded.
 
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::ffi;
@@ -59,8 +59,7 @@ pub fn tuple<'py>(
     py: Python<'py>,
     items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    // SAFETY: the tuple is new, and each of its places is filled once, with a reference that it takes
-    // over.
+    // SAFETY: the tuple is new, and each of its slots is set once, to a reference that it steals.
     unsafe {
         let tuple: Bound<'_, PyTuple> = made(py, ffi::PyTuple_New(items.len() as ffi::Py_ssize_t))?;
         for (index, item) in items.enumerate() {
@@ -73,23 +72,23 @@ pub fn tuple<'py>(
     }
 }
 
-/// What is raised where Rust has no memory for something.
+/// The exception for an allocation that failed in Rust.
 pub fn memory_error(what: &str) -> PyErr {
     PyMemoryError::new_err(format!("there is not enough memory for {what}"))
 }
 
-/// Whether an error is passed on as it is by whoever makes bytes of objects, or objects of bytes: no part of
-/// them is to blame for a lack of memory, nor for what is no `Exception`, as Ctrl-C and `sys.exit`.
+/// Whether encoding and decoding must pass on an error unchanged: no part of an object is to blame for a lack
+/// of memory, nor for Ctrl-C, `sys.exit` and the like, which are no `Exception`.
 pub fn is_nobodys_fault(error: &PyErr, py: Python<'_>) -> bool {
     is_memory_error(error, py) || is_no_exception(error, py)
 }
 
-/// Whether what was raised is no `Exception`, which nobody may take for something else.
+/// Whether what was raised is a `BaseException` but no `Exception`, which must not be replaced or dropped.
 pub fn is_no_exception(error: &PyErr, py: Python<'_>) -> bool {
     !error.is_instance_of::<PyException>(py)
 }
 
-/// Whether there was no memory.
+/// Whether a `MemoryError` was raised.
 pub fn is_memory_error(error: &PyErr, py: Python<'_>) -> bool {
     error.is_instance_of::<PyMemoryError>(py)
 }

@@ -1,4 +1,4 @@
-//! Memory of Python objects that are sent, and of those that arrive.
+//! The memory of Python objects that are sent without copying, and of buffers that are received.
 
 use std::cell::UnsafeCell;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyType};
 
-/// Memory of a Python object, which is sent from where it lies.
+/// The memory of a Python object, sent without copying.
 #[derive(Debug)]
 pub struct View {
     buffer: PyBuffer<u8>,
@@ -31,8 +31,8 @@ impl Memory for View {
     fn as_slice(&self) -> &[u8] {
         match self.buffer.len_bytes() {
             0 => &[],
-            // SAFETY: the view is contiguous and keeps its memory where it is. A thread that writes
-            // to an object while another sends it gets a mixture, as with any socket.
+            // SAFETY: the view is contiguous, and while it is held its memory is neither moved nor freed. If
+            // another thread writes to the object meanwhile, the receiver gets a mixture, as with any socket.
             length => unsafe { std::slice::from_raw_parts(self.buffer.buf_ptr().cast(), length) },
         }
     }
@@ -42,7 +42,7 @@ impl Memory for View {
     }
 }
 
-/// Memory of an object that never changes, which is sent from where it lies.
+/// The memory of an immutable object, sent without copying.
 #[derive(Debug)]
 pub struct Constant {
     start: *const u8,
@@ -51,14 +51,15 @@ pub struct Constant {
     _owner: Py<PyAny>,
 }
 
-// SAFETY: nobody writes to the memory, and it lives as long as its owner, wherever that is held.
+// SAFETY: nobody writes to the memory, and the owner keeps it alive. Dropping the owner without the GIL only
+// queues its release.
 unsafe impl Send for Constant {}
 // SAFETY: as above.
 unsafe impl Sync for Constant {}
 
 impl Constant {
     /// # Safety
-    /// The bytes belong to the object, which keeps them unchanged for all its life.
+    /// The bytes belong to the object, which leaves them unchanged as long as it lives.
     pub unsafe fn new(owner: &Bound<'_, PyAny>, bytes: &[u8]) -> Self {
         Self { start: bytes.as_ptr(), length: bytes.len(), _owner: owner.clone().unbind() }
     }
@@ -75,7 +76,7 @@ impl Memory for Constant {
     }
 }
 
-/// Memory that a message brought, which the object made from it owns and may write to.
+/// A buffer of a received message. The object that is made from it owns the memory and may write to it.
 #[pyclass(module = "bgpy._bgpy", name = "Buffer", frozen)]
 pub struct Brought {
     memory: Held,
@@ -111,7 +112,7 @@ impl Drop for Brought {
 
 #[pymethods]
 impl Brought {
-    /// It travels on as what pickle makes of a writable buffer.
+    /// Pickled as bytearray, as pickle does with any writable buffer.
     fn __reduce__<'py>(
         slf: &Bound<'py, Self>,
     ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyByteArray>,))> {
@@ -119,8 +120,8 @@ impl Brought {
         Ok((slf.py().get_type::<PyByteArray>(), (bytes,)))
     }
 
-    // SAFETY: the memory neither moves nor ends while the object lives, and each view keeps the
-    // object alive.
+    // SAFETY: the memory is neither moved nor freed while the object lives, and each view keeps the object
+    // alive.
     unsafe fn __getbuffer__(
         slf: Bound<'_, Self>,
         view: *mut ffi::Py_buffer,

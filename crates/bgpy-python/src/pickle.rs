@@ -1,7 +1,7 @@
-//! Pickling, and the one place that unpickles.
+//! Pickling, and the only place that unpickles.
 //!
-//! [`loads`] takes a [`Delivered`] message, which exists only after a handshake, so that no byte of
-//! a stranger gets here. `tests/` and CI check that no other file names an unpickler.
+//! [`loads`] takes a [`Delivered`] message, which exists only after a handshake, so that nothing from an
+//! unauthenticated peer is ever unpickled. `tests/` and CI check that no other file names an unpickler.
 
 use std::sync::Arc;
 
@@ -20,21 +20,21 @@ use crate::memory::{Brought, View};
 use crate::tasks;
 use crate::text::text;
 
-/// Bytes of the head of an extension, at most.
+/// Maximum size of the head of an extension.
 const HEAD_BYTES: usize = 6;
 
 /// What is pickled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// The tasks of a server, which mean the code that they have here.
+    /// The tasks of a server, which run with the code of this process.
     Tasks,
-    /// Any object. Definitions mean the receiver's own, where it has them.
+    /// Any object. The receiver uses its own functions and classes, where it has them.
     Object,
-    /// An exception, in one piece.
+    /// An exception, pickled without separate buffers.
     Exception,
 }
 
-/// Pickles an object with functions and classes by value where the other side may lack them.
+/// Pickles an object; functions and classes that the receiver may lack are pickled by value.
 pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, content: Content) -> PyResult<Payload> {
     static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let by_value = || PyResult::Ok(py.import("bgpy._by_value")?.getattr("dumps")?.unbind());
@@ -58,10 +58,10 @@ pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, content: Content) -> PyR
     Ok(Payload { data, buffers })
 }
 
-/// Opens a message that is one pickle.
+/// Unpickles a message that is one pickle.
 ///
 /// # Errors
-/// `SerializationError`, with what the pickle raised as its cause.
+/// `SerializationError`; its cause is the exception that unpickling raised.
 pub fn loads<'py>(
     py: Python<'py>,
     root: &str,
@@ -70,17 +70,17 @@ pub fn loads<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     if !policy.allow_pickle {
         let text = format!(
-            "{root} came as a pickle, and allow_pickle=False refuses those: send plain data"
+            "{root} arrived as a pickle, which allow_pickle=False refuses: send plain data"
         );
         return Err(serialization_error(py, text, None));
     }
     let (data, buffers) = message.into_parts();
     let pickle = match Reader::new(&data).token() {
         Ok(Token::Ext(ext::PICKLE, pickle)) => pickle,
-        // Code of another version of Python would crash the interpreter: it is never made here, and
-        // what cannot do without it raises.
+        // Bytecode of another version of Python would crash this interpreter. `bgpy._code.build` never makes
+        // a code object of it, and raises where one is needed.
         Ok(Token::Ext(ext::CODE, [_, _, pickle @ ..])) => pickle,
-        _ => return Err(serialization_error(py, "the message is no pickle", None)),
+        _ => return Err(serialization_error(py, "the message is not a pickle", None)),
     };
     let pickle = made::bytes(py, pickle)?;
     drop(data);
@@ -92,7 +92,7 @@ pub fn loads<'py>(
         let keywords = PyDict::new(py);
         keywords.set_item("buffers", views)?;
         let file = py.import("io")?.call_method1("BytesIO", (&pickle,))?;
-        // The module around it takes longer to import than most messages to unpickle.
+        // From `_pickle`: importing `pickle` takes longer than unpickling most messages.
         py.import("_pickle")?.getattr("Unpickler")?.call((file,), Some(&keywords))
     };
     let unpickler = make()?;
@@ -110,19 +110,20 @@ pub fn loads<'py>(
     })
 }
 
-/// Imports what [`dumps`] needs for code, ahead of time. Whatever fails will fail again, and be told.
+/// Imports the modules that [`dumps`] needs for code, ahead of time. An error is ignored: it comes up again
+/// in `dumps`.
 pub fn prepare_dumps(py: Python<'_>) {
     drop(py.import("bgpy._by_value"));
     drop(py.import("bgpy._code.define"));
 }
 
-/// Imports what [`loads`] needs for code, ahead of time.
+/// Imports the modules that [`loads`] needs for code, ahead of time.
 pub fn prepare_loads(py: Python<'_>) {
     drop(py.import("_pickle"));
     drop(py.import("bgpy._code.build"));
 }
 
-/// Forgets the definitions of tasks that were sent before and have failed.
+/// Forgets the functions and classes of tasks that a client sent before and that failed to start.
 pub fn forget_tasks(py: Python<'_>) {
     let forget = || py.import("bgpy._code.table")?.call_method0("forget_tasks");
     if let Err(error) = forget() {

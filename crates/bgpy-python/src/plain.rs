@@ -1,13 +1,13 @@
-//! Plain data to bytes: what is built in, and containers of it. Classes of the standard library are
-//! in [`rich`](crate::rich).
+//! Encodes plain data: built-in types, and containers of them. Classes of the standard library are in
+//! [`rich`](crate::rich).
 //!
-//! What must stay the same objects on the other side cannot be plain: a container, or another object
-//! that pickle remembers, which is reached twice. Numbers and short texts are an exception: too many
-//! objects share them to tell anything from it.
+//! An object that is reached twice must arrive as one object if pickle would keep it one, as it does with
+//! containers. A message with such an object is not plain. Numbers and short texts are excepted: so many
+//! objects share them that being shared means nothing.
 //!
-//! Reading some objects allocates memory for others or runs code of the standard library, so that
-//! the garbage collector, and with it any Python code, may run in between. Therefore whatever is
-//! read after that is either held by a reference of its own or looked up anew.
+//! Encoding some objects allocates others or runs code of the standard library, so the garbage collector, and
+//! with it any Python code, may run. Whatever is read after that is therefore held by a strong reference, or
+//! looked up again.
 
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -24,41 +24,41 @@ use crate::memory::{Constant, View};
 use crate::seen::Seen;
 use crate::trail::{Step, Trail, Why};
 
-/// Texts and byte strings of fewer bytes are not looked for again.
+/// Texts and byte strings shorter than this are copied wherever they occur.
 const LONG_BYTES: usize = 64;
 
-/// Texts and bytes of at least so many bytes are sent from where they lie.
+/// Texts and bytes of at least this size are sent without copying.
 const OUTSIDE_BYTES: usize = 64 << 10;
 
-/// Room for an object of a fixed length, for the head of any other, and for a short text with its head.
+/// Enough room for an object of fixed size, for the head of any other, and for a short text with its head.
 const HEAD_ROOM: usize = 64;
 const SHORT_BYTES: usize = HEAD_ROOM - 8;
 
-/// What becomes of an object that cannot change and is reached twice.
+/// How to encode an immutable object that is reached twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeats {
-    /// It must stay one object, so that the message is not plain.
+    /// It must stay one object, so the message is not plain.
     Kept,
-    /// It may become two: for receivers that would take the message in no other way.
+    /// It is copied: for receivers that accept no pickle.
     Copied,
 }
 
-/// A message that is being written.
+/// The encoder of one message.
 pub struct Plain<'py> {
     pub(crate) py: Python<'py>,
     pub(crate) out: Vec<u8>,
-    /// Texts and bytes that are not in there.
+    /// Texts and bytes that are sent separately.
     outside: Vec<Buffer>,
-    /// Objects that something else refers to as well, which may be another part of the message.
+    /// Objects met so far that have other references too, one of which may be another part of the message.
     pub(crate) seen: Seen,
     /// Whether the value of an enumeration's member is being written.
     pub(crate) in_member: bool,
     repeats: Repeats,
-    /// Enumerations of this message: the class, and what stands before each member's value.
+    /// Enumerations of this message: the class, and the encoded name that precedes each member's value.
     pub(crate) enums: Vec<(Bound<'py, PyType>, Vec<u8>)>,
 }
 
-/// The object is more than plain data.
+/// The object is not plain data.
 pub struct NotPlain(pub(crate) Box<Trail>);
 
 type Done = Result<(), NotPlain>;
@@ -74,7 +74,7 @@ impl<'py> Plain<'py> {
         Payload { data: self.out, buffers: self.outside }
     }
 
-    /// Appends the object that is the whole message.
+    /// Appends the root object of the message.
     pub fn append_root(&mut self, object: &Bound<'py, PyAny>) -> Result<(), Trail> {
         // SAFETY: the reference keeps the object alive.
         unsafe { self.append(object.as_ptr(), DEPTH_MAX) }.map_err(|NotPlain(trail)| *trail)
@@ -83,13 +83,13 @@ impl<'py> Plain<'py> {
     /// Appends an object.
     ///
     /// # Safety
-    /// The object is alive. It need not stay so once other Python code can run.
+    /// The object is alive. It need not stay alive once other Python code can run.
     pub(crate) unsafe fn append(&mut self, object: *mut ffi::PyObject, depth: usize) -> Done {
         // SAFETY: the object is alive.
         unsafe { self.append_known(object, ffi::Py_REFCNT(object) > 1, depth) }
     }
 
-    /// Appends an object of which it is known whether somebody else refers to it.
+    /// Appends an object; `shared` says whether it has other references.
     ///
     /// # Safety
     /// As for `append`.
@@ -104,8 +104,9 @@ impl<'py> Plain<'py> {
             // SAFETY: the object is alive.
             unsafe { self.grow(object, HEAD_ROOM)? }
         }
-        // SAFETY: the object is alive, and no Python code runs before it is held: reading a scalar
-        // makes no object that the garbage collector knows, but for the error of `text`.
+        // SAFETY: the object is alive, and no Python code runs before a reference to it is taken: reading a
+        // scalar allocates no object that the garbage collector tracks, except the error in `text`, which
+        // holds the object first.
         unsafe {
             let kind = ffi::Py_TYPE(object);
             let is = |other: *mut ffi::PyTypeObject| kind == other;
@@ -180,7 +181,7 @@ impl<'py> Plain<'py> {
         }
     }
 
-    /// Goes one level deeper, unless this container was met before.
+    /// Returns the depth that is left inside a container, unless the container was met before.
     pub(crate) fn inside(
         &mut self,
         container: &Bound<'py, PyAny>,
@@ -194,7 +195,7 @@ impl<'py> Plain<'py> {
         deeper.ok_or_else(|| self.not_plain(container, Why::Depth))
     }
 
-    /// Notes an object that cannot change and holds no other.
+    /// Notes an immutable object that holds no other.
     pub(crate) fn once(&mut self, object: &Bound<'py, PyAny>, shared: bool) -> Done {
         if shared && self.repeats == Repeats::Kept {
             self.note(object)?;
@@ -211,7 +212,7 @@ impl<'py> Plain<'py> {
         }
     }
 
-    /// Makes room for so many bytes of an object, beside the head that `append` has made room for.
+    /// Reserves this many bytes, in addition to the room for the next head.
     pub(crate) fn room(&mut self, object: &Bound<'py, PyAny>, bytes: usize) -> Done {
         let bytes = bytes.saturating_add(HEAD_ROOM);
         self.out.try_reserve(bytes).map_err(|_| self.not_plain(object, Why::Memory))
@@ -275,7 +276,7 @@ impl<'py> Plain<'py> {
         }
     }
 
-    /// A text that UTF-8 does not have.
+    /// Appends a text with surrogates, which UTF-8 cannot encode.
     pub(crate) fn surrogates(&mut self, text: &Bound<'py, PyAny>) -> Done {
         // SAFETY: a str that is held; the result is a new reference, or NULL with an error.
         let bytes = unsafe {
@@ -314,7 +315,7 @@ impl<'py> Plain<'py> {
         bytes >= OUTSIDE_BYTES && self.outside.len() < BUFFERS_MAX
     }
 
-    /// Leaves a text or bytes where they are.
+    /// Appends a reference to a buffer that is sent separately.
     fn outside(
         &mut self,
         object: &Bound<'py, PyAny>,
@@ -353,8 +354,8 @@ impl<'py> Plain<'py> {
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyAny>, depth: usize) -> Done {
-        // SAFETY: a dict that is held. A key and its value are alive when they are looked up, and held
-        // from then on. A position stays a position, whatever happens to the dict.
+        // SAFETY: a dict that is held. Its keys and values are alive when they are looked up, and held from
+        // then on. `PyDict_Next` accepts any position, even after the dict has changed.
         unsafe {
             let announced = ffi::PyDict_Size(dict.as_ptr()) as usize;
             write::map(&mut self.out, announced).map_err(|_| self.not_plain(dict, Why::Form))?;
@@ -371,7 +372,7 @@ impl<'py> Plain<'py> {
                 drop((held, held_value));
                 count += 1;
             }
-            // Nobody may change it meanwhile; who does gets a pickle, which has the same trouble.
+            // The dict was changed meanwhile: not plain. Pickling it then fails in its own way, or succeeds.
             if count == announced { Ok(()) } else { Err(self.not_plain(dict, Why::Form)) }
         }
     }
@@ -394,8 +395,8 @@ impl<'py> Plain<'py> {
     }
 
     fn tuple(&mut self, tuple: &Bound<'py, PyAny>, shared: bool, depth: usize) -> Done {
-        // SAFETY: a tuple that is held, and with it its items. There is one empty tuple, which
-        // everybody shares.
+        // SAFETY: a tuple that is held, and with it its items. The empty tuple is a singleton, so being
+        // shared means nothing.
         unsafe {
             let items = ffi::PyTuple_Size(tuple.as_ptr());
             let depth = if items == 0 { depth } else { self.inside(tuple, shared, depth)? };
@@ -412,9 +413,9 @@ impl<'py> Plain<'py> {
         let start = self.out.len();
         let Ok(items) = set.try_iter() else { return Err(self.not_plain(set, Why::Form)) };
         for (index, item) in items.enumerate() {
-            // An error says that the set was changed.
+            // The iterator raises if the set was changed.
             let Ok(item) = item else { return Err(self.not_plain(set, Why::Form)) };
-            // Our own reference makes items look shared, which costs a few more notes in `seen`.
+            // Our own reference makes each item look shared, which only costs an entry in `seen`.
             // SAFETY: the item is held.
             unsafe { self.append(item.as_ptr(), depth) }
                 .map_err(|found| found.at(|| Step::Place(index)))?;
@@ -422,7 +423,7 @@ impl<'py> Plain<'py> {
         self.close(set, kind, start)
     }
 
-    /// Makes what was written since `start` the contents of an extension.
+    /// Turns everything written since `start` into the contents of an extension.
     pub(crate) fn close(&mut self, object: &Bound<'py, PyAny>, kind: i8, start: usize) -> Done {
         self.room(object, 0)?;
         write::ext_around(&mut self.out, kind, start).map_err(|_| self.not_plain(object, Why::Form))
@@ -430,7 +431,7 @@ impl<'py> Plain<'py> {
 }
 
 impl NotPlain {
-    /// Adds a step to the way, from its end.
+    /// Adds a step to the path, which is built from its end.
     #[cold]
     pub(crate) fn at(mut self, step: impl FnOnce() -> Step) -> Self {
         self.0.steps.push(step());

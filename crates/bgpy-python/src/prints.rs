@@ -1,10 +1,11 @@
-//! What a server's tasks print: line by line, and also where the disk takes nothing.
+//! Standard output and error of a server's process: written line by line, with lost lines counted when the
+//! disk is full.
 
 use bgpy::Journal;
 use bgpy::journal::Stream;
 use pyo3::prelude::*;
 
-/// Prepares standard output and error of a server's process, whose log this is.
+/// Prepares standard output and error of a server's process; `journal` counts the lines that they lose.
 pub fn prepare(py: Python<'_>, journal: &Journal) -> PyResult<()> {
     let streams = [("stdout", Stream::Output), ("stderr", Stream::Error)];
     let prepare = py.import("bgpy._prints")?.getattr("prepare")?;
@@ -14,7 +15,7 @@ pub fn prepare(py: Python<'_>, journal: &Journal) -> PyResult<()> {
     Ok(())
 }
 
-/// What a stream has lost.
+/// The lines that a stream has lost.
 #[pyclass(frozen)]
 struct Losses {
     journal: Journal,
@@ -25,11 +26,11 @@ struct Losses {
 impl Losses {
     /// Counts lines that could not be written.
     fn add(&self, py: Python<'_>, lines: u64, is_torn: bool, why: &str) {
-        // Whoever has the log locked may wait for the interpreter.
+        // Without the GIL: a thread that holds the log's lock may be waiting for the GIL.
         py.detach(|| self.journal.lose_lines(self.stream, lines, is_torn, why));
     }
 
-    /// Says how many there were; false while that cannot be written either.
+    /// Logs how many lines were lost; false while that cannot be written either.
     fn tell(&self, py: Python<'_>) -> bool {
         py.detach(|| self.journal.tell_loss(self.stream))
     }

@@ -1,17 +1,16 @@
-//! What keeps an interpreter from ending after its last line: threads and child processes for which it
-//! waits.
+//! What keeps the interpreter from exiting: the threads and child processes that it joins at exit.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
-/// So many are named.
+/// Number of threads or children that are named.
 const NAMED: usize = 3;
 
-/// Letters of a name that are shown.
+/// Number of characters of a name that are shown.
 const NAME: usize = 60;
 
-/// The threads and children that the interpreter will wait for, in words. A module that nobody has
-/// imported has none, and is not imported for that.
+/// Describes the threads and children that the interpreter will wait for. Modules that are not imported have
+/// none, and are not imported for this.
 pub fn remains(py: Python<'_>) -> Option<String> {
     let threads = threads(py).ok().flatten();
     let children = children(py).ok().flatten();
@@ -49,7 +48,7 @@ fn children(py: Python<'_>) -> PyResult<Option<String>> {
     Ok(listed("the child process", "the child processes", &names))
 }
 
-/// A name as text, in which a control character is shown by its number.
+/// A name in quotes, with control characters escaped.
 fn quoted(name: &str) -> String {
     format!("{:?}", name.chars().take(NAME).collect::<String>())
 }

@@ -1,4 +1,4 @@
-//! What a task answers through.
+//! `ClientSocket` and `respond`: how a task responds to its caller.
 
 use bgpy::Reply;
 use pyo3::prelude::*;
@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use crate::encode::{Receiver, encode};
 use crate::errors::{self, serialization_error};
 
-/// The way back to the caller of a task: its first argument, to be given to `respond`.
+/// The first argument of a task, through which it responds to its caller; see `respond`.
 ///
-/// It stays valid after the task has ended and may be used from other threads of the server.
+/// It stays valid after the task has ended, and may be used from any thread of the server.
 #[pyclass(module = "bgpy", frozen)]
 pub struct ClientSocket {
     reply: Reply,
@@ -29,23 +29,22 @@ impl ClientSocket {
     /// response : object
     ///     Any picklable object, usually a dict.
     /// error : bool, default False
-    ///     Whether the response tells of an error: ``Client.call`` raises it then.
+    ///     Whether the response reports an error, which ``Client.call`` then raises.
     ///
     /// Raises
     /// ------
     /// SerializationError
-    ///     If the response cannot be pickled.
+    ///     If the response cannot be pickled, or the client does not accept it.
     /// BgpyError
-    ///     In a process that a task has forked: only the server responds.
+    ///     If a process that a task forked calls it: only the server itself can respond.
     #[pyo3(signature = (response, error=false))]
     fn respond(&self, py: Python<'_>, response: &Bound<'_, PyAny>, error: bool) -> PyResult<()> {
         if self.reply.is_in_child() {
-            let text = "this process was forked by a task, and the client is not its own to answer: \
-                        hand the result to the parent, which responds";
+            let text = "this process was forked by a task and cannot respond to the client: pass the \
+                        result to the parent process, and respond there";
             return Err(errors::error(py, "BgpyError", text));
         }
-        // What nobody waits for is encoded all the same: whether a task fails must not depend on
-        // who listens.
+        // Encoded even if nobody awaits it: whether a task fails must not depend on its caller.
         let takes_pickles = || Ok(py.detach(|| self.reply.takes_pickles()));
         let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
         let payload = encode(py, "response", response, &client)?;
@@ -59,10 +58,10 @@ impl ClientSocket {
     }
 }
 
-/// Send a response to the client that has called a task.
+/// Send a response to the client that called the task.
 ///
-/// The first response of a call goes to a client that awaits it; one that nobody awaits is
-/// dropped.
+/// A client that waits gets the first response of its call. Further responses, and those that nobody
+/// waits for, are dropped.
 ///
 /// Parameters
 /// ----------
@@ -71,15 +70,15 @@ impl ClientSocket {
 /// response : object
 ///     Any picklable object, usually a dict.
 /// error : bool, default False
-///     Whether the response tells of an error. ``Client.call`` raises it then, while
-///     ``Client.execute`` returns it like any other.
+///     Whether the response reports an error. ``Client.call`` then raises it, while ``Client.execute``
+///     returns it like any other response.
 ///
 /// Raises
 /// ------
 /// SerializationError
-///     If the response cannot be pickled.
+///     If the response cannot be pickled, or the client does not accept it.
 /// BgpyError
-///     In a process that a task has forked: only the server responds.
+///     If a process that a task forked calls it: only the server itself can respond.
 #[pyfunction]
 #[pyo3(signature = (client_socket, response, error=false))]
 pub fn respond(

@@ -1,7 +1,6 @@
-//! Objects of the standard library to bytes: dates, decimals, paths, members of enumerations.
+//! Encodes objects of the standard library: dates, decimals, paths, members of enumerations.
 //!
-//! Each is taken apart as pickle would take it apart, and is plain only if what it is made of is
-//! what that class makes.
+//! Each is reduced as pickle would reduce it, and is plain only if the result is what the class itself makes.
 
 use bgpy_proto::codec::{Date, DateTime, PathKind, Span, Time, Zone, ext, text, write};
 use pyo3::ffi;
@@ -14,11 +13,11 @@ use crate::kinds::{Kind, kind_of};
 use crate::plain::{NotPlain, Plain};
 use crate::trail::{Step, Why};
 
-/// What pickle is asked for; from 4 on, it tells which of two equal times is meant.
+/// The protocol passed to `__reduce_ex__`; from 4 on, the state of a time includes its fold.
 const PICKLE_PROTOCOL: u8 = 5;
 
 impl<'py> Plain<'py> {
-    /// Appends an object that is not built in.
+    /// Appends an object that is not of a built-in type.
     pub(crate) fn rich(
         &mut self,
         object: &Bound<'py, PyAny>,
@@ -35,7 +34,7 @@ impl<'py> Plain<'py> {
         let Some(kind) = kind_of(self.py, &class) else {
             return self.member(object, &class, depth);
         };
-        // A zone is the same object wherever it stands, unless it is an offset.
+        // `zoneinfo` caches its zones, so a region is one object wherever it occurs.
         if kind != Kind::Region {
             self.once(object, shared)?;
         }
@@ -104,7 +103,7 @@ impl<'py> Plain<'py> {
         let Ok(tz) = parts.get_item(1) else { return Some((state, None)) };
         let kind = kind_of(self.py, &tz.get_type())?;
         if kind == Kind::Offset {
-            // One object for it here, one for another time there: they must stay one.
+            // Several times may share one `timezone` object, which must stay one.
             // SAFETY: the zone is held, by `tz`, the reduced parts and the time itself.
             let shared = unsafe { ffi::Py_REFCNT(tz.as_ptr()) } > 3;
             self.once(&tz, shared && !is_utc(&tz)).ok()?;
@@ -139,7 +138,7 @@ impl<'py> Plain<'py> {
         depth: usize,
     ) -> Result<(), NotPlain> {
         let start = self.out.len();
-        // What a path is made of is no container of the user's, and counts as a level all the same.
+        // The parts of a path count as one level of depth, as for the decoder.
         self.inside(object, false, depth)?;
         let odd = |plain: &Self| plain.not_plain(object, Why::Type);
         let parts = parts(object).ok_or_else(|| odd(self))?;
@@ -153,7 +152,7 @@ impl<'py> Plain<'py> {
         self.close(object, ext::PATH, start)
     }
 
-    /// Appends a text of which nobody knows whether it is shared: pickle makes it anew as well.
+    /// Appends a text without noting it: pickle copies the parts of a path, too.
     fn part(&mut self, part: &Bound<'py, PyAny>) -> Result<(), NotPlain> {
         let known = part.cast::<PyString>().ok().and_then(|part| part.to_str().ok());
         match known {
@@ -173,13 +172,13 @@ impl<'py> Plain<'py> {
     ) -> Result<(), NotPlain> {
         let head = self.enumeration(class).ok_or_else(|| self.not_plain(object, Why::Type))?;
         let value = value_of(object).ok_or_else(|| self.not_plain(object, Why::Type))?;
-        // A member is the same object wherever it stands, so that it may stand there often.
+        // A member is a singleton, so it may occur several times.
         let deeper = self.inside(object, false, depth)?;
         let start = self.out.len();
         self.room(object, self.enums[head].1.len())?;
         self.out.extend_from_slice(&self.enums[head].1);
-        // The class has the value already, so that it is shared with nothing in the message. Members
-        // inside of a value are counted with it, lest they hold each other without end.
+        // The value belongs to the class, so being shared with the class means nothing: it gets a `seen` of
+        // its own. Members inside the value use that too, so that values that contain each other end.
         let outermost = !std::mem::replace(&mut self.in_member, true);
         let seen = outermost.then(|| std::mem::take(&mut self.seen));
         // SAFETY: the value is held.
@@ -191,14 +190,14 @@ impl<'py> Plain<'py> {
         self.close(object, ext::MEMBER, start)
     }
 
-    /// The place in `enums` of a class that is an enumeration which the other side can import.
+    /// The index in `enums` of a class, if it is an enumeration that the receiver can import.
     fn enumeration(&mut self, class: &Bound<'py, PyType>) -> Option<usize> {
         if let Some(known) = self.enums.iter().position(|(known, _)| known.is(class)) {
             return Some(known);
         }
-        // Where the module is not imported, nothing is an enumeration.
+        // On an error, nothing counts as an enumeration.
         let base = enum_class(self.py).ok()?;
-        // SAFETY: both are types that are held; nothing of the user's is asked.
+        // SAFETY: both are types that are held. Unlike `issubclass`, this runs no code of a metaclass.
         if unsafe { ffi::PyType_IsSubtype(class.as_type_ptr(), base.as_type_ptr()) } == 0 {
             return None;
         }
@@ -224,7 +223,7 @@ fn safe_uuid(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     py.import("uuid")?.getattr("SafeUUID")
 }
 
-/// What pickle would make an object from: the arguments of its class.
+/// The arguments with which pickle would call the object's class.
 fn parts<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     let reduced =
         object.call_method1(intern!(object.py(), "__reduce_ex__"), (PICKLE_PROTOCOL,)).ok()?;
@@ -249,7 +248,7 @@ fn clock([minute, second, us @ ..]: [u8; 5], hour: u8, fold: bool, zone: Option<
     Time { hour, minute, second, microsecond, fold, zone: zone.map(Box::new) }
 }
 
-/// A zone that is the same on the other side.
+/// A time zone that means the same on the other side.
 fn zone(object: &Bound<'_, PyAny>, kind: Kind) -> Option<Zone> {
     match kind {
         Kind::Offset => {
@@ -263,7 +262,7 @@ fn zone(object: &Bound<'_, PyAny>, kind: Kind) -> Option<Zone> {
             Some(Zone::Offset { microseconds: i64::try_from(offset).ok()?, name })
         }
         Kind::Region => {
-            // One that does not come from the cache is no other's equal; one from a file has no key.
+            // A zone made with `no_cache` is a distinct object, and one read from a file has no key.
             let reduced = object
                 .call_method0(intern!(object.py(), "__reduce__"))
                 .ok()?
@@ -283,7 +282,7 @@ fn is_utc(zone: &Bound<'_, PyAny>) -> bool {
     zone.getattr("utc").is_ok_and(|utc| utc.is(zone))
 }
 
-/// The value of an enumeration's member, which its own dict has.
+/// The value of an enumeration's member, from its own dict.
 fn value_of<'py>(member: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     // SAFETY: the member is held; the result is a new reference, or NULL with an error.
     let dict = unsafe {

@@ -1,11 +1,11 @@
-//! Which objects of a message have been met.
+//! The set of objects that the encoder of a message has met.
 
 use std::collections::{HashSet, TryReserveError};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use pyo3::ffi;
 
-/// A set of addresses that needs no memory for a few.
+/// A set of object addresses, which allocates only for more than a few. The caller keeps the objects alive.
 #[derive(Default)]
 pub struct Seen {
     few: [usize; 8],
@@ -14,10 +14,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Adds an object; `false` when it was there.
+    /// Adds an object; `false` if it was there already.
     ///
     /// # Errors
-    /// When there is no memory to remember it in.
+    /// If the allocation fails.
     pub fn insert(&mut self, object: *mut ffi::PyObject) -> Result<bool, TryReserveError> {
         let address = object as usize;
         let known = self.few[..self.count].contains(&address);
@@ -31,7 +31,7 @@ impl Seen {
     }
 }
 
-/// Spreads addresses, which nobody but this process chooses, over a table.
+/// A fast hash of addresses. They are not chosen by a peer, so it need not resist collisions.
 #[derive(Default)]
 struct AddressHasher(u64);
 

@@ -1,4 +1,4 @@
-//! Runs a server on the thread that calls.
+//! Runs a server on the calling thread.
 
 use bgpy::spawn::{Config, Report, Reporter};
 use bgpy::supervisor::Supervised;
@@ -14,11 +14,11 @@ use crate::forked::Home;
 use crate::signals::Handlers;
 use crate::tasks::Origin;
 
-/// Listens and runs calls on this thread until the end of the server, with which the process ends if it
-/// is there for the server alone.
+/// Listens, and runs calls on this thread, until the server ends. `owns_process` says that the process exists
+/// for this server alone and exits after it.
 ///
 /// # Errors
-/// The SystemExit with which a signal handler has ended the server, in good order, or what Python raises.
+/// The SystemExit of a signal handler that stopped the server, in good order, or another Python exception.
 pub fn serve(
     py: Python<'_>,
     config: &Config,
@@ -73,7 +73,7 @@ pub fn serve(
     if let Some(handlers) = handlers {
         handlers.remove(py)?;
     }
-    // Tasks that do not start have been reported, with their traceback; this is all else.
+    // If the tasks failed to start, that is already reported, with the traceback; this is any other reason.
     if let (Ended::Start(failure), Some((mut reporter, _))) = (&ended, executor.reporter.take()) {
         reporter.report(&Report::Failed { kind: "start".into(), message: failure.to_string() });
     }

@@ -1,4 +1,4 @@
-//! The server, in the foreground and in the background.
+//! The class `Server`: it starts a server in the foreground or in the background.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -22,51 +22,52 @@ use crate::serve::serve;
 use crate::started::lock;
 use crate::tasks;
 
-/// A server: where it listens and how it behaves. It starts with `run_background` or `run`.
+/// A server: the address that it listens on, and its options. `run_background` or `run` starts it.
 ///
-/// As a context manager it starts in the background, unless it runs, and stops at the end of the block.
+/// As a context manager, it starts in the background unless it is running, and stops at the end of the
+/// block.
 ///
 /// Parameters
 /// ----------
 /// host : str, default "127.0.0.1"
 ///     Name or IP address to listen on.
 /// port : int, default 0
-///     Port to listen on; 0 takes a free one, which `port` tells once the server runs.
+///     Port to listen on; 0 picks a free port, which `port` returns once the server is running.
 /// token : str, optional
-///     Secret that clients have to know. Without one that of the environment variable
-///     ``BGPY_TOKEN`` is taken, else one is made up, which clients of the same user on this machine
-///     find by themselves.
+///     Secret that clients must know. By default the value of the environment variable ``BGPY_TOKEN``,
+///     or else a generated token, which clients of the same user on this machine find in the registry.
 /// log_level : str, default "INFO"
 ///     DEBUG, INFO, WARNING, ERROR or CRITICAL.
 /// log_file : path, optional
-///     File to append the log to. A background server without one logs in the user's runtime
-///     directory, one in the foreground to standard error.
+///     File to append the log to. By default, a background server logs to a file in the user's runtime
+///     directory, and a foreground server logs to standard error.
 /// init_file : path, optional
-///     Python file with ``init_task``, ``exec_task`` and ``exit_task``, which the server takes its
-///     tasks from before it is ready.
+///     Python file that defines ``init_task``, ``exec_task`` and ``exit_task``. The server loads it
+///     before it is ready.
 /// name : str, optional
-///     Name by which users of this account find the server on this machine: a letter, and up to 63
-///     more letters, digits, ``.``, ``_`` or ``-``. Only one server that runs can have it.
+///     Name by which clients of the same user find the server on this machine: a letter, and up to 63
+///     more letters, digits, ``.``, ``_`` or ``-``. Only one running server can have a name.
 /// init_module : str, optional
-///     Module with the three tasks, which the server imports instead of running a file.
+///     Module that defines the three tasks, which the server imports instead of loading `init_file`.
 /// idle_timeout : float, optional
-///     Seconds without a call after which the server ends by itself, through ``exit_task``.
+///     Seconds without a call after which the server stops, through ``exit_task``.
 /// restart : str, default "never"
-///     "on-failure" starts a background server again that crashes, with longer and longer pauses, until
-///     it has failed more than 5 times ("on-failure:N": N times) and for five minutes without taking
-///     calls for one. It has the same address and name, and its tasks from its file or module or
-///     those that the first client gave it. Clients that call meanwhile wait.
+///     "on-failure" restarts a background server that crashes, with growing pauses, until it has failed
+///     more than 5 times ("on-failure:N": N times) and for five minutes without taking calls for one.
+///     It keeps its address and name, and gets its tasks from its file or module, or those that the
+///     first client sent. Clients that call in the meantime wait.
 /// auth : bool, default True
-///     Whether clients have to know the token. Without, only loopback addresses are allowed, and clients
-///     that do not find the server in their registry have to say ``auth=False`` as well.
+///     Whether clients must know the token. With False, only loopback addresses are allowed, and clients
+///     that do not find the server in their registry must pass ``auth=False`` too.
 /// allow_weak_token : bool, default False
-///     Whether a token that can be guessed is allowed on an address that other machines reach.
+///     Whether a guessable token is allowed on an address that other machines can reach.
 /// allow_pickle : bool, default True
-///     Whether pickles from clients are opened. Without, only plain data is taken (see `Client`),
-///     clients refuse to send more, and the tasks must come from `init_file`.
+///     Whether the server unpickles what clients send. With False, it accepts only plain data (see
+///     `Client`), clients refuse to send anything else, and the tasks must come from `init_file` or
+///     `init_module`.
 /// max_message_bytes : int, optional
-///     Longest message that is taken from a client, in bytes; clients refuse to send more. Without,
-///     1 TiB.
+///     Maximum size of a message from a client, in bytes; clients refuse to send a larger one. 1 TiB by
+///     default.
 ///
 /// Raises
 /// ------
@@ -74,7 +75,7 @@ use crate::tasks;
 ///     If an argument is invalid.
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Server {
-    /// As it was asked for.
+    /// As the constructor was called, without what only a start adds.
     pub(crate) config: Config,
     pub(crate) started: Mutex<Option<Started>>,
 }
@@ -107,10 +108,10 @@ impl Server {
         let place = address(py, host, port, true)?;
         level(py, log_level)?;
         if token.as_deref() == Some("") {
-            return Err(config_error(py, "the token is empty: take one from token_create()"));
+            return Err(config_error(py, "the token is empty: create one with token_create()"));
         }
         if init_file.is_some() && init_module.is_some() {
-            let text = "the tasks come from init_file or from init_module, not from both";
+            let text = "init_file and init_module cannot be combined: pass one of them";
             return Err(config_error(py, text));
         }
         if let Some(path) = init_file.as_ref().filter(|path| !path.is_file()) {
@@ -142,36 +143,36 @@ impl Server {
 
     /// Start the server in the background and return when it is ready.
     ///
-    /// It lives on when this process ends, with this process's working directory and environment
-    /// unless told otherwise.
+    /// It keeps running after this process ends. It inherits this process's working directory and
+    /// environment unless `cwd` and `env` say otherwise.
     ///
     /// Parameters
     /// ----------
     /// timeout : float, optional
-    ///     Seconds to wait at most; a server that is not ready then is ended.
+    ///     Maximum time to wait, in seconds. A server that is not ready by then is killed.
     /// exist_ok : bool, default False
-    ///     Whether a server that has the name already will do, for a server with a name. Of many that start one at the same
-    ///     moment, exactly one does, and the others get that.
+    ///     Whether to succeed if a server of this name is already running; needs `name`. If several
+    ///     processes start the same name at the same time, exactly one starts it and the others use it.
     /// env : dict of str to str, optional
-    ///     Environment variables to set for the server, beside those of this process.
+    ///     Environment variables to set for the server, in addition to those of this process.
     /// cwd : path, optional
-    ///     The server's working directory.
+    ///     Working directory of the server.
     /// python : path, optional
-    ///     Interpreter to run the server with. It has to have bgpy.
+    ///     Interpreter to run the server with. bgpy must be installed for it.
     ///
     /// Raises
     /// ------
     /// AddressInUse
-    ///     If another program listens there.
+    ///     If another program listens on the address.
     /// StartError
-    ///     If it does not start for another reason, told in the server's own words.
+    ///     If the server fails to start for another reason, which the message quotes.
     /// NameTaken
-    ///     If a server with the name runs already. It is a `StartError`.
+    ///     If a server of this name is already running. It is a `StartError`.
     /// ConfigError
-    ///     If `cwd` is no directory, the log file cannot be written, or the token is too weak for the
+    ///     If `cwd` is not a directory, the log file cannot be written, or the token is too weak for the
     ///     address.
     /// CallTimeout
-    ///     If the time was over.
+    ///     If the server is not ready within `timeout` seconds.
     #[pyo3(signature = (timeout=None, *, exist_ok=false, env=None, cwd=None, python=None))]
     fn run_background(
         &self,
@@ -183,11 +184,10 @@ impl Server {
         #[pyo3(from_py_with = python)] python: Option<PathBuf>,
     ) -> PyResult<()> {
         if let Some(pid) = self.pid() {
-            return Err(error(py, "StartError", format!("{self} was started already (pid {pid})")));
+            return Err(error(py, "StartError", format!("{self} is already started (pid {pid})")));
         }
         if exist_ok && self.config.name.is_none() {
-            let text =
-                "exist_ok=True finds a server by its name, and this one has none: pass name=...";
+            let text = "exist_ok=True needs a name to look for: pass name=...";
             return Err(config_error(py, text));
         }
         if let Some(path) = cwd.as_deref().filter(|path| !path.is_dir()) {
@@ -201,7 +201,7 @@ impl Server {
         };
         let mut config = self.config.clone();
         config.search_path = search_path(&sys)?;
-        // The server looks for files from where it is.
+        // The server may have another working directory.
         for path in [&mut config.log_file, &mut config.init_file].into_iter().flatten() {
             *path = std::path::absolute(&*path)?;
         }
@@ -221,13 +221,12 @@ impl Server {
         Ok(())
     }
 
-    /// Run the server in the foreground, until a client terminates it or a signal ends it.
+    /// Run the server in this process until a client terminates it or a signal stops it.
     ///
-    /// The server has ended when this returns, whatever the script does afterwards.
+    /// When this method returns, the server has ended; its process need not.
     ///
-    /// Called on the main thread it handles SIGTERM and SIGINT (Ctrl-C): the running call ends,
-    /// those that wait are answered with an error, and `exit_task` runs. A second signal interrupts
-    /// the running task.
+    /// On the main thread, it handles SIGTERM and SIGINT (Ctrl-C): the running task finishes, waiting
+    /// calls get an error, and `exit_task` runs. A second signal interrupts the running task.
     ///
     /// Raises
     /// ------
@@ -236,11 +235,11 @@ impl Server {
     /// RemoteError
     ///     If `exit_task` raised.
     /// BgpyError
-    ///     If the server could not go on, because a task has closed its sockets for example.
+    ///     If the server cannot continue, for example because a task closed its sockets.
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         if self.config.restart != Restart::Never {
-            let text = "a server that runs in this process cannot be started again: take \
-                        run_background, or the command bgpy run";
+            let text =
+                "run() cannot restart a server: use run_background(), or the command bgpy run";
             return Err(config_error(py, text));
         }
         let level = level(py, &self.config.log_level)?;
@@ -258,38 +257,44 @@ impl Server {
         }
     }
 
-    /// Whether a server answers at this address.
+    /// Return whether a server responds at this address.
     ///
     /// Parameters
     /// ----------
     /// timeout : float, default 5.0
-    ///     Seconds to wait for its answer at most.
+    ///     Maximum time to wait for the response, in seconds.
+    ///
+    /// Returns
+    /// -------
+    /// bool
+    ///     True also if the server responds that it has too many clients.
     #[pyo3(signature = (timeout=5.0))]
     fn is_alive(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let link = self.client(py)?;
         let limit = limit(py, Some(timeout))?;
         let answer = waiting(py, limit, |wait| link.ping(wait))?;
-        // One that has too many clients has said so.
+        // A server with too many clients refuses the ping, and so is alive.
         Ok(matches!(answer, Ok(()) | Err(CallError::Failed { .. })))
     }
 
-    /// Wait for the end of the server.
+    /// Wait until the server has ended.
     ///
     /// Parameters
     /// ----------
     /// timeout : float, optional
-    ///     Seconds to wait at most.
+    ///     Maximum time to wait, in seconds.
     ///
     /// Returns
     /// -------
     /// int or None
-    ///     The exit code, negative for a signal; None when this process did not start the server, or
-    ///     nobody saw how its process ended.
+    ///     The exit code, negative for a signal; None if this process did not start the server, or its
+    ///     exit status is unknown.
     ///
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over; it says what the process waits for, if the server has ended.
+    ///     If the server has not ended within `timeout` seconds. If only its process is still alive, the
+    ///     message says what that waits for.
     #[pyo3(signature = (timeout=None))]
     fn wait(
         &self,
@@ -306,18 +311,20 @@ impl Server {
         Ok(status.and_then(exit_code))
     }
 
-    /// End the server through its `exit_task`, and wait until it has ended, and its process with it.
-    /// One that does not run is no error.
+    /// Stop the server through its `exit_task`, and wait until its process has ended.
+    ///
+    /// It is not an error if the server is not running.
     ///
     /// Parameters
     /// ----------
     /// timeout : float, optional
-    ///     Seconds to wait at most.
+    ///     Maximum time to wait, in seconds.
     ///
     /// Raises
     /// ------
     /// CallTimeout
-    ///     If the time was over; it says what the server, or its process after that, waits for.
+    ///     If the server and its process have not ended within `timeout` seconds. If it is known what
+    ///     the process waits for, the message says so.
     #[pyo3(signature = (timeout=None))]
     fn stop(
         &self,
@@ -333,64 +340,64 @@ impl Server {
         &self.config.host
     }
 
-    /// Port to listen on; once the server was started in the background, the one that it has.
+    /// Port to listen on; after a start in the background, the port that the server listens on.
     #[getter]
     pub fn port(&self) -> u16 {
         self.known(|background| background.address.port(), |entry| entry.address.port())
             .unwrap_or(self.config.port)
     }
 
-    /// Name as it was given.
+    /// Name as passed, or None.
     #[getter]
     fn name(&self) -> Option<&str> {
         self.config.name.as_ref().map(Name::as_str)
     }
 
-    /// What a client takes to find the server on this machine: its name, else its address.
+    /// The server's name, or its address if it has none, as `connect` and `Client` take it.
     #[getter]
     #[pyo3(name = "target")]
     fn target_text(&self) -> String {
         self.target().to_string()
     }
 
-    /// Token as it was given.
+    /// Token as passed, or None.
     #[getter]
     fn token(&self) -> Option<&str> {
         self.config.token.as_deref()
     }
 
-    /// Log level as it was given.
+    /// Log level as passed.
     #[getter]
     fn log_level(&self) -> &str {
         &self.config.log_level
     }
 
-    /// Log file as it was given; once the server was started in the background, the one that it has.
+    /// Log file as passed; after a start in the background, the file that the server logs to.
     #[getter]
     fn log_file(&self) -> Option<PathBuf> {
         let log_file = |background: &Background| background.log_file.clone();
         self.known(log_file, |entry| entry.log_file.clone()).unwrap_or(self.config.log_file.clone())
     }
 
-    /// File with the tasks, as it was given.
+    /// File with the tasks as passed, or None.
     #[getter]
     fn init_file(&self) -> Option<&PathBuf> {
         self.config.init_file.as_ref()
     }
 
-    /// Module with the tasks, as it was given.
+    /// Module with the tasks as passed, or None.
     #[getter]
     fn init_module(&self) -> Option<&str> {
         self.config.init_module.as_deref()
     }
 
-    /// Process id, once the server was started in the background.
+    /// Process id of the server, or None before a start in the background.
     #[getter]
     fn pid(&self) -> Option<u32> {
         self.known(Background::pid, |entry| entry.process.pid)
     }
 
-    /// Whether this process has started the server.
+    /// Whether this process started the server, in the background.
     #[getter]
     fn is_started_here(&self) -> bool {
         self.child().is_some()
@@ -414,11 +421,13 @@ impl Server {
     }
 }
 
-/// Why a start from within an import would start one server after the other, if it would.
+/// Why this start must be refused: it runs during an import that would be repeated by the server that it
+/// starts, and each of those would start the next.
 fn recursion(py: Python<'_>, config: &Config) -> PyResult<Option<String>> {
     const ADVICE: &str = "put the start under if __name__ == '__main__':";
     if tasks::are_being_imported(config) {
-        return Ok(Some(format!("the tasks start a server of their own when imported: {ADVICE}")));
+        let text = format!("importing the tasks starts a server with the same tasks: {ADVICE}");
+        return Ok(Some(text));
     }
     let importer: Option<String> =
         py.import("bgpy._code.local")?.call_method0("importer")?.extract()?;

@@ -1,4 +1,4 @@
-//! What servers there are.
+//! `ServerInfo`, and the functions behind `bgpy.servers`: listing servers, and their table.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::arguments::{limit, timeout, waiting};
 use crate::errors::error;
 use crate::status::status_dict;
 
-/// A server of this user on this machine, as it was when somebody looked.
+/// A server of this user on this machine, as it was when it was listed.
 #[pyclass(module = "bgpy", frozen)]
 pub struct ServerInfo(bgpy::ServerInfo);
 
@@ -28,7 +28,7 @@ impl ServerInfo {
         self.0.state.as_str()
     }
 
-    /// Why it has failed, is started again or is stale, or None.
+    /// Why it has failed, is being restarted or is stale, or None.
     #[getter]
     fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
@@ -40,31 +40,31 @@ impl ServerInfo {
         self.0.entry.process.pid
     }
 
-    /// Its identity, which it keeps when it is started again after a failure.
+    /// Its identity, which stays the same over restarts.
     #[getter]
     fn instance(&self) -> &str {
         &self.0.entry.instance
     }
 
-    /// How many times it has been started again after a failure, and so has lost its state.
+    /// How many times it has been restarted after a failure, and so has lost its state.
     #[getter]
     fn generation(&self) -> u32 {
         self.0.entry.generation
     }
 
-    /// How many times it has failed since it took calls for a minute.
+    /// How many times it has failed since it last took calls for a minute.
     #[getter]
     fn failures(&self) -> u32 {
         self.0.failures()
     }
 
-    /// How it has failed last, or None.
+    /// How it last failed, or None.
     #[getter]
     fn last_failure(&self) -> Option<&str> {
         self.0.entry.failing.as_ref().map(|failing| failing.last.as_str())
     }
 
-    /// When it is started again, in seconds since 1970 as of ``time.time``, while it is RESTARTING, or None.
+    /// Time of its next start while it is RESTARTING, as ``time.time`` counts it, or None.
     #[getter]
     fn next_try(&self) -> Option<f64> {
         let failing = self.0.entry.failing.as_ref()?;
@@ -90,14 +90,14 @@ impl ServerInfo {
         self.0.entry.log_file.as_ref()
     }
 
-    /// Exit code of its process, negative for a signal; None while it runs, or where nobody saw it.
+    /// Exit code of its process, negative for a signal; None while it runs, or if it is unknown.
     #[getter]
     fn exit_code(&self) -> Option<i32> {
         let ending = self.0.entry.ending.as_ref()?;
         ending.signal.map(|signal| -signal).or(ending.code)
     }
 
-    /// What it told about itself, as `Client.status` returns it; None when it did not answer.
+    /// Its status, as `Client.status` returns it; None if it did not answer.
     #[getter]
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.0.status.as_ref().map(|status| status_dict(py, status)).transpose()
@@ -116,7 +116,7 @@ pub fn survey(
     #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
 ) -> PyResult<Vec<ServerInfo>> {
     let registry = Registry::of_user().map_err(|source| {
-        error(py, "ConfigError", format!("there is no registry of servers: {source}"))
+        error(py, "ConfigError", format!("the registry of servers cannot be used: {source}"))
     })?;
     registry.trust().map_err(|doubt| error(py, "ConfigError", doubt.to_string()))?;
     let limit = limit(py, timeout)?;
@@ -126,7 +126,7 @@ pub fn survey(
     Ok(infos.into_iter().map(ServerInfo).collect())
 }
 
-/// Lay servers out as a table, with spaces or with another separator between the columns.
+/// Return servers as a table, its columns aligned with spaces or divided by a separator.
 #[pyfunction]
 #[pyo3(signature = (servers, separator=None))]
 pub fn table(servers: Vec<PyRef<'_, ServerInfo>>, separator: Option<&str>) -> String {

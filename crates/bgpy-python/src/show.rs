@@ -1,4 +1,4 @@
-//! Showing a message to people, as Python does.
+//! The repr of a message, for the command `bgpy`.
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub fn repr(
     decode(py, "response", message, policy)?.repr()
 }
 
-/// What is shown for a member of an enumeration that is not imported here, and that nobody may import.
+/// Stands in for the member of an enumeration that is not imported here and must not be.
 #[pyclass(frozen)]
 pub struct UnknownMember {
     pub class: String,
@@ -33,17 +33,17 @@ impl UnknownMember {
     }
 }
 
-/// Read a message from standard input, where the command `bgpy` has put it, and return its repr.
+/// Read a message that the command `bgpy` writes to standard input, and return its repr.
 ///
 /// Parameters
 /// ----------
 /// allow_pickle : bool
-///     Whether a pickle is opened.
+///     Whether to unpickle a message that is a pickle.
 ///
 /// Returns
 /// -------
 /// str
-///     What Python shows.
+///     The repr of the object.
 ///
 /// Raises
 /// ------

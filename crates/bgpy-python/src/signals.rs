@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT end a server in good order, and none of the processes that its tasks fork.
+//! SIGTERM and SIGINT stop a server in good order. In processes that its tasks fork they act as before the
+//! server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,28 +11,28 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
-/// How long a running task and `exit_task` may take after a signal before the process is killed.
+/// Time that a running task and `exit_task` have after a signal before the process is killed.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// What `signal` is made of. That one turns numbers into enumerations, for which a server would import
-/// half a megabyte and wait four milliseconds.
+/// The C module behind `signal`. Importing `signal` itself, and with it `enum`, would cost a server four
+/// milliseconds and half a megabyte.
 const MODULE: &str = "_signal";
 
 /// Python's signal handling while a server runs.
 #[derive(Debug)]
 pub struct Handlers {
     handler: Py<PyCFunction>,
-    /// Signals, and what handled them before.
+    /// Signals, and their handlers before.
     restore: Vec<(Py<PyAny>, Py<PyAny>)>,
-    /// The descriptor that Python writes to, and the one before.
+    /// The wake-up file descriptor that was set, and the one before.
     wakeup: (i32, i32),
 }
 
-/// What the servers of this process have installed, the last one at the end. It is only ever locked
-/// with the GIL held, which whoever forks holds as well: a child finds it free.
+/// The handlers that the servers of this process have installed, the latest last. It is locked only with the
+/// GIL held, and only for a moment. `os.fork` holds the GIL too, so a child never inherits it locked.
 static INSTALLED: Mutex<Vec<Handlers>> = Mutex::new(Vec::new());
 
-/// Says that handlers are installed, until [`remove`](Self::remove) puts back what was before.
+/// Proof that handlers are installed, until [`remove`](Self::remove) restores the previous ones.
 #[must_use]
 pub struct Installed;
 
@@ -40,7 +41,7 @@ fn installed() -> MutexGuard<'static, Vec<Handlers>> {
 }
 
 impl Handlers {
-    /// Installs the handlers; none off the main thread, where Python allows none.
+    /// Installs the handlers; does nothing and returns none off the main thread, where Python does not allow it.
     pub fn install(
         py: Python<'_>,
         stopper: Stopper,
@@ -53,13 +54,13 @@ impl Handlers {
             Some(c"bgpy_stop"),
             None,
             move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-                // Whoever asks twice does not want to wait for the task.
+                // The second signal interrupts the task.
                 if stopping.swap(true, Ordering::SeqCst) {
                     return Err(PyKeyboardInterrupt::new_err(()));
                 }
                 arguments.py().detach(|| stopper.stop(GRACE));
-                // A system call that the first signal has interrupted is tried again next, and would not
-                // be interrupted by a second one that has come by now.
+                // The system call that the first signal interrupted is retried after this handler. A second
+                // signal that has arrived by now would not interrupt it again, so it is handled here.
                 arguments.py().check_signals()
             },
         )?;
@@ -79,7 +80,7 @@ impl Handlers {
         Ok(Some(Installed))
     }
 
-    /// Puts back what was before. In a child, what a task has put there meanwhile stays.
+    /// Restores what was there before. In a child, handlers that a task has installed meanwhile stay.
     fn restore(self, py: Python<'_>, in_child: bool) -> PyResult<()> {
         let signal = py.import(MODULE)?;
         let (own, before) = self.wakeup;
@@ -98,25 +99,25 @@ impl Handlers {
 }
 
 impl Installed {
-    /// Puts back what was before.
+    /// Restores the previous handlers.
     pub fn remove(self, py: Python<'_>) -> PyResult<()> {
         let last = installed().pop();
         last.map_or(Ok(()), |handlers| handlers.restore(py, false))
     }
 }
 
-/// Has Python write signals to a descriptor, and returns the one that it wrote to before.
+/// Sets the file descriptor that Python writes signal numbers to, and returns the previous one.
 fn set_wakeup(signal: &Bound<'_, PyModule>, descriptor: i32) -> PyResult<i32> {
     let keywords = PyDict::new(signal.py());
     keywords.set_item("warn_on_full_buffer", false)?;
     signal.call_method("set_wakeup_fd", (descriptor,), Some(&keywords))?.extract()
 }
 
-/// Gives forked children the handlers from before the server. Registered once a process, for all of its
-/// servers: nothing can be unregistered.
+/// Registers the fork hooks that give children the handlers from before the server. Registered once per
+/// process, for all of its servers, because Python cannot unregister them.
 fn watch_forks(py: Python<'_>) -> PyResult<()> {
     static IS_WATCHED: AtomicBool = AtomicBool::new(false);
-    // Where there is no fork, there is no such function.
+    // Windows has no fork.
     let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
     if IS_WATCHED.swap(true, Ordering::SeqCst) {
         return Ok(());
@@ -136,8 +137,8 @@ fn watch_forks(py: Python<'_>) -> PyResult<()> {
     register.call((), Some(&keywords)).map(drop)
 }
 
-/// Signals wait until the child has its own handlers: Python forgets those that come in between, and a
-/// SIGTERM right after the start of a child would be lost.
+/// Blocks signals until the child has its own handlers: Python clears pending signals in a child, so a SIGTERM
+/// that arrives right after the fork would be lost.
 fn before_fork(_: Python<'_>) -> PyResult<()> {
     if !installed().is_empty() {
         signals::block();

@@ -1,4 +1,4 @@
-//! What is known of a server that was started, and how its end is waited for.
+//! What `Server` knows about a server that it has started or found, and how it waits for its end.
 
 use std::sync::Mutex;
 
@@ -17,7 +17,7 @@ use crate::errors::late;
 use crate::server::Server;
 
 impl Server {
-    /// What is known of the server once it was started.
+    /// A property of the server, from its process or its entry; none before a start.
     pub(crate) fn known<T>(
         &self,
         here: impl FnOnce(&Background) -> T,
@@ -29,7 +29,7 @@ impl Server {
         })
     }
 
-    /// The server's process, if this one has started it.
+    /// The server's process, if this process started it.
     pub(crate) fn child(&self) -> Option<Background> {
         self.known(|background| Some(background.clone()), |_| None).flatten()
     }
@@ -41,8 +41,8 @@ impl Server {
         }
     }
 
-    /// Has the server end, or waits for that, and waits until its process is gone, where that is one of
-    /// this machine.
+    /// Runs `end`, which stops the server or waits for its end, and then waits for the end of its process, if
+    /// that is on this machine.
     pub(crate) fn see_to_end(
         &self,
         py: Python<'_>,

@@ -1,10 +1,10 @@
-//! What a server says about itself, as Python sees it.
+//! The status of a server as a dict.
 
 use bgpy::Status;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// A status as Python sees it.
+/// The dict that `Client.status` returns.
 pub fn status_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>> {
     let Status { state, task, busy_s, queue, calls, clients, uptime_s, pid, rss_bytes, name } =
         status;

@@ -20,14 +20,14 @@ pub struct Tasks {
     exit: Py<PyAny>,
 }
 
-/// Where tasks come from that no client sends.
+/// Where the tasks of a server come from.
 #[derive(Debug)]
 pub enum Origin {
     /// A Python file.
     File(PathBuf),
     /// A module that can be imported.
     Module(String),
-    /// What the first client has sent.
+    /// The message of the first client, kept for restarts.
     Client(Box<Delivered>),
 }
 
@@ -39,11 +39,11 @@ impl Origin {
     }
 }
 
-/// What this process imports as the tasks of its server.
+/// The tasks that this process is importing for its server.
 static BEING_IMPORTED: Mutex<Option<Origin>> = Mutex::new(None);
 
-/// Tells whether a server would get the tasks that are being imported here: importing them would start one
-/// server after the other.
+/// Whether a server would have the tasks that are being imported right now: it would import them too, and
+/// start the next server.
 pub fn are_being_imported(config: &Config) -> bool {
     let imported = BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
     match (imported.as_ref(), Origin::of(config)) {
@@ -53,7 +53,7 @@ pub fn are_being_imported(config: &Config) -> bool {
     }
 }
 
-/// Imports tasks, and remembers them meanwhile.
+/// Runs `import`, with `origin` noted in the meantime.
 fn importing<T>(origin: Origin, import: impl FnOnce() -> T) -> T {
     let set = |origin| *BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner) = origin;
     set(Some(origin));
@@ -74,7 +74,7 @@ impl fmt::Display for Origin {
 
 pub const NAMES: [&str; 3] = ["init_task", "exec_task", "exit_task"];
 
-/// A path into the tuple of the tasks, with the name of the task in place of its number.
+/// A path into the tuple of tasks, with `tasks[0]` replaced by the name of the task.
 pub fn by_name(path: String) -> String {
     let named = NAMES.iter().enumerate().find_map(|(number, name)| {
         let (before, after) = path.split_once(&format!("tasks[{number}]"))?;
@@ -84,32 +84,28 @@ pub fn by_name(path: String) -> String {
     named.unwrap_or(path)
 }
 
-/// Confirms that a task is a function which the server can run; an error says what is wrong.
-///
-/// # Errors
-/// A sentence, as text.
+/// Checks that a task is a function that the server can run; the inner error is a sentence that says why not.
 pub fn check(name: &str, task: &Bound<'_, PyAny>) -> PyResult<Result<(), String>> {
     if !task.is_callable() {
         return Ok(Err(format!("{name} must be a function, not {}", task.get_type().name()?)));
     }
-    let kind = match flags(task)? {
-        flags if flags & (COROUTINE | ASYNC_GENERATOR) != 0 => "async def",
-        flags if flags & GENERATOR != 0 => "generator",
+    let (kind, advice) = match flags(task)? {
+        flags if flags & (COROUTINE | ASYNC_GENERATOR) != 0 => {
+            ("an async def function", ", which may call asyncio.run(...)")
+        }
+        flags if flags & GENERATOR != 0 => ("a generator function", " without yield"),
         _ => return Ok(Ok(())),
     };
-    Ok(Err(format!(
-        "{name} is a function of the kind '{kind}', which a server cannot run: it must be a plain \
-         function{}",
-        if kind == "generator" { " without yield" } else { ", and may call asyncio.run(...)" }
-    )))
+    let text = format!("{name} is {kind}, which a server cannot run: use a plain function{advice}");
+    Ok(Err(text))
 }
 
-// Of CPython's code objects: see inspect.CO_COROUTINE and its neighbours.
+// Flags of CPython's code objects: see inspect.CO_GENERATOR and the like.
 const GENERATOR: u32 = 0x20;
 const COROUTINE: u32 = 0x80;
 const ASYNC_GENERATOR: u32 = 0x200;
 
-/// The flags of the code that runs when a task is called; 0 where there is none to be seen.
+/// The flags of the code object that runs when a task is called; 0 if it has none.
 fn flags(task: &Bound<'_, PyAny>) -> PyResult<u32> {
     let mut task = task.clone();
     while task.get_type().name()? == "partial" {
@@ -119,7 +115,7 @@ fn flags(task: &Bound<'_, PyAny>) -> PyResult<u32> {
         task = function;
     }
     if !task.is_instance_of::<PyFunction>() && !task.is_instance_of::<PyType>() {
-        // An object that can be called.
+        // Another callable object.
         task = task.get_type().getattr("__call__")?;
     }
     let code = task.getattr("__code__").and_then(|code| code.getattr("co_flags"));
@@ -127,10 +123,10 @@ fn flags(task: &Bound<'_, PyAny>) -> PyResult<u32> {
 }
 
 impl Tasks {
-    /// Takes the tasks that a client has sent.
+    /// The tasks from the message of a client.
     pub fn from_message(message: &Bound<'_, PyAny>) -> PyResult<Self> {
         let (init, exec, exit) = message.extract().map_err(|_| {
-            PyTypeError::new_err("INIT must carry init_task, exec_task and exit_task")
+            PyTypeError::new_err("INIT must contain init_task, exec_task and exit_task")
         })?;
         let tasks = Self { init, exec, exit };
         tasks.check(message.py())?;
@@ -214,16 +210,16 @@ fn as_state(returned: &Bound<'_, PyAny>, rule: &str) -> PyResult<Py<PyDict>> {
     })
 }
 
-/// Whether `init_task` wants the client socket: both forms were always allowed.
+/// Whether `init_task` takes the client socket: it may have that parameter or none.
 fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
-    // What a plain function wants is known without the cost of importing inspect.
+    // For a plain function, without the cost of importing inspect.
     let is_plain = task.is_instance_of::<PyFunction>() && !task.hasattr("__wrapped__")?;
     if is_plain {
         let wanted: usize = task.getattr("__code__")?.getattr("co_argcount")?.extract()?;
         let defaults = task.getattr("__defaults__")?;
         return Ok(wanted > if defaults.is_none() { 0 } else { defaults.len()? });
     }
-    // What has no signature, as some types have none, is called as it stands.
+    // A callable without a signature, such as some built-in types, is called without arguments.
     let inspect = task.py().import("inspect")?;
     let Ok(signature) = inspect.call_method1("signature", (task,)) else { return Ok(false) };
     Ok(signature.call_method0("bind").is_err())

@@ -1,16 +1,16 @@
-//! What an object says of itself, as text that Rust can hold, no longer than a failure holds: how long it
-//! is, a task decides.
+//! The text of Python objects as Rust strings, shortened to the length that a failure may have: a task decides
+//! how long its texts are.
 
 use bgpy::limits::FAILURE_TEXT_BYTES_MAX;
 use pyo3::prelude::*;
 use pyo3::types::{PySlice, PyString};
 
-/// The text of an object; empty where it has none.
+/// `str(object)`; empty if that raises.
 pub fn text(object: &Bound<'_, PyAny>) -> String {
     object.str().and_then(|text| words(&text)).unwrap_or_default()
 }
 
-/// A text, or both ends of one that is too long.
+/// A text; if it is too long, its two ends.
 pub fn words(text: &Bound<'_, PyString>) -> PyResult<String> {
     // Not as a `PySequence`: PyO3 would import something for that, which panics where it fails.
     let length = text.len()?;
@@ -26,7 +26,7 @@ pub fn words(text: &Bound<'_, PyString>) -> PyResult<String> {
     Ok(format!("{head}\n[... {} characters left out ...]\n{tail}", length - 2 * half))
 }
 
-/// A text with escapes for its surrogates, which the names of files have that are no UTF-8.
+/// A text with its surrogates escaped: names of files have them where they are not UTF-8.
 fn escaped(text: &Bound<'_, PyString>) -> PyResult<String> {
     if let Ok(text) = text.to_str() {
         return Ok(text.to_owned());

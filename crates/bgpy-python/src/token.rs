@@ -1,17 +1,17 @@
-//! Tokens for users.
+//! The function `token_create`.
 
 use bgpy::Token;
 use pyo3::prelude::*;
 
 use crate::errors::config_error;
 
-/// Create a token: text that is safe in URLs, from random bytes of the operating system.
+/// Create a token: URL-safe text made from random bytes of the operating system.
 ///
 /// Parameters
 /// ----------
 /// length : int, default 64
-///     Number of random bytes; the text is a third longer. Tokens from fewer than 32 bytes count
-///     as guessable and are refused on addresses that other machines reach.
+///     Number of random bytes; the text is a third longer. A token made from fewer than 32 bytes counts
+///     as guessable, and is refused on addresses that other machines can reach.
 ///
 /// Returns
 /// -------

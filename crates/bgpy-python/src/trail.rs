@@ -1,30 +1,30 @@
-//! Where in a message something stands: `args["model"].layers[3]`.
+//! The path of a part of a message in an error: `args["model"].layers[3]`.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
-/// Longer keys are not written out.
+/// Longer keys are cut.
 const KEY_CHARS_MAX: usize = 40;
 
 /// Longer paths lose their middle.
 const STEPS_MAX: usize = 24;
 
-/// Why an object is more than plain data.
+/// Why an object is not plain data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// Its type.
     Type,
-    /// It stands in the message more than once.
+    /// It occurs more than once in the message.
     Shared,
-    /// It lies too deep.
+    /// It is nested too deep.
     Depth,
     /// It is too long, or was changed while it was read.
     Form,
-    /// There is no memory to write it to.
+    /// There is not enough memory to encode it.
     Memory,
 }
 
-/// A part that is more than plain data, and the way to it, from the end.
+/// A part that is not plain data, and the steps that lead to it, the last one first.
 pub struct Trail {
     pub why: Why,
     pub part: Py<PyAny>,
@@ -36,14 +36,14 @@ pub enum Step {
     Key(Py<PyAny>),
     /// An item of a sequence.
     Index(usize),
-    /// A key of a dict, or an item of a set, where it stands.
+    /// A key of a dict or an item of a set, by its place in the iteration.
     Place(usize),
     /// The value of an enumeration's member.
     Value,
 }
 
 impl Trail {
-    /// The way as Python would write it.
+    /// The path as a Python expression.
     pub fn path(&self, py: Python<'_>, root: &str) -> String {
         let mut path = root.to_owned();
         let (skipped, shown) = (self.steps.len().saturating_sub(STEPS_MAX), STEPS_MAX / 2);
@@ -64,17 +64,17 @@ impl Trail {
         path
     }
 
-    /// What is there, and why it cannot be plain: `x is a y.Z, which`.
+    /// The path, what is there, and why it is not plain, as the start of a sentence: `x is a y.Z, which`.
     pub fn tell(&self, py: Python<'_>, root: &str) -> String {
         let kind = a_type(&self.part.bind(py).get_type());
         match self.why {
             Why::Type => format!("{} is {kind}, which", self.path(py, root)),
             Why::Shared => {
-                format!("{} is {kind} that stands in the message twice, which", self.path(py, root))
+                format!("{} is {kind} that occurs in the message twice, which", self.path(py, root))
             }
-            Why::Depth => format!("{root} is nested deeper than plain data may be, which"),
+            Why::Depth => format!("{root} is nested deeper than plain data can be, which"),
             Why::Form | Why::Memory => {
-                format!("{} is {kind} of a size or form which", self.path(py, root))
+                format!("{} is {kind} of a size or form that", self.path(py, root))
             }
         }
     }
@@ -92,11 +92,11 @@ pub fn a_type(class: &Bound<'_, PyType>) -> String {
     format!("{article} {full}")
 }
 
-/// A key as it is written in Python, texts in double quotes.
+/// A key as a Python literal, text in double quotes.
 fn shortly(key: &Bound<'_, PyAny>) -> String {
     let written = match key.cast_exact::<PyString>() {
         Ok(text) => format!("{:?}", text.to_string_lossy()),
-        // Keys are plain here, so that their words are Python's own.
+        // Keys are plain data here, so no user code runs in their repr.
         Err(_) => key.repr().map_or_else(|_| "...".to_owned(), |text| text.to_string()),
     };
     if written.chars().count() <= KEY_CHARS_MAX {
