@@ -81,7 +81,7 @@ fn unpicklable(root: &str, object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
         return error;
     }
     let find = || -> PyResult<(String, Bound<'_, pyo3::types::PyType>)> {
-        let culprit = CULPRIT.import(py, "bgpy._paths", "culprit")?;
+        let culprit = CULPRIT.import(py, "bgpy._pickling_paths", "culprit")?;
         culprit.call1((object, root, error.value(py)))?.extract()
     };
     let (path, class) = match find() {

@@ -140,7 +140,7 @@ fn part_of(
     static CULPRIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = pickle.py();
     let made = unpickler.getattr("memo")?.call_method0("copy")?.len()?;
-    CULPRIT.import(py, "bgpy._pickle_paths", "culprit")?.call1((pickle, made, root))?.extract()
+    CULPRIT.import(py, "bgpy._unpickling_paths", "culprit")?.call1((pickle, made, root))?.extract()
 }
 
 /// Major and minor version of the running interpreter.

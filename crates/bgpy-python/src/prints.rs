@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 /// Prepares standard output and error of a server's process; `journal` counts the lines that they lose.
 pub fn prepare(py: Python<'_>, journal: &Journal) -> PyResult<()> {
     let streams = [("stdout", Stream::Output), ("stderr", Stream::Error)];
-    let prepare = py.import("bgpy._prints")?.getattr("prepare")?;
+    let prepare = py.import("bgpy._output")?.getattr("prepare")?;
     for (name, stream) in streams {
         prepare.call1((name, Losses { journal: journal.clone(), stream }))?;
     }

@@ -1,4 +1,4 @@
-"""What a variable or an attribute was when it came, to see whether it is another one now."""
+"""Fingerprints of variables and attributes as they last arrived, to detect changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHORT_BYTES = 32
 
 
 def mark(value: Any) -> bytes | None:
-    """Return what a value is, in short; None of what cannot be looked at, and of code."""
+    """Return a fingerprint of a value; None if it is code or cannot be inspected."""
     if is_definition(value):
         return None
     known = constant(value)
@@ -26,7 +26,7 @@ def mark(value: Any) -> bytes | None:
 
 
 class _Attributes:
-    """What the attributes of a class were when they came, the last time and the time before."""
+    """Fingerprints of a class's attributes as they arrived, the last time and the time before."""
 
     __slots__ = ("before", "is_open", "now")
 
@@ -40,7 +40,7 @@ _attributes = WeakTable()
 
 
 def begin(cls: type) -> None:
-    """Note that a class gets its attributes, or gets them again."""
+    """Note that attributes arrive for a class, for the first time or again."""
     known: _Attributes = _attributes.first(cls, _Attributes())
     # Another thread may be giving it the same ones.
     if not known.is_open:
@@ -48,18 +48,19 @@ def begin(cls: type) -> None:
 
 
 def give(cls: type, attributes: dict[str, Any], has: Collection[str] = ()) -> None:
-    """Give a class attributes.
+    """Set attributes of a class that have arrived.
 
-    Those that came with the same values before stay as they are, as they may be others by now.
+    Attributes that arrived with the same value the last time are left alone: this process may have
+    changed them since.
 
     Parameters
     ----------
     cls : type
         The class.
     attributes : dict
-        All of them by their names, or some.
+        Some or all of its attributes.
     has : collection of str
-        Names of those that it has already.
+        Names of attributes that are not set, because the class has them.
     """
     known: _Attributes = _attributes.get(cls)
     for name, value in attributes.items():
@@ -70,7 +71,7 @@ def give(cls: type, attributes: dict[str, Any], has: Collection[str] = ()) -> No
 
 
 def end(cls: type) -> None:
-    """Take from a class what it had, and has no longer where it is from."""
+    """Delete attributes of a class that the sender's class no longer has."""
     known: _Attributes = _attributes.get(cls)
     for name in known.before.keys() - known.now.keys():
         if name in vars(cls):

@@ -1,6 +1,6 @@
-"""Chooses what stands for a definition that arrives: what this process has, or nothing yet.
+"""Chooses the object of this process that an arriving definition means, if there is one.
 
-What is there is never changed by what arrives.
+Objects that were not built from a message are never changed by one.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from types import FunctionType, ModuleType
 
-from . import homes, table
+from . import foreign_modules, table
 from .classes import is_struct
 from .content import Content
 from .local import (
@@ -34,7 +34,7 @@ _WARNED_MAX = 4096
 _DIGEST = 16
 
 _warned: set[Identity] = set()
-# Whether modules are what tasks need, by the message that asks.
+# For each module, the content that tasks last needed, and whether the module here has it.
 _wholes: dict[str, tuple[bytes | None, bool]] = {}
 
 
@@ -50,7 +50,7 @@ def choose(key: Key, kind: type) -> Any:
     """
     found = table.of_origins(key[5], kind)
     flags = key[3]
-    # Tasks that a process sends to itself have their own variables, as in any other process.
+    # Tasks that a process sends to itself get their own globals, as in any other process.
     is_own_task = flags & (SHIPPED | EXACT) and table.keys.get(found) is None
     if found is not None and not is_own_task:
         chosen = _as_sent(found, key)
@@ -58,7 +58,7 @@ def choose(key: Key, kind: type) -> Any:
             table.join(key, chosen)
             return chosen
         if not flags & (SHIPPED | EXACT) and not _is_of_tasks(found):
-            # It is not what others have either, from now on.
+            # From now on, this sender's object no longer shares the one of the others.
             table.leave(key[5], found)
             return None
     if flags & EXACT and flags & NAMED and has_whole(key[0], key[6], key[7]):
@@ -70,10 +70,10 @@ def choose(key: Key, kind: type) -> Any:
 
 
 def _as_sent(found: Any, key: Key) -> Any:
-    """Return the very object that was sent, as it is where it is from; None if it is no longer."""
+    """Return the object itself if it is still what the sender has; None otherwise."""
     known = table.keys.get(found)
     if known is None:
-        # It comes back.
+        # It was sent from here, and comes back.
         return found
     if key[3] & FORWARDED:
         return found
@@ -82,43 +82,43 @@ def _as_sent(found: Any, key: Key) -> Any:
     if not isinstance(found, type):
         return None
     if known[3] & (SHIPPED | EXACT):
-        # Tasks go on with the state that they have here, but not with other code.
+        # Tasks keep the state that they have here, but only with the same code.
         is_same = known[2][BARE] == key[2][BARE] and not key[3] & (SHIPPED | EXACT)
         return found if is_same else None
-    # Of an enumeration only the members stay, and of a class of msgspec the fields.
+    # The members of an enumeration and the fields of a class of msgspec cannot be replaced.
     is_fixed = "_member_map_" in vars(found) or is_struct(found)
     if not table.is_owned(found, key[5]) or (is_fixed and known[2][BARE] != key[2][BARE]):
         return None
-    # What was looked at for the message before that is no longer what it was.
+    # Digests that were made for this message before are outdated now.
     key[7].clear()
     table.renew(key, found)
     return found
 
 
 def _is_as_last(found: Any, key: Key) -> bool:
-    """Tell whether an object is what it was when its process sent it the last time."""
+    """Return whether an object is unchanged since its process last sent it."""
     last = table.last_of(found, key)
     if last is None or last[:2] != (key[2][STATE], key[2][TIES]):
         return False
     since = last[2]
     if not table.has_changed(None, since):
         return True
-    # Others may have changed what it consists of, which was theirs.
+    # Another sender may have changed a part of it that they share.
     for part in _content(key[7], is_raw=True).parts(found):
-        place = homes.of(part.__globals__) if type(part) is FunctionType else None
+        place = foreign_modules.of(part.__globals__) if type(part) is FunctionType else None
         if table.has_changed(part, since) or (place and table.has_changed(place, since)):
             return False
     return True
 
 
 def _of_tasks(key: Key, kind: type) -> Any:
-    """Return what came before with the same tasks."""
+    """Return an object that arrived before with the same tasks."""
     known = _same(key, kind)
     return known if known is not None and _is_of_tasks(known) else None
 
 
 def _same(key: Key, kind: type) -> Any:
-    """Return what was built before of the very same content."""
+    """Return an object that was built before with exactly the same content."""
     known = (
         table.built((*key[:2], key[2][STATE])) if key[3] & (CERTAIN | BOUND) == CERTAIN else None
     )
@@ -127,14 +127,14 @@ def _same(key: Key, kind: type) -> Any:
     if table.is_unfinished(known):
         # Another thread is building it, of the same content.
         return known
-    # It may have changed here since, or something that it uses, which may be changing now.
+    # The object, or one that it uses, may have changed here since, or may be changing now.
     content = _content(key[7], is_raw=True)
     is_same = content.digests(known)[0][STATE] == key[2][STATE]
     return known if is_same and not any(map(table.is_unfinished, content.parts(known))) else None
 
 
 def _of_others(key: Key, kind: type) -> Any:
-    """Return what stands for a definition that another object of another process is."""
+    """Return the object that stands for a definition with another origin."""
     module, name, digests, flags, main = key[:5]
     known = _same(key, kind)
     is_named = bool(flags & NAMED)
@@ -156,37 +156,37 @@ def _of_others(key: Key, kind: type) -> Any:
             _warn(
                 (module, name, digests[CODE]),
                 f"{module}.{name} was sent with a definition that differs from {others[0]} of this "
-                "process, and is another class here: if it is the same script, restart the server "
-                "after a change",
+                "process, and becomes a separate class here: if both are the same script, restart "
+                "the server after a change",
             )
         return None
     own = _imported(module, name, kind)
     if own is None or table.is_foreign(key) or _has(own, key):
-        # The code of another version of Python is told in another way, and nothing can be compared.
+        # The digests of code of another version of Python cannot be compared.
         return own
     if "<locals>" in getattr(own, "__qualname__", ""):
-        # A closure may have moved on, which no code of its own tells.
+        # It may be another closure of the same function, which its code does not show.
         return own
     _warn(
         (module, name, digests[CODE]),
         f"{module}.{name}".rstrip(".") + " was sent with a definition that differs from the one "
-        "loaded here, and the one loaded here is used: use the same version of the module on both "
-        "sides, and restart the server after a change",
+        "loaded here, which is used: use the same version of the module on both sides, and restart "
+        "the server after a change",
     )
     return own
 
 
 def has_whole(name: str, whole: bytes | None, message: list[Any] | None = None) -> bool:
-    """Tell whether a module of this process is, with all its data, the one that tasks need.
+    """Return whether a module of this process, with all its data, is the one that tasks need.
 
     Parameters
     ----------
     name : str
-        The module.
+        Name of the module.
     whole : bytes, optional
-        Its content where the tasks are from, and which message asks.
+        Digest of the module in the tasks' process, and the origin of the message.
     message : list, optional
-        What the keys of that message share.
+        The list that the keys of that message share.
     """
     known = _wholes.get(name)
     if known is None or known[0] != whole:
@@ -195,7 +195,7 @@ def has_whole(name: str, whole: bytes | None, message: list[Any] | None = None) 
         content = _content([] if message is None else message)
         is_same = own is not None and _is_whole(content.digests(own), whole)
         if is_new and not is_same and own is not None:
-            # Nobody else has asked for it.
+            # It was imported only for this comparison.
             unwanted[name] = own
         if len(_wholes) >= _WARNED_MAX:
             _wholes.clear()
@@ -204,7 +204,7 @@ def has_whole(name: str, whole: bytes | None, message: list[Any] | None = None) 
 
 
 def note_new(key: Key, obj: Any) -> None:
-    """Tell when a class is built that is not the one which had its name before."""
+    """Warn if a new class differs from the one that had its name before."""
     module, name, (code, *_), flags, *_ = key
     # A variable may hold one class after the other.
     if not (flags & NAMED and isinstance(obj, type) and obj.__name__ == name.rpartition(".")[2]):
@@ -212,8 +212,8 @@ def note_new(key: Key, obj: Any) -> None:
     if table.replace_latest(module, name, code) != code:
         _warn(
             (module, name, code),
-            f"{module}.{name} was sent with a definition that differs from the one before, and is "
-            "another class now: restart the server if its tasks are to know the new one",
+            f"{module}.{name} was sent with a definition that differs from the previous one, and "
+            "becomes a separate class: restart the server if its tasks should use the new one",
         )
 
 
@@ -223,14 +223,14 @@ def _is_whole(found: Found, whole: bytes | None) -> bool:
 
 
 def _has(own: Any, key: Key) -> bool:
-    """Tell whether a definition of this process has some code, whatever its state."""
+    """Return whether a definition of this process has the code of a key, whatever its state."""
     known = table.keys.get(own)
     code = known[2][CODE] if known is not None else _content(key[7]).code(own)
     return bool(code == key[2][CODE])
 
 
 def _content(message: list[Any], is_raw: bool = False) -> Content:
-    """Return the digests of what this process has, which are made once for a message."""
+    """Return the digests of this process's objects, which are made once for a message."""
     if not message:
         message += Content(), Content(is_raw=True)
     made: Content = message[is_raw]
@@ -243,10 +243,10 @@ def _is_of_tasks(obj: Any) -> bool:
 
 
 def _places(module: str, main: str | None) -> list[str]:
-    """Return the names of imported modules that may be the one that is meant."""
+    """Return the names under which this process may have the module of a definition."""
     places = [module]
     if main is not None:
-        # A script there may be a module here, as the file of a server's tasks is.
+        # The sender's script may be a module here, such as the tasks file of a server.
         places += main, tasks_module(main)
     own = script()
     if module != MAIN and own is not None and module in (own, tasks_module(own)):
@@ -257,23 +257,23 @@ def _places(module: str, main: str | None) -> list[str]:
 def _own(module: str, name: str, kind: type) -> Any:
     found = find(module, name)
     if table.keys.get(found) is not None and not _is_of_tasks(found):
-        # The tasks hold what a client has sent, which stands for that client's only.
+        # A client has sent it, and tasks have stored it: it stands only for that client's.
         return None
     return found if isinstance(found, kind) else None
 
 
 def _imported(module: str, name: str, kind: type) -> Any:
-    """Return what this process has under a name, imported if need be, or None."""
+    """Return what this process has under a name, imported if necessary, or None."""
     if module in sys.modules:
         return _own(module, name, kind)
     if module == script():
-        # Imported, the script would run a second time.
+        # Importing the script would run it a second time.
         return _own(MAIN, name, kind)
     try:
         with Importing(module):
             __import__(module)
     except (Exception, SystemExit):
-        # Whatever goes wrong in there, the definition has come along.
+        # Whatever the import raises, the definition itself is in the message.
         return None
     return _own(module, name, kind) if is_local(module) else None
 
@@ -290,7 +290,7 @@ def _warn(identity: Identity, text: str) -> None:
 
 
 def _users_level() -> int:
-    """Return how far up the stack of the caller the code of the user is."""
+    """Return the stack level of the first frame that is not bgpy's, for a warning."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame, level = frame.f_back, level + 1

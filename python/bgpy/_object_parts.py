@@ -1,6 +1,6 @@
-"""What an object holds, and how each part is written in Python.
+"""The parts of an object, each with its path as a Python expression.
 
-Only what a pickle may take along is looked at: of classes and modules, those of the user's own.
+Only parts that a pickle may contain are yielded: of classes and modules, only the user's own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    # What stands before the path of the whole, the part, and what stands behind.
+    # The text before the path of the whole, the part, and the text after that path.
     Part = tuple[str, Any, str]
 
 _KEY_CHARS = 40
@@ -36,7 +36,7 @@ _DESCRIPTORS = (GetSetDescriptorType, MemberDescriptorType)
 
 
 def parts(obj: Any) -> Iterator[Part]:
-    """Yield the parts of an object that may be to blame.
+    """Yield the parts of an object that may be the reason why it cannot be pickled.
 
     Parameters
     ----------
@@ -46,16 +46,16 @@ def parts(obj: Any) -> Iterator[Part]:
     Yields
     ------
     tuple of str, object and str
-        What stands before the path of the whole, the part, and what stands behind.
+        The text before the path of the whole, the part, and the text after that path.
     """
     for before, part, behind in _all_parts(obj):
-        # A leaf is never to blame; and those are often shared.
+        # Leaves can always be pickled, and are often shared.
         if not isinstance(part, _LEAVES) and not _is_elsewhere(part):
             yield before, part, behind
 
 
 def _is_elsewhere(part: Any) -> bool:
-    """Whether a class or module goes by its name, so that nothing in it goes along."""
+    """Return whether a class or module is pickled by its name, without its contents."""
     if isinstance(part, ModuleType):
         return not is_local(part.__name__)
     return isinstance(part, type) and not is_local(part.__module__)
@@ -93,7 +93,7 @@ def _of_container(obj: Any) -> Iterator[Part]:
 
 
 def _of_wrapper(obj: Any) -> Iterator[Part]:
-    """Yield what is inside of an object that stands for another one."""
+    """Yield the objects that a wrapper wraps."""
     if isinstance(obj, partial):
         yield "", obj.func, ".func"
         for place, item in enumerate(obj.args):
@@ -111,14 +111,14 @@ def _of_wrapper(obj: Any) -> Iterator[Part]:
         yield "", obj.__self__, ".__self__"
     if isinstance(obj, (MethodType, classmethod, staticmethod)):
         yield "", obj.__func__, ".__func__"
-    # Of functools.lru_cache and of other wrappers that are no functions.
+    # Set by functools.lru_cache and other wrappers that are not functions.
     yield "", _attribute(obj, "__wrapped__"), ".__wrapped__"
 
 
 def _of_function(function: FunctionType) -> Iterator[Part]:
     holder = find(module_of(function) or "", function.__qualname__.rpartition(".")[0] or " ")
     if isinstance(holder, type):
-        # A method goes along with its class.
+        # A method is pickled with its class.
         yield "", holder, f".<class {holder.__qualname__}>"
     cells = function.__closure__ or ()
     for name, cell in zip(function.__code__.co_freevars, cells, strict=False):
@@ -134,7 +134,7 @@ def _of_function(function: FunctionType) -> Iterator[Part]:
 
 
 def _globals(code: CodeType) -> set[str]:
-    """Name what a function may take from its module, with the functions inside of it."""
+    """Return the names that a function and its inner functions may use of their module."""
     inner = (const for const in code.co_consts if isinstance(const, CodeType))
     return set(code.co_names).union(*map(_globals, inner))
 
@@ -145,7 +145,7 @@ def _annotations(obj: Any) -> dict[str, Any]:
 
 
 def _of_class(cls: type) -> Iterator[Part]:
-    """Yield what a class holds, and what it has from others, under its own path."""
+    """Yield the attributes of a class, including inherited ones, under the path of the class."""
     seen = set()
     for base in cls.__mro__:
         if _is_elsewhere(base):
@@ -165,7 +165,7 @@ def _of_instance(obj: Any) -> Iterator[Part]:
 
 
 def _attributes(obj: Any) -> list[str]:
-    """Name the attributes that an object keeps something in."""
+    """Return the names of an object's attributes, including slots."""
     names = []
     for cls in type(obj).__mro__:
         slots = vars(cls).get("__slots__", ())

@@ -1,9 +1,9 @@
 """Finds the part of an object that cannot be pickled, after pickling it has failed.
 
-The object is pickled once more, and each part is noted when its turn comes: the last one is to
-blame. Then its way from the object is looked for. Where it has none, because a reducer has made it
-up, the innermost part is named that cannot be pickled by itself. Both end after a while, with the
-object as a whole to blame.
+The object is pickled once more, and the parts are recorded as they are pickled: the last one is to
+blame. Then its path from the object is searched. If it has none, because a reducer created it, the
+innermost part that cannot be pickled by itself is named. Both searches have a time limit, after
+which the object as a whole is named.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from ._by_value import Noted, note
-from ._parts import parts
+from ._by_value import StopVisiting, visit_parts
+from ._object_parts import parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def culprit(obj: Any, root: str, error: BaseException) -> tuple[str, type]:
     Parameters
     ----------
     obj : object
-        What could not be pickled.
+        The object that could not be pickled.
     root : str
-        What it is called in the path.
+        Its name in the path.
     error : BaseException
-        What was raised.
+        The exception that was raised.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def culprit(obj: Any, root: str, error: BaseException) -> tuple[str, type]:
     found = _found(obj, root, {id(part): place for place, part in enumerate(noted)}, end)
     last = len(noted) - 1
     if last not in found:
-        # A part of the last one that was seen with a path; others were done before it failed.
+        # Otherwise the last recorded part that has a path and fails by itself.
         tried = sorted(found, reverse=True)[:_TRIED]
         last = next((place for place in tried if _fails(noted[place], deque(maxlen=1), end)), -1)
     return (found[last], type(noted[last])) if last in found else (root, type(obj))
@@ -64,12 +64,12 @@ def _fails(obj: Any, noted: deque[Any], end: float) -> bool:
         nonlocal count
         count += 1
         if count > _OBJECTS_MAX or time.monotonic() > end:
-            raise Noted
+            raise StopVisiting
         noted.append(part)
 
     try:
-        note(obj, visit)
-    except Noted:
+        visit_parts(obj, visit)
+    except StopVisiting:
         return False
     except Exception:
         return True
@@ -77,7 +77,7 @@ def _fails(obj: Any, noted: deque[Any], end: float) -> bool:
 
 
 def _found(obj: Any, root: str, latest: dict[int, int], end: float) -> dict[int, str]:
-    """Walk over all parts, those near the root first; return the paths of those that were noted."""
+    """Search all parts, breadth first, and return the paths of those that were recorded."""
     found: dict[int, str] = {}
     known, queue = {id(obj): obj}, deque([(obj, root, 0)])
     while queue and len(known) < _OBJECTS_MAX and time.monotonic() < end:

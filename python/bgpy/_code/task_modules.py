@@ -1,8 +1,8 @@
-"""Modules of tasks in the place of those that the process of a server would import.
+"""Puts the modules of tasks into `sys.modules` of the server's process.
 
-What tasks pickle names the module that it is from, as their workers and pools do. That name has to
-lead to the code of the tasks, in the server and in processes that are forked from it; those that
-are spawned import the file. Only servers that a command has started give their modules away.
+Pickles that tasks and their worker pools make contain the names of modules. Those names must lead
+to the code of the tasks, in the server and in processes forked from it; spawned processes import
+the file. This happens only in processes that run nothing but a server.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# Whether the main module has taken the definitions of a client's script.
+# Whether the main module holds the definitions of a client's script.
 _has_main = False
 
 
 def main_for(about: dict[str, Any]) -> ModuleType | None:
-    """Return the main module, if the script of tasks may take its place.
+    """Return the main module, if the script of the tasks may replace it; None otherwise.
 
-    Where the file of the script is not, or does more than define when it is imported, processes
-    that a task spawns would fail one by one.
+    If the script's file is missing, or has no main guard, processes that a task spawns would fail
+    one by one.
     """
     global _has_main
     if not _is_free() or not _is_guarded(about.get("__file__", "")):
@@ -36,16 +36,16 @@ def main_for(about: dict[str, Any]) -> ModuleType | None:
     main = sys.modules[MAIN]
     _has_main = True
     for name in [name for name in vars(main) if not name.startswith("__")]:
-        # What is left of tasks that were not accepted, or of the start of the server.
+        # Left over from tasks that failed to start, or from the start of the server.
         delattr(main, name)
-    # Processes that are spawned go by the file.
+    # Without a spec, spawned processes run the file.
     main.__spec__ = None
     vars(main)["__getattr__"] = _what_is_missing(MAIN, [])
     return main
 
 
 def _is_guarded(file: str) -> bool:
-    """Tell whether a script does what it does only where it is the main module."""
+    """Return whether a script has a main guard."""
     try:
         with open(file, encoding="utf-8", errors="replace") as source:
             return any(line.startswith("if __name__") for line in source)
@@ -54,9 +54,9 @@ def _is_guarded(file: str) -> bool:
 
 
 def place(name: str, module: ModuleType) -> None:
-    """Let others find a module of tasks under its name, unless there is one already.
+    """Put a module of tasks into `sys.modules`, unless its name is taken.
 
-    Where processes that a task spawns would not find it, they would fail one by one.
+    Not if its file cannot be found: processes that a task spawns would fail one by one.
     """
     before = sys.modules.get(name)
     is_replaced = before is None or before in (placed.get(name), unwanted.get(name))
@@ -67,14 +67,14 @@ def place(name: str, module: ModuleType) -> None:
 
 
 def _is_free() -> bool:
-    """Tell whether the main module of this process is none of the user's."""
+    """Return whether the main module of this process is bgpy's, and not the user's."""
     start = vars(sys.modules[MAIN]).get("main")
     file = getattr(getattr(start, "__code__", None), "co_filename", "")
     return _has_main or os.path.dirname(file) == PACKAGE
 
 
 def _what_is_missing(name: str, imported: list[ModuleType]) -> Callable[[str], Any]:
-    """Return what finds attributes of a module that tasks have not brought along."""
+    """Return a `__getattr__` for attributes that the message with the tasks did not contain."""
 
     def find(attribute: str) -> Any:
         found = table.latest_of(name, attribute)
@@ -94,15 +94,17 @@ def _find(name: str, path: Sequence[str] | None = None) -> ModuleSpec | None:
 
 
 def _import(name: str, imported: list[ModuleType]) -> ModuleType:
-    """Run the file of a module beside the one that has its name."""
+    """Import the file of a module whose name in `sys.modules` is taken by that of the tasks."""
     from importlib.util import module_from_spec
 
     parent, _, _ = name.rpartition(".")
     spec = _find(name, __import__(parent, fromlist=["__path__"]).__path__ if parent else None)
     if spec is None or spec.loader is None:
-        raise AttributeError(f"module {name!r} has only what came with the tasks, and no file here")
+        raise AttributeError(
+            f"module {name!r} has only what was sent with the tasks: its file is not found here"
+        )
     module = module_from_spec(spec)
-    # Before it is complete, as for any import: it may import itself in a circle.
+    # Before it is complete, as with any import, for circular imports.
     imported.append(module)
     try:
         with Importing(name):

@@ -1,7 +1,7 @@
-"""Finds the part of an object that raised while it was unpickled, from its pickle.
+"""Finds the part of an object that raised while it was unpickled.
 
-Nothing is unpickled for it. The operations of the pickle are followed on a stack of names, up to
-the one that failed, which is told by how many objects had been made before.
+Nothing is unpickled again. The opcodes of the pickle are interpreted on a stack of names, up to the
+one that failed, which is identified by the number of objects that had been memoized before.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _MAKERS = {"GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "NEWOBJ_EX"}
 
 
 class _Part:
-    """What stands for an object: its type, and what it holds."""
+    """Stands for an object: its type, and its parts."""
 
     __slots__ = ("items", "kind", "text")
 
     def __init__(self, kind: str, text: str = "") -> None:
         self.kind = kind
-        # The words of a text or of a number; the full name of a class or function.
+        # The value of a text or number, or the full name of a class or function.
         self.text = text
-        # Each part between what stands before and behind the path of the whole, and its name as an
-        # attribute. What an object is made from has no path of its own, hence none of them.
+        # Each part, the text before and after the path of the whole, and the part's name as an
+        # attribute. The arguments of a constructor have no path, so these three are empty.
         self.items: list[tuple[_Part, str, str, str]] = []
 
     def take(self, part: _Part, before: str, behind: str, name: str = "") -> None:
-        """Hold a part."""
+        """Add a part."""
         self.items.append((part, before, behind, name))
 
     def adopt(self, state: _Part) -> None:
-        """Hold what a state holds, as attributes."""
+        """Add the parts of a state, as attributes."""
         for part, _, _, name in list(state.items):
             if name:
                 self.take(part, "", f".{name}")
@@ -59,14 +59,14 @@ class _Part:
 
 
 class _Machine:
-    """Follows a pickle."""
+    """Interprets the opcodes of a pickle."""
 
     def __init__(self, made: int) -> None:
         self.made = made
         self.stack: list[_Part] = []
         self.marks: list[list[_Part]] = []
         self.memo: dict[int, _Part] = {}
-        # Operations that could be the one that failed: what they act on.
+        # Opcodes that could be the one that failed, with the object that they act on.
         self.suspects: list[tuple[str, _Part]] = []
 
     def step(self, name: str, arg: Any, pops: int, pushes: int) -> None:
@@ -103,7 +103,7 @@ class _Machine:
             stack.extend(_Part("object", repr(arg)) for _ in range(pushes))
 
     def above(self) -> list[_Part]:
-        """Take what lies above the last mark."""
+        """Pop everything above the last mark."""
         items, self.stack = self.stack, self.marks.pop()
         return items
 
@@ -144,7 +144,7 @@ class _Machine:
             parts = [stack.pop() for _ in range(3 if name == "NEWOBJ_EX" else 2)]
             made = _Part(parts[-1].text or "object")
             if made.kind in _DEFINITIONS:
-                # Module and name of what is made are the first two items of the first argument.
+                # The key, the first argument, starts with module and name of the definition.
                 made.kind, key = _DEFINITIONS[made.kind], parts[0].items[0][0]
                 if made.kind == "type" and len(key.items) > 1:
                     made.text = ".".join(item.text for item, *_ in key.items[:2])
@@ -166,9 +166,9 @@ def culprit(pickled: bytes, made: int, root: str) -> str:
     pickled : bytes
         The pickle.
     made : int
-        How many objects it had remembered when it failed.
+        Number of objects that the unpickler had memoized when it failed.
     root : str
-        What the object is called in the path.
+        Name of the object in the path.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def culprit(pickled: bytes, made: int, root: str) -> str:
 
 
 def _likely(suspects: list[tuple[str, _Part]]) -> _Part | None:
-    """Choose among operations that follow on one another; the first that can fail has."""
+    """Choose among consecutive opcodes the first one that can fail."""
     for what, part in suspects:
         if what == "make" or (what == "build" and _has_own_state(part.kind)):
             return part
@@ -200,14 +200,14 @@ def _likely(suspects: list[tuple[str, _Part]]) -> _Part | None:
 
 
 def _has_own_state(kind: str) -> bool:
-    """Tell whether a class has code of its own for its state, or is not known."""
+    """Return whether a class defines how it takes its state, or is unknown."""
     module, _, name = kind.rpartition(".")
     cls = getattr(sys.modules.get(module), name, None)
     return cls is None or hasattr(cls, "__setstate__")
 
 
 def _told(part: _Part, whole: _Part, root: str, end: float) -> str:
-    """Find the way from the whole to a part, the shortest if there are several."""
+    """Return the shortest path from the whole to a part, with the part's type."""
     path, known, queue = root, {id(whole)}, deque([(whole, root, 0)])
     while queue and time.monotonic() < end:
         holder, where, steps = queue.popleft()
@@ -218,7 +218,7 @@ def _told(part: _Part, whole: _Part, root: str, end: float) -> str:
             if id(item) not in known:
                 known.add(id(item))
                 inside = where if steps < 0 else f"{before}{where}{behind}"
-                # Nothing below what has no path of its own has one either.
+                # The parts of a part without a path have no path either.
                 is_hidden = steps < 0 or not before + behind
                 if steps < _STEPS_MAX:
                     queue.append((item, inside, -1 if is_hidden else steps + 1))

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     class Losses(Protocol):
-        """What a stream has lost."""
+        """The lines that a stream has lost."""
 
         def add(self, lines: int, is_torn: bool, why: str, /) -> None:
             """Count lines that could not be written."""
 
         def tell(self) -> bool:
-            """Say how many there were; return False while that cannot be written either."""
+            """Log how many were lost; return False while that cannot be written either."""
 
 
-# What a file may answer that took everything until now: its disk is full, has failed, or must not
-# be written any more.
+# Errors of a file that could be written until now: its disk is full, has failed, or has become
+# read-only.
 NO_ROOM = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "ESTALE", "ENODEV", "ENXIO")
@@ -34,14 +34,14 @@ NO_ROOM = {
 
 
 class Output(io.FileIO):
-    """A file that takes everything, and counts what is lost where its disk takes nothing.
+    """A file whose writes do not fail when the disk is full: lines are dropped, and counted.
 
     Parameters
     ----------
     descriptor : int
-        The file, which is left open.
+        Descriptor of the file; it stays open.
     losses : Losses
-        Where lost lines are counted.
+        Counts the lines that are lost.
     """
 
     def __init__(self, descriptor: int, losses: Losses) -> None:
@@ -52,7 +52,7 @@ class Output(io.FileIO):
         self._is_counted = False
 
     def write(self, data: Buffer, /) -> int:
-        """Write some of the data, or lose it all.
+        """Write some of the data, or drop all of it.
 
         Parameters
         ----------
@@ -62,10 +62,10 @@ class Output(io.FileIO):
         Returns
         -------
         int
-            How many of them are done with.
+            Number of bytes written or dropped.
         """
         with memoryview(data) as view, view.cast("B") as bytes_:
-            # Behind word of what was lost, or not at all.
+            # After a loss, nothing is written before the line that reports it.
             if self._has_lost and not self._losses.tell():
                 return self._lose(bytes_, "")
             self._has_lost = False
@@ -82,7 +82,7 @@ class Output(io.FileIO):
 
     def _lose(self, lost: memoryview, why: str) -> int:
         *whole, rest = bytes(lost).split(b"\n")
-        # A line that comes in pieces is counted with the first of them.
+        # A line that is written in pieces is counted with its first piece.
         lines = len(whole) + bool(rest) - self._is_counted
         self._is_counted = bool(rest) or (self._is_counted and not whole)
         self._losses.add(lines, self._is_torn, why)
@@ -91,25 +91,25 @@ class Output(io.FileIO):
 
 
 def prepare(name: str, losses: Losses) -> None:
-    """Have a stream written line by line, and have it survive a disk that takes nothing.
+    """Make a stream write line by line, and survive a full disk.
 
-    Lines stand whole among the records of several threads: they are written neither when a buffer
-    is full nor piece by piece, as with PYTHONUNBUFFERED.
+    Lines stay whole between the records of other threads: they are not written piece by piece, as
+    with PYTHONUNBUFFERED, nor cut where a buffer is full.
 
     Parameters
     ----------
     name : str
         ``"stdout"`` or ``"stderr"``.
     losses : Losses
-        Where lost lines are counted.
+        Counts the lines that are lost.
     """
     stream = getattr(sys, name)
-    # None where it is closed.
+    # It is None if the descriptor was closed at start.
     if not isinstance(stream, io.TextIOWrapper):
         return
     stream.reconfigure(line_buffering=True, write_through=False)
     descriptor = stream.fileno()
-    # Who reads a pipe, and is gone, is another matter. A terminal that is gone has failed.
+    # Only files and terminals: a write to a pipe without a reader must fail as usual.
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISCHR(mode):
         return
@@ -121,7 +121,7 @@ def prepare(name: str, losses: Losses) -> None:
         errors=stream.errors,
         line_buffering=True,
     )
-    # As on the streams that Python makes.
+    # Like the streams that Python itself creates.
     output.__dict__["mode"] = "w"
     stream.flush()
     setattr(sys, name, output)

@@ -1,4 +1,4 @@
-"""How parts of definitions are told, for `content`."""
+"""Encodings of parts of definitions, for `content`."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 
 def doc(cls: type) -> bytes:
-    """Return what is written about a class; that of a dataclass may show addresses."""
+    """Return the docstring of a class; not of a dataclass, where it may contain addresses."""
     told = vars(cls).get("__doc__")
     return constant(told) or b"" if "__dataclass_fields__" not in vars(cls) else b""
 
 
 def bare(obj: Any) -> bytes:
-    """Return the instructions of a function, or of those of a class."""
+    """Return the bytecode of a function, or of the functions of a class."""
     functions = sorted(functions_of(obj), key=lambda it: it.__qualname__)
     return framed([instructions(it) for it in functions])
 
 
 def instructions(function: FunctionType) -> bytes:
-    """Return what a function does, wherever it stands."""
+    """Return the encoding of a function's code, without its position in the source."""
     code = function.__code__
     if code.co_name == "__hash__" and code.co_filename.startswith("<attrs generated"):
-        # It begins with a number that each process draws anew, and the fields tell the rest.
+        # It contains a number that is random in each process; the fields determine the rest.
         return b"hash"
     return constant(code) or b""
 
 
 def added(member: Any) -> dict[str, Any]:
-    """Return the attributes that a member of an enumeration has got."""
+    """Return the public attributes that were added to a member of an enumeration."""
     return {name: value for name, value in vars(member).items() if not name.startswith("_")}
 
 
 def of_members(value: Any, cls: Any) -> bytes | None:
-    """Tell what an enumeration holds of its members and their values, if it is nothing else."""
+    """Return the encoding of an enumeration's table of members; None if it holds anything else."""
     items = [*value, *value.values()] if type(value) is dict else [value]
     told = [
         b"member " + text(str(item._name_)) if type(item) is cls else constant(item)
@@ -50,6 +50,6 @@ def of_members(value: Any, cls: Any) -> bytes | None:
 
 
 def is_slot(value: Any, cls: type) -> bool:
-    """Tell whether an attribute of a class leads to a slot of its objects."""
+    """Return whether an attribute of a class is the descriptor of a slot."""
     kinds = (MemberDescriptorType, GetSetDescriptorType)
     return isinstance(value, kinds) and value.__objclass__ is cls
