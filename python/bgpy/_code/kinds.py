@@ -1,4 +1,4 @@
-"""Kinds of objects, as far as digests tell them apart."""
+"""Kinds of objects that digests distinguish."""
 
 from __future__ import annotations
 
