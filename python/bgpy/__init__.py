@@ -1,8 +1,9 @@
 """Keep a piece of Python alive in the background and call it from anywhere.
 
-A `Server` runs three functions, the tasks, in a process of its own; a `Client` calls it. `start`
-starts one with a name, `connect` finds it by that, `servers` lists them. Scripts that are content
-with one server at the default address take the functions of `bgpy.interface`.
+A `Server` runs three functions, the tasks, in its own process, and a `Client` calls them. `start`
+starts a server with a name, `connect` finds it by that name, and `servers` lists all servers.
+Scripts that need only one server, at the default address, can use the functions of
+`bgpy.interface`.
 """
 
 from ._bgpy import Client, ClientSocket, Server, ServerInfo, __version__, respond, token_create

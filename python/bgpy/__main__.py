@@ -6,7 +6,7 @@ from ._bgpy import main as run
 
 
 def main() -> None:
-    """Run the command with the arguments of this process, and exit with its code."""
+    """Run the command with the arguments of this process, and exit with its exit code."""
     sys.exit(run(["bgpy", *sys.argv[1:]]))
 
 

@@ -1,4 +1,4 @@
-"""What a background server's process runs."""
+"""The main function of a background server's process."""
 
 import sys
 
@@ -6,5 +6,5 @@ from ._bgpy import run_background_server
 
 
 def main() -> None:
-    """Become the server that the process which started this one describes on standard input."""
+    """Become the server that the parent process describes on standard input."""
     sys.exit(run_background_server())

@@ -1,9 +1,9 @@
-"""Pickling that takes code along where the other side may lack it.
+"""Pickling, with functions and classes by value where the receiver may lack them.
 
-Functions and classes travel by value when they come from ``__main__`` or from a module that is
-neither part of Python nor installed: a helper beside the script. Installed modules are taken to be
-on both sides. What needs no code taken along is left to a pickler that knows of none, which is
-faster, and spares most servers the import of all the rest.
+Functions and classes are pickled by value if they come from ``__main__``, or from a module that is
+neither part of Python nor installed, such as a helper beside the script. Installed modules are
+assumed to be on both sides. An object that needs no code is pickled by a plain pickler, which is
+faster, and saves most servers from importing the rest.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
 def dumps(
     obj: Any, buffers_max: int, is_tasks: bool = False
 ) -> tuple[bytes, list[memoryview], bool]:
-    """Pickle an object, with large buffers beside the pickle.
+    """Pickle an object, with its large buffers out of band.
 
     Parameters
     ----------
     obj : object
-        What to pickle.
+        The object to pickle.
     buffers_max : int
-        How many buffers may stand beside the pickle; further ones go into it.
+        Maximum number of out-of-band buffers; further ones go into the pickle.
     is_tasks : bool, default False
-        Whether it is the tasks of a server, which mean the code that they have here.
+        Whether the object is the tasks of a server, which must run with the code of this process.
 
     Returns
     -------
     tuple of bytes, list of memoryview and bool
         The pickle, of protocol 5; the buffers, one-dimensional and contiguous; and whether the
-        pickle may hold code, which only the same version of Python can run.
+        pickle may contain bytecode, which only the same version of Python can run.
 
     Raises
     ------
     Exception
-        Whatever the object raises when it is pickled.
+        Any exception that pickling the object raises.
     """
     try:
         return *_by_reference(obj, _Buffers(buffers_max)), False
     except Exception:
-        # What cannot be done without code taken along may be with it; its errors are as good.
+        # Pickled by value, it may succeed; otherwise that error is as good as this one.
         return *_by_value(obj, buffers_max, is_tasks), True
 
 
 def enumeration(cls: type) -> tuple[str, str] | None:
-    """Tell under which name the other side finds an enumeration.
+    """Return the name under which the receiver can import an enumeration.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def enumeration(cls: type) -> tuple[str, str] | None:
     Returns
     -------
     tuple of two str, or None
-        Module and class, when pickle would name them and give the member's value; None when the
-        class has to go along, or its members are pickled in a way of their own.
+        Module and qualified name, if pickle would reduce members to them and a value; None if the
+        class must be pickled by value, or customises how its members are pickled.
     """
     from enum import Enum
 
@@ -84,7 +84,7 @@ def enumeration(cls: type) -> tuple[str, str] | None:
 
 
 class _Buffers:
-    """Takes buffers out of a pickle, as long as there is room for them beside it."""
+    """Collects out-of-band buffers, up to a maximum."""
 
     def __init__(self, buffers_max: int) -> None:
         self.views: list[memoryview] = []
@@ -97,19 +97,19 @@ class _Buffers:
         return False
 
 
-class _Shared(Pickler):
-    """A pickler for objects whose code is on both sides."""
+class _ByReference(Pickler):
+    """A pickler for objects that need no code by value."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Refuse functions and classes that the other side may lack, and objects of those."""
+        """Refuse functions and classes that the receiver may lack, and their instances."""
         module = getattr(obj, "__module__", None)
         if type(module) is str and (is_local(module) or module in modules):
-            raise PicklingError("the code has to go along")
-        return _beside(obj)
+            raise PicklingError("the code must be pickled by value")
+        return _out_of_band(obj)
 
 
-def _beside(obj: Any) -> Any:
-    """Reduce an object that does not know by itself how its memory stays out of a pickle."""
+def _out_of_band(obj: Any) -> Any:
+    """Reduce an object that does not support out-of-band buffers itself."""
     if type(obj) is memoryview:
         return bytes, (PickleBuffer(obj) if obj.c_contiguous else obj.tobytes(),)
     if type(obj).__module__ == "torch.storage":
@@ -120,8 +120,8 @@ def _beside(obj: Any) -> Any:
     return NotImplemented
 
 
-class _WithCode(Pickler):
-    """A pickler that takes code along."""
+class _ByValue(Pickler):
+    """A pickler that pickles functions and classes by value where the receiver may lack them."""
 
     def __init__(
         self,
@@ -139,13 +139,13 @@ class _WithCode(Pickler):
         self.definitions = Definitions(tasks, by_name, with_hints, is_bare)
 
     def reducer_override(self, obj: Any) -> Any:
-        reduced = _beside(obj)
+        reduced = _out_of_band(obj)
         return self.definitions.reduce(obj) if reduced is NotImplemented else reduced
 
 
 def _by_reference(obj: Any, buffers: _Buffers) -> tuple[bytes, list[memoryview]]:
     file = io.BytesIO()
-    _Shared(file, protocol=5, buffer_callback=buffers).dump(obj)
+    _ByReference(file, protocol=5, buffer_callback=buffers).dump(obj)
     return file.getvalue(), buffers.views
 
 
@@ -154,19 +154,19 @@ def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[m
 
     def dumped(**how: bool) -> tuple[bytes, list[memoryview]]:
         file, buffers = io.BytesIO(), _Buffers(buffers_max)
-        _WithCode(file, buffers, tasks, **how).dump(obj)
+        _ByValue(file, buffers, tasks, **how).dump(obj)
         return file.getvalue(), buffers.views
 
     try:
         return dumped(with_hints=True)
     except Exception:
-        # What only annotations name may be what cannot be taken along.
+        # The object that cannot be pickled may be used only by annotations.
         try:
             return dumped()
         except Exception as error:
-            # Nor may the class of a method, which the method need not use. And a module that cannot
-            # be taken along, for a lock or a socket in it, may still be found by the other side
-            # under its name, as by a server that was started from here.
+            # Or it may belong to the class of a method, which the method need not use. And a module
+            # that cannot be pickled, because of a lock or a socket in it, may be one that the
+            # receiver can import, such as a server that was started from here.
             from contextlib import suppress
 
             for other in ("is_bare", "by_name"):
@@ -176,7 +176,7 @@ def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[m
 
 
 def _modules_of(tasks: tuple[Any, ...]) -> set[str]:
-    """Return the modules that tasks are from, as far as they are the user's own."""
+    """Return the user's own modules among those that define the tasks."""
     found = set()
     for task in tasks:
         inner = getattr(task, "func", task) if type(task) is functools.partial else task
@@ -186,28 +186,28 @@ def _modules_of(tasks: tuple[Any, ...]) -> set[str]:
     return found
 
 
-class Noted(Exception):
-    """Raised by who has noted enough."""
+class StopVisiting(Exception):
+    """Raised by a visitor to end `visit_parts`."""
 
 
-def note(obj: Any, visit: Callable[[Any], None]) -> None:
-    """Pickle an object for nothing, as `dumps` would, and show each part when its turn comes.
+def visit_parts(obj: Any, visit: Callable[[Any], None]) -> None:
+    """Pickle an object as `dumps` does, discard the pickle, and call `visit` with each part.
 
     Parameters
     ----------
     obj : object
-        What to pickle.
+        The object to pickle.
     visit : callable
-        Takes each part, an object that was met before included.
+        Called with each part before it is pickled, even if it was pickled before.
 
     Raises
     ------
     Exception
-        Whatever the object raises when it is pickled, or `visit`.
+        Any exception that pickling the object, or `visit`, raises.
     """
 
-    class Noting(_WithCode):
+    class Visiting(_ByValue):
         def persistent_id(self, part: Any) -> None:
             visit(part)
 
-    Noting(io.BytesIO(), lambda buffer: False).dump(obj)
+    Visiting(io.BytesIO(), lambda buffer: False).dump(obj)

@@ -1,4 +1,4 @@
-"""Servers by their names: start one, connect to one, list them all."""
+"""Functions to start a server, connect to one by its name, and list all servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from ._bgpy import Client, Server, ServerInfo, survey, table
 from .errors import ConfigError
 
-# Importing typing takes longer than all the rest of a server's start.
+# Not imported from typing: that import takes longer than the rest of a server's start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,38 +32,38 @@ def start(
     Parameters
     ----------
     tasks : path, str, or tuple of three functions
-        A Python file with ``init_task``, ``exec_task`` and ``exit_task``, the name of a module with
-        them, or the three functions.
+        A Python file that defines ``init_task``, ``exec_task`` and ``exit_task``, the name of a
+        module that does, or the three functions.
     name : str, optional
-        The server's name, see `Server`.
+        Name of the server, see `Server`.
     exist_ok : bool, default False
-        Whether a server that has the name already will do, which needs `name`; it keeps the
-        tasks that it has.
+        Whether to succeed if a server of this name is already running; needs `name`. That server
+        keeps its tasks.
     env, cwd, python
-        The server's environment, directory and interpreter, see `Server.run_background`.
+        Environment, working directory and interpreter of the server, see `Server.run_background`.
     timeout : float, optional
-        Seconds that the start may take, and ``init_task`` if it is a function.
+        Maximum time for the start, in seconds; functions get the same time again for ``init_task``.
     **options
         The other parameters of `Server`: ``host``, ``port``, ``token``, ``log_file`` and so on.
 
     Returns
     -------
     Server
-        The server, which is ready.
+        The server, ready for calls.
 
     Raises
     ------
     NameTaken
-        If a server with the name runs already.
+        If a server of this name is already running.
     BgpyError
-        As `Server`, `Server.run_background` and `Client.initialize`. A server that was started by
-        this call is ended again.
+        As for `Server`, `Server.run_background` and `Client.initialize`. A server that this call
+        started is stopped again.
     """
     origin: dict[str, Any] = {}
     if not isinstance(tasks, tuple):
         origin["init_file" if _is_file(tasks) else "init_module"] = fspath(tasks)
     elif len(tasks) != 3:
-        raise ConfigError(f"three functions are the tasks of a server, not {len(tasks)}")
+        raise ConfigError(f"tasks must be a tuple of three functions, not of {len(tasks)}")
     server = Server(name=name, **origin, **options)
     server.run_background(timeout, exist_ok=exist_ok, env=env, cwd=cwd, python=python)
     if isinstance(tasks, tuple):
@@ -96,12 +96,12 @@ def connect(
     token, auth, allow_pickle, max_message_bytes
         See `Client`.
     timeout : float, optional
-        Seconds to wait at most.
+        Maximum time to wait, in seconds.
 
     Returns
     -------
     Client
-        A client that is connected.
+        A connected client.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def connect(
     """
     if not isinstance(target, (str, PathLike)):
         kind = type(target).__name__
-        raise TypeError(f"target must be a name, host:port or the path of a socket, not {kind}")
+        raise TypeError(f"target must be a name, host:port or socket path, not {kind}")
     client = Client(
         fspath(target),
         token=token,
@@ -125,7 +125,7 @@ def connect(
 
 
 class ServerList(list[ServerInfo]):
-    """Servers, which show themselves as a table in a terminal and in a notebook."""
+    """A list of servers, which terminals and notebooks display as a table."""
 
     def __repr__(self) -> str:
         return table(list(self))
@@ -143,31 +143,32 @@ class ServerList(list[ServerInfo]):
 
 
 def servers(ended: bool = False, timeout: float | None = None) -> ServerList:
-    """List the servers of this user on this machine, youngest first.
+    """List the servers of this user on this machine, the most recently started first.
 
     Parameters
     ----------
     ended : bool, default False
-        Whether to list those that have ended, too.
+        Whether to include servers that have ended.
     timeout : float, optional
-        Seconds that a server may take to answer, 2 at most; one that does not is STALE.
+        Maximum time to wait for each server's answer, in seconds, at most 2. A server that does not
+        answer is STALE.
 
     Returns
     -------
     ServerList
-        A list of `ServerInfo`.
+        A list of `ServerInfo`, which is displayed as a table.
 
     Raises
     ------
     ConfigError
-        The directory of servers is another user's, or others may enter it, so that nothing in it is
-        believed.
+        If the registry's directory belongs to another user or is accessible to others, and so
+        cannot be trusted.
     """
     return ServerList(survey(ended, timeout))
 
 
 def _is_file(tasks: str | PathLike[str]) -> bool:
-    """Return whether a path is meant, and not the name of a module."""
+    """Return whether tasks are a path, and not the name of a module."""
     if not isinstance(tasks, str) or tasks.endswith(".py"):
         return True
     return not all(part.isidentifier() for part in tasks.split("."))

@@ -1,7 +1,7 @@
-"""Shows what the command ``bgpy`` hands over on standard input: ``python -m bgpy._show``.
+"""Print the message on standard input: ``python -m bgpy._show``, for the command ``bgpy``.
 
-``--no-pickle`` as an argument refuses pickles. Of a message that cannot be opened it tells in a
-sentence on standard output, with the exit code 3.
+The argument ``--no-pickle`` refuses pickles. If the message cannot be decoded, the error goes to
+standard output, and the exit code is 3.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The module of a tasks file: its name here, and how processes that its tasks spawn find it."""
+"""Imports a tasks file as a module that processes spawned by its tasks can import, too."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def imported(file: str) -> ModuleType:
     """Import a tasks file, whose directory is on the search path.
 
-    Its module has the name of the file, if that means this file to everybody who has the same
-    search path; otherwise it has a name of its own, and the search path tells spawned processes
-    where it is.
+    The module gets the name of the file if every process with the same search path finds this file
+    under that name. Otherwise it gets a special name, and an entry of the search path tells spawned
+    processes where it is.
 
     Parameters
     ----------
     file : str
-        The absolute path of the file.
+        Absolute path of the file.
     """
     stem = os.path.splitext(os.path.basename(file))[0]
     if _is_found(stem, file):
@@ -36,7 +36,7 @@ def imported(file: str) -> ModuleType:
     for number in itertools.count(2):
         if getattr(sys.modules.get(name), "__file__", file) == file:
             break
-        # This process has run another server, with another file of that name.
+        # The name is taken by another file, of a server that this process ran before.
         name = f"{first}_{number}"
     _put(_Directory(os.path.dirname(file), name, file))
     return importlib.import_module(name)
@@ -45,8 +45,8 @@ def imported(file: str) -> ModuleType:
 class _Directory(str):
     """The directory of a tasks file, as an entry of the search path that knows the module's name.
 
-    Pickled, it makes the module known to the process where it arrives: `multiprocessing` and those
-    that build on it give each spawned process the search path before anything else.
+    When it is unpickled in another process, that process can import the module: `multiprocessing`
+    sends each spawned process the search path before anything else.
     """
 
     __slots__ = ("file", "module")
@@ -60,26 +60,26 @@ class _Directory(str):
 
     def __reduce__(self) -> Any:
         if not os.path.isfile(self.file):
-            # Workers that cannot import their tasks end one by one, and a pool waits for ever.
+            # Otherwise the workers of a pool would die one by one, and the pool would hang.
             raise FileNotFoundError(
-                f"processes that are spawned here import the tasks file '{self.file}', which is "
-                "gone: put it back, or restart the server"
+                f"processes spawned by this server import the tasks file '{self.file}', which no "
+                "longer exists: restore it, or restart the server"
             )
         return arrived, (str(self), self.module, self.file)
 
 
 def arrived(directory: str, module: str, file: str) -> str:
-    """Return an entry of the search path of a process that was spawned, and make use of it."""
+    """Return the entry of the search path for a spawned process, and install its finder."""
     _use_finder()
     return _Directory(directory, module, file)
 
 
 class _Finder:
-    """Finds the modules that entries of the search path name."""
+    """Finds modules whose name an entry of the search path knows."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """Return where a module is loaded from, or None."""
+        """Return the spec of a module, or None."""
         for place in sys.path:
             if isinstance(place, _Directory) and place.module == name:
                 loader = SourceFileLoader(name, place.file)
@@ -93,7 +93,7 @@ def _use_finder() -> None:
 
 
 def _put(directory: _Directory) -> None:
-    """Put an entry on the search path, where the directory already is."""
+    """Put an entry on the search path, in place of the plain path of its directory."""
     _use_finder()
     for index, place in enumerate(sys.path):
         if place == directory and type(place) is str:
@@ -103,7 +103,7 @@ def _put(directory: _Directory) -> None:
 
 
 def _is_found(name: str, file: str) -> bool:
-    """Tell whether the name of a module means a file, in whatever order the places are searched."""
+    """Return whether a module's name leads to a file, whatever the order of the search path is."""
     if not name or "." in name:
         return False
     directory = os.path.dirname(file)
@@ -111,11 +111,11 @@ def _is_found(name: str, file: str) -> bool:
         found = importlib.util.find_spec(name)
         other = PathFinder.find_spec(name, [place for place in sys.path if place != directory])
     except Exception:
-        # A module without a spec, or one whose search raises, is not this one.
+        # A module that has no spec, or whose finder raises, is another module.
         return False
     if found is None or not _is_of(found, file):
         return False
-    # A directory without `__init__.py` gives way to a file wherever that is.
+    # A namespace package has no origin, and is found only if no entry has the file.
     return other is None or other.origin is None or _is_of(other, file)
 
 

@@ -1,7 +1,7 @@
-"""Memory of PyTorch's tensors beside the pickle, instead of in it.
+"""Pickling the memory of PyTorch's tensors out of band.
 
-PyTorch has its storages pickled as a file of its own format within the pickle. The rest of a tensor
-is pickled as PyTorch has it.
+PyTorch pickles a storage as a file in its own format, within the pickle. Only that is replaced; the
+rest of a tensor is pickled as PyTorch defines.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ Storage: type = torch.storage.TypedStorage
 
 
 def reduce(storage: Any) -> Any:
-    """Reduce a storage to its memory, where that is the processor's.
+    """Reduce a storage to its memory, if that is on the CPU.
 
     Parameters
     ----------
     storage : torch.storage.TypedStorage
-        What a tensor lies in.
+        Storage of a tensor.
 
     Returns
     -------
     tuple, or NotImplemented
-        What `pickle` is to make of it; NotImplemented leaves it to PyTorch.
+        Its reduction; NotImplemented leaves it to PyTorch.
     """
-    # The public way to it warns its caller off storages.
+    # The public accessor emits a deprecation warning.
     untyped = storage._untyped_storage
     if untyped.device.type != "cpu":
         return NotImplemented
     memory = (ctypes.c_ubyte * untyped.nbytes()).from_address(untyped.data_ptr() or 1)
-    # Whoever holds the memory holds what it belongs to.
+    # The view of the memory keeps the storage alive.
     memory.owner = untyped
     return restore, (pickle.PickleBuffer(memory), storage.dtype)
 
 
 def restore(memory: Any, dtype: torch.dtype) -> Any:
-    """Make a storage that lies in the given memory.
+    """Make a storage that uses the given memory, without copying.
 
     Parameters
     ----------
     memory : object with a writable buffer
-        Its bytes.
+        Bytes of the storage.
     dtype : torch.dtype
-        The type of its elements.
+        Type of its elements.
 
     Returns
     -------

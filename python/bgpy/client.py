@@ -1,4 +1,4 @@
-"""The client; also reachable as `bgpy.Client`."""
+"""The class `bgpy.Client`, under its import path of bgpy 0.2 and 0.3."""
 
 from ._bgpy import Client
 

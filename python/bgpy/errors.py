@@ -1,18 +1,18 @@
-"""The exceptions that bgpy raises. All of them are `BgpyError`."""
+"""The exceptions that bgpy raises, all of them subclasses of `BgpyError`."""
 
 from __future__ import annotations
 
 
 class BgpyError(Exception):
-    """Anything that goes wrong in bgpy."""
+    """The base class of all exceptions of bgpy."""
 
 
 class ConfigError(BgpyError, ValueError):
-    """An argument is invalid: a port out of range, a task that is no function, an unknown level."""
+    """An argument is invalid, such as a port out of range or a task that is not a function."""
 
 
 class StartError(BgpyError, RuntimeError):
-    """A server does not start; the message holds its own words."""
+    """A server fails to start; the message contains its error."""
 
 
 class AddressInUse(StartError, OSError):
@@ -20,35 +20,35 @@ class AddressInUse(StartError, OSError):
 
 
 class NameTaken(StartError):
-    """A server with the name runs already, or its process has not ended."""
+    """A server of this name is already running, or its process has not ended yet."""
 
 
 class ConnectError(BgpyError, ConnectionError):
-    """There is no connection: the name is unknown, or the network refuses."""
+    """The connection cannot be established: the host is unknown, or the network fails."""
 
 
 class NotRunning(ConnectError):
-    """Nobody listens at the address, or has the name."""
+    """No server listens on the address or has the name."""
 
 
 class ConnectionLost(BgpyError, ConnectionError):
-    """The connection broke before the answer came. The call may or may not have run."""
+    """The connection was lost before the response arrived. The call may or may not have run."""
 
 
 class AuthError(BgpyError, PermissionError):
-    """Client and server do not hold the same token."""
+    """Client and server do not have the same token, or the client has none."""
 
 
 class ProtocolMismatch(BgpyError):
-    """The peer is not a bgpy server, or one of another protocol version."""
+    """The peer is not a bgpy server, or speaks another version of the protocol."""
 
 
 class CallTimeout(BgpyError, TimeoutError):
-    """The time limit has passed."""
+    """The time limit of a call, a start or a wait has passed."""
 
 
 class WouldDeadlock(BgpyError, RuntimeError):
-    """A task waits for its own server, which cannot answer before the task has ended."""
+    """A task calls its own server, which cannot respond before the task has ended."""
 
 
 class NotInitialized(BgpyError):
@@ -60,25 +60,25 @@ class NoResponse(BgpyError):
 
 
 class ServerStopping(BgpyError):
-    """The server is about to end and takes no more calls."""
+    """The server is stopping and accepts no more calls."""
 
 
 class Overloaded(BgpyError):
-    """Too many calls wait already."""
+    """The server has too many waiting calls, or too many clients."""
 
 
 class SerializationError(BgpyError):
-    """An object cannot be pickled or unpickled, here or on the server, or is refused.
+    """An object cannot be pickled or unpickled, here or on the server, or the receiver refuses it.
 
-    The message names the part of the object that is to blame, and its ``__cause__`` is what that
-    part raised, where it raised something.
+    The message names the part of the object that is to blame. If that part raised an exception,
+    that is the ``__cause__``.
 
     Attributes
     ----------
     exception_type : str or None
-        The name of the type of what was raised on the server, if it happened there.
+        Name of the exception's type on the server, if it was raised there.
     remote_traceback : str or None
-        The traceback on the server, if it happened there.
+        Traceback on the server, if it was raised there.
     """
 
     exception_type: str | None = None
@@ -86,18 +86,18 @@ class SerializationError(BgpyError):
 
 
 class RemoteError(BgpyError):
-    """The task raised, or responded with ``error=True``.
+    """The task raised an exception, or responded with ``error=True``.
 
     Attributes
     ----------
     exception : BaseException or None
-        What the task raised, where it can be rebuilt here; also the ``__cause__``.
+        The exception of the task, if it can be rebuilt here; also the ``__cause__``.
     exception_type : str or None
-        The name of its type, as the server knows it.
+        Name of the exception's type on the server.
     remote_traceback : str or None
-        The traceback on the server.
+        Traceback on the server.
     response : object
-        What the task responded with ``error=True``, else None.
+        The response that the task sent with ``error=True``, or None.
     """
 
     exception: BaseException | None = None
@@ -107,4 +107,4 @@ class RemoteError(BgpyError):
 
 
 class RemoteSerializationError(RemoteError, SerializationError):
-    """The task raised a `SerializationError`, as `respond` does for what cannot travel."""
+    """The task raised a `SerializationError`, as `respond` does for an object it cannot send."""

@@ -1,4 +1,4 @@
-"""One server at a default address, as functions."""
+"""Functions for scripts with a single server, at a default address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._bgpy import Client, Server, respond
 from .core.environment import HOST, PORT
 from .errors import AddressInUse, ConnectionLost, NotRunning, ServerStopping, StartError
 
-# Importing typing takes longer than all the rest of a server's start.
+# Not imported from typing: that import takes longer than the rest of a server's start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -26,21 +26,21 @@ def initialize(
     port: Any = PORT,
     timeout: float | None = None,
 ) -> dict[str, str]:
-    """Start a server in the background, unless one listens already, and give it its tasks.
+    """Start a server in the background, unless one is already listening, and send it its tasks.
 
-    The order ``initialize(host, port, init_task, exec_task, exit_task)`` is taken as well. A server
-    is started only on this machine.
+    ``initialize(host, port, init_task, exec_task, exit_task)`` works as well. A server can be
+    started only on this machine.
 
     Parameters
     ----------
     init_task, exec_task, exit_task : callable
         The tasks, see `bgpy.Client.initialize`.
     host : str, optional
-        Name or IP address of the server's machine.
+        Host name or IP address of the server.
     port : int, optional
         Port that it listens on.
     timeout : float, optional
-        Seconds that the start and `init_task` may take, each.
+        Maximum time for the start, and again for `init_task`, in seconds.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def initialize(
     Raises
     ------
     BgpyError
-        As `bgpy.Server.run_background` and `bgpy.Client.initialize`. A server that was started by
-        this call is ended again.
+        As for `bgpy.Server.run_background` and `bgpy.Client.initialize`. A server that this call
+        started is stopped again.
     """
     if isinstance(init_task, str):
         host, port, init_task, exec_task, exit_task = init_task, exec_task, exit_task, host, port
@@ -60,18 +60,18 @@ def initialize(
         client.ping(timeout)
         return client.initialize(init_task, exec_task, exit_task, timeout)
     except (NotRunning, ServerStopping, ConnectionLost) as error:
-        # One that is about to end has given up its address: a successor can be started.
+        # A server that is stopping no longer listens on its address: another one can start there.
         client.close()
-        nobody = error
+        not_running = error
     server = Server(host, port)
     try:
         server.run_background(timeout)
     except AddressInUse:
-        # Somebody else was faster, and theirs is as good.
+        # Another process has started a server there in the meantime.
         return client.initialize(init_task, exec_task, exit_task, timeout)
     except StartError as error:
-        # The address is not this machine's: what is missing is a server over there.
-        raise nobody from error
+        # If the address is another machine's, the actual error is that no server runs there.
+        raise not_running from error
     try:
         return client.initialize(init_task, exec_task, exit_task, timeout)
     except BaseException:
@@ -86,7 +86,7 @@ def execute(
     port: int = PORT,
     timeout: float | None = None,
 ) -> Any:
-    """Send `exec_task` its arguments; see `bgpy.Client.execute`."""
+    """Call `exec_task`; see `bgpy.Client.execute`."""
     return _client(host, port).execute(exec_args, await_response, timeout)
 
 
@@ -97,7 +97,7 @@ def terminate(
     port: int = PORT,
     timeout: float | None = None,
 ) -> Any:
-    """Run `exit_task` and end the server; see `bgpy.Client.terminate`."""
+    """Run `exit_task` and stop the server; see `bgpy.Client.terminate`."""
     client = _client(host, port)
     try:
         return client.terminate(exit_args, await_response, timeout)
@@ -106,8 +106,8 @@ def terminate(
 
 
 def _client(host: str, port: int) -> Client:
-    """Return the client of a server; it keeps its connection between calls."""
-    # The registry and the token come from the environment, so a client belongs to one.
+    """Return the client of an address, which keeps its connection between calls."""
+    # The token may come from the environment, so each value of the variable has its own client.
     key = (host, port, os.environ.get("BGPY_TOKEN"))
     client = _clients.get(key)
     if client is None:

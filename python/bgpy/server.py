@@ -1,4 +1,4 @@
-"""The server and `respond`; also reachable from `bgpy`."""
+"""`bgpy.Server` and `bgpy.respond`, under their import path of bgpy 0.2 and 0.3."""
 
 from ._bgpy import Server, respond
 

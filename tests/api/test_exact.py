@@ -296,7 +296,7 @@ def test_members_whose_value_is_a_container_may_repeat(plain, monkeypatch):
     knot = module.Knot
     assert plain.call([knot.LOOSE, knot.LOOSE, (1, 2)]) == [knot.LOOSE, knot.LOOSE, (1, 2)]
     assert plain.call({knot.LOOSE}) == {knot.LOOSE}
-    with pytest.raises(SerializationError, match="stands in the message twice"):
+    with pytest.raises(SerializationError, match="occurs in the message twice"):
         plain.call(knot.TIED)
 
 

@@ -109,7 +109,7 @@ def test_a_failure_in_a_worker_names_its_process(start, scripts):
                 finally:
                     os._exit(0)
             os.waitpid(child, 0)
-            print(os.read(reader, 1000).decode() == f"in the forked process {child}")
+            print(os.read(reader, 1000).decode() == f"in forked process {child}")
             try:
                 bgpy.Client("127.0.0.1", int(sys.argv[1])).call(1)
             except bgpy.NotInitialized as error:
@@ -118,6 +118,6 @@ def test_a_failure_in_a_worker_names_its_process(start, scripts):
         start().port,
     )
     forked, spawned, is_named, own = printed.splitlines()
-    assert "in the process ForkPoolWorker-1 (pid " in forked
-    assert "in the process SpawnPoolWorker-" in spawned
+    assert "in process ForkPoolWorker-1 (pid " in forked
+    assert "in process SpawnPoolWorker-" in spawned
     assert (is_named, own) == ("True", "None")

@@ -137,7 +137,7 @@ def test_a_name_that_nobody_has():
 
 def test_a_name_that_is_taken(started, tasks):
     server = started(tasks, "trainer")
-    with pytest.raises(NameTaken, match="a server named 'trainer' runs already"):
+    with pytest.raises(NameTaken, match="a server named 'trainer' is already running"):
         start(tasks, "trainer")
     other = started(tasks, "trainer", exist_ok=True)
     assert (other.pid, other.port, other.is_started_here) == (server.pid, server.port, False)

@@ -132,8 +132,8 @@ def test_code_of_another_version_is_refused(other, start, runtime):
     server = start()
     Client(HOST, server.port).initialize(dict, run, print)
     other.runtime = str(runtime)
-    there, here = filter(None, other(CLIENT, server.port, "yes").split("the message brings ")[1:])
-    version = f"code of Python 3.{sys.version_info.minor} along"
+    there, here = filter(None, other(CLIENT, server.port, "yes").split("the message contains ")[1:])
+    version = f"code for Python 3.{sys.version_info.minor}, which"
     assert version not in there
     assert here.startswith(version)
     assert Client(HOST, server.port).call("alive") == "alive"

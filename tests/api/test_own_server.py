@@ -147,7 +147,7 @@ def test_what_cannot_be_a_task_is_refused_before_anything_is_sent(start, task):
     server = start()
     client = Client(HOST, server.port)
     for refused in (task, functools.partial(task)):
-        with pytest.raises(bgpy.ConfigError, match="exec_task .* must be a plain function"):
+        with pytest.raises(bgpy.ConfigError, match="exec_task is .*: use a plain function"):
             client.initialize(dict, refused, print)
     assert client.status()["state"] == "UNINITIALIZED"
 

@@ -69,15 +69,15 @@ def deep():
         ({(1, Net): 2}, r"^list\(args\)\[0\]\[1\] is a type, which"),
         ({'say "hi"': Net}, r'^args\["say \\"hi\\""\] is a type, which'),
         ({"k" * 1000: Net}, r'^args\["k{39}\.\.\.\] is a type, which'),
-        (twice(), r'^args\["b"\]\[0\] is a list that stands in the message twice, which'),
-        (deep(), r"^args is nested deeper than plain data may be, which"),
+        (twice(), r'^args\["b"\]\[0\] is a list that occurs in the message twice, which'),
+        (deep(), r"^args is nested deeper than plain data can be, which"),
     ],
     ids=["dict", "tuple", "key", "set", "in-key", "quotes", "long-key", "shared", "deep"],
 )
 def test_the_part_that_needs_a_pickle_is_named(strict, args, told):
     client = Client(HOST, strict.port, token=strict.token)
     calls = client.status()["calls"]
-    rest = r".* only a pickle can carry, and the server takes none \(allow_pickle=False\)$"
+    rest = r".* needs a pickle, and the server accepts no pickles \(allow_pickle=False\)$"
     for call in (client.call, client.execute):
         with pytest.raises(SerializationError, match=told + rest) as caught:
             call(args)
@@ -98,8 +98,8 @@ def test_a_client_takes_none_either(start):
     port = start().port
     Client(HOST, port).initialize(dict, exec_task, print)
     assert Client(HOST, port, allow_pickle=False).call({}) == (
-        'response["deep"][0] is a types.SimpleNamespace, which only a pickle can carry, and the '
-        "client takes none (allow_pickle=False)"
+        'response["deep"][0] is a types.SimpleNamespace, which needs a pickle, and the client '
+        "accepts no pickles (allow_pickle=False)"
     )
     assert Client(HOST, port).call({}) == {"deep": [types.SimpleNamespace()]}
 
@@ -174,7 +174,7 @@ def test_an_enumeration_is_imported_where_a_pickle_would_do_so(start, runtime):
         crafted.send(peer.EXEC, peer.FIRST, 2, member("subprocess", "Popen", "true"))
         answer = crafted.answer()
         assert answer.kind == peer.ERROR
-        assert b"which it is not" in answer.data
+        assert b"which is not an enumeration here" in answer.data
 
 
 def test_a_crafted_exit_opens_no_pickle(strict, runtime, tmp_path):

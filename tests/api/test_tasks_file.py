@@ -197,7 +197,7 @@ def test_a_file_that_is_gone_is_an_error_and_no_hang(start, tmp_path):
     client = Client(HOST, start(init_file=file).port)
     file.unlink()
     for method in METHODS:
-        with pytest.raises(bgpy.RemoteError, match=r"queue\.py', which is gone"):
+        with pytest.raises(bgpy.RemoteError, match=r"queue\.py', which no longer exists"):
             client.call(method, timeout=60)
 
 

@@ -60,7 +60,7 @@ def test_a_name_that_is_taken(run, commands, tasks):
     run()
     code, data, words = commands.run("run", tasks)
     assert (code, data) == (1, "")
-    assert "a server named 'camera' runs already" in words
+    assert "a server named 'camera' is already running" in words
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_signals_end_one_that_would_be_started_again(supervised, number):
 def test_a_name_that_is_taken_under_supervision(supervised, commands, tasks):
     code, data, words = commands.run("run", tasks, "--restart", "on-failure")
     assert (code, data) == (1, "")
-    assert "a server named 'camera' runs already" in words
+    assert "a server named 'camera' is already running" in words
 
 
 def test_tasks_that_do_not_start_under_supervision(each_form, tasks):

@@ -29,7 +29,7 @@ class Crate:
         self._uses = {module: list(uses(text)) for module, text in self.texts.items()}
 
     def dependencies(self) -> Graph:
-        """Return the modules that each uses. What one makes public of its children is not used by it."""
+        """Return the modules that each uses, apart from its children that it re-exports."""
         return {module: self._used_by(module) for module in self.texts}
 
     def _read(self, module: Module, file: Path, directory: Path) -> None:

@@ -43,7 +43,7 @@ def named_in_rust(pattern: str, *crates: str) -> set[str]:
 def test_one_place_in_rust_unpickles():
     texts = "|".join(UNPICKLERS | PICKLERS)
     named = named_in_rust(rf'"({texts})"', "bgpy-python", "bgpy-cli", "bgpy", "bgpy-proto")
-    assert named == {"bgpy-python/src/pickle.rs"}
+    assert named == {"bgpy-python/src/codec/pickle.rs"}
 
 
 def names(node: ast.AST) -> set[str]:
@@ -61,7 +61,7 @@ def test_nothing_in_python_unpickles():
 
 def test_only_what_a_session_delivered_can_be_unpickled():
     signature = re.compile(r"pub fn loads<'py>\((.*?)\)", re.DOTALL)
-    (loads,) = signature.findall(code(CRATES / "bgpy-python/src/pickle.rs"))
+    (loads,) = signature.findall(code(CRATES / "bgpy-python/src/codec/pickle.rs"))
     assert "message: Delivered" in loads
     delivered = code(CRATES / "bgpy-proto/src/delivered.rs")
     assert "pub(crate) fn new" in delivered
@@ -70,6 +70,16 @@ def test_only_what_a_session_delivered_can_be_unpickled():
     made = named_in_rust(r"\bDelivered(::new\(| \{)", "bgpy-proto", "bgpy", "bgpy-python")
     sessions = {"bgpy-proto/src/client.rs", "bgpy-proto/src/server.rs"}
     assert made == sessions | {"bgpy-proto/src/delivered.rs"}
+
+
+def test_the_extension_module_has_layers():
+    above = {"exceptions.rs": "codec|serve|face", "codec": "serve|face", "serve": "face"}
+    root = CRATES / "bgpy-python/src"
+    for layer, others in above.items():
+        sources = [root / layer] if layer.endswith(".rs") else list((root / layer).glob("*.rs"))
+        assert sources
+        for source in sources:
+            assert not re.search(rf"crate::({others})\b", code(source)), source
 
 
 def test_the_protocol_has_no_io_clock_thread_or_python():

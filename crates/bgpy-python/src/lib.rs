@@ -1,45 +1,15 @@
 //! The extension module `bgpy._bgpy`: Python's view of the [`bgpy`] crate.
 //!
-//! It owns everything that needs the interpreter: encoding objects, unpickling (in `pickle` and
-//! nowhere else), running tasks, and raising errors. The GIL is never held across a socket
-//! operation or a wait: each of those stands inside `py.detach`.
+//! It owns everything that needs the interpreter: encoding and decoding objects, unpickling (in
+//! `codec::pickle` and nowhere else), running tasks, and raising exceptions. The GIL is never held across a
+//! socket operation or a wait: each of those is inside `py.detach`.
+//!
+//! Dependencies point one way: `face` uses `serve`, which uses `codec`, which uses `exceptions`.
 
-mod arguments;
-mod background;
-mod build;
-mod client;
-mod command;
-mod connection;
-mod decode;
-mod dispositions;
-mod encode;
-mod errors;
-mod executor;
-mod flags;
-mod forked;
-mod keys;
-mod kinds;
-mod made;
-mod memory;
-mod pickle;
-mod plain;
-mod prints;
-mod remains;
-mod reply;
-mod rich;
-mod seen;
+mod codec;
+mod exceptions;
+mod face;
 mod serve;
-mod server;
-
-mod servers;
-mod show;
-mod signals;
-mod started;
-mod status;
-mod tasks;
-mod text;
-mod token;
-mod trail;
 
 use pyo3::prelude::*;
 
@@ -47,29 +17,29 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _bgpy {
     #[pymodule_export]
-    use super::background::run_background_server;
+    use super::codec::memory::ReceivedBuffer;
     #[pymodule_export]
-    use super::client::Client;
+    use super::face::client::Client;
     #[pymodule_export]
-    use super::command::main;
+    use super::face::command::main;
     #[pymodule_export]
-    use super::memory::Brought;
+    use super::face::server::Server;
     #[pymodule_export]
-    use super::reply::{ClientSocket, respond};
+    use super::face::servers::{ServerInfo, survey, table};
     #[pymodule_export]
-    use super::server::Server;
+    use super::face::show::show;
     #[pymodule_export]
-    use super::servers::{ServerInfo, survey, table};
+    use super::face::token::token_create;
     #[pymodule_export]
-    use super::show::show;
+    use super::serve::background::run_background_server;
     #[pymodule_export]
-    use super::token::token_create;
+    use super::serve::reply::{ClientSocket, respond};
 
     use pyo3::prelude::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        // From here on it is known which processes are copies of this one.
+        // Records this process, so that processes forked from it are recognised as such.
         bgpy::fork::is_forked();
         module.add("__version__", bgpy::VERSION)
     }

@@ -1,6 +1,8 @@
-"""Functions and classes that travel: what each side has of them, and how they are sent and built.
+"""Functions and classes pickled by value: how they are reduced, compared and rebuilt.
 
-One class is one object in each process. `local` tells what has to travel at all, `content` what
-makes two definitions the same, `known` which object stands for a definition here, `define` takes
-one apart for a pickle, and `build` puts it together again, unless this process has it already.
+A *definition* is a function, a class or another named piece of code. One class stays one object in
+each process, however often it arrives. `local` says which definitions must be pickled by value,
+`define` reduces one for a pickle, `content` makes the digests that tell whether two are the same,
+`resolve` chooses the object of this process that an arriving definition means, and `build` rebuilds
+it if there is none.
 """

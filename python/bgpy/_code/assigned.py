@@ -1,4 +1,4 @@
-"""What the code of a module assigns to and changes, which makes it state."""
+"""What the code of a module assigns to or changes: those variables are state, not content."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 _KEPT_MAX = 1024
-# What has no code, and needs not be asked for its module.
+# Types without code, whose objects need not be asked for their module.
 _DATA = {ModuleType, NoneType, bool, bytes, dict, float, int, list, set, str, tuple}
 _WRAPPERS = {property, staticmethod, classmethod}
 
-# What modules assign to, with the code that says so, in the order in which they hold it. Equal code
-# assigns to the same, so that nothing has to be noticed but other code.
+# What modules assign to, with the code it was derived from, in the order of the module's variables.
+# Equal code assigns to the same, so an entry is valid as long as the code is equal.
 _kept: dict[str, tuple[ModuleType, list[CodeType], Assigned]] = {}
 
 
 class Assigned:
-    """What code assigns to, but for the variables of closures."""
+    """What code assigns to, except variables of closures."""
 
     __slots__ = ("attributes", "changes", "codes", "outside", "stored")
 
@@ -35,7 +35,7 @@ class Assigned:
         self.attributes: set[str] = set()
         # Attributes that a module assigns to outside of functions.
         self.outside: set[str] = set()
-        # Whether it changes lists, dicts and the like, of whomever.
+        # Whether it changes any lists, dicts or other containers.
         self.changes = False
         self._add(codes)
 
@@ -46,7 +46,7 @@ class Assigned:
             self.attributes |= used.attributes
             self.changes |= used.changes
 
-    def and_that_of(self, codes: list[CodeType]) -> Assigned:
+    def with_codes(self, codes: list[CodeType]) -> Assigned:
         """Return what this code and some more assigns to."""
         more = [code for code in codes if id(code) not in self.codes]
         if not more:
@@ -63,7 +63,7 @@ _NOTHING = Assigned([])
 
 
 class Assignments:
-    """What definitions and their modules assign to, each module looked at once."""
+    """What definitions and their modules assign to, with each module inspected once."""
 
     def __init__(self) -> None:
         self._modules: dict[str, Assigned] = {}
@@ -73,7 +73,7 @@ class Assignments:
 
     def of(self, obj: Any) -> Assigned:
         """Return what the code of an object and of its module assigns to."""
-        return self.of_module(module_of(obj) or "").and_that_of(_codes(functions_of(obj)))
+        return self.of_module(module_of(obj) or "").with_codes(_codes(functions_of(obj)))
 
     def cells(self, function: FunctionType) -> set[int]:
         """Return the ids of the cells that a function and the code of its module assign to."""
@@ -122,7 +122,7 @@ def _held(module: str) -> list[FunctionType]:
 
 
 def functions_of(value: Any) -> list[FunctionType]:
-    """Return the functions that an object consists of, or those of a class."""
+    """Return the functions in a function, wrapper or class."""
     if type(value) is FunctionType:
         return [value]
     found: list[FunctionType] = []

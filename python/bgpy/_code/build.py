@@ -1,7 +1,7 @@
-"""Puts definitions together that have arrived: what a pickle of `define` calls.
+"""Rebuilds definitions that have arrived: the functions that a pickle of `define` calls.
 
-Each definition comes in two steps, because definitions hold each other: first the object, or the
-one of this process that is meant, then its contents, which only an object that was made here gets.
+Definitions refer to each other, so each is rebuilt in two steps: first the object, which is new or
+the one of this process that is meant, then its contents, which only a new object gets.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from _weakref import ref
 from contextlib import suppress
 from types import CellType, CodeType, FunctionType, ModuleType
 
-from . import homes, sent, shared, table
-from .content import travels
+from . import foreign_modules, received, shared, table
+from .content import is_by_value
 from .kinds import is_definition
-from .known import choose, has_whole, note_new
 from .local import MAIN
 from .names import names
-from .stand_in import main_for, place
+from .resolve import choose, has_whole, note_new
+from .task_modules import main_for, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     # A part of a class: the class, and the attributes that lead to the part.
     Part = tuple[type, tuple[str, ...]]
 
-# Metaclasses that do nothing but what `type` does, once a class is complete.
+# Modules of metaclasses that do nothing more than `type` once a class is complete.
 _PLAIN_META = {"builtins", "enum", "typing", "typing_extensions"}
 
 
 def _find(key: Key | Part, kind: type) -> Any:
-    """Return what this process has for a definition."""
+    """Return the object of this process that a definition means, or None."""
     if len(key) > 2:
         return choose(key, kind)
     if table.is_unfinished(key[0]):
@@ -45,7 +45,7 @@ def _find(key: Key | Part, kind: type) -> Any:
 
 
 def part(cls: type, path: tuple[str, ...]) -> Any:
-    """Return what attributes of a class lead to, as they are written in it."""
+    """Return the part of a class that a path of attributes leads to, without binding it."""
     found: Any = vars(cls).get(path[0])
     for name in path[1:]:
         found = getattr(found, name, None)
@@ -63,14 +63,14 @@ def _begin(key: Key | Part, obj: Any) -> Any:
 
 
 def _check_version(key: Key) -> None:
-    """Refuse to build what another version of Python has taken apart."""
+    """Refuse to build a definition from another version of Python."""
     if table.is_foreign(key):
         ours = "{}.{}".format(*sys.version_info)
         theirs = f"{sys.version_info.major}.{key[3] >> 8}"
         raise RuntimeError(
-            f"the message brings code of Python {theirs} along, which Python {ours} cannot run: "
-            "use the same version on both sides, or install the module that holds the code on both "
-            "(--init-file for tasks)"
+            f"the message contains code for Python {theirs}, which Python {ours} cannot run: use "
+            "the same version on both sides, or install the module that defines the code on both "
+            "(for tasks, use --init-file)"
         )
 
 
@@ -82,7 +82,7 @@ def module_named(name: str) -> ModuleType:
 
 def home(name: str, about: dict[str, Any], origin: bytes) -> ModuleType:
     """Return the module for definitions of a module of another process, or a new one."""
-    known = homes.find(origin)
+    known = foreign_modules.find(origin)
     return home_of_tasks(name, about, False, origin) if known is None else known
 
 
@@ -95,7 +95,7 @@ def home_of_tasks(
     vars(module).setdefault("__builtins__", builtins)
     if name != MAIN and (is_shipped or (whole is not None and not has_whole(name, whole))):
         place(name, module)
-    homes.note(origin, module)
+    foreign_modules.note(origin, module)
     return module
 
 
@@ -105,7 +105,7 @@ def module(key: Key, place: ModuleType) -> Any:
 
 
 def fill_module(place: ModuleType, contents: dict[str, Any]) -> None:
-    """Give a module its contents, unless it has them."""
+    """Fill a new module."""
     if table.is_unfinished(place):
         for name, value in contents.items():
             vars(place).setdefault(name, value)
@@ -113,7 +113,7 @@ def fill_module(place: ModuleType, contents: dict[str, Any]) -> None:
 
 
 def code(version: tuple[int, int], *parts: Any) -> CodeType | None:
-    """Make a code object, or nothing of what is for another version of Python."""
+    """Make a code object, or return None if it is for another version of Python."""
     return CodeType(*parts) if version == sys.version_info[:2] else None
 
 
@@ -137,14 +137,15 @@ def function(
             table.begin_refresh(key[0], found)
         return found
     if body is None:
-        # A method that the class of this process lacks; a function of its own is refused.
+        # Code for another version of Python: a method that the class of this process lacks is left
+        # out, and a function is refused.
         return None if len(key) == 2 else _check_version(key)
     made = _begin(key, FunctionType(body, vars(place), name, None, cells or None))
     holder = key[0] if len(key) == 2 else made
     about = table.keys.get(holder)
     is_task = about is not None and bool(about[3] & (table.SHIPPED | table.EXACT))
     if is_task or len(key) == 2:
-        homes.hold(holder, place, is_task)
+        foreign_modules.hold(holder, place, is_task)
         shared.hold_cells(made, cells, origins, is_task)
     return made
 
@@ -160,17 +161,19 @@ def fill_function(
     place: FunctionType,
     contents: tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[ModuleType, ...]],
 ) -> None:
-    """Give a function the globals that it uses, and its attributes."""
+    """Fill a new function: the globals that it uses, and its attributes."""
     used, special, attributes, _ = contents
     if not table.is_unfinished(place):
         if table.end_refresh(place):
-            # Its code, and what that uses of other code, is what it was.
+            # Its code and the definitions that it uses are unchanged: only data is updated.
             data = {name: value for name, value in used.items() if not is_definition(value)}
-            homes.fill(place.__globals__, data, names(place.__code__).loaded.keys() - used.keys())
+            foreign_modules.fill(
+                place.__globals__, data, names(place.__code__).loaded.keys() - used.keys()
+            )
             for name in ("__defaults__", "__kwdefaults__"):
                 setattr(place, name, special.get(name))
         return
-    homes.fill(place.__globals__, used, names(place.__code__).loaded)
+    foreign_modules.fill(place.__globals__, used, names(place.__code__).loaded)
     for name, value in special.items():
         setattr(place, name, value)
     vars(place).update(attributes)
@@ -185,29 +188,29 @@ def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[
         found = None
     if found is None:
         made = _begin(key, _class(meta, name, bases, start))
-        sent.begin(made)
-        sent.give(made, start, has=start)
+        received.begin(made)
+        received.give(made, start, has=start)
         return made
     if table.is_unfinished(found):
         if table.is_renewed(found):
             _remake(found, meta, bases)
-        sent.begin(found)
-        sent.give(found, start, has=("__slots__", "__orig_bases__"))
+        received.begin(found)
+        received.give(found, start, has=("__slots__", "__orig_bases__"))
     return found
 
 
 def _has_others(cls: type, key: Key, meta: Any, bases: tuple[type, ...]) -> bool:
-    """Tell whether a class is made of what belongs to others than those who sent this one."""
+    """Return whether a class has bases or a metaclass of another sender than this definition's."""
     if table.keys.get(cls) is None or key[3] & table.FORWARDED or table.is_unfinished(cls):
         return False
     differing = [base for base in cls.__bases__ if base not in bases]
     differing += [] if type(cls) is meta else [type(cls)]
-    # Others, which are not built of what was sent, may stand in for what they were derived from.
+    # Bases that were not built from a message do not count: they may stand in for the sender's.
     return any(table.keys.get(it) is not None for it in differing)
 
 
 def _remake(cls: type, meta: Any, bases: tuple[type, ...]) -> None:
-    # Where objects of the new ones are laid out in another way, it keeps what it has.
+    # If the new ones have another object layout, the class keeps the old ones.
     if type(cls) is not meta:
         with suppress(TypeError):
             type.__setattr__(cls, "__class__", meta)
@@ -221,7 +224,7 @@ def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[
     found = choose(key, type)
     if found is not None:
         if table.is_unfinished(found):
-            sent.begin(found)
+            received.begin(found)
         return found
     import msgspec
 
@@ -231,12 +234,12 @@ def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[
     for field, (is_made, default) in parts["defaults"].items():
         start[field] = msgspec.field(default_factory=default) if is_made else default
     made = _begin(key, meta(name, bases, start, **options))
-    sent.begin(made)
+    received.begin(made)
     return made
 
 
 def _post_init(new: Any) -> None:
-    """Call the method that a class of msgspec has got since it was made, which msgspec goes by."""
+    """Call the `__post_init__` that the class got after msgspec had looked for one."""
     type(new).__post_init__(new)
 
 
@@ -246,7 +249,7 @@ def _class(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any])
         try:
             type.__setattr__(made, "__bases__", bases)
         except TypeError:
-            # Their objects are laid out in another way. The hook may do without its arguments.
+            # The object layout differs. Call the hook, which may work without its arguments.
             pass
         else:
             return made
@@ -254,10 +257,10 @@ def _class(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any])
 
 
 def _made(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
-    # Metaclasses of the user's have done their work where the class was defined.
+    # The user's own metaclasses have run where the class was defined, and are skipped here.
     for base in meta.__mro__:
         module_name = base.__module__
-        if travels(base) or module_name in _PLAIN_META:
+        if is_by_value(base) or module_name in _PLAIN_META:
             continue
         made = base.__new__(meta, name, bases, dict(start))
         if module_name != "abc":
@@ -267,17 +270,17 @@ def _made(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) 
 
 
 def _has_hook(base: type) -> bool:
-    """Tell whether code of the user's runs when a class is derived from this one."""
+    """Return whether deriving a class from this one runs the user's own code."""
     holders = (cls for cls in base.__mro__ if "__init_subclass__" in vars(cls))
-    return travels(next(holders))
+    return is_by_value(next(holders))
 
 
 def _stand_in(base: type) -> type:
-    """Make a class whose objects are laid out like those of the user's, but that has no hook.
+    """Make a class with the same object layout as the user's own base, but without its hook.
 
-    The hook has run where the class was defined, with arguments that nobody knows any more.
+    The hook has run where the class was defined; its arguments are not known any more.
     """
-    if not travels(base):
+    if not is_by_value(base):
         return base
     kept = {
         name: vars(base)[name] for name in ("__slots__", "__orig_bases__") if name in vars(base)
@@ -286,19 +289,19 @@ def _stand_in(base: type) -> type:
 
 
 def fill_methods(place: Any, methods: dict[str, Any]) -> None:
-    """Give a class what makes it work: its other attributes may be objects of it."""
+    """Give a new class its methods, before its other attributes, which may be instances of it."""
     if table.is_unfinished(place):
-        sent.give(place, methods)
+        received.give(place, methods)
 
 
 def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) -> None:
-    """Give a class its other attributes, without asking its metaclass."""
+    """Give a new class its other attributes, without calling its metaclass."""
     if not table.is_unfinished(place):
         return
     _, attributes, subclasses = contents
     is_enum = table.is_renewed(place) and "_member_map_" in vars(place)
-    sent.give(place, attributes, _of_members(place, attributes) if is_enum else ())
-    sent.end(place)
+    received.give(place, attributes, _of_members(place, attributes) if is_enum else ())
+    received.end(place)
     for cls in subclasses:
         place.register(cls)
     table.members.set(place, None)
@@ -306,7 +309,7 @@ def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) ->
 
 
 def _of_members(cls: Any, attributes: dict[str, Any]) -> set[str]:
-    """Return which attributes of an enumeration are members, or say how to find them."""
+    """Return the attributes of an enumeration that are members, or that list them."""
     return {it for it in attributes if it in cls._member_map_ or it[:1] == it[-1:] == "_"}
 
 
@@ -314,8 +317,8 @@ def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[
     """Return a member of an enumeration."""
     if table.is_unfinished(cls) and not table.is_renewed(cls):
         return _begin_member(cls, name, value, base, arguments)
-    # Members are known by their values, also after some were added on one side, and by their names
-    # if the values were changed.
+    # By value, which works even if one side has more members; then by name, in case a value has
+    # changed.
     try:
         return cls(value) if name is None or value is not None else cls[name]
     except (KeyError, ValueError):
@@ -330,7 +333,7 @@ def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[
 def own_member(
     cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]
 ) -> Any:
-    """Return a member that the class is built with, if it is."""
+    """Return a member among the contents of its own class; None if the class lacks it."""
     if table.is_unfinished(cls) and not table.is_renewed(cls):
         return _begin_member(cls, name, value, base, arguments)
     return cls._member_map_.get(name)
@@ -364,7 +367,7 @@ def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:
 
 
 def locked(cls: Any) -> Any:
-    """Make a property with a lock, as `functools.cached_property` has before Python 3.12."""
+    """Make a `functools.cached_property` with a new lock, which it has before Python 3.12."""
     import threading
 
     made = cls.__new__(cls)
@@ -398,7 +401,7 @@ def _of(key: Key, obj: Any) -> Any:
 
 
 def alias(key: Key, kind: Any, name: str, value: Any, parameters: tuple[Any, ...]) -> Any:
-    """Return the alias of a type that is meant, or a new one."""
+    """Return the type alias that is meant, or a new one."""
     found = choose(key, kind)
     if found is not None:
         return found
@@ -406,13 +409,13 @@ def alias(key: Key, kind: Any, name: str, value: Any, parameters: tuple[Any, ...
 
 
 def single(key: Key, cls: Any) -> Any:
-    """Return the object that is meant, which its module has under a name, or a new one."""
+    """Return the singleton of a module that is meant, or a new object."""
     found = choose(key, cls)
     return _begin(key, object.__new__(cls)) if found is None else found
 
 
 def fill_single(place: Any, attributes: dict[str, Any]) -> None:
-    """Give such an object its attributes."""
+    """Fill a new singleton."""
     if table.is_unfinished(place):
         for name, value in attributes.items():
             object.__setattr__(place, name, value)

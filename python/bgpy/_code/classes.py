@@ -1,4 +1,4 @@
-"""What a class consists of, for `define`: what it is made with, and what it gets afterwards."""
+"""Reduces classes for `define`: what they are created with, and what they get afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-# What Python makes for each class, or what is given when it is made.
+# Attributes that Python creates for each class, or that are passed when it is created.
 _MADE = {
     "__dict__",
     "__weakref__",
@@ -28,7 +28,7 @@ _SLOTS = (MemberDescriptorType, GetSetDescriptorType)
 
 
 def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
-    """Take a class apart.
+    """Reduce a class.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
     Returns
     -------
     tuple
-        What it has to be made with, its other attributes, and what is registered as its subclass.
+        The attributes it must be created with, its other attributes, and the classes registered as
+        its virtual subclasses.
     """
     attributes = {
         name: value
@@ -47,7 +48,7 @@ def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
     }
     start = {name: attributes.pop(name) for name in _START if name in attributes}
     start["__qualname__"] = cls.__qualname__
-    # Bases may look at constants when a class is derived from them; a foreign metaclass may mind.
+    # Bases may look at constants when a class is derived from them. Other metaclasses may object.
     if all(meta.__module__ in ("builtins", "abc") for meta in type.mro(type(cls))):
         for name in [name for name in attributes if not name.startswith("__")]:
             if constant(attributes[name]) is not None:
@@ -66,7 +67,7 @@ def registered(cls: type) -> list[type]:
 
 
 def is_method(value: Any) -> bool:
-    """Tell whether an attribute of a class is code, and not an object."""
+    """Return whether an attribute of a class is a method or a property."""
     return type(value) in (FunctionType, classmethod, property, staticmethod)
 
 
@@ -98,13 +99,13 @@ def _inside(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
 
 
 def member_parts(member: Any) -> tuple[str | None, Any, Any, tuple[Any, ...]]:
-    """Take a member of an enumeration apart.
+    """Reduce a member of an enumeration.
 
     Returns
     -------
     tuple
-        Its name, or None; its value, if that is a constant; the type that it is an object of
-        besides, and the arguments that make such an object.
+        Its name, or None; its value, if that is a constant; its data type, such as int, and the
+        arguments that make an object of that type.
     """
     cls: Any = type(member)
     name = member._name_ if member._name_ in cls._member_map_ else None
@@ -117,13 +118,13 @@ def member_parts(member: Any) -> tuple[str | None, Any, Any, tuple[Any, ...]]:
     if base in (list, dict):
         return name, value, base, (base(member),)
     if base.__reduce__ is object.__reduce__:
-        # All that it is are its attributes.
+        # Its attributes are all that it has.
         return name, value, base, ()
     return name, value, base, tuple(base.__reduce__(member)[1])
 
 
 def is_struct(cls: type) -> bool:
-    """Tell whether a class is one of msgspec."""
+    """Return whether a class is one of msgspec."""
     return any(
         meta.__name__ == "StructMeta" and meta.__module__.startswith("msgspec")
         for meta in type.mro(type(cls))
@@ -131,14 +132,14 @@ def is_struct(cls: type) -> bool:
 
 
 def struct_parts(cls: Any, start: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
-    """Take a class of msgspec apart, whose fields are fixed when it is made."""
+    """Reduce a class of msgspec, whose fields are fixed when it is created."""
     import msgspec
 
     annotations = attributes.pop("__annotations__", {})
-    # Others are variables of the class, which only its module may tell.
+    # The others are class variables.
     own = [name for name in annotations if name in cls.__struct_fields__]
     start.pop("__slots__", None)
-    # They are asked for when somebody decodes, and may be of the class itself.
+    # msgspec reads the types only when it decodes, and they may refer to the class itself.
     start["__annotations__"] = dict.fromkeys(own, object)
     defaults = {}
     # Only the last fields have defaults.
@@ -150,7 +151,7 @@ def struct_parts(cls: Any, start: dict[str, Any], attributes: dict[str, Any]) ->
     options = struct_options(cls)
     if options.get("tag") is None:
         options.pop("tag_field", None)
-    # A signature would need all that the annotations name.
+    # inspect.signature would have to resolve all annotations.
     options["kw_only"] = bool(own) and set(own).isdisjoint(cls.__match_args__)
     encoded = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
     renamed = {name: other for name, other in encoded if other != name}
@@ -171,6 +172,6 @@ def struct_options(cls: Any) -> dict[str, Any]:
 
 
 def struct_factory(default: Any) -> Any:
-    """Return the function that makes the default of a field of msgspec, if one does."""
+    """Return the default factory of a field of msgspec, or None."""
     is_factory = type(default).__name__ == "Factory" and type(default).__module__.startswith("msgs")
     return default.factory if is_factory else None

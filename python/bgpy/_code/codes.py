@@ -1,4 +1,4 @@
-"""What is known of code objects, which never change."""
+"""Caches of what is derived from code objects, which are immutable."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _KEPT_MAX = 16_384
 
 
 def kept_by_code(make: Callable[[CodeType], T]) -> Callable[[CodeType], T]:
-    """Return a function that makes something of code once, and then returns that."""
-    # To hash and compare code takes a microsecond. What is held here keeps its id.
+    """Return a function that caches what `make` returns for a code object."""
+    # By id first: hashing and comparing code takes a microsecond. The cache holds the code, so its
+    # id cannot be reused.
     by_id: dict[int, tuple[CodeType, T]] = {}
     by_code: dict[CodeType, T] = {}
 

@@ -1,8 +1,8 @@
-"""What makes two definitions the same: digests of their code and of the data that it uses.
+"""Digests of definitions, by which two of them are the same or not.
 
-Code counts, as do defaults, bases, members of enumerations and constants, and whatever is used of
-other definitions. Where a definition stands in its file does not count. What may be state of one
-process is told apart: variables that code assigns to, and containers and objects that may change.
+Code counts, and defaults, bases, members of enumerations, constants, and the other definitions that
+are used. The position in a file does not count. Possible state of one process is digested
+separately: variables that code assigns to, and containers and objects that may change.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .assigned import Assignments
 from .classes import is_struct, registered, struct_factory, struct_options
 from .constants import constant, digest
 from .data import UNKNOWN, attributes, held, is_plain, may_change
+from .encodings import added, bare, doc, instructions, is_slot, of_members
 from .hints import resolved
 from .kinds import (
     HEAP_TYPE,
@@ -36,7 +37,6 @@ from .local import MAIN, is_local, is_named, library, module_of, name_of
 from .names import names
 from .node import Node, framed, text
 from .table import ALIKE, CODE, DATA, STATE, keys
-from .told import added, bare, doc, instructions, is_slot, of_members
 from .weak import WeakTable
 
 TYPE_CHECKING = False
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 
     from .snapshot import Found
 
-# Objects beyond so many are not looked into.
+# Number of objects whose contents are inspected.
 _NODES_MAX = 4_000
 
-# The constants of a class, as they were when they were first looked at.
+# The constants of a class as they were when it was first inspected.
 _first = WeakTable()
-# How types are named that are built in, which never end.
+# The names of built-in types, which are never released.
 _built_in: dict[int, tuple[Any, bytes | None]] = {}
 
 
-def travels(obj: Any) -> bool:
-    """Tell whether a definition has to go along, because the other side may lack it."""
+def is_by_value(obj: Any) -> bool:
+    """Return whether a definition is pickled by value, because the receiver may lack it."""
     if isinstance(obj, type) and not obj.__flags__ & HEAP_TYPE:
         return False
     if type(obj) is ModuleType:
@@ -69,26 +69,26 @@ def travels(obj: Any) -> bool:
 
 
 class Content:
-    """Digests of definitions, all as they are at the moment."""
+    """Digests of definitions in their current state, each made once."""
 
     def __init__(self, assignments: Assignments | None = None, is_raw: bool = False) -> None:
-        # Whether what was built here is told as it is now, and not as it came.
+        # Whether definitions that were built here are digested as they are now, not as they came.
         self._is_raw = is_raw
-        # Without them nothing is state.
+        # Whether no variable counts as state.
         self._is_full = assignments is not None
         self._nodes: dict[int, tuple[Any, Node]] = {}
         self._names: dict[int, tuple[Any, bytes | None]] = {}
         self._assignments = assignments or Assignments()
-        # What the objects consisted of before they were looked at, if somebody wants to know.
+        # The contents of objects from before they were inspected, if a snapshot is due.
         self._is_due = False
         self._before: dict[int, list[Any] | None] = {}
-        # The same, of which nothing is taken for state.
+        # The digests for which nothing counts as state.
         self._full: Content | None = None
 
     def digests(self, obj: Any) -> Found:
-        """Return the digests of a definition.
+        """Return the digests of a definition, with three flags.
 
-        Three more tell whether it is a function with state of its own, whether all was looked at,
+        They are whether it is a function with its own state, whether everything could be inspected,
         and whether its code uses variables that change.
         """
         if self._is_raw:
@@ -105,11 +105,12 @@ class Content:
 
     def _made(self, obj: Any) -> tuple[Found, list[Any]]:
         state, parts, has_data, has_state, is_certain = self._walk(obj, STATE)
-        # Most have nothing that would make a difference.
+        # Most definitions have neither state nor data, so their digests are equal.
         data = self._walk(obj, DATA)[0] if has_state else state
         code = self._walk(obj, CODE)[0] if has_data else data
         if has_state or has_data:
-            # What may be state depends on what else is in the module, and all of it does not.
+            # Whether a variable is state depends on the rest of the module, but the digest of
+            # everything must not.
             if self._full is None:
                 self._full = Content(self._assignments, self._is_raw)
             state, _, _, _, is_certain = self._full._walk(obj, STATE)
@@ -118,7 +119,7 @@ class Content:
         return (digests, is_function(obj) and self._has_state(obj), is_certain, is_bound), parts
 
     def parts(self, obj: Any) -> list[Any]:
-        """Return all that a definition consists of."""
+        """Return all objects that a definition consists of."""
         return self._walk(obj, STATE)[1]
 
     def told(self, obj: Any) -> bytes | None:
@@ -126,8 +127,8 @@ class Content:
         told, parts, _, _, is_certain = self._walk(obj, STATE)
         return digest(told + _ties(parts)).digest() if is_certain else None
 
-    def travels(self, obj: Any) -> bool:
-        """Tell whether a definition has to go along, as it was when that was first asked."""
+    def is_by_value(self, obj: Any) -> bool:
+        """Return whether a definition must be pickled by value, as of the first time asked."""
         return self._named(obj) is None
 
     def code(self, obj: Any) -> bytes:
@@ -135,12 +136,12 @@ class Content:
         return self.digests(obj)[0][CODE]
 
     def _walk(self, obj: Any, reach: int) -> tuple[bytes, list[Any], bool, bool, bool]:
-        """Return the digest of what is in reach, and its parts.
+        """Return the digest of an object and everything in reach, and the list of those parts.
 
-        Three more tell whether there is data among it, and state, which are not in any reach, and
-        whether all of it is known.
+        The last three items are whether data was found that needs a larger reach, whether state
+        was, and whether everything could be inspected.
 
-        Definitions hold each other: each is told once, and then by its place.
+        Definitions refer to each other: each is digested once, and then by its index.
         """
         places, queue = {id(obj): 0}, [obj]
         parts = []
@@ -196,7 +197,7 @@ class Content:
     def _look_at(self, obj: Any, node: Node) -> None:
         key = None if self._is_raw else keys.get(obj)
         if key is not None:
-            # What was built here is what it was where it came from.
+            # It was built from a message, so its digest is that of its key.
             node.own.append(b"built %b" % key[2][STATE if self._is_full else DATA])
             node.has_counts = key[2][STATE] != key[2][DATA]
             node.is_shared = bool(key[3] & ALIKE)
@@ -215,9 +216,9 @@ class Content:
                 node.own.append(self._tell(obj, node))
                 return
             try:
-                told, inside = held(obj, self.travels(type(obj)))
+                told, inside = held(obj, self.is_by_value(type(obj)))
             except Exception:
-                # It has methods of its own that do not let it be looked at.
+                # Its own methods raise when it is inspected.
                 told, inside = [UNKNOWN], []
             node.own += [self._tell(type(obj), node), *told]
             node.own += [self._tell(value, node) for value in inside]
@@ -253,7 +254,7 @@ class Content:
             self._variable(value, node, name in assigned.attributes, assigned.changes)
         own = function.__globals__
         if library(own) is not None:
-            # What it does with its own is its own business.
+            # The globals of an installed module are not part of the content.
             node.is_bound = False
             return
         for name in names(code).loaded:
@@ -265,7 +266,7 @@ class Content:
         node.is_bound |= bool(stored)
 
     def _variable(self, value: Any, node: Node, is_state: bool, changes: bool) -> None:
-        """Tell the value of a variable, which is state if code assigns to it."""
+        """Add the value of a variable, which is state if code assigns to it."""
         node.has_state |= is_state
         node.is_bound |= is_state or may_change(value, changes)
         if self._is_full or not is_state or is_definition(value):
@@ -297,7 +298,7 @@ class Content:
             node.own.append(self._tell_all(tuple(map(struct_factory, defaults)), node))
             node.own.append(self._tell_all(struct_options(cls), node))
         if any(attributes(vars(cls).get("__pydantic_decorators__")).values()):
-            # They tell where in memory their class is.
+            # Their repr contains the address of the class.
             node.own.append(UNKNOWN)
         node.own.append(doc(cls))
         for name, value in sorted(vars(cls).items()):
@@ -307,7 +308,7 @@ class Content:
                 if name in first or not name.startswith("__"):
                     node.own += [text(name), constant(value) or self._tell(value, node)]
             elif name not in first:
-                # What a class got since is state, but for the caches that Python keeps in it.
+                # What a class got since is state, except the caches that Python keeps in it.
                 if not name.startswith("__"):
                     node.add_state(value)
             elif name in assigned.attributes and first[name] is not None:
@@ -316,11 +317,11 @@ class Content:
                 node.facts += [text(name), first[name]]
                 node.add_state(value)
             elif name in OF_MEMBERS and (told := of_members(value, cls)) is not None:
-                # What follows from the members, unless somebody has added to it.
+                # This follows from the members, unless something was added to it.
                 parts = node.facts if node.changes else node.own
                 parts += [text(name), told]
             elif name == "__annotations__":
-                # An empty one may be there or not. They have an order.
+                # An empty dict and none at all are the same. The order counts.
                 if value:
                     order = framed([text(str(it)) for it in value])
                     node.own += [text(name), self._tell_all(resolved(cls, value), node), order]
@@ -344,7 +345,7 @@ class Content:
         elif kind == "TypeAliasType":
             node.own += [self._tell(obj.__value__, node)]
         else:
-            # An object that its module has under a name, as one of a kind.
+            # A singleton that its module has under a name.
             node.own += [self._tell(type(obj), node)]
 
     def _tell_all(self, value: Any, node: Node) -> bytes:
@@ -358,7 +359,7 @@ class Content:
         return self._tell(value, node)
 
     def _tell(self, value: Any, node: Node) -> bytes:
-        """Return what a value is; definitions among it become some that the node uses."""
+        """Return the encoding of a value; definitions in it are added to those the node uses."""
         known = constant(value)
         if known is not None:
             return known
@@ -382,12 +383,12 @@ class Content:
         return self._library(value, node)
 
     def _named(self, value: Any) -> bytes | None:
-        """Return how a definition is named that does not travel."""
+        """Return the name of a definition that is pickled by reference, or None."""
         known = self._names.get(id(value)) or _built_in.get(id(value))
         if known is not None:
             return known[1]
         told, names = None, self._names
-        if not travels(value):
+        if not is_by_value(value):
             kind = b"module " if type(value) is ModuleType else b"named "
             told = kind + text(f"{module_of(value)}.{name_of(value)}")
             if isinstance(value, type) and not value.__flags__ & HEAP_TYPE:
@@ -396,7 +397,7 @@ class Content:
         return told
 
     def _library(self, value: Any, node: Node) -> bytes:
-        """Return what an object of the standard library is that holds definitions."""
+        """Return the encoding of an object of the standard library that contains definitions."""
         kind = type(value)
         if kind.__module__ in ("typing", "types") and hasattr(value, "__origin__"):
             parts = (value.__origin__, getattr(value, "__args__", ()))
@@ -418,7 +419,7 @@ class Content:
                 named = {f"{module_of(cls)}.{cls.__qualname__}": case for cls, case in cases}
                 return b"dispatch" + self._tell_all(named, node)
         node.has_state = True
-        if self.travels(kind):
+        if self.is_by_value(kind):
             node.used.append(kind)
         if not self._is_full and (node.changes or not is_plain(value)):
             node.more.append(value)
@@ -428,7 +429,7 @@ class Content:
 
 
 def _ties(parts: list[Any]) -> bytes:
-    """Tell which definitions there are among some objects."""
+    """Return the origins of the definitions among some objects."""
     return b"".join([table.origin(part) for part in parts if is_definition(part)])
 
 

@@ -1,4 +1,4 @@
-"""What an object holds, for the digest of a definition that uses it."""
+"""The contents of data objects, for the digest of a definition that uses them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _SEQUENCES = (list, tuple, deque)
 _MAPPINGS = (dict, OrderedDict, MappingProxyType)
 _CONTAINERS = (*_SEQUENCES, *_MAPPINGS, set, frozenset, bytearray)
-# Their objects describe the fields of a class.
+# Packages whose objects describe the fields of a class.
 _DESCRIBING = ("annotated_types", "attr", "dataclasses", "msgspec", "pydantic")
-# Of larger containers only that much is looked at, unless all is plain data.
+# Number of items that are inspected of a larger container, unless it is all plain data.
 _ITEMS_MAX = 256
 _MARSHAL_VERSION = 2
 _COUNTERS = (itertools.count, itertools.repeat)
 _PICKLE_BYTES_MAX = 1 << 20
-# Code that is built in, perhaps with the object that it belongs to.
+# Built-in functions and methods, some bound to an object.
 _CALLABLES = (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -43,12 +43,12 @@ _CALLABLES = (
     MethodWrapperType,
     WrapperDescriptorType,
 )
-# What these modules make stays as it is, or is one for everybody who asks for it, as a logger.
+# Objects of these modules are immutable, or shared by everyone who asks for them, like loggers.
 _UNCHANGING = ("functools", "logging", "operator", "types", "typing")
-# Stands for what was not looked at, or cannot be: it may differ.
+# Stands for anything that was not or cannot be inspected: it may differ.
 UNKNOWN = b"\0unknown\0"
 
-# How to get the value of what is derived from a constant's class.
+# How to get the value of an instance of a subclass of these.
 _VALUES: dict[type, Any] = {
     int: int.__int__,
     float: float.__float__,
@@ -61,20 +61,20 @@ _slots = WeakTable()
 
 
 def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
-    """Take an object apart that may change.
+    """Return the contents of a mutable object.
 
     Parameters
     ----------
     obj : object
-        No constant, and no definition.
+        Neither a constant nor a definition.
     is_own : bool
         Whether its class is the user's own.
 
     Returns
     -------
     tuple of list of bytes and list
-        What can be said of the object by itself, and the objects in it, in an order that is the
-        same in every process. Of a kind that is not known, nothing is said.
+        Encodings of what belongs to the object itself, and the objects in it, in an order that is
+        the same in every process. Both are empty for an object of an unknown kind.
     """
     kind = type(obj)
     told: list[bytes] = []
@@ -114,7 +114,7 @@ def held(obj: Any, is_own: bool) -> tuple[list[bytes], list[Any]]:
 
 
 def _value(obj: Any) -> bytes:
-    """Tell what an object of the user's class is besides its attributes: a number, for example."""
+    """Return the encoding of an object's built-in base, such as the number of a subclass of int."""
     base = next(cls for cls in type(obj).__mro__ if not cls.__flags__ & HEAP_TYPE)
     if base is object or base is SimpleNamespace:
         return b""
@@ -123,23 +123,23 @@ def _value(obj: Any) -> bytes:
 
 
 def _plain(obj: Any) -> bytes | None:
-    """Tell a large container of plain data at once, and nothing of any other object."""
+    """Return the encoding of a large container of plain data; None for any other object."""
     if type(obj) not in (list, dict) or len(obj) <= _ITEMS_MAX:
         return None
     try:
-        # Of this version, it does not matter which of its parts are the same objects.
+        # In this version of the format, the identity of parts makes no difference.
         return marshal.dumps(obj, _MARSHAL_VERSION)
     except ValueError:
         return None
 
 
 def is_plain(obj: Any) -> bool:
-    """Tell whether an object is a container, or describes the fields of a class."""
+    """Return whether an object is a container, or describes the fields of a class."""
     return isinstance(obj, _CONTAINERS) or _root(type(obj)) in _DESCRIBING
 
 
 def may_change(obj: Any, changes: bool) -> bool:
-    """Tell whether the value of a variable is data that code may change.
+    """Return whether the value of a variable is data that code may change.
 
     Parameters
     ----------
@@ -160,14 +160,14 @@ def may_change(obj: Any, changes: bool) -> bool:
 
 
 def may_be_shared(obj: Any) -> bool:
-    """Tell whether what a variable holds is looked at as a whole, as long as nothing changes it."""
+    """Return whether the value of a variable is inspected as a whole, if no code changes it."""
     if isinstance(obj, _CONTAINERS):
         return len(obj) <= _ITEMS_MAX
     return is_plain(obj) or is_definition(obj) or constant(obj) is not None
 
 
 def describes(kind: type) -> bool:
-    """Tell whether objects of a class describe the fields of another, and are no containers."""
+    """Return whether objects of a class describe the fields of another, and are no containers."""
     return _root(kind) in _DESCRIBING and not issubclass(kind, _CONTAINERS)
 
 
@@ -181,7 +181,7 @@ def _set(items: set[Any] | frozenset[Any]) -> list[bytes]:
             return [marshal.dumps(sorted(items), _MARSHAL_VERSION)]
         except (TypeError, ValueError):
             return [UNKNOWN]
-    # Without an order that means something, only constants can be told.
+    # Without a defined order, only constants can be encoded.
     return sorted(constant(item) or UNKNOWN for item in items)
 
 
@@ -190,7 +190,7 @@ def _more_than(items_max: int, items: int) -> list[bytes]:
 
 
 class _Digest:
-    """Takes a pickle, as far as it is not too large."""
+    """Digests a pickle while it is written, up to a maximum size."""
 
     def __init__(self) -> None:
         self.digest = digest()
@@ -204,18 +204,18 @@ class _Digest:
 
 
 class _Pickler(Pickler):
-    """Pickles what holds no code: a pickle would only name that."""
+    """Pickles objects without code, since a pickle contains only the names of definitions."""
 
     def persistent_id(self, obj: Any) -> None:
-        """Give up at a definition that is not part of an installed module."""
+        """Raise at a definition that is not part of an installed module."""
         if is_definition(obj) and not is_installed(obj):
             raise ValueError
 
 
 def _pickled(obj: Any) -> bytes:
-    """Tell an object of a library as its pickle does; of one that has none, nothing is known."""
+    """Return the digest of an object's pickle, or UNKNOWN if it cannot be pickled."""
     if type(obj).__module__ == "itertools":
-        # They have pickles, but Python warns of them.
+        # Pickling them is deprecated, and Python warns.
         return repr(obj).encode() if type(obj) in _COUNTERS else UNKNOWN
     told = _Digest()
     try:
@@ -226,7 +226,7 @@ def _pickled(obj: Any) -> bytes:
 
 
 def attributes(obj: Any) -> dict[str, Any]:
-    """Return the attributes that an object has itself, those of its slots included."""
+    """Return the attributes of an object, including those in slots."""
     found = dict(getattr(obj, "__dict__", {}))
     kind = type(obj)
     slots = _slots.get(kind)

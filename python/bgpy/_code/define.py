@@ -1,8 +1,8 @@
-"""Takes definitions apart for a pickle: what `build` puts together where it arrives.
+"""Reduces definitions for a pickle, to calls of the functions in `build`.
 
-A definition that the other side may lack is reduced to a call that names it and tells its content
-by a digest, with all that is needed to build it. Definitions hold each other, so that the contents
-of each are its state, which a pickle brings after the object.
+A definition that the receiver may lack is reduced to a call with its name, the digests of its
+content, and everything that is needed to build it. Definitions refer to each other, so the contents
+of each are its state, which a pickle sets after it has created the object.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 from operator import getitem
 from types import FunctionType, MethodType, ModuleType
 
-from . import build, homes, shared, table
+from . import build, foreign_modules, shared, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
-from .content import Content, travels
+from .content import Content, is_by_value
 from .hints import namespace, resolved
 from .kinds import HEAP_TYPE, is_function
 from .local import (
@@ -44,7 +44,7 @@ _ABOUT = ("__file__", "__package__", "__path__")
 _MODULE_ONLY = {"__builtins__", "__cached__", "__loader__", "__name__", "__spec__"}
 _TYPING = {"NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType"}
 _FILL = build.fill_attributes
-# What a pickle calls, which is on both sides.
+# The functions that a pickle calls are on both sides.
 _BUILD = vars(build)
 
 
@@ -59,13 +59,13 @@ class _Home:
         self.name = canonical(name) if type(name) is str else ""
         module = sys.modules.get(self.name)
         if getattr(module, "__dict__", None) is not namespace:
-            # Code that was generated or executed has globals of its own, which may tell any name.
-            module = homes.of(namespace)
+            # Generated or executed code has its own globals, which may contain any name.
+            module = foreign_modules.of(namespace)
         self.module = module
 
 
 class _Methods:
-    """Stands for what makes a class work, which it gets before the rest."""
+    """Stands for the methods of a class, which it gets before its other attributes."""
 
     __slots__ = ("cls", "methods")
 
@@ -89,13 +89,13 @@ class Definitions:
     Parameters
     ----------
     tasks : collection of str, optional
-        The modules whose code is sent as the tasks of a server, if it is.
+        The modules of the tasks, if the message is the tasks of a server.
     by_name : bool, default False
-        Whether the other side is taken to find modules that are the user's own.
+        Whether the receiver is assumed to be able to import the user's own modules.
     with_hints : bool, default False
-        Whether what annotations name in text goes along.
+        Whether to include the definitions that annotations name in text.
     is_bare : bool, default False
-        Whether a method goes without its class.
+        Whether to send a method without its class.
     """
 
     def __init__(
@@ -110,18 +110,18 @@ class Definitions:
         self._with_hints = with_hints
         self._is_bare = is_bare
         self._content = Content()
-        # All keys of the message have it, and nothing is in it.
+        # An empty list in all keys of the message: the receiver keeps its own notes in it.
         self._message: list[Any] = []
         self._wholes: dict[str, bytes] = {}
         self._members: dict[int, _Member] = {}
         self._homes: dict[int, _Home] = {}
         self._parts: dict[int, Part] = {}
         self._held: list[Any] = []
-        # Types whose objects are none of ours.
+        # Types whose objects are left to the pickler.
         self._foreign: set[int] = set()
 
     def reduce(self, obj: Any) -> Any:
-        """Return what a pickle is to say of an object; NotImplemented leaves it to the pickler."""
+        """Return the reduction of an object; NotImplemented leaves it to the pickler."""
         kind = type(obj)
         if id(kind) in self._foreign:
             return NotImplemented
@@ -135,7 +135,7 @@ class Definitions:
             return self._class(obj)
         if issubclass(kind, ModuleType):
             return build.module_named, (obj.__name__,)
-        if isinstance(vars(kind).get("_member_map_"), dict) and travels(kind):
+        if isinstance(vars(kind).get("_member_map_"), dict) and is_by_value(kind):
             return build.member, (kind, *member_parts(obj)), vars(obj), None, None, _FILL
         if kind.__name__ == "_lru_cache_wrapper":
             return self._cached(obj)
@@ -171,18 +171,18 @@ class Definitions:
         return module, name, digests, flags | table.VERSION, main, origins, whole, self._message
 
     def _whole(self, module: str) -> bytes | None:
-        """Return the content of a whole module, as part of this message."""
+        """Return the digest of a whole module, and the origin of this message."""
         known = self._wholes.get(module)
         if known is None and is_local(module):
             digests, _, is_certain, _ = self._content.digests(sys.modules[module])
-            # What is not known as a whole is not the same anywhere.
+            # If it cannot be inspected as a whole, it equals no other module.
             data = digests[table.DATA] if is_certain else bytes(len(digests[table.DATA]))
             known = self._wholes[module] = data + table.origin(self)
         return known
 
     def _is_named_there(self, obj: Any) -> bool:
-        """Tell whether a pickle need only name an object."""
-        if not self._content.travels(obj):
+        """Return whether a pickle need only contain the name of an object."""
+        if not self._content.is_by_value(obj):
             return True
         module = module_of(obj)
         is_own = module is not None and module != MAIN and is_local(module)
@@ -212,14 +212,14 @@ class Definitions:
 
     def _module(self, module: ModuleType) -> Any:
         name = module.__name__
-        if not travels(module) or (self._by_name and table.keys.get(module) is None):
+        if not is_by_value(module) or (self._by_name and table.keys.get(module) is None):
             return build.module_named, (name,)
         contents = {k: v for k, v in vars(module).items() if k not in _MODULE_ONLY}
         home = self._home(vars(module))
         return build.module, (self._key(module), home), contents, None, None, build.fill_module
 
     def _method(self, obj: Any) -> Any:
-        """Reduce what a class has to the class and a name, unless the class is what is sent."""
+        """Reduce a part of a class to the class and a path; None if it has no class."""
         holder_of, path = table.parts.get(obj) or (None, ())
         cls = holder_of() if holder_of is not None else None
         if cls is not None and build.part(cls, path) is obj:
@@ -228,7 +228,7 @@ class Definitions:
         if self._is_bare or not holder or not is_named(obj):
             return None
         cls = find(module_of(obj) or "", holder)
-        return (getattr, (cls, last)) if isinstance(cls, type) and travels(cls) else None
+        return (getattr, (cls, last)) if isinstance(cls, type) and is_by_value(cls) else None
 
     def _bound(self, method: MethodType) -> Any:
         function, holder = method.__func__, method.__self__
@@ -259,7 +259,7 @@ class Definitions:
         return build.function, made, self._contents(function), None, None, build.fill_function
 
     def _contents(self, function: FunctionType) -> tuple[Any, ...]:
-        """Return the globals that a function uses, its attributes, and what it has imported."""
+        """Return the globals that a function uses, its attributes, and the modules it imported."""
         used: dict[str, Any] = {}
         known, namespace = names(function.__code__), function.__globals__
         if library(namespace) is None:
@@ -271,7 +271,7 @@ class Definitions:
             "__module__": module_of(function),
             "__doc__": function.__doc__,
         }
-        # From Python 3.14 on, annotations are computed when somebody asks for them.
+        # From Python 3.14 on, annotations are evaluated lazily, by a function.
         told = "__annotate__" if getattr(function, "__annotate__", None) else "__annotations__"
         for name in ("__defaults__", "__kwdefaults__", told, "__type_params__"):
             value = getattr(function, name, None)
@@ -290,7 +290,7 @@ class Definitions:
             return NotImplemented
         generic = vars(cls).get("__pydantic_generic_metadata__")
         if generic and generic["origin"] is not None:
-            # As for `typing`, what is made of a generic class is one for each set of arguments.
+            # As in `typing`, each parametrisation of a generic class is a singleton.
             return getitem, (generic["origin"], generic["args"])
         key = self._key(cls)
         start, attributes, subclasses = class_parts(cls)
@@ -298,7 +298,7 @@ class Definitions:
         annotations = attributes.get("__annotations__")
         for path, inner in inner_functions(cls, attributes):
             self._parts[id(inner)] = (cls, path)
-            # What is asked for anew each time must not give its place to another object.
+            # Attributes that create a new object on each access: keep it alive, for its id.
             self._held.append(inner)
         make: Any = build.class_
         parts = start
@@ -318,7 +318,7 @@ class Definitions:
         return make, made, contents, None, None, build.fill_class
 
     def _own(self, value: Any, cls: type) -> Any:
-        """Let members among the contents of their class be missed there, but nowhere else."""
+        """Mark members among the contents of their class: only there they may be missing."""
         if type(value) is cls:
             return self._members.setdefault(id(value), _Member(value))
         if type(value) is dict:
@@ -336,7 +336,7 @@ class Definitions:
                 return method
             key = self._key(obj)
         options = obj.cache_parameters()
-        # The cache has made the attributes of what it is for its own.
+        # functools has copied the attributes of the wrapped function.
         held = getattr(obj.__wrapped__, "__dict__", {})
         attributes = {k: v for k, v in vars(obj).items() if held.get(k, obj) is not v}
         attributes.pop("cache_parameters", None)
@@ -365,11 +365,11 @@ class Definitions:
         return build.variable, (key, kind, obj.__name__, constraints, options)
 
     def _object(self, obj: Any, kind: type) -> Any:
-        """Reduce an object of a class that travels: it may be what its module has under a name."""
+        """Reduce an object of the user's class, which may be a singleton of its module."""
         from copyreg import dispatch_table
 
         module = module_of(obj)
-        if module is None or kind in dispatch_table or not travels(kind):
+        if module is None or kind in dispatch_table or not is_by_value(kind):
             self._foreign.add(id(kind))
             self._held.append(kind)
             return NotImplemented
@@ -404,7 +404,7 @@ _REDUCERS: dict[type, Any] = {
 
 
 def _submodules(modules: list[ModuleType], mentioned: set[str]) -> list[ModuleType]:
-    """Return modules inside of packages that code names: `import a.b` gives it just `a`."""
+    """Return submodules that code uses: `import a.b` binds only `a`."""
     found = []
     queue = [module.__name__ for module in modules]
     for package in queue:

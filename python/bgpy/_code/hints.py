@@ -1,7 +1,7 @@
-"""Annotations of classes that travel: text that only their module understands gets its meaning.
+"""Evaluates text in the annotations of classes before they are sent.
 
-A class that was built elsewhere says that it is from a module whose names it does not find there.
-`typing.get_type_hints`, and whoever decodes data by it, would look for them in vain.
+A class that is rebuilt elsewhere names a module that may lack the names its annotations use, so
+`typing.get_type_hints`, and libraries that decode data by it, would not find them there.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
 
 _KEPT_MAX = 4096
 
-# Meanings hold classes, so that there are fewer.
+# Values hold classes, so fewer are kept.
 _MEANT_MAX = 256
 
 _kept: dict[str, tuple[str, ...]] = {}
-# What text means in a module, with what its names meant.
+# The value of a text in a module, with the values that its names had.
 _meant: dict[tuple[str, str], tuple[list[Any], Any]] = {}
 
 
 def resolved(cls: type, annotations: dict[str, Any]) -> dict[str, Any]:
-    """Return annotations in which text that uses names of the module is what it means.
+    """Return annotations in which text that uses names of the module is evaluated.
 
     Parameters
     ----------
     cls : type
         The class that has them.
     annotations : dict
-        What stands in the class. It stays as it is.
+        Its annotations, which are not modified.
     """
     module = _module(cls)
     found = {}
     for name, hint in list(annotations.items()):
-        # Names of the class and those that are built in are known there as well.
+        # Names of the class and built-in names are available to the receiver, too.
         if not module.keys().isdisjoint(_names(hint)):
             found[name] = _resolved(hint, module, vars(cls))
     return {**annotations, **found} if found else annotations
 
 
 def namespace(cls: type, annotations: dict[str, Any]) -> dict[str, Any]:
-    """Return what the annotations of a class use of its module."""
+    """Return the names of its module that the annotations of a class use, with their values."""
     module = _module(cls)
     used = {name for hint in list(annotations.values()) for name in _names(hint)}
     return {name: module[name] for name in sorted(used) if name in module}
@@ -76,7 +76,7 @@ def _names_in(text: str) -> tuple[str, ...]:
         except (SyntaxError, ValueError):
             found = ()
         else:
-            # Text in text, as of a module that keeps all annotations as text.
+            # Text within text, as with `from __future__ import annotations`.
             inner = [it for text in code.co_consts if type(text) is str for it in _names_in(text)]
             found = (*code.co_names, *inner)
         if len(_kept) >= _KEPT_MAX:
@@ -86,7 +86,7 @@ def _names_in(text: str) -> tuple[str, ...]:
 
 
 def _resolved(hint: Any, module: dict[str, Any], own: Any) -> Any:
-    """Return what an annotation means, which is the same as long as its names mean the same."""
+    """Return the value of an annotation, cached as long as its names have the same values."""
     values = [it for name in _names(hint) for it in (module.get(name), own.get(name))]
     place = (str(module.get("__name__")), hint) if type(hint) is str else None
     known = _meant.get(place) if place else None
@@ -109,5 +109,5 @@ def _evaluated(hint: Any, module: dict[str, Any], own: dict[str, Any]) -> Any:
     try:
         return typing.get_type_hints(Holder, module, own, include_extras=True)["hint"]
     except Exception:
-        # The module does not understand it either, or only while it is type-checked.
+        # The names do not exist, or only for type checkers.
         return hint

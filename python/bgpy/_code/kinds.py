@@ -1,4 +1,4 @@
-"""Kinds of objects, as far as digests tell them apart."""
+"""Kinds of objects that digests distinguish."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What a class has anew in each process, or what follows from the rest.
+# Attributes of a class that differ between processes, or that follow from the others.
 _UNTOLD = {
     "__module__",
     "__dict__",
@@ -22,9 +22,9 @@ _UNTOLD = {
     # That of a dataclass shows its defaults, with their addresses.
     "__doc__",
 }
-# What an enumeration holds of its members.
+# Attributes in which an enumeration lists its members.
 OF_MEMBERS = {"_member_map_", "_value2member_map_"}
-# What importing a module puts into it, and what Python keeps there of warnings.
+# Variables that the import system and `warnings` set in a module.
 IMPORTED = {
     "__builtins__",
     "__cached__",
@@ -34,7 +34,7 @@ IMPORTED = {
     "__spec__",
     "__warningregistry__",
 }
-# Types that are not of this kind are built in.
+# The flag Py_TPFLAGS_HEAPTYPE: types without it are built in.
 HEAP_TYPE = 1 << 9
 WRAPPERS = (staticmethod, classmethod, property, MethodType)
 _NAMED_KINDS = {
@@ -48,7 +48,7 @@ _NAMED_KINDS = {
 
 
 def is_definition(obj: Any) -> bool:
-    """Tell whether an object is code that has a name, and not an object that has state."""
+    """Return whether an object is a definition: named code, and not an object with state."""
     if isinstance(obj, (FunctionType, type)) or type(obj) is ModuleType:
         return True
     kind = type(obj)
@@ -56,14 +56,14 @@ def is_definition(obj: Any) -> bool:
 
 
 def is_function(obj: Any) -> bool:
-    """Tell whether a definition is a function, with a cache or without."""
+    """Return whether a definition is a function, with a cache or without."""
     return isinstance(obj, FunctionType) or type(obj).__name__ == "_lru_cache_wrapper"
 
 
 def is_told(name: str) -> bool:
-    """Tell whether an attribute of a class makes a difference."""
+    """Return whether an attribute of a class is part of its content."""
     if name.startswith("__pydantic_"):
-        # What follows from the fields has addresses in it.
+        # The others follow from the fields, and contain addresses.
         return name == "__pydantic_fields__"
     return name not in _UNTOLD
 

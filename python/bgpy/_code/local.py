@@ -1,7 +1,7 @@
-"""Which modules are the user's own, and what is found under a name.
+"""Which modules are the user's own, and lookups by name.
 
-The other side may lack a module that is neither part of Python nor installed: a script, a notebook,
-a helper beside them.
+The other side may lack a module that is neither part of Python nor installed, such as a script, a
+notebook, or a helper beside them. Such modules are called local.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _INSTALLED = tuple(
 )
 _SITES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
-# Modules of tasks in the place of those that this process could import.
+# Modules of tasks that `task_modules` has put into sys.modules.
 placed: dict[str, ModuleType] = {}
-# Modules that were imported to see whether they are those of tasks, and are not.
+# Modules that were imported only to compare them with those of tasks, and differed.
 unwanted: dict[str, ModuleType] = {}
-# The modules that threads are importing because something has arrived that is from there.
+# By thread, the module that it is importing because a message refers to it.
 _imported_by: dict[int, str] = {}
 _local: dict[str, tuple[ModuleType, bool]] = {}
 
 
 def canonical(module: str) -> str:
-    """Return the one name of a module: in a worker that was spawned the script has two."""
+    """Return the canonical name of a module: in a spawned worker, the script has two names."""
     return MAIN if module == _SPAWNED_MAIN else module
 
 
 def module_of(obj: Any) -> str | None:
-    """Return the name of the module that an object says it is from."""
+    """Return the name of the module that defines an object, by its own account, or None."""
     module = getattr(obj, "__module__", None)
     if type(module) is not str:
         return None
@@ -47,13 +47,13 @@ def module_of(obj: Any) -> str | None:
 
 
 def name_of(obj: Any) -> str | None:
-    """Return the name under which a module would have an object."""
+    """Return the qualified name of an object, or None."""
     name: Any = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
     return name if type(name) is str else None
 
 
 def is_local(name: str) -> bool:
-    """Tell whether a module is imported and the user's own."""
+    """Return whether a module is imported and is the user's own."""
     module = sys.modules.get(name)
     if module is None:
         return False
@@ -76,14 +76,14 @@ def _is_beside(name: str, module: ModuleType) -> bool:
 
 
 def _is_made(name: str, module: ModuleType) -> bool:
-    """Tell whether code has made a module, which no other process can import."""
+    """Return whether a module was created by code, so that no other process can import it."""
     root = name.partition(".")[0]
     has_no_origin = type(module) is type(sys) and getattr(module, "__spec__", None) is None
     return has_no_origin and (root == name or is_local(root))
 
 
 class Importing:
-    """A context in which a module is imported because something has arrived that is from there."""
+    """The context in which a module is imported because a message refers to it."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -100,13 +100,16 @@ class Importing:
 
 
 def importer() -> str | None:
-    """Tell what is imported here that is to start nothing: each import would start one more."""
+    """Return what this thread is importing that must not start a server, or None.
+
+    A server started by such an import would repeat the import, and start the next server.
+    """
     module = _imported_by.get(get_ident())
     if module is not None:
-        return f"module {module!r}, which a peer has named"
+        return f"module {module!r}, imported because a message refers to it"
     process = sys.modules.get("multiprocessing.process")
     if getattr(getattr(process, "_current_process", None), "_inheriting", False):
-        return "the script, which a process of multiprocessing imports"
+        return "the script, imported by a process of multiprocessing"
     return None
 
 
@@ -115,7 +118,7 @@ def find(module: str, name: str) -> Any:
     found: Any = sys.modules.get(module)
     parts = name.split(".") if name else []
     if parts and found is not None and (module == MAIN or placed.get(module) is found):
-        # What it would import for others is nothing that it has.
+        # Without its `__getattr__`, which would import what it lacks.
         found = vars(found).get(parts.pop(0))
     for part in parts:
         if found is None:
@@ -123,28 +126,28 @@ def find(module: str, name: str) -> Any:
         try:
             found = getattr(found, part, None)
         except Exception:
-            # A module or a class may make its attributes when they are asked for.
+            # Modules and classes may compute attributes, which may raise.
             return None
     return found
 
 
 def is_named(obj: Any) -> bool:
-    """Tell whether an object is what its module has under its name."""
+    """Return whether an object is what its module has under its name."""
     module, name = module_of(obj), name_of(obj)
     return module is not None and name is not None and find(module, name) is obj
 
 
 def is_installed(obj: Any) -> bool:
-    """Tell whether an object is what an installed module has under its name."""
+    """Return whether an object is what an installed module has under its name."""
     return is_named(obj) and not is_local(module_of(obj) or "")
 
 
 def name_in(module: str, obj: Any) -> str:
-    """Return a name under which a module has an object, else the name of the object."""
+    """Return a name under which a module has an object, or else the name of the object."""
     name = name_of(obj) or ""
     if find(module, name) is obj:
         return name
-    # What a function has made, a class for example, is known by the variable that holds it.
+    # A class or function that a function has created is identified by its variable.
     held: dict[str, Any] = getattr(sys.modules.get(module), "__dict__", {})
     for variable, value in list(held.items()):
         if value is obj:
@@ -153,7 +156,7 @@ def name_in(module: str, obj: Any) -> str:
 
 
 def library(namespace: dict[str, Any]) -> str | None:
-    """Return the name of the installed module whose globals these are, if they are any's."""
+    """Return the name of the installed module that has these globals, or None."""
     name = namespace.get("__name__")
     if type(name) is not str or is_local(name):
         return None
@@ -161,7 +164,7 @@ def library(namespace: dict[str, Any]) -> str | None:
 
 
 def tasks_module(stem: str) -> str:
-    """Return the name that the module of a tasks file has when that of the file means another."""
+    """Return the name of a tasks file's module if the file's own name means another module."""
     text = stem.encode("utf-8", "replace").decode()
     return f"bgpy_tasks_{text.replace('.', '_')}"
 

@@ -1,6 +1,6 @@
-"""What code does with names, read from its instructions: which globals it uses, what it assigns to.
+"""The names that code reads and assigns to, from its bytecode.
 
-The results are kept by code object, because instructions never change.
+The results are cached by code object, since bytecode never changes.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _CHANGING = {
     "setdefault",
     "update",
 }
-# How functions call a class that they are given.
+# Usual names of parameters that are classes.
 _CLASSES = {"cls", "klass", "mcs", "mcls", "metacls", "type_"}
 _CACHE = 0
 
 
 class Names:
-    """The names that a code object and those inside of it use."""
+    """The names that a code object and those nested in it use."""
 
     __slots__ = ("attributes", "changes", "kept", "loaded", "mentioned", "stored")
 
@@ -50,7 +50,7 @@ class Names:
         self.loaded: dict[str, None] = {}
         # Globals that are assigned to.
         self.stored: set[str] = set()
-        # Attributes that are assigned to, but for those of variables that hold no class.
+        # Attributes that are assigned to, except those of variables that are not classes.
         self.attributes: set[str] = set()
         # Variables of a function around this one that are assigned to.
         self.kept: set[str] = set()
@@ -84,7 +84,7 @@ class Names:
 
 
 def _variable(code: CodeType, place: int) -> str:
-    """Return the name of a variable by its place among all that a frame has."""
+    """Return the name of a variable by its index in the frame."""
     inner = [name for name in code.co_cellvars if name not in code.co_varnames]
     return (*code.co_varnames, *inner, *code.co_freevars)[place]
 
@@ -96,9 +96,9 @@ names = kept_by_code(Names)
 
 
 def attributes_in(file: str) -> set[str]:
-    """Return the attributes that a module assigns to outside of functions, by its source.
+    """Return the attributes that a module's top-level code assigns to, from its source.
 
-    The instructions for that are gone once a module is imported.
+    Its bytecode is gone once the module is imported.
     """
     found = _attributes.get(file)
     if found is None:
@@ -132,7 +132,7 @@ def _instructions(code: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _is_object(code: CodeType, operation: int, argument: int) -> bool:
-    """Tell whether an instruction puts a variable on the stack that is not called like a class."""
+    """Return whether an instruction loads a variable whose name is not that of a class."""
     variables = opname[operation].count("LOAD_FAST")
     if not variables:
         return False

@@ -1,4 +1,4 @@
-"""What is noted of a definition or an object before it is digested."""
+"""The node of a definition or object in the graph that `content` digests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Node:
-    """What a definition or an object is by itself, and what it uses."""
+    """The encoding of a definition or object by itself, and the objects that it uses."""
 
     __slots__ = (
         "_facts_told",
@@ -30,39 +30,39 @@ class Node:
 
     def __init__(self) -> None:
         self.own: list[bytes] = []
-        # Code, and data that nothing changes.
+        # Code, and data that no code changes.
         self.used: list[Any] = []
-        # Code that is told by its name.
+        # Code that is encoded as its name.
         self.named: list[Any] = []
-        # Data that code of its module may change: constants, and the rest.
+        # Data that code of its module may change: encoded constants, and other objects.
         self.facts: list[bytes] = []
         self.more: list[Any] = []
-        # What code assigns to: whether there are constants, and the rest.
+        # Variables that code assigns to: whether there are constants, and other objects.
         self.has_counts = False
         self.later: list[Any] = []
         # Whether the code of the module changes containers.
         self.changes = False
         self.has_state = False
-        # Whether its code uses variables of its module, or of functions around it, that change.
+        # Whether its code uses globals, or variables of enclosing functions, that change.
         self.is_bound = False
-        # Classes and modules are one object for everybody who uses them, whatever their state.
+        # Classes and modules are one object for all their users, whatever their state.
         self.is_shared = False
         self._told: bytes | None = None
         self._facts_told = b""
 
     def told(self) -> bytes:
-        """Return what it is by itself, once that is complete."""
+        """Return the encoding of the object by itself, once it is complete."""
         if self._told is None:
             self._told = framed(self.own)
             self._facts_told = framed(self.facts) if self.facts else b""
         return self._told
 
     def told_with_facts(self) -> bytes:
-        """Return what it is by itself, with what code may change of that."""
+        """Return the encoding, including the constants that code may change."""
         return self.told() + self._facts_told
 
     def add_state(self, value: Any) -> None:
-        """Add the value of what code assigns to."""
+        """Add the value of a variable that code assigns to."""
         if constant(value) is None:
             self.later.append(value)
         else:
@@ -70,10 +70,10 @@ class Node:
 
 
 def framed(parts: list[bytes]) -> bytes:
-    """Join parts so that others would not give the same."""
+    """Join parts with their lengths, so that the result is unique to them."""
     return b"".join([b"%d:%b" % (len(part), part) for part in parts])
 
 
 def text(string: str) -> bytes:
-    """Encode any text."""
+    """Encode text, including surrogates."""
     return string.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Takes apart what definitions consist of, and what pickle cannot: code, cells, weak containers."""
+"""Reduces objects that pickle cannot: code, cells, weak containers and the like."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What only cloudpickle can take apart.
+# Types that only cloudpickle can reduce.
 _EXOTIC = {
     "TextIOWrapper",
     "dict_items",
@@ -27,7 +27,7 @@ _EXOTIC = {
 
 
 def piece(obj: Any, kind: type) -> Any:
-    """Reduce an object of the standard library that pickle cannot; None for any other."""
+    """Reduce an object of the standard library that pickle cannot reduce; None for others."""
     name, module = kind.__name__, kind.__module__
     if module == "dataclasses":
         return _of_dataclasses(obj) if name in MARKS else None
@@ -36,7 +36,7 @@ def piece(obj: Any, kind: type) -> Any:
     if module == "_weakrefset":
         return kind, (list(obj),)
     if "lock" in getattr(obj, "__dict__", ()) and _is_cached_property(kind):
-        # Before Python 3.12 it holds a lock, which cannot travel.
+        # Before Python 3.12 it holds a lock, which cannot be pickled.
         return build.locked, (kind,), {k: v for k, v in vars(obj).items() if k != "lock"}
     if name in _EXOTIC and module in ("builtins", "collections", "_io"):
         from cloudpickle import CloudPickler
@@ -49,7 +49,7 @@ _built_in: dict[type, Any] = {}
 
 
 def built_in(cls: type) -> Any:
-    """Reduce a type that is built in, which some module may have, but not under its own name."""
+    """Reduce a built-in type, which may not be importable under its own name."""
     known = _built_in.get(cls)
     if known is None:
         known = _built_in[cls] = NotImplemented if is_named(cls) else _of_types(cls)
@@ -104,7 +104,7 @@ def _wrapper(obj: Any) -> Any:
 
 
 def _proxy(obj: Any) -> Any:
-    # Whoever shares the dict behind it goes on sharing it.
+    # The dict behind it, so that others that share the dict still do.
     import gc
 
     return MappingProxyType, (gc.get_referents(obj)[0],)
@@ -121,7 +121,7 @@ PIECES: dict[type, Any] = {
 
 
 def _of_dataclasses(obj: Any) -> Any:
-    """Reduce an object that dataclasses know by its identity, as MISSING."""
+    """Reduce a sentinel of dataclasses, such as MISSING."""
     import dataclasses
 
     for name, found in vars(dataclasses).items():

@@ -1,8 +1,9 @@
-"""What functions share that nothing can refer to weakly: cells, and globals of no module.
+"""Cells, and dicts of globals without a module, that several functions share.
 
-It is known by its place in memory, as long as a function lives that holds it. A variable of a
-function around a class stays with the class from one message to the next, as the variables of its
-module do (see `homes`), and what comes later of the same function gets it too.
+Neither can be referenced weakly, so they are identified by their id as long as a function that
+holds them is alive. A variable of a function that encloses a class stays with the class from one
+message to the next, as the globals of its module do (see `foreign_modules`), and later definitions
+of the same enclosing function get it too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from _weakref import ref
 from types import CellType
 
 from . import table
-from .sent import mark
+from .received import mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,23 +22,23 @@ if TYPE_CHECKING:
 
 
 class Shared:
-    """What several functions may hold: a cell, or the dict of their globals."""
+    """Stands for a cell or a dict of globals that functions share."""
 
-    __slots__ = ("__weakref__", "_holders", "is_of_tasks", "sent")
+    __slots__ = ("__weakref__", "_holders", "is_of_tasks", "received")
 
     def __init__(self) -> None:
         self._holders: dict[int, Callable[[], FunctionType | None]] = {}
-        # Variables of tasks, which have state, go on, unless they change where they are from.
+        # Variables of tasks keep their values here, unless the sender's values change.
         self.is_of_tasks = False
-        self.sent: bytes | None = None
+        self.received: bytes | None = None
 
     def hold(self, function: FunctionType, place: int) -> None:
-        """Note that a function holds it, which lives at a place in memory."""
+        """Note that a function holds the object with the id `place`."""
         number, places = id(function), _places
         if number in self._holders:
             return
 
-        # Without a look at the module, whose names may be gone when the interpreter ends.
+        # Uses no globals: they may be gone when the interpreter shuts down.
         def forget(_: object) -> None:
             self._holders.pop(number, None)
             if not self._holders and places.get(place) is self:
@@ -55,13 +56,13 @@ _places: dict[int, Shared] = {}
 
 
 def origin(thing: CellType | dict[str, Any]) -> bytes:
-    """Return what tells a thing from every other one, if a function is known that holds it."""
+    """Return the origin of a cell or dict, or nothing if no function is known to hold it."""
     known = _places.get(id(thing))
     return b"" if known is None else table.origin(known)
 
 
 def hold(function: FunctionType, thing: CellType | dict[str, Any]) -> Shared:
-    """Note that a function holds a thing."""
+    """Note that a function holds a cell or dict."""
     place = id(thing)
     known = _places.get(place) or _places.setdefault(place, Shared())
     known.hold(function, place)
@@ -71,17 +72,17 @@ def hold(function: FunctionType, thing: CellType | dict[str, Any]) -> Shared:
 def hold_cells(
     function: FunctionType, cells: tuple[CellType, ...], origins: tuple[bytes, ...], is_task: bool
 ) -> None:
-    """Keep variables that have come with a function which lives longer than the message."""
+    """Note the cells of a function that may live longer than its message."""
     for cell, told in zip(cells, origins, strict=False):
         if told and not table.is_own(told):
             known = hold(function, cell)
             table.remember(told, known)
             if is_task and not known.is_of_tasks:
-                known.is_of_tasks, known.sent = True, _told(contents_of(cell))
+                known.is_of_tasks, known.received = True, _told(contents_of(cell))
 
 
 def cell_of(told: bytes) -> CellType | None:
-    """Return the cell that stands for one of another process, if there is one."""
+    """Return the cell that stands for a cell of another process, or None."""
     known = table.of_origin(told) if told and not table.is_own(told) else None
     if type(known) is Shared:
         for holder in known.holders():
@@ -93,12 +94,12 @@ def cell_of(told: bytes) -> CellType | None:
 
 
 def fill_cell(place: CellType, contents: tuple[Any, ...]) -> None:
-    """Give a cell what it holds where it is from, if it holds anything there."""
+    """Set a cell to the sender's value, or empty it if the sender's cell is empty."""
     known, before = _places.get(id(place)), contents_of(place)
     if known is not None and before:
         if known.is_of_tasks:
-            last, known.sent = known.sent, _told(contents)
-            if known.sent is not None and known.sent == last:
+            last, known.received = known.received, _told(contents)
+            if known.received is not None and known.received == last:
                 return
         elif table.has_joined and _told(contents) not in (None, _told(before)):
             _note_change(known)
@@ -109,7 +110,7 @@ def fill_cell(place: CellType, contents: tuple[Any, ...]) -> None:
 
 
 def contents_of(cell: CellType) -> tuple[Any, ...]:
-    """Return what a cell holds, as a tuple of one or none."""
+    """Return the contents of a cell as a tuple, which is empty for an empty cell."""
     try:
         return (cell.cell_contents,)
     except ValueError:
@@ -127,9 +128,9 @@ def _owner(function: FunctionType) -> Any:
 
 
 def _note_change(known: Shared) -> None:
-    """Note what may do something else now, where others may have joined it."""
+    """Note a change of the functions that hold a cell, if several processes may share them."""
     for holder in known.holders():
         key = table.keys.get(_owner(holder))
-        # What uses variables that change is joined by nobody.
+        # Code that uses variables that change is never shared.
         if key is not None and not key[3] & table.BOUND:
             table.note_change(holder)

@@ -1,8 +1,8 @@
-"""What a digest was made of, to tell cheaply whether it would still be the same.
+"""Snapshots of what a digest was made of, to check cheaply whether it is still valid.
 
-Whatever a digest tells is either fixed, or part of an object that is looked at by itself. A
-snapshot lists for each of these objects what it consisted of. If all that is still there, the very
-same objects, the digest is the same. Where that is not certain, there is no snapshot.
+Everything that goes into a digest is either immutable, or part of an object that is inspected by
+itself. A snapshot lists what each of these objects consisted of. If they all still consist of the
+very same objects, the digest is valid. Where that is not certain, no snapshot is taken.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
     from .node import Node
     from .table import Digests
 
-    # The digests, whether it is a function with state of its own, whether all is known, and whether
-    # its code uses variables that change.
+    # The digests, whether it is a function with its own state, whether everything could be
+    # inspected, and whether its code uses variables that change.
     Found = tuple[Digests, bool, bool, bool]
 
-# Snapshots hold what they list, so that there are few, and what is large or none of the code's is
-# in none.
+# Snapshots keep what they list alive, so their number and their size are limited.
 _KEPT_MAX = 2048
 _PARTS_MAX = 128
 _ITEMS_MAX = 256
@@ -55,14 +54,14 @@ _ABSENT = object()
 _EMPTY = object()
 
 _kept: dict[int, Snapshot] = {}
-# How often a definition has to be digested before it is worth a snapshot, and how often after that
-# was in vain: a function that is made for one call never is.
+# How many more times a definition must be digested before the next snapshot, which doubles when a
+# snapshot was not valid later: a function that is created for a single call is never worth one.
 _pauses = WeakTable()
 _PAUSE_MAX = 64
 
 
 class Snapshot:
-    """What a digest was made of."""
+    """The objects that a digest was made of."""
 
     __slots__ = ("found", "modules", "named", "obj", "parts")
 
@@ -71,11 +70,11 @@ class Snapshot:
         self.found = found
         self.parts: list[tuple[Any, list[Any]]] = []
         self.modules: list[tuple[str, Assigned]] = []
-        # Definitions that are told by their names, or not, and how.
+        # Definitions, with the names they are encoded as, or None.
         self.named: list[tuple[Any, bytes | None]] = []
 
     def is_valid(self, assignments: Assignments, name: Callable[[Any], bytes | None]) -> bool:
-        """Tell whether all is as it was."""
+        """Return whether nothing has changed."""
         for module, assigned in self.modules:
             if assignments.of_module(module) is not assigned:
                 return False
@@ -87,27 +86,27 @@ class Snapshot:
 
 
 def find(obj: Any, assignments: Assignments, name: Callable[[Any], bytes | None]) -> Found | None:
-    """Return the digests of a definition that is as it was when they were made."""
+    """Return the digests of a definition if they are still valid, or None."""
     snapshot = _kept.get(id(obj))
     if snapshot is None or snapshot.obj is not obj:
         return None
     if snapshot.is_valid(assignments, name):
         return snapshot.found
-    # What changes with each call is not worth one either.
+    # A definition that keeps changing is not worth a snapshot either.
     _kept.pop(id(obj), None)
     _put_off(obj)
     return None
 
 
 def _put_off(obj: Any) -> None:
-    """Take the next snapshot of a definition later, because one was in vain."""
+    """Delay the next snapshot of a definition, because the last one was not valid."""
     _, pause = _pauses.get(obj) or (0, 1)
     pause = min(2 * pause, _PAUSE_MAX)
     _pauses.set(obj, (pause, pause))
 
 
 def is_due(obj: Any) -> bool:
-    """Tell whether a definition that was digested is worth a snapshot."""
+    """Return whether to take a snapshot of a definition, which was just digested."""
     left, pause = _pauses.get(obj) or (1, 1)
     _pauses.set(obj, (max(left - 1, 0), pause))
     return bool(left == 0)
@@ -120,21 +119,21 @@ def take(
     assignments: Assignments,
     name: Callable[[Any], bytes | None],
 ) -> None:
-    """Note what digests were made of, if that can be told again.
+    """Take a snapshot of what digests were made of, if it can be checked later.
 
     Parameters
     ----------
     obj : object
         The definition.
     found : tuple
-        Its digests, and what is known besides.
+        Its digests and flags.
     nodes : list of tuple
-        The objects that were looked at, with what was noted of each, and what each consisted of
-        before that, so that whatever another thread has changed meanwhile is noticed the next time.
+        The inspected objects, the node of each, and its contents from before it was inspected, so
+        that a change by another thread in the meantime is noticed at the next check.
     assignments : Assignments
         What code assigns to.
     name : callable
-        Tells how a definition is named that does not travel.
+        Returns the name of a definition that is pickled by reference, or None.
     """
     if len(nodes) > _PARTS_MAX:
         _put_off(obj)
@@ -159,7 +158,7 @@ def take(
 
 
 def contents(obj: Any, assignments: Assignments) -> list[Any] | None:
-    """Return all that a digest tells of an object, always in one order, if that is known."""
+    """Return everything about an object that goes into a digest, in a fixed order, or None."""
     key = keys.get(obj)
     if key is not None:
         return [key[2], key[3]]
@@ -229,14 +228,14 @@ def _of_data(obj: Any, kind: type) -> list[Any] | None:
         return None
     found: list[Any] = []
     for name, value in attributes(obj).items():
-        # Each field of a dataclass has such a mapping, which mostly stays empty.
+        # Each field of a dataclass has such a mapping, usually empty.
         is_empty = type(value) is MappingProxyType and not value
         found += name, _EMPTY if is_empty else value
     return found
 
 
 def _is_fixed(value: Any, parts: set[int]) -> bool:
-    """Tell whether a value is always told in the same way, or is listed by itself."""
+    """Return whether a value is immutable, or is listed by itself."""
     kind = type(value)
     if kind in (str, bytes):
         return len(value) <= _TEXT_MAX

@@ -1,7 +1,7 @@
-"""What this process remembers of definitions: which object stands for which content.
+"""Tables of the definitions that this process has sent or built, by content and by origin.
 
-There are no locks: each step is a single operation on a dict, so that code of the user's can run at
-any moment, in this thread or another, and so that a forked child finds everything in order.
+There are no locks. Each step is a single, atomic operation on a dict, so user code may run at any
+moment, in this thread or another, and a forked child finds consistent tables.
 """
 
 from __future__ import annotations
@@ -18,111 +18,112 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    # Of the code, of the data that it uses besides, of what may be state of one process too, and of
-    # the instructions alone, and of the very objects that it consists of.
+    # Of the code; of code and data; of code, data and state; of the bytecode alone; and of the
+    # identities of the objects that it consists of.
     Digests = tuple[bytes, bytes, bytes, bytes, bytes]
-    # Module, name in it, and digest of all of its content.
+    # Module, name in it, and digest of its whole content.
     Identity = tuple[str, str, bytes]
-    # Module, name in it, digests, flags, the name under which the module, if it is a script, can be
-    # imported, the objects that it is, in one process each, the content of the whole module that it
-    # needs, and a list that belongs to the message.
+    # Module, name in it, digests, flags, the name under which the module can be imported if it is a
+    # script, the origins of the definition (one per process that has it), the content of the whole
+    # module that it needs, and a list that belongs to the message.
     Key = tuple[str, str, Digests, int, str | None, bytes, bytes | None, list[Any]]
 
-# The definition is what its module has under its name.
+# Its module has the definition under its name.
 NAMED = 1
-# It has no state of its own: what has the same content may stand for it.
+# It has no state of its own: an object with the same content may stand for it.
 ALIKE = 2
-# It belongs to tasks that a client sends, and means that client's code.
+# It belongs to the tasks that a client sends, and means that client's code.
 SHIPPED = 4
-# It comes with such tasks: the receiver's own will do only if all of its module is the same.
+# It is sent with such tasks: the receiver's own is used only if its whole module is the same.
 EXACT = 8
 
-# The digests of a key, and what a walk for each takes in: each is more than the one before.
+# Indices of the digests of a key. The first three are also the reach of a walk, each more than the
+# one before.
 CODE, DATA, STATE, BARE, TIES = range(5)
 
-# All that it consists of was looked at: what has the same digest is the same.
+# Everything in it was inspected: definitions with the same digest are the same.
 CERTAIN = 16
-# Who sends it has built it, and does not know what has become of it where it is from.
+# The sender has built it from a message, and does not know its current state at its origin.
 FORWARDED = 32
-# Its code uses variables that change, and shares them with the other code of its process.
+# Its code uses variables that change, and shares them with other code of its process.
 BOUND = 64
 
-# Above the flags stands the minor version of the Python that the code is for.
+# The bits above the flags are the minor version of Python that the code is for.
 _VERSION_SHIFT = 8
 VERSION = sys.version_info.minor << _VERSION_SHIFT
 
-# So many are kept that nothing else holds, of those that have a name; and so many may be under way.
+# Number of named definitions that are kept alive here, and of unfinished ones.
 _KEPT_MAX = 256
 _UNFINISHED_MAX = 1 << 16
 
-# So many names are known with the content that they last had.
+# Number of names whose last content is remembered.
 _LATEST_MAX = 4096
 
-# So many processes are known that have what was built, those that sent it last.
+# Number of processes that are remembered for each definition: those that sent it last.
 _SOURCES_MAX = 64
 
-# An origin tells a process and an object of it.
+# An origin identifies a process, and an object in it.
 _RANDOM_BYTES = 8
 _PROCESS_BYTES = 12
 _SERIAL_BYTES = 6
 _ORIGIN_BYTES = _PROCESS_BYTES + _SERIAL_BYTES
 
 
-# The keys of what was built here.
+# The keys of definitions that were built here.
 keys = WeakTable()
-# The parts of classes that were built here: a weak reference to the class, and what leads to it.
+# The parts of classes that were built here: a weak reference to the class, and the part's path.
 parts = WeakTable()
 # The members of enumerations that are being built, by name and value.
 members = WeakTable()
-# The processes that have it, each with the origin that it was last sent with.
+# The processes that have a definition, each with the origin that it last sent.
 _sources = WeakTable()
-# What it was then, by the process: two digests, and the number of the last change here.
+# Its state at that time, by process: two digests, and the number of the last change here.
 _last = WeakTable()
 # Whether it was last sent by the process that it is from.
 _is_current = WeakTable()
-# Functions that get the values of their variables once more.
+# Methods whose variables are updated next.
 _refreshed: dict[int, Any] = {}
-# The last change of what was built.
+# The number of the last change of each definition.
 _changed = WeakTable()
 _changes = itertools.count(1)
 _change = 0
-# Whether several processes have sent the same, so that one may change what the other means.
+# Whether several processes have sent the same definition, so that one may change the other's.
 has_joined = False
-# Modules that something was built of.
+# Modules of the definitions that were built here.
 modules: set[str] = set()
 
 _built: dict[Identity, Callable[[], Any]] = {}
-# What was built last of each name.
+# The last definition that was built of each name, kept alive.
 _kept: dict[tuple[str, str], Any] = {}
-# What came with tasks, by module and name.
+# Definitions that were sent with tasks, by module and name.
 _tasks: dict[tuple[str, str], Any] = {}
-# What was sent from here, and what was built of what others sent.
+# Objects that were sent from here, and those that were built from messages.
 _by_origin: dict[bytes, Callable[[], Any]] = {}
 _origins = WeakTable()
 _next = itertools.count(1)
 _unfinished: dict[int, Any] = {}
-# Of these, what was complete once.
+# The ids of those that were complete before.
 _renewed: set[int] = set()
-# The content that was built last of each name.
+# The content of the last definition that was built of each name.
 _latest: dict[tuple[str, str], bytes] = {}
 
 
 def _renew_process() -> None:
     global _process
-    # With the id, because a child may be forked by code that Python does not know of.
+    # Origins contain the process id as well: a fork outside of Python does not get here.
     _process = os.urandom(_RANDOM_BYTES)
     _origins.clear()
 
 
 _process = b""
 _renew_process()
-# A forked child has what was there before, and from then on it is the child's own.
+# Objects that a forked child inherits are the child's own from then on.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_process)
 
 
 def origin(obj: Any) -> bytes:
-    """Return what tells an object of this process from every other object, here and elsewhere."""
+    """Return the origin of an object: an identifier unique among all objects of all processes."""
     known: bytes | None = _origins.get(obj)
     if known is None:
         made = _this_process() + next(_next).to_bytes(_SERIAL_BYTES, "little")
@@ -136,12 +137,12 @@ def _this_process() -> bytes:
 
 
 def is_own(origin: bytes) -> bool:
-    """Tell whether it is this process that an origin is of."""
+    """Return whether an origin is of this process."""
     return origin.startswith(_this_process())
 
 
 def origins(obj: Any) -> bytes:
-    """Return the origins of what was built here, the last one first."""
+    """Return the origins of a definition that was built here, the last one first."""
     return b"".join(reversed(list((_sources.get(obj) or {}).values())))
 
 
@@ -156,7 +157,7 @@ def _forget(origin: bytes | None, obj: Any) -> None:
 
 
 def of_origins(origins: bytes, kind: type) -> Any:
-    """Return the object of this process that is meant, its own before what it has built."""
+    """Return the object for some origins; an object of this process's own before a built one."""
     built = None
     for place in range(0, len(origins), _ORIGIN_BYTES):
         found = of_origin(origins[place : place + _ORIGIN_BYTES])
@@ -168,15 +169,15 @@ def of_origins(origins: bytes, kind: type) -> Any:
 
 
 def of_origin(origin: bytes) -> Any:
-    """Return what was sent from here, or built of what was sent, if it still exists."""
+    """Return the object for an origin, if it still exists."""
     found = _by_origin.get(origin)
     return None if found is None else found()
 
 
 def join(key: Key, obj: Any) -> None:
-    """Let what was built stand for objects of other processes too.
+    """Let a definition that was built stand for the definitions of other processes too.
 
-    Of each process it is the last one that was sent, which is the one that a name leads to.
+    For each process it stands for the one that was sent last, which its name leads to.
     """
     global has_joined
     known, origins = _sources.get(obj), key[5]
@@ -203,16 +204,16 @@ def join(key: Key, obj: Any) -> None:
 
 
 def last_of(obj: Any, key: Key) -> tuple[bytes, bytes, int] | None:
-    """Return what an object was when the process that sends it sent it the last time."""
+    """Return the state of an object when the sender of a key last sent it."""
     found: tuple[bytes, bytes, int] | None
     found = (_last.get(obj) or {}).get(key[5][:_PROCESS_BYTES])
     return found
 
 
 def begin_refresh(cls: Any, function: Any) -> None:
-    """Note that a method of a class that is here gets what its process has for it now.
+    """Note that the variables of a method are about to be updated to the sender's values.
 
-    Only if it is that process that sends it, and it is none of tasks, which have state.
+    Only if the sender is the process that the class is from, and not for tasks, which have state.
     """
     key = keys.get(cls)
     if key is not None and not key[3] & (SHIPPED | EXACT) and _is_current.get(cls):
@@ -222,26 +223,26 @@ def begin_refresh(cls: Any, function: Any) -> None:
 
 
 def end_refresh(function: Any) -> bool:
-    """Tell whether a function gets the values of its variables once more, which is so once."""
+    """Return whether the variables of a function are to be updated, and forget that."""
     return _refreshed.pop(id(function), None) is function
 
 
 def note_change(obj: Any) -> None:
-    """Note that what was built is not what it was."""
+    """Note that a definition has changed."""
     global _change
     _change = next(_changes)
     _changed.set(obj, _change)
 
 
 def has_changed(obj: Any, since: int) -> bool:
-    """Tell whether what was built has changed since then; of no object, whether any has."""
+    """Return whether a definition has changed since then; for None, whether any has."""
     return (_change if obj is None else _changed.get(obj) or 0) > since
 
 
 def may_stand(obj: Any, key: Key) -> bool:
-    """Tell whether what was built may stand for an object of the same content.
+    """Return whether a definition may stand for another one of the same content.
 
-    It stands for one object of each process, which may have several that are alike.
+    It stands for only one object of each process, which may have several of the same content.
     """
     known = _sources.get(obj) or {}
     origins = key[5]
@@ -250,32 +251,32 @@ def may_stand(obj: Any, key: Key) -> bool:
 
 
 def built(identity: Identity) -> Any:
-    """Return what was built here before and still exists, or None."""
+    """Return the definition that was built here with this identity, if it still exists."""
     found = _built.get(identity)
     return None if found is None else found()
 
 
 def of_tasks(module: str, name: str) -> Any:
-    """Return what came with tasks under a name, or None."""
+    """Return the definition that was sent with tasks under a name, or None."""
     return _tasks.get((module, name))
 
 
 def latest_of(module: str, name: str) -> Any:
-    """Return what came with tasks under a name, or else what was built last, or None."""
+    """Return the definition sent with tasks under a name, or else the last one built, or None."""
     found = of_tasks(module, name)
     return _kept.get((module, name)) if found is None else found
 
 
 def is_foreign(key: Key) -> bool:
-    """Tell whether the code of a definition is for another version of Python."""
+    """Return whether the code of a definition is for another version of Python."""
     return key[3] >> _VERSION_SHIFT != sys.version_info.minor
 
 
 def begin(key: Key, obj: Any) -> Any:
-    """Note what is being built; another thread that builds the same gets the same object."""
+    """Note that an object is being built, and return the one that a faster thread has begun."""
     module, name, digests, flags, _, origins, *_ = key
     modules.add(module)
-    # First of all, because other threads may find it from here on.
+    # First of all, because other threads can find the object from here on.
     begin_part(obj)
     keys.set(obj, (*key[:7], []))
     if not flags & (ALIKE | SHIPPED | EXACT):
@@ -295,7 +296,7 @@ def begin(key: Key, obj: Any) -> Any:
             if is_unfinished(first) and may_stand(first, key):
                 join(key, first)
                 return first
-            # Other content stands there by now, or it cannot stand for this one.
+            # The entry has other content by now, or cannot stand for this definition.
             _note_built(identity, obj)
     join(key, obj)
     if flags & NAMED:
@@ -309,24 +310,24 @@ def begin(key: Key, obj: Any) -> Any:
 
 
 def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
-    """Return what a table has at a place, which is the object if nothing else is there."""
+    """Return the object in a table, after adding this one if there is none."""
     entry = weak_entry(table, place, obj)
     found = table.setdefault(place, entry)()
     if found is None:
-        # It has ended a moment ago.
+        # The object has just been released.
         table[place] = entry
         return obj
     return found
 
 
 def renew(key: Key, obj: Any) -> None:
-    """Note that what was built gets other contents, as the object has got where it is from."""
+    """Note that a definition gets new contents, because the sender's object has changed."""
     _renewed.add(id(obj))
     begin_part(obj)
     owner = owner_of(obj)
     known = _sources.get(obj) or {}
     for process in [process for process in known if process != owner]:
-        # It goes on with what it has sent, and gets that when it sends it again.
+        # The other processes get a separate object when they send theirs again.
         _forget(known.pop(process, None), obj)
     before = keys.get(obj)
     identity = (*before[:2], before[2][STATE])
@@ -343,29 +344,29 @@ def _note_built(identity: Identity, obj: Any) -> None:
 
 
 def owner_of(obj: Any) -> bytes:
-    """Return the process that what was built is from, which others have joined."""
+    """Return the process that a definition came from first."""
     key = keys.get(obj)
     return b"" if key is None else key[5][:_PROCESS_BYTES]
 
 
 def is_owned(obj: Any, origins: bytes) -> bool:
-    """Tell whether it is the process that an object is from which sends it."""
+    """Return whether the sender is the process that a definition came from first."""
     return owner_of(obj) == origins[:_PROCESS_BYTES]
 
 
 def leave(origins: bytes, obj: Any) -> None:
-    """Let a process that has changed its object go on without those that have not."""
+    """Separate a process that has changed its object from those that have not."""
     known = _sources.get(obj) or {}
     _forget(known.pop(origins[:_PROCESS_BYTES], None), obj)
 
 
 def has_left(obj: Any) -> bool:
-    """Tell whether the process that what was built is from has something else in its place."""
+    """Return whether the process that a definition came from has replaced it."""
     return owner_of(obj) not in (_sources.get(obj) or {})
 
 
 def forget_tasks() -> None:
-    """Forget what came with tasks that were not accepted, lest their state lives on in others."""
+    """Forget the definitions of tasks that failed to start, so that their state is not reused."""
     for place, obj in list(_tasks.items()):
         _tasks.pop(place, None)
         _kept.pop(place, None)
@@ -382,7 +383,7 @@ def forget_tasks() -> None:
 
 def begin_part(obj: Any) -> Any:
     """Note that an object gets its contents later."""
-    # What a message leaves unfinished, because it raised, is forgotten some time.
+    # Objects that a failed message left unfinished are evicted in time.
     while len(_unfinished) >= _UNFINISHED_MAX:
         _unfinished.pop(oldest(_unfinished, 0), None)
     _unfinished[id(obj)] = obj
@@ -390,12 +391,12 @@ def begin_part(obj: Any) -> Any:
 
 
 def is_unfinished(obj: Any) -> bool:
-    """Tell whether an object is being built."""
+    """Return whether an object is being built."""
     return _unfinished.get(id(obj), _unfinished) is obj
 
 
 def is_renewed(obj: Any) -> bool:
-    """Tell whether an object that was complete gets other contents."""
+    """Return whether an object that was complete is getting new contents."""
     return is_unfinished(obj) and id(obj) in _renewed
 
 

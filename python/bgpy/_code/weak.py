@@ -1,6 +1,6 @@
-"""Tables whose entries go when the objects go that they are for.
+"""Tables whose entries disappear with their objects.
 
-There are no locks: each step is a single operation on a dict.
+There are no locks: each step is a single, atomic operation on a dict.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class WeakTable:
-    """Values for objects that need not be hashable, kept as long as the objects live."""
+    """A mapping from objects, by identity and weakly referenced, to values."""
 
     def __init__(self) -> None:
         self._entries: dict[int, tuple[Callable[[], Any], Any]] = {}
@@ -29,12 +29,12 @@ class WeakTable:
         self._entries[id(obj)] = self._entry(obj, value)
 
     def first(self, obj: Any, value: Any) -> Any:
-        """Give an object a value unless it has one, and return what it has."""
+        """Set the value of an object unless it has one, and return the value that it has."""
         entry = self._entry(obj, value)
         found = self._entries.setdefault(id(obj), entry)
         if found[0]() is obj:
             return found[1]
-        # It belongs to an object that was here before.
+        # The entry belongs to a released object that had the same id.
         self._entries[id(obj)] = entry
         return value
 
@@ -48,11 +48,11 @@ class WeakTable:
 
 
 def oldest(table: dict[Any, Any], default: Any) -> Any:
-    """Return the key that a table has had longest."""
+    """Return the oldest key of a table."""
     try:
         return next(iter(table), default)
     except RuntimeError:
-        # Another thread has changed the table meanwhile, and sees to its size itself.
+        # Another thread has changed the table in the meantime, and limits its size itself.
         return default
 
 
@@ -64,7 +64,7 @@ def _weak(obj: Any, forget: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def weak_entry(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Callable[[], Any]:
-    """Make an entry of a table that goes with an object, unless another has its place by then."""
+    """Make a table entry that disappears with an object, unless it was replaced by then."""
 
     def forget(entry: Any) -> None:
         if table.get(place) is entry:

@@ -1,22 +1,22 @@
-"""Defaults, under their names of bgpy 0.3."""
+"""Default values, under their names in bgpy 0.3."""
 
 HOST = "127.0.0.1"
-"""Host of the functions in `bgpy.interface`."""
+"""Default host of the functions in `bgpy.interface`."""
 
 PORT = 54321
-"""Port of the functions in `bgpy.interface`."""
+"""Default port of the functions in `bgpy.interface`."""
 
 STARTUP_TIME = 1
-"""Seconds that bgpy 0.3 slept after a start. Nothing sleeps here; scripts may still import it."""
+"""Seconds that bgpy 0.3 slept after a start. Unused; kept for scripts that import it."""
 
 LOG_LEVEL = "INFO"
-"""Default level of logs."""
+"""Default log level."""
 
 LOG_FORMAT = "[%(asctime)s %(process)d %(levelname)s] %(message)s (%(name)s)"
 """Format of the lines of `bgpy.core.log.Log`."""
 
 LOG_DATETIME_FORMAT = "%Y-%m-%d %H:%M:%S"
-"""Format of their times."""
+"""Format of the times in these lines."""
 
 ENV_TOKEN = "BGPY_TOKEN"
 """Environment variable that holds a token."""

@@ -1,4 +1,4 @@
-"""A logger for tasks and scripts, as bgpy 0.3 had it."""
+"""The logger for tasks and scripts of bgpy 0.3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEPT = 5
 
 
 class Log:
-    """A logger that prints, and writes to a file when it has one.
+    """A logger that writes to standard output and error, and optionally to a file.
 
     Parameters
     ----------
@@ -24,11 +24,11 @@ class Log:
     level : str, default "INFO"
         DEBUG, INFO, WARNING, ERROR or CRITICAL.
     tag : str, optional
-        Word in front of each message.
+        Prefix of each message.
     file : path, optional
-        File to append to, rotated when it has 10 MiB.
+        File to append to; it is rotated at 10 MiB.
     clear : bool, default False
-        Whether to empty the file first.
+        Whether to truncate the file first.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Log:
     ) -> None:
         number = logging.getLevelNamesMapping().get(level.upper())
         if number is None:
-            raise ConfigError(f"{level!r} is no log level")
+            raise ConfigError(f"{level!r} is not a log level")
         self.name = name
         self.level = level
         self.tag = tag
@@ -78,7 +78,7 @@ class Log:
         return f"Logger {self.name!r} with level {self.level!r}"
 
     def clear_log_file(self) -> None:
-        """Empty the file."""
+        """Truncate the file."""
         if self.file is not None:
             self.file.write_text("")
 
@@ -103,7 +103,7 @@ class Log:
         self.logger.critical(self._format(msg))
 
     def exception(self, msg: str) -> None:
-        """Log at level ERROR, with the traceback of the exception that is being handled."""
+        """Log at level ERROR, with the traceback of the current exception."""
         self.logger.exception(self._format(msg))
 
     def _format(self, msg: str) -> str:

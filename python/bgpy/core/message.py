@@ -1,4 +1,4 @@
-"""Messages, as scripts for bgpy 0.3 know them. They are no longer what travels."""
+"""The message classes of bgpy 0.3, for scripts that import them. bgpy no longer sends them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class MessageType(Enum):
-    """What a message is for."""
+    """The purpose of a message."""
 
     INIT = 0
     EXEC = 1
@@ -23,9 +23,9 @@ class Message:
     Parameters
     ----------
     type_ : MessageType
-        What the message is for.
+        Purpose of the message.
     args : dict, optional
-        What it carries.
+        Contents of the message.
     """
 
     __slots__ = ("args", "type")

@@ -1,4 +1,4 @@
-"""What a task gets as its first argument."""
+"""The class of a task's first argument."""
 
 from .._bgpy import ClientSocket
 

@@ -1,4 +1,4 @@
-"""Tokens, and the environment variable that may hold one."""
+"""Functions for tokens, and for the environment variable ``BGPY_TOKEN``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["token_create", "token_delenv", "token_getenv", "token_setenv"]
 
 
 def token_setenv(token: str | None) -> None:
-    """Put a token into the environment of this process; None leaves it as it is."""
+    """Set ``BGPY_TOKEN`` in the environment of this process; None leaves it unchanged."""
     if token is not None:
         os.environ[ENV_TOKEN] = token
 
 
 def token_getenv() -> str | None:
-    """Return the token in the environment of this process, if there is one."""
+    """Return the value of ``BGPY_TOKEN`` in the environment of this process, or None."""
     return os.environ.get(ENV_TOKEN)
 
 
 def token_delenv() -> None:
-    """Remove the token from the environment of this process."""
+    """Remove ``BGPY_TOKEN`` from the environment of this process."""
     os.environ.pop(ENV_TOKEN, None)

@@ -1,4 +1,4 @@
-"""A server that keeps a value and counts the requests to change it."""
+"""Tasks of a server that keeps a value and counts the requests that change it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from bgpy import ClientSocket, respond
 
 
 def init_task() -> dict[str, Any]:
-    """Make the state: no requests so far, and a value of 1000."""
+    """Return the initial state: no requests so far, and a value of 1000."""
     return {"request_count": 0, "value": 1000}
 
 
@@ -25,7 +25,7 @@ def exec_task(
 def exit_task(
     client_socket: ClientSocket, init_args: dict[str, Any], exit_args: dict[str, Any]
 ) -> None:
-    """Count once more, and respond with the state."""
+    """Count the last request, and respond with the state."""
     init_args["request_count"] += 1
     init_args["status"] = "Exited."
     respond(client_socket, init_args)

@@ -1,0 +1,156 @@
+//! Arguments of the Python functions, checked; an error names the argument.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bgpy::{Restart, Target, Wait, limits, supervisor};
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+
+use crate::exceptions::config_error;
+
+/// A name, an address or the path of a socket.
+pub fn target(py: Python<'_>, text: &str) -> PyResult<Target> {
+    text.parse().map_err(|error: String| config_error(py, error))
+}
+
+/// Turns PyO3's error for a wrong type, which does not name the argument, into one that does.
+fn typed<T>(value: &Bound<'_, PyAny>, name: &str, what: &str, result: PyResult<T>) -> PyResult<T> {
+    result.map_err(|error| {
+        if !error.is_instance_of::<PyTypeError>(value.py()) {
+            return error;
+        }
+        let kind = value.get_type();
+        let kind = kind.name().map_or_else(|_| "this".into(), |name| name.to_string());
+        PyTypeError::new_err(format!("{name} must be {what}, not {kind}"))
+    })
+}
+
+/// Functions that extract the argument of their name, for `from_py_with`.
+macro_rules! arguments {
+    ($($name:ident: $type:ty, $what:literal;)*) => {
+        $(pub fn $name(value: &Bound<'_, PyAny>) -> PyResult<$type> {
+            typed(value, stringify!($name), $what, value.extract())
+        })*
+    };
+}
+
+/// The same for text, which is borrowed from the Python object.
+macro_rules! texts {
+    ($($name:ident)*) => {
+        $(pub fn $name<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+            typed(value, stringify!($name), "a str", value.extract())
+        })*
+    };
+}
+
+texts! { host log_level restart }
+
+arguments! {
+    timeout: Option<f64>, "a number of seconds";
+    idle_timeout: Option<f64>, "a number of seconds";
+    port: Option<i64>, "a whole number";
+    token: Option<String>, "a str or None";
+    log_file: Option<PathBuf>, "a path or None";
+    init_file: Option<PathBuf>, "a path or None";
+    init_module: Option<String>, "a str or None";
+    name: Option<String>, "a str or None";
+    auth: bool, "True or False";
+    allow_weak_token: bool, "True or False";
+    allow_pickle: bool, "True or False";
+    exist_ok: bool, "True or False";
+    env: Option<HashMap<OsString, OsString>>, "a dict of str to str, or None";
+    cwd: Option<PathBuf>, "a path or None";
+    python: Option<PathBuf>, "a path or None";
+}
+
+/// The argument `port` of a server, which unlike that of a client is not optional.
+pub fn server_port(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    typed(value, "port", "a whole number", value.extract())
+}
+
+/// The argument `idle_timeout`: a number of seconds above 0, or None for no limit.
+pub fn unused(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<f64>> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(limit) if !limit.is_zero() => Ok(Some(seconds)),
+        _ => Err(config_error(
+            py,
+            format!(
+                "idle_timeout={} is not a valid time: pass a number of seconds from 1e-9 to 1.8e19, or \
+                 None",
+                shortest(seconds)
+            ),
+        )),
+    }
+}
+
+/// The shortest decimal text of a number.
+fn shortest(number: f64) -> String {
+    let [plain, scientific] = [number.to_string(), format!("{number:e}")];
+    if scientific.len() < plain.len() { scientific } else { plain }
+}
+
+/// The argument `timeout`, in seconds; None for no limit.
+pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
+        config_error(
+            py,
+            format!(
+                "timeout={} is not a valid time: pass a number of seconds from 0 to 1.8e19, or None",
+                shortest(seconds)
+            ),
+        )
+    })
+}
+
+/// The argument `max_message_bytes`; None for the limit of the protocol.
+pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    let (least, most) = (limits::MESSAGE_BYTES_LEAST, limits::MESSAGE_BYTES_MAX);
+    let refuse = || {
+        let text = format!("max_message_bytes={value} is not between {least} and {most}");
+        config_error(value.py(), text)
+    };
+    match value.extract::<Option<u64>>() {
+        Ok(Some(bytes)) if !(least..=most).contains(&bytes) => Err(refuse()),
+        // An int, but negative or too large for a u64.
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => Err(refuse()),
+        found => typed(value, "max_message_bytes", "a whole number or None", found),
+    }
+}
+
+/// The argument `restart`.
+pub fn restart_policy(py: Python<'_>, text: &str) -> PyResult<Restart> {
+    let policy = text.parse().map_err(|error: String| config_error(py, error))?;
+    if policy != Restart::Never && !supervisor::IS_SUPPORTED {
+        let text = format!("restart={text:?}: this system has no way to restart servers");
+        return Err(config_error(py, text));
+    }
+    Ok(policy)
+}
+
+/// Runs something that waits, without the GIL. If a Python signal handler raises, as for Ctrl-C, the wait
+/// ends and that exception is raised.
+pub fn waiting<T: Send>(
+    py: Python<'_>,
+    limit: Option<Duration>,
+    act: impl FnOnce(&Wait<'_>) -> T + Send,
+) -> PyResult<T> {
+    let (result, raised) = py.detach(|| {
+        let raised = RefCell::new(None);
+        let interrupted = || {
+            // While the interpreter shuts down, this thread cannot attach any more: end the wait.
+            let Some(checked) = Python::try_attach(|py| py.check_signals()) else { return true };
+            let stop = checked.is_err();
+            *raised.borrow_mut() = checked.err();
+            stop
+        };
+        let result = act(&Wait::new(limit, &interrupted));
+        (result, raised.into_inner())
+    });
+    raised.map_or(Ok(result), Err)
+}

@@ -1,0 +1,65 @@
+//! The connection of a client, opened on demand.
+//!
+//! The client's lock is only taken with the GIL held. `os.fork` holds the GIL too, so no other thread can hold
+//! the lock at that moment, and the child never inherits it locked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bgpy::{CallError, ConnectError, Link, Wait};
+use pyo3::prelude::*;
+
+use super::arguments::{limit, waiting};
+use super::client::Client;
+use super::errors::{call_error, connect_error};
+
+impl Client {
+    /// Acts on the connection, which is opened first if there is none.
+    pub fn on_link<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        act: impl FnOnce(&Arc<Link>, &Wait<'_>) -> Result<T, CallError> + Send,
+    ) -> PyResult<T> {
+        let limit = limit(py, timeout)?;
+        let link = self.link(py, limit)?;
+        waiting(py, limit, |wait| act(&link, wait))?
+            .map_err(|error| call_error(py, error, self.policy))
+    }
+
+    /// As [`on_link`](Self::on_link), after a server that is being restarted has its tasks.
+    pub fn on_started<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        act: impl FnOnce(&Arc<Link>, &Wait<'_>) -> Result<T, CallError> + Send,
+    ) -> PyResult<T> {
+        let (limit, since) = (limit(py, timeout)?, Instant::now());
+        let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));
+        let mut link = self.link(py, limit)?;
+        while !link.has_started() {
+            match waiting(py, left(), |wait| link.await_start(wait))? {
+                Ok(()) => break,
+                // This restart has failed: the call goes to the process of the next one.
+                Err(CallError::Lost { .. }) => link = self.link(py, left())?,
+                Err(CallError::Connect(ConnectError::Restarting { server, failing, .. })) => {
+                    let after = limit.unwrap_or_default();
+                    let error = ConnectError::Restarting { server, after, failing };
+                    return Err(connect_error(py, &error));
+                }
+                Err(error) => return Err(call_error(py, error, self.policy)),
+            }
+        }
+        waiting(py, limit, |wait| act(&link, wait))?
+            .map_err(|error| call_error(py, error, self.policy))
+    }
+
+    /// The connection.
+    pub fn link(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
+        if let Some(link) = self.client.current(Instant::now()) {
+            return Ok(link);
+        }
+        let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
+        opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
+    }
+}

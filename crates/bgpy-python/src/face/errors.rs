@@ -1,0 +1,215 @@
+//! Maps the errors of the core to the exceptions of `bgpy.errors`. No other module does.
+
+use std::fmt::Display;
+
+use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError};
+use pyo3::exceptions::PyMemoryError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::codec::decode::{Policy, decode};
+use crate::codec::text::shortened;
+use crate::exceptions::{Class, error, is_no_exception, serialization_error};
+
+/// A server has not ended in time; `hindrance` says what its process waits for, if that is known.
+pub fn late(
+    py: Python<'_>,
+    server: &impl Display,
+    timeout: Option<f64>,
+    hindrance: Option<String>,
+) -> PyErr {
+    let mut text = format!("{server} has not ended within {} s", timeout.unwrap_or_default());
+    if let Some(hindrance) = hindrance {
+        text = format!("{text}: {hindrance}");
+    }
+    error(py, Class::CallTimeout, text)
+}
+
+/// Adds a note with the process to an error of a forked process or a multiprocessing worker: such errors are
+/// often read in the parent.
+fn in_its_process(py: Python<'_>, error: PyErr) -> PyErr {
+    let told = || -> PyResult<()> {
+        let modules = py.import("sys")?.getattr("modules")?;
+        let worker = modules.call_method1("get", ("multiprocessing.process",))?;
+        let mut name = None;
+        if !worker.is_none() && !worker.call_method0("parent_process")?.is_none() {
+            let current = worker.call_method0("current_process")?;
+            name = Some(current.getattr("name")?.extract::<String>()?);
+        }
+        let pid = std::process::id();
+        let process = match name {
+            Some(name) => format!("in process {name} (pid {pid})"),
+            None if bgpy::fork::is_forked() => format!("in forked process {pid}"),
+            None => return Ok(()),
+        };
+        error.value(py).call_method1("add_note", (process,)).map(drop)
+    };
+    // If the note fails, the error itself must still be raised.
+    drop(told());
+    error
+}
+
+pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
+    let name = match source {
+        ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. } => Class::NotRunning,
+        ConnectError::Stopping { .. } => Class::ServerStopping,
+        ConnectError::Timeout { .. } | ConnectError::Restarting { .. } => Class::CallTimeout,
+        ConnectError::Cut { .. } => Class::ConnectionLost,
+        ConnectError::Auth { .. } | ConnectError::NoToken { .. } => Class::AuthError,
+        ConnectError::Unprotected { .. } => Class::ConfigError,
+        ConnectError::Protocol { .. } => Class::ProtocolMismatch,
+        ConnectError::Interrupted => return interrupted(py),
+        _ => Class::ConnectError,
+    };
+    let advice = match source {
+        ConnectError::Auth { token: false, .. } => {
+            ": pass token=... or set BGPY_TOKEN to the one that the server was started with"
+        }
+        ConnectError::NoToken { .. } => {
+            ": pass token=... or set BGPY_TOKEN to the one that your server was started with, or pass \
+             auth=False if it was started that way"
+        }
+        ConnectError::Unprotected { .. } => {
+            ": auth=False is for servers on this machine; pass the token that it was started with"
+        }
+        _ => "",
+    };
+    in_its_process(py, error(py, name, format!("{source}{advice}")))
+}
+
+pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
+    let text = source.to_string();
+    let raised = match source {
+        CallError::Connect(source) => return connect_error(py, &source),
+        CallError::Interrupted => return interrupted(py),
+        CallError::Timeout { .. } => error(py, Class::CallTimeout, text),
+        CallError::NoResponse { .. } => {
+            let advice = "let it call respond(...), or do not wait for a response";
+            error(py, Class::NoResponse, format!("{text}: {advice}"))
+        }
+        CallError::Memory { .. } => PyMemoryError::new_err(text),
+        CallError::Message(_) => serialization_error(py, text, None),
+        CallError::WouldDeadlock { .. } => {
+            let advice = "execute(...) without await_response queues a call";
+            error(py, Class::WouldDeadlock, format!("{text}; {advice}"))
+        }
+        CallError::Failed { failure, object, .. } => {
+            // If the exception cannot be rebuilt here, its text and traceback have to do.
+            let decoded = object.map(|object| decode(py, "exception", *object, policy)).transpose();
+            let exception = match decoded {
+                Err(error) if is_no_exception(&error, py) => return error,
+                decoded => decoded.ok().flatten(),
+            };
+            failed(py, &text, &failure, exception)
+        }
+        _ => error(py, Class::ConnectionLost, text),
+    };
+    in_its_process(py, raised)
+}
+
+fn failed(
+    py: Python<'_>,
+    text: &str,
+    failure: &Failure,
+    exception: Option<Bound<'_, PyAny>>,
+) -> PyErr {
+    let name = match failure.code {
+        FailureCode::Task if failure.exception.as_deref().is_some_and(is_serialization) => {
+            Class::RemoteSerializationError
+        }
+        FailureCode::Task => Class::RemoteError,
+        FailureCode::NotInitialized => Class::NotInitialized,
+        FailureCode::Stopping => Class::ServerStopping,
+        FailureCode::Serialization | FailureCode::Refused => Class::SerializationError,
+        FailureCode::Overloaded => Class::Overloaded,
+    };
+    let raised = error(py, name, text);
+    let about = raised.value(py);
+    let described = || -> PyResult<()> {
+        if let Some(traceback) = &failure.traceback {
+            about.call_method1("add_note", (format!("\nOn the server:\n\n{traceback}"),))?;
+        }
+        if matches!(
+            failure.code,
+            FailureCode::Task | FailureCode::Serialization | FailureCode::Refused
+        ) {
+            about.setattr("exception_type", failure.exception.as_deref())?;
+            about.setattr("remote_traceback", failure.traceback.as_deref())?;
+        }
+        if failure.code == FailureCode::Task {
+            about.setattr("exception", exception.as_ref())?;
+        }
+        Ok(())
+    };
+    if let Err(error) = described() {
+        return error;
+    }
+    let is_exception =
+        |object: &Bound<'_, PyAny>| object.is_instance_of::<pyo3::exceptions::PyBaseException>();
+    raised.set_cause(py, exception.filter(is_exception).map(PyErr::from_value));
+    raised
+}
+
+/// Whether the exception of a task is a `SerializationError`.
+fn is_serialization(exception: &str) -> bool {
+    ["bgpy.errors.SerializationError", "bgpy.errors.RemoteSerializationError"].contains(&exception)
+}
+
+/// The exception for a response that a task sent with `error=True`.
+pub fn error_response(py: Python<'_>, server: &str, response: &Bound<'_, PyAny>) -> PyErr {
+    let told = response
+        .cast::<PyDict>()
+        .ok()
+        .and_then(|dict| dict.get_item("message").ok().flatten())
+        .and_then(|message| shortened(message.cast::<PyString>().ok()?).ok());
+    let text =
+        told.or_else(|| response.repr().and_then(|repr| shortened(&repr)).ok()).unwrap_or_default();
+    let raised = error(
+        py,
+        Class::RemoteError,
+        format!("{server}: the task responded with an error: {text}"),
+    );
+    match raised.value(py).setattr("response", response) {
+        Ok(()) => raised,
+        Err(error) => error,
+    }
+}
+
+pub fn start_error(py: Python<'_>, source: &StartError) -> PyErr {
+    let name = match source {
+        StartError::LogFile { .. } => Class::ConfigError,
+        StartError::Reported { kind, .. } => reported(kind),
+        StartError::Timeout { .. } => Class::CallTimeout,
+        StartError::Interrupted => return interrupted(py),
+        _ => Class::StartError,
+    };
+    error(py, name, source.to_string())
+}
+
+pub fn serve_error(py: Python<'_>, source: &ServeError) -> PyErr {
+    error(py, reported(source.kind()), source.to_string())
+}
+
+/// The exception for a kind of error that a background server reports.
+fn reported(kind: &str) -> Class {
+    match kind {
+        "config" => Class::ConfigError,
+        "address-in-use" => Class::AddressInUse,
+        "name-taken" | "name-held" => Class::NameTaken,
+        "would-deadlock" => Class::WouldDeadlock,
+        _ => Class::StartError,
+    }
+}
+
+/// The text of a failure, with its traceback.
+pub fn failure_text(failure: &Failure) -> String {
+    match &failure.traceback {
+        Some(traceback) => format!("{failure}\n\n{traceback}"),
+        None => failure.to_string(),
+    }
+}
+
+fn interrupted(py: Python<'_>) -> PyErr {
+    // If a signal handler raised, its exception is pending; see `arguments::waiting`.
+    PyErr::take(py).unwrap_or_else(|| pyo3::exceptions::PyKeyboardInterrupt::new_err(()))
+}

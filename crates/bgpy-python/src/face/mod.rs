@@ -1,0 +1,14 @@
+//! The classes and functions that Python code sees.
+
+mod arguments;
+pub mod client;
+pub mod command;
+mod connection;
+mod errors;
+pub mod server;
+pub mod servers;
+pub mod show;
+mod start;
+mod started;
+mod status;
+pub mod token;

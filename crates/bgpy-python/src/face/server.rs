@@ -1,0 +1,426 @@
+//! The class `Server`: it starts a server in the foreground or in the background.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use bgpy::config::Config;
+use bgpy::server::Supervised;
+use bgpy::start::attach::{Started, start_or_attach};
+use bgpy::start::{self, Background};
+use bgpy::{CallError, Ended, Journal, Name, Restart, Wait, limits};
+use pyo3::prelude::*;
+
+use super::arguments::{
+    allow_pickle, allow_weak_token, auth, cwd, env, exist_ok, host, idle_timeout, init_file,
+    init_module, limit, log_file, log_level, max_message_bytes, name, python, restart,
+    restart_policy, server_port, timeout, token, unused, waiting,
+};
+use super::errors::{failure_text, late, serve_error, start_error};
+use super::start::{preparing, recursion};
+use super::started::lock;
+use crate::exceptions::{Class, config_error, error};
+use crate::serve::config::{address, level, log};
+use crate::serve::interpreter::{python_exit_code, search_path, this_interpreter};
+use crate::serve::run::serve;
+
+/// A server: the address that it listens on, and its options. `run_background` or `run` starts it.
+///
+/// As a context manager, it starts in the background unless it is running, and stops at the end of the
+/// block.
+///
+/// Parameters
+/// ----------
+/// host : str, default "127.0.0.1"
+///     Name or IP address to listen on.
+/// port : int, default 0
+///     Port to listen on; 0 picks a free port, which `port` returns once the server is running.
+/// token : str, optional
+///     Secret that clients must know. By default the value of the environment variable ``BGPY_TOKEN``,
+///     or else a generated token, which clients of the same user on this machine find in the registry.
+/// log_level : str, default "INFO"
+///     DEBUG, INFO, WARNING, ERROR or CRITICAL.
+/// log_file : path, optional
+///     File to append the log to. By default, a background server logs to a file in the user's runtime
+///     directory, and a foreground server logs to standard error.
+/// init_file : path, optional
+///     Python file that defines ``init_task``, ``exec_task`` and ``exit_task``. The server loads it
+///     before it is ready.
+/// name : str, optional
+///     Name by which clients of the same user find the server on this machine: a letter, and up to 63
+///     more letters, digits, ``.``, ``_`` or ``-``. Only one running server can have a name.
+/// init_module : str, optional
+///     Module that defines the three tasks, which the server imports instead of loading `init_file`.
+/// idle_timeout : float, optional
+///     Seconds without a call after which the server stops, through ``exit_task``.
+/// restart : str, default "never"
+///     "on-failure" restarts a background server that crashes, with growing pauses, until it has failed
+///     more than 5 times ("on-failure:N": N times) and for five minutes without taking calls for one.
+///     It keeps its address and name, and gets its tasks from its file or module, or those that the
+///     first client sent. Clients that call in the meantime wait.
+/// auth : bool, default True
+///     Whether clients must know the token. With False, only loopback addresses are allowed, and clients
+///     that do not find the server in their registry must pass ``auth=False`` too.
+/// allow_weak_token : bool, default False
+///     Whether a guessable token is allowed on an address that other machines can reach.
+/// allow_pickle : bool, default True
+///     Whether the server unpickles what clients send. With False, it accepts only plain data (see
+///     `Client`), clients refuse to send anything else, and the tasks must come from `init_file` or
+///     `init_module`.
+/// max_message_bytes : int, optional
+///     Maximum size of a message from a client, in bytes; clients refuse to send a larger one. 1 TiB by
+///     default.
+///
+/// Raises
+/// ------
+/// ConfigError
+///     If an argument is invalid.
+#[pyclass(module = "bgpy", frozen, weakref)]
+pub struct Server {
+    /// As the constructor was called, without what only a start adds.
+    pub(super) config: Config,
+    pub(super) started: Mutex<Option<Started>>,
+}
+
+#[pymethods]
+impl Server {
+    #[new]
+    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, idle_timeout=None, restart="never", auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the keywords of the Python constructor"
+    )]
+    fn new(
+        py: Python<'_>,
+        #[pyo3(from_py_with = host)] host: &str,
+        #[pyo3(from_py_with = server_port)] port: i64,
+        #[pyo3(from_py_with = token)] token: Option<String>,
+        #[pyo3(from_py_with = log_level)] log_level: &str,
+        #[pyo3(from_py_with = log_file)] log_file: Option<PathBuf>,
+        #[pyo3(from_py_with = init_file)] init_file: Option<PathBuf>,
+        #[pyo3(from_py_with = name)] name: Option<String>,
+        #[pyo3(from_py_with = init_module)] init_module: Option<String>,
+        #[pyo3(from_py_with = idle_timeout)] idle_timeout: Option<f64>,
+        #[pyo3(from_py_with = restart)] restart: &str,
+        #[pyo3(from_py_with = auth)] auth: bool,
+        #[pyo3(from_py_with = allow_weak_token)] allow_weak_token: bool,
+        #[pyo3(from_py_with = allow_pickle)] allow_pickle: bool,
+        #[pyo3(from_py_with = max_message_bytes)] max_message_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let place = address(py, host, port, true)?;
+        level(py, log_level)?;
+        if token.as_deref() == Some("") {
+            return Err(config_error(py, "the token is empty: create one with token_create()"));
+        }
+        if init_file.is_some() && init_module.is_some() {
+            let text = "init_file and init_module cannot be combined: pass one of them";
+            return Err(config_error(py, text));
+        }
+        if let Some(path) = init_file.as_ref().filter(|path| !path.is_file()) {
+            return Err(config_error(
+                py,
+                format!("no such file: '{}' (init_file)", path.display()),
+            ));
+        }
+        let name = name.map(|name| name.parse()).transpose();
+        let config = Config {
+            host: place.host,
+            port: place.port,
+            token,
+            log_level: log_level.to_owned(),
+            log_file,
+            init_file,
+            name: name.map_err(|error: String| config_error(py, error))?,
+            init_module,
+            restart: restart_policy(py, restart)?,
+            idle_timeout_s: unused(py, idle_timeout)?,
+            auth,
+            allow_weak_token,
+            allow_pickle,
+            message_bytes_max: max_message_bytes.unwrap_or(limits::MESSAGE_BYTES_MAX),
+            ..Config::default()
+        };
+        Ok(Self { config, started: Mutex::new(None) })
+    }
+
+    /// Start the server in the background and return when it is ready.
+    ///
+    /// It keeps running after this process ends. It inherits this process's working directory and
+    /// environment unless `cwd` and `env` say otherwise.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     Maximum time to wait, in seconds. A server that is not ready by then is killed.
+    /// exist_ok : bool, default False
+    ///     Whether to succeed if a server of this name is already running; needs `name`. If several
+    ///     processes start the same name at the same time, exactly one starts it and the others use it.
+    /// env : dict of str to str, optional
+    ///     Environment variables to set for the server, in addition to those of this process.
+    /// cwd : path, optional
+    ///     Working directory of the server.
+    /// python : path, optional
+    ///     Interpreter to run the server with. bgpy must be installed for it.
+    ///
+    /// Raises
+    /// ------
+    /// AddressInUse
+    ///     If another program listens on the address.
+    /// StartError
+    ///     If the server fails to start for another reason, which the message quotes.
+    /// NameTaken
+    ///     If a server of this name is already running. It is a `StartError`.
+    /// ConfigError
+    ///     If `cwd` is not a directory, the log file cannot be written, or the token is too weak for the
+    ///     address.
+    /// CallTimeout
+    ///     If the server is not ready within `timeout` seconds.
+    #[pyo3(signature = (timeout=None, *, exist_ok=false, env=None, cwd=None, python=None))]
+    fn run_background(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+        #[pyo3(from_py_with = exist_ok)] exist_ok: bool,
+        #[pyo3(from_py_with = env)] env: Option<HashMap<OsString, OsString>>,
+        #[pyo3(from_py_with = cwd)] cwd: Option<PathBuf>,
+        #[pyo3(from_py_with = python)] python: Option<PathBuf>,
+    ) -> PyResult<()> {
+        if let Some(pid) = self.pid() {
+            return Err(error(
+                py,
+                Class::StartError,
+                format!("{self} is already started (pid {pid})"),
+            ));
+        }
+        if exist_ok && self.config.name.is_none() {
+            let text = "exist_ok=True needs a name to look for: pass name=...";
+            return Err(config_error(py, text));
+        }
+        if let Some(path) = cwd.as_deref().filter(|path| !path.is_dir()) {
+            let text = format!("no such directory: '{}' (cwd)", path.display());
+            return Err(error(py, Class::ConfigError, text));
+        }
+        let sys = py.import("sys")?;
+        let interpreter = match python {
+            Some(python) => python,
+            None => this_interpreter(&sys)?,
+        };
+        let mut config = self.config.clone();
+        config.search_path = search_path(&sys)?;
+        // The server may have another working directory.
+        for path in [&mut config.log_file, &mut config.init_file].into_iter().flatten() {
+            *path = std::path::absolute(&*path)?;
+        }
+        if let Some(text) = recursion(py, &config)? {
+            return Err(error(py, Class::StartError, text));
+        }
+        let environment = env.into_iter().flatten().collect();
+        config.launch = Some(bgpy_cli::launch(interpreter, &config, cwd, environment));
+        let limit = limit(py, timeout)?;
+        let start = |wait: &Wait<'_>| match &self.config.name {
+            Some(name) if exist_ok => start_or_attach(name, &config, wait),
+            _ => start::start(config.clone(), wait).map(Started::Here),
+        };
+        let started = preparing(py, &config, || waiting(py, limit, start))?;
+        let started = started.map_err(|error| start_error(py, &error))?;
+        *lock(&self.started) = Some(started);
+        Ok(())
+    }
+
+    /// Run the server in this process until a client terminates it or a signal stops it.
+    ///
+    /// When this method returns, the server has ended; its process need not.
+    ///
+    /// On the main thread, it handles SIGTERM and SIGINT (Ctrl-C): the running task finishes, waiting
+    /// calls get an error, and `exit_task` runs. A second signal interrupts the running task.
+    ///
+    /// Raises
+    /// ------
+    /// AddressInUse, StartError, ConfigError
+    ///     As for `run_background`.
+    /// RemoteError
+    ///     If `exit_task` raised.
+    /// BgpyError
+    ///     If the server cannot continue, for example because a task closed its sockets.
+    fn run(&self, py: Python<'_>) -> PyResult<()> {
+        if self.config.restart != Restart::Never {
+            let text =
+                "run() cannot restart a server: use run_background(), or the command bgpy run";
+            return Err(config_error(py, text));
+        }
+        let file = self.config.log_file.as_ref();
+        let journal = log(py, &self.config.log_level, file, Journal::stderr)?;
+        match serve(py, &self.config, journal, None, Supervised::default(), false)?
+            .map_err(|error| serve_error(py, &error))?
+        {
+            Ended::Orderly => Ok(()),
+            Ended::Start(failure) => Err(error(py, Class::StartError, failure_text(&failure))),
+            Ended::ExitTask(failure) => Err(error(py, Class::RemoteError, failure_text(&failure))),
+            Ended::Failed(reason) => Err(error(py, Class::BgpyError, reason)),
+        }
+    }
+
+    /// Return whether a server responds at this address.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, default 5.0
+    ///     Maximum time to wait for the response, in seconds.
+    ///
+    /// Returns
+    /// -------
+    /// bool
+    ///     True also if the server responds that it has too many clients.
+    #[pyo3(signature = (timeout=5.0))]
+    fn is_alive(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let link = self.client(py)?;
+        let limit = limit(py, Some(timeout))?;
+        let answer = waiting(py, limit, |wait| link.ping(wait))?;
+        // A server with too many clients refuses the ping, and so is alive.
+        Ok(matches!(answer, Ok(()) | Err(CallError::Failed { .. })))
+    }
+
+    /// Wait until the server has ended.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     Maximum time to wait, in seconds.
+    ///
+    /// Returns
+    /// -------
+    /// int or None
+    ///     The exit code, negative for a signal; None if this process did not start the server, or its
+    ///     exit status is unknown.
+    ///
+    /// Raises
+    /// ------
+    /// CallTimeout
+    ///     If the server has not ended within `timeout` seconds. If only its process is still alive, the
+    ///     message says what that waits for.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<Option<i32>> {
+        let Some(child) = self.child() else {
+            return self
+                .see_to_end(py, timeout, |client, wait| client.wait_ended(wait))
+                .map(|()| None);
+        };
+        let outcome = waiting(py, limit(py, timeout)?, |wait| child.wait(wait))?;
+        let status = outcome.map_err(|hindrance| late(py, self, timeout, hindrance))?;
+        Ok(status.and_then(python_exit_code))
+    }
+
+    /// Stop the server through its `exit_task`, and wait until its process has ended.
+    ///
+    /// It is not an error if the server is not running.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     Maximum time to wait, in seconds.
+    ///
+    /// Raises
+    /// ------
+    /// CallTimeout
+    ///     If the server and its process have not ended within `timeout` seconds. If it is known what
+    ///     the process waits for, the message says so.
+    #[pyo3(signature = (timeout=None))]
+    fn stop(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<()> {
+        self.see_to_end(py, timeout, |client, wait| client.end(wait))
+    }
+
+    /// Host to listen on.
+    #[getter]
+    pub fn host(&self) -> &str {
+        &self.config.host
+    }
+
+    /// Port to listen on; after a start in the background, the port that the server listens on.
+    #[getter]
+    pub fn port(&self) -> u16 {
+        self.known(|background| background.address.port(), |entry| entry.address.port())
+            .unwrap_or(self.config.port)
+    }
+
+    /// Name as passed, or None.
+    #[getter]
+    fn name(&self) -> Option<&str> {
+        self.config.name.as_ref().map(Name::as_str)
+    }
+
+    /// The server's name, or its address if it has none, as `connect` and `Client` take it.
+    #[getter]
+    #[pyo3(name = "target")]
+    fn target_text(&self) -> String {
+        self.target().to_string()
+    }
+
+    /// Token as passed, or None.
+    #[getter]
+    fn token(&self) -> Option<&str> {
+        self.config.token.as_deref()
+    }
+
+    /// Log level as passed.
+    #[getter]
+    fn log_level(&self) -> &str {
+        &self.config.log_level
+    }
+
+    /// Log file as passed; after a start in the background, the file that the server logs to.
+    #[getter]
+    fn log_file(&self) -> Option<PathBuf> {
+        let log_file = |background: &Background| background.log_file.clone();
+        self.known(log_file, |entry| entry.log_file.clone()).unwrap_or(self.config.log_file.clone())
+    }
+
+    /// File with the tasks as passed, or None.
+    #[getter]
+    fn init_file(&self) -> Option<&PathBuf> {
+        self.config.init_file.as_ref()
+    }
+
+    /// Module with the tasks as passed, or None.
+    #[getter]
+    fn init_module(&self) -> Option<&str> {
+        self.config.init_module.as_deref()
+    }
+
+    /// Process id of the server, or None before a start in the background.
+    #[getter]
+    fn pid(&self) -> Option<u32> {
+        self.known(Background::pid, |entry| entry.process.pid)
+    }
+
+    /// Whether this process started the server, in the background.
+    #[getter]
+    fn is_started_here(&self) -> bool {
+        self.child().is_some()
+    }
+
+    fn __enter__<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
+        if slf.get().pid().is_none() {
+            slf.get().run_background(py, None, false, None, None, None)?;
+        }
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.stop(py, None)
+    }
+
+    fn __repr__(&self) -> String {
+        let name = self.config.name.as_ref().map(|name| format!(", name={:?}", name.as_str()));
+        format!("Server({:?}, {}{})", self.host(), self.port(), name.unwrap_or_default())
+    }
+}

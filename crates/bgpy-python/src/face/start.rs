@@ -1,0 +1,32 @@
+//! What `Server.run_background` does around the start itself.
+
+use std::thread;
+
+use bgpy::config::Config;
+use pyo3::prelude::*;
+
+use crate::codec::pickle;
+use crate::serve::source::{Source, is_being_imported};
+
+/// Runs `act` while another thread imports the modules that pickle tasks, if a client has to send tasks to
+/// this server. The import takes a third as long as the start of a server.
+pub fn preparing<T>(py: Python<'_>, config: &Config, act: impl FnOnce() -> T) -> T {
+    let begin = || thread::Builder::new().spawn(|| Python::attach(pickle::prepare_dumps)).ok();
+    let ahead = Source::of(config).is_none().then(begin).flatten();
+    let done = act();
+    py.detach(|| drop(ahead.map(thread::JoinHandle::join)));
+    done
+}
+
+/// Why this start must be refused: it runs during an import that would be repeated by the server that it
+/// starts, and each of those would start the next.
+pub fn recursion(py: Python<'_>, config: &Config) -> PyResult<Option<String>> {
+    const ADVICE: &str = "put the start under if __name__ == '__main__':";
+    if is_being_imported(config) {
+        let text = format!("importing the tasks starts a server with the same tasks: {ADVICE}");
+        return Ok(Some(text));
+    }
+    let importer: Option<String> =
+        py.import("bgpy._code.local")?.call_method0("importer")?.extract()?;
+    Ok(importer.map(|it| format!("{it}, starts a server: {ADVICE}")))
+}

@@ -1,0 +1,90 @@
+//! What `Server` knows about a server that it has started or found, and how it waits for its end.
+
+use std::sync::Mutex;
+
+use bgpy::address::Address;
+use bgpy::registry::Entry;
+use bgpy::shutdown::see_out;
+use bgpy::start::Background;
+use bgpy::start::attach::Started;
+use bgpy::{CallError, Target, Token};
+use pyo3::prelude::*;
+
+use super::arguments::{limit, waiting};
+use super::errors::{call_error, late};
+use super::server::Server;
+use crate::codec::decode::Policy;
+use crate::serve::interpreter::python_version;
+
+impl Server {
+    /// A property of the server, from its process or its entry; none before a start.
+    pub(super) fn known<T>(
+        &self,
+        here: impl FnOnce(&Background) -> T,
+        elsewhere: impl FnOnce(&Entry) -> T,
+    ) -> Option<T> {
+        lock(&self.started).as_ref().map(|started| match started {
+            Started::Here(background) => here(background),
+            Started::Attached(entry) => elsewhere(entry),
+        })
+    }
+
+    /// The server's process, if this process started it.
+    pub(super) fn child(&self) -> Option<Background> {
+        self.known(|background| Some(background.clone()), |_| None).flatten()
+    }
+
+    pub(super) fn target(&self) -> Target {
+        match &self.config.name {
+            Some(name) => Target::Name(name.clone()),
+            None => Target::Address(Address::new(self.host(), self.port())),
+        }
+    }
+
+    /// Runs `end`, which stops the server or waits for its end, and then waits for the end of its process, if
+    /// that is on this machine.
+    pub(super) fn see_to_end(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        end: impl FnOnce(&bgpy::Client, &bgpy::Wait<'_>) -> Result<(), CallError> + Send,
+    ) -> PyResult<()> {
+        let (client, target, child) = (self.client(py)?, self.target(), self.child());
+        let outcome = waiting(py, limit(py, timeout)?, |wait| match child {
+            Some(child) => end(&client, wait).map(|()| child.wait(wait).map(drop)),
+            None => {
+                let ended = see_out(&target, wait, |wait| end(&client, wait))?;
+                Ok(ended.map(drop).map_err(Some))
+            }
+        })?;
+        match outcome {
+            Ok(ended) => ended.map_err(|hindrance| late(py, self, timeout, hindrance)),
+            Err(CallError::Timeout { .. }) => Err(late(py, self, timeout, None)),
+            Err(error) => Err(call_error(py, error, Policy::from(&self.config))),
+        }
+    }
+
+    /// A client of this server.
+    pub(super) fn client(&self, py: Python<'_>) -> PyResult<bgpy::Client> {
+        let options = bgpy::ClientOptions {
+            token: self.config.token.as_deref().map(Token::new),
+            auth: self.config.auth,
+            python: Some(python_version(py)),
+            ..bgpy::ClientOptions::default()
+        };
+        Ok(bgpy::Client::new(self.target(), options))
+    }
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.config.name {
+            Some(name) => write!(f, "the server '{name}'"),
+            None => write!(f, "the server at {}:{}", self.host(), self.port()),
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,193 @@
+//! The Python implementation of [`bgpy::Executor`]: it decodes calls, runs them in a [`Program`], and reports
+//! what they raise.
+
+use bgpy::durable::{FirstTasks, Staged};
+use bgpy::launch::{Report, Reporter};
+use bgpy::log::{INITIALISED, TAKING};
+use bgpy::server::Stopper;
+use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::prelude::*;
+
+use super::exit_blockers::exit_blockers;
+use super::failure::{task_failure, traceback};
+use super::forked::Home;
+use super::program::{self, Program};
+use super::signals::GRACE;
+use super::source::{Origin, Source};
+use crate::codec::decode::{Policy, decode};
+use crate::codec::pickle;
+use crate::codec::text::text;
+use crate::exceptions::{is_memory_error, is_no_exception};
+
+/// Runs the calls of a server.
+pub struct PythonExecutor {
+    /// The server's process, as opposed to children that tasks fork.
+    pub home: Home,
+    pub policy: Policy,
+    /// What to import the program from, unless a client sends it.
+    pub source: Option<Source>,
+    /// The first client's program, kept for the server's next process.
+    pub first: Option<FirstTasks>,
+    pub journal: Journal,
+    /// The process to tell when the server is ready, and the report.
+    pub reporter: Option<(Reporter, Report)>,
+    /// The program, once it has started.
+    pub program: Option<Box<dyn Program>>,
+    /// Stops the server.
+    pub stopper: Stopper,
+    /// The SystemExit with which a signal handler stopped the server.
+    pub exit: Option<PyErr>,
+}
+
+impl PythonExecutor {
+    fn program(&mut self) -> Result<&mut Box<dyn Program>, Failure> {
+        // The reactor runs calls only after a successful start or init.
+        self.program
+            .as_mut()
+            .ok_or_else(|| Failure::new(FailureCode::NotInitialized, "the server has no tasks yet"))
+    }
+}
+
+impl Executor for PythonExecutor {
+    fn start(&mut self) -> Result<bool, Failure> {
+        let first = self.first.as_ref().map(FirstTasks::read).transpose();
+        let first = first.unwrap_or_else(|error| {
+            self.journal
+                .error(format_args!("cannot read the kept tasks of the first client: {error}"));
+            None
+        });
+        let kept = first.flatten().map(|message| Origin::Client(message.into()));
+        let Some(origin) = self.source.take().map(Origin::Source).or(kept) else {
+            return Ok(false);
+        };
+        self.journal.info(format_args!("{TAKING}{origin}"));
+        let place = origin.to_string();
+        let (policy, home) = (self.policy, self.home);
+        let started = Python::attach(|py| {
+            home.run(py, || program::load(py, origin, policy))
+                .map_err(|error| task_failure(py, &error, None))
+        });
+        match started {
+            Ok(program) => self.program = Some(program),
+            Err(failure) => {
+                if let Some((mut reporter, _)) = self.reporter.take() {
+                    reporter.report(&start_failed(&place, &failure));
+                }
+                return Err(failure);
+            }
+        }
+        Ok(true)
+    }
+
+    fn ready(&mut self) {
+        if let Some((mut reporter, report)) = self.reporter.take() {
+            reporter.report(&report);
+        }
+        if self.program.is_none() {
+            // Meanwhile, the client learns that the server is ready and pickles its tasks.
+            Python::attach(pickle::prepare_loads);
+        }
+    }
+
+    fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+        let staged = self.first.as_ref().map(|first| first.stage(&message)).transpose();
+        let home = self.home;
+        let program = Python::attach(|py| {
+            pickle::forget_tasks(py);
+            let message = receive(py, program::ROOT, message, self.policy, home, reply)?;
+            home.run(py, || program::receive(&message, reply))
+                .map_err(|error| task_failure(py, &error, Some(reply)))
+        })?;
+        self.program = Some(program);
+        if let Err(error) = staged.and_then(|staged| staged.map_or(Ok(()), Staged::commit)) {
+            self.journal.error(format_args!(
+                "cannot keep the tasks for a restart: {error}. A restarted server will have none"
+            ));
+        }
+        self.journal.info(INITIALISED);
+        Ok(())
+    }
+
+    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+        let (policy, home) = (self.policy, self.home);
+        let program = self.program()?;
+        Python::attach(|py| {
+            let arguments = receive(py, "args", message, policy, home, reply)?;
+            home.run(py, || program.call(py, reply, arguments))
+                .map_err(|error| task_failure(py, &error, Some(reply)))
+        })
+    }
+
+    fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure> {
+        let (policy, home) = (self.policy, self.home);
+        let program = self.program()?;
+        Python::attach(|py| {
+            let decoded = |message| receive(py, "exit_args", message, policy, home, reply);
+            let arguments = message.map(decoded).transpose()?;
+            home.run(py, || program.exit(py, reply, arguments))
+                .map_err(|error| task_failure(py, &error, Some(reply)))
+        })
+    }
+
+    fn remains(&mut self) -> Option<String> {
+        Python::attach(exit_blockers)
+    }
+
+    fn signalled(&mut self) {
+        let home = self.home;
+        Python::attach(|py| {
+            let Err(error) = home.run(py, || py.check_signals()) else { return };
+            // Between two calls, there is no task that an exception of a handler could interrupt.
+            let is_exit = error.is_instance_of::<PySystemExit>(py);
+            if is_exit || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+                self.exit = self.exit.take().or_else(|| is_exit.then_some(error));
+                py.detach(|| self.stopper.stop(GRACE));
+                return;
+            }
+            let told = traceback(py, &error).unwrap_or_else(|_| text(error.value(py)));
+            self.journal.error(format_args!("a signal handler raised an exception\n{told}"));
+        });
+    }
+}
+
+/// Decodes a message of a client; `root` names it in errors.
+fn receive<'py>(
+    py: Python<'py>,
+    root: &str,
+    message: Delivered,
+    policy: Policy,
+    home: Home,
+    reply: &Reply,
+) -> Result<Bound<'py, PyAny>, Failure> {
+    home.run(py, || decode(py, root, message, policy)).map_err(|error| {
+        // Ctrl-C, `sys.exit` and the like are failures of the task, as they would be inside it.
+        if is_no_exception(&error, py) {
+            return task_failure(py, &error, Some(reply));
+        }
+        let code = match policy.allow_pickle {
+            _ if is_memory_error(&error, py) => FailureCode::Task,
+            true => FailureCode::Serialization,
+            false => FailureCode::Refused,
+        };
+        // The exception that unpickling raised says more than the error around it.
+        let told = error.cause(py).unwrap_or_else(|| error.clone_ref(py));
+        let message = text(error.value(py));
+        Failure { code, message, ..task_failure(py, &told, Some(reply)) }
+    })
+}
+
+/// The report that the tasks failed to start.
+fn start_failed(origin: &str, failure: &Failure) -> Report {
+    // The last line of a traceback is the exception.
+    let what = match &failure.traceback {
+        Some(traceback) => format!("\n\n{}", traceback.trim_end()),
+        None => format!(" {failure}"),
+    };
+    failed_to_start(format!("the tasks in {origin} do not start:{what}"))
+}
+
+/// The report of a server that was set up but did not start.
+pub fn failed_to_start(message: String) -> Report {
+    Report::Failed { kind: "start".into(), message }
+}

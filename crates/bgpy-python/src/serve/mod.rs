@@ -1,0 +1,21 @@
+//! Runs servers in this process.
+//!
+//! [`run`] sets up a server and hands it an [`executor`], which calls a [`program`]: the object that answers
+//! the calls. The three tasks are one kind of program ([`tasks`]). The other modules look after the process
+//! that a server runs in: its signals, its output, its forked children, its exit.
+
+pub mod background;
+pub mod config;
+pub mod dispositions;
+mod executor;
+mod exit_blockers;
+mod failure;
+pub mod forked;
+pub mod interpreter;
+pub mod output;
+mod program;
+pub mod reply;
+pub mod run;
+mod signals;
+pub mod source;
+pub mod tasks;

@@ -1,0 +1,91 @@
+//! `ClientSocket` and `respond`: how a task responds to its caller.
+
+use bgpy::Reply;
+use pyo3::prelude::*;
+
+use crate::codec::encode::{Receiver, encode};
+use crate::exceptions::{Class, error as exception, serialization_error};
+
+/// The first argument of a task, through which it responds to its caller; see `respond`.
+///
+/// It stays valid after the task has ended, and may be used from any thread of the server.
+#[pyclass(module = "bgpy", frozen)]
+pub struct ClientSocket {
+    reply: Reply,
+}
+
+impl ClientSocket {
+    pub fn new(reply: Reply) -> Self {
+        Self { reply }
+    }
+}
+
+#[pymethods]
+impl ClientSocket {
+    /// Send a response to the caller; the same as ``bgpy.respond(client_socket, response, error)``.
+    ///
+    /// Parameters
+    /// ----------
+    /// response : object
+    ///     Any picklable object, usually a dict.
+    /// error : bool, default False
+    ///     Whether the response reports an error, which ``Client.call`` then raises.
+    ///
+    /// Raises
+    /// ------
+    /// SerializationError
+    ///     If the response cannot be pickled, or the client does not accept it.
+    /// BgpyError
+    ///     If a process that a task forked calls it: only the server itself can respond.
+    #[pyo3(signature = (response, error=false))]
+    fn respond(&self, py: Python<'_>, response: &Bound<'_, PyAny>, error: bool) -> PyResult<()> {
+        if self.reply.is_in_child() {
+            let text = "this process was forked by a task and cannot respond to the client: pass the \
+                        result to the parent process, and respond there";
+            return Err(exception(py, Class::BgpyError, text));
+        }
+        // Encoded even if nobody awaits it: whether a task fails must not depend on its caller.
+        let takes_pickles = || Ok(py.detach(|| self.reply.takes_pickles()));
+        let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
+        let payload = encode(py, "response", response, &client)?;
+        py.detach(|| self.reply.respond(payload, error)).map(drop).map_err(|error| {
+            serialization_error(py, format!("the response cannot be sent: {error}"), None)
+        })
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<bgpy.ClientSocket>"
+    }
+}
+
+/// Send a response to the client that called the task.
+///
+/// A client that waits gets the first response of its call. Further responses, and those that nobody
+/// waits for, are dropped.
+///
+/// Parameters
+/// ----------
+/// client_socket : ClientSocket
+///     The first argument of the task.
+/// response : object
+///     Any picklable object, usually a dict.
+/// error : bool, default False
+///     Whether the response reports an error. ``Client.call`` then raises it, while ``Client.execute``
+///     returns it like any other response.
+///
+/// Raises
+/// ------
+/// SerializationError
+///     If the response cannot be pickled, or the client does not accept it.
+/// BgpyError
+///     If a process that a task forked calls it: only the server itself can respond.
+#[pyfunction]
+#[pyo3(signature = (client_socket, response, error=false))]
+pub fn respond(
+    py: Python<'_>,
+    client_socket: &Bound<'_, ClientSocket>,
+    response: &Bound<'_, PyAny>,
+    error: bool,
+) -> PyResult<()> {
+    client_socket.get().respond(py, response, error)
+}

@@ -1,0 +1,81 @@
+//! Runs a server on the calling thread.
+
+use bgpy::config::Config;
+use bgpy::launch::{Report, Reporter};
+use bgpy::server::Supervised;
+use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
+use pyo3::prelude::*;
+
+use super::config::address;
+use super::executor::{PythonExecutor, failed_to_start};
+use super::forked::Home;
+use super::interpreter::{extend_search_path, python_version};
+use super::signals::Handlers;
+use super::source::Source;
+use crate::codec::decode::Policy;
+
+/// Listens, and runs calls on this thread, until the server ends. `owns_process` says that the process exists
+/// for this server alone and exits after it.
+///
+/// # Errors
+/// The SystemExit of a signal handler that stopped the server, in good order, or another Python exception.
+pub fn serve(
+    py: Python<'_>,
+    config: &Config,
+    journal: Journal,
+    reporter: Option<Reporter>,
+    mut supervised: Supervised,
+    owns_process: bool,
+) -> PyResult<Result<Ended, ServeError>> {
+    extend_search_path(py, config)?;
+    let options = ServerOptions {
+        token: config.token.as_deref().map(Token::new),
+        auth: config.auth,
+        allow_weak_token: config.allow_weak_token,
+        python: Some(python_version(py)),
+        message_bytes_max: config.message_bytes_max,
+        allow_pickle: config.allow_pickle,
+        instance: config.id(),
+        name: config.name.clone(),
+        unused_max: config.idle_timeout(),
+        owns_process,
+        config: Some(config.clone()),
+        journal: journal.clone(),
+        ..ServerOptions::default()
+    };
+    let place = address(py, &config.host, i64::from(config.port), true)?;
+    let tasks = supervised.tasks.take();
+    let bound = py.detach(|| bgpy::Server::bind_supervised(&place, options, supervised));
+    let server = match bound {
+        Ok(server) => server,
+        Err(error) => {
+            journal.critical(&error);
+            if let Some(mut reporter) = reporter {
+                reporter.report(&Report::failed(&error));
+            }
+            return Ok(Err(error));
+        }
+    };
+    let ready = Report::Ready { pid: std::process::id(), address: server.address() };
+    let mut executor = PythonExecutor {
+        home: Home::here(),
+        policy: Policy::from(config),
+        source: Source::of(config),
+        first: tasks,
+        journal,
+        reporter: reporter.map(|reporter| (reporter, ready)),
+        program: None,
+        stopper: server.stopper(),
+        exit: None,
+    };
+    let handlers = Handlers::install(py, server.stopper(), server.signals())?;
+    let ended = py.detach(|| server.run(&mut executor));
+    if let Some(handlers) = handlers {
+        handlers.remove(py)?;
+    }
+    // If the tasks failed to start, that is already reported, with the traceback; this is any other reason.
+    if let (Ended::Start(failure), Some((mut reporter, _))) = (&ended, executor.reporter.take()) {
+        reporter.report(&failed_to_start(failure.to_string()));
+    }
+    executor.exit.map_or(Ok(Ok(ended)), Err)
+}

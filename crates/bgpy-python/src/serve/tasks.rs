@@ -1,0 +1,140 @@
+//! The three tasks: a program whose state is a dict, which `init_task` returns and `exec_task` may replace.
+
+use std::fmt;
+
+use bgpy::Reply;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFunction, PyType};
+
+use super::program::Program;
+use super::reply::ClientSocket;
+use crate::codec::path::TASK_NAMES;
+
+/// `exec_task`, `exit_task` and the state, after `init_task` has run.
+pub struct TaskProgram {
+    exec: Py<PyAny>,
+    exit: Py<PyAny>,
+    state: Py<PyDict>,
+}
+
+impl TaskProgram {
+    /// Starts the tasks that a module defines; `place` names it in errors.
+    pub fn from_module(module: &Bound<'_, PyAny>, place: &impl fmt::Display) -> PyResult<Self> {
+        let task = |name: &str| {
+            let missing = |_| PyValueError::new_err(format!("{place} defines no {name}"));
+            module.getattr(name).map_err(missing)
+        };
+        let [init, exec, exit] = TASK_NAMES;
+        Self::start([task(init)?, task(exec)?, task(exit)?], None)
+    }
+
+    /// Starts the tasks from the message of a client, which is none any more after a restart.
+    pub fn from_message(message: &Bound<'_, PyAny>, reply: Option<&Reply>) -> PyResult<Self> {
+        let (init, exec, exit) = message.extract().map_err(|_| {
+            PyTypeError::new_err("INIT must contain init_task, exec_task and exit_task")
+        })?;
+        Self::start([init, exec, exit], reply)
+    }
+
+    /// Checks the tasks and runs `init_task`, which returns the state.
+    fn start(tasks: [Bound<'_, PyAny>; 3], reply: Option<&Reply>) -> PyResult<Self> {
+        for (name, task) in TASK_NAMES.iter().zip(&tasks) {
+            check(name, task)?.map_err(PyTypeError::new_err)?;
+        }
+        let [init, exec, exit] = tasks;
+        let py = init.py();
+        let state = match reply {
+            Some(reply) if takes_argument(&init)? => init.call1((socket(py, reply)?,))?,
+            None if takes_argument(&init)? => init.call1((py.None(),))?,
+            _ => init.call0()?,
+        };
+        let state = as_state(&state, "init_task must return the state as a dict")?;
+        Ok(Self { exec: exec.unbind(), exit: exit.unbind(), state })
+    }
+}
+
+impl Program for TaskProgram {
+    fn call(&mut self, py: Python<'_>, reply: &Reply, arguments: Bound<'_, PyAny>) -> PyResult<()> {
+        let next = self.exec.bind(py).call1((socket(py, reply)?, &self.state, arguments))?;
+        if !next.is_none() {
+            let rule = "exec_task must return the state as a dict, or None to keep it";
+            self.state = as_state(&next, rule)?;
+        }
+        Ok(())
+    }
+
+    fn exit(
+        &mut self,
+        py: Python<'_>,
+        reply: &Reply,
+        arguments: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let arguments = arguments.unwrap_or_else(|| PyDict::new(py).into_any());
+        self.exit.bind(py).call1((socket(py, reply)?, &self.state, arguments)).map(drop)
+    }
+}
+
+/// Checks that a task is a function that the server can run; the inner error is a sentence that says why not.
+pub fn check(name: &str, task: &Bound<'_, PyAny>) -> PyResult<Result<(), String>> {
+    if !task.is_callable() {
+        return Ok(Err(format!("{name} must be a function, not {}", task.get_type().name()?)));
+    }
+    let (kind, advice) = match flags(task)? {
+        flags if flags & (COROUTINE | ASYNC_GENERATOR) != 0 => {
+            ("an async def function", ", which may call asyncio.run(...)")
+        }
+        flags if flags & GENERATOR != 0 => ("a generator function", " without yield"),
+        _ => return Ok(Ok(())),
+    };
+    let text = format!("{name} is {kind}, which a server cannot run: use a plain function{advice}");
+    Ok(Err(text))
+}
+
+// Flags of CPython's code objects: see inspect.CO_GENERATOR and the like.
+const GENERATOR: u32 = 0x20;
+const COROUTINE: u32 = 0x80;
+const ASYNC_GENERATOR: u32 = 0x200;
+
+/// The flags of the code object that runs when a task is called; 0 if it has none.
+fn flags(task: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let mut task = task.clone();
+    while task.get_type().name()? == "partial" {
+        task = task.getattr("func")?;
+    }
+    if let Ok(function) = task.getattr("__func__") {
+        task = function;
+    }
+    if !task.is_instance_of::<PyFunction>() && !task.is_instance_of::<PyType>() {
+        // Another callable object.
+        task = task.get_type().getattr("__call__")?;
+    }
+    let code = task.getattr("__code__").and_then(|code| code.getattr("co_flags"));
+    Ok(code.and_then(|flags| flags.extract()).unwrap_or(0))
+}
+
+fn socket<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, ClientSocket>> {
+    Bound::new(py, ClientSocket::new(reply.clone()))
+}
+
+fn as_state(returned: &Bound<'_, PyAny>, rule: &str) -> PyResult<Py<PyDict>> {
+    returned.cast::<PyDict>().map(|state| state.clone().unbind()).map_err(|_| {
+        let kind = returned.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+        PyTypeError::new_err(format!("{rule}, not {kind}"))
+    })
+}
+
+/// Whether `init_task` takes the client socket: it may have that parameter or none.
+fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
+    // For a plain function, without the cost of importing inspect.
+    let is_plain = task.is_instance_of::<PyFunction>() && !task.hasattr("__wrapped__")?;
+    if is_plain {
+        let wanted: usize = task.getattr("__code__")?.getattr("co_argcount")?.extract()?;
+        let defaults = task.getattr("__defaults__")?;
+        return Ok(wanted > if defaults.is_none() { 0 } else { defaults.len()? });
+    }
+    // A callable without a signature, such as some built-in types, is called without arguments.
+    let inspect = task.py().import("inspect")?;
+    let Ok(signature) = inspect.call_method1("signature", (task,)) else { return Ok(false) };
+    Ok(signature.call_method0("bind").is_err())
+}

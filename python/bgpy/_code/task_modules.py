@@ -1,0 +1,115 @@
+"""Puts the modules of tasks into `sys.modules` of the server's process.
+
+Pickles that tasks and their worker pools make contain the names of modules. Those names must lead
+to the code of the tasks, in the server and in processes forked from it; spawned processes import
+the file. This happens only in processes that run nothing but a server.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import table
+from .local import MAIN, PACKAGE, Importing, placed, unwanted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+# Whether the main module holds the definitions of a client's script.
+_has_main = False
+
+
+def main_for(about: dict[str, Any]) -> ModuleType | None:
+    """Return the main module, if the script of the tasks may replace it; None otherwise.
+
+    If the script's file is missing, or has no main guard, processes that a task spawns would fail
+    one by one.
+    """
+    global _has_main
+    if not _is_free() or not _is_guarded(about.get("__file__", "")):
+        return None
+    main = sys.modules[MAIN]
+    _has_main = True
+    for name in [name for name in vars(main) if not name.startswith("__")]:
+        # Left over from tasks that failed to start, or from the start of the server.
+        delattr(main, name)
+    # Without a spec, spawned processes run the file.
+    main.__spec__ = None
+    vars(main)["__getattr__"] = _what_is_missing(MAIN, [])
+    return main
+
+
+def _is_guarded(file: str) -> bool:
+    """Return whether a script has a main guard."""
+    try:
+        with open(file, encoding="utf-8", errors="replace") as source:
+            return any(line.startswith("if __name__") for line in source)
+    except OSError:
+        return False
+
+
+def place(name: str, module: ModuleType) -> None:
+    """Put a module of tasks into `sys.modules`, unless its name is taken.
+
+    Not if its file cannot be found: processes that a task spawns would fail one by one.
+    """
+    before = sys.modules.get(name)
+    is_replaced = before is None or before in (placed.get(name), unwanted.get(name))
+    if is_replaced and _is_free() and _find(name.partition(".")[0]) is not None:
+        own = unwanted.pop(name, None)
+        vars(module)["__getattr__"] = _what_is_missing(name, [] if own is None else [own])
+        placed[name] = sys.modules[name] = module
+
+
+def _is_free() -> bool:
+    """Return whether the main module of this process is bgpy's, and not the user's."""
+    start = vars(sys.modules[MAIN]).get("main")
+    file = getattr(getattr(start, "__code__", None), "co_filename", "")
+    return _has_main or os.path.dirname(file) == PACKAGE
+
+
+def _what_is_missing(name: str, imported: list[ModuleType]) -> Callable[[str], Any]:
+    """Return a `__getattr__` for attributes that the message with the tasks did not contain."""
+
+    def find(attribute: str) -> Any:
+        found = table.latest_of(name, attribute)
+        if found is not None:
+            return found
+        if attribute.startswith("__") or name == MAIN:
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        return getattr(imported[0] if imported else _import(name, imported), attribute)
+
+    return find
+
+
+def _find(name: str, path: Sequence[str] | None = None) -> ModuleSpec | None:
+    from importlib.machinery import PathFinder
+
+    return PathFinder.find_spec(name, path)
+
+
+def _import(name: str, imported: list[ModuleType]) -> ModuleType:
+    """Import the file of a module whose name in `sys.modules` is taken by that of the tasks."""
+    from importlib.util import module_from_spec
+
+    parent, _, _ = name.rpartition(".")
+    spec = _find(name, __import__(parent, fromlist=["__path__"]).__path__ if parent else None)
+    if spec is None or spec.loader is None:
+        raise AttributeError(
+            f"module {name!r} has only what was sent with the tasks: its file is not found here"
+        )
+    module = module_from_spec(spec)
+    # Before it is complete, as with any import, for circular imports.
+    imported.append(module)
+    try:
+        with Importing(name):
+            spec.loader.exec_module(module)
+    except BaseException:
+        imported.clear()
+        raise
+    return module
