@@ -10,7 +10,7 @@ use std::time::Duration;
 use bgpy_proto::{Id, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Journal, Level};
+use crate::log::{Level, Log};
 use crate::name::Name;
 use crate::os_path;
 use crate::platform::{self, NOTIFY_VARIABLE};
@@ -183,12 +183,12 @@ impl Config {
 
     /// The log for whoever has little to say in it, so that nothing is kept open. Without a file, the
     /// server's words go to standard error in the foreground, and else are lost.
-    pub(crate) fn journal(&self, is_foreground: bool) -> Journal {
+    pub(crate) fn log(&self, is_foreground: bool) -> Log {
         let level = self.log_level();
         match &self.log_file {
-            Some(path) => Journal::file(level, path).unwrap_or_else(|_| Journal::silent()),
-            None if is_foreground => Journal::stderr(level),
-            None => Journal::silent(),
+            Some(path) => Log::file(level, path).unwrap_or_else(|_| Log::silent()),
+            None if is_foreground => Log::stderr(level),
+            None => Log::silent(),
         }
     }
 

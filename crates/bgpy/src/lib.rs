@@ -86,7 +86,7 @@ pub use bgpy_proto::{
 };
 pub use client::{Client, ClientOptions, Link, Response};
 pub use error::{CallError, ConnectError, ServeError, StartError};
-pub use log::{Journal, Level};
+pub use log::{Level, Log};
 #[doc(hidden)]
 pub use memory::reuse;
 pub use name::Name;

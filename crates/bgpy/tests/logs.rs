@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use bgpy::log::read::{Begin, last_lines};
-use bgpy::{Client, ClientOptions, Executor, Journal, Level, Service, State, Value, limits};
+use bgpy::{Client, ClientOptions, Executor, Level, Log, Service, State, Value, limits};
 use bgpy::{LogPiece, LogReply, LogRequest};
 use bgpy_proto::Kind;
 use support::peer::{LOG, Peer, frame};
@@ -33,7 +33,7 @@ fn tasks(held: mpsc::Receiver<()>) -> impl Executor {
 /// A server with a log, and what else is written to that.
 struct Logging {
     server: Running,
-    journal: Journal,
+    log: Log,
     path: PathBuf,
     _directory: tempfile::TempDir,
 }
@@ -42,17 +42,17 @@ impl Logging {
     fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("server.log");
-        let journal = Journal::file(Level::Info, &path).unwrap();
-        let server = Running::logging(journal.clone(), tasks);
+        let log = Log::file(Level::Info, &path).unwrap();
+        let server = Running::logging(log.clone(), tasks);
         // What the server says at its start has been said when it answers.
         server.client().ping(&limit()).unwrap();
-        Self { server, journal, path, _directory: directory }
+        Self { server, log, path, _directory: directory }
     }
 
     /// Writes numbers, each with so many bytes behind it.
     fn write(&self, numbers: Range<usize>, bytes: usize) {
         for number in numbers {
-            self.journal.info(format_args!("number {number:06} {}", "x".repeat(bytes)));
+            self.log.info(format_args!("number {number:06} {}", "x".repeat(bytes)));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgpy::address::Address;
 use bgpy::shutdown::see_out;
-use bgpy::{Client, ClientOptions, Journal, Level, Target, Wait};
+use bgpy::{Client, ClientOptions, Level, Log, Target, Wait};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -65,9 +65,9 @@ impl Terminate {
     /// Stops the server and waits until it has ended.
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
         let token = token::asked_for(self.token, world.interrupted)?;
-        let journal = match file(self.log_file) {
-            None => Journal::silent(),
-            Some(path) => Journal::file(self.log_level, &path).map_err(|error| {
+        let log = match file(self.log_file) {
+            None => Log::silent(),
+            Some(path) => Log::file(self.log_level, &path).map_err(|error| {
                 let path = path.display();
                 let text = format_args!("cannot write the log file '{path}': {error}");
                 output::error(text, Exit::Failed)
@@ -77,7 +77,7 @@ impl Terminate {
         let options = ClientOptions {
             token,
             auth: !self.no_auth,
-            journal: journal.clone(),
+            log: log.clone(),
             ..ClientOptions::default()
         };
         let client = Client::new(server.clone(), options);
@@ -86,7 +86,7 @@ impl Terminate {
         match terminate(&client, &wait) {
             Ok(()) => {
                 let text = format!("Terminated {server}.");
-                journal.info(&text);
+                log.info(&text);
                 output::note(text);
                 Ok(())
             }
@@ -96,7 +96,7 @@ impl Terminate {
                     StopError::Call(error) => advice::call_error_of(error, "--token"),
                     problem => problem.text(&server),
                 };
-                journal.error(&text);
+                log.error(&text);
                 Err(output::error(text, problem.exit()))
             }
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallKind, Journal, Link, Payload, Response, Token, Wait, limits};
+use bgpy::{CallKind, Link, Log, Payload, Response, Token, Wait, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -98,7 +98,7 @@ impl Client {
             python: Some(python_version(py)),
             message_bytes_max: max_message_bytes.unwrap_or(limits::MESSAGE_BYTES_MAX),
             allow_pickle,
-            journal: log(py, log_level, log_file.as_ref(), |_| Journal::silent())?,
+            log: log(py, log_level, log_file.as_ref(), |_| Log::silent())?,
             ..ClientOptions::default()
         };
         let target = match port {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bgpy::config::Config;
 use bgpy::server::Supervised;
-use bgpy::{Delivered, Ended, Journal};
+use bgpy::{Delivered, Ended, Log};
 use bgpy_cli::{Exit, Interpreter};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
@@ -45,14 +45,14 @@ impl Interpreter for ThisInterpreter {
                 return failed(error);
             }
             let file = config.log_file.as_ref();
-            let journal = match log(py, &config.log_level, file, Journal::stderr) {
-                Ok(journal) => journal,
+            let log = match log(py, &config.log_level, file, Log::stderr) {
+                Ok(log) => log,
                 Err(error) => return failed(error),
             };
-            if let Err(error) = output::prepare(py, &journal) {
+            if let Err(error) = output::prepare(py, &log) {
                 return failed(error);
             }
-            let exit = match serve(py, &config, journal, None, Supervised::default(), true) {
+            let exit = match serve(py, &config, log, None, Supervised::default(), true) {
                 Ok(Ok(Ended::Orderly)) => Exit::Done,
                 Ok(Ok(Ended::Start(failure))) => {
                     bgpy_cli::error(format_args!("the tasks do not start: {failure}"), Exit::Failed)

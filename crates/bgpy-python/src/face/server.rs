@@ -9,7 +9,7 @@ use bgpy::config::Config;
 use bgpy::server::Supervised;
 use bgpy::start::attach::{Started, start_or_attach};
 use bgpy::start::{self, Background};
-use bgpy::{CallError, Ended, Journal, Name, Restart, Wait, limits};
+use bgpy::{CallError, Ended, Log, Name, Restart, Wait, limits};
 use pyo3::prelude::*;
 
 use super::arguments::{
@@ -250,8 +250,8 @@ impl Server {
             return Err(config_error(py, text));
         }
         let file = self.config.log_file.as_ref();
-        let journal = log(py, &self.config.log_level, file, Journal::stderr)?;
-        match serve(py, &self.config, journal, None, Supervised::default(), false)?
+        let log = log(py, &self.config.log_level, file, Log::stderr)?;
+        match serve(py, &self.config, log, None, Supervised::default(), false)?
             .map_err(|error| serve_error(py, &error))?
         {
             Ended::Orderly => Ok(()),

@@ -3,7 +3,7 @@
 use std::io;
 
 use bgpy::supervisor::{self, Role};
-use bgpy::{Ended, Journal};
+use bgpy::{Ended, Log};
 use pyo3::prelude::*;
 
 use super::config::{level, log};
@@ -29,25 +29,25 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
         Role::Refused => return Ok(1),
     };
     let without_file = |level| match supervised.is_foreground {
-        true => Journal::stderr(level),
-        false => Journal::silent(),
+        true => Log::stderr(level),
+        false => Log::silent(),
     };
-    let journal = match &config.log_file {
+    let log = match &config.log_file {
         // A restart must succeed even if the disk is full.
         Some(path) if supervised.generation > 0 => {
-            Journal::file_now_or_later(level(py, &config.log_level)?, path)?
+            Log::file_now_or_later(level(py, &config.log_level)?, path)?
         }
         file => log(py, &config.log_level, file.as_ref(), without_file)?,
     };
     if !supervised.is_foreground {
         take_default_signals(py, &[])?;
-        journal.take_output()?;
+        log.take_output()?;
     }
-    output::prepare(py, &journal)?;
+    output::prepare(py, &log)?;
     // After `take_output`: the traceback of a crash goes to the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
     // An error has already been reported to the parent and to the log.
-    let ended = serve(py, &config, journal, Some(reporter), *supervised, true)?;
+    let ended = serve(py, &config, log, Some(reporter), *supervised, true)?;
     let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bgpy::address::Address;
-use bgpy::log::{Journal, Level};
+use bgpy::log::{Level, Log};
 use pyo3::prelude::*;
 
 use crate::exceptions::config_error;
@@ -33,11 +33,11 @@ pub fn log(
     py: Python<'_>,
     level_name: &str,
     file: Option<&PathBuf>,
-    without_file: impl FnOnce(Level) -> Journal,
-) -> PyResult<Journal> {
+    without_file: impl FnOnce(Level) -> Log,
+) -> PyResult<Log> {
     let level = level(py, level_name)?;
     let Some(path) = file else { return Ok(without_file(level)) };
-    Journal::file(level, path).map_err(|error| {
+    Log::file(level, path).map_err(|error| {
         config_error(py, format!("cannot write the log file '{}': {error}", path.display()))
     })
 }

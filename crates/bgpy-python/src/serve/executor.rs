@@ -5,7 +5,7 @@ use bgpy::durable::{FirstTasks, Staged};
 use bgpy::launch::{Report, Reporter};
 use bgpy::log::{INITIALISED, TAKING};
 use bgpy::server::Stopper;
-use bgpy::{Delivered, Executor, Failure, FailureCode, Journal, Reply};
+use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
@@ -29,7 +29,7 @@ pub struct PythonExecutor {
     pub source: Option<Source>,
     /// The first client's program, kept for the server's next process.
     pub first: Option<FirstTasks>,
-    pub journal: Journal,
+    pub log: Log,
     /// The process to tell when the server is ready, and the report.
     pub reporter: Option<(Reporter, Report)>,
     /// The program, once it has started.
@@ -53,15 +53,14 @@ impl Executor for PythonExecutor {
     fn start(&mut self) -> Result<bool, Failure> {
         let first = self.first.as_ref().map(FirstTasks::read).transpose();
         let first = first.unwrap_or_else(|error| {
-            self.journal
-                .error(format_args!("cannot read the kept tasks of the first client: {error}"));
+            self.log.error(format_args!("cannot read the kept tasks of the first client: {error}"));
             None
         });
         let kept = first.flatten().map(|message| Origin::Client(message.into()));
         let Some(origin) = self.source.take().map(Origin::Source).or(kept) else {
             return Ok(false);
         };
-        self.journal.info(format_args!("{TAKING}{origin}"));
+        self.log.info(format_args!("{TAKING}{origin}"));
         let place = origin.to_string();
         let (policy, home) = (self.policy, self.home);
         let started = Python::attach(|py| {
@@ -101,11 +100,11 @@ impl Executor for PythonExecutor {
         })?;
         self.program = Some(program);
         if let Err(error) = staged.and_then(|staged| staged.map_or(Ok(()), Staged::commit)) {
-            self.journal.error(format_args!(
+            self.log.error(format_args!(
                 "cannot keep the tasks for a restart: {error}. A restarted server will have none"
             ));
         }
-        self.journal.info(INITIALISED);
+        self.log.info(INITIALISED);
         Ok(())
     }
 
@@ -146,7 +145,7 @@ impl Executor for PythonExecutor {
                 return;
             }
             let told = traceback(py, &error).unwrap_or_else(|_| text(error.value(py)));
-            self.journal.error(format_args!("a signal handler raised an exception\n{told}"));
+            self.log.error(format_args!("a signal handler raised an exception\n{told}"));
         });
     }
 }

@@ -3,7 +3,7 @@
 use bgpy::config::Config;
 use bgpy::launch::{Report, Reporter};
 use bgpy::server::Supervised;
-use bgpy::{Ended, Journal, ServeError, ServerOptions, Token};
+use bgpy::{Ended, Log, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 
 use super::config::address;
@@ -22,7 +22,7 @@ use crate::codec::decode::Policy;
 pub fn serve(
     py: Python<'_>,
     config: &Config,
-    journal: Journal,
+    log: Log,
     reporter: Option<Reporter>,
     mut supervised: Supervised,
     owns_process: bool,
@@ -37,10 +37,10 @@ pub fn serve(
         allow_pickle: config.allow_pickle,
         instance: config.id(),
         name: config.name.clone(),
-        unused_max: config.idle_timeout(),
+        idle_timeout: config.idle_timeout(),
         owns_process,
         config: Some(config.clone()),
-        journal: journal.clone(),
+        log: log.clone(),
         ..ServerOptions::default()
     };
     let place = address(py, &config.host, i64::from(config.port), true)?;
@@ -49,7 +49,7 @@ pub fn serve(
     let server = match bound {
         Ok(server) => server,
         Err(error) => {
-            journal.critical(&error);
+            log.critical(&error);
             if let Some(mut reporter) = reporter {
                 reporter.report(&Report::failed(&error));
             }
@@ -62,7 +62,7 @@ pub fn serve(
         policy: Policy::from(config),
         source: Source::of(config),
         first: tasks,
-        journal,
+        log,
         reporter: reporter.map(|reporter| (reporter, ready)),
         program: None,
         stopper: server.stopper(),

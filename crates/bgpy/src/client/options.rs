@@ -2,7 +2,7 @@
 
 use bgpy_proto::{Token, limits};
 
-use crate::log::Journal;
+use crate::log::Log;
 
 /// How a client behaves, with defaults for all of it.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct ClientOptions {
     /// Whether a server on this machine may be reached by its Unix socket instead of TCP.
     pub unix_socket: bool,
     /// Where the client logs.
-    pub journal: Journal,
+    pub log: Log,
 }
 
 impl Default for ClientOptions {
@@ -34,7 +34,7 @@ impl Default for ClientOptions {
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
             allow_pickle: true,
             unix_socket: true,
-            journal: Journal::silent(),
+            log: Log::silent(),
         }
     }
 }

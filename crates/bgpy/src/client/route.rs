@@ -93,7 +93,7 @@ impl Attempt<'_> {
             return Ok(None);
         }
         let server = &self.dialer.server;
-        self.options.journal.debug(format_args!("connected to {server} by its socket"));
+        self.options.log.debug(format_args!("connected to {server} by its socket"));
         Ok(Some(socket))
     }
 
@@ -122,7 +122,7 @@ impl Attempt<'_> {
 
     fn connect_tcp(&self, address: SocketAddr) -> Result<Option<Socket>, ConnectError> {
         let socket = self.dialer.tcp(address)?;
-        self.options.journal.debug(format_args!("connected to {}", self.dialer.server));
+        self.options.log.debug(format_args!("connected to {}", self.dialer.server));
         Ok(Some(socket))
     }
 }

@@ -186,21 +186,21 @@ pub(crate) fn aged(path: &Path, age: u32) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Journal, Level};
+    use crate::log::{Level, Log};
 
     #[test]
     fn appends_filters_and_rotates() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("server.log");
         fs::write(&path, "from before\n").unwrap();
-        let journal = Journal::file(Level::Info, &path).unwrap();
-        journal.debug("not this");
-        journal.info("this");
+        let log = Log::file(Level::Info, &path).unwrap();
+        log.debug("not this");
+        log.info("this");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("from before\n") && text.ends_with("this\n"), "{text}");
         assert!(!text.contains("not this"));
         for round in 0..8 {
-            journal.info("x".repeat(ROTATE_BYTES as usize));
+            log.info("x".repeat(ROTATE_BYTES as usize));
             assert_eq!(fs::metadata(&path).unwrap().len(), 0, "round {round}");
         }
         assert!(aged(&path, KEPT).exists() && !aged(&path, KEPT + 1).exists());
@@ -210,12 +210,12 @@ mod tests {
     fn a_file_that_cannot_be_opened_is_opened_later() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("logs/server.log");
-        assert!(Journal::file(Level::Info, &path).is_err());
-        let journal = Journal::file_now_or_later(Level::Info, &path).unwrap();
-        journal.info("first");
-        journal.info("second");
+        assert!(Log::file(Level::Info, &path).is_err());
+        let log = Log::file_now_or_later(Level::Info, &path).unwrap();
+        log.info("first");
+        log.info("second");
         fs::create_dir(directory.path().join("logs")).unwrap();
-        journal.info("third");
+        log.info("third");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("2 records were lost here") && text.ends_with("third\n"), "{text}");
         assert_eq!(text.lines().count(), 2);

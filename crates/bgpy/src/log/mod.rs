@@ -16,5 +16,5 @@ pub(crate) use file::aged;
 pub use level::Level;
 pub(crate) use record::record;
 pub use record::{time, when};
-pub use write::{Journal, Stream};
+pub use write::{Log, Stream};
 pub(crate) use writer::Loss;

@@ -18,7 +18,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A log. Clones write to the same place.
 #[derive(Debug, Clone)]
-pub struct Journal {
+pub struct Log {
     level: Level,
     /// Where a process that has no sink yet opens one: a child that was forked.
     destination: Destination,
@@ -52,7 +52,7 @@ enum Sink {
     Queue(Writer),
 }
 
-impl Journal {
+impl Log {
     /// Writes nothing.
     pub fn silent() -> Self {
         Self::new(Level::Critical, Destination::Nowhere, Sink::Nowhere)

@@ -14,20 +14,20 @@ use crate::sync::ForkMutex;
 /// one.
 const PART_LEAST: usize = 4;
 
-static SPARE: ForkMutex<Spare> = ForkMutex::new(Spare::new());
+static POOL: ForkMutex<Pool> = ForkMutex::new(Pool::new());
 
 /// The vectors are held over a fork.
 static HOOKS: ForkHooks =
-    ForkHooks { before: || SPARE.hold(|_| ()), after: |_| SPARE.let_go(|_| ()) };
+    ForkHooks { before: || POOL.hold(|_| ()), after: |_| POOL.let_go(|_| ()) };
 
 /// Locks the pool, unless somebody else has it: nobody waits for it.
-fn try_lock() -> Option<MutexGuard<'static, Spare>> {
+fn try_lock() -> Option<MutexGuard<'static, Pool>> {
     platform::at_fork(ForkLock::BufferPool, &HOOKS);
-    SPARE.try_lock()
+    POOL.try_lock()
 }
 
 #[derive(Debug)]
-struct Spare {
+struct Pool {
     /// Vectors without content, those that came first in front.
     vectors: Vec<Kept>,
     /// The fork generation of the process in which they are looked after.
@@ -89,7 +89,7 @@ fn give_back() -> bool {
     is_needed
 }
 
-impl Spare {
+impl Pool {
     const fn new() -> Self {
         Self { vectors: Vec::new(), watched_in: None }
     }
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_smallest_that_fits_is_taken() {
-        let mut spare = Spare::new();
+        let mut spare = Pool::new();
         for bytes in [9, 2, 5, 3] {
             assert!(spare.put(vector(bytes * HUGE_BYTES)).is_empty());
         }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_may_be() {
-        let mut spare = Spare::new();
+        let mut spare = Pool::new();
         let half = kept_bytes_max() / 2;
         assert!(spare.put(vector(half)).is_empty());
         assert!(spare.put(vector(half)).is_empty());
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_lies_idle_is_given_back() {
-        let mut spare = Spare::new();
+        let mut spare = Pool::new();
         spare.put(vector(HUGE_BYTES));
         spare.put(vector(2 * HUGE_BYTES));
         assert!(spare.take_idle().is_empty());

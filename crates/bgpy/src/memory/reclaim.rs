@@ -13,27 +13,27 @@ use crate::sync::ForkMutex;
 /// at each result before the next call should not wait for fresh memory again.
 const IDLE: Duration = Duration::from_secs(30);
 
-static KEEPER: Keeper = Keeper::new(IDLE);
+static RECLAIMER: Reclaimer = Reclaimer::new(IDLE);
 
 /// Calls `give_back` every half minute until there is nothing left, which it says by `false`.
 /// Returns whether it will be called, which fails where the system gives no thread.
 pub(crate) fn watch(give_back: impl FnMut() -> bool + Send + 'static) -> bool {
     platform::at_fork(ForkLock::Reclaim, &HOOKS);
-    KEEPER.watch(Box::new(give_back))
+    RECLAIMER.watch(Box::new(give_back))
 }
 
 /// Gives back in half a minute what the allocator keeps of memory that was just freed.
 pub(crate) fn trim_soon() {
     platform::at_fork(ForkLock::Reclaim, &HOOKS);
-    KEEPER.run();
+    RECLAIMER.run();
 }
 
 /// The list is held over a fork.
-static HOOKS: ForkHooks = ForkHooks { before: || KEEPER.kept.hold(|_| ()), after: release };
+static HOOKS: ForkHooks = ForkHooks { before: || RECLAIMER.kept.hold(|_| ()), after: release };
 
 /// In a child there is no thread, and what its parent looks after is none of its business.
 fn release(in_child: bool) {
-    KEEPER.kept.let_go(|kept| {
+    RECLAIMER.kept.let_go(|kept| {
         if in_child {
             // Not dropped: what they refer to may have been about to change.
             std::mem::take(&mut kept.all).into_iter().for_each(std::mem::forget);
@@ -42,7 +42,7 @@ fn release(in_child: bool) {
     });
 }
 
-struct Keeper {
+struct Reclaimer {
     idle: Duration,
     kept: ForkMutex<Kept>,
 }
@@ -53,7 +53,7 @@ struct Kept {
     runs_in: Option<u32>,
 }
 
-impl Keeper {
+impl Reclaimer {
     const fn new(idle: Duration) -> Self {
         Self { idle, kept: ForkMutex::new(Kept { all: Vec::new(), runs_in: None }) }
     }
@@ -67,7 +67,7 @@ impl Keeper {
         let mut kept = self.kept.lock();
         let here = Some(platform::fork_generation());
         if kept.runs_in != here {
-            let thread = thread::Builder::new().name("bgpy-keeper".into()).stack_size(128 << 10);
+            let thread = thread::Builder::new().name("bgpy-reclaim".into()).stack_size(128 << 10);
             thread.spawn(|| self.look_after()).ok()?;
             kept.runs_in = here;
         }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn it_gives_back_until_nothing_is_left_and_begins_anew() {
-        static KEEPER: Keeper = Keeper::new(Duration::from_millis(1));
+        static RECLAIMER: Reclaimer = Reclaimer::new(Duration::from_millis(1));
         for rounds in [1, 3, 2] {
             let (told, looks) = mpsc::channel();
             let mut left = rounds;
@@ -111,8 +111,8 @@ mod tests {
                 told.send(left).is_ok() && left > 0
             });
             // The thread may have it locked for a moment, until it has ended.
-            while KEEPER.kept.try_lock().is_none_or(|kept| kept.runs_in.is_some()) {}
-            assert!(KEEPER.watch(give_back));
+            while RECLAIMER.kept.try_lock().is_none_or(|kept| kept.runs_in.is_some()) {}
+            assert!(RECLAIMER.watch(give_back));
             assert_eq!(looks.iter().collect::<Vec<_>>(), (0..rounds).rev().collect::<Vec<_>>());
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::ServerHello;
 use bgpy_proto::handshake::ServerHandshake;
-use mio::Token;
+use mio::Token as PollToken;
 
 use super::connection::Connection;
 use super::core::Core;
@@ -140,7 +140,7 @@ impl Core {
         let hello = ServerHello { overloaded: overloaded.clone(), ..self.hello.clone() };
         let handshake =
             ServerHandshake::new(self.psk.clone(), hello, is_own).open_to_all(self.is_open);
-        match Connection::new(stream, Token(token), peer, handshake, &self.registry) {
+        match Connection::new(stream, PollToken(token), peer, handshake, &self.registry) {
             Ok(mut connection) => {
                 if overloaded.is_some() {
                     self.note_overflow(token);

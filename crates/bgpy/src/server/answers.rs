@@ -47,7 +47,7 @@ impl Answers for Shared {
             loans.sent();
         }
         if !taken {
-            core.journal.debug(format_args!("a response to call {id} was dropped: not awaited"));
+            core.log.debug(format_args!("a response to call {id} was dropped: not awaited"));
         }
         drop(core);
         if !shared.is_empty() {

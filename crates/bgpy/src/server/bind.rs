@@ -59,7 +59,7 @@ impl Server {
         options: ServerOptions,
         supervised: Supervised,
     ) -> Result<Self, ServeError> {
-        let ServerOptions { auth, instance, journal, registry, .. } = options;
+        let ServerOptions { auth, instance, log, registry, .. } = options;
         let (supervisor, generation) = (supervised.supervisor, supervised.generation);
         let is_successor = supervised.generation > 0 && supervised.place.is_some();
         let name = options.name.as_ref();
@@ -98,7 +98,7 @@ impl Server {
         (entry.supervisor, entry.generation) = (supervisor, generation);
         entry.failing = supervised.failing;
         entry.python = options.python.clone();
-        entry.log_file = journal.path();
+        entry.log_file = log.path();
         entry.socket = place.socket.clone();
         let (trouble, socket_stamp) = (place.trouble.take(), place.stamp);
         let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
@@ -118,12 +118,12 @@ impl Server {
             }
             let directory = directory.display();
             if is_unwritten {
-                journal.error(format_args!(
+                log.error(format_args!(
                     "the entry in {directory} cannot be written ({source}): it is that of the process \
                      before this one until it can be"
                 ));
             } else {
-                journal.warning(format_args!(
+                log.warning(format_args!(
                     "no entry in {directory} ({source}): clients must be given the token"
                 ));
             }
@@ -152,8 +152,8 @@ impl Server {
             psk: token.psk(),
             is_open: !auth,
             hello,
-            journal,
-            unused_max: options.unused_max,
+            log,
+            idle_timeout: options.idle_timeout,
             record: Record::new(registry, entry, written, socket_stamp, claim, supervised.cord),
         };
         let (shared, signals) = Shared::new(parts)?;
@@ -182,11 +182,11 @@ impl Server {
 
     /// Runs calls on this thread until a client sends EXIT, or a [`Stopper`] stops it.
     pub fn run(self, executor: &mut dyn Executor) -> Ended {
-        let journal = self.shared.journal();
+        let log = self.shared.log();
         // Not before, so that whoever reads it may count on what has been set up until now, such as
         // signal handlers.
         for (level, text) in &self.words {
-            journal.write(*level, text);
+            log.write(*level, text);
         }
         let ended = self.shared.run(executor);
         let (level, text) = match &ended {
@@ -202,11 +202,11 @@ impl Server {
         match &ended {
             // Whoever waited for the start is told as well, but often nobody does.
             Ended::Start(Failure { traceback: Some(traceback), .. }) => {
-                journal.write(level, format_args!("{text}\n{traceback}"));
+                log.write(level, format_args!("{text}\n{traceback}"));
             }
-            _ => journal.write(level, &text),
+            _ => log.write(level, &text),
         }
-        journal.finish();
+        log.finish();
         let orderly = matches!(ended, Ended::Orderly);
         let held_by = executor.remains();
         self.shared.finish(Some(Ending { held_by, ..Ending::now(orderly, text) }));

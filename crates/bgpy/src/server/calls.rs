@@ -107,9 +107,9 @@ pub(super) struct Calls {
 
 impl Calls {
     /// A server that is starting, which counts as an INIT that runs.
-    pub(super) fn new(unused_max: Option<Duration>) -> Self {
+    pub(super) fn new(idle_timeout: Option<Duration>) -> Self {
         Self {
-            unused: unused_max.map(|limit| Unused { limit, since: clock::now() }),
+            unused: idle_timeout.map(|limit| Unused { limit, since: clock::now() }),
             queue: VecDeque::new(),
             queue_bytes: 0,
             taken_back: HashSet::new(),
@@ -238,7 +238,7 @@ impl Calls {
     }
 
     /// When the server will have been unused for as long as it may; none while it works.
-    pub(super) fn unused_at(&self) -> Option<Instant> {
+    pub(super) fn idle_until(&self) -> Option<Instant> {
         let Unused { limit, since } = self.unused.as_ref()?;
         let works =
             self.is_starting || self.running.is_some() || self.has_waiting() || self.is_ending();
@@ -247,7 +247,7 @@ impl Calls {
     }
 
     /// How long it may be unused before it ends, if it ends for that.
-    pub(super) fn unused_max(&self) -> Option<Duration> {
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
         self.unused.as_ref().map(|unused| unused.limit)
     }
 

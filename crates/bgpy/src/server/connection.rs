@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 use socket2::{SockRef, Socket};
 
 use super::dead_peers::Signs;
@@ -30,7 +30,7 @@ const PLACED_BYTES: usize = 256 << 10;
 
 pub(super) struct Connection {
     stream: Private<Stream>,
-    token: Token,
+    token: PollToken,
     stage: Stage,
     /// On a Unix socket whose both ends can map them.
     pub(super) segments: Option<Segments>,
@@ -81,10 +81,10 @@ pub(super) enum Over {
 impl Connection {
     pub(super) fn new(
         mut stream: Private<Stream>,
-        token: Token,
+        token: PollToken,
         peer: String,
         handshake: ServerHandshake,
-        registry: &Registry,
+        registry: &PollRegistry,
     ) -> io::Result<Self> {
         // Interest in writing is added only while something waits: a Unix socket would report each
         // read of its peer otherwise, and wake the server once more a call.
@@ -245,7 +245,7 @@ impl Connection {
 
     /// Writes what the socket takes, for a turn, and asks to be told when it takes more. `true` when
     /// it may take more at once and nobody else will see to it.
-    pub(super) fn flush(&mut self, registry: &Registry) -> Result<bool, Over> {
+    pub(super) fn flush(&mut self, registry: &PollRegistry) -> Result<bool, Over> {
         let mut left = WRITE_TURN_BYTES;
         let blocked = loop {
             if left == 0 {
@@ -339,7 +339,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn deregister(&mut self, registry: &Registry) {
+    pub(super) fn deregister(&mut self, registry: &PollRegistry) {
         // Closing the socket deregisters it as well.
         drop(registry.deregister(self.stream.source()));
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::handshake::is_question;
 use bgpy_proto::{Failure, Id, Psk, ServerHello, limits};
 use mio::event::Event;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
 use super::calls::{Called, Calls, stopping};
 use super::connection::{Connection, Over, Progress};
@@ -24,7 +24,7 @@ use super::signal::Waker;
 use super::status::About;
 use super::watched::Watched;
 use crate::clock;
-use crate::log::Journal;
+use crate::log::Log;
 use crate::platform::{self, Private};
 use crate::registry::Ending;
 use crate::transport::Listener;
@@ -39,7 +39,7 @@ const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const FIRST_CONNECTION: usize = 16;
 
 pub(super) struct Core {
-    pub(super) registry: Private<Registry>,
+    pub(super) registry: Private<PollRegistry>,
     waker: Arc<Waker>,
     pub(super) listeners: Vec<Private<Listener>>,
     /// Who comes, and has not proven anything yet.
@@ -61,7 +61,7 @@ pub(super) struct Core {
     /// Whether clients without a token are let in.
     pub(super) is_open: bool,
     pub(super) hello: ServerHello,
-    pub(super) journal: Journal,
+    pub(super) log: Log,
     pub(super) record: Record,
     pub(super) is_retired: bool,
 }
@@ -76,7 +76,7 @@ pub(super) struct Readiness {
 
 impl From<&Event> for Readiness {
     fn from(event: &Event) -> Self {
-        let Token(token) = event.token();
+        let PollToken(token) = event.token();
         let (is_read_closed, is_writable) = (event.is_read_closed(), event.is_writable());
         Self { token, is_read_closed, is_writable }
     }
@@ -84,23 +84,23 @@ impl From<&Event> for Readiness {
 
 /// What a core is made of.
 pub(super) struct CoreParts {
-    pub(super) registry: Private<Registry>,
+    pub(super) registry: Private<PollRegistry>,
     pub(super) listeners: Vec<Private<Listener>>,
     pub(super) psk: Psk,
     pub(super) is_open: bool,
     pub(super) hello: ServerHello,
-    pub(super) journal: Journal,
+    pub(super) log: Log,
     pub(super) record: Record,
     /// How long the server may be unused.
-    pub(super) unused_max: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
 }
 
 impl Core {
     pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
-        let CoreParts { registry, mut listeners, psk, is_open, hello, journal, record, unused_max } =
+        let CoreParts { registry, mut listeners, psk, is_open, hello, log, record, idle_timeout } =
             parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
-            registry.register(listener.source(), Token(index), Interest::READABLE)?;
+            registry.register(listener.source(), PollToken(index), Interest::READABLE)?;
         }
         Ok(Self {
             registry,
@@ -114,12 +114,12 @@ impl Core {
             log_limiter: LogLimiter::default(),
             unread: ReadyQueue::default(),
             unwritten: ReadyQueue::default(),
-            about: About::new(record.name().cloned(), journal.clone()),
-            calls: Calls::new(unused_max),
+            about: About::new(record.name().cloned(), log.clone()),
+            calls: Calls::new(idle_timeout),
             psk,
             is_open,
             hello,
-            journal,
+            log,
             record,
             is_retired: false,
         })
@@ -128,15 +128,15 @@ impl Core {
     /// Tells what a stranger has brought about, or counts it.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
         let level = kind.level();
-        if self.journal.takes(level) && self.log_limiter.note(kind, what, clock::now()) {
-            self.journal.write(level, what);
+        if self.log.takes(level) && self.log_limiter.note(kind, what, clock::now()) {
+            self.log.write(level, what);
         }
     }
 
     /// Tells what was counted and is due by then.
     pub(super) fn log_counted(&mut self, until: Instant) {
         let lines = self.log_limiter.tell(until).into_iter();
-        lines.for_each(|(level, line)| self.journal.write(level, line));
+        lines.for_each(|(level, line)| self.log.write(level, line));
     }
 
     /// The server's identity.
@@ -183,9 +183,9 @@ impl Core {
         if self.log_limiter.due().is_some_and(|at| at <= clock::now()) {
             self.log_counted(clock::now());
         }
-        if self.calls.unused_at().is_some_and(|at| at <= clock::now()) {
-            let limit = self.calls.unused_max().unwrap_or_default().as_secs_f64();
-            self.journal.info(format_args!("no call for {limit} s (idle_timeout): ending"));
+        if self.calls.idle_until().is_some_and(|at| at <= clock::now()) {
+            let limit = self.calls.idle_timeout().unwrap_or_default().as_secs_f64();
+            self.log.info(format_args!("no call for {limit} s (idle_timeout): ending"));
             self.stop();
         }
         // What ended in this turn may have left something of what is missing.
@@ -207,7 +207,7 @@ impl Core {
         if let Some(wait) = self.pending.wait() {
             return Some(wait);
         }
-        let moments = [self.pending.soonest(), self.calls.unused_at(), self.log_limiter.due()];
+        let moments = [self.pending.soonest(), self.calls.idle_until(), self.log_limiter.due()];
         let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time is over when the poller returns.
         let left = soonest.saturating_duration_since(clock::now()) + Duration::from_millis(1);
@@ -233,7 +233,7 @@ impl Core {
                 self.pending.remove(token);
                 connection.is_client();
                 self.about.clients += 1;
-                self.journal.debug(format_args!("a client has come from {}", connection.peer));
+                self.log.debug(format_args!("a client has come from {}", connection.peer));
             } else if connection.has_answered_handshake() {
                 self.pending.answered(token);
             }
@@ -251,7 +251,7 @@ impl Core {
             if self.calls.has_exit() {
                 if !was_ending {
                     let peer = &connection.peer;
-                    self.journal.info(format_args!("told to end by {peer}: taking no more calls"));
+                    self.log.info(format_args!("told to end by {peer}: taking no more calls"));
                 }
                 self.retire();
             }
@@ -332,7 +332,7 @@ impl Core {
         let what = format_args!("connection from {peer} ended: {why}");
         if is_session {
             self.about.clients -= 1;
-            self.journal.debug(what);
+            self.log.debug(what);
         } else {
             self.pending.gone(token);
             self.note(Kind::Left, &what);

@@ -21,7 +21,7 @@ impl Shared {
         }
         let mut core = self.core.lock();
         core.stop();
-        core.journal.info(if core.calls.is_running() {
+        core.log.info(if core.calls.is_running() {
             "told to end: waiting for the running task, which a second signal or Ctrl-C interrupts"
         } else {
             "told to end"
@@ -41,7 +41,7 @@ impl Shared {
             return;
         }
         let mut core = self.core.lock();
-        core.journal.critical(format_args!(
+        core.log.critical(format_args!(
             "{reason}: it ends. A task may have closed descriptors that are not its own"
         ));
         core.refuse();
@@ -58,7 +58,7 @@ impl Shared {
                 return;
             }
             let Some(shared) = shared.upgrade() else { return };
-            shared.journal().critical(&reason);
+            shared.log().critical(&reason);
             shared.note(Ending::now(false, reason));
             platform::end_now();
         };

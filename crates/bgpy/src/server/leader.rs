@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token as PollToken};
 
 use super::core::Core;
 use super::signal::{Receiver, Waker};
@@ -18,7 +18,7 @@ use crate::sync::FairMutex;
 /// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
 const SCRATCH_BYTES: usize = 256 << 10;
 
-const WAKE: Token = Token(usize::MAX);
+const WAKE: PollToken = PollToken(usize::MAX);
 
 /// Whoever has it locked polls.
 pub(super) struct Leader {

@@ -46,12 +46,12 @@ impl Shared {
 
     /// Stands in when it is needed, until the server ends or has failed.
     fn look_after(self: &Arc<Self>) {
-        let (journal, mut looked) = (self.journal(), Instant::now());
+        let (log, mut looked) = (self.log(), Instant::now());
         while !self.standin.is_over() && !self.has_failed() {
             if !self.standin.armed.load(Ordering::SeqCst) {
                 thread::park_timeout(IDLE_LOG_LOOK);
                 looked = Instant::now();
-                self.keep_up(&journal);
+                self.keep_up(&log);
                 self.check_poller();
                 continue;
             }
@@ -61,7 +61,7 @@ impl Shared {
                 thread::park_timeout(LOOK);
                 if looked.elapsed() >= LOG_LOOK {
                     looked = Instant::now();
-                    self.keep_up(&journal);
+                    self.keep_up(&log);
                     self.check_poller();
                 }
                 let moved = self.turns.load(Ordering::Relaxed) != turns;

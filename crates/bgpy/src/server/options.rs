@@ -5,7 +5,7 @@ use std::time::Duration;
 use bgpy_proto::{Id, Token, limits};
 
 use crate::config::Config;
-use crate::log::Journal;
+use crate::log::Log;
 use crate::name::Name;
 use crate::registry::Registry;
 
@@ -32,13 +32,13 @@ pub struct ServerOptions {
     /// Its name, which no other server of this user has while it runs.
     pub name: Option<Name>,
     /// How long nobody may call before the server ends by itself.
-    pub unused_max: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
     /// Whether this process is there for the server alone, and ends with it.
     pub owns_process: bool,
     /// What it was told when it was started, to be kept for a restart.
     pub config: Option<Config>,
     /// Where it logs.
-    pub journal: Journal,
+    pub log: Log,
 }
 
 impl Default for ServerOptions {
@@ -53,10 +53,10 @@ impl Default for ServerOptions {
             registry: Registry::of_user().ok(),
             instance: Id::random(),
             name: None,
-            unused_max: None,
+            idle_timeout: None,
             owns_process: false,
             config: None,
-            journal: Journal::silent(),
+            log: Log::silent(),
         }
     }
 }

@@ -81,7 +81,7 @@ impl Shared {
             if !core.calls.is_initialized() {
                 return Ok(());
             }
-            core.journal.info("running exit_task");
+            core.log.info("running exit_task");
             drop(core);
             let reply = self.reply(None);
             self.guarded(|| executor.exit(None, &reply))
@@ -111,7 +111,7 @@ impl Shared {
             lock(&self.leader)
         });
         self.executor_waits.store(false, Ordering::SeqCst);
-        if self.may_be_unused {
+        if self.has_idle_timeout {
             // A task may have ended since the poller was told how long to wait.
             leader.patience = self.core.lock().patience();
         }
@@ -148,7 +148,7 @@ impl Shared {
     pub(super) fn stand_in(self: &Arc<Self>, running_for: Duration) {
         let Some(mut leader) = try_lock(&self.leader) else { return };
         self.core.lock().ack_all(running_for);
-        let (journal, mut looked) = (self.journal(), Instant::now());
+        let (log, mut looked) = (self.log(), Instant::now());
         while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
             leader.patience = Some(leader.patience.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
             let served = leader
@@ -159,7 +159,7 @@ impl Shared {
                     return Ok(());
                 }
                 looked = Instant::now();
-                self.keep_up(&journal);
+                self.keep_up(&log);
                 self.core.lock().check(self.watched)
             }) {
                 self.fail(&error);
@@ -192,7 +192,7 @@ impl Shared {
         if let Err(failure) = &outcome {
             let to = if told { "its caller was told" } else { "nobody waits for it" };
             let traceback = failure.traceback.as_deref().unwrap_or_default();
-            core.journal.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
+            core.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
         }
         outcome.map(|_| ())
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::supervisor_pipe::SupervisorPipe;
-use crate::log::Journal;
+use crate::log::Log;
 use crate::name::Name;
 use crate::platform::{self, Private, Stamp};
 use crate::registry::{Claim, Ending, Entry, Registry, vacate};
@@ -85,7 +85,7 @@ impl Record {
     /// Why one of them cannot be put back.
     pub(super) fn restore(
         &mut self,
-        journal: &Journal,
+        log: &Log,
         listen: impl FnOnce(&Path) -> io::Result<Stamp>,
     ) -> io::Result<()> {
         let Some(registry) = &self.registry else { return Ok(()) };
@@ -101,7 +101,7 @@ impl Record {
                 Ok(())
             }
             // Its stamp is taken only when it is looked at next, after it was read once more.
-            Ok(None) => put_back(registry, entry, written.is_some(), journal)
+            Ok(None) => put_back(registry, entry, written.is_some(), log)
                 .map(|written| self.written = Some(written)),
             // What cannot be looked at may be the entry.
             Err(error) => Err(error),
@@ -112,17 +112,17 @@ impl Record {
                 self.claim = Some(Private::new(claim));
             }
         });
-        entry.and(name).and(self.restore_socket(journal, listen))
+        entry.and(name).and(self.restore_socket(log, listen))
     }
 
     fn restore_socket(
         &mut self,
-        journal: &Journal,
+        log: &Log,
         listen: impl FnOnce(&Path) -> io::Result<Stamp>,
     ) -> io::Result<()> {
         let Some(path) = &self.entry.socket else { return Ok(()) };
         if Stamp::of_any(path)? != Some(self.socket_stamp) {
-            self.socket_stamp = replace(path, "socket", journal, || listen(path))?;
+            self.socket_stamp = replace(path, "socket", log, || listen(path))?;
         }
         Ok(())
     }
@@ -197,12 +197,7 @@ impl Record {
 }
 
 /// Writes an entry that does not stand in its place, and returns what the file is like that it stands in.
-fn put_back(
-    registry: &Registry,
-    entry: &Entry,
-    was_written: bool,
-    journal: &Journal,
-) -> io::Result<Stamp> {
+fn put_back(registry: &Registry, entry: &Entry, was_written: bool, log: &Log) -> io::Result<Stamp> {
     // What is left of the process before this one is the server's own.
     let written = if was_written || !registry.has_earlier(entry) {
         let path = registry.entry_path(entry);
@@ -214,12 +209,12 @@ fn put_back(
             }
             done => done,
         };
-        replace(&path, "entry", journal, put)?
+        replace(&path, "entry", log, put)?
     } else {
         registry.put(entry)?
     };
     if !was_written {
-        journal.info("the entry in the registry is written now");
+        log.info("the entry in the registry is written now");
     }
     Ok(written)
 }
@@ -228,13 +223,13 @@ fn put_back(
 fn replace(
     path: &Path,
     what: &str,
-    journal: &Journal,
+    log: &Log,
     put: impl FnOnce() -> io::Result<Stamp>,
 ) -> io::Result<Stamp> {
     let foreign = path.symlink_metadata();
     let stamp = put()?;
     if let Ok(about) = foreign {
-        journal.warning(format_args!(
+        log.warning(format_args!(
             "something else stood in the place of the server's {what}, '{}': it was {}. It is removed, \
              and the {what} put back",
             path.display(),

@@ -20,7 +20,7 @@ impl Core {
         // What is looked at, and what is put back, takes a descriptor each.
         self.reserve.give_all();
         let (listeners, registry, mut relaid) = (&self.listeners, &self.registry, None);
-        let restored = self.record.restore(&self.journal, |path| {
+        let restored = self.record.restore(&self.log, |path| {
             let (fresh, index, stamp) = listen::again(listeners, path, registry)?;
             relaid = Some((fresh, index));
             Ok(stamp)
@@ -33,7 +33,7 @@ impl Core {
             Ok(()) => self.record.has_trouble = false,
             Err(error) if !self.record.has_trouble => {
                 self.record.has_trouble = true;
-                self.journal.warning(format_args!(
+                self.log.warning(format_args!(
                     "the server's files cannot be looked at, or not be put back: {error}. This is tried \
                      again every second"
                 ));

@@ -13,7 +13,7 @@ use super::leader::Leader;
 use super::signal::{SignalPipe, Waker};
 use super::standin::StandIn;
 use super::watched::Watched;
-use crate::log::Journal;
+use crate::log::Log;
 use crate::platform::{self, Private, Sleeper};
 use crate::sync::FairMutex;
 
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     /// Whether a signal has come that the executing thread has not dealt with.
     pub(super) signalled: AtomicBool,
     /// Whether the server ends when nobody calls it.
-    pub(super) may_be_unused: bool,
+    pub(super) has_idle_timeout: bool,
     /// Times that the stand-in has led.
     pub(super) relieved: AtomicU64,
     /// Whether the executing thread wants to lead (again).
@@ -75,7 +75,7 @@ impl Shared {
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),
-            may_be_unused: core.calls.unused_max().is_some(),
+            has_idle_timeout: core.calls.idle_timeout().is_some(),
             core: FairMutex::new(core),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),
@@ -104,8 +104,8 @@ impl Shared {
         }
     }
 
-    pub(super) fn journal(&self) -> Journal {
-        self.core.lock().journal.clone()
+    pub(super) fn log(&self) -> Log {
+        self.core.lock().log.clone()
     }
 
     pub(super) fn wake(&self) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use mio::{Registry, Token};
+use mio::{Registry as PollRegistry, Token as PollToken};
 
 #[cfg(not(unix))]
 pub(super) use self::other::{Receiver, Waker};
@@ -58,8 +58,8 @@ mod unix {
 
     impl Receiver {
         pub(in super::super) fn new(
-            registry: &Registry,
-            token: Token,
+            registry: &PollRegistry,
+            token: PollToken,
         ) -> io::Result<(Arc<Waker>, Self)> {
             let (write, read) = UnixStream::pair()?;
             write.set_nonblocking(true)?;
@@ -117,8 +117,8 @@ mod other {
 
     impl Receiver {
         pub(in super::super) fn new(
-            registry: &Registry,
-            token: Token,
+            registry: &PollRegistry,
+            token: PollToken,
         ) -> io::Result<(Arc<Waker>, Self)> {
             Ok((Arc::new(Waker(mio::Waker::new(registry, token)?)), Self))
         }

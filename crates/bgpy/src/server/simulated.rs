@@ -15,7 +15,7 @@ use super::reactor::FAREWELL;
 use super::record::Record;
 use super::signal::{Receiver, Waker};
 use crate::clock;
-use crate::log::Journal;
+use crate::log::Log;
 use crate::platform::{Private, Stamp};
 use crate::registry::Entry;
 use crate::simulation::wire::{End, Queue, ServerQueue, Wire};
@@ -87,9 +87,9 @@ impl Process {
             psk: psk.clone(),
             is_open: false,
             hello,
-            journal: Journal::silent(),
+            log: Log::silent(),
             record,
-            unused_max: None,
+            idle_timeout: None,
         };
         let core = Core::new(parts, idle.waker.clone()).expect("nothing is registered");
         let scratch = vec![0; read];

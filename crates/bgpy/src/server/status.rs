@@ -6,7 +6,7 @@ use bgpy_proto::{LogReply, LogRequest, Request, ServerSession, Status};
 
 use super::calls::Calls;
 use crate::clock;
-use crate::log::{Journal, read};
+use crate::log::{Log, read};
 use crate::name::Name;
 use crate::platform;
 
@@ -14,7 +14,7 @@ use crate::platform;
 #[derive(Debug)]
 pub(super) struct About {
     name: Option<Name>,
-    journal: Journal,
+    log: Log,
     started: Instant,
     /// Connections that have shaken hands.
     pub(super) clients: u64,
@@ -24,8 +24,8 @@ pub(super) struct About {
 }
 
 impl About {
-    pub(super) fn new(name: Option<Name>, journal: Journal) -> Self {
-        Self { name, journal, started: clock::now(), clients: 0, may_read_log: true }
+    pub(super) fn new(name: Option<Name>, log: Log) -> Self {
+        Self { name, log, started: clock::now(), clients: 0, may_read_log: true }
     }
 
     /// Answers a question about the server.
@@ -43,7 +43,7 @@ impl About {
 
     /// What a client hears of the log.
     fn log(&mut self, request: &LogRequest, limit: usize) -> LogReply {
-        let Some(path) = self.journal.path() else {
+        let Some(path) = self.log.path() else {
             return LogReply::Unreadable("it logs to no file, but to where it was started".into());
         };
         if !std::mem::take(&mut self.may_read_log) {

@@ -5,22 +5,22 @@ use super::connection::Connection;
 use super::core::Core;
 use super::dead_peers::{PATIENCE, Patience};
 use super::shared::Shared;
-use crate::log::Journal;
+use crate::log::Log;
 use crate::platform::Delivery;
 
 impl Shared {
     /// Rotates a log that has grown large, says what it lacks, gives up clients that have vanished, and puts back
     /// files that somebody else has removed or replaced: some directories are emptied from time to time, or when
     /// their user logs out.
-    pub(super) fn keep_up(&self, journal: &Journal) {
-        journal.rotate_if_large();
-        journal.tell_losses();
+    pub(super) fn keep_up(&self, log: &Log) {
+        log.rotate_if_large();
+        log.tell_losses();
         self.drop_dead_peers();
         // Looked at with nothing locked, because a file system may take its time.
         if self.files.misses_files() {
             let files = self.core.lock().restore_files();
             self.files.keep(files);
-            journal.reopen_if_gone();
+            log.reopen_if_gone();
         }
     }
 
@@ -54,7 +54,7 @@ impl Core {
     pub(super) fn log_dead_peer(&self, token: usize, why: &str) {
         let connection = self.connections.get(&token).filter(|connection| connection.is_session());
         if let Some(Connection { peer, .. }) = connection {
-            self.journal.info(format_args!("the client at {peer} has vanished: {why}"));
+            self.log.info(format_args!("the client at {peer} has vanished: {why}"));
         }
     }
 }

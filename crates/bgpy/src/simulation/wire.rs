@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
 use crate::sync::lock;
 
@@ -249,7 +249,12 @@ impl Queue {
 
 /// The poller that a server registers with: who registers is noted here, and nothing else.
 impl Source for Wire {
-    fn register(&mut self, _: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+    fn register(
+        &mut self,
+        _: &PollRegistry,
+        token: PollToken,
+        interest: Interest,
+    ) -> io::Result<()> {
         let mut state = self.state();
         state.watched = Some((token.0, interest.is_writable()));
         // A poller tells of what is there already.
@@ -257,7 +262,12 @@ impl Source for Wire {
         Ok(())
     }
 
-    fn reregister(&mut self, _: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+    fn reregister(
+        &mut self,
+        _: &PollRegistry,
+        token: PollToken,
+        interest: Interest,
+    ) -> io::Result<()> {
         let mut state = self.state();
         state.watched = Some((token.0, interest.is_writable()));
         state.ways[End::Server as usize].is_news = true;
@@ -266,7 +276,7 @@ impl Source for Wire {
         Ok(())
     }
 
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+    fn deregister(&mut self, _: &PollRegistry) -> io::Result<()> {
         self.state().watched = None;
         Ok(())
     }
@@ -296,15 +306,15 @@ impl ServerQueue {
 }
 
 impl Source for ServerQueue {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn register(&mut self, _: &PollRegistry, _: PollToken, _: Interest) -> io::Result<()> {
         Ok(())
     }
 
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn reregister(&mut self, _: &PollRegistry, _: PollToken, _: Interest) -> io::Result<()> {
         Ok(())
     }
 
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+    fn deregister(&mut self, _: &PollRegistry) -> io::Result<()> {
         Ok(())
     }
 }

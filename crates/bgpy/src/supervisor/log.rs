@@ -13,11 +13,11 @@ use crate::log::{Level, record};
 
 /// The log of the servers that one supervisor starts.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct SupervisorLog {
     loss: Loss,
 }
 
-impl Log {
+impl SupervisorLog {
     /// Writes a record, and what there is to say of those before it that were lost.
     pub(super) fn write(
         &mut self,
@@ -28,7 +28,7 @@ impl Log {
     ) {
         match regular_file(config) {
             // A terminal or a pipe, which takes its time; or there is none.
-            Regular::Other => config.journal(is_foreground).write_to_end(level, text),
+            Regular::Other => config.log(is_foreground).write_to_end(level, text),
             _ if level < config.log_level() => {}
             Regular::Lost => self.loss.count(),
             Regular::File(file) => self.loss.write(&file, &record(level, text)),

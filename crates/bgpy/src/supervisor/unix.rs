@@ -34,7 +34,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     let held = match HeldResources::of(&mut config, registry.as_ref()) {
         Ok(held) => held,
         Err(error) => {
-            config.journal(false).critical(&error);
+            config.log(false).critical(&error);
             reporter.report(&Report::failed(&error));
             return Ok(Role::Refused);
         }

@@ -14,7 +14,7 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::child::Child;
 use super::held::{HeldResources, Successor};
-use super::log::Log;
+use super::log::SupervisorLog;
 use super::notice::Notice;
 use crate::config::Config;
 use crate::launch::{Report, Reporter};
@@ -39,7 +39,7 @@ pub struct Supervisor {
     schedule: Schedule,
     failing: Option<Failing>,
     notice: Notice,
-    log: Log,
+    log: SupervisorLog,
     generation: u32,
     is_foreground: bool,
     /// Whether one of them was ready: what does not even start is not started again.
@@ -82,7 +82,7 @@ impl Supervisor {
             child,
             signals,
             failing: None,
-            log: Log::default(),
+            log: SupervisorLog::default(),
             generation: 0,
             is_foreground,
             has_been_ready: false,

@@ -19,8 +19,8 @@ use bgpy::address::Address;
 use bgpy::registry::Registry;
 use bgpy::server::Stopper;
 use bgpy::{
-    CallError, Client, ClientOptions, Ended, Executor, Journal, Payload, Server, ServerOptions,
-    Status, Token, Value, Wait,
+    CallError, Client, ClientOptions, Ended, Executor, Log, Payload, Server, ServerOptions, Status,
+    Token, Value, Wait,
 };
 
 /// Nothing in these tests may take longer.
@@ -45,7 +45,7 @@ pub struct Running {
 impl Running {
     /// Runs what `make` makes of the receiver that held tasks wait for.
     pub fn start<E: Executor>(make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static) -> Self {
-        Self::logging(Journal::silent(), make)
+        Self::logging(Log::silent(), make)
     }
 
     /// The same, with a token.
@@ -53,20 +53,20 @@ impl Running {
         token: Token,
         make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static,
     ) -> Self {
-        Self::with(token, Journal::silent(), make)
+        Self::with(token, Log::silent(), make)
     }
 
     /// The same, with a log.
     pub fn logging<E: Executor>(
-        journal: Journal,
+        log: Log,
         make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static,
     ) -> Self {
-        Self::with(Token::generate(32), journal, make)
+        Self::with(Token::generate(32), log, make)
     }
 
     fn with<E: Executor>(
         token: Token,
-        journal: Journal,
+        log: Log,
         make: impl FnOnce(mpsc::Receiver<()>) -> E + Send + 'static,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -74,7 +74,7 @@ impl Running {
         let options = ServerOptions {
             token: Some(token.clone()),
             registry: Some(registry.clone()),
-            journal,
+            log,
             ..ServerOptions::default()
         };
         let server = Server::bind(&Address::new("127.0.0.1", 0), options).unwrap();

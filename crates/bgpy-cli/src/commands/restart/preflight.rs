@@ -7,7 +7,7 @@ use bgpy::address::Address;
 use bgpy::can_listen;
 use bgpy::config::{Config, Launch};
 use bgpy::registry::{Entry, Registry};
-use bgpy::{Journal, Level, ServerInfo};
+use bgpy::{Level, Log, ServerInfo};
 
 use crate::interpreter::ask;
 
@@ -51,7 +51,7 @@ fn check_log(path: &Path) -> Result<(), String> {
     }
     let is_there = path.exists();
     // Open it like the server does, without blocking.
-    let opened = Journal::file(Level::Info, path);
+    let opened = Log::file(Level::Info, path);
     opened.map_err(|error| format!("its log '{shown}' cannot be written: {error}"))?;
     if !is_there {
         // The server will create it.

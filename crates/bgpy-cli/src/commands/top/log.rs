@@ -22,7 +22,7 @@ const TAB: &str = "    ";
 
 /// A log that is followed.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct LogView {
     path: Option<PathBuf>,
     tail: Option<Tail>,
     lines: Lines,
@@ -37,7 +37,7 @@ struct Lines {
     last: Vec<u8>,
 }
 
-impl Log {
+impl LogView {
     /// Switches to the log of another server, or of none.
     pub(super) fn switch(&mut self, path: Option<&Path>) {
         if self.path.as_deref() != path {
@@ -202,7 +202,7 @@ mod tests {
     fn a_log_is_followed_from_when_it_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.log");
-        let mut log = Log::default();
+        let mut log = LogView::default();
         assert!(log.last(1)[0].contains("no log file"));
         log.switch(Some(&path));
         assert!(log.follow());

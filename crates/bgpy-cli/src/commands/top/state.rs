@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgpy::{Name, ServerInfo, Status};
 
-use super::log::Log;
+use super::log::LogView;
 
 /// Everything that is shown.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct State {
     pub(super) servers: Option<Vec<Seen>>,
     /// The instance that is selected.
     selected: Option<String>,
-    pub(super) log: Log,
+    pub(super) log: LogView,
     /// Instances that were seen running: other instances that have ended are not shown.
     ran: HashSet<String>,
 }
@@ -36,7 +36,7 @@ impl State {
             colored,
             servers: None,
             selected: None,
-            log: Log::default(),
+            log: LogView::default(),
             ran: HashSet::new(),
         }
     }

@@ -202,7 +202,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::log::{Journal, Level, aged};
+    use crate::log::{Level, Log, aged};
 
     fn log(texts: &[&str]) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
@@ -281,13 +281,13 @@ mod tests {
     fn a_follower_gets_every_record_once_and_in_order() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.log");
-        let journal = Journal::file(Level::Info, &path).unwrap();
+        let log = Log::file(Level::Info, &path).unwrap();
         let mut tail = Tail::open(&path, Begin::Start).unwrap();
         let (mut text, mut written) = (Vec::new(), 0);
         for round in 0..40 {
             // Up to three rotations between two looks.
             for _ in 0..round % 4 * 5 {
-                journal.info(format_args!("{written:06} {}", "x".repeat(3 << 20)));
+                log.info(format_args!("{written:06} {}", "x".repeat(3 << 20)));
                 written += 1;
             }
             while tail.read(&mut text).unwrap() {}
