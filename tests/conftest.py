@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.gate import Gate
+from support.processes import Orphan
+from support.scripts import Scripts
 
 from bgpy import Client, Server
 
@@ -43,6 +43,12 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
                     os.kill(process["pid"], signal.SIGKILL)
 
 
+@pytest.fixture(autouse=True)
+def plain_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what would change how servers and scripts print."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., Server]]:
     """Return a function that starts a background server on a free port."""
@@ -60,41 +66,6 @@ def start() -> Iterator[Callable[..., Server]]:
             with suppress(ProcessLookupError):
                 os.kill(server.pid, signal.SIGKILL)
             server.wait(10)
-
-
-STARTER = """
-from bgpy import Server
-
-server = Server("127.0.0.1", 0)
-server.run_background()
-print(server.pid, server.port)
-"""
-
-
-def kill(pid: int) -> None:
-    """End a process so that it cannot clean up, and wait until it is gone."""
-    process = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGKILL)
-    select.select([process], [], [])
-    os.close(process)
-
-
-def supervisor_of(pid: int) -> int:
-    """Return the process that waits for the end of a server: its parent."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-class Orphan:
-    """A server whose starter has ended."""
-
-    def __init__(self) -> None:
-        done = subprocess.run([sys.executable, "-c", STARTER], capture_output=True, check=True)
-        self.pid, self.port = map(int, done.stdout.split())
-
-    def kill(self) -> None:
-        """End it and its supervisor so that nobody can clean up, and wait until they are gone."""
-        kill(supervisor_of(self.pid))
-        kill(self.pid)
 
 
 @pytest.fixture
@@ -119,3 +90,31 @@ def serve(start: Callable[..., Server]) -> Callable[..., Client]:
         return client
 
     return serve
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Iterator[Callable[[], Gate]]:
+    """Return a function that makes gates."""
+    made: list[Gate] = []
+
+    def make() -> Gate:
+        made.append(Gate(tmp_path / f"gate{len(made)}"))
+        return made[-1]
+
+    yield make
+    for gate in made:
+        gate.close()
+
+
+@pytest.fixture
+def gate(gates: Callable[[], Gate]) -> Gate:
+    """Return a gate."""
+    return gates()
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Iterator[Scripts]:
+    """Return a directory to run scripts in."""
+    scripts = Scripts(tmp_path / "scripts")
+    yield scripts
+    scripts.close()

@@ -1,52 +1,14 @@
-"""Gates and scripts for the tests in this directory."""
+"""Servers that are reached by either transport."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from bgpy import Client
 
-from .gate import Gate
-from .scripts import Scripts
-
 TOKEN = "a token of the tests that is long enough"
-
-
-@pytest.fixture(autouse=True)
-def plain_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what would change how servers and scripts print."""
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-
-
-@pytest.fixture
-def gates(tmp_path: Path) -> Iterator[Callable[[], Gate]]:
-    """Return a function that makes gates."""
-    made: list[Gate] = []
-
-    def make() -> Gate:
-        made.append(Gate(tmp_path / f"gate{len(made)}"))
-        return made[-1]
-
-    yield make
-    for gate in made:
-        gate.close()
-
-
-@pytest.fixture
-def gate(gates: Callable[[], Gate]) -> Gate:
-    """Return a gate."""
-    return gates()
-
-
-@pytest.fixture
-def scripts(tmp_path: Path) -> Iterator[Scripts]:
-    """Return a directory to run scripts in."""
-    scripts = Scripts(tmp_path / "scripts")
-    yield scripts
-    scripts.close()
 
 
 @pytest.fixture(params=["unix", "tcp"])

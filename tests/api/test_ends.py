@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import kill, supervisor_of
+from support.processes import kill, supervisor_of
 
 from bgpy import CallTimeout, Client, NotRunning, Server, ServerStopping, connect, servers
 

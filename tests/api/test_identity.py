@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.scripts import Scripts
 
 import bgpy
 
 from . import world
-from .scripts import Scripts
 
 WORLD = Path(world.__file__).read_text()
 

@@ -6,10 +6,9 @@ import functools
 import gc
 
 import pytest
+from support.scripts import Scripts
 
 from bgpy import Client
-
-from .scripts import Scripts
 
 HOST = "127.0.0.1"
 

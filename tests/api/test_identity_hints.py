@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from .scripts import Scripts
+from support.scripts import Scripts
 
 TASKS = """
 import bgpy

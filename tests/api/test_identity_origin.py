@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from .scripts import Scripts
+from support.scripts import Scripts
 
 SERVER = """
 from bgpy import respond

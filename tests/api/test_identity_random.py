@@ -7,8 +7,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
-from .scripts import Scripts
+from support.scripts import Scripts
 
 # Each kind of definition: its text, and an expression that uses it and moves its state. `{n}` is
 # its own number, `{m}` that of an earlier class, and `{k}` a constant.

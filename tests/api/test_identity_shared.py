@@ -6,8 +6,7 @@ import random
 import subprocess
 
 import pytest
-
-from .scripts import Scripts
+from support.scripts import Scripts
 
 SERVER = """
 from bgpy import respond

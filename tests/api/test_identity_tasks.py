@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from .scripts import Scripts
+from support.scripts import Scripts
 
 # What the script defines, and what is called: each call is worth what it is in the script.
 SCRIPT = """

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from support.processes import stand_still
 
 from bgpy import Client, SerializationError, respond
 
 from .conftest import TOKEN
-from .processes import stand_still
 
 HOST = "127.0.0.1"
 MEGABYTE = 1 << 20

@@ -10,10 +10,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.processes import stand_still
 
 from bgpy import CallTimeout, Client, ConnectionLost, NotRunning, Server, respond
-
-from .processes import stand_still
 
 HOST = "127.0.0.1"
 SOON_S = 5

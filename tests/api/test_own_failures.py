@@ -13,10 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.processes import stand_still
 
 from bgpy import BgpyError, Client, respond, servers
-
-from .processes import stand_still
 
 HOST = "127.0.0.1"
 LIMIT_S = 30

@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.processes import stand_still
 
 from bgpy import connect, servers
-
-from .processes import stand_still
 
 BGPY = str(Path(sys.executable).with_name("bgpy"))
 

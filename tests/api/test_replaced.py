@@ -13,7 +13,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
-from conftest import kill, supervisor_of
+from support.processes import kill, supervisor_of
 
 from bgpy import (
     AuthError,

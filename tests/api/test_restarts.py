@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import kill, supervisor_of
+from support.processes import kill, state, supervisor_of
 
 from bgpy import (
     CallTimeout,
@@ -25,8 +25,6 @@ from bgpy import (
     servers,
     start,
 )
-
-from .processes import state
 
 LIMIT_S = 30
 TASKS = """

@@ -8,10 +8,9 @@ import subprocess
 import time
 
 import pytest
+from support.processes import stand_still
 
 from bgpy import CallTimeout, Client, RemoteError, Server, StartError, respond, token_create
-
-from .processes import stand_still
 
 HOST = "127.0.0.1"
 LIMIT_S = 20

@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from support.processes import stand_still
 
 from bgpy import CallTimeout, Client, respond
-
-from .processes import stand_still
 
 HOST = "127.0.0.1"
 LIMIT_S = 20

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from support.scripts import Scripts
 
 import bgpy
-
-from .scripts import Scripts
 
 TASKS = """
 import bgpy

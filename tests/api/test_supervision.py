@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import kill, supervisor_of
+from support.processes import kill, supervisor_of
 
 from bgpy import (
     Client,

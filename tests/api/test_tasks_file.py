@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.scripts import Scripts
 
 import bgpy
 from bgpy import Client
-
-from .scripts import Scripts
 
 HOST = "127.0.0.1"
 TASKS = """

@@ -7,10 +7,9 @@ import pickle
 import sys
 
 import pytest
+from support.scripts import Scripts
 
 from bgpy import Client
-
-from .scripts import Scripts
 
 HOST = "127.0.0.1"
 TASKS = """

@@ -15,8 +15,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from api.processes import stand_still
-from conftest import Orphan
+from support.processes import Orphan, stand_still
 
 from bgpy import (
     AuthError,

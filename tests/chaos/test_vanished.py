@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from api.processes import stand_still
+from support.processes import stand_still
 
 from bgpy import connect, token_create
 

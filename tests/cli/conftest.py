@@ -7,13 +7,9 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from api.conftest import gate, gates
 
 from .commands import CONSOLE, MODULE, Commands
 from .screens import Screen
-
-__all__ = ["gate", "gates"]
-
 
 TASKS = """
 import os

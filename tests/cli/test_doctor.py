@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from api.processes import stand_still
+from support.processes import stand_still
 
 from bgpy import token_create
 

@@ -6,8 +6,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from api.processes import stand_still
-from conftest import kill
+from support.processes import kill, stand_still
 
 from bgpy import NameTaken, connect, servers, start
 

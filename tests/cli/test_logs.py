@@ -9,7 +9,7 @@ import re
 import time
 
 import pytest
-from conftest import kill
+from support.processes import kill
 
 from bgpy import RemoteError, connect, servers
 

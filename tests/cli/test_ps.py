@@ -7,8 +7,7 @@ import os
 import signal
 
 import pytest
-from api.processes import stand_still
-from conftest import kill
+from support.processes import kill, stand_still
 
 from bgpy import connect
 

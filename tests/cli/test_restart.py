@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import kill
+from support.processes import kill
 
 from bgpy import AuthError, SerializationError, connect, servers, start, token_create
 

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from conftest import kill
+from support.processes import kill
 
 from bgpy import SerializationError, connect
 

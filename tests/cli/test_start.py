@@ -8,7 +8,7 @@ import sys
 from unittest.mock import ANY
 
 import pytest
-from conftest import kill
+from support.processes import kill
 
 from bgpy import Client, SerializationError, connect
 

@@ -1,4 +1,4 @@
-"""Gates and scripts for the tests in this directory, and the old default address."""
+"""The old default address, and the command."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from api.conftest import gate, gates, plain_interpreter, scripts
-
-__all__ = ["gate", "gates", "plain_interpreter", "scripts"]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from api.scripts import Scripts
+from support.scripts import Scripts
 
 RUN_THE_SERVER = """
 # Import example tasks, same as defined in the section above

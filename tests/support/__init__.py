@@ -1,0 +1,1 @@
+"""What tests in several directories need: processes, gates for tasks, and scripts."""
