@@ -9,8 +9,11 @@ SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*
 .DEFAULT_GOAL := help
 MINUTES ?= 10
 FUZZ_SECONDS ?= 60
+QUICK_TESTS := tests/docs/test_invariants.py tests/docs/test_layers.py tests/compat/test_surface.py \
+	tests/api/test_plain_data.py tests/api/test_responses.py tests/api/test_names.py tests/api/test_busy.py \
+	tests/api/test_by_value.py tests/cli/test_ps.py
 
-.PHONY: help demo install develop test test-rust test-python lint lint-rust lint-python format bench bench-ray chaos fuzz docs pages pin clean
+.PHONY: help demo install develop test test-quick test-rust test-python lint lint-rust lint-python format bench bench-ray chaos fuzz docs pages pin clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +30,10 @@ develop: $(VENV)/.ready  ## Build without optimising much and let .venv use it a
 	rm -f $(VENV)/.installed
 
 test: test-rust test-python  ## Run every test of both languages
+
+test-quick: develop  ## Build what changed and run the tests that find most, in less than a minute
+	cargo test --profile dev --locked -q -p bgpy-proto -p bgpy --lib -- --skip whatever_happens --skip fuzz
+	$(BIN)/python -m pytest -q $(QUICK_TESTS)
 
 test-rust:  ## Run the Rust tests
 	cargo test --workspace --locked

@@ -40,6 +40,12 @@ fn room_in(descriptors: Option<u64>) -> usize {
     share.clamp(1, limits::HANDSHAKES_MAX)
 }
 
+impl Crowd {
+    fn is_empty(&self) -> bool {
+        self.silent.is_empty() && self.answered.is_empty()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Pending {
     /// How many of each kind may be there.
@@ -209,6 +215,10 @@ impl Pending {
 
     /// When the next one's time is over, or it is time to accept again.
     pub(super) fn soonest(&self) -> Option<Instant> {
+        // As between any two calls.
+        if self.own.is_empty() && self.strangers.is_empty() {
+            return self.accept_again;
+        }
         self.oldest().map(|(_, until)| *until).chain(self.accept_again).min()
     }
 

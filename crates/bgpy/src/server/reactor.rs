@@ -199,7 +199,7 @@ impl Shared {
 
     fn reply(self: &Arc<Self>, call: Option<(usize, u64)>) -> Reply {
         let answers: Weak<Self> = Arc::downgrade(self);
-        Reply::new(answers as Weak<dyn Answers>, call)
+        Reply::of_process(answers as Weak<dyn Answers>, self.process, call)
     }
 
     /// Gives clients the time to take their last answers.

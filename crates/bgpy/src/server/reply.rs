@@ -41,7 +41,16 @@ pub struct Reply {
 impl Reply {
     /// For a call with an id on a connection, or for a task that nobody called, in the process that answers.
     pub fn new(answers: Weak<dyn Answers>, call: Option<(usize, u64)>) -> Self {
-        Self { answers, process: platform::fork_generation(), call }
+        Self::of_process(answers, platform::fork_generation(), call)
+    }
+
+    /// The same, in a process whose fork generation is known.
+    pub(super) fn of_process(
+        answers: Weak<dyn Answers>,
+        process: u32,
+        call: Option<(usize, u64)>,
+    ) -> Self {
+        Self { answers, process, call }
     }
 
     /// Whether the caller would still take a response.
