@@ -1,4 +1,4 @@
-//! The pipe by which a signal handler, or another thread, wakes the reactor.
+//! The pipe by which a signal handler or another thread wakes the reactor.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ pub(super) use self::other::{Receiver, Waker};
 #[cfg(unix)]
 pub(super) use self::unix::{Receiver, Waker};
 
-/// The end for the handler: the number of a signal, written as one byte, wakes the reactor, which then
+/// The handler's end: writing the number of a signal as one byte wakes the reactor, which then
 /// calls [`Executor::signalled`](super::Executor::signalled).
 #[derive(Debug)]
 pub struct SignalPipe {
@@ -22,7 +22,7 @@ impl SignalPipe {
         Self { waker }
     }
 
-    /// The descriptor to write to; none where there are no signals.
+    /// The descriptor to write to; `None` on systems without signals.
     pub fn descriptor(&self) -> Option<i32> {
         self.waker.descriptor()
     }
@@ -38,18 +38,18 @@ mod unix {
     use super::*;
     use crate::platform::{self, Private};
 
-    /// What the server's own threads write. It is the number of no signal.
+    /// Written by the server's own threads; not the number of any signal.
     const NO_SIGNAL: u8 = 0;
 
-    /// The end to write to.
+    /// The write end.
     #[derive(Debug)]
     pub(in super::super) struct Waker {
         stream: Private<UnixStream>,
-        /// Whether a byte that wakes is on its way, so that they never fill the pipe.
+        /// Whether a wake-up byte is in the pipe already, so that wake-ups never fill it.
         is_waking: AtomicBool,
     }
 
-    /// The end that the reactor reads.
+    /// The read end, which belongs to the reactor.
     #[derive(Debug)]
     pub(in super::super) struct Receiver {
         stream: Private<mio::net::UnixStream>,
@@ -76,7 +76,7 @@ mod unix {
             self.stream.as_raw_fd()
         }
 
-        /// Takes what has been written. Returns whether a signal has come.
+        /// Reads what has been written. Returns whether a signal has arrived.
         pub(in super::super) fn drain(&mut self) -> bool {
             self.waker.is_waking.store(false, Ordering::SeqCst);
             let (mut bytes, mut signalled) = ([0; 64], false);
@@ -93,7 +93,7 @@ mod unix {
     impl Waker {
         pub(in super::super) fn wake(&self) {
             if !self.is_waking.swap(true, Ordering::SeqCst) {
-                // It fails only where the poller is gone as well, and then nobody is to be woken.
+                // Fails only if the poller is gone as well, and then there is no thread to wake.
                 drop(platform::send_now(&*self.stream, &[NO_SIGNAL]));
             }
         }
@@ -108,7 +108,7 @@ mod unix {
 mod other {
     use super::*;
 
-    /// Where there are no signals, only the poller's own waker.
+    /// On systems without signals, the poller's own waker.
     #[derive(Debug)]
     pub(in super::super) struct Waker(mio::Waker);
 
@@ -134,7 +134,7 @@ mod other {
 
     impl Waker {
         pub(in super::super) fn wake(&self) {
-            // It fails only where the poller is gone, and then nobody is to be woken.
+            // Fails only if the poller is gone, and then there is no thread to wake.
             drop(self.0.wake());
         }
 

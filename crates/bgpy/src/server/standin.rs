@@ -1,4 +1,4 @@
-//! The switches of the [stand-in](super::lookout): when it looks, and when it ends.
+//! The switches of the [stand-in](super::lookout): when it watches, and when it ends.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    /// Sees to it that the thread is looking. Called whenever the executing thread stops polling.
+    /// Makes the thread watch. Called whenever the executing thread stops polling.
     pub(super) fn arm(&self) {
         if !self.armed.load(Ordering::SeqCst) {
             self.armed.store(true, Ordering::SeqCst);
