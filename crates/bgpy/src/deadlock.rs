@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_circle_of_servers_is_noticed_by_whoever_would_close_it() {
+    fn the_wait_that_would_close_a_circle_is_refused() {
         let [a, b, c] = [(); 3].map(|()| Id::random());
         let pid = u64::from(std::process::id());
         let begin = |from, to| serving(from, || Waiting::begin(to, pid));

@@ -218,19 +218,19 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_what_tells_nothing() {
-        assert_eq!(remains(&["", "printed\n", &record(Level::Warning, "a stranger")]), "");
+        assert_eq!(remains(&["", "printed\n", &record(Level::Warning, "a peer")]), "");
         assert_eq!(remains(&["2026-01-01T00:00:00.000+00:00", "\u{ff}\n\n    x"]), "");
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
         let listens = record(Level::Info, "bgpy 1.0.0 listens on 127.0.0.1:1");
-        let waits = record(Level::Warning, "a stranger").repeat(1_000);
+        let waits = record(Level::Warning, "a peer").repeat(1_000);
         let long = "x".repeat(3 * LINE_BYTES_MAX);
         let error = record(Level::Error, format!("{long}\n{}", "line\n".repeat(100_000)));
         let kept = remains(&[&format!("{listens}{waits}{error}")]);
         assert!(kept.len() < 2 * PART_BYTES_MAX, "{}", kept.len());
-        assert_eq!(kept.lines().filter(|line| line.contains("a stranger")).count(), 15);
+        assert_eq!(kept.lines().filter(|line| line.contains("a peer")).count(), 15);
         assert!(kept.contains("xxx\n    line\n") && kept.ends_with(&note(&error[..STAMP_BYTES])));
     }
 }

@@ -352,7 +352,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nobody_waits_for_a_reader_that_does_not_read() {
+    fn a_reader_that_does_not_read_blocks_no_writer() {
         use std::io::BufRead;
         let (read, write) = io::pipe().unwrap();
         let writer =

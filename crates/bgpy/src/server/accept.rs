@@ -16,10 +16,10 @@ use crate::platform::{self, Private, WithLimit};
 use crate::transport::Stream;
 
 /// Time spent on unauthenticated connections before the others get their turn: about one handshake.
-const STRANGERS_TURN: Duration = Duration::from_micros(50);
+const HANDSHAKES_TURN: Duration = Duration::from_micros(50);
 
 /// Connections accepted before those that have already sent something are read.
-const STRANGERS_ACCEPTED: usize = 2;
+const TCP_ACCEPT_TURN: usize = 2;
 
 /// Connections on the Unix socket accepted before existing connections get their turn.
 pub(super) const ACCEPT_TURN: usize = 64;
@@ -55,7 +55,7 @@ impl Core {
         // running task.
         let has_work = self.has_work() && !self.calls.is_running();
         if !self.pending.throttle.holds_back(has_work, now) {
-            self.serve_unauthenticated(now + STRANGERS_TURN, scratch)?;
+            self.serve_unauthenticated(now + HANDSHAKES_TURN, scratch)?;
             let listeners = &self.listeners;
             let waiting = || listeners.iter().map(|listener| listener.waiting()).sum();
             self.pending.throttle.begin_if_due(self.calls.done, clock::now(), waiting);
@@ -69,7 +69,7 @@ impl Core {
     fn serve_unauthenticated(&mut self, until: Instant, scratch: &mut [u8]) -> io::Result<()> {
         while !self.pending.ready_listeners.is_empty() || self.pending.has_unauthenticated() {
             if let Some(index) = self.pending.ready_listeners.pop()
-                && !self.accept(index, STRANGERS_ACCEPTED)?
+                && !self.accept(index, TCP_ACCEPT_TURN)?
             {
                 self.pending.ready_listeners.push(index);
             }
@@ -180,8 +180,8 @@ impl Core {
     /// one.
     fn evict_slow(&mut self) {
         let is_overflow =
-            self.pending.first_to_go(false).is_some_and(|it| self.overflow.contains(it));
-        let is_slow = self.pending.goes_from(false).is_some_and(|from| from <= clock::now());
+            self.pending.next_to_evict(false).is_some_and(|it| self.overflow.contains(it));
+        let is_slow = self.pending.evictable_from(false).is_some_and(|from| from <= clock::now());
         if is_slow && !is_overflow {
             self.evict(false);
         }
@@ -189,7 +189,7 @@ impl Core {
 
     /// Evicts the next connection of this kind.
     fn evict(&mut self, is_own: bool) {
-        if let Some(token) = self.pending.first_to_go(is_own) {
+        if let Some(token) = self.pending.next_to_evict(is_own) {
             let peer = self.connections.get(&token).map_or("", |connection| &connection.peer);
             let what = format!(
                 "connection from {peer} closed to make room for others: it has not finished its \

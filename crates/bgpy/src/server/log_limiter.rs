@@ -88,28 +88,28 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_line_a_minute() {
-        let (mut strangers, start) = (LogLimiter::default(), Instant::now());
+        let (mut limiter, start) = (LogLimiter::default(), Instant::now());
         let refused = Kind::refused(&ProtocolError::NotBgpy);
         let malformed = Kind::refused(&ProtocolError::Malformed("one"));
         assert_eq!(malformed, Kind::refused(&ProtocolError::Malformed("another")));
-        assert!(strangers.note(refused, &"a", start), "the first at once");
-        assert!(strangers.note(malformed, &"m", start), "another kind as well");
-        assert_eq!(strangers.due(), None);
+        assert!(limiter.note(refused, &"a", start), "the first at once");
+        assert!(limiter.note(malformed, &"m", start), "another kind as well");
+        assert_eq!(limiter.due(), None);
         for number in 0..1000 {
-            assert!(!strangers.note(refused, &number, start + Duration::from_secs(1)));
+            assert!(!limiter.note(refused, &number, start + Duration::from_secs(1)));
         }
-        assert_eq!(strangers.due(), Some(start + WINDOW));
-        assert!(strangers.tell(start + WINDOW - Duration::from_nanos(1)).is_empty());
-        let lines = strangers.tell(start + WINDOW);
+        assert_eq!(limiter.due(), Some(start + WINDOW));
+        assert!(limiter.tell(start + WINDOW - Duration::from_nanos(1)).is_empty());
+        let lines = limiter.tell(start + WINDOW);
         assert_eq!(lines.len(), 1);
         assert!(lines[0].1.starts_with("999 (1000 like this"), "{lines:?}");
         // It continues and is counted.
-        assert!(!strangers.note(refused, &"b", start + WINDOW));
-        assert_eq!(strangers.due(), Some(start + 2 * WINDOW));
-        assert_eq!(strangers.tell(start + 3 * WINDOW).len(), 1);
+        assert!(!limiter.note(refused, &"b", start + WINDOW));
+        assert_eq!(limiter.due(), Some(start + 2 * WINDOW));
+        assert_eq!(limiter.tell(start + 3 * WINDOW).len(), 1);
         // A minute without events resets the kind.
-        assert!(strangers.note(refused, &"c", start + 4 * WINDOW));
-        assert!(strangers.tell(start + 9 * WINDOW).is_empty());
-        assert!(strangers.told.len() <= 2);
+        assert!(limiter.note(refused, &"c", start + 4 * WINDOW));
+        assert!(limiter.tell(start + 9 * WINDOW).is_empty());
+        assert!(limiter.told.len() <= 2);
     }
 }

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_came_first_makes_room_and_who_says_nothing_before() {
+    fn silent_connections_are_evicted_sooner_than_others() {
         let (mut overflow, now) = (Overflow::default(), Instant::now());
         let later = now + STAY / 2;
         overflow.add(3, now);

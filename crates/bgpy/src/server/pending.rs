@@ -45,7 +45,7 @@ pub(super) struct Pending {
     room: usize,
     /// Connections on the Unix socket.
     own: Crowd,
-    strangers: Crowd,
+    tcp: Crowd,
     /// Answered connections with new bytes, perhaps the proof.
     proofs: ReadyQueue,
     /// Silent connections with new bytes.
@@ -65,7 +65,7 @@ impl Pending {
         Self {
             room: room_in(descriptors),
             own: Crowd::default(),
-            strangers: Crowd::default(),
+            tcp: Crowd::default(),
             proofs: ReadyQueue::default(),
             firsts: ReadyQueue::default(),
             own_ready_listeners: ReadyQueue::default(),
@@ -88,7 +88,7 @@ impl Pending {
 
     /// Adds a connection accepted at `now`.
     pub(super) fn add(&mut self, token: usize, is_own: bool, now: Instant) {
-        let crowd = if is_own { &mut self.own } else { &mut self.strangers };
+        let crowd = if is_own { &mut self.own } else { &mut self.tcp };
         crowd.silent.insert(token, now + Duration::from_millis(limits::HANDSHAKE_MS));
     }
 
@@ -101,9 +101,9 @@ impl Pending {
 
     /// Notes that an unauthenticated TCP connection may have bytes; `false` if it is not one.
     pub(super) fn has_come(&mut self, token: usize) -> bool {
-        if self.strangers.silent.contains_key(&token) {
+        if self.tcp.silent.contains_key(&token) {
             self.firsts.push(token);
-        } else if self.strangers.answered.contains_key(&token) {
+        } else if self.tcp.answered.contains_key(&token) {
             self.proofs.push(token);
         } else {
             return false;
@@ -113,14 +113,14 @@ impl Pending {
 
     /// Notes that the first message of a connection was answered.
     pub(super) fn answered(&mut self, token: usize) {
-        for crowd in [&mut self.own, &mut self.strangers] {
+        for crowd in [&mut self.own, &mut self.tcp] {
             crowd.answered.extend(crowd.silent.remove_entry(&token));
         }
     }
 
     /// Removes a connection that has finished its handshake, or is closed.
     pub(super) fn remove(&mut self, token: usize) {
-        for crowd in [&mut self.own, &mut self.strangers] {
+        for crowd in [&mut self.own, &mut self.tcp] {
             crowd.silent.remove(&token);
             crowd.answered.remove(&token);
         }
@@ -136,7 +136,7 @@ impl Pending {
 
     /// Whether the connection has sent nothing valid.
     pub(super) fn is_silent(&self, token: usize) -> bool {
-        self.own.silent.contains_key(&token) || self.strangers.silent.contains_key(&token)
+        self.own.silent.contains_key(&token) || self.tcp.silent.contains_key(&token)
     }
 
     /// Whether a listener or a connection waits for its turn.
@@ -168,26 +168,26 @@ impl Pending {
 
     /// Whether one more is accepted only in exchange for another.
     pub(super) fn is_full(&self, is_own: bool) -> bool {
-        let crowd = if is_own { &self.own } else { &self.strangers };
+        let crowd = if is_own { &self.own } else { &self.tcp };
         crowd.silent.len() + crowd.answered.len() >= self.room
     }
 
     /// Until when no other is accepted, because all present ones are too recent to evict.
     pub(super) fn full_until(&self, is_own: bool) -> Option<Instant> {
-        self.goes_from(is_own).filter(|_| self.is_full(is_own))
+        self.evictable_from(is_own).filter(|_| self.is_full(is_own))
     }
 
     /// When the next one may be evicted.
-    pub(super) fn goes_from(&self, is_own: bool) -> Option<Instant> {
-        let crowd = if is_own { &self.own } else { &self.strangers };
-        let token = self.first_to_go(is_own)?;
+    pub(super) fn evictable_from(&self, is_own: bool) -> Option<Instant> {
+        let crowd = if is_own { &self.own } else { &self.tcp };
+        let token = self.next_to_evict(is_own)?;
         let end = crowd.silent.get(&token).or_else(|| crowd.answered.get(&token))?;
         Some(*end - Duration::from_millis(limits::HANDSHAKE_MS) + LEAST_STAY)
     }
 
     /// The connection to evict for another of the same kind.
-    pub(super) fn first_to_go(&self, is_own: bool) -> Option<usize> {
-        let Crowd { silent, answered } = if is_own { &self.own } else { &self.strangers };
+    pub(super) fn next_to_evict(&self, is_own: bool) -> Option<usize> {
+        let Crowd { silent, answered } = if is_own { &self.own } else { &self.tcp };
         let larger = if silent.len() >= answered.len() { silent } else { answered };
         larger.first_key_value().map(|(token, _)| *token)
     }
@@ -200,10 +200,7 @@ impl Pending {
     /// The number of unfinished handshakes.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        [&self.own, &self.strangers]
-            .map(|crowd| crowd.silent.len() + crowd.answered.len())
-            .iter()
-            .sum()
+        [&self.own, &self.tcp].map(|crowd| crowd.silent.len() + crowd.answered.len()).iter().sum()
     }
 
     /// The next handshake deadline, or the time to accept again.
@@ -212,7 +209,7 @@ impl Pending {
     }
 
     fn oldest(&self) -> impl Iterator<Item = (&usize, &Instant)> {
-        let crowds = [&self.own, &self.strangers].into_iter();
+        let crowds = [&self.own, &self.tcp].into_iter();
         let all = crowds.flat_map(|crowd| [&crowd.silent, &crowd.answered]);
         all.filter_map(Waiting::first_key_value)
     }
@@ -236,14 +233,14 @@ mod tests {
     #[test]
     fn the_oldest_of_the_larger_crowd_makes_room() {
         let now = Instant::now();
-        assert_eq!(crowd(0, 0, now).first_to_go(false), None);
-        assert_eq!(crowd(2, 1, now).first_to_go(false), Some(0));
-        assert_eq!(crowd(1, 2, now).first_to_go(false), Some(1));
+        assert_eq!(crowd(0, 0, now).next_to_evict(false), None);
+        assert_eq!(crowd(2, 1, now).next_to_evict(false), Some(0));
+        assert_eq!(crowd(1, 2, now).next_to_evict(false), Some(1));
         let mut both = crowd(limits::HANDSHAKES_MAX / 2, limits::HANDSHAKES_MAX / 2, now);
         assert!(both.is_full(false));
         both.remove(0);
         assert!(!both.is_full(false));
-        assert_eq!(both.first_to_go(false), Some(limits::HANDSHAKES_MAX / 2));
+        assert_eq!(both.next_to_evict(false), Some(limits::HANDSHAKES_MAX / 2));
     }
 
     #[test]
@@ -251,11 +248,11 @@ mod tests {
         let now = Instant::now();
         let mut both = crowd(limits::HANDSHAKES_MAX, 0, now);
         assert!(both.is_full(false) && !both.is_full(true));
-        assert_eq!(both.first_to_go(true), None);
+        assert_eq!(both.next_to_evict(true), None);
         both.add(1000, true, now);
-        assert_eq!((both.first_to_go(true), both.first_to_go(false)), (Some(1000), Some(0)));
+        assert_eq!((both.next_to_evict(true), both.next_to_evict(false)), (Some(1000), Some(0)));
         both.answered(1000);
-        assert!(!both.has_come(1000), "it is no stranger");
+        assert!(!both.has_come(1000), "it is on the Unix socket");
     }
 
     #[test]
@@ -270,14 +267,14 @@ mod tests {
 
     #[test]
     fn a_proof_is_heard_first_and_then_the_newest() {
-        let mut strangers = crowd(3, 2, Instant::now());
+        let mut pending = crowd(3, 2, Instant::now());
         for token in [0, 3, 1, 4, 2] {
-            assert!(strangers.has_come(token));
+            assert!(pending.has_come(token));
         }
-        strangers.remove(1);
-        let order: Vec<_> = std::iter::from_fn(|| strangers.next()).collect();
+        pending.remove(1);
+        let order: Vec<_> = std::iter::from_fn(|| pending.next()).collect();
         assert_eq!(order, [3, 4, 2, 0]);
-        assert!(!strangers.are_ready());
+        assert!(!pending.are_ready());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) struct World<'a> {
     /// Whether the last of them has another token.
     has_wrong_token: bool,
     callers: Vec<Calling>,
-    strangers: Vec<Wire>,
+    unauthenticated: Vec<Wire>,
     recorded: Vec<Vec<u8>>,
     pub(crate) ledger: Ledger,
     /// Mishaps still to come.
@@ -125,7 +125,7 @@ impl<'a> World<'a> {
             clients,
             has_wrong_token,
             callers: Vec::new(),
-            strangers: Vec::new(),
+            unauthenticated: Vec::new(),
             recorded: Vec::new(),
             ledger: Ledger::default(),
             mishaps,
@@ -149,7 +149,7 @@ impl<'a> World<'a> {
                 link.borrow_mut().lose(Lost::Dropped);
             }
         }
-        self.strangers.drain(..).for_each(|wire| wire.close(End::Client));
+        self.unauthenticated.drain(..).for_each(|wire| wire.close(End::Client));
         self.play(|world| world.is_quiet());
         self.lineage.check_empty();
         assert!(self.wires.is_empty(), "{} connections are left", self.wires.len());
@@ -332,7 +332,7 @@ impl<'a> World<'a> {
                 self.wires[wire].stall(true);
                 self.stalled.push((peek() + time, self.wires[wire].clone()));
             }
-            _ => self.stranger(),
+            _ => self.connect_unauthenticated(),
         }
     }
 
@@ -350,7 +350,7 @@ impl<'a> World<'a> {
     }
 
     /// A connection by a client without the token.
-    fn stranger(&mut self) {
+    fn connect_unauthenticated(&mut self) {
         let mut view = View { lineage: &self.lineage, wires: &mut self.wires };
         let Some(wire) = view.dial(self.random.one_in(2)) else { return };
         let recorded = self.recorded.len();
@@ -367,7 +367,7 @@ impl<'a> World<'a> {
         if self.random.one_in(2) {
             wire.close(End::Client);
         } else {
-            self.strangers.push(wire);
+            self.unauthenticated.push(wire);
         }
     }
 

@@ -100,9 +100,7 @@ impl StartingChild {
         let limit = wait.limit().unwrap_or_default().as_secs_f64();
         let ended_for = match &reason {
             NoReport::Died => None,
-            NoReport::Timeout => {
-                Some(format!("not ready within {limit} s: ended by whoever started it"))
-            }
+            NoReport::Timeout => Some(format!("not ready within {limit} s: ended by its starter")),
             NoReport::Interrupted => Some("its start was interrupted".to_owned()),
             NoReport::NoThread(_) => Some(NO_THREAD.to_owned()),
         };

@@ -76,7 +76,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
 /// the exit status of the last process.
 ///
 /// # Errors
-/// [`ServeError`] if name, port or socket cannot be had, or the interpreter cannot be started.
+/// [`ServeError`] if name, port or socket are not available, or the interpreter cannot be started.
 pub fn run_in_foreground(mut config: Config) -> Result<ExitStatus, ServeError> {
     let registry = Registry::of_user().ok();
     config.settle();

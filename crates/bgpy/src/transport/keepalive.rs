@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_gone_is_noticed_within_a_minute() {
+    fn a_peer_that_is_gone_is_noticed_within_a_minute() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = SockRef::from(&stream);
