@@ -116,7 +116,7 @@ impl Call {
                 self.over = last;
                 CallError::Memory { server: self.link.server.clone(), bytes }
             }
-            // The session passes only events on that fit the request.
+            // The session passes on only events that fit the request.
             _ => self.link.lost(self.link.lose(Lost::Closed)),
         }
     }

@@ -35,6 +35,7 @@ pub(crate) fn fork_generation() -> u32 {
         let failed = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
         assert_eq!(failed, 0, "there is memory for one fork handler");
     });
+    // Relaxed: it changes only in a forked child, before any other thread runs there.
     GENERATION.load(Ordering::Relaxed)
 }
 
@@ -55,6 +56,7 @@ fn hooks() -> impl DoubleEndedIterator<Item = &'static ForkHooks> {
 }
 
 extern "C" fn before() {
+    // In the order of `ForkLock`, in which they may be nested; released in reverse.
     hooks().for_each(|hooks| (hooks.before)());
     // `PRIVATE` is the last lock in the order: it may be taken while others are held, and no other
     // lock is taken while it is held.

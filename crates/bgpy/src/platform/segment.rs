@@ -172,6 +172,8 @@ impl Mapping {
         self.state().load(Ordering::Acquire) == GONE
     }
 
+    /// Changes the state. The release publishes this side's writes to the data, and the acquire makes
+    /// those of the peer visible, so that whichever side has the segment sees all earlier writes.
     fn change(&self, from: u32, to: u32) -> bool {
         let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
         self.state().compare_exchange(from, to, success, failure).is_ok()

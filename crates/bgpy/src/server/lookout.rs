@@ -77,8 +77,8 @@ impl Shared {
                 }
             }
             self.standin.armed.store(false, Ordering::SeqCst);
-            // Re-check `away` after clearing `armed`: the executing thread may have gone away in
-            // between, when it still saw `armed` and so did not unpark this thread.
+            // `away` is read after `armed` is cleared: an executing thread that went away before that still
+            // saw `armed`, and did not unpark this thread (see `StandIn::arm`).
             if self.away.load(Ordering::SeqCst) {
                 self.standin.armed.store(true, Ordering::SeqCst);
             }

@@ -106,6 +106,8 @@ impl Shared {
     /// Polls until there is work. The caller found none when `relieved` had this value: if the
     /// stand-in has led since, `has_work` is checked again before polling.
     fn lead(self: &Arc<Self>, executor: &mut dyn Executor, relieved: u64) {
+        // Set before the lock is tried: a stand-in that holds the lock reads it before each wait, and
+        // `wake` ends the wait that it may be in.
         self.executor_waits.store(true, Ordering::SeqCst);
         let mut leader = try_lock(&self.leader).unwrap_or_else(|| {
             self.wake();

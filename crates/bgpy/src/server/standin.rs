@@ -13,6 +13,9 @@ pub(super) struct StandIn {
 
 impl StandIn {
     /// Makes the thread watch. Called whenever the executing thread stops polling.
+    ///
+    /// The executing thread sets `away` before it reads `armed` here, and the stand-in clears `armed`
+    /// before it reads `away`. Both are sequentially consistent, so at least one of them sees the other.
     pub(super) fn arm(&self) {
         if !self.armed.load(Ordering::SeqCst) {
             self.armed.store(true, Ordering::SeqCst);

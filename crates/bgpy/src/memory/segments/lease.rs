@@ -78,6 +78,8 @@ impl Drop for Lease {
             process.leased.swap_remove(index);
         }
         drop(process);
+        // Cleared before the release: once the segment is free, the peer may fill it, and the lease of
+        // the next object fails while `leased` is set.
         self.made.leased.store(false, Ordering::Release);
         if self.made.is_mine() {
             self.made.mapping.release();
