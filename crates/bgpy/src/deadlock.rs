@@ -82,11 +82,11 @@ mod tests {
         let pid = u64::from(std::process::id());
         let begin = |from, to| serving(from, || Waiting::begin(to, pid));
         assert!(begin(a, a).is_none());
-        let first = begin(a, b).expect("b waits for nobody");
-        let second = begin(b, c).expect("c waits for nobody");
+        let first = begin(a, b).expect("b does not wait");
+        let second = begin(b, c).expect("c does not wait");
         assert!(begin(c, a).is_none() && begin(c, b).is_none());
         drop(second);
-        drop(begin(c, a).expect("b waits for nobody any more"));
+        drop(begin(c, a).expect("b no longer waits"));
         drop(first);
         // A thread that runs no calls may wait for any server, and any thread for servers of other
         // processes.

@@ -135,7 +135,7 @@ impl Mapping {
 
     /// A word of the head.
     fn word(&self, index: usize) -> &AtomicU32 {
-        assert!(index < HEAD_BYTES / 4, "the head has so many words");
+        assert!(index < HEAD_BYTES / 4, "the word is in the head");
         // SAFETY: it is in the head, aligned, and the mapping lives as long as `self`.
         unsafe { AtomicU32::from_ptr(self.start.as_ptr().cast::<u32>().add(index)) }
     }

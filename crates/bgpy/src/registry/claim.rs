@@ -134,7 +134,7 @@ mod tests {
     fn a_name_has_one_holder_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let take = || Claim::take(directory.path().join("trainer.name")).unwrap();
-        let claim = take().expect("nobody has it");
+        let claim = take().expect("it is free");
         assert!(take().is_none());
         claim.release();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);

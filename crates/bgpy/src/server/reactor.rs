@@ -194,7 +194,7 @@ impl Shared {
         let mut core = self.core.lock();
         let told = core.over(Called { connection, id, kind }, &outcome);
         if let Err(failure) = &outcome {
-            let to = if told { "its caller was told" } else { "nobody waits for it" };
+            let to = if told { "its caller was told" } else { "its caller no longer waits" };
             let traceback = failure.traceback.as_deref().unwrap_or_default();
             core.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
         }

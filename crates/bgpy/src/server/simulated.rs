@@ -270,7 +270,7 @@ impl Process {
     pub(crate) fn check_empty(&self) {
         assert!(self.core.connections.is_empty(), "connections are left");
         assert_eq!(self.core.pending.len(), 0);
-        assert!(self.core.pending.wait().is_none(), "somebody who is gone has a turn");
+        assert!(self.core.pending.wait().is_none(), "a closed connection waits for a turn");
         assert!(self.running.is_some() || !self.core.calls.has_waiting(), "calls are left");
         self.core.calls.check_empty();
     }

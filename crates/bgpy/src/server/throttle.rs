@@ -110,11 +110,11 @@ mod tests {
             assert!(!rest.holds_back(false, now + left));
             left
         };
-        assert_eq!(come(IN_VAIN, 0, now), Duration::ZERO, "nobody calls");
+        assert_eq!(come(IN_VAIN, 0, now), Duration::ZERO, "no calls");
         assert_eq!(come(IN_VAIN - 1, 1, now), Duration::ZERO, "they may be clients");
         assert_eq!(come(1, 1, now), REST);
         assert_eq!(come(IN_VAIN, 1, now + LATELY / 2), REST);
-        assert_eq!(come(IN_VAIN, 1, now + LATELY), Duration::ZERO, "nobody calls any more");
+        assert_eq!(come(IN_VAIN, 1, now + LATELY), Duration::ZERO, "no more calls");
         assert_eq!(come(IN_VAIN, 2, now + LATELY), REST);
         waiting.set(CROWD);
         assert_eq!(come(IN_VAIN, 3, now + LATELY), Duration::ZERO, "newcomers would wait");

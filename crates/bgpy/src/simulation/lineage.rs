@@ -263,7 +263,7 @@ impl Lineage {
 
     /// Asserts that nothing is left of clients that are gone.
     pub(crate) fn check_empty(&self) {
-        assert_eq!(self.place.own.len() + self.place.open.len(), 0, "somebody still waits");
+        assert_eq!(self.place.own.len() + self.place.open.len(), 0, "a connection still waits");
         if let State::Up(up) = &self.state {
             assert!(up.task.is_none(), "a task still runs");
             up.process.check_empty();

@@ -70,7 +70,7 @@ fn a_message_that_is_not_sent_leaves_its_segment_free() {
 #[test]
 fn a_peer_that_lies_gets_nothing() {
     let (mut receiver, sender, segment) = offered();
-    assert!(receiver.take(segment, BYTES).is_none(), "nobody has filled it");
+    assert!(receiver.take(segment, BYTES).is_none(), "it is not filled");
     assert_eq!(lend(&sender, &mut message(1)), Some(segment));
     assert!(receiver.take(segment + 1, BYTES).is_none(), "there is no such segment");
     assert!(receiver.take(segment, 2 * BYTES).is_none(), "it has no room for so much");
