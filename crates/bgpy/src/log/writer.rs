@@ -20,8 +20,8 @@ use crate::sync::lock;
 /// Most bytes queued. The newest records are kept, since they tell how the process ended.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
-/// How long `push` waits until its record is written, so that it stays in order with the output
-/// that follows. After a timeout, no `push` waits until the queue has been empty once.
+/// How long `push` waits until its record is written, so that it stays in order with the output that
+/// follows. After a timeout, `push` does not wait again until the queue has been empty.
 const IN_STEP: Duration = Duration::from_millis(100);
 
 /// How long an idle thread waits for more records before it ends.
