@@ -77,16 +77,21 @@ mod unix {
         }
 
         /// Reads what has been written. Returns whether a signal has arrived.
+        ///
+        /// The flag is cleared after the read, so that it is never left set without a byte in the pipe,
+        /// which would keep out all later wake-ups. A `wake` that still finds it set writes nothing; the
+        /// swap makes what its caller changed before visible here.
         pub(in super::super) fn drain(&mut self) -> bool {
-            self.waker.is_waking.store(false, Ordering::SeqCst);
             let (mut bytes, mut signalled) = ([0; 64], false);
             loop {
                 let count = self.stream.read(&mut bytes).unwrap_or(0);
                 signalled |= bytes[..count].iter().any(|byte| *byte != NO_SIGNAL);
                 if count < bytes.len() {
-                    return signalled;
+                    break;
                 }
             }
+            self.waker.is_waking.swap(false, Ordering::SeqCst);
+            signalled
         }
     }
 
@@ -100,6 +105,48 @@ mod unix {
 
         pub(in super::super) fn descriptor(&self) -> Option<i32> {
             Some(self.stream.as_raw_fd())
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::sync::atomic::AtomicU32;
+        use std::thread;
+
+        use super::*;
+
+        const ROUNDS: u32 = 20_000;
+
+        #[test]
+        fn a_wake_up_during_a_read_keeps_no_later_one_out() {
+            let poll = mio::Poll::new().unwrap();
+            let (waker, mut receiver) = Receiver::new(poll.registry(), PollToken(0)).unwrap();
+            let [started, done] = [(); 2].map(|()| AtomicU32::new(0));
+            let reach = |count: &AtomicU32, number| {
+                while count.load(Ordering::SeqCst) < number {
+                    thread::yield_now();
+                }
+            };
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    for number in 1..=ROUNDS {
+                        reach(&started, number);
+                        waker.wake();
+                        done.store(number, Ordering::SeqCst);
+                    }
+                });
+                let mut stuck = 0;
+                for number in 1..=ROUNDS {
+                    waker.wake();
+                    started.store(number, Ordering::SeqCst);
+                    receiver.drain();
+                    reach(&done, number);
+                    let is_waking = waker.is_waking.swap(false, Ordering::SeqCst);
+                    let bytes = receiver.stream.read(&mut [0; 64]).unwrap_or(0);
+                    stuck += u32::from(is_waking && bytes == 0);
+                }
+                assert_eq!(stuck, 0, "the flag is set, and nothing would clear it");
+            });
         }
     }
 }
