@@ -22,7 +22,7 @@ def test_a_process_that_stands_still_is_named(camera):
     try:
         code, _, words = camera.run("call", "camera", 1, "--timeout", 0.5)
         assert code == 4
-        assert f"its process {pid} is there" in words
+        assert f"its process {pid} exists" in words
         assert "firewall" not in words
         words = camera.run("ps", "--timeout", 0.5)[2]
         assert f"camera (process {pid}) is STALE: process {pid} is there, but did not" in words
@@ -117,7 +117,7 @@ def test_a_server_that_was_not_ready_in_time_was_ended_for_that(commands, tmp_pa
         assert commands.run("start", slow, "--timeout", 1, *options)[0] == 4
         code, data, _ = commands.run("status", "slow")
         assert code == 3
-        assert "not ready within 1 s: ended by whoever started it" in data
+        assert "not ready within 1 s: ended by its starter" in data
 
 
 def test_a_reason_has_a_process_and_a_line(commands, tasks):

@@ -1,29 +1,29 @@
-//! Memory that travels beside the data of a message.
+//! Buffers that travel beside the data of a message.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Memory that is sent from where it lies, and that a receiver may hand on to what it makes of it.
+/// Memory that is sent without a copy, and that a receiver may pass on to the object it makes.
 pub trait Memory: fmt::Debug + Send + Sync {
     /// Its bytes.
     fn as_slice(&self) -> &[u8];
 
-    /// Where it begins. Memory that a message brought may be written to by its owner.
+    /// The start address. The owner may write to memory that came with a message.
     fn as_mut_ptr(&self) -> *mut u8;
 }
 
 /// An out-of-band buffer.
 #[derive(Debug, Clone)]
 pub enum Buffer {
-    /// Bytes of its own.
+    /// Owned bytes.
     Owned(Vec<u8>),
-    /// Memory that lives elsewhere, and stays alive at least as long as this.
+    /// Memory owned elsewhere, which stays alive at least as long as this.
     Shared(Arc<dyn Memory>),
-    /// Memory in a segment of the receiver's, which both sides have mapped.
+    /// Memory in a segment of the receiver, mapped by both sides.
     Lent {
         /// The segment's number.
         segment: u16,
-        /// The part of it that is filled.
+        /// The filled part of it.
         memory: Arc<dyn Memory>,
     },
 }

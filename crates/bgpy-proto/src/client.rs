@@ -1,4 +1,4 @@
-//! A client's session: numbers the calls and sorts the answers.
+//! A client's session: numbers the calls and assigns the answers to them.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ use crate::supply::Supply;
 pub struct ClientSession {
     receiver: Receiver,
     server: ServerHello,
-    /// What is to be written to the server.
+    /// Bytes to write to the server.
     pub outbox: Outbox,
     last_call: u64,
     pending: OpenCalls<Pending>,
@@ -30,17 +30,16 @@ pub struct ClientSession {
 struct Pending {
     asked: Asked,
     next_seq: u32,
-    /// What has happened and was not polled yet. Most calls have one event at a time, which needs
-    /// no memory of its own.
+    /// Events not polled yet. Most calls have one event at a time, which needs no allocation.
     first: Option<Event>,
     rest: VecDeque<Event>,
-    /// Whether an answer has come, so that an ack would come too late.
+    /// Whether an answer has arrived, so that an ack would be too late.
     answered: bool,
-    /// Whether the last event has come.
+    /// Whether the last event has arrived.
     ended: bool,
 }
 
-/// What an answer has to fit.
+/// The kinds of answers that fit a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Call(Want),
@@ -49,37 +48,37 @@ enum Asked {
     Log,
 }
 
-/// Something that happened to a call. What is rare is boxed, because an event moves a few times.
+/// An event of a call. Rare contents are boxed, because an event is moved several times.
 #[derive(Debug)]
 pub enum Event {
     /// The server has accepted it.
     Accepted,
     /// A task responded.
     Response {
-        /// What it responded with.
+        /// The response.
         message: Delivered,
         /// Whether the task marked it as an error.
         error: bool,
-        /// Whether nothing follows for this call.
+        /// Whether it is the last event of this call.
         last: bool,
     },
-    /// The server answered, and this side had no memory for what it said.
+    /// The server answered, but this side lacks the memory for the answer.
     NoMemory {
         /// Length of the answer, in bytes.
         bytes: u64,
-        /// Whether nothing follows for this call.
+        /// Whether it is the last event of this call.
         last: bool,
     },
-    /// The call ended, and nothing follows.
+    /// The call ended; this is its last event.
     Ended {
-        /// The answer to an INIT: the server had been initialised before.
+        /// The answer to an INIT: the server was already initialized.
         already: bool,
     },
-    /// The call failed, and nothing follows.
+    /// The call failed; this is its last event.
     Failed {
-        /// Why.
+        /// The failure.
         failure: Box<Failure>,
-        /// The exception itself, where the server could send it.
+        /// The exception itself, if the server could send it.
         object: Option<Box<Delivered>>,
     },
     /// The answer to a ping.
@@ -114,22 +113,22 @@ impl ClientSession {
         Self { receiver, server, outbox, last_call: 0, pending: OpenCalls::default() }
     }
 
-    /// Has memory for large messages come from elsewhere.
+    /// Sets the supply of memory for large messages.
     pub fn supply_with(&mut self, supply: Box<dyn Supply>) {
         self.receiver.supply_with(supply);
     }
 
-    /// What the server told of itself.
+    /// The server's announcements about itself.
     pub fn server(&self) -> &ServerHello {
         &self.server
     }
 
-    /// Starts a call and returns its id. Its events wait under that id until it ends or is
+    /// Starts a call and returns its id. Its events are kept under that id until it ends or is
     /// [forgotten](Self::forget).
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] when the payload has too many buffers, and
-    /// [`ProtocolError::Unwelcome`] when it is longer than the server takes; nothing is sent then.
+    /// [`ProtocolError::TooLarge`] if the payload has too many buffers, and
+    /// [`ProtocolError::Unwelcome`] if it is longer than the server accepts; nothing is sent then.
     pub fn call(
         &mut self,
         kind: CallKind,
@@ -140,7 +139,7 @@ impl ClientSession {
         self.request(kind.frame_kind(), want as u8, payload, Asked::Call(want))
     }
 
-    /// Asks for a sign of life.
+    /// Sends a ping.
     pub fn ping(&mut self) -> u64 {
         self.bare_request(Kind::Ping, Asked::Ping)
     }
@@ -155,7 +154,7 @@ impl ClientSession {
         self.unbuffered_request(Kind::Log, request.encode(), Asked::Log)
     }
 
-    /// Lets the server drop a call that does not run yet, and this side forget it.
+    /// Tells the server to drop a call that is not running yet, and forgets it here.
     pub fn cancel(&mut self, call: u64) {
         if self.pending.remove(call).is_some() {
             self.send(Frame::bare(Kind::Cancel, call)).expect("a cancel has no buffers");
@@ -167,8 +166,8 @@ impl ClientSession {
         self.pending.remove(call);
     }
 
-    /// The next thing that happened to a call, if there is one. The last event ends the call here
-    /// as well: there is nothing to forget then.
+    /// The next event of a call, if there is one. The last event also ends the call here: nothing
+    /// is left to forget.
     pub fn poll(&mut self, call: u64) -> Option<Event> {
         let pending = self.pending.get_mut(call)?;
         let event = pending.pop();
@@ -178,16 +177,16 @@ impl ClientSession {
         event
     }
 
-    /// Where the next bytes of a large message belong, and how many of them. Whoever reads them right
-    /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
+    /// Where the next bytes of a large message belong, and how many. After reading them directly to
+    /// the end of the vector, call [`feed`](Self::feed) without bytes.
     pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         self.receiver.place()
     }
 
-    /// Takes bytes from the server.
+    /// Processes bytes from the server.
     ///
     /// # Errors
-    /// [`ProtocolError`]; the connection is of no use then.
+    /// [`ProtocolError`]; the connection is unusable then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.receiver.feed(bytes)?;
         while let Some(frame) = self.receiver.next() {

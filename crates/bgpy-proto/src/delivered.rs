@@ -2,10 +2,11 @@ use crate::buffer::Buffer;
 use crate::codec::{CodecError, Value};
 use crate::frame::Payload;
 
-/// A payload that came through a session, hence from a peer that proved to know the token.
+/// A payload received in a session, hence from a peer that proved the token.
 ///
-/// Sessions make it, and whoever hands over what a session has made. Whoever unpickles takes a `Delivered` and nothing else, which is what
-/// keeps bytes from before the handshake out of the unpickler.
+/// Only sessions create it, and [`handed_over`](Self::handed_over) passes it between processes.
+/// Unpickling accepts only a `Delivered`, so that no bytes from before the handshake can reach the
+/// unpickler.
 #[derive(Debug)]
 pub struct Delivered {
     payload: Payload,
@@ -13,8 +14,8 @@ pub struct Delivered {
 
 impl Delivered {
     pub(crate) fn new(mut payload: Payload) -> Self {
-        // A number means something only on its connection and in its direction, while a buffer may
-        // be sent on, to anybody.
+        // A segment number is valid only on its connection and in its direction, while a buffer may
+        // be sent on to any peer.
         for buffer in &mut payload.buffers {
             if let Buffer::Lent { memory, .. } = buffer {
                 *buffer = Buffer::Shared(memory.clone());
@@ -23,7 +24,7 @@ impl Delivered {
         Self { payload }
     }
 
-    /// A payload that another process of this user received in a session, and has handed over.
+    /// A payload that another process of this user received in a session and passed on.
     pub fn handed_over(data: Vec<u8>, buffers: Vec<Vec<u8>>) -> Self {
         let buffers = buffers.into_iter().map(Buffer::Owned).collect();
         Self::new(Payload { data, buffers })
@@ -34,7 +35,7 @@ impl Delivered {
         &self.payload.data
     }
 
-    /// The out-of-band buffers, in the order in which the message refers to them.
+    /// The out-of-band buffers, in the order of their indices in the message.
     pub fn buffers(&self) -> &[Buffer] {
         &self.payload.buffers
     }
@@ -42,12 +43,12 @@ impl Delivered {
     /// The message as plain data.
     ///
     /// # Errors
-    /// [`CodecError`] when it is none.
+    /// [`CodecError`] if it is not plain data.
     pub fn value(&self) -> Result<Value, CodecError> {
         Value::decode_with(&self.payload.data, &self.payload.buffers)
     }
 
-    /// The encoded message and its buffers, to be owned by what is made from them.
+    /// The encoded message and its buffers, to be owned by the objects made from them.
     pub fn into_parts(self) -> (Vec<u8>, Vec<Buffer>) {
         (self.payload.data, self.payload.buffers)
     }

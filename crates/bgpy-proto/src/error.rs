@@ -1,8 +1,8 @@
-/// What a peer did that ends its connection, or what kept a handshake from its end.
+/// A violation by the peer that ends its connection, or the reason why a handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The first bytes are not those of this protocol.
+    /// The first bytes do not belong to this protocol.
     #[error("the peer does not speak the bgpy protocol")]
     NotBgpy,
     /// The peer speaks another version of the protocol.
@@ -13,13 +13,13 @@ pub enum ProtocolError {
         /// Version of the peer.
         theirs: u8,
     },
-    /// The peer asked for a cipher suite that this side does not take on this transport.
+    /// The peer requested a cipher suite that this side does not accept on this transport.
     #[error("cipher suite {0} is not accepted here")]
     Suite(u8),
-    /// The peer could not prove that it knows the token, or a record was altered on its way.
+    /// The peer could not prove that it knows the token, or a record was altered in transit.
     #[error("the peer does not hold the same token")]
     Unauthenticated,
-    /// The client's first message was answered before: it may be a recording.
+    /// The client's first message was answered before, so it may be a replay.
     #[error("its first message is one that was answered before")]
     Replayed,
     /// A length exceeds its limit.
@@ -32,23 +32,23 @@ pub enum ProtocolError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// A message is longer than the peer takes; it was not sent.
+    /// A message is longer than the peer accepts; it was not sent.
     #[error(
         "it has {bytes} bytes, and the other side takes {limit} at most (its max_message_bytes)"
     )]
     Unwelcome {
         /// Its length, in bytes.
         bytes: u64,
-        /// What the peer takes at most, in bytes.
+        /// The longest message the peer accepts, in bytes.
         limit: u64,
     },
-    /// The system has no memory for a message.
+    /// The system lacks the memory for a message.
     #[error("not enough memory for a message of {bytes} bytes")]
     Memory {
         /// Its length, in bytes.
         bytes: u64,
     },
-    /// The bytes break a rule of the protocol.
+    /// The bytes violate a rule of the protocol.
     #[error("malformed: {0}")]
     Malformed(&'static str),
 }

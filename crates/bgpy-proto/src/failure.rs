@@ -1,17 +1,17 @@
-//! Why a call failed, as the server tells the client.
+//! Why a call failed, as reported by the server.
 
 use std::fmt;
 
 use crate::codec::{Value, write};
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
 
-/// Bytes of the head of a byte string, at most.
+/// Largest head of a byte string, in bytes.
 const HEAD_BYTES: usize = 5;
 
-/// Texts are not cut to less than this, in bytes.
+/// Texts are not shortened below this length, in bytes.
 const TEXT_BYTES_LEAST: usize = 64;
 
-/// The exception that Python raises where there is no memory.
+/// The exception that Python raises when memory is short.
 const MEMORY_ERROR: &str = "MemoryError";
 
 /// The kind of a failure.
@@ -21,13 +21,13 @@ pub enum FailureCode {
     Task,
     /// The server has no tasks yet, or its `init_task` failed.
     NotInitialized,
-    /// The server is about to end and takes no more calls.
+    /// The server is stopping and accepts no more calls.
     Stopping,
-    /// The message could not be decoded on the server, or the response not encoded.
+    /// The message could not be decoded on the server, or the response could not be encoded.
     Serialization,
-    /// The server does not take what was sent.
+    /// The server rejects the request.
     Refused,
-    /// Too many calls wait already.
+    /// Too many calls are queued.
     Overloaded,
 }
 
@@ -40,25 +40,26 @@ const CODES: [(FailureCode, &str); 6] = [
     (FailureCode::Overloaded, "overloaded"),
 ];
 
-/// A failure, with the exception where there was one.
+/// A failure, with its exception if there was one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// Its kind.
     pub code: FailureCode,
-    /// What happened, in a sentence.
+    /// What happened, in one sentence.
     pub message: String,
-    /// Type of the exception, as the server names it (`ValueError`, `numpy.linalg.LinAlgError`).
+    /// Type of the exception, with its module unless built in (`ValueError`,
+    /// `numpy.linalg.LinAlgError`).
     pub exception: Option<String>,
     /// The remote traceback as text.
     pub traceback: Option<String>,
-    /// The exception itself as a message of the payload codec, where it could be encoded. On the
-    /// client it arrives apart, as the [`Delivered`](crate::Delivered) of
+    /// The exception itself as a message of the payload codec, if it could be encoded. On the
+    /// client it arrives separately, as the [`Delivered`](crate::Delivered) of
     /// [`Event::Failed`](crate::client::Event::Failed).
     pub object: Option<Vec<u8>>,
 }
 
 impl FailureCode {
-    /// The name that is sent.
+    /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         CODES.iter().find(|(code, _)| *code == self).map_or("task", |(_, name)| name)
     }
@@ -70,20 +71,20 @@ impl Failure {
         Self { code, message: message.into(), exception: None, traceback: None, object: None }
     }
 
-    /// The server has no memory for something.
+    /// The server lacks the memory for something.
     pub fn memory(what: impl fmt::Display) -> Self {
         let text = format!("the server has not enough memory for {what}");
         Self { exception: Some(MEMORY_ERROR.into()), ..Self::new(FailureCode::Task, text) }
     }
 
-    /// Encodes the failure; overlong texts lose their middle, and an exception that the codec cannot
-    /// announce, or that there is no memory for, is left out.
+    /// Encodes the failure. Overlong texts lose their middle, and an exception is left out if it is
+    /// too long for the codec or for the available memory.
     pub fn encode(&self) -> Vec<u8> {
         self.encode_with(self.object.as_ref(), FAILURE_TEXT_BYTES_MAX)
     }
 
-    /// Encodes what a peer takes that takes no longer messages: without the exception if need be,
-    /// and with ever less text.
+    /// Encodes the failure for a peer with a limit on messages: without the exception if necessary,
+    /// and with shorter texts.
     pub(crate) fn encode_within(&self, bytes_max: u64) -> Vec<u8> {
         let mut encoded = self.encode();
         let mut text_bytes_max = FAILURE_TEXT_BYTES_MAX;
@@ -108,7 +109,7 @@ impl Failure {
         if let Some(object) = object
             && encoded.try_reserve_exact(object.len() + HEAD_BYTES).is_ok()
         {
-            // In the place of the nil, which is a byte. One that is too long stays out.
+            // Replaces the nil, which is one byte. An exception that is too long is left out.
             encoded.pop();
             if write::bin(&mut encoded, object).is_err() {
                 write::nil(&mut encoded);
@@ -117,7 +118,7 @@ impl Failure {
         encoded
     }
 
-    /// Decodes a failure; `None` when the bytes are not one.
+    /// Decodes a failure; `None` if the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut value = Value::decode(bytes).ok()?;
         let object = value.get_mut("object").map(std::mem::take);
@@ -149,7 +150,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Keeps the head and the tail of a text that is too long: both ends of a traceback tell most.
+/// Keeps the head and the tail of an overlong text: both ends of a traceback matter most.
 fn shortened(text: &str, bytes_max: usize) -> String {
     if text.len() <= bytes_max {
         return text.to_owned();
@@ -197,7 +198,7 @@ mod tests {
             Failure::decode(&failure.encode_within(u64::MAX)).unwrap().object,
             failure.object
         );
-        // Whoever takes nothing gets what is left.
+        // A peer that accepts nothing gets the rest.
         assert!(Failure::decode(&failure.encode_within(0)).is_some());
     }
 

@@ -1,4 +1,4 @@
-//! Frames: the unit in which calls and answers travel. The layout stands in PROTOCOL.md, "Frames".
+//! Frames: the unit in which calls and answers travel. PROTOCOL.md, "Frames", defines the layout.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::error::ProtocolError;
 /// Bytes of a frame header.
 pub const HEADER_BYTES: usize = 24;
 
-/// What a frame is for.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -18,13 +18,13 @@ pub enum Kind {
     Exec = 0x02,
     /// Client: run `exit_task`, then end.
     Exit = 0x03,
-    /// Client: drop the call unless it runs already, and send no more of it.
+    /// Client: drop the call unless it is running, and send no more answers to it.
     Cancel = 0x04,
     /// Client: answer with a pong.
     Ping = 0x05,
     /// Client: answer with the server's status.
     Status = 0x06,
-    /// Client: here is a segment that the server may fill.
+    /// Client: offer a segment that the server may fill.
     ClientOffer = 0x07,
     /// Client: answer with a piece of the server's log.
     Log = 0x08,
@@ -40,7 +40,7 @@ pub enum Kind {
     Pong = 0x45,
     /// Server: answer to a status request.
     StatusReply = 0x46,
-    /// Server: here is a segment that the client may fill.
+    /// Server: offer a segment that the client may fill.
     ServerOffer = 0x47,
     /// Server: answer to a log request.
     LogReply = 0x48,
@@ -88,15 +88,15 @@ pub mod flag {
     pub const LAST: u8 = 0b0000_0001;
     /// Responses: the task marked it as an error (`respond(..., error=True)`).
     pub const USER_ERROR: u8 = 0b0000_0010;
-    /// Ends of INIT: the server had been initialised before, and the tasks were not used.
+    /// Ends of INIT: the server was already initialized, and the tasks were not used.
     pub const ALREADY: u8 = 0b0000_0001;
 }
 
-/// What the caller wants to hear of its call.
+/// Which answers the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Want {
-    /// That it was accepted, and no more.
+    /// Only the ack.
     Ack = 0,
     /// The first response, or why there is none.
     First = 1,
@@ -105,7 +105,7 @@ pub enum Want {
 }
 
 impl Want {
-    /// Reads the want of a call from its flags.
+    /// Decodes it from the flags of a call.
     pub(crate) fn from_flags(flags: u8) -> Result<Self, ProtocolError> {
         match flags & flag::WANT {
             0 => Ok(Self::Ack),
@@ -116,18 +116,18 @@ impl Want {
     }
 }
 
-/// An entry of the buffer table: the length of a buffer, and the segment that holds it unless it
-/// follows the data.
+/// An entry of the buffer table: the length of a buffer, and its segment unless it follows the
+/// data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) bytes: u64,
     pub(crate) segment: Option<u16>,
 }
 
-/// Marks an entry whose buffer lies in a segment.
+/// Marks an entry whose buffer is in a segment.
 const LENT: u64 = 1 << 63;
 
-/// Bits of such an entry that are the length; the segment's number lies above them.
+/// Low bits of such an entry that hold the length; the segment's number is above them.
 const LENT_BITS: u32 = 48;
 
 impl Place {
@@ -146,24 +146,24 @@ impl Place {
     }
 }
 
-/// An encoded message and the buffers that travel beside it.
+/// An encoded message and its out-of-band buffers.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Payload {
-    /// The message in the payload codec; empty where the kind needs none.
+    /// The message in the payload codec; empty for kinds without one.
     pub data: Vec<u8>,
     /// Out-of-band buffers, referred to from `data` by index.
     pub buffers: Vec<Buffer>,
 }
 
 impl Payload {
-    /// Confirms that the peer takes so long a message.
+    /// Checks that the peer accepts a message of this length.
     pub(crate) fn check(&self, limit: u64) -> Result<(), ProtocolError> {
         let bytes = self.bytes();
         if bytes > limit { Err(ProtocolError::Unwelcome { bytes, limit }) } else { Ok(()) }
     }
 
-    /// The memory that it shares with others. Whoever holds it until the payload is sent decides
-    /// where it is let go.
+    /// The memory that the payload shares with other owners. Hold it while the payload is sent, to
+    /// decide where it is dropped.
     pub fn shared(&self) -> Vec<Arc<dyn Memory>> {
         let shared = |buffer: &Buffer| match buffer {
             Buffer::Owned(_) | Buffer::Lent { .. } => None,
@@ -187,18 +187,18 @@ impl From<Vec<u8>> for Payload {
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is for.
+    /// Its kind.
     pub kind: Kind,
-    /// Bits of [`flag`], as far as `kind` allows them.
+    /// Bits of [`flag`] that `kind` allows.
     pub flags: u8,
     /// Position among the responses of its call, from 0.
     pub seq: u32,
-    /// The call that it belongs to, as numbered by the client.
+    /// The call it belongs to, as numbered by the client.
     pub call: u64,
-    /// What it carries.
+    /// Its contents.
     pub payload: Payload,
-    /// Bytes that it carried and that this side had no memory for; the payload is empty then. Of a
-    /// frame to be sent it says nothing.
+    /// Length of a received payload for which this side lacked the memory; `payload` is empty then.
+    /// Not used when sending.
     pub missing: u64,
 }
 
@@ -212,7 +212,7 @@ impl Frame {
 /// The decoded first 24 bytes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// What the frame is for.
+    /// The kind of the frame.
     pub kind: Kind,
     /// Its flags.
     pub flags: u8,
@@ -239,10 +239,10 @@ impl Header {
         bytes
     }
 
-    /// Reads a header.
+    /// Decodes a header.
     ///
     /// # Errors
-    /// [`ProtocolError::Malformed`] for an unknown kind or a flag that the kind does not know.
+    /// [`ProtocolError::Malformed`] for an unknown kind, or a flag that the kind does not have.
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, ProtocolError> {
         let kind = Kind::from_wire(bytes[0])
             .ok_or(ProtocolError::Malformed("a frame of an unknown kind"))?;

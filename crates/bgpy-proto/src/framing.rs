@@ -1,4 +1,4 @@
-//! From a stream of bytes to frames.
+//! Cuts a stream of bytes into frames.
 
 use std::collections::{TryReserveError, VecDeque};
 
@@ -8,15 +8,15 @@ use crate::frame::{Frame, HEADER_BYTES, Header, Payload, Place};
 use crate::limits::RESERVE_BYTES_MAX;
 use crate::supply::{Plain, Supply};
 
-/// Parts that miss at least so many bytes are read right into their place; for fewer, a read that
-/// takes what follows along is cheaper.
+/// Parts with at least this many missing bytes are read directly into their buffer; for shorter
+/// ones, one read that includes the following bytes is cheaper.
 const DIRECT_BYTES: u64 = 64 << 10;
 
-/// Data of so many bytes, and no more, is copied without a way out for where there is no memory.
+/// Data up to this length is copied with an infallible allocation.
 const LITTLE_BYTES: usize = 1 << 10;
 
-/// Cuts a stream of plain bytes into frames. It copies each byte once, into the vector that the
-/// frame will own, and holds nothing but the frame that is under way.
+/// Cuts a stream of plain bytes into frames. Copies each byte once, into the vector owned by the
+/// frame, and holds only the frame under way.
 #[derive(Debug)]
 pub struct Framing {
     message_bytes_max: u64,
@@ -35,7 +35,7 @@ enum Stage {
         bytes: Vec<u8>,
     },
     Body(Box<Body>),
-    /// A frame that there is no memory for: its bytes are passed over, so that the frames behind it
+    /// A frame too large for the available memory: its bytes are skipped, so that later frames
     /// still arrive.
     Skip {
         header: Header,
@@ -48,10 +48,10 @@ enum Stage {
 #[derive(Debug)]
 struct Body {
     header: Header,
-    /// Bytes of each buffer that come by the stream.
+    /// Length of each buffer in the stream.
     lengths: Vec<u64>,
     parts: Vec<Vec<u8>>,
-    /// Buffers that do not, by their index.
+    /// Buffers in segments, by index.
     lent: Vec<(usize, Buffer)>,
 }
 
@@ -68,30 +68,30 @@ impl Stage {
 }
 
 impl Framing {
-    /// Accepts frames whose data and buffers are together no longer than `message_bytes_max`.
+    /// Accepts frames whose data and buffers together are at most `message_bytes_max` long.
     pub fn new(message_bytes_max: u64) -> Self {
         Self { message_bytes_max, supply: Box::new(Plain), stage: Stage::START }
     }
 
-    /// Has memory for large frames come from elsewhere.
+    /// Sets the supply of memory for large frames.
     pub fn supply_with(&mut self, supply: Box<dyn Supply>) {
         self.supply = supply;
     }
 
-    /// Where memory for large frames comes from.
+    /// The supply of memory for large frames.
     pub(crate) fn supply(&mut self) -> &mut dyn Supply {
         &mut *self.supply
     }
 
-    /// Whether the stream stands between two frames.
+    /// Whether the stream is between two frames.
     pub fn at_boundary(&self) -> bool {
         matches!(self.stage, Stage::Header { have: 0, .. })
     }
 
-    /// Takes the next bytes of the stream and appends the frames that they complete.
+    /// Processes the next bytes of the stream and appends the completed frames.
     ///
     /// # Errors
-    /// [`ProtocolError::Malformed`] and [`ProtocolError::TooLarge`]; the stream is of no use then.
+    /// [`ProtocolError::Malformed`] and [`ProtocolError::TooLarge`]; the stream is unusable then.
     pub fn feed(
         &mut self,
         mut input: &[u8],
@@ -109,7 +109,7 @@ impl Framing {
                     }
                     let header = Header::decode(bytes)?;
                     check(header.data_bytes, self.message_bytes_max)?;
-                    // A frame that is here as a whole, as small ones are, needs no stages.
+                    // A frame that is complete in the input, as small ones are, needs no stages.
                     let whole = usize::try_from(header.data_bytes).ok();
                     let whole = whole.filter(|_| header.buffers == 0);
                     if let Some((data, rest)) = whole.and_then(|n| input.split_at_checked(n)) {
@@ -181,8 +181,8 @@ impl Framing {
         }
     }
 
-    /// Where the next bytes of a large part belong, and how many of them: whoever reads them right
-    /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
+    /// Where the next bytes of a large part belong, and how many. After reading them directly to
+    /// the end of the vector, call [`feed`](Self::feed) without bytes.
     pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         if let Stage::Body(body) = &mut self.stage
             && body.is_large()
@@ -204,7 +204,7 @@ fn check(bytes: u64, limit: u64) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-/// What there is no memory for is so basic that the stream is of no use.
+/// A failed allocation without which the stream cannot be parsed.
 fn short(bytes: usize) -> impl FnOnce(TryReserveError) -> ProtocolError {
     move |_| ProtocolError::Memory { bytes: bytes as u64 }
 }
@@ -214,7 +214,7 @@ impl Body {
         Self { header, lengths: Vec::new(), parts: vec![Vec::new()], lent: Vec::new() }
     }
 
-    /// Takes note of where the buffers are or will be.
+    /// Records where the buffers are or will be.
     fn expect(
         &mut self,
         places: impl ExactSizeIterator<Item = Place>,
@@ -260,12 +260,12 @@ impl Body {
         }
     }
 
-    /// Whether the bytes that come next are read right into their place.
+    /// Whether the next bytes are read directly into their buffer.
     fn is_large(&self) -> bool {
         self.under_way().1 >= DIRECT_BYTES
     }
 
-    /// The room that is there for the bytes that come next.
+    /// The free room for the next bytes.
     fn place(&mut self) -> (&mut Vec<u8>, usize) {
         let (index, missing) = self.under_way();
         let part = &mut self.parts[index];
@@ -273,7 +273,7 @@ impl Body {
         (part, missing.min(room as u64) as usize)
     }
 
-    /// Gives up what has arrived, and passes over what is to come. Buffers in segments are released.
+    /// Drops what has arrived, and skips the rest. Buffers in segments are released.
     fn skip(&mut self) -> Stage {
         let lent: u64 = self.lent.iter().map(|(_, buffer)| buffer.len() as u64).sum();
         let stream = self.header.data_bytes + self.lengths.iter().sum::<u64>();
@@ -282,13 +282,13 @@ impl Body {
         Stage::Skip { header: self.header, bytes: stream + lent, left: stream - arrived }
     }
 
-    /// The part that is being filled, and how many bytes of it are to come.
+    /// The part being filled, and the number of its missing bytes.
     fn under_way(&self) -> (usize, u64) {
         let index = self.parts.len() - 1;
         (index, self.length(index) - self.parts[index].len() as u64)
     }
 
-    /// Makes room for so many bytes in the part that is being filled.
+    /// Makes room for more bytes in the part being filled.
     fn reserve(&mut self, bytes: usize, supply: &mut dyn Supply) -> Result<(), TryReserveError> {
         let (index, missing) = self.under_way();
         let part = &mut self.parts[index];
@@ -319,7 +319,7 @@ impl Header {
         Frame { kind, flags, seq, call, payload: Payload { data, buffers }, missing: 0 }
     }
 
-    /// The frame without its payload, for which there was no memory.
+    /// The frame without its payload, for which the memory is lacking.
     fn missing(self, bytes: u64) -> Frame {
         Frame { missing: bytes, ..self.frame(Vec::new(), Vec::new()) }
     }
@@ -327,7 +327,7 @@ impl Header {
 
 /// A copy of the data of a frame.
 fn copied(data: &[u8]) -> Result<Vec<u8>, TryReserveError> {
-    // Where there is no memory for so little, there is none to report that either.
+    // If even this allocation fails, there is no memory to report it either.
     if data.len() <= LITTLE_BYTES {
         return Ok(data.to_vec());
     }

@@ -1,8 +1,8 @@
-//! The handshake: preamble, Noise NNpsk0 with the token as key, and the client's confirmation.
-//! See PROTOCOL.md, "Handshake".
+//! The handshake: preamble, Noise NNpsk0 with the token as key, and the client's confirmation. See
+//! PROTOCOL.md, "Handshake".
 //!
-//! A handshake is fed with bytes and is consumed by its end, which gives the session and what it
-//! has read beyond the handshake.
+//! A handshake is fed with bytes and consumed by its end, which yields the session and any bytes
+//! read beyond the handshake.
 
 use std::sync::Arc;
 
@@ -19,29 +19,30 @@ use crate::seal::Cipher;
 use crate::server::ServerSession;
 use crate::token::Psk;
 
-/// Version of the protocol that this crate speaks.
+/// The protocol version of this crate.
 pub const VERSION: u8 = 1;
 
 const MAGIC: [u8; 4] = *b"bgpy";
 const PREAMBLE_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
 
-/// A version that there will never be.
+/// A version that will never exist.
 const NO_VERSION: u8 = 0;
 
-/// Asks whether a server of any version is there: each answers the preamble of another version with its own.
+/// Asks whether a server of any version is there: each answers the preamble of another version with
+/// its own.
 pub fn ask_who_is_there(out: &mut Outbox) {
     let [a, b, c, d] = MAGIC;
     out.extend(&[a, b, c, d, NO_VERSION, Suite::AesGcm as u8, 0, 0]);
 }
 
-/// Whether somebody has only [asked](ask_who_is_there).
+/// Whether the peer only [asked](ask_who_is_there).
 pub fn is_question(error: &ProtocolError) -> bool {
     matches!(error, ProtocolError::Version { theirs: NO_VERSION, .. })
 }
 
-/// Whether a server has [answered](ask_who_is_there); none as long as it may be about to. `is_all` says that
-/// nothing more comes.
+/// Whether a server has [answered](ask_who_is_there); `None` while the answer is incomplete.
+/// `is_all` means that no more bytes follow.
 pub fn is_answered(bytes: &[u8], is_all: bool) -> Option<bool> {
     match bytes.first_chunk() {
         Some(answer) => Some(*answer == MAGIC),
@@ -50,16 +51,16 @@ pub fn is_answered(bytes: &[u8], is_all: bool) -> Option<bool> {
     }
 }
 
-/// Cipher of the handshake, and whether the records after it are sealed.
+/// The cipher of the handshake, and whether later records are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Suite {
-    /// AES-256-GCM: fastest where the processor has instructions for it.
+    /// AES-256-GCM: fastest on CPUs with instructions for it.
     AesGcm = 1,
     /// ChaCha20-Poly1305: fastest elsewhere.
     ChaChaPoly = 2,
-    /// AES-256-GCM for the handshake, then no sealing. For Unix sockets only, whose bytes nobody
-    /// but the kernel sees.
+    /// AES-256-GCM for the handshake, then no sealing. Only for Unix sockets, whose bytes only the
+    /// kernel sees.
     Clear = 3,
 }
 
@@ -95,7 +96,7 @@ impl Suite {
     }
 }
 
-/// A client's side of a handshake that is under way.
+/// A client's side of a handshake under way.
 #[derive(Debug)]
 pub struct ClientHandshake {
     noise: HandshakeState,
@@ -104,11 +105,11 @@ pub struct ClientHandshake {
     input: Vec<u8>,
 }
 
-/// A server's side of a handshake that is under way.
+/// A server's side of a handshake under way.
 #[derive(Debug)]
 pub struct ServerHandshake {
     psk: Psk,
-    /// Whether the open key is taken beside the token's.
+    /// Whether the open key is accepted in addition to the token's.
     is_open: bool,
     hello: ServerHello,
     clear_allowed: bool,
@@ -120,11 +121,11 @@ pub struct ServerHandshake {
 enum ServerStage {
     /// Waits for the client's preamble and first message.
     First,
-    /// Has answered; the key is proven by the next record.
+    /// Has answered; the next record proves the key.
     Confirm { noise: Arc<snow::StatelessTransportState>, suite: Suite, client: ClientHello },
 }
 
-/// What became of the bytes that were fed.
+/// The result of feeding bytes.
 #[derive(Debug)]
 pub enum Step<H, S> {
     /// More bytes are needed.
@@ -146,10 +147,10 @@ impl ClientHandshake {
         Self { noise, suite, message_bytes_max: hello.message_bytes_max, input: Vec::new() }
     }
 
-    /// Takes bytes from the server.
+    /// Processes bytes from the server.
     ///
     /// # Errors
-    /// [`ProtocolError`]: the server speaks something else, another version, or does not know the
+    /// [`ProtocolError`]: the server speaks another protocol or version, or does not know the
     /// token.
     pub fn feed(
         mut self,
@@ -198,20 +199,21 @@ impl ClientHandshake {
 }
 
 impl ServerHandshake {
-    /// Waits for a client. Suite [`Suite::Clear`] is taken only where `clear_allowed` says that the
+    /// Waits for a client. [`Suite::Clear`] is accepted only if `clear_allowed` says that the
     /// transport is a Unix socket.
     pub fn new(psk: Psk, hello: ServerHello, clear_allowed: bool) -> Self {
         let stage = ServerStage::First;
         Self { psk, is_open: false, hello, clear_allowed, input: Vec::new(), stage }
     }
 
-    /// Takes clients without a token as well, if `is_open` says so.
+    /// With `is_open`, also accepts clients without a token.
     #[must_use]
     pub fn open_to_all(self, is_open: bool) -> Self {
         Self { is_open, ..self }
     }
 
-    /// Takes bytes from the client. A first message that is among the `replays` is not answered again.
+    /// Processes bytes from the client. A first message that is among the `replays` is not answered
+    /// again.
     ///
     /// # Errors
     /// [`ProtocolError`]; nothing is answered then, except that a client of another version gets
@@ -247,8 +249,8 @@ impl ServerHandshake {
         Ok(Step::Done(session))
     }
 
-    /// Whether the client's first message was answered. It may be a recorded one that somebody sends
-    /// again; only what follows is proof.
+    /// Whether the client's first message was answered. It may be a replay; only the next message
+    /// is proof.
     pub fn has_answered(&self) -> bool {
         matches!(self.stage, ServerStage::Confirm { .. })
     }
@@ -305,13 +307,13 @@ fn read_first(
     Some((noise, hello))
 }
 
-/// Rejects a stream at its first byte that is not this protocol's.
+/// Rejects a stream at its first byte that does not belong to this protocol.
 fn check_magic(input: &[u8]) -> Result<(), ProtocolError> {
     let have = input.len().min(MAGIC.len());
     if input[..have] == MAGIC[..have] { Ok(()) } else { Err(ProtocolError::NotBgpy) }
 }
 
-/// The length-prefixed message at `start` and where it ends, once it is complete.
+/// The length-prefixed message at `start` and the offset of its end, once it is complete.
 fn message(input: &[u8], start: usize) -> Result<Option<(&[u8], usize)>, ProtocolError> {
     let Some(prefix) = input[start..].first_chunk::<2>() else { return Ok(None) };
     let bytes = usize::from(u16::from_le_bytes(*prefix));

@@ -1,5 +1,5 @@
-//! What the two sides tell each other inside the handshake. Unknown keys are skipped, so that a
-//! later version can add some.
+//! What the two sides announce about themselves in the handshake. Unknown keys are ignored, so that
+//! later versions can add some.
 
 use std::fmt;
 
@@ -11,45 +11,45 @@ use crate::token::fill_random;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Id(pub [u8; 16]);
 
-/// What the client tells.
+/// The client's announcements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The client, the same over all its connections.
+    /// The client; the same on all its connections.
     pub client: Id,
     /// Version of bgpy.
     pub bgpy: String,
-    /// Version of Python, when the client is one.
+    /// Version of Python, if the client runs Python.
     pub python: Option<String>,
     /// Process id on the client's machine.
     pub pid: u64,
-    /// Longest message that the client takes, in bytes.
+    /// Longest message that the client accepts, in bytes.
     pub message_bytes_max: u64,
     /// Whether the client can map segments.
     pub segments: bool,
-    /// Whether the client opens pickles.
+    /// Whether the client accepts pickles.
     pub allow_pickle: bool,
 }
 
-/// What the server tells.
+/// The server's announcements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerHello {
-    /// The server process; a restarted one has another.
+    /// The server's instance id.
     pub instance: Id,
-    /// Grows when a server of this name lost or restored its state.
+    /// How often this instance has lost its state by a failure and restart.
     pub generation: u64,
     /// Version of bgpy.
     pub bgpy: String,
-    /// Version of Python, when the server runs one.
+    /// Version of Python, if the server runs Python.
     pub python: Option<String>,
     /// Process id on the server's machine.
     pub pid: u64,
-    /// Longest message that the server takes, in bytes.
+    /// Longest message that the server accepts, in bytes.
     pub message_bytes_max: u64,
     /// Whether the server can map segments.
     pub segments: bool,
-    /// Whether the server opens pickles.
+    /// Whether the server accepts pickles.
     pub allow_pickle: bool,
-    /// Why the server takes no calls on this connection, if it takes none.
+    /// Why the server rejects calls on this connection, if it does.
     pub overloaded: Option<String>,
 }
 
@@ -177,7 +177,7 @@ fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key)?.as_str().map(str::to_owned)
 }
 
-/// Peers that do not say it take pickles.
+/// Peers that do not send this key accept pickles.
 fn allow_pickle(value: &Value) -> Option<bool> {
     value.get("allow_pickle").map_or(Some(true), Value::as_bool)
 }

@@ -1,13 +1,12 @@
 //! The bgpy protocol, without I/O.
 //!
-//! Bytes from a peer go in, events come out; what has to be sent collects in an [`Outbox`]. Nothing
-//! here opens a socket, reads a clock, starts a thread or knows Python, so that every schedule of
-//! reads, writes and disconnects can be played in a test. The bytes themselves are specified in
-//! `docs/spec/PROTOCOL.md`.
+//! Bytes from a peer go in, events come out; bytes to send collect in an [`Outbox`]. Nothing here
+//! opens a socket, reads a clock, starts a thread or knows Python, so that a test can run any
+//! schedule of reads, writes and disconnects. `docs/spec/PROTOCOL.md` specifies the bytes.
 //!
-//! The order of a connection is the order of its types: a [`handshake`] is consumed to give a
-//! session ([`ClientSession`] or [`ServerSession`]), and only a session produces a [`Delivered`]
-//! message, the one thing whose contents may be unpickled.
+//! The types follow the phases of a connection: a [`handshake`] is consumed to yield a session
+//! ([`ClientSession`] or [`ServerSession`]), and only a session creates a [`Delivered`] message,
+//! the only thing that may be unpickled.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,4 +1,4 @@
-//! Pieces of a server's log, which it gives at any time, also while a task runs.
+//! Pieces of a server's log, which clients can request at any time, even while a task runs.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -6,45 +6,46 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::codec::{self, bytes};
 use crate::limits::{LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX, LOG_ERROR_BYTES_MAX};
 
-/// Bytes of a [`LogReply`] beside its text, at most, so that one fits whatever its receiver takes.
+/// Upper bound for the bytes of a [`LogReply`] without its text, so that a reply fits its
+/// receiver's limit.
 const ROOM_BYTES: usize = 128;
 
-/// A place in a log. Only the server that made it can read it.
+/// A position in a log. Only the server that made it can interpret it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogCursor(Vec<u8>);
 
-/// Which piece of the log a client asks for.
+/// The piece of the log that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogRequest {
-    /// The first that is there.
+    /// The oldest piece.
     Start,
-    /// One that begins so many lines before the end.
+    /// The piece that starts this many lines before the end.
     LastLines(u64),
-    /// One that begins at the first record of this moment, in milliseconds since 1970 UTC, or of a
-    /// later one.
+    /// The piece that starts at the first record at or after this time, in milliseconds since 1970
+    /// UTC.
     Since(i64),
-    /// The one that follows.
+    /// The piece that follows another one.
     After(LogCursor),
 }
 
-/// A server's answer to a log request.
+/// A server's reply to a log request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogReply {
     /// A piece of the log.
     Piece(LogPiece),
-    /// There is no log to read; the text says why.
+    /// The log cannot be read; the text says why.
     Unreadable(String),
 }
 
 /// A piece of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPiece {
-    /// What was logged, cut anywhere. It may be empty although there is more.
+    /// Text of the log, cut anywhere. It may be empty even if there is more.
     #[serde(with = "bytes")]
     pub text: Vec<u8>,
-    /// What to ask for next.
+    /// The position for the next request.
     pub after: LogCursor,
-    /// Whether there is more at once.
+    /// Whether more is available now.
     pub more: bool,
 }
 
@@ -62,18 +63,18 @@ impl<'de> Deserialize<'de> for LogCursor {
 }
 
 impl LogCursor {
-    /// A place that its server has written down; `None` when that is too long.
+    /// A position as encoded by the server; `None` if it is too long.
     pub fn new(bytes: Vec<u8>) -> Option<Self> {
         (bytes.len() <= LOG_CURSOR_BYTES_MAX).then_some(Self(bytes))
     }
 
-    /// What the server has written down.
+    /// The encoded position.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// A request as it travels: what is not there is not asked for.
+/// A request on the wire: at most one key is present.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Asked {
@@ -85,7 +86,7 @@ struct Asked {
     since_ms: Option<i64>,
 }
 
-/// A reply as it travels: the first kind whose keys are there.
+/// A reply on the wire: the first variant whose keys are present.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Told {
@@ -106,7 +107,7 @@ impl LogRequest {
         codec::to_vec(&asked).expect("a request is flat and short")
     }
 
-    /// Decodes a request; `None` when the bytes are not one.
+    /// Decodes a request; `None` if the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         Some(match codec::from_map(bytes)? {
             Asked { after: Some(cursor), .. } => Self::After(cursor),
@@ -118,7 +119,7 @@ impl LogRequest {
 }
 
 impl LogReply {
-    /// The longest text that a reply may have whose receiver takes messages of so many bytes.
+    /// The longest text of a reply to a receiver with this limit on messages.
     pub fn text_bytes_max(message_bytes_max: u64) -> usize {
         let room = (ROOM_BYTES + LOG_CURSOR_BYTES_MAX) as u64;
         message_bytes_max.saturating_sub(room).min(LOG_BYTES_MAX as u64) as usize
@@ -136,7 +137,7 @@ impl LogReply {
         codec::to_vec(&told).expect("a reply is flat and short")
     }
 
-    /// Decodes a reply; `None` when the bytes are not one.
+    /// Decodes a reply; `None` if the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match codec::from_map(bytes)? {
             Told::Unreadable { error } => {

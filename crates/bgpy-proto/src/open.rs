@@ -1,9 +1,9 @@
-//! The calls of a connection that are not over yet.
+//! The open calls of a connection.
 
 use std::collections::VecDeque;
 
-/// Values by id. Ids only grow, so that the order of insertion is the order of ids, and a search
-/// needs no hashing; most of the time one call is open, and nothing is allocated for the next.
+/// Values by id. Ids only grow, so insertion order is id order, and a search needs no hashing;
+/// usually one call is open, and the next one needs no allocation.
 #[derive(Debug)]
 pub(crate) struct OpenCalls<T> {
     calls: VecDeque<(u64, T)>,
@@ -20,7 +20,7 @@ impl<T> OpenCalls<T> {
         self.calls.len()
     }
 
-    /// Adds a call whose id is above all that were added before.
+    /// Adds a call whose id is greater than all added before.
     pub(crate) fn insert(&mut self, id: u64, call: T) {
         debug_assert!(self.calls.back().is_none_or(|(last, _)| *last < id), "ids grow");
         self.calls.push_back((id, call));

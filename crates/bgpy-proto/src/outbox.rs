@@ -10,31 +10,30 @@ use crate::frame::{Frame, HEADER_BYTES, Header, Kind, Place};
 use crate::limits::BUFFERS_MAX;
 use crate::seal::{Cipher, Sealer};
 
-/// Chunks up to this size are joined, so that a burst of small frames leaves in one write.
+/// Chunks up to this size are joined, so that a burst of small frames is sent in one write.
 const JOIN_BYTES: usize = 16 << 10;
 
-/// Chunks up to this size are kept for the next bytes; more would add up over idle connections.
+/// Chunks up to this size are kept for reuse; larger ones would add up over idle connections.
 const SPARE_BYTES: usize = 1 << 10;
 
-/// Shared memory is copied by pieces of this size.
+/// Shared memory is copied in pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Bytes for one write at most: while a system call moves more, a kernel may let nobody else have its
-/// processor.
+/// Most bytes of one write: a kernel may not preempt a system call that moves more.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// Ordered bytes that wait to be written. Large parts stay where they are; records are sealed when
-/// the transport is about to take them.
+/// Bytes to be written, in order. Large parts are not copied; records are sealed just before they
+/// are written.
 #[derive(Debug, Default)]
 pub struct Outbox {
     chunks: VecDeque<Chunk>,
-    /// Bytes of the first chunk that are written, or sealed, already.
+    /// Bytes of the first chunk that are already written or sealed.
     taken: usize,
     /// Bytes in `chunks` that are not.
     bytes: usize,
-    /// How many of the chunks are shared.
+    /// The number of shared chunks.
     shared: usize,
-    /// The last small chunk that was written, to be filled again.
+    /// The last small chunk that was written, for reuse.
     spare: Vec<u8>,
     sealer: Option<Sealer>,
 }
@@ -42,12 +41,12 @@ pub struct Outbox {
 #[derive(Debug)]
 enum Chunk {
     Owned(Vec<u8>),
-    /// Memory up to `end`; what lies behind it was copied into the chunks that follow.
+    /// Memory up to `end`; the rest was copied into the following chunks.
     Shared {
         memory: Arc<dyn Memory>,
         end: usize,
     },
-    /// The offer of a segment, whose descriptor goes along.
+    /// The offer of a segment, to be sent with its descriptor.
     Offer {
         frame: [u8; HEADER_BYTES],
         segment: u16,
@@ -69,7 +68,7 @@ impl Outbox {
         Self { sealer: cipher.map(Sealer::new), ..Self::default() }
     }
 
-    /// Number of bytes that wait; for what is not sealed yet, that of the plain bytes.
+    /// The number of queued bytes; not yet sealed bytes count as plain bytes.
     pub fn len(&self) -> usize {
         self.bytes + self.sealer.as_ref().map_or(0, |sealer| sealer.records().len())
     }
@@ -82,7 +81,7 @@ impl Outbox {
     /// Appends a frame.
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] when it has more buffers than a frame can name.
+    /// [`ProtocolError::TooLarge`] if it has more buffers than a frame can list.
     pub(crate) fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Frame { kind, flags, seq, call, payload, .. } = frame;
         let buffers =
@@ -111,7 +110,7 @@ impl Outbox {
 
     /// Appends a copy of `bytes`.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        // No chunk is empty, or `front` would be empty while bytes wait.
+        // No chunk may be empty, or `front` would be empty while bytes are queued.
         if bytes.is_empty() {
             return;
         }
@@ -128,7 +127,7 @@ impl Outbox {
         }
     }
 
-    /// Appends a buffer, without copying it where it is large.
+    /// Appends a buffer, without copying it if it is large.
     fn push(&mut self, buffer: Buffer) {
         if buffer.len() <= JOIN_BYTES && !matches!(buffer, Buffer::Lent { .. }) {
             return self.extend(&buffer);
@@ -141,7 +140,7 @@ impl Outbox {
                 let end = memory.as_slice().len();
                 Chunk::Shared { memory, end }
             }
-            // It is where it belongs already.
+            // It is already in the receiver's memory.
             Buffer::Lent { .. } => return,
         });
         self.bytes += bytes;
@@ -155,8 +154,8 @@ impl Outbox {
         self.chunks.push_back(Chunk::Offer { frame: header.encode(), segment });
     }
 
-    /// The segment whose descriptor has to go along with the first byte of [`front`](Self::front), in
-    /// a write of that alone.
+    /// The segment whose descriptor must be sent with the first byte of [`front`](Self::front), in
+    /// a write of only that slice.
     pub fn attached(&self) -> Option<u16> {
         match self.chunks.front() {
             Some(Chunk::Offer { segment, .. }) if self.taken == 0 => Some(*segment),
@@ -164,16 +163,16 @@ impl Outbox {
         }
     }
 
-    /// Whether memory that others may change waits.
+    /// Whether memory that other owners may change is queued.
     pub fn is_shared(&self) -> bool {
         self.shared > 0
     }
 
-    /// Copies a piece of the memory that others may change; `false` when nothing of such memory
-    /// waits. It begins at the far end, while the transport takes what is at the front.
+    /// Copies a piece of the memory that other owners may change; `false` if none is queued. Starts
+    /// at the far end, while the transport takes bytes from the front.
     ///
     /// # Errors
-    /// When the system has no memory for the copy.
+    /// If the system lacks the memory for the copy.
     pub fn own_some(&mut self) -> Result<bool, TryReserveError> {
         if !self.is_shared() {
             return Ok(false);
@@ -215,8 +214,8 @@ impl Outbox {
         self.sealer = Some(sealer);
     }
 
-    /// The waiting bytes as slices for a vectored write; the number of slices and that of bytes are
-    /// bounded.
+    /// The queued bytes as slices for a vectored write; the numbers of slices and bytes are
+    /// limited.
     pub fn slices(&mut self) -> Vec<IoSlice<'_>> {
         self.prepare();
         if let Some(sealer) = &self.sealer {
@@ -239,7 +238,8 @@ impl Outbox {
             .collect()
     }
 
-    /// The first waiting bytes in one piece, as many as for one write; empty when nothing waits.
+    /// The first queued bytes in one slice, at most as many as for one write; empty if nothing is
+    /// queued.
     pub fn front(&mut self) -> &[u8] {
         self.prepare();
         match &self.sealer {
@@ -251,12 +251,12 @@ impl Outbox {
         }
     }
 
-    /// Whether a write can take no more than [`front`](Self::front).
+    /// Whether [`front`](Self::front) is all that a write can take.
     pub fn is_single(&self) -> bool {
         self.sealer.is_some() || self.chunks.len() <= 1
     }
 
-    /// Forgets the first `count` bytes, because they are written.
+    /// Removes the first `count` bytes, because they are written.
     pub fn advance(&mut self, count: usize) {
         let Some(sealer) = &mut self.sealer else { return self.take(count) };
         sealer.advance(count);
@@ -265,12 +265,12 @@ impl Outbox {
         }
     }
 
-    /// Forgets everything, because it will never be written.
+    /// Removes everything, because it will never be written.
     pub fn clear(&mut self) {
         *self = Self { sealer: self.sealer.take(), ..Self::default() };
     }
 
-    /// Forgets the first `count` bytes of the chunks.
+    /// Removes the first `count` bytes of the chunks.
     fn take(&mut self, mut count: usize) {
         self.bytes -= count;
         while let Some(first) = self.chunks.front() {

@@ -1,4 +1,4 @@
-//! From the bytes of a transport to frames: as they are on a Unix socket, sealed on TCP.
+//! Turns the bytes of a transport into frames: plain on a Unix socket, sealed on TCP.
 
 use std::collections::{TryReserveError, VecDeque};
 
@@ -23,7 +23,7 @@ pub(crate) struct Receiver {
 #[derive(Debug)]
 struct Opener {
     cipher: Cipher,
-    /// The record under way: its length prefix and what has arrived of it.
+    /// The record under way: its length prefix and the bytes that have arrived.
     partial: Vec<u8>,
     plain: Vec<u8>,
 }
@@ -39,7 +39,7 @@ impl Receiver {
         self.framing.supply_with(supply);
     }
 
-    /// Takes an offer of the peer.
+    /// Accepts an offer of the peer.
     pub(crate) fn offered(&mut self, seq: u32) -> Result<(), ProtocolError> {
         let supply = self.framing.supply();
         let segment = u16::try_from(seq).ok().filter(|_| supply.has_segments());
@@ -48,18 +48,19 @@ impl Receiver {
         Ok(())
     }
 
-    /// Takes note of the large buffers of a message that came by the stream, and says what to offer.
+    /// Notes the large buffers of a message that came over the stream, and returns the segment to
+    /// offer.
     pub(crate) fn missed(&mut self, payload: &Payload) -> Option<u16> {
         let supply = self.framing.supply();
         let by_stream = payload.buffers.iter().filter(|buffer| matches!(buffer, Buffer::Owned(_)));
         by_stream.map(|buffer| buffer.len()).max().and_then(|bytes| supply.missed(bytes))
     }
 
-    /// Takes the next bytes from the transport.
+    /// Processes the next bytes of the transport.
     ///
     /// # Errors
-    /// Those of [`Framing::feed`], and [`ProtocolError::Unauthenticated`] for a record that does
-    /// not open.
+    /// Those of [`Framing::feed`], and [`ProtocolError::Unauthenticated`] for a record that cannot
+    /// be opened.
     pub(crate) fn feed(&mut self, input: &[u8]) -> Result<(), ProtocolError> {
         match &mut self.open {
             None => self.framing.feed(input, &mut self.frames),
@@ -67,12 +68,12 @@ impl Receiver {
         }
     }
 
-    /// See [`Framing::place`]. The bytes of records have no place before they are opened.
+    /// See [`Framing::place`]. Sealed bytes have no place before they are opened.
     pub(crate) fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         if self.open.is_some() { None } else { self.framing.place() }
     }
 
-    /// The next frame that is complete.
+    /// The next complete frame.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         self.frames.pop_front()
     }
@@ -85,7 +86,7 @@ impl Opener {
         framing: &mut Framing,
         frames: &mut VecDeque<Frame>,
     ) -> Result<(), ProtocolError> {
-        // Whole records are opened where they lie; only one that is cut is copied together.
+        // Complete records are opened in the input; only a partial one is copied.
         while !self.partial.is_empty() {
             let need = record_bytes(&self.partial)?.unwrap_or(2);
             let take = input.len().min(need - self.partial.len());
@@ -126,7 +127,7 @@ impl Opener {
         framing: &mut Framing,
         frames: &mut VecDeque<Frame>,
     ) -> Result<(), ProtocolError> {
-        // A record of a large part is opened where that belongs, with room for its tag.
+        // A record of a large part is opened directly in its buffer, which has room for the tag.
         if let Some((part, missing)) = framing.place()
             && missing.min(part.capacity() - part.len()) >= sealed.len()
         {
@@ -145,8 +146,8 @@ impl Opener {
     }
 }
 
-/// Appends bytes of a record, if there is memory for them. Without them the rest of the stream means
-/// nothing.
+/// Appends bytes of a record, if there is memory for them. Without them the rest of the stream
+/// cannot be opened.
 fn append(partial: &mut Vec<u8>, bytes: &[u8]) -> Result<(), ProtocolError> {
     partial.try_reserve(bytes.len()).map_err(short(bytes))?;
     partial.extend_from_slice(bytes);

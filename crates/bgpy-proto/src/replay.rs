@@ -1,18 +1,19 @@
 //! First messages of clients that were answered.
 //!
-//! Whoever has recorded one can send it again, and has a server compute keys for nothing. So each is answered
-//! once, as far as they are remembered; the key in it is drawn anew for each connection of a client.
+//! An attacker who has recorded one can send it again, and make a server compute keys for nothing.
+//! So each is answered only once, as far as it is remembered; the key in it is new for each
+//! connection of a client.
 
 use std::collections::HashSet;
 
-/// Messages after which those that were remembered before are forgotten.
+/// Number of messages after which older ones are forgotten.
 const GENERATION: usize = 8192;
 
 /// The first half of a client's ephemeral key.
 type Mark = [u8; 16];
 
-/// First messages that a server has answered: at least the last 8,192 of them, and those that come again and
-/// again. Only such count that were made with the token, so that strangers can push none out.
+/// First messages that a server has answered: at least the last 8,192 of them, and those that are
+/// repeated. Only messages made with the token are stored, so peers without it can displace none.
 #[derive(Debug, Default)]
 pub struct Replays {
     recent: HashSet<Mark>,

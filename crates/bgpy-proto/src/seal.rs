@@ -1,4 +1,4 @@
-//! Sealed records: what a frame becomes on TCP. See PROTOCOL.md, "Records".
+//! Sealed records: the form of a frame on TCP. See PROTOCOL.md, "Records".
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::limits::{RECORD_BYTES_MAX, RECORD_PLAIN_BYTES_MAX};
 
 const TAG_BYTES: usize = 16;
 
-/// Bytes of records that are sealed ahead of a write: what a socket may take at once, and few enough
-/// to lie in the processor's cache when it does.
+/// Bytes of records sealed ahead of a write: as much as a socket may take at once, and little
+/// enough to be in the CPU cache when it does.
 const AHEAD_BYTES: usize = 128 << 10;
 
 /// Memory up to this size is kept for the next record.
 const KEPT_BYTES: usize = 1 << 10;
 
-/// One direction of a connection's cipher.
+/// The cipher of one direction of a connection.
 #[derive(Debug)]
 pub(crate) struct Cipher {
     noise: Arc<StatelessTransportState>,
@@ -29,7 +29,7 @@ impl Cipher {
         Self { noise, nonce }
     }
 
-    /// Opens a record without its prefix into `plain`, which has room for it with its tag.
+    /// Opens a record without its prefix into `plain`, which has room for the record with its tag.
     pub(crate) fn open(&mut self, sealed: &[u8], plain: &mut [u8]) -> Result<usize, ProtocolError> {
         let bytes = self
             .noise
@@ -40,11 +40,11 @@ impl Cipher {
     }
 }
 
-/// Records that are sealed and not yet written.
+/// Sealed records that are not written yet.
 #[derive(Debug)]
 pub(crate) struct Sealer {
     cipher: Cipher,
-    /// Memory for records, of which `start..end` waits.
+    /// Memory for records, of which `start..end` is queued.
     records: Vec<u8>,
     start: usize,
     end: usize,
@@ -55,7 +55,7 @@ impl Sealer {
         Self { cipher, records: Vec::new(), start: 0, end: 0 }
     }
 
-    /// The records that wait.
+    /// The queued records.
     pub(crate) fn records(&self) -> &[u8] {
         &self.records[self.start..self.end]
     }
@@ -65,13 +65,13 @@ impl Sealer {
         self.end < AHEAD_BYTES
     }
 
-    /// Seals one record from the beginning of `plain`, and returns how much of that it holds: nothing
-    /// where there is no memory for another record, and others wait.
+    /// Seals one record from the start of `plain`, and returns how many bytes it holds: none if
+    /// there is no memory for another record and others are queued.
     pub(crate) fn seal(&mut self, plain: &[u8]) -> usize {
         let mut piece = &plain[..plain.len().min(RECORD_PLAIN_BYTES_MAX)];
         let missing = (self.end + 2 + piece.len() + TAG_BYTES).saturating_sub(self.records.len());
         if missing > 0 && self.records.try_reserve_exact(missing).is_err() {
-            // A short record serves as well as a long one.
+            // A short record will do if memory is short.
             if self.end > 0 {
                 return 0;
             }
@@ -93,7 +93,7 @@ impl Sealer {
         piece.len()
     }
 
-    /// Forgets the first `count` bytes, because they are written.
+    /// Removes the first `count` bytes, because they are written.
     pub(crate) fn advance(&mut self, count: usize) {
         self.start += count;
         if self.start == self.end {
@@ -101,7 +101,7 @@ impl Sealer {
         }
     }
 
-    /// Gives back memory that an idle connection does not need.
+    /// Frees memory that an idle connection does not need.
     pub(crate) fn shrink(&mut self) {
         if self.end == 0 && self.records.len() > KEPT_BYTES {
             self.records = Vec::new();
@@ -109,7 +109,8 @@ impl Sealer {
     }
 }
 
-/// Length of the record that starts here, prefix included; `None` until the prefix is there.
+/// Length of the record at the start of `input`, with its prefix; `None` if the prefix is
+/// incomplete.
 pub(crate) fn record_bytes(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
     let Some(prefix) = input.first_chunk::<2>() else { return Ok(None) };
     let sealed = usize::from(u16::from_le_bytes(*prefix));

@@ -18,7 +18,7 @@ use crate::supply::Supply;
 /// The three kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallKind {
-    /// Bring the tasks and run `init_task`.
+    /// Send the tasks and run `init_task`.
     Init,
     /// Run `exec_task`.
     Exec,
@@ -36,21 +36,21 @@ impl CallKind {
     }
 }
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug)]
 pub enum Request {
-    /// A call; it is to be [acked](ServerSession::ack) or [failed](ServerSession::fail).
+    /// A call, which must be [acked](ServerSession::ack) or [failed](ServerSession::fail).
     Call {
         /// Its id.
         id: u64,
         /// Its kind.
         kind: CallKind,
-        /// What the caller wants to hear.
+        /// Which answers the caller wants.
         want: Want,
-        /// Its argument.
+        /// Its message.
         message: Delivered,
     },
-    /// Drop a call that does not run yet.
+    /// Drop a call that is not running yet.
     Cancel {
         /// The call.
         id: u64,
@@ -74,14 +74,14 @@ pub enum Request {
 pub struct ServerSession {
     receiver: Receiver,
     client: ClientHello,
-    /// What is to be written to the client.
+    /// Bytes to write to the client.
     pub outbox: Outbox,
     requests: VecDeque<Request>,
     last_call: u64,
     open: OpenCalls<Open>,
 }
 
-/// A call whose caller still listens.
+/// A call whose caller still waits.
 #[derive(Debug)]
 struct Open {
     want: Want,
@@ -107,26 +107,26 @@ impl ServerSession {
         }
     }
 
-    /// Has memory for large messages come from elsewhere.
+    /// Sets the supply of memory for large messages.
     pub fn supply_with(&mut self, supply: Box<dyn Supply>) {
         self.receiver.supply_with(supply);
     }
 
-    /// What the client told of itself.
+    /// The client's announcements about itself.
     pub fn client(&self) -> &ClientHello {
         &self.client
     }
 
-    /// Where the next bytes of a large message belong, and how many of them. Whoever reads them right
-    /// there, at the end of the vector, calls [`feed`](Self::feed) without bytes afterwards.
+    /// Where the next bytes of a large message belong, and how many. After reading them directly to
+    /// the end of the vector, call [`feed`](Self::feed) without bytes.
     pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         self.receiver.place()
     }
 
-    /// Takes bytes from the client; pings are answered at once.
+    /// Processes bytes from the client; pings are answered at once.
     ///
     /// # Errors
-    /// [`ProtocolError`]; the connection is of no use then.
+    /// [`ProtocolError`]; the connection is unusable then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.receiver.feed(bytes)?;
         while let Some(frame) = self.receiver.next() {
@@ -135,12 +135,12 @@ impl ServerSession {
         Ok(())
     }
 
-    /// The next thing that the client asks for.
+    /// The client's next request.
     pub fn poll(&mut self) -> Option<Request> {
         self.requests.pop_front()
     }
 
-    /// Tells the caller that its call is accepted, unless it was told.
+    /// Tells the caller that its call is accepted, unless it was told before.
     pub fn ack(&mut self, call: u64) {
         let Some(open) = self.open.get_mut(call) else { return };
         if open.acked {
@@ -153,17 +153,17 @@ impl ServerSession {
         self.send(Frame::bare(Kind::Ack, call));
     }
 
-    /// Whether the caller would still take a response.
+    /// Whether the caller still waits for a response.
     pub fn wants_response(&self, call: u64) -> bool {
         self.open.get(call).is_some_and(Open::wants_response)
     }
 
-    /// Sends a response of the task; `false` when the caller does not listen (any more). It implies
-    /// the ack.
+    /// Sends a response of the task; `false` if the caller does not wait for one (any more). It
+    /// implies the ack.
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] when the payload has too many buffers, and
-    /// [`ProtocolError::Unwelcome`] when it is longer than the client takes; nothing is sent then.
+    /// [`ProtocolError::TooLarge`] if the payload has too many buffers, and
+    /// [`ProtocolError::Unwelcome`] if it is longer than the client accepts; nothing is sent then.
     pub fn respond(
         &mut self,
         call: u64,
@@ -195,7 +195,7 @@ impl ServerSession {
         }
     }
 
-    /// Tells the caller that its call has failed; `false` when it does not listen (any more).
+    /// Tells the caller that its call has failed; `false` if it does not wait (any more).
     pub fn fail(&mut self, call: u64, failure: &Failure) -> bool {
         let listens = self.open.remove(call).is_some();
         if listens {
@@ -211,8 +211,8 @@ impl ServerSession {
         self.send(Frame { payload, ..Frame::bare(Kind::StatusReply, request) });
     }
 
-    /// Answers a log request. Its text is at most
-    /// [as long as the client takes](LogReply::text_bytes_max).
+    /// Answers a log request. Its text is at most [as long as the client
+    /// accepts](LogReply::text_bytes_max).
     pub fn log(&mut self, request: u64, reply: &LogReply) {
         let payload = reply.encode().into();
         self.send(Frame { payload, ..Frame::bare(Kind::LogReply, request) });
@@ -224,7 +224,7 @@ impl ServerSession {
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Frame { kind, flags, seq, call, payload, missing } = frame;
-        // An answer to anything but a call is short, and so is what asks for one.
+        // Requests other than calls, and their answers, are short.
         if missing > 0 && !matches!(kind, Kind::Init | Kind::Exec | Kind::Exit) {
             return Err(ProtocolError::Memory { bytes: missing });
         }

@@ -1,4 +1,4 @@
-//! What a server tells about itself at any time, also while a task runs.
+//! A server's status, which clients can request at any time, even while a task runs.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 
-/// Where a server stands in its life.
+/// The state of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum State {
-    /// It takes its tasks from a file or a module.
+    /// It is getting its tasks from a file or a module.
     Starting,
     /// It has no tasks yet.
     Uninitialized,
@@ -18,20 +18,20 @@ pub enum State {
     Ready,
     /// A task runs.
     Busy,
-    /// It takes no more calls and is about to end.
+    /// It accepts no more calls and is about to end.
     Stopping,
 }
 
 /// A server's answer to a status request. Times are in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// The task that runs: `init_task`, `exec_task` or `exit_task`.
+    /// The running task: `init_task`, `exec_task` or `exit_task`.
     pub task: Option<String>,
     /// How long the running task has been running.
     pub busy_s: Option<f64>,
-    /// Calls that wait for their turn.
+    /// Queued calls.
     pub queue: u64,
     /// Calls that have run, successfully or not.
     pub calls: u64,
@@ -41,14 +41,14 @@ pub struct Status {
     pub uptime_s: f64,
     /// Process id on the server's machine.
     pub pid: u64,
-    /// Memory that the process has resident, in bytes, where the system tells.
+    /// Resident memory of the process, in bytes, if the system reports it.
     pub rss_bytes: Option<u64>,
     /// The server's name, if it has one.
     pub name: Option<String>,
 }
 
 impl State {
-    /// The name that is sent and shown.
+    /// The name on the wire and for users.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "STARTING",
@@ -72,7 +72,7 @@ impl Status {
         codec::to_vec(self).expect("a status is flat and short")
     }
 
-    /// Decodes a status; `None` when the bytes are not one.
+    /// Decodes a status; `None` if the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         codec::from_map(bytes)
     }

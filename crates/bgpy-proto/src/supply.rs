@@ -1,5 +1,5 @@
-//! Where the memory of large messages comes from: this side's own, or segments that both sides of a
-//! connection have mapped. See PROTOCOL.md, "Segments".
+//! Where the memory of large messages comes from: this side's own, or segments mapped by both sides
+//! of a connection. See PROTOCOL.md, "Segments".
 
 use std::collections::TryReserveError;
 use std::fmt::Debug;
@@ -7,20 +7,21 @@ use std::sync::Arc;
 
 use crate::buffer::Memory;
 
-/// Gives memory to the messages of a connection. What it does not do stays as it is without it.
+/// Supplies memory to the messages of a connection. The default methods are those of a connection
+/// without segments.
 pub trait Supply: Debug + Send {
-    /// Makes room in a vector for more bytes: at least `least` are there, and `most` have been
-    /// announced, which is no reason to spend memory on them.
+    /// Makes room in a vector for more bytes: at least `least` have arrived, and `most` are
+    /// announced, which is no reason to allocate for all of them.
     ///
     /// # Errors
-    /// When the system has no memory for them; the message is passed over then.
+    /// If the system lacks the memory; the message is skipped then.
     fn grow(
         &mut self,
         bytes: &mut Vec<u8>,
         least: usize,
         most: u64,
     ) -> Result<(), TryReserveError> {
-        // As much again as has arrived, and no more than is to come.
+        // As much again as has arrived, but no more than is announced.
         bytes.try_reserve_exact(most.min(bytes.len().max(least) as u64) as usize)
     }
 
@@ -29,23 +30,23 @@ pub trait Supply: Debug + Send {
         false
     }
 
-    /// The memory of one of this side's segments, which the peer has filled so far; none when the
-    /// peer may not have filled it.
+    /// The memory of one of this side's segments, filled by the peer up to `bytes`; `None` if the
+    /// peer was not allowed to fill it.
     fn take(&mut self, _segment: u16, _bytes: usize) -> Option<Arc<dyn Memory>> {
         None
     }
 
-    /// Takes note of a buffer that came by the stream, and may offer a segment for the next one. Its
-    /// descriptor has to go along with the offer.
+    /// Notes a buffer that came over the stream, and may return a segment to offer for the next
+    /// one. Its descriptor must be sent with the offer.
     fn missed(&mut self, _bytes: usize) -> Option<u16> {
         None
     }
 
-    /// Takes the peer's offer, whose descriptor has come along unless the transport has lost it.
+    /// Accepts the peer's offer, whose descriptor came with it unless the transport lost it.
     fn offered(&mut self, _segment: u16) {}
 }
 
-/// Memory as vectors get it by themselves.
+/// Ordinary memory of vectors.
 #[derive(Debug)]
 pub(crate) struct Plain;
 

@@ -6,15 +6,15 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use ring::digest;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Separates this use of the token from any other; also Argon2's salt, which both sides must know
-/// before they exchange a byte.
+/// Separates this use of the token from any other; also the salt for Argon2, which both sides must
+/// know before they exchange a byte.
 const DOMAIN: &[u8] = b"bgpy 1 token to psk";
 
-/// Tokens of this many characters from the URL-safe base64 alphabet hold at least 256 random bits
-/// when they are random, and are taken to be generated.
+/// Random tokens of this many characters from the URL-safe base64 alphabet have at least 256 bits
+/// of entropy; such tokens count as generated.
 const GENERATED_CHARS_MIN: usize = 43;
 
-/// A token. It is wiped from memory when dropped and never shown.
+/// A token. Wiped from memory when dropped, and never shown.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Token(String);
 
@@ -23,7 +23,7 @@ pub struct Token(String);
 pub struct Psk([u8; 32]);
 
 impl Token {
-    /// Takes a token as its owner wrote it.
+    /// A token as the user wrote it.
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
@@ -31,7 +31,7 @@ impl Token {
     /// A new token of `length` random bytes in URL-safe base64 without padding.
     ///
     /// # Panics
-    /// When the operating system gives no random bytes.
+    /// If the operating system provides no random bytes.
     pub fn generate(length: usize) -> Self {
         let mut bytes = vec![0; length];
         fill_random(&mut bytes);
@@ -40,7 +40,7 @@ impl Token {
         token
     }
 
-    /// The token's text, to be handed to another process and nowhere else.
+    /// The token's text, to be passed to another process and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -77,16 +77,16 @@ impl fmt::Debug for Token {
 }
 
 impl Psk {
-    /// The key of clients that want no proof from servers that want none. It protects nothing; the
-    /// handshake needs one.
+    /// The key for clients and servers without authentication. It protects nothing; the handshake
+    /// needs a key.
     pub fn open() -> Self {
         Self([0; 32])
     }
 
-    /// A key that nobody else has. Who answers to it is no bgpy server; a server is silent.
+    /// A random key. A peer that answers to it is not a bgpy server; a server stays silent.
     ///
     /// # Panics
-    /// When the operating system gives no random bytes.
+    /// If the operating system provides no random bytes.
     pub fn unknown() -> Self {
         let mut key = [0; 32];
         fill_random(&mut key);
@@ -107,7 +107,7 @@ impl fmt::Debug for Psk {
 /// Fills `bytes` from the operating system's random source.
 ///
 /// # Panics
-/// When there is none: nothing safe could be done without it.
+/// If there is none: nothing secure could be done without it.
 pub fn fill_random(bytes: &mut [u8]) {
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), bytes)
         .expect("the operating system has a random source");

@@ -4,12 +4,12 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
-/// Where a server is, as its user wrote it.
+/// The address of a server, as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// A name, an IPv4 or an IPv6 address, the latter with or without brackets.
+    /// A name, an IPv4 or an IPv6 address; IPv6 with or without brackets.
     pub host: String,
-    /// The port; 0 lets a server choose.
+    /// The port; with 0 a server chooses a free one.
     pub port: u16,
 }
 
@@ -19,11 +19,11 @@ impl Address {
         Self { host: host.into(), port }
     }
 
-    /// The socket addresses that the host stands for, at least one. An IPv4 address that is written as one of
-    /// IPv6 (`::ffff:127.0.0.1`) is that IPv4 address.
+    /// The socket addresses of the host, at least one. An IPv4-mapped IPv6 address
+    /// (`::ffff:127.0.0.1`) is converted to IPv4.
     ///
     /// # Errors
-    /// What the resolver says, also when it finds nothing.
+    /// The resolver's error, also if it finds no address.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let host = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let mut addresses: Vec<_> =
@@ -39,7 +39,7 @@ impl Address {
 impl FromStr for Address {
     type Err = String;
 
-    /// Takes `host:port`, and `[address]:port` for IPv6.
+    /// Parses `host:port`, or `[address]:port` for IPv6.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             |what: &str| format!("'{text}' is not an address: {what}, as in 127.0.0.1:54321");

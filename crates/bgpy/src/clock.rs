@@ -1,24 +1,24 @@
-//! The clock by which is decided who waits, for how long, and who is given up.
+//! The clock for all decisions about waiting and timeouts.
 //!
-//! Where a rule can be played in the [simulation](crate::simulation), it asks here what time it is, and not the
-//! system. A thread that simulates has a clock of its own, which goes as far as it is told.
+//! Rules that the [simulation](crate::simulation) covers read the time here, and not from the
+//! system. A simulating thread has a clock of its own that it sets itself.
 
 use std::time::{Duration, Instant};
 
-/// What time it is.
+/// The current time.
 #[cfg(not(test))]
 #[inline]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// What time it is.
+/// The current time.
 #[cfg(test)]
 pub(crate) fn now() -> Instant {
     simulated::now().unwrap_or_else(Instant::now)
 }
 
-/// How long ago a moment was.
+/// The time since `moment`.
 #[inline]
 pub(crate) fn since(moment: Instant) -> Duration {
     now().saturating_duration_since(moment)
@@ -29,7 +29,7 @@ pub(crate) mod simulated {
     use std::cell::Cell;
     use std::time::{Duration, Instant};
 
-    /// To look at the clock takes a moment as well, so that whoever waits for a moment by looking sees it pass.
+    /// Reading the clock takes time as well, so that a thread that spins on it sees time pass.
     const LOOK: Duration = Duration::from_micros(5);
 
     thread_local! {
@@ -42,12 +42,12 @@ pub(crate) mod simulated {
         Some(now)
     }
 
-    /// Has this thread's clock stand at a moment; none lets it go as everybody's does.
+    /// Stops this thread's clock at a moment; `None` returns to the system's clock.
     pub(crate) fn set(moment: Option<Instant>) {
         TIME.set(moment);
     }
 
-    /// What time it is, without taking any.
+    /// The current time, without taking any.
     pub(crate) fn peek() -> Instant {
         TIME.get().expect("this thread simulates")
     }

@@ -1,8 +1,8 @@
-//! Tasks that wait for servers of their own process.
+//! Detects tasks that wait for servers of their own process.
 //!
-//! A server runs one task at a time, so that a task which waits for an answer of its own server, or of one
-//! that waits for it, would wait for ever: the server answers pings meanwhile, and no time limit but the
-//! caller's would end it.
+//! A server runs one task at a time, so a task that waits for its own server, or for a server that
+//! waits for it, would wait for ever: the server still answers pings, so that only the caller's own
+//! timeout would end the wait.
 
 use std::cell::Cell;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ thread_local! {
     static SERVED: Cell<Option<Id>> = const { Cell::new(None) };
 }
 
-/// Servers of this process whose tasks wait, and the servers of this process that they wait for.
+/// Pairs of servers in this process: the first has a task that waits for the second.
 static WAITS: Mutex<Vec<(Id, Id)>> = Mutex::new(Vec::new());
 
 /// Runs the calls of a server on this thread.
@@ -32,8 +32,8 @@ pub(crate) fn serving<T>(server: Id, run: impl FnOnce() -> T) -> T {
 pub(crate) struct Waiting(Option<(Id, Id)>);
 
 impl Waiting {
-    /// Notes that this thread waits for an answer of a server, which the process `pid` runs; `None` when
-    /// there would never be one.
+    /// Notes that this thread waits for a server run by process `pid`; `None` if that would
+    /// deadlock.
     #[inline]
     pub(crate) fn begin(server: Id, pid: u64) -> Option<Self> {
         match SERVED.get() {
@@ -77,18 +77,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_circle_of_servers_is_noticed_by_whoever_would_close_it() {
+    fn the_wait_that_would_close_a_circle_is_refused() {
         let [a, b, c] = [(); 3].map(|()| Id::random());
         let pid = u64::from(std::process::id());
         let begin = |from, to| serving(from, || Waiting::begin(to, pid));
         assert!(begin(a, a).is_none());
-        let first = begin(a, b).expect("b waits for nobody");
-        let second = begin(b, c).expect("c waits for nobody");
+        let first = begin(a, b).expect("b does not wait");
+        let second = begin(b, c).expect("c does not wait");
         assert!(begin(c, a).is_none() && begin(c, b).is_none());
         drop(second);
-        drop(begin(c, a).expect("b waits for nobody any more"));
+        drop(begin(c, a).expect("b no longer waits"));
         drop(first);
-        // Who runs no calls may wait for anybody, and so may everybody for other processes.
+        // A thread that runs no calls may wait for any server, and any thread for servers of other
+        // processes.
         assert!(Waiting::begin(a, pid).is_some());
         assert!(serving(a, || Waiting::begin(a, pid + 1)).is_some());
     }

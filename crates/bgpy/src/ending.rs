@@ -1,4 +1,4 @@
-//! Seeing a server to its end: it has ended when its process is gone, and not before.
+//! Waiting for the end of a server: it has ended when its process is gone, not before.
 
 use std::io;
 use std::thread;
@@ -9,17 +9,17 @@ use crate::registry::{Ending, Entry, Registry};
 use crate::target::Target;
 use crate::wait::Wait;
 
-/// How long a killed process may take to be gone.
+/// How long a killed process may take to disappear.
 const GONE: Duration = Duration::from_secs(5);
 
-/// How often it is looked up what has become of a server, unless its process ends before.
+/// How often the state of an ending server is checked, unless its process ends first.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Kills the process of a server that has not ended, waits until it is gone, and returns its id.
 ///
 /// # Errors
-/// [`io::ErrorKind::NotFound`] when the process is gone, [`io::ErrorKind::Unsupported`] when it is not
-/// proven to be the server's, or what the system says.
+/// [`io::ErrorKind::NotFound`] if the process is gone, [`io::ErrorKind::Unsupported`] if it is not
+/// proven to be the server's, or the system's error.
 pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u32> {
     let pid = entry.process.pid;
     let process = Process::open(&entry.process)?;
@@ -28,7 +28,8 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
         let text = format!("its process {pid} is gone");
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
-    // First a supervisor that would start it again. Another one waits for it, so that no zombie is left.
+    // A supervisor that would restart the server is killed first. Any other supervisor is killed
+    // last, so that it reaps the process and leaves no zombie.
     let would_start_again = entry.is_restarted() && entry.retired_ms.is_none();
     let order = if would_start_again { [supervisor, process] } else { [process, supervisor] };
     for (index, process) in order.into_iter().flatten().enumerate() {
@@ -51,8 +52,8 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
     Ok(pid)
 }
 
-/// Has the supervisor of a server that waits to be started again give that up, and waits until that has
-/// ended. Returns `false` where there is no such server, or where it cannot be told.
+/// Makes the supervisor of a server that waits for its restart give up, and waits until the
+/// supervisor has ended. `false` if there is no such server, or if that is unknown.
 pub fn end_paused(target: &Target, wait: &Wait<'_>) -> bool {
     let Ok(registry) = Registry::of_user() else { return false };
     let is_meant = |entry: &Entry| match target {
@@ -65,7 +66,7 @@ pub fn end_paused(target: &Target, wait: &Wait<'_>) -> bool {
     let mut entries = registry.entries().unwrap_or_default().into_iter();
     let paused = entries.find(|entry| entry.pause().is_some() && is_meant(entry));
     let supervisor = paused.and_then(|entry| Process::open(&entry.supervisor?).ok().flatten());
-    // If the pause is just over, it passes the signal on.
+    // If the pause ends at this moment, the supervisor passes the signal on to the server.
     let Some(supervisor) = supervisor.filter(|supervisor| supervisor.terminate().is_ok()) else {
         return false;
     };
@@ -77,8 +78,8 @@ pub fn end_paused(target: &Target, wait: &Wait<'_>) -> bool {
     false
 }
 
-/// How a server has ended whose process is gone, as far as it is known: its supervisor, which sees that, is
-/// given the time to say so.
+/// How a server ended whose process is gone, as far as is known; waits for its supervisor to record
+/// it.
 pub fn outcome(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<Ending> {
     loop {
         let known = registry.ended_entry(&entry.instance)?;
@@ -90,14 +91,14 @@ pub fn outcome(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<En
     }
 }
 
-/// Waits until a server that takes no calls any more has ended, and its process with it.
+/// Waits until a server that accepts no more calls, and its process, have ended.
 ///
 /// # Errors
-/// What it waits for, in words, when the time is over or the caller wants to stop.
+/// What it still waits for, as text, when the time is over or the caller wants to stop.
 pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Result<(), String> {
     loop {
         let known = registry.entry(&entry.instance);
-        // Where nothing is kept of it, it is judged by its process.
+        // If the server has no record, its process decides.
         let current = known.as_ref().unwrap_or(entry);
         if current.is_over() || !current.has_process() {
             return Ok(());

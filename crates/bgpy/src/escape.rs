@@ -1,11 +1,12 @@
-//! Text of others, made harmless to show: characters that a terminal would obey, or that reorder or
-//! break lines, are written out.
+//! Text from others, made safe to show: characters that a terminal would obey, or that reorder or
+//! break lines, are escaped.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character does something instead of being seen: the categories Cc, Zl, Zp and Cf of Unicode,
-/// which are controls, ends of lines, and formats (directions of text, joiners, blanks without a width).
+/// Whether a character has an effect instead of being visible: the Unicode categories Cc, Zl, Zp
+/// and Cf, which are controls, line separators, and formats (text direction, joiners, zero-width
+/// spaces).
 fn is_active(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -32,13 +33,13 @@ fn is_active(character: char) -> bool {
         )
 }
 
-/// Whether a character joins or parts its neighbours, as in emojis of several and in many scripts. Beside
-/// ASCII it only hides.
+/// Whether a character joins or separates its neighbours, as in composed emojis and in many
+/// scripts. Next to ASCII it only hides something.
 fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
 }
 
-/// Whether a joiner has something to join there.
+/// Whether a joiner next to this character joins anything.
 fn joins(character: Option<char>) -> bool {
     character.is_some_and(|neighbour| !neighbour.is_ascii() && !is_active(neighbour))
 }
@@ -61,7 +62,8 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, None, |_| false)
 }
 
-/// Writes out what is active and does not stay, in a text that follows a character.
+/// Escapes the characters with an effect, except those that stay, in a text that follows the
+/// character `before`.
 fn escaped(text: &str, before: Option<char>, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let must_go = |character: char| is_active(character) && !stays(character);
     if !text.contains(must_go) {
@@ -81,8 +83,8 @@ fn escaped(text: &str, before: Option<char>, stays: impl Fn(char) -> bool) -> Co
     Cow::Owned(shown)
 }
 
-/// JSON knows the longer form as well, and has none of the other characters in it. It takes two of them
-/// for a character beyond the first 65536.
+/// JSON accepts the four-digit form as well, and contains none of the other characters. Beyond the
+/// first 65536 characters it takes a pair of escapes.
 fn write_out(shown: &mut String, character: char) {
     let done = match (character, u32::from(character)) {
         ('\n', _) => write!(shown, "\\n"),
@@ -97,10 +99,10 @@ fn write_out(shown: &mut String, character: char) {
     done.expect("a String takes everything");
 }
 
-/// Makes a stream of bytes harmless, which need not be UTF-8, nor be cut where characters end.
+/// Makes a stream of bytes safe to show; it may be invalid UTF-8, and chunks may split characters.
 #[derive(Debug, Default)]
 pub struct Stream {
-    /// The beginning of a character, of a line end, or of what is joined.
+    /// An incomplete character, line end or joined sequence.
     begun: Vec<u8>,
     /// The character before it.
     before: Option<char>,
@@ -138,7 +140,7 @@ impl Stream {
         }
     }
 
-    /// What is left when nothing follows.
+    /// The rest, when nothing follows.
     pub fn finish(self) -> String {
         let valid =
             std::str::from_utf8(&self.begun).map_or_else(|error| error.valid_up_to(), str::len);
@@ -146,7 +148,7 @@ impl Stream {
         line(&String::from_utf8_lossy(valid)).into_owned() + &invalid(broken)
     }
 
-    /// Lines may end as they do on Windows.
+    /// Lines may end in CRLF.
     fn show(&mut self, shown: &mut String, several: &str) {
         for (index, part) in several.split("\r\n").enumerate() {
             if index > 0 {
@@ -159,7 +161,7 @@ impl Stream {
     }
 }
 
-/// A text without the end of which only what follows tells what it does.
+/// The part of a text whose escaping does not depend on what follows.
 fn settled(text: &str) -> &str {
     let open = |end: char| end == '\r' || is_joiner(end);
     match text.char_indices().next_back() {
@@ -222,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_stream_may_be_cut_anywhere() {
-        // With what is joined, and what is not, at its end and in front of what is no character.
+        // With joined sequences and others, at the end and before an invalid byte.
         let bytes = b"a\x1b[1m\r\nb\xc3\xa9\xe2\x80\x8d\xc3\xa9\xe2\x80\x8d\xff\xe2\x80\xae\rc\r\n\
                       \xc3\xa9\xe2\x80\x8d\xf0\x9f\x98";
         let shown = "a\\x1b[1m\r\nb\u{e9}\u{200d}\u{e9}\\u200d\\xff\\u202e\\rc\r\n\u{e9}\\u200d\

@@ -50,7 +50,7 @@ pub mod start;
 pub mod survey;
 pub mod target;
 
-// For the other crates of bgpy: no part of the public interface, and free to change.
+// For the other crates of bgpy: not part of the public interface, and may change.
 #[doc(hidden)]
 pub mod durable;
 #[doc(hidden)]

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest name, in characters: it is a part of file names.
+/// Longest name, in characters: it is part of file names.
 const LENGTH_MAX: usize = 64;
 
-/// The name of a server, unique among those of a user that run.
+/// The name of a server, unique among a user's running servers.
 ///
-/// It begins with a letter and consists of ASCII letters, digits, `.`, `_` and `-`, so that it is
-/// never taken for an address or a path, and can be a file name on every system.
+/// It starts with a letter and consists of ASCII letters, digits, `.`, `_` and `-`, so that it is
+/// never mistaken for an address or a path, and is a valid file name on every system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
@@ -43,7 +43,7 @@ impl TryFrom<String> for Name {
         let shown: String = text.chars().take(LENGTH_MAX).collect();
         let more = if shown.len() < text.len() { "..." } else { "" };
         Err(format!(
-            "{shown:?}{more} cannot be the name of a server: take a letter and up to {} more \
+            "{shown:?}{more} cannot be the name of a server: use a letter and up to {} more \
              letters, digits, '.', '_' or '-'",
             LENGTH_MAX - 1
         ))

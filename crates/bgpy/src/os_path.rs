@@ -1,4 +1,4 @@
-//! Paths in JSON: as text, and those that are none as the units that the system keeps them in.
+//! Paths in JSON: as text, or, if they are not valid Unicode, as the system's code units.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
-//! Whether a server that has failed is started again, when, and until when.
+//! Whether a failed server is restarted, when, and until when.
 //!
-//! Everything here is arithmetic on moments that others read from the clock.
+//! Everything here is arithmetic; callers read the clock.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,40 +8,39 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The pause before a server is started again that has failed twice in a row; it is doubled again and
-/// again.
+/// The pause before the second restart in a row; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// A server is healthy once it has taken calls for so long in all since its first failure: what
-/// failed before is forgotten.
+/// A server is healthy after accepting calls for this long in total since its first failure:
+/// earlier failures no longer count.
 pub(crate) const HEALTHY: Duration = Duration::from_secs(60);
 
-/// How long a server fails before it is given up.
+/// How long a server may fail before it is given up.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
-/// Restarts that a server has at least, unless the user says how many.
+/// Minimum number of restarts, unless the user sets it.
 const LEAST: u32 = 5;
 
-/// When a server is started again. As text: `never`, `on-failure`, or `on-failure:N`.
+/// When a server is restarted. As text: `never`, `on-failure`, or `on-failure:N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Restart {
-    /// Not at all.
+    /// Never.
     #[default]
     Never,
-    /// When it ends in another way than it should: killed by a signal, or with an exit code other than
-    /// 0, without having been told to end.
+    /// When it fails: killed by a signal, or exits with a code other than 0, without being told to
+    /// end.
     OnFailure {
-        /// Restarts before it may be given up. So many crashes are not slowed down, either.
+        /// Restarts before it may be given up. This many crashes are not slowed down either.
         least: u32,
     },
 }
 
 impl Restart {
-    /// On failure, as often as is good for most.
+    /// On failure, with the default number of restarts.
     pub const ON_FAILURE: Self = Self::OnFailure { least: LEAST };
 }
 
@@ -89,29 +88,29 @@ impl From<Restart> for String {
     }
 }
 
-/// How a server's process has ended.
+/// How a server's process ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProcessEnd {
     /// With exit code 0.
     pub(crate) succeeded: bool,
-    /// It had said that it takes no more calls.
+    /// It had reported that it accepts no more calls.
     pub(crate) was_retiring: bool,
-    /// A signal to its supervisor had said that it is enough.
+    /// A signal had told its supervisor to stop.
     pub(crate) was_told: bool,
-    /// It, or one before it, had taken calls.
+    /// This process, or one before it, had accepted calls.
     pub(crate) has_been_ready: bool,
 }
 
 impl ProcessEnd {
-    /// Whether another process takes its place, if the user wants that. What does not even start is not started
-    /// again.
+    /// Whether the end counts as a failure, after which the server may be restarted. A server whose
+    /// first start fails is not restarted.
     pub(crate) fn is_failure(self) -> bool {
         let is_over = self.was_told || self.was_retiring || self.succeeded;
         !is_over && self.has_been_ready
     }
 }
 
-/// The times that a [`Schedule`] keeps to.
+/// The times that a [`Schedule`] uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) pause: Duration,
@@ -126,17 +125,17 @@ impl Default for Times {
     }
 }
 
-/// When a server that fails is started again.
+/// When a failing server is restarted.
 ///
-/// The first failure of a healthy server is followed by a restart at once: a crash is no reason to
-/// keep clients waiting. What needs time is a start that fails, because a device or a disk is not there
-/// yet: the pause before the next try is doubled each time. Crashes of a server that does start are
-/// slowed down in the same way once they are more than the user allows.
+/// The first failure of a healthy server is followed by an immediate restart: clients should not
+/// wait because of one crash. A failing start may need time, because a device or a disk is not
+/// there yet: the pause before the next try doubles each time. Crashes of a server that does start
+/// are slowed down in the same way once there are more than the user allows.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     least: u32,
     times: Times,
-    /// What has happened since the server was healthy.
+    /// Events since the server was healthy.
     spell: Spell,
 }
 
@@ -144,11 +143,11 @@ pub(crate) struct Schedule {
 struct Spell {
     since: Option<Instant>,
     failures: u32,
-    /// Failures of a server that took calls.
+    /// Failures after the server accepted calls.
     crashes: u32,
-    /// Starts that have failed since the last one that has not.
+    /// Failed starts since the last successful one.
     failed_starts: u32,
-    /// How long calls were taken in all.
+    /// Total time in which calls were accepted.
     healthy_for: Duration,
 }
 
@@ -161,8 +160,8 @@ impl Schedule {
         Self { least, times, spell: Spell::default() }
     }
 
-    /// Takes note of a failure at this moment, and returns how long to wait before the server is started
-    /// again; none gives it up. `took_calls_for` is none for a server that did not come so far.
+    /// Records a failure at `now`, and returns the pause before the restart; `None` means to give
+    /// up. `took_calls_for` is `None` if the server never accepted calls.
     pub(crate) fn failed(
         &mut self,
         now: Instant,
@@ -202,25 +201,25 @@ impl Schedule {
     }
 }
 
-/// What is told of a server that fails.
+/// The published failures of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     /// How often it has failed since it was healthy.
     pub failures: u32,
-    /// How it failed last.
+    /// The last failure.
     pub last: String,
-    /// When, in milliseconds since 1970 UTC.
+    /// Its time, in milliseconds since 1970 UTC.
     pub at_ms: i64,
-    /// When it is started again, as long as that is to come.
+    /// The time of the next start, if there will be one.
     #[serde(default)]
     pub next_ms: Option<i64>,
 }
 
 impl Failing {
-    /// How long it is until the next try, if one is to come.
+    /// How long until the next start, if there will be one.
     pub fn next_in(&self) -> Option<Duration> {
         let left = self.next_ms?.saturating_sub(jiff::Timestamp::now().as_millisecond());
-        // Of a clock that was set meanwhile not more is believed than can be true.
+        // The clock may have been set meanwhile: the result is capped at the longest pause.
         let left = Duration::from_millis(u64::try_from(left).ok().filter(|left| *left > 0)?);
         Some(left.min(PAUSE_MAX))
     }
@@ -252,8 +251,8 @@ mod tests {
         Schedule::new(Restart::OnFailure { least }, Times::default())
     }
 
-    /// Pauses in milliseconds of failures that follow one another, each after its pause; until the
-    /// server is given up, or so many.
+    /// Pauses in milliseconds of consecutive failures, each after its pause; until the server is
+    /// given up, or up to `most`.
     fn pauses(schedule: &mut Schedule, took_calls_for: Option<Duration>, most: usize) -> Vec<u128> {
         let mut now = Instant::now();
         let mut pauses = Vec::new();
@@ -296,11 +295,11 @@ mod tests {
         }
         assert_eq!((quick.failed(at(300), None), quick.failures()), (None, 6));
         assert_eq!(quick.since(), Some(started));
-        // A start that takes long has its tries all the same.
+        // A slow start gets the same number of tries.
         let mut slow = schedule(2);
         assert!(slow.failed(at(0), None).is_some() && slow.failed(at(1000), None).is_some());
         assert!(slow.failed(at(2000), None).is_none());
-        // The tries of the default cover that time, and are not many.
+        // The tries of the default span that time, and are few.
         let all = pauses(&mut schedule(5), None, 100);
         assert_eq!(all.len(), 18);
         assert!(all.iter().sum::<u128>() >= 300_000);
@@ -320,7 +319,8 @@ mod tests {
         let later = Instant::now() + Duration::from_secs(100);
         assert_eq!(schedule.failed(later, Some(HEALTHY)), Some(Duration::ZERO));
         assert_eq!(schedule.failures(), 1);
-        // One that crashes now and then is never given up, and hardly made to wait.
+        // A server that crashes now and then is never given up, and its restarts are hardly
+        // delayed.
         let often = pauses(&mut schedule, Some(Duration::from_secs(11)), 1000);
         assert!(often.len() == 1000 && often.iter().all(|pause| *pause <= 200));
     }

@@ -1,36 +1,36 @@
-//! Looking again for a moment before going to sleep.
+//! Spinning for a moment before going to sleep.
 //!
-//! To be woken on another processor takes longer than a small call. Two sides that answer each
-//! other within microseconds therefore look at their sockets for a moment before they sleep, as
-//! long as that pays: where it did not, the next tries are left out, ever more of them.
+//! A wake-up on another CPU takes longer than a small call. Two sides that answer each other within
+//! microseconds therefore poll their sockets for a moment before they sleep, as long as that pays
+//! off: each unsuccessful spin makes more of the next waits skip it.
 
 use std::time::{Duration, Instant};
 
-/// How long it is looked at most: about what it costs to be woken, on slow machines too, so that
-/// looking in vain costs no more than twice as much as not looking.
+/// The longest spin: about the cost of a wake-up, even on slow machines, so that an unsuccessful
+/// spin at most doubles the cost of a wait.
 const MOMENT: Duration = Duration::from_micros(50);
 
-/// Most waits without a look after one in vain. Where no look ever pays, as on a single processor,
-/// looking costs a twentieth of a microsecond a wait.
+/// Most waits that skip the spin after an unsuccessful one. Where no spin ever pays off, as on a
+/// single CPU, spinning costs a twentieth of a microsecond per wait.
 const PAUSE_MAX: u32 = 1024;
 
-/// Decides whether to look, from what has come of it.
+/// Decides whether to spin, from previous results.
 #[derive(Debug, Default)]
 pub(crate) struct Spin {
-    /// Waits that are left out yet.
+    /// Waits that are still to skip the spin.
     pause: u32,
-    /// Waits that the next look in vain leaves out.
+    /// Waits that skip it after the next unsuccessful spin.
     next_pause: u32,
 }
 
 impl Spin {
-    /// Looks until something is there, or the moment is over.
+    /// Polls until there is a result, or the moment is over.
     pub(crate) fn look<T>(&mut self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         if self.pause > 0 {
             self.pause -= 1;
             return None;
         }
-        // What is there at once teaches nothing about waiting.
+        // A result at once says nothing about waiting.
         let found = look();
         if found.is_some() {
             return found;
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(tried, [0, 2, 5, 10, 19, 36]);
         while looks(&mut spin, |look| look == 2) == 0 {}
         assert_eq!(looks(&mut spin, |look| look == 2), 2);
-        // What was there at once changes nothing.
+        // A result at once changes nothing.
         assert_eq!(looks(&mut spin, |_| true), 1);
         assert_eq!(looks(&mut spin, |look| look == 2), 2);
     }

@@ -1,7 +1,7 @@
-//! Which servers there are on this machine, and what they are doing.
+//! The servers of this machine and their states.
 //!
-//! A state is shown only on proof: a server that counts as alive has answered, with the instance id
-//! that stands in its entry. A process id proves nothing, because ids are used again.
+//! A state is shown only if it is proven: a server counts as alive if it has answered with the
+//! instance id in its entry. A process id proves nothing, because ids are reused.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,49 +19,49 @@ use crate::restart::HEALTHY;
 use crate::target::Target;
 use crate::wait::Wait;
 
-/// How long a server may take to answer; also a busy one answers at once.
+/// How long a server may take to answer; even a busy one answers at once.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How often it is looked up what a supervisor has made of the end of its server.
+/// How often to check what a supervisor does after the end of its process.
 const ENDED_LOOK: Duration = Duration::from_millis(20);
 
-/// Where a server stands, as somebody else sees it.
+/// The state of a server, as seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerState {
-    /// It answers, and says where it stands.
+    /// It answers, with this state.
     Alive(State),
-    /// It has ended as it should.
+    /// It has ended as intended.
     Exited,
-    /// It has ended otherwise.
+    /// It has ended in another way.
     Failed,
-    /// It has failed, and waits to be started again.
+    /// It has failed and waits for its restart.
     Restarting,
-    /// It has an entry, and its process is there, but it does not answer as the server of the entry.
+    /// It has an entry and a process, but does not answer as the server of the entry.
     Stale,
 }
 
-/// What can be said about a server of this user on this machine.
+/// What is known about a server of this user on this machine.
 #[derive(Debug, Clone)]
 pub struct ServerInfo {
-    /// What stands in the registry.
+    /// Its entry in the registry.
     pub entry: Entry,
     /// Where it stands.
     pub state: ServerState,
-    /// Why, where that does not speak for itself.
+    /// The reason for the state, if it needs one.
     pub reason: Option<String>,
-    /// Whether that is because its process has all the descriptors that it may have: it works for those who
-    /// are connected, and takes no calls of others.
+    /// Whether its process has reached its descriptor limit: it serves connected clients, and
+    /// rejects calls of others.
     pub is_full: bool,
-    /// What it says about itself, if it answers.
+    /// Its status, if it answers.
     pub status: Option<Status>,
-    /// How long it took to say that, connecting apart.
+    /// How long that answer took, without connecting.
     pub answered_in: Option<Duration>,
 }
 
-/// The servers of this user that run, and those that have ended if `ended` says so, youngest first.
+/// This user's running servers, youngest first, with `ended` also those that have ended.
 ///
 /// # Errors
-/// Why it is not known which there are.
+/// Why they are not known.
 pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> io::Result<Vec<ServerInfo>> {
     let mut infos = look_at_all(registry, registry.entries()?, wait);
     let (gone, there): (Vec<_>, Vec<_>) = infos.into_iter().partition(ServerInfo::has_ended);
@@ -70,7 +70,7 @@ pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> io::Result<V
     let before: Vec<_> = before.collect();
     infos.extend(before.into_iter().filter(|info| ended || !info.has_ended()));
     if ended {
-        // Those that were found dead just now may have been read among the ended ones as well.
+        // Servers found dead just now may also have been read as ended.
         infos.extend(gone);
     }
     infos.sort_by(|a, b| {
@@ -82,11 +82,11 @@ pub fn survey(registry: &Registry, ended: bool, wait: &Wait<'_>) -> io::Result<V
     Ok(infos)
 }
 
-/// The server that a target means: the one that runs, else the one that ended last. `None` when the
-/// registry knows of none.
+/// The server that a target means: the running one, else the one that ended last; `None` if the
+/// registry has none.
 ///
 /// # Errors
-/// Why it is not known which there are.
+/// Why it is not known.
 pub fn look_up(
     registry: &Registry,
     target: &Target,
@@ -97,11 +97,11 @@ pub fn look_up(
     Ok((!infos.is_empty()).then(|| infos.swap_remove(alive)))
 }
 
-/// The servers that a target may mean and that have not ended: the one that runs, and those whose process
-/// has outlived them.
+/// The servers that a target may mean and that have not ended: the running one, and those whose
+/// processes still exist.
 ///
 /// # Errors
-/// Why it is not known which there are.
+/// Why they are not known.
 pub fn look_up_all(
     registry: &Registry,
     target: &Target,
@@ -129,14 +129,14 @@ fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> io::Result<V
             .filter(means)
             .map(|entry| ServerInfo::of_ended(registry, entry)),
     );
-    // One that retires just now is in both places.
+    // A server that retires at this moment is in both places.
     let mut seen = HashSet::new();
     infos.retain(|info| seen.insert(info.entry.instance.clone()));
     Ok(infos)
 }
 
 impl ServeError {
-    /// Names the server of this user that listens at the address which was wanted, if it is one.
+    /// Names this user's server that listens on the wanted address, if there is one.
     pub(crate) fn naming_the_server(&self) -> Option<Self> {
         let Self::AddressInUse { address } = self else { return None };
         let registry = Registry::of_user().ok()?;
@@ -148,8 +148,8 @@ impl ServeError {
     }
 }
 
-/// Looks at all servers that have these entries, at the same time, so that one that does not answer
-/// delays no other.
+/// Checks all servers with these entries in parallel, so that one that does not answer delays no
+/// other.
 pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) -> Vec<ServerInfo> {
     let limit = wait.limit().map_or(ANSWER, |limit| limit.min(ANSWER));
     if let [_] = entries[..] {
@@ -159,7 +159,7 @@ pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) ->
         let begin = |entry: Entry| {
             let beside = entry.clone();
             let look = move || look_at(registry, beside, limit);
-            // Where there can be no thread more, one is looked at after the other.
+            // If no thread can be started, the rest are checked one by one.
             let begun = thread::Builder::new().spawn_scoped(scope, look);
             begun.map_err(|_| Box::new(look_at(registry, entry, limit)))
         };
@@ -180,7 +180,7 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
         let full = entry.process.descriptors_used_up().map(|limit| {
             format!(
                 "{}, and has all of the {limit} files and connections open that it may have, so that it \
-                 answers nobody who comes",
+                 accepts no new clients",
                 whereabouts(&entry)
             )
         });
@@ -206,12 +206,12 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
         Err(_) if entry.process.presence() == Presence::Gone => {
             follow(registry, entry, limit.saturating_sub(since.elapsed()))
         }
-        // It may have retired between the look into the registry and the listener_ready on its door.
+        // It may have retired between the read of the registry and the connection attempt.
         Err(CallError::Connect(ConnectError::NotRunning { .. }) | CallError::Lost { .. }) => {
             match registry.ended_entry(&entry.instance) {
                 Some(entry) => ServerInfo::of_ended(registry, entry),
                 None => {
-                    let reason = format!("{}, but nobody listens", whereabouts(&entry));
+                    let reason = format!("{}, but nothing listens", whereabouts(&entry));
                     stale(entry, reason)
                 }
             }
@@ -219,7 +219,7 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
         Err(CallError::Connect(ConnectError::Timeout { process: Some(_), after, .. })) => {
             let (place, seconds) = (whereabouts(&entry), after.as_secs_f64());
             let reason = format!(
-                "{place}, but did not answer within {seconds} s: it is stopped, or has too much to do"
+                "{place}, but did not answer within {seconds} s: it is stopped or overloaded"
             );
             stale(entry, reason)
         }
@@ -230,17 +230,17 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
     }
 }
 
-/// What a server has said.
+/// The answer of a server.
 struct Answer {
     instance: String,
     status: Status,
     took: Duration,
-    /// Why it takes no calls of those that come now, if it does not.
+    /// Why it rejects calls of new clients, if it does.
     overloaded: Option<String>,
 }
 
-/// Asks the server of an entry how it is. Where the entry is of an earlier process, because a disk was full
-/// for example, it learns the new one.
+/// Asks the server of an entry for its status. Updates the entry if it is of an earlier process,
+/// for example because a disk was full.
 fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<Answer, CallError> {
     let link = connect_to(entry, &ClientOptions::default(), wait)?;
     let (since, hello) = (Instant::now(), link.hello());
@@ -248,7 +248,7 @@ fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<Answer, CallError> {
     let pid = u32::try_from(hello.pid).unwrap_or_default();
     let is_behind = generation > entry.generation;
     let process = is_behind.then(|| ProcessId::beside(&entry.process, pid));
-    // What answers after that is the process that was looked at.
+    // The instance id of the connection belongs to the process that gives this status.
     let status = link.status(wait)?;
     let instance = hello.instance.to_string();
     if let Some(process) = process.filter(|_| instance == entry.instance) {
@@ -258,7 +258,7 @@ fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<Answer, CallError> {
     Ok(Answer { instance, status, took: since.elapsed(), overloaded })
 }
 
-/// What is known of the process of a server that does not answer.
+/// What is known about the process of a server that does not answer.
 fn whereabouts(entry: &Entry) -> String {
     let pid = entry.process.pid;
     match entry.process.presence() {
@@ -270,7 +270,8 @@ fn whereabouts(entry: &Entry) -> String {
     }
 }
 
-/// Looks again at a server whose process is gone, as soon as its supervisor has dealt with that.
+/// Waits until the supervisor has handled the end of a server's process, then checks the server
+/// again.
 fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo {
     let since = Instant::now();
     loop {
@@ -288,7 +289,7 @@ fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo 
             let starting = ServerState::Alive(State::Starting);
             let state = if entry.is_restarted() { starting } else { ServerState::Stale };
             let mut reason =
-                format!("its process {} is gone, its supervisor not", entry.process.pid);
+                format!("its process {} is gone, but its supervisor is not", entry.process.pid);
             if let Some(failing) = &entry.failing {
                 reason = format!("{reason}; {failing}");
             }
@@ -299,19 +300,19 @@ fn follow(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo 
 }
 
 impl ServerInfo {
-    /// A server that does not answer, for a reason.
+    /// A server that does not answer, with the reason.
     fn silent(entry: Entry, state: ServerState, reason: String) -> Self {
         let reason = Some(reason);
         Self { entry, state, reason, is_full: false, status: None, answered_in: None }
     }
 
-    /// A server that has no process until its supervisor starts the next one.
+    /// A server without a process until its supervisor restarts it.
     fn restarting(entry: Entry) -> Self {
         let reason = entry.failing.as_ref().map(ToString::to_string).unwrap_or_default();
         Self::silent(entry, ServerState::Restarting, reason)
     }
 
-    /// What an entry tells of a server that takes no calls any more.
+    /// A server that accepts no more calls, by its entry.
     fn of_ended(registry: &Registry, mut entry: Entry) -> Self {
         if entry.ending.is_none() {
             registry.mark_dead(&mut entry);
@@ -334,14 +335,14 @@ impl ServerInfo {
         failing.map_or(0, |failing| failing.failures)
     }
 
-    /// Whether it is over.
+    /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         matches!(self.state, ServerState::Exited | ServerState::Failed)
     }
 }
 
 impl ServerState {
-    /// The name that is shown.
+    /// The name as shown to users.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Alive(state) => state.as_str(),

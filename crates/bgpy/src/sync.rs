@@ -1,5 +1,5 @@
-//! Locks that outlive a panic of their holder: what they guard is kept consistent by each holder,
-//! and one failed call must not take the server with it.
+//! Locks that ignore poisoning: each holder keeps the guarded data consistent, and one failed call
+//! must not end the server.
 
 use std::cell::UnsafeCell;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -16,11 +16,12 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     }
 }
 
-/// A lock that comes to whoever waits for it. A thread that lets go of a [`Mutex`] only to take it
-/// again has it back before another one is awake, for as long as it goes on like that.
+/// A lock that waiting threads get in turn. With a plain [`Mutex`], a thread that releases it only
+/// to lock it again gets it back before a waiting thread is awake, again and again.
 #[derive(Debug)]
 pub(crate) struct FairMutex<T> {
-    /// Held while waiting for the value, so that its last holder waits here.
+    /// Held while waiting for `value`: a thread that locks again queues here behind the waiting
+    /// one.
     next: Mutex<()>,
     value: Mutex<T>,
 }
@@ -36,16 +37,16 @@ impl<T> FairMutex<T> {
     }
 }
 
-/// A lock of the process as a whole, which is [held](Self::hold) over a fork, so that the child finds it
-/// free and what it guards consistent.
+/// A process-wide lock that is [held](Self::hold) during a fork, so that in the child it is free
+/// and its data consistent.
 #[derive(Debug)]
 pub(crate) struct ForkMutex<T: 'static> {
     value: Mutex<T>,
-    /// The guard of the thread that forks.
+    /// The guard of the forking thread.
     held: UnsafeCell<Option<MutexGuard<'static, T>>>,
 }
 
-// SAFETY: only whoever has the lock touches the cell, and a guard stays on the thread that forks.
+// SAFETY: the cell is accessed only by the lock holder, and a guard stays on the forking thread.
 unsafe impl<T: Send> Sync for ForkMutex<T> {}
 
 impl<T> ForkMutex<T> {
@@ -61,18 +62,18 @@ impl<T> ForkMutex<T> {
         try_lock(&self.value)
     }
 
-    /// Locks it until this thread [lets go](Self::let_go) of it, because a fork is about to begin, and
-    /// lets `act` prepare the value.
+    /// Locks it before a fork, until this thread calls [`let_go`](Self::let_go); `act` prepares the
+    /// value.
     pub(crate) fn hold(&'static self, act: impl FnOnce(&mut T)) {
         let mut guard = self.lock();
         act(&mut guard);
-        // SAFETY: this thread has the lock.
+        // SAFETY: this thread holds the lock.
         unsafe { *self.held.get() = Some(guard) };
     }
 
-    /// Releases it after the fork, in the parent or the child, once `act` has seen to the value.
+    /// Releases it after the fork, in the parent or the child; `act` adjusts the value first.
     pub(crate) fn let_go(&'static self, act: impl FnOnce(&mut T)) {
-        // SAFETY: the thread that forks has the lock, in the parent as in the child.
+        // SAFETY: the forking thread holds the lock, in the parent and in the child.
         if let Some(mut guard) = unsafe { (*self.held.get()).take() } {
             act(&mut guard);
         }
@@ -105,7 +106,7 @@ mod tests {
             });
             let mut seen = 0;
             let ask = |round| {
-                // The greedy one has it again.
+                // The greedy thread has locked it again.
                 while turns.load(Ordering::SeqCst) == seen {
                     thread::yield_now();
                 }
@@ -118,7 +119,7 @@ mod tests {
             (1..=ROUNDS).map(ask).collect()
         });
         waited.sort_unstable();
-        // A thread that is held up on its way to the lock waits longer, but not each time.
+        // A thread that is delayed on its way to the lock waits longer, but not each time.
         assert!(waited[ROUNDS / 2] <= 2, "{waited:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! How a user says which server is meant.
+//! How users name a server.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::address::Address;
 use crate::name::Name;
 
-/// A server, as its user names it.
+/// A server, as a user names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A server of this user on this machine, by its name.
@@ -21,7 +21,8 @@ pub enum Target {
 impl FromStr for Target {
     type Err = String;
 
-    /// A path has a slash in it, an address ends with a colon and a port, and the rest are names.
+    /// A path contains a slash, an address ends with a colon and a port, and everything else is a
+    /// name.
     fn from_str(text: &str) -> Result<Self, String> {
         if text.contains(std::path::is_separator) {
             return Ok(Self::Socket(text.into()));
@@ -30,7 +31,7 @@ impl FromStr for Target {
             return text.parse().map(Self::Address);
         }
         text.parse().map(Self::Name).map_err(|error: String| {
-            format!("{error}; or take an address as in 127.0.0.1:54321, or the path of a socket")
+            format!("{error}; or use an address such as 127.0.0.1:54321, or the path of a socket")
         })
     }
 }

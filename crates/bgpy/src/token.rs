@@ -1,4 +1,4 @@
-//! Where a token comes from that its user has not passed.
+//! Where a token comes from if the user has not passed one.
 
 use bgpy_proto::Token;
 
@@ -13,7 +13,7 @@ pub(crate) fn token_of_environment() -> Option<Token> {
     std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Token::new)
 }
 
-/// Generates a token for a server whose user has given none.
+/// Generates a token for a server without one.
 pub(crate) fn new_token() -> Token {
     Token::generate(TOKEN_BYTES)
 }

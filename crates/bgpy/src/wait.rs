@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 
-/// A time limit and a look at the outside world.
+/// A time limit and a check for interruption.
 pub struct Wait<'a> {
     limit: Option<Duration>,
     since: Instant,
     interrupted: &'a dyn Fn() -> bool,
 }
 
-/// What a wait may end too early, at most.
+/// How much a wait may end too early.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Waits are cut into slices of this length, to look for time limits, a silent server and signals
-/// that came a moment before the wait began.
+/// Waits are cut into slices of this length, to check for time limits, a silent server, and signals
+/// that arrived just before the wait.
 pub(crate) const SLICE: Duration = Duration::from_millis(200);
 
 impl Wait<'static> {
@@ -24,15 +24,15 @@ impl Wait<'static> {
         Self { limit: None, since: clock::now(), interrupted: &|| false }
     }
 
-    /// Waits so long, counted from now.
+    /// Waits up to `limit` from now.
     pub fn at_most(limit: Duration) -> Self {
         Self { limit: Some(limit), ..Self::forever() }
     }
 }
 
 impl<'a> Wait<'a> {
-    /// Waits so long, counted from now. `interrupted` is asked when a signal has arrived and a few
-    /// times a second; `true` ends the wait.
+    /// Waits up to `limit` from now. `interrupted` is called after a signal and several times a
+    /// second; `true` ends the wait.
     pub fn new(limit: Option<Duration>, interrupted: &'a dyn Fn() -> bool) -> Self {
         Self { limit, since: clock::now(), interrupted }
     }
@@ -52,19 +52,19 @@ impl<'a> Wait<'a> {
         (self.interrupted)()
     }
 
-    /// What is left of the time; `None` when that is not limited.
+    /// The rest of the time; `None` if there is no limit.
     pub(crate) fn left(&self) -> Option<Duration> {
         self.limit.map(|limit| limit.saturating_sub(clock::since(self.since)))
     }
 
-    /// How long the next slice of the wait is; `None` when the time is over.
+    /// The length of the next slice; `None` if the time is over.
     pub fn slice(&self) -> Option<Duration> {
         match self.limit {
             None => Some(SLICE),
             Some(limit) => {
                 let spent = clock::since(self.since);
                 let left = limit.checked_sub(spent).filter(|left| !left.is_zero())?;
-                // Halfway, and not a moment earlier, a silent server is asked for a sign of life.
+                // The slice ends just after half the time, when a probe is due for a silent server.
                 let half = (limit / 2 + MOMENT).checked_sub(spent).filter(|left| !left.is_zero());
                 Some(left.min(SLICE).min(half.unwrap_or(left)))
             }

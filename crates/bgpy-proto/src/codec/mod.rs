@@ -1,7 +1,7 @@
 //! The payload codec: MessagePack with extension types, see PROTOCOL.md, "Payloads".
 //!
-//! [`mod@write`] and [`read`] are the primitives, on which the Python side encodes its objects directly;
-//! [`Value`] is the tree for Rust, and [`to_vec`] and [`from_slice`] take Rust's own types.
+//! [`mod@write`] and [`read`] are the primitives, which the Python side uses directly; [`Value`] is
+//! the tree for Rust, and [`to_vec`] and [`from_slice`] convert Rust's own types.
 
 pub mod read;
 pub mod temporal;
@@ -25,26 +25,26 @@ pub use value::Value;
 
 /// Extension types of the payload codec.
 pub mod ext {
-    /// An integer beyond 64 bits: two's complement, little endian, at least one byte.
+    /// An integer beyond 64 bits: two's complement, little-endian, at least one byte.
     pub const BIG_INT: i8 = 1;
     /// A tuple: its items, encoded one after another.
     pub const TUPLE: i8 = 2;
     /// A pickle of protocol 5; its buffers are those of the frame.
     pub const PICKLE: i8 = 3;
-    /// A pickle that holds code: major and minor version of the Python that can run it, a byte each,
-    /// then the pickle.
+    /// A pickle that contains code: major and minor version of the Python that can run it, one byte
+    /// each, then the pickle.
     pub const CODE: i8 = 4;
-    /// A text or bytes that are the next buffer of the frame: [`Outside`](super::Outside) tells what.
+    /// A text or bytes in the next buffer of the frame; [`Outside`](super::Outside) says which.
     pub const OUTSIDE: i8 = 5;
-    /// A text with lone surrogates, each in the three bytes that UTF-8 would take for it.
+    /// A text with lone surrogates, each in the three bytes of its UTF-8-style encoding.
     pub const SURROGATES: i8 = 8;
-    /// A byte string that can be changed.
+    /// A mutable byte string.
     pub const BYTEARRAY: i8 = 9;
     /// A set: its items, encoded one after another.
     pub const SET: i8 = 10;
-    /// A set that cannot be changed, likewise.
+    /// An immutable set, encoded in the same way.
     pub const FROZENSET: i8 = 11;
-    /// A complex number: two doubles, big endian.
+    /// A complex number: two doubles, big-endian.
     pub const COMPLEX: i8 = 12;
     /// A [`Date`](super::Date).
     pub const DATE: i8 = 13;
@@ -79,22 +79,22 @@ pub enum CodecError {
     /// A text is not UTF-8.
     #[error("a text is not UTF-8")]
     Text,
-    /// The marker 0xc1, which MessagePack leaves unused.
+    /// The marker 0xc1, which MessagePack does not use.
     #[error("the unused marker 0xc1")]
     Marker,
     /// Nesting beyond [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
     #[error("nested deeper than {} levels", crate::limits::DEPTH_MAX)]
     Depth,
-    /// An extension of an unknown type, or with contents that do not fit its type.
+    /// An extension of unknown type, or with invalid contents.
     #[error("extension type {0} with unknown contents")]
     Extension(i8),
     /// The message refers to more buffers than it has, or to fewer.
     #[error("its buffers are not those that it refers to")]
     Buffers,
-    /// A value to be encoded holds 2^32 or more bytes or items.
+    /// A value to encode has 2^32 or more bytes or items.
     #[error("{}", write::TooLong)]
     TooLong,
-    /// The system has no memory for what the message holds.
+    /// The system lacks the memory for the contents of the message.
     #[error("not enough memory for it")]
     Memory,
 }

@@ -1,4 +1,4 @@
-//! What other systems have to know by name: paths of files, and members of enumerations.
+//! Values that other systems must know by name: file paths and enumeration members.
 
 use super::Value;
 
@@ -7,7 +7,7 @@ use super::Value;
 pub struct Path {
     /// Its class.
     pub kind: PathKind,
-    /// What the class makes it from: texts, one for each part.
+    /// The arguments of the class: one text per part.
     pub parts: Vec<Value>,
 }
 
@@ -16,16 +16,16 @@ pub struct Path {
 pub enum PathKind {
     /// `PurePosixPath`.
     PurePosix = 0,
-    /// `PosixPath`, which only systems like Unix have.
+    /// `PosixPath`, which exists only on Unix-like systems.
     Posix = 1,
     /// `PureWindowsPath`.
     PureWindows = 2,
-    /// `WindowsPath`, which only Windows has.
+    /// `WindowsPath`, which exists only on Windows.
     Windows = 3,
 }
 
 impl PathKind {
-    /// Every class, in the order of their numbers.
+    /// Every class, ordered by number.
     pub const ALL: [Self; 4] = [Self::PurePosix, Self::Posix, Self::PureWindows, Self::Windows];
 
     /// The class with this number.

@@ -1,6 +1,6 @@
-//! Texts and bytes that are not in the message but in a buffer beside it.
+//! Texts and bytes in a buffer beside the message.
 
-/// What a buffer of a plain message is; an extension of one byte stands in its place.
+/// The type of such a buffer; an extension of one byte takes its place in the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Outside {
@@ -8,12 +8,12 @@ pub enum Outside {
     Text = 0,
     /// A byte string.
     Bytes = 1,
-    /// A byte string that can be changed.
+    /// A mutable byte string.
     ByteArray = 2,
 }
 
 impl Outside {
-    /// Reads the contents of the extension.
+    /// Decodes the contents of the extension.
     pub fn read(contents: &[u8]) -> Option<Self> {
         match contents {
             [0] => Some(Self::Text),

@@ -1,8 +1,8 @@
-//! Reads MessagePack values one head at a time, checking every length against what is left.
+//! Reads MessagePack values one head at a time, checking every length against the remaining bytes.
 
 use super::CodecError;
 
-/// Walks over an encoded message.
+/// A cursor over an encoded message.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -25,9 +25,9 @@ pub enum Token<'a> {
     Str(&'a str),
     /// A byte string.
     Bin(&'a [u8]),
-    /// An array of so many items. They are known to be no more than the bytes that are left.
+    /// An array of this many items, checked to be no more than the remaining bytes.
     Array(usize),
-    /// A map of so many pairs, likewise.
+    /// A map of this many pairs, checked in the same way.
     Map(usize),
     /// An extension.
     Ext(i8, &'a [u8]),
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Confirms that the whole message has been read.
+    /// Checks that the whole message has been read.
     ///
     /// # Errors
     /// [`CodecError::Trailing`].
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
     /// Reads the next value or head.
     ///
     /// # Errors
-    /// [`CodecError`]; the reader is of no use then.
+    /// [`CodecError`]; the reader is unusable then.
     #[inline]
     pub fn token(&mut self) -> Result<Token<'a>, CodecError> {
         let marker = self.fixed::<1>()?[0];
@@ -106,11 +106,11 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes the bytes of a text of 256 or more, if the next value is one, without looking at them:
-    /// for callers whose own texts are checked when they are made.
+    /// Reads the bytes of a text of 256 bytes or more, if the next value is one, without validating
+    /// them: for callers that validate UTF-8 when they build their texts.
     ///
     /// # Errors
-    /// [`CodecError`]; the reader is of no use then.
+    /// [`CodecError`]; the reader is unusable then.
     #[inline]
     pub fn long_text(&mut self) -> Result<Option<&'a [u8]>, CodecError> {
         let Some((marker @ (0xda | 0xdb), rest)) = self.rest.split_first() else { return Ok(None) };
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&self, pairs: usize) -> Result<Token<'a>, CodecError> {
-        // Key and value take a byte each at the least.
+        // A key and a value take at least one byte each.
         if pairs > self.rest.len() / 2 { Err(CodecError::Truncated) } else { Ok(Token::Map(pairs)) }
     }
 

@@ -1,4 +1,4 @@
-//! Dates, times, spans of time and time zones, and their bytes.
+//! Dates, times, time spans and time zones, and their encoding.
 
 use std::fmt;
 
@@ -27,9 +27,9 @@ pub struct Time {
     pub second: u8,
     /// Below a million.
     pub microsecond: u32,
-    /// Whether it is the second of two equal times, when clocks are set back.
+    /// Whether it is the second of two ambiguous times when clocks are set back.
     pub fold: bool,
-    /// Its time zone; none for a naive time.
+    /// Its time zone; `None` for a naive time.
     pub zone: Option<Box<Zone>>,
 }
 
@@ -42,7 +42,7 @@ pub struct DateTime {
     pub time: Time,
 }
 
-/// Python's `timedelta`, in its normal form: only the days can be negative.
+/// Python's `timedelta` in normalized form: only the days can be negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// Up to 999 999 999 in both directions.
@@ -56,19 +56,19 @@ pub struct Span {
 /// A time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Zone {
-    /// Python's `timezone`: always the same distance from UTC.
+    /// Python's `timezone`: a fixed offset from UTC.
     Offset {
         /// Less than a day in both directions.
         microseconds: i64,
-        /// Its own name, if it was given one.
+        /// Its own name, if it has one.
         name: Option<String>,
     },
-    /// Python's `ZoneInfo`: a name in the time zone database, as `Europe/Berlin`.
+    /// Python's `ZoneInfo`: a name in the time zone database, such as `Europe/Berlin`.
     Region(String),
 }
 
 impl Date {
-    /// Whether there is such a day.
+    /// Whether the day exists.
     pub fn is_valid(self) -> bool {
         let leap = self.year.is_multiple_of(4)
             && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
@@ -82,13 +82,13 @@ impl Date {
         (1..=9999).contains(&self.year) && (1..=days).contains(&self.day)
     }
 
-    /// Its bytes.
+    /// Appends its encoding.
     pub fn append(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.year.to_be_bytes());
         out.extend_from_slice(&[self.month, self.day]);
     }
 
-    /// From its bytes; `None` when there is no such day.
+    /// Decodes it; `None` if the day does not exist.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let &[high, low, month, day] = bytes else { return None };
         Some(Self { year: u16::from_be_bytes([high, low]), month, day })
@@ -97,7 +97,7 @@ impl Date {
 }
 
 impl Time {
-    /// Whether there is such a time.
+    /// Whether the time exists.
     pub fn is_valid(&self) -> bool {
         self.hour < 24
             && self.minute < 60
@@ -106,7 +106,7 @@ impl Time {
             && self.zone.as_ref().is_none_or(|zone| zone.is_valid())
     }
 
-    /// Its bytes.
+    /// Appends its encoding.
     pub fn append(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.hour, self.minute, self.second, u8::from(self.fold)]);
         out.extend_from_slice(&self.microsecond.to_be_bytes());
@@ -115,7 +115,7 @@ impl Time {
         }
     }
 
-    /// From its bytes; `None` when there is no such time.
+    /// Decodes it; `None` if the time does not exist.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (&[hour, minute, second, fold @ (0 | 1), us @ ..], zone) =
             bytes.split_first_chunk::<8>()?
@@ -130,18 +130,18 @@ impl Time {
 }
 
 impl DateTime {
-    /// Whether there is such a day and such a time.
+    /// Whether day and time exist.
     pub fn is_valid(&self) -> bool {
         self.date.is_valid() && self.time.is_valid()
     }
 
-    /// Its bytes.
+    /// Appends its encoding.
     pub fn append(&self, out: &mut Vec<u8>) {
         self.date.append(out);
         self.time.append(out);
     }
 
-    /// From its bytes; `None` when there is no such day or time.
+    /// Decodes it; `None` if the day or the time does not exist.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (date, time) = bytes.split_at_checked(4)?;
         Some(Self { date: Date::read(date)?, time: Time::read(time)? })
@@ -149,21 +149,21 @@ impl DateTime {
 }
 
 impl Span {
-    /// Whether it is in its normal form.
+    /// Whether it is normalized.
     pub fn is_valid(self) -> bool {
         self.days.unsigned_abs() <= DAYS_MAX
             && self.seconds < 86_400
             && self.microseconds < 1_000_000
     }
 
-    /// Its bytes.
+    /// Appends its encoding.
     pub fn append(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.days.to_be_bytes());
         out.extend_from_slice(&self.seconds.to_be_bytes());
         out.extend_from_slice(&self.microseconds.to_be_bytes());
     }
 
-    /// From its bytes; `None` when it is not in its normal form.
+    /// Decodes it; `None` if it is not normalized.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; 12] = bytes.try_into().ok()?;
         let part = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
@@ -194,7 +194,7 @@ impl Zone {
         }
     }
 
-    /// Its bytes.
+    /// Appends its encoding.
     pub fn append(&self, out: &mut Vec<u8>) {
         match self {
             Self::Offset { microseconds, name } => {
@@ -209,7 +209,7 @@ impl Zone {
         }
     }
 
-    /// From its bytes; `None` when there is no such zone.
+    /// Decodes it; `None` if it is not a valid zone.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
         let zone = match bytes.split_first()? {
@@ -252,7 +252,7 @@ impl fmt::Display for DateTime {
 }
 
 impl fmt::Display for Zone {
-    /// As it stands behind a time: `+02:00`, or `[Europe/Berlin]`.
+    /// The suffix of a time: `+02:00`, or `[Europe/Berlin]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Offset { microseconds, .. } = self else {
             let Self::Region(key) = self else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Texts that are more, or less, than UTF-8.
+//! Texts that exceed UTF-8 (surrogates) or are restricted (decimals).
 
 /// Whether these bytes are a text with at least one surrogate: UTF-8 in which code points from
 /// U+D800 to U+DFFF stand as well, in three bytes each. Python has such texts; one without any is

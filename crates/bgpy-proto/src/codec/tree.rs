@@ -1,4 +1,4 @@
-//! The bytes of a [`Value`].
+//! Encoding and decoding a [`Value`].
 
 use super::text::{has_surrogates, is_decimal};
 use super::{
@@ -12,9 +12,9 @@ impl Value {
     /// Encodes the tree.
     ///
     /// # Errors
-    /// [`CodecError::Depth`] when it is nested too deeply, [`CodecError::TooLong`] when a part of it
-    /// has 2^32 or more bytes or items, [`CodecError::Extension`] when a part of it cannot be, as a
-    /// 30th of February.
+    /// [`CodecError::Depth`] if it is nested too deeply, [`CodecError::TooLong`] if a part of it
+    /// has 2^32 or more bytes or items, [`CodecError::Extension`] if a part of it is invalid, such
+    /// as February 30.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let mut out = Vec::new();
         self.encode_into(&mut out, DEPTH_MAX)?;
@@ -24,16 +24,16 @@ impl Value {
     /// Decodes a message that consists of one value and has no buffers.
     ///
     /// # Errors
-    /// [`CodecError`] when the bytes are not exactly one value.
+    /// [`CodecError`] if the bytes are not exactly one value.
     pub fn decode(message: &[u8]) -> Result<Self, CodecError> {
         Self::decode_with(message, &[])
     }
 
-    /// Decodes a message that consists of one value, parts of which are in its buffers. Those of a
-    /// pickle are left to whoever opens it.
+    /// Decodes a message that consists of one value, parts of which are in its buffers. Buffers of
+    /// a pickle are left alone.
     ///
     /// # Errors
-    /// [`CodecError`] when the bytes are not exactly one value with these buffers.
+    /// [`CodecError`] if the bytes are not exactly one value with these buffers.
     pub fn decode_with(message: &[u8], buffers: &[Buffer]) -> Result<Self, CodecError> {
         let (mut reader, mut decoder) = (Reader::new(message), Decoder { buffers: buffers.iter() });
         let value = decoder.value(&mut reader, DEPTH_MAX)?;
@@ -76,7 +76,7 @@ impl Value {
         Ok(())
     }
 
-    /// Appends the contents of an extension, and tells its type.
+    /// Appends the contents of an extension, and returns its type.
     fn append_contents(&self, out: &mut Vec<u8>, depth: usize) -> Result<i8, CodecError> {
         let (kind, is_valid) = match self {
             Self::Tuple(items) => (all(items, out, depth).map(|()| ext::TUPLE)?, true),
@@ -139,7 +139,7 @@ impl Value {
         if is_valid { Ok(kind) } else { Err(CodecError::Extension(kind)) }
     }
 
-    /// An extension that holds no other value.
+    /// Decodes an extension that contains no other value.
     fn atom(kind: i8, contents: &[u8]) -> Result<Self, CodecError> {
         let unknown = CodecError::Extension(kind);
         Ok(match kind {
@@ -167,7 +167,7 @@ impl Value {
     }
 }
 
-/// Makes trees of tokens.
+/// Builds trees from tokens.
 struct Decoder<'m> {
     /// Buffers that the message has not referred to yet.
     buffers: std::slice::Iter<'m, Buffer>,
@@ -220,7 +220,7 @@ impl Decoder<'_> {
         let broken = CodecError::Extension(ext::PATH);
         let (number, parts) = contents.split_first().ok_or(broken)?;
         let kind = PathKind::from_number(*number).ok_or(broken)?;
-        // Parts of a path are in the message itself.
+        // The parts of a path are in the message itself.
         let parts = Decoder { buffers: [].iter() }.all(parts, depth)?;
         if parts.iter().all(|part| matches!(part, Value::Str(_) | Value::Surrogates(_))) {
             Ok(Value::Path(Box::new(Path { kind, parts })))
@@ -251,7 +251,7 @@ impl Decoder<'_> {
     }
 }
 
-/// A copy, if there is memory for one: its length is the peer's choice.
+/// A copy, if there is memory for it: the peer chose its length.
 fn copied(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len()).map_err(|_| CodecError::Memory)?;
@@ -272,7 +272,7 @@ fn add<T>(items: &mut Vec<T>, item: T) -> Result<(), CodecError> {
     Ok(())
 }
 
-/// Both parts of a complex number.
+/// The parts of a complex number.
 pub fn complex(contents: &[u8]) -> Option<(f64, f64)> {
     let (real, imaginary) = contents.split_first_chunk()?;
     let imaginary: &[u8; 8] = imaginary.try_into().ok()?;

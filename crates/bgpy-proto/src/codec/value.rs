@@ -14,7 +14,7 @@ pub enum Value {
     Int(i64),
     /// An integer above `i64::MAX`.
     UInt(u64),
-    /// An integer beyond 64 bits: two's complement, little endian.
+    /// An integer beyond 64 bits: two's complement, little-endian.
     BigInt(Vec<u8>),
     /// A double.
     Float(f64),
@@ -30,10 +30,10 @@ pub enum Value {
     Map(Vec<(Value, Value)>),
     /// Python's `set`. Whether its items are unique is not checked.
     Set(Vec<Value>),
-    /// Python's `frozenset`, likewise.
+    /// Python's `frozenset`, also unchecked.
     FrozenSet(Vec<Value>),
-    /// A text that has [surrogates](super::text::has_surrogates), as Python has for names of files
-    /// that are not Unicode.
+    /// A text with [surrogates](super::text::has_surrogates), as Python uses for file names that
+    /// are not valid Unicode.
     Surrogates(Vec<u8>),
     /// Python's `bytearray`.
     ByteArray(Vec<u8>),
@@ -57,14 +57,14 @@ pub enum Value {
     Path(Box<Path>),
     /// A member of an enumeration.
     Member(Box<Member>),
-    /// An object of Python's that plain data cannot carry: its pickle. Rust passes it on unread.
+    /// A Python object beyond plain data: its pickle. Rust passes it on unread.
     Pickle(Vec<u8>),
-    /// The same for an object that brings code along: two bytes of version, and its pickle.
+    /// The same for an object with code: two bytes of version, and its pickle.
     Code(Vec<u8>),
 }
 
 impl Value {
-    /// The value of a text key, when this is a map that has it.
+    /// The value of a text key, if this is a map that has the key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let Self::Map(pairs) = self else { return None };
         pairs
@@ -73,19 +73,19 @@ impl Value {
             .map(|(_, v)| v)
     }
 
-    /// As [`get`](Self::get), to change or to take it.
+    /// Like [`get`](Self::get), for changing or taking the value.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         let Self::Map(pairs) = self else { return None };
         let found = pairs.iter_mut();
         found.filter(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value).next()
     }
 
-    /// The text, when this is one.
+    /// The text, if this is one.
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Str(text) = self { Some(text) } else { None }
     }
 
-    /// The number, when this is a non-negative integer below 2^64.
+    /// The number, if this is a non-negative integer below 2^64.
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Self::Int(value) => u64::try_from(*value).ok(),
@@ -94,27 +94,27 @@ impl Value {
         }
     }
 
-    /// The number, when this is an integer that fits an `i64`.
+    /// The number, if this is an integer that fits an `i64`.
     pub fn as_i64(&self) -> Option<i64> {
         if let Self::Int(value) = self { Some(*value) } else { None }
     }
 
-    /// The number, when this is a float.
+    /// The number, if this is a float.
     pub fn as_f64(&self) -> Option<f64> {
         if let Self::Float(value) = self { Some(*value) } else { None }
     }
 
-    /// The truth value, when this is one.
+    /// The boolean, if this is one.
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(value) = self { Some(*value) } else { None }
     }
 
-    /// The bytes, when this is a byte string, be it one that can be changed or not.
+    /// The bytes, if this is a byte string, mutable or not.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         if let Self::Bytes(bytes) | Self::ByteArray(bytes) = self { Some(bytes) } else { None }
     }
 
-    /// The items, when this is a list, a tuple or a set.
+    /// The items, if this is a list, a tuple or a set.
     pub fn items(&self) -> Option<&[Value]> {
         match self {
             Self::List(items) | Self::Tuple(items) | Self::Set(items) | Self::FrozenSet(items) => {

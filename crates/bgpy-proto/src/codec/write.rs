@@ -38,7 +38,7 @@ pub fn f64(out: &mut Vec<u8>, value: f64) {
     tagged(out, 0xcb, value.to_bits().to_be_bytes());
 }
 
-/// Appends a text. Texts and byte strings end at 4 GiB in MessagePack.
+/// Appends a text. MessagePack limits texts and byte strings to less than 4 GiB.
 ///
 /// # Errors
 /// [`TooLong`] at 4 GiB and more.
@@ -61,7 +61,7 @@ pub fn bin(out: &mut Vec<u8>, value: &[u8]) -> Result<(), TooLong> {
     Ok(())
 }
 
-/// Appends the head of an array; its items follow.
+/// Appends the head of an array; its items must follow.
 ///
 /// # Errors
 /// [`TooLong`] at 2^32 items and more.
@@ -69,7 +69,7 @@ pub fn array(out: &mut Vec<u8>, items: usize) -> Result<(), TooLong> {
     container(out, 0x90, [0xdc, 0xdd], items)
 }
 
-/// Appends the head of a map; its keys and values follow in turn.
+/// Appends the head of a map; its keys and values must follow alternately.
 ///
 /// # Errors
 /// [`TooLong`] at 2^32 pairs and more.
@@ -87,7 +87,7 @@ pub fn ext(out: &mut Vec<u8>, kind: i8, data: &[u8]) -> Result<(), TooLong> {
     Ok(())
 }
 
-/// Appends the head of an extension of so many bytes, which follow.
+/// Appends the head of an extension with this many bytes, which must follow.
 ///
 /// # Errors
 /// [`TooLong`] at 4 GiB and more.
@@ -100,20 +100,20 @@ pub fn ext_head(out: &mut Vec<u8>, kind: i8, length: usize) -> Result<(), TooLon
     Ok(())
 }
 
-/// Makes what was appended since `start` the contents of an extension.
+/// Turns the bytes appended since `start` into the contents of an extension.
 ///
 /// # Errors
 /// [`TooLong`] at 4 GiB and more.
 pub fn ext_around(out: &mut Vec<u8>, kind: i8, start: usize) -> Result<(), TooLong> {
     let length = out.len() - start;
-    // The head goes to the end, where there is room, and from there to its place.
+    // The head is appended, where there is room, and then rotated into place.
     ext_head(out, kind, length)?;
     let head_bytes = out.len() - start - length;
     out[start..].rotate_right(head_bytes);
     Ok(())
 }
 
-/// A part of a message is beyond what MessagePack can announce.
+/// A part of a message exceeds MessagePack's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a value holds 2^32 or more bytes or items")]
 pub struct TooLong;

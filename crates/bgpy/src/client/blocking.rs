@@ -18,32 +18,32 @@ use crate::fork::PerProcess;
 use crate::target::Target;
 use crate::wait::Wait;
 
-/// A client of one server. It connects at its first call, keeps the connection, and connects again
-/// when it was lost. It may be shared between threads, and used after a `fork`.
+/// A client of one server. Connects at the first call, keeps the connection, and reconnects if it
+/// is lost. May be shared between threads, and used after a `fork`.
 #[derive(Debug)]
 pub struct Client {
     target: Target,
     options: ClientOptions,
     id: Id,
-    /// What its server has proven: from then on each has to.
+    /// What its server has proven: every later connection must prove the same.
     proof: LastProof,
-    /// A forked child has none: its parent's is its parent's.
+    /// Empty in a forked child: the connection belongs to the parent.
     link: PerProcess<Option<Arc<Link>>>,
 }
 
 impl Client {
-    /// A client of a server. It does not connect yet.
+    /// A client of a server. Does not connect yet.
     pub fn new(target: impl Into<Target>, options: ClientOptions) -> Self {
         let (proof, link) = (LastProof::default(), PerProcess::new(None));
         Self { target: target.into(), options, id: Id::random(), proof, link }
     }
 
-    /// The server, as it was named.
+    /// The server as the user named it.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The connection, opened now unless it is open.
+    /// The connection, opened if there is none.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -54,7 +54,8 @@ impl Client {
         }
     }
 
-    /// The connection for calls: it is open, and a server that is started again has its tasks.
+    /// The connection for calls: opened if there is none, to a server that has its tasks if it was
+    /// restarted.
     ///
     /// # Errors
     /// [`CallError`].
@@ -69,13 +70,13 @@ impl Client {
         }
     }
 
-    /// The connection, if it is open, and if this thread is not in the middle of writing to it: a signal
-    /// handler that has interrupted it calls by another one. Never waits.
+    /// The open connection, unless this thread is in the middle of writing to it: then a signal
+    /// handler has interrupted the write, and its calls use another connection. Never blocks.
     pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
         self.link.lock(|| None).as_ref().filter(|link| link.is_usable(now)).cloned()
     }
 
-    /// Opens a connection that this client does not know yet.
+    /// Opens a new connection without adopting it.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -86,9 +87,9 @@ impl Client {
         Ok(link)
     }
 
-    /// Makes a connection this client's own, unless another thread was faster. Never waits.
+    /// Makes a connection this client's own, unless another thread was faster. Never blocks.
     pub fn adopt(&self, link: Link) -> Arc<Link> {
-        // Others want its place, and the server may take calls again when it is asked next.
+        // An overloaded server needs the descriptor, and may accept calls on the next connection.
         if link.hello().overloaded.is_some() {
             return Arc::new(link);
         }
@@ -102,13 +103,13 @@ impl Client {
     /// Closes the connection; the next call opens another.
     pub fn close(&self) {
         let link = self.link.lock(|| None).take();
-        // With nothing locked: the end of a connection may need what other threads have.
+        // Dropped outside the lock: closing a connection may need locks that other threads hold.
         if let Some(link) = link {
             link.close();
         }
     }
 
-    /// Sends `exec_task` its argument and waits for its first response.
+    /// Sends a message to `exec_task` and waits for its first response.
     ///
     /// # Errors
     /// [`CallError`].
@@ -116,7 +117,7 @@ impl Client {
         self.started_link(wait)?.first(CallKind::Exec, payload, wait)
     }
 
-    /// Sends `exec_task` its argument and returns when the server has accepted the call.
+    /// Sends a message to `exec_task` and returns when the server has accepted the call.
     ///
     /// # Errors
     /// [`CallError`].
@@ -124,8 +125,8 @@ impl Client {
         self.started_link(wait)?.accepted(CallKind::Exec, payload, wait)
     }
 
-    /// Sends the tasks and waits for the end of `init_task`; `false` when the server had been
-    /// initialised before.
+    /// Sends the tasks and waits for the end of `init_task`; `false` if the server was already
+    /// initialized.
     ///
     /// # Errors
     /// [`CallError`].
@@ -133,7 +134,7 @@ impl Client {
         self.started_link(wait)?.initialize(payload, wait)
     }
 
-    /// Asks for the server's status, which it gives also while a task runs.
+    /// Asks for the server's status, also while a task runs.
     ///
     /// # Errors
     /// [`CallError`].
@@ -141,7 +142,7 @@ impl Client {
         self.link(wait)?.status(wait)
     }
 
-    /// Asks for a piece of the server's log, which it gives also while a task runs.
+    /// Asks for a piece of the server's log, also while a task runs.
     ///
     /// # Errors
     /// [`CallError`].
@@ -149,7 +150,7 @@ impl Client {
         self.link(wait)?.log(request, wait)
     }
 
-    /// Asks for a sign of life.
+    /// Checks that the server responds.
     ///
     /// # Errors
     /// [`CallError`].
@@ -157,7 +158,7 @@ impl Client {
         self.link(wait)?.ping(wait)
     }
 
-    /// Runs `exit_task` and ends the server. Returns when the server has accepted it.
+    /// Runs `exit_task` and ends the server. Returns when the server has accepted the call.
     ///
     /// # Errors
     /// [`CallError`].
@@ -165,8 +166,8 @@ impl Client {
         self.link(wait)?.accepted(CallKind::Exit, payload, wait)
     }
 
-    /// Ends the server through its `exit_task` and waits until it has closed the connection. One that
-    /// does not run, or is about to end, is no error.
+    /// Ends the server with its `exit_task` and waits until it has closed the connection. A server
+    /// that is not running or is already stopping is no error.
     ///
     /// # Errors
     /// [`CallError`].
@@ -178,7 +179,7 @@ impl Client {
             Err(error) if error.is_absence() => return Ok(()),
             link => link?,
         };
-        // Before it is told to end, not after.
+        // A deadlock is refused before the EXIT is sent, not after.
         let _waiting = link.waiting()?;
         let nothing = Value::Map(Vec::new()).encode().expect("an empty map is short").into();
         match link.accepted(CallKind::Exit, nothing, wait) {
@@ -189,8 +190,8 @@ impl Client {
         link.wait_closed(wait)
     }
 
-    /// Waits until the server has ended; one that is started again after a failure has not. One that
-    /// does not run is no error.
+    /// Waits until the server has ended; a server that is being restarted has not. A server that is
+    /// not running is no error.
     ///
     /// # Errors
     /// [`CallError`].
@@ -202,7 +203,7 @@ impl Client {
                 Err(ConnectError::Restarting { .. }) if wait.slice().is_some() => continue,
                 link => link?,
             };
-            // Another one may have its place by now.
+            // By now another server may have the address.
             if *instance.get_or_insert(link.hello().instance) != link.hello().instance {
                 return Ok(());
             }
@@ -210,7 +211,7 @@ impl Client {
         }
     }
 
-    /// As [`terminate`](Self::terminate), and waits for the first response of `exit_task`.
+    /// Like [`terminate`](Self::terminate), but waits for the first response of `exit_task`.
     ///
     /// # Errors
     /// [`CallError`].
@@ -222,7 +223,7 @@ impl Client {
         self.link(wait)?.first(CallKind::Exit, payload, wait)
     }
 
-    /// Calls and hands every response to `each`, until the call ends.
+    /// Calls and passes every response to `each`, until the call ends.
     ///
     /// # Errors
     /// [`CallError`].

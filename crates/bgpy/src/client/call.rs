@@ -1,4 +1,4 @@
-//! A call under way, from its begin to its last event.
+//! A call under way, from its start to its last event.
 
 use std::sync::Arc;
 
@@ -11,23 +11,23 @@ use crate::error::{CallError, Lost};
 use crate::sync::lock;
 use crate::wait::Wait;
 
-/// A call under way. Dropping it tells the server that nobody listens any more.
+/// A call under way. Dropping it cancels the call if it has not ended.
 #[derive(Debug)]
 pub struct Call {
     pub(super) link: Arc<Link>,
     pub(super) id: u64,
     pub(super) accepted: bool,
     pub(super) over: bool,
-    /// Whether it ends the server.
+    /// Whether it is an EXIT.
     pub(super) ends: bool,
-    /// Whether the server had accepted its end before.
+    /// Whether the server had already accepted an EXIT on this connection.
     pub(super) is_late: bool,
 }
 
 /// A response of a task.
 #[derive(Debug)]
 pub struct Response {
-    /// What it says.
+    /// The value of the response.
     pub message: Delivered,
     /// Whether the task marked it as an error.
     pub error: bool,
@@ -55,7 +55,8 @@ impl Course {
     }
 }
 
-/// Whether a call was refused, so that an EXIT ends nothing. One whose task raised was not.
+/// Whether a call was refused, so that an EXIT has no effect. A call whose task raised was not
+/// refused.
 pub(super) fn is_refused(event: &Event) -> bool {
     matches!(event, Event::Failed { failure, .. } if failure.code != FailureCode::Task)
 }
@@ -65,7 +66,7 @@ impl Call {
         Self { link, id, accepted: false, over: false, ends: false, is_late: false }
     }
 
-    /// Waits for the next response; `None` when the call has ended.
+    /// Waits for the next response; `None` if the call has ended.
     ///
     /// # Errors
     /// [`CallError`].
@@ -99,7 +100,7 @@ impl Call {
         Ok(event)
     }
 
-    /// Notes that nothing more is to come.
+    /// Notes that the call is over.
     pub(super) fn done<T>(&mut self, result: T) -> Result<T, CallError> {
         self.over = true;
         Ok(result)
@@ -115,7 +116,7 @@ impl Call {
                 self.over = last;
                 CallError::Memory { server: self.link.server.clone(), bytes }
             }
-            // The session lets only events through that fit the request.
+            // The session passes on only events that fit the request.
             _ => self.link.lost(self.link.lose(Lost::Closed)),
         }
     }
@@ -131,7 +132,8 @@ impl Drop for Call {
             state.session.forget(self.id);
             return;
         }
-        // The cancel saves the server work. Where it would have to wait, the connection is stuck.
+        // The cancel only saves the server work: if it does not fit the socket at once, the connection
+        // is given up instead of waiting.
         state.session.cancel(self.id);
         let sent = self.link.send(&mut state.session.outbox);
         let stuck = sent.is_err() || !state.session.outbox.is_empty();

@@ -19,11 +19,11 @@ use crate::target::Target;
 use crate::transport::dial::Dialer;
 use crate::wait::Wait;
 
-/// How often it is tried again to connect to a server that is being started again.
+/// How often connecting to a restarting server is retried.
 pub(super) const COMES_BACK_LOOK: Duration = Duration::from_millis(20);
 
-/// Connects to a server, by its Unix socket where there is one. Once one has `proven` a token, it has to
-/// prove one as well, whatever the options allow.
+/// Connects to a server, by its Unix socket if it has one. If `proven` says that it has proven a
+/// token before, it must prove it again, whatever the options allow.
 pub(super) fn connect(
     target: &Target,
     options: &ClientOptions,
@@ -37,7 +37,7 @@ pub(super) fn connect(
     let mut attempt = Attempt { dialer, options, id, proven };
     let registry = match (Registry::of_user(), target) {
         (Ok(registry), _) => Some(registry),
-        // Without one nothing is known of any name.
+        // Without a registry no name can be resolved.
         (Err(error), Target::Name(_)) => return Err(distrusted(&server, &error)),
         (Err(_), _) => None,
     };
@@ -50,7 +50,7 @@ pub(super) fn connect(
     let known = |is_meant: &dyn Fn(&Entry) -> bool| {
         let Some(registry) = &registry else { return Ok(Vec::new()) };
         let mut entries = registry.entries().map_err(|error| distrusted(&server, &error))?;
-        // What a server that died has left is cleared away by whoever meets it.
+        // Clients that find the entry of a dead server mark it as dead.
         entries.retain_mut(|entry| is_meant(entry) && !registry.mark_dead(entry));
         Ok::<_, ConnectError>(entries)
     };
@@ -75,7 +75,7 @@ pub(super) fn connect(
             Target::Socket(path) => attempt.by_socket(path, entries.first()),
             Target::Address(_) => attempt.by_address(&addresses, &entries),
         };
-        // One whose process has died while it was being connected to comes back.
+        // A supervised server whose process died while connecting is restarted.
         let comes_back = entries.iter().any(Entry::is_restarted);
         match result {
             Err(error)
@@ -95,7 +95,7 @@ pub(super) fn connect(
                     None => return result,
                 }
             }
-            // The token that it lacks may stand there.
+            // The missing token may be in the untrusted registry.
             Err(ConnectError::NoToken { .. } | ConnectError::Auth { .. })
                 if doubt.is_some() && options.token.is_none() && is_here(&addresses) =>
             {
@@ -117,7 +117,7 @@ pub(super) fn connect(
     }
 }
 
-/// Whether a server that was meant takes no more calls, but has not ended: its last task or `exit_task`
+/// Whether a matching server rejects new calls but has not ended: its last task or `exit_task`
 /// still runs.
 fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> io::Result<bool> {
     Ok(registry.ended()?.iter().any(|entry| {
@@ -145,7 +145,7 @@ pub(crate) fn connect_to(
     attempt.by_entry(entry).map(Arc::new)
 }
 
-/// Whether a server of this machine is meant.
+/// Whether the target is a server on this machine.
 fn is_here(addresses: &[SocketAddr]) -> bool {
     addresses.iter().any(|address| is_of_this_machine(address.ip()))
 }

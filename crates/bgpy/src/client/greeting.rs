@@ -1,8 +1,8 @@
-//! Shaking hands with a server, and what it means when it closes the connection without a word.
+//! The handshake with a server, and what it means if the server closes the connection silently.
 //!
-//! A server that gets a wrong key says nothing. Nothing is also what a client hears when the network breaks,
-//! when the server ends, or when it has too many connections. So it is tried again, and only a server that
-//! answers something else at the same time has refused the key.
+//! A server that gets a wrong key closes without an answer. A client sees the same when the network
+//! fails, the server ends, or too many connections wait. So the handshake is retried, and only a
+//! server that answers a different key in the meantime has refused this one.
 
 use std::io::{self, Read};
 use std::thread;
@@ -22,14 +22,14 @@ use crate::platform;
 use crate::registry::Entry;
 use crate::wait::SLICE;
 
-/// Within which a server that is there answers who it is.
+/// A live server answers who it is within this time.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
-/// Opens a connection; none when there is nobody to connect to any more.
+/// Opens a connection; `None` if nothing listens any more.
 pub(super) type Dial<'a> = &'a dyn Fn() -> Result<Option<Socket>, ConnectError>;
 
 impl Attempt<'_> {
-    /// Connects and shakes hands; none when there is nobody to connect to.
+    /// Connects and does the handshake; `None` if nothing listens.
     pub(super) fn greet(
         &self,
         dial: Dial<'_>,
@@ -41,7 +41,8 @@ impl Attempt<'_> {
         let psk = match &token {
             Some(token) => token.psk(),
             None if is_open => Psk::open(),
-            // It tells a bgpy server, which says nothing, from other programs, and tells those nothing.
+            // A random key tells a bgpy server, which closes silently, from other programs, and
+            // reveals nothing.
             None => Psk::unknown(),
         };
         let registered = entry.and_then(|entry| entry.token.as_deref());
@@ -173,7 +174,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Receives what there is; empty at the end of the stream.
+    /// Receives available bytes; empty at EOF.
     fn receive<'b>(&self, socket: &Socket, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
         while !self.dialer.wait_for(socket, false).map_err(|error| self.dialer.io(error))? {
             if self.dialer.wait.is_interrupted() {
@@ -189,13 +190,13 @@ impl Attempt<'_> {
     }
 }
 
-/// Why a handshake came to nothing.
+/// Why a handshake failed.
 enum Refusal {
     Connect(ConnectError),
     Protocol(ProtocolError),
-    /// The server has closed the connection without a word, as it does for a wrong key.
+    /// The server closed the connection silently, as it does for a wrong key.
     Closed,
-    /// Something has ended the connection in the middle.
+    /// The connection broke in the middle.
     Cut,
 }
 

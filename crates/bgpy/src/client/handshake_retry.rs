@@ -1,61 +1,62 @@
-//! What is done about a handshake that came to nothing: it is tried again, or it tells something of the token.
+//! Decides what to do about a failed handshake: retry it, or draw a conclusion about the token.
 //!
-//! It opens no connection. Whoever does is told what to do next.
+//! It opens no connections; it tells its caller what to do next.
 
 use std::time::Duration;
 
-/// Times that it is tried to shake hands.
+/// Number of handshake attempts.
 const TRIES: u32 = 3;
 
-/// Before the next time, after the first one.
+/// Pause before the second attempt.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How a handshake ended that gave no session.
+/// How a handshake without a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// Something has ended the connection in the middle.
+    /// The connection broke in the middle.
     Cut,
-    /// The server has closed the connection without a word, as it does for a wrong key.
+    /// The server closed the connection silently, as it does for a wrong key.
     Silently,
-    /// It has answered with another key.
+    /// The server answered with another key.
     Otherwise,
 }
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Try it once more, after a pause.
+    /// Retry after a pause.
     Again(Duration),
-    /// Ask whether a bgpy server is there at all, and [say](HandshakeRetries::asked) what came of it.
+    /// Ask whether a bgpy server is there at all, and report the result to
+    /// [`asked`](HandshakeRetries::asked).
     Ask,
-    /// Tell the caller.
+    /// Report to the caller.
     Tell(Verdict),
 }
 
-/// What it means for the caller.
+/// The conclusion for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// A server that refuses the token of its own entry is about to end.
     NotRunning,
-    /// No token is known, and the server wants one.
+    /// No token is known, and the server requires one.
     NoToken,
     /// The server has another token.
     Auth,
-    /// The connection ended, whenever it was tried.
+    /// The connection broke at every attempt.
     Cut,
 }
 
-/// The handshakes with one server that have come to nothing.
+/// The failed handshakes with one server.
 #[derive(Debug)]
 pub(super) struct HandshakeRetries {
     /// Whether the token is that of the server's entry in the registry.
     pub(super) is_registered: bool,
     pub(super) has_token: bool,
-    /// Whether the server may be one that wants no token.
+    /// Whether the server may be one without authentication.
     pub(super) is_open: bool,
     tries: u32,
     silent: u32,
-    /// Whether a server has answered when it was asked.
+    /// Whether a server answered the question.
     is_there: bool,
 }
 
@@ -64,13 +65,13 @@ impl HandshakeRetries {
         Self { is_registered, has_token, is_open, tries: 0, silent: 0, is_there: false }
     }
 
-    /// Notes how a handshake has ended, and says what to do next.
+    /// Records how a handshake ended, and returns what to do next.
     pub(super) fn note(&mut self, refused: Refused) -> Next {
         self.tries += 1;
         match refused {
             Refused::Cut => self.again(),
-            // The registry's token is the right one. A server that has made room for others is there when it is
-            // tried again.
+            // The registry's token is the right one. A server that evicted this connection answers
+            // a retry.
             Refused::Silently | Refused::Otherwise if self.is_registered => {
                 if self.tries < TRIES {
                     Next::Again(PAUSE * self.tries)
@@ -79,7 +80,7 @@ impl HandshakeRetries {
                 }
             }
             Refused::Otherwise => self.refused(),
-            // Without a token it was to be expected.
+            // Expected without a token.
             Refused::Silently if self.lacks_token() => Next::Tell(Verdict::NoToken),
             Refused::Silently if self.is_there => self.refused(),
             Refused::Silently => {
@@ -89,8 +90,8 @@ impl HandshakeRetries {
         }
     }
 
-    /// Says what to do after it was asked whether a server is there: one that is, and closes the next
-    /// connection as well, has refused the token. Where none answers nobody can tell.
+    /// Decides after the question whether a server is there: one that answers it but also closes
+    /// the next connection has refused the token. Without an answer nothing can be concluded.
     pub(super) fn asked(&mut self, is_there: bool) -> Next {
         self.is_there = is_there;
         if is_there { Next::Again(PAUSE) } else { Next::Tell(Verdict::Cut) }

@@ -1,4 +1,4 @@
-//! Whether a connection can be used: it is open, belongs to this process, and its server gives signs of life.
+//! Whether a connection is usable: it is open, belongs to this process, and its server responds.
 
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
@@ -12,13 +12,13 @@ use crate::platform;
 use crate::sync::{lock, try_lock};
 use crate::wait::Wait;
 
-/// After this long without a call, in microseconds, a connection is looked at before it is used
-/// again. Calls in a row need no look, and no server is replaced in so short a time.
+/// A connection that was idle for longer, in microseconds, is checked before its next use. Calls in
+/// quick succession need no check: no server is replaced in so short a time.
 const IDLE_US: u64 = 500;
 
 impl Wait<'_> {
-    /// After how much silence this caller wants to know whether the server is there: early enough for
-    /// an answer.
+    /// The length of silence after which a probe is sent for this caller: early enough for an
+    /// answer in time.
     pub(super) fn probe_after(&self) -> Duration {
         let after = Duration::from_millis(limits::PING_AFTER_MS);
         self.limit().map_or(after, |limit| after.min(limit / 2))
@@ -26,11 +26,11 @@ impl Wait<'_> {
 }
 
 impl Link {
-    /// Whether calls can be made: it belongs to this process (and not to the parent it was forked
-    /// from) and, as far as one can tell, to a server that lives. `now` counts as a use.
+    /// Whether calls can be made: the connection belongs to this process (not to the parent it was
+    /// forked from) and its server seems to be alive. Records `now` as a use.
     pub fn is_usable(&self, now: Instant) -> bool {
         let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
-        // Those who wait on a silent one go on waiting; its answers may still come.
+        // Callers that wait on a silent connection go on waiting; their answers may still arrive.
         if is_closed || self.is_written_here() || self.is_silent(now) {
             return false;
         }
@@ -44,8 +44,8 @@ impl Link {
         false
     }
 
-    /// Looks whether the server has closed the connection while nobody was reading, and whether somebody
-    /// in this process has, in which case its descriptor may be another one's.
+    /// Checks whether the server has closed the connection while no caller was reading, and whether
+    /// this process has closed the descriptor, so that its number may be in use for something else.
     fn is_connected(&self) -> bool {
         if !self.socket.is_intact() {
             return false;
@@ -59,8 +59,7 @@ impl Link {
         }
     }
 
-    /// Asks for a sign of life, unless that was done for as long as this caller's silence lasts, which
-    /// began at `heard`.
+    /// Sends a probe, unless one was sent since this caller's silence began at `heard`.
     pub(super) fn probe_if_due(
         &self,
         heard: Instant,
@@ -70,7 +69,8 @@ impl Link {
             return Ok(());
         }
         let mut state = lock(&self.state);
-        // A caller that is writing notices a silent server itself.
+        // The writing caller detects a silent server itself, and no frame can follow a half-written
+        // one.
         if state.writing {
             return Ok(());
         }
@@ -80,12 +80,13 @@ impl Link {
         self.send(&mut state.session.outbox)
     }
 
-    /// Whether the server has left a question unanswered for longer than calls wait.
+    /// Whether a probe has been unanswered for longer than calls wait.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
         if !self.probe.is_overdue(now) {
             return false;
         }
-        // The answer may have come since the last caller gave up. Whoever reads now sees it by itself.
+        // The answer may have arrived since the last caller gave up. If another caller is reading,
+        // it sees the answer itself.
         if let Some(mut reading) = try_lock(&self.reading)
             && platform::wait(&self.socket, true, false, Duration::ZERO)
                 .is_ok_and(|ready| ready.readable)

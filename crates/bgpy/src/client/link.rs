@@ -1,7 +1,7 @@
-//! One connection to a server, shared by the threads of a process without a thread of its own.
+//! One connection to a server, shared by the threads of a process; it has no thread of its own.
 //!
-//! A caller writes on its own thread. Of the callers that wait for an answer, one reads for all of
-//! them; when it has its own answer, it passes the reading on.
+//! Each caller writes on its own thread. Of the callers that wait for answers, one, the leader,
+//! reads for all of them; when it has its own answer, it releases `reading` to another.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -37,15 +37,15 @@ pub struct Link {
     /// Whether the server is known to have its tasks, if it starts with some.
     pub(super) has_started: AtomicBool,
     pub(super) probe: Probe,
-    /// Whether the server has accepted its end from here: it takes no later call.
+    /// Whether the server has accepted an EXIT on this connection: it accepts no later call.
     is_ending: AtomicBool,
-    /// The thread that writes a message which the socket did not take at once; 0 is none.
+    /// The thread whose message did not fit the socket at once and is being written; 0 if none.
     pub(super) writer: AtomicU64,
-    /// On a Unix socket whose both ends can map them.
+    /// On a Unix socket both of whose ends can map them.
     pub(super) segments: Option<Segments>,
     pub(super) state: Mutex<LinkState>,
     pub(super) answered: Condvar,
-    /// Held by the caller that reads for all.
+    /// Held by the leader, the caller that reads for all.
     pub(super) reading: Mutex<Reader>,
 }
 
@@ -53,10 +53,10 @@ pub struct Link {
 pub(super) struct LinkState {
     pub(super) session: ClientSession,
     pub(super) lost: Option<Lost>,
-    /// Whether a caller is writing a message that the socket did not take at once. What was
-    /// submitted first must leave first, so others wait with theirs.
+    /// Whether a caller is writing a message that did not fit the socket at once. Messages must
+    /// leave in the order of submission, so other callers wait.
     pub(super) writing: bool,
-    /// Callers that sleep until the one that reads wakes them.
+    /// Number of callers that sleep until the leader wakes them.
     pub(super) sleepers: usize,
 }
 
@@ -93,7 +93,7 @@ impl Link {
         }
     }
 
-    /// What the server told of itself.
+    /// What the server announced about itself.
     pub fn hello(&self) -> &ServerHello {
         &self.hello
     }
@@ -103,22 +103,22 @@ impl Link {
         self.proof
     }
 
-    /// Whether the server has accepted its end from here: whatever is sent later does not run.
+    /// Whether the server has accepted an EXIT on this connection: later calls do not run.
     pub(super) fn is_ending(&self) -> bool {
         self.is_ending.load(Ordering::Relaxed)
     }
 
-    /// Notes that the server has accepted its end.
+    /// Notes that the server has accepted an EXIT.
     pub(super) fn note_end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
     }
 
-    /// Whether this process opened it, and not the one that it was forked from.
+    /// Whether this process opened the connection, not the parent it was forked from.
     pub(super) fn is_here(&self) -> bool {
         self.process == platform::fork_generation()
     }
 
-    /// Whether this thread is writing to it, and runs a signal handler meanwhile.
+    /// Whether this thread is in the middle of writing to it, and now runs a signal handler.
     pub(super) fn is_written_here(&self) -> bool {
         match self.writer.load(Ordering::Relaxed) {
             0 => false,
@@ -126,11 +126,11 @@ impl Link {
         }
     }
 
-    /// Asks whether the caller wants to stop, for which signal handlers run. They may do what they want,
-    /// so that nothing may be locked here.
+    /// Runs signal handlers and asks whether the caller wants to stop. No lock may be held here:
+    /// handlers may use this connection.
     pub(super) fn is_interrupted(&self, wait: &Wait<'_>) -> Result<bool, Lost> {
         let is_interrupted = wait.is_interrupted();
-        // A child that one of them has forked has come back, into a call of its parent's.
+        // A handler may have forked: then this is the child, returning into a call of its parent.
         if self.is_here() { Ok(is_interrupted) } else { Err(Lost::Forked) }
     }
 
@@ -139,7 +139,7 @@ impl Link {
         self.lose(Lost::Dropped);
     }
 
-    /// Sleeps until another caller has changed something, or the time is over.
+    /// Sleeps until another caller wakes the sleepers, or for `limit`.
     pub(super) fn sleep<'a>(
         &self,
         mut state: MutexGuard<'a, LinkState>,
@@ -160,17 +160,18 @@ impl Link {
         }
     }
 
-    /// Marks the connection as lost, for the first reason that was found, and returns that.
+    /// Marks the connection as lost; the first reason counts and is returned.
     pub(super) fn lose(&self, reason: Lost) -> Lost {
-        // What a forked child has of it is its parent's, and may be locked for ever.
+        // In a forked child the connection belongs to the parent, and `state` may be locked for
+        // ever.
         if !self.is_here() {
             return Lost::Forked;
         }
         let mut state = lock(&self.state);
         let reason = state.lost.get_or_insert(reason).clone();
-        // What its callers own must not be kept for longer than they wait.
+        // Drop the queued output: it must not keep its callers' memory for longer than they wait.
         state.session.outbox.clear();
-        // Whoever reads is woken by the end of the stream.
+        // The shutdown wakes the leader with EOF.
         self.is_lost.store(true, Ordering::Release);
         if self.socket.is_intact() {
             drop(self.socket.shutdown(std::net::Shutdown::Both));
@@ -190,7 +191,7 @@ impl Link {
     }
 }
 
-/// What becomes of an error of a call that was made after the server had accepted its end.
+/// Maps an error of a call that was made after the server had accepted an EXIT.
 pub(super) fn too_late(error: CallError) -> CallError {
     match error {
         CallError::Lost { server, reason: Lost::Closed | Lost::Io(_) } => {
@@ -200,7 +201,7 @@ pub(super) fn too_late(error: CallError) -> CallError {
     }
 }
 
-/// A number that no other thread of this process has.
+/// A number unique to this thread in this process.
 pub(super) fn this_thread() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local! {

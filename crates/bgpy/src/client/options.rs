@@ -1,27 +1,26 @@
-//! How a client behaves.
+//! Options of a client.
 
 use bgpy_proto::{Token, limits};
 
 use crate::log::Log;
 
-/// How a client behaves, with defaults for all of it.
+/// Options of a client; all have defaults.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// The server's token; without one it is looked for in the registry, then in `BGPY_TOKEN`.
+    /// The server's token; by default that of the registry, then that of `BGPY_TOKEN`.
     pub token: Option<Token>,
-    /// Whether the server has to prove that it knows the token. Without, a server on this machine that
-    /// wants no token is taken as well, whoever runs it; where a token is known, it is proven all the
-    /// same.
+    /// Whether the server must prove that it knows the token. If not, an unauthenticated server on
+    /// this machine is accepted as well, whoever runs it; if a token is known, it is proven anyway.
     pub auth: bool,
-    /// Version of Python, to be told to the server.
+    /// The version of Python, announced to the server.
     pub python: Option<String>,
-    /// Longest message that is taken from the server, in bytes.
+    /// The longest message accepted from the server, in bytes.
     pub message_bytes_max: u64,
-    /// Whether the client opens pickles; the server sends none if not.
+    /// Whether the client accepts pickles; the server sends none if not.
     pub allow_pickle: bool,
     /// Whether a server on this machine may be reached by its Unix socket instead of TCP.
     pub unix_socket: bool,
-    /// Where the client logs.
+    /// The log.
     pub log: Log,
 }
 

@@ -1,4 +1,4 @@
-//! What a server has proven of itself, below which its client never goes again.
+//! What a server has proven to a client; later connections must not prove less.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
@@ -6,20 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bgpy_proto::Token;
 
-/// What a server has proven. One that is to prove a token is not taken without, or with another one of the
-/// environment, once it is gone and another program has its address.
+/// What a server has proven. Once a server has proven a token, one that proves none, or another one
+/// from the environment, is rejected: the first may be gone, and another program may have its
+/// address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// Nothing: it wants no token.
+    /// Nothing: the server uses no token.
     None,
-    /// That it knows a token, of which this is a digest.
+    /// That it knows the token with this digest.
     Token(u64),
 }
 
 impl Proof {
-    /// What it means that a server has proven to know this token.
+    /// The proof of a server that has proven this token.
     pub(super) fn by(token: Option<&Token>) -> Self {
-        // With a key of this process, so that nobody can find another token of the same digest.
+        // With a random key per process, so that no token with the same digest can be constructed.
         static KEY: OnceLock<RandomState> = OnceLock::new();
         token.map_or(Self::None, |token| {
             let digest = KEY.get_or_init(RandomState::new).hash_one(token.expose());
@@ -28,8 +29,8 @@ impl Proof {
     }
 }
 
-/// The last that servers have proven to one client. A number, because a lock might be held for ever in a
-/// forked child.
+/// The last proof that servers have given to one client. Atomic, because a lock might be held for
+/// ever in a forked child.
 #[derive(Debug, Default)]
 pub(super) struct LastProof(AtomicU64);
 

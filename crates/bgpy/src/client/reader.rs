@@ -1,4 +1,4 @@
-//! What the caller that reads for all callers of a connection needs.
+//! State of the leader, the caller that reads for all callers of a connection.
 
 use std::io;
 use std::time::Instant;
@@ -10,25 +10,26 @@ use crate::platform;
 use crate::spin::Spin;
 use crate::transport::is_pause;
 
-/// Bytes that one read takes at most.
+/// Most bytes taken by one read.
 const READ_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) buffer: Vec<u8>,
-    /// Whether something came since `heard` was last set. The clock is read only when nothing comes.
+    /// Whether bytes arrived since `heard` was last set. The clock is read only when nothing
+    /// arrives.
     pub(super) fresh: bool,
     pub(super) heard: Instant,
     pub(super) spin: Spin,
 }
 
 impl Reader {
-    /// Nobody has listened before `now`.
+    /// No caller has listened before `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self { buffer: Vec::new(), fresh: false, heard: now, spin: Spin::default() }
     }
 
-    /// Looks for bytes for a moment.
+    /// Spins for bytes for a moment.
     pub(super) fn look(
         &mut self,
         socket: &Socket,
@@ -45,7 +46,7 @@ impl Reader {
         })
     }
 
-    /// Makes sure that there is room for what comes.
+    /// Makes room in the buffer for the next read.
     pub(super) fn make_room(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = vec![0; READ_BYTES];

@@ -1,4 +1,4 @@
-//! How the callers of a connection read: one for all of them.
+//! How the callers of a connection read: one of them, the leader, for all.
 
 use std::io::{self, Read};
 use std::sync::MutexGuard;
@@ -24,7 +24,7 @@ pub(super) enum WaitEnd {
 }
 
 impl Link {
-    /// Waits for something to happen to a call.
+    /// Waits for the next event of a call.
     pub(super) fn next_event(&self, call: u64, wait: &Wait<'_>) -> Result<Event, WaitEnd> {
         loop {
             if let Some(reading) = try_lock(&self.reading) {
@@ -38,8 +38,8 @@ impl Link {
             if let Some(event) = state.event(call)? {
                 return Ok(event);
             }
-            // With the state locked, the reader cannot leave unnoticed: it lets go of the reading
-            // with the state locked as well, and wakes the sleepers then.
+            // The leader releases `reading` only while it holds `state`, and then wakes the
+            // sleepers. `state` is held here until the sleep has begun, so no wake-up is lost.
             if try_lock(&self.reading).is_some() {
                 continue;
             }
@@ -50,7 +50,7 @@ impl Link {
         }
     }
 
-    /// Lets signal handlers run, with nothing locked: they may use this very connection.
+    /// Runs signal handlers with no lock held: they may use this connection.
     fn ask(&self, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         match self.is_interrupted(wait) {
             Ok(false) => Ok(()),
@@ -59,15 +59,16 @@ impl Link {
         }
     }
 
-    /// Reads for all callers until something has happened to this one's call, or nothing to any of them
-    /// for a slice of time, which is none.
+    /// Reads for all callers until there is an event for this call, or until nothing has arrived
+    /// for a slice of time (`None`).
     fn read_until(
         &self,
         call: u64,
         mut reading: MutexGuard<'_, Reader>,
         wait: &Wait<'_>,
     ) -> Result<Option<Event>, WaitEnd> {
-        // Silence counts from when somebody began to listen. What came before that was heard then.
+        // Silence counts from when a caller began to listen: bytes that arrived earlier count as
+        // heard then.
         reading.heard = reading.heard.max(wait.since());
         reading.fresh = false;
         let mut state = lock(&self.state);
@@ -84,13 +85,14 @@ impl Link {
                 Err(end) => break Err(end),
             }
         };
-        // Whoever slept while this thread was reading has to read for itself now.
+        // Release `reading` while holding `state` (see `next_event`), then wake the sleepers: one
+        // of them becomes the leader.
         drop(reading);
         self.wake_sleepers(&state);
         outcome
     }
 
-    /// Waits for a slice of time for bytes from the server, and digests them; `false` when none came.
+    /// Waits for bytes for a slice of time and processes them; `false` if none arrived.
     fn read_for(&self, reading: &mut Reader, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
         reading.make_room();
         let placed = self.read_placed(reading).map_err(WaitEnd::Lost)?;
@@ -103,8 +105,8 @@ impl Link {
             return self.digest(reading, outcome).map(|_| true).map_err(WaitEnd::Lost);
         }
         let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
-        // The socket itself wakes up after SLICE; a shorter wait needs a poll before, and so does a
-        // read of a large message, which has the state locked.
+        // The socket's own read timeout is SLICE. A shorter wait needs a poll first, and so does
+        // the read of a large message, which holds `state`.
         let ready = placed.is_none() && slice == SLICE
             || match platform::wait(&self.socket, true, false, slice) {
                 Ok(ready) => ready.readable,
@@ -117,7 +119,7 @@ impl Link {
         self.watch(reading, wait).map(|()| false)
     }
 
-    /// Reads once; `false` when nothing came within a slice of time.
+    /// Reads once; `false` if nothing arrived within a slice of time.
     pub(super) fn read(&self, reading: &mut Reader) -> Result<bool, Lost> {
         reading.make_room();
         let outcome = match &self.segments {
@@ -129,8 +131,8 @@ impl Link {
         self.digest(reading, outcome)
     }
 
-    /// Reads the next bytes of a large message to where they belong; `false` when none are there,
-    /// and nothing when no large message is under way.
+    /// Reads the next bytes of a large message directly into its buffer; `Some(false)` if none are
+    /// there, `None` if no large message is under way.
     fn read_placed(&self, reading: &mut Reader) -> Result<Option<bool>, Lost> {
         let mut state = lock(&self.state);
         let Some((part, missing)) = state.session.place() else { return Ok(None) };
@@ -149,7 +151,7 @@ impl Link {
         fed.map(|()| Some(true)).map_err(|lost| self.lose(lost))
     }
 
-    /// Takes in what a read has given; `false` when that was nothing.
+    /// Processes the result of a read; `false` if nothing arrived.
     fn digest(&self, reading: &mut Reader, outcome: io::Result<usize>) -> Result<bool, Lost> {
         match outcome {
             Ok(0) => Err(self.lose(Lost::Closed)),
@@ -163,32 +165,32 @@ impl Link {
         }
     }
 
-    /// Notes that the server has said something.
+    /// Notes that the server has sent something.
     fn heard(&self, reading: &mut Reader) {
         reading.fresh = true;
         self.probe.answered();
     }
 
-    /// Asks a silent server for a sign of life, and gives it up when none comes.
+    /// Probes a silent server, and gives the connection up if no answer arrives.
     fn watch(&self, reading: &mut Reader, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         if std::mem::take(&mut reading.fresh) {
             reading.heard = clock::now();
         }
         match self.probe.silence() {
             Silence::Over(silence) => Err(WaitEnd::Lost(self.lose(Lost::Silent(silence)))),
-            // What did not fit, because a message has filled the socket, goes when there is room.
+            // A probe that did not fit the full socket is sent when there is room.
             Silence::Asked => self.send_rest(lock(&self.state)),
             Silence::NotAsked => self.probe(reading.heard, wait),
         }
     }
 
-    /// Asks for a sign of life, if it is time for it.
+    /// Sends a probe if one is due.
     fn probe(&self, heard: Instant, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         let asked = self.probe_if_due(heard, wait);
         asked.map_err(|kind| WaitEnd::Lost(self.lose(Lost::Io(kind))))
     }
 
-    /// Writes what the socket takes of what nobody else is writing.
+    /// Writes queued output as far as the socket accepts it, unless a caller is writing.
     fn send_rest(&self, mut state: MutexGuard<'_, LinkState>) -> Result<(), WaitEnd> {
         if state.writing {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What a connection is asked for: calls, and questions about the server.
+//! Requests on a connection: calls, and questions about the server.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::error::{CallError, Lost};
 use crate::wait::Wait;
 
 impl Link {
-    /// Confirms that the server takes calls by this connection.
+    /// Checks that the server accepts calls on this connection.
     fn check_load(&self) -> Result<(), CallError> {
         let Some(why) = &self.hello.overloaded else { return Ok(()) };
         let text = format!(
@@ -57,7 +57,7 @@ impl Link {
         response.ok_or_else(|| CallError::NoResponse { server: self.server.clone() })
     }
 
-    /// Sends the tasks; `false` when the server had been initialised before.
+    /// Sends the tasks; `false` if the server was already initialized.
     ///
     /// # Errors
     /// [`CallError`].
@@ -70,7 +70,7 @@ impl Link {
         let mut call = self.begin(CallKind::Init, Want::All, payload, wait)?;
         loop {
             match call.event(wait)? {
-                // What init_task responds does not matter: its end does.
+                // The responses of `init_task` do not matter, only its end.
                 Event::Accepted | Event::Response { .. } | Event::NoMemory { last: false, .. } => {}
                 Event::Ended { already } => return call.done(!already),
                 event => return Err(call.failed(event)),
@@ -90,8 +90,8 @@ impl Link {
         }
     }
 
-    /// Asks for a piece of the server's log. What follows it is asked for with its cursor; to follow a
-    /// log is to ask again after a while.
+    /// Asks for a piece of the server's log. The cursor of the reply asks for the next piece; to
+    /// follow the log, repeat that periodically.
     ///
     /// # Errors
     /// [`CallError`].
@@ -107,7 +107,7 @@ impl Link {
         }
     }
 
-    /// Asks for a sign of life.
+    /// Checks that the server responds.
     ///
     /// # Errors
     /// [`CallError`].
@@ -123,10 +123,10 @@ impl Link {
     /// Waits until the server closes the connection, which it does when it ends.
     ///
     /// # Errors
-    /// [`CallError`], also when the connection is lost in another way than by the server's end.
+    /// [`CallError`], also if the connection is lost in any other way than by the server's end.
     pub fn wait_closed(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         let _waiting = self.waiting()?;
-        // An answer to nothing: it comes only when the connection is lost.
+        // No answer carries this id, so the wait ends only when the connection is lost.
         let mut never = Call::new(self.clone(), u64::MAX);
         (never.accepted, never.over) = (true, true);
         match never.event(wait) {
@@ -139,7 +139,7 @@ impl Link {
     /// Notes that this thread waits for the server.
     ///
     /// # Errors
-    /// [`CallError::WouldDeadlock`], when this thread runs a task that the server has to end first.
+    /// [`CallError::WouldDeadlock`] if this thread runs a task that the server has to end first.
     #[inline]
     pub(super) fn waiting(&self) -> Result<Waiting, CallError> {
         Waiting::begin(self.hello.instance, self.hello.pid)

@@ -1,4 +1,4 @@
-//! Servers that have failed and are started again: who looks for one waits for it.
+//! Waiting for servers that are restarted after a failure.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,43 +13,43 @@ use crate::error::{CallError, ConnectError};
 use crate::registry::{Entry, Registry};
 use crate::wait::{SLICE, Wait};
 
-/// How long a server that is started again is waited for, unless the caller sets a limit.
+/// How long to wait for a restart, unless the caller sets a limit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often a server that starts again is asked whether it has.
+/// How often a starting server is polled.
 pub(super) const LOOK: Duration = Duration::from_millis(10);
 
-/// A caller's time for a server to come back.
+/// The time a caller gives a server to restart.
 pub(super) struct RestartWait<'a> {
     server: &'a str,
     wait: &'a Wait<'a>,
     since: Instant,
 }
 
-/// Whether a server that was started again has its tasks, so that calls can be sent.
+/// Whether a restarted server has its tasks, so that calls can be sent.
 pub(super) fn has_tasks(status: &Status) -> bool {
     status.state != State::Starting
 }
 
-/// What a caller does about servers that have no process.
+/// What a caller does about servers without a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pause {
-    /// Nothing: there is one to connect to, or none comes back.
+    /// Nothing: there is a process to connect to, or none will be restarted.
     None,
-    /// Wait so long, and look again.
+    /// Wait this long and check again.
     For(Duration),
-    /// Give up: its time is over.
+    /// Give up: the time is over.
     Over,
 }
 
-/// Whether a call that waited for a start can be sent by the next connection: its own was lost before it was
-/// sent, because that start has failed.
+/// Whether a call that waited for a start can be sent on the next connection: its connection was
+/// lost before it was sent, because that start failed.
 pub(super) fn may_go_elsewhere(error: &CallError, wait: &Wait<'_>) -> bool {
     matches!(error, CallError::Lost { .. }) && wait.slice().is_some()
 }
 
-/// Whether it is worth to look again, where a server is started again: one whose process has died while it
-/// was being connected to comes back.
+/// Whether a retry makes sense for a supervised server: if its process died while connecting, it is
+/// restarted.
 pub(super) fn may_be_back_soon(error: &ConnectError) -> bool {
     matches!(
         error,
@@ -62,13 +62,13 @@ impl<'a> RestartWait<'a> {
         Self::since(server, wait, clock::now())
     }
 
-    /// As [`new`](Self::new), for one who has looked since a moment.
+    /// Like [`new`](Self::new), for a caller that has been looking `since` a moment.
     pub(super) fn since(server: &'a str, wait: &'a Wait<'a>, since: Instant) -> Self {
         Self { server, wait, since }
     }
 
-    /// Waits a slice of time if all servers that are meant wait themselves: nobody would answer. Returns
-    /// whether there was something to wait for.
+    /// Waits a slice of time if all matching servers pause before a restart, so that none would
+    /// answer. Returns whether there was such a pause.
     pub(super) fn wait_out(&self, entries: &[Entry]) -> Result<bool, ConnectError> {
         let pause = match self.pause(entries.iter().map(Entry::pause)) {
             Pause::None => return Ok(false),
@@ -80,8 +80,8 @@ impl<'a> RestartWait<'a> {
         Ok(true)
     }
 
-    /// What to do about servers of which each waits so long before it is tried to start it again, or does
-    /// not wait.
+    /// What to do about servers, given for each how long it pauses before the next restart, if it
+    /// does.
     pub(super) fn pause(&self, pauses: impl Iterator<Item = Option<Duration>>) -> Pause {
         let pauses: Option<Vec<Duration>> = pauses.collect();
         let Some(pause) = pauses.and_then(|pauses| pauses.into_iter().min()) else {
@@ -90,13 +90,13 @@ impl<'a> RestartWait<'a> {
         self.left().map_or(Pause::Over, |left| Pause::For(pause.min(left).min(SLICE)))
     }
 
-    /// What is left of the caller's time.
+    /// The rest of the caller's time.
     pub(super) fn left(&self) -> Option<Duration> {
         let left = self.wait.left().unwrap_or(PATIENCE.saturating_sub(clock::since(self.since)));
         (!left.is_zero()).then_some(left)
     }
 
-    /// The error for a server that did not answer in time, if that is because it has no process.
+    /// The error for a server that did not answer in time, if the reason is that it has no process.
     pub(super) fn explain(&self, registry: &Registry, entries: &[Entry]) -> Option<ConnectError> {
         let known = entries.iter().filter_map(|entry| registry.entry(&entry.instance));
         let mut away = known.filter(|entry| entry.is_restarted() && entry.has_lost_process());
@@ -113,17 +113,18 @@ impl<'a> RestartWait<'a> {
 }
 
 impl Link {
-    /// Whether a call can be sent that no failing start loses. One that comes while a server is started
-    /// for the first time waits there, and is told if that fails, as the starter is.
+    /// Whether calls can be sent without the risk that a failing start loses them. Calls during the
+    /// first start of a server are sent and wait there: if it fails, their callers get the error,
+    /// as the starter does.
     pub fn has_started(&self) -> bool {
         self.has_started.load(Ordering::Relaxed)
     }
 
-    /// Waits until a server that is started again has its tasks. If that fails, the connection is lost, and
-    /// a call that was not sent can be sent by the next one.
+    /// Waits until a restarted server has its tasks. If its start fails, the connection is lost,
+    /// and an unsent call can be sent on the next one.
     ///
     /// # Errors
-    /// [`CallError`]; it is [`ConnectError::Restarting`] when the time is over.
+    /// [`CallError`]; [`ConnectError::Restarting`] if the time is over.
     pub fn await_start(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         self.look_for_start(wait).map_err(|error| match error {
             CallError::Timeout { server, after, .. } => {

@@ -1,4 +1,4 @@
-//! By which socket a server is reached: the one in its entry, else TCP.
+//! Which socket reaches a server: the Unix socket of its entry, else TCP.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,7 +17,7 @@ impl Attempt<'_> {
     pub(super) fn by_name(&self, name: &Name, entries: &[Entry]) -> Result<Link, ConnectError> {
         for entry in entries {
             match self.by_entry(entry) {
-                // It has died; the one before it may not have.
+                // This server has died; its predecessor may still run.
                 Err(ConnectError::NotRunning { .. }) => {}
                 result => return result,
             }
@@ -38,7 +38,7 @@ impl Attempt<'_> {
         entries: &[Entry],
     ) -> Result<Link, ConnectError> {
         for entry in entries {
-            // Where nobody listens on the socket any more, another program may have the address.
+            // If nothing listens on the Unix socket any more, another program may have the address.
             if let Some(link) = self.by_own_file(entry)? {
                 return Ok(link);
             }
@@ -57,8 +57,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Connects by the socket of an entry; `None` when the server is not found there. Something else may
-    /// stand in the socket's place until the server has put it back, and does not know the token.
+    /// Connects by the Unix socket of an entry; `None` if the server is not there. Something else
+    /// may be in the socket's place until the server has restored it; it does not know the token.
     fn by_own_file(&self, entry: &Entry) -> Result<Option<Link>, ConnectError> {
         let path = entry.socket.as_deref().filter(|_| self.options.unix_socket);
         let Some(path) = path.filter(|path| platform::is_socket(path)) else { return Ok(None) };
@@ -68,9 +68,9 @@ impl Attempt<'_> {
         }
     }
 
-    /// Connects by a Unix socket; `None` when nobody listens on it.
+    /// Connects by a Unix socket; `None` if nothing listens on it.
     fn by_file(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Link>, ConnectError> {
-        // No network is in between.
+        // There is no network in between.
         let process = entry.map(|entry| entry.process.pid);
         let slow = |error| match error {
             ConnectError::Timeout { server, after, .. } => {
@@ -81,14 +81,14 @@ impl Attempt<'_> {
         self.greet(&|| self.connect_file(path, entry), Suite::Clear, entry).map_err(slow)
     }
 
-    /// Opens a connection to a Unix socket; `None` when the server does not listen on it.
+    /// Opens a connection to a Unix socket; `None` if the server does not listen on it.
     fn connect_file(
         &self,
         path: &Path,
         entry: Option<&Entry>,
     ) -> Result<Option<Socket>, ConnectError> {
         let Some(socket) = self.dialer.unix(path)? else { return Ok(None) };
-        // It would not know the token, and might never say so.
+        // Another process would not know the token, and might never answer.
         if entry.is_some_and(|entry| !entry.may_listen_by(platform::peer_process(&socket))) {
             return Ok(None);
         }
@@ -110,7 +110,7 @@ impl Attempt<'_> {
             match self.greet(&|| self.connect_tcp(*address), sealed_suite(), entry) {
                 Ok(Some(link)) => return Ok(link),
                 Ok(None) => {}
-                // There may be another address of the host at which it listens.
+                // The server may listen at another address of the host.
                 Err(error @ (ConnectError::NotRunning { .. } | ConnectError::Io { .. })) => {
                     refused = refused.or(Some(error));
                 }

@@ -1,4 +1,4 @@
-//! A client in the simulation: its rules and its session as they are, and callers that never block.
+//! A client in the simulation: the real rules and session, with callers that never block.
 
 mod caller;
 mod shaking;
@@ -21,10 +21,10 @@ use crate::wait::Wait;
 
 pub(crate) use caller::{Around, Caller, Client, Wish};
 
-/// Bytes that one read takes at most.
+/// Most bytes taken by one read.
 const READ: usize = 64 << 10;
 
-/// One connection, as the callers of a client share it.
+/// One connection, shared by the callers of a client.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) wire: Wire,
@@ -33,20 +33,20 @@ pub(crate) struct Link {
     probe: Probe,
     has_started: bool,
     is_ending: bool,
-    /// The caller whose message the wire did not take at once.
+    /// The caller whose message did not fit the wire at once.
     writer: Option<usize>,
-    /// When something has moved last while somebody writes.
+    /// When something last moved while a caller was writing.
     moved: Instant,
     fresh: bool,
     heard: Instant,
-    /// How often something has changed, so that its callers see that.
+    /// Change counter, by which callers notice changes.
     pub(crate) version: u64,
 }
 
-/// What a caller holds of one.
+/// A caller's handle to a connection.
 pub(crate) type Shared = Rc<RefCell<Link>>;
 
-/// What one call has come to so far.
+/// The state of one call.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) id: u64,
@@ -60,9 +60,10 @@ pub(crate) struct Pending {
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// With these responses: one of a caller that wants one, and any number for one who wants all.
+    /// With these responses: one for a caller that wants one, any number for a caller that wants
+    /// all.
     Well(Vec<Vec<u8>>),
-    /// The task said nothing.
+    /// The task did not respond.
     NoResponse,
     Badly(CallError),
 }
@@ -98,12 +99,12 @@ impl Link {
         self.has_started = true;
     }
 
-    /// When it was last seen that something moves.
+    /// When something was last seen to move.
     pub(crate) fn last_heard(&self) -> Instant {
         if self.writer.is_some() { self.heard.max(self.moved) } else { self.heard }
     }
 
-    /// Whether calls can be made, as far as one can tell.
+    /// Whether calls can be made, as far as is known.
     pub(crate) fn is_usable(&mut self) -> bool {
         if self.lost.is_some() {
             return false;
@@ -120,7 +121,7 @@ impl Link {
         self.lost.is_none()
     }
 
-    /// Reads what has arrived, and writes what there is room for.
+    /// Reads what has arrived, and writes what fits.
     pub(crate) fn turn(&mut self) {
         self.wire.poll(End::Client);
         self.flush();
@@ -166,7 +167,7 @@ impl Link {
         self.writer = None;
     }
 
-    /// Whether a caller has to wait until another one has written its message.
+    /// Whether a caller must wait until another one has written its message.
     pub(crate) fn is_taken(&self, caller: usize) -> bool {
         self.lost.is_none() && self.writer.is_some_and(|writer| writer != caller)
     }
@@ -182,7 +183,7 @@ impl Link {
         self.lost.as_ref()
     }
 
-    /// Sends a call; none when the connection is lost already, of which its caller is told.
+    /// Sends a call; `None` if the connection is lost already, which its caller is told.
     pub(crate) fn begin(
         &mut self,
         caller: usize,
@@ -209,7 +210,7 @@ impl Link {
         id
     }
 
-    /// The status, once it is there.
+    /// The status, if it has arrived.
     pub(crate) fn status(&mut self, id: u64) -> Option<Status> {
         match self.session.poll(id)? {
             Event::Status(status) => Some(*status),
@@ -252,7 +253,7 @@ impl Link {
         Some(Ended::Badly(if call.is_late { too_late(lost) } else { lost }))
     }
 
-    /// Watches a server that says nothing, for a caller who waits.
+    /// Probes a silent server on behalf of a waiting caller.
     pub(crate) fn watch(&mut self, caller: usize, wait: &Wait<'_>) {
         if self.lost.is_some() {
             return;
@@ -277,12 +278,12 @@ impl Link {
         }
     }
 
-    /// A caller's time is over: the server is told that nobody listens, if that can be without waiting.
+    /// Times a caller out: cancels the call if that is possible without waiting.
     pub(crate) fn time_out(&mut self, caller: usize, call: Option<&Pending>) {
         self.probe.give_up();
         let Some(call) = call else { return };
         if self.writer == Some(caller) {
-            // Half a frame is out: nothing can follow it.
+            // Half a frame was sent, so nothing can follow it.
             self.lose(Lost::Dropped);
         } else if self.writer.is_some() || self.lost.is_some() {
             self.session.forget(call.id);

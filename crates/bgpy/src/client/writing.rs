@@ -1,4 +1,4 @@
-//! How the callers of a connection write: each for itself, one after another.
+//! How the callers of a connection write: each its own messages, one caller at a time.
 
 use std::io;
 use std::sync::MutexGuard;
@@ -16,7 +16,7 @@ use crate::sync::{lock, try_lock};
 use crate::transport::is_pause;
 use crate::wait::Wait;
 
-/// Bytes that are written before other callers get to the connection's state.
+/// Bytes written before other callers get to `state`.
 const WRITE_TURN_BYTES: usize = 8 << 20;
 
 impl Link {
@@ -40,8 +40,8 @@ impl Link {
         }
     }
 
-    /// Writes what the session has put into its outbox: at once as a rule, with others waiting for
-    /// their turn when the socket is full.
+    /// Writes the session's output: usually at once. If the socket is full, `writing` makes other
+    /// callers wait until all of it is written.
     pub(super) fn flush(
         &self,
         mut state: MutexGuard<'_, LinkState>,
@@ -69,7 +69,7 @@ impl Link {
         result
     }
 
-    /// Writes what the socket takes without waiting, for a turn.
+    /// Writes without blocking what the socket accepts, for one turn.
     pub(super) fn send(&self, outbox: &mut Outbox) -> Result<(), io::ErrorKind> {
         let end = outbox.len().saturating_sub(WRITE_TURN_BYTES);
         while outbox.len() > end {
@@ -90,13 +90,13 @@ impl Link {
         Ok(())
     }
 
-    /// Writes everything. While the server does not take it, its answers are read, so that two
-    /// sides that write large messages to each other do not wait for ever.
+    /// Writes everything. Reads while the server does not read, so that two sides that send each
+    /// other large messages do not deadlock.
     fn write(&self, wait: &Wait<'_>) -> Result<(), CallError> {
         let mut moved = clock::now();
         loop {
             if let Err(error) = self.make_room(&mut moved, wait) {
-                // Half a frame is out: nothing can follow it on this connection.
+                // Half a frame was sent, so nothing can follow it on this connection.
                 self.lose(Lost::Dropped);
                 return Err(error);
             }
@@ -116,7 +116,7 @@ impl Link {
         }
     }
 
-    /// Lets signal handlers run, with nothing locked.
+    /// Runs signal handlers with no lock held.
     fn ask_writer(&self, wait: &Wait<'_>) -> Result<(), CallError> {
         match self.is_interrupted(wait) {
             Ok(false) => Ok(()),
@@ -125,7 +125,7 @@ impl Link {
         }
     }
 
-    /// Waits until the server takes more, and reads what it sends meanwhile.
+    /// Waits until the socket accepts more, and reads what the server sends meanwhile.
     fn make_room(&self, moved: &mut Instant, wait: &Wait<'_>) -> Result<(), CallError> {
         let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
         match platform::wait(&self.socket, true, true, slice) {

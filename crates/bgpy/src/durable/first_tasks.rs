@@ -1,4 +1,4 @@
-//! The tasks that a client has given a server, kept for the process that comes after it.
+//! The tasks sent by a client, kept for the next process of the server.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -9,34 +9,33 @@ use bgpy_proto::Delivered;
 use super::message_file;
 use crate::platform::{self, Private};
 
-/// Bytes before the message: its length, or 0 as long as there is none.
+/// Bytes before the message: its length, or 0 if there is no message yet.
 const HEAD: u64 = 8;
 
-/// A file without a name, in memory where that can be, which is gone when the last process that has it
-/// open ends.
+/// An unnamed file, in memory if possible, which disappears when the last process that has it open
+/// ends.
 #[derive(Debug)]
 pub struct FirstTasks {
     file: Private<File>,
 }
 
 impl From<File> for FirstTasks {
-    /// A file that was created for a server, which has it from now on: its forked
-    /// children do not.
+    /// Takes over a file created for a server; its forked children do not get it.
     fn from(file: File) -> Self {
         Self { file: Private::new(file) }
     }
 }
 
 impl FirstTasks {
-    /// Makes room for tasks, which do not depend on a disk if that can be.
+    /// Creates the file, in memory if possible.
     pub(crate) fn create(directory: &Path) -> io::Result<File> {
         platform::unnamed_file(directory)
     }
 
-    /// Writes a message that may turn out to have good tasks.
+    /// Writes a message before it is known whether its tasks are good.
     ///
     /// # Errors
-    /// What the operating system says, when there is no room for it for example.
+    /// The system's error, for example if there is no room.
     pub fn stage(&self, message: &Delivered) -> io::Result<Staged<'_>> {
         let mut file: &File = &self.file;
         file.set_len(0)?;
@@ -47,10 +46,10 @@ impl FirstTasks {
         Ok(Staged { file })
     }
 
-    /// The tasks, once there are some.
+    /// The tasks, if any were committed.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn read(&self) -> io::Result<Option<Delivered>> {
         let mut file: &File = &self.file;
         file.seek(SeekFrom::Start(0))?;
@@ -68,17 +67,17 @@ impl FirstTasks {
     }
 }
 
-/// Tasks that have been written, but do not count yet.
+/// Tasks that are written but not committed.
 #[derive(Debug)]
 pub struct Staged<'a> {
     file: &'a File,
 }
 
 impl Staged<'_> {
-    /// Lets them be the server's tasks.
+    /// Makes them the server's tasks.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn commit(self) -> io::Result<()> {
         let mut file = self.file;
         let length = file.metadata()?.len() - HEAD;

@@ -1,4 +1,4 @@
-//! A message outside of a session: its parts, each behind its length in 8 bytes, little endian.
+//! A message outside a session: its parts, each after its length in 8 bytes, little-endian.
 
 use std::io::{self, Read, Write};
 
@@ -7,7 +7,7 @@ use bgpy_proto::Delivered;
 /// Writes a message for another process of this user.
 ///
 /// # Errors
-/// What the writer says.
+/// The writer's error.
 pub fn write(mut output: impl Write, message: &Delivered) -> io::Result<()> {
     let buffers = message.buffers().iter().map(|buffer| &**buffer);
     for part in std::iter::once(message.data()).chain(buffers) {
@@ -17,10 +17,11 @@ pub fn write(mut output: impl Write, message: &Delivered) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a message up to the end of the input. That it was received in a session is its writer's word.
+/// Reads a message up to the end of the input. The reader trusts the writer that it was received in
+/// a session.
 ///
 /// # Errors
-/// What the reader says, and [`io::ErrorKind::UnexpectedEof`] where the input ends too early.
+/// The reader's error, or [`io::ErrorKind::UnexpectedEof`] if the input is truncated.
 pub fn read(mut input: impl Read) -> io::Result<Delivered> {
     let mut parts = Vec::new();
     let mut length = [0; 8];
@@ -49,7 +50,7 @@ mod tests {
         write(&mut bytes, &message).unwrap();
         let again = read(&bytes[..]).unwrap();
         assert_eq!(again.into_parts(), message.into_parts());
-        // Where a part ends, a message may.
+        // A message may end where a part ends.
         let ends = [12, 20, bytes.len()];
         for end in 0..=bytes.len() {
             assert_eq!(read(&bytes[..end]).is_ok(), ends.contains(&end), "{end}");

@@ -1,4 +1,4 @@
-//! What outlives the process of a server: the tasks that its first client gave it.
+//! Data that outlives the process of a server: the tasks sent by its first client.
 
 mod first_tasks;
 pub mod message_file;

@@ -1,4 +1,4 @@
-//! Why a call gave no response.
+//! Why a call failed.
 
 use std::fmt;
 use std::io;
@@ -10,11 +10,11 @@ use thiserror::Error;
 use super::ConnectError;
 use super::words::{Seconds, Stopping};
 
-/// Why a call gave no response.
+/// Why a call failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// There was no connection.
+    /// No connection was established.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The connection broke while the call was under way.
@@ -24,11 +24,11 @@ pub enum CallError {
     Lost {
         /// `host:port`.
         server: String,
-        /// How it broke.
+        /// Why it was lost.
         #[source]
         reason: Lost,
     },
-    /// The caller's time limit passed.
+    /// The call timed out.
     #[error("{server} {} within {}: {}",
         if *accepted { "accepted the call but did not answer" } else { "did not answer" },
         Seconds(*after),
@@ -51,17 +51,17 @@ pub enum CallError {
         /// `host:port`.
         server: String,
     },
-    /// The server says why.
+    /// The server reports a failure.
     #[error("{}", Failed { server, failure })]
     Failed {
         /// `host:port`.
         server: String,
-        /// What it says.
+        /// The failure.
         failure: Box<Failure>,
-        /// The exception itself, where the server could send it.
+        /// The exception itself, if the server could send it.
         object: Option<Box<Delivered>>,
     },
-    /// The server answered, and this process has no memory for what it said.
+    /// The server answered, but this process lacks the memory for the answer.
     #[error("not enough memory for the answer of {server}, which has {bytes} bytes")]
     Memory {
         /// `host:port`.
@@ -69,10 +69,10 @@ pub enum CallError {
         /// Length of the answer, in bytes.
         bytes: u64,
     },
-    /// The message breaks a limit of the protocol; nothing was sent.
+    /// The message exceeds a limit of the protocol; nothing was sent.
     #[error("the message cannot be sent: {0}")]
     Message(#[source] ProtocolError),
-    /// The caller is a task that the server would have to end before it can answer; nothing was sent.
+    /// The caller is a task that the server has to end before it can answer; nothing was sent.
     #[error(
         "{server} cannot answer before this task has ended, because it runs one task at a time: do not wait \
          for it here"
@@ -81,12 +81,12 @@ pub enum CallError {
         /// `host:port`.
         server: String,
     },
-    /// The caller was interrupted, by Ctrl-C for example.
+    /// The caller was interrupted, for example by Ctrl-C.
     #[error("interrupted while waiting for an answer")]
     Interrupted,
 }
 
-/// How a connection broke.
+/// Why a connection was lost.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Lost {
@@ -96,10 +96,10 @@ pub enum Lost {
     /// The operating system reported an error.
     #[error("{0}")]
     Io(io::ErrorKind),
-    /// The server gave no sign of life for this long, though it was asked for one.
-    #[error("no sign of life for {}", Seconds(*.0))]
+    /// The server sent nothing for this long, not even an answer to a ping.
+    #[error("no response for {}", Seconds(*.0))]
     Silent(Duration),
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     #[error(transparent)]
     Protocol(ProtocolError),
     /// This side closed it.
@@ -113,7 +113,7 @@ pub enum Lost {
 }
 
 impl Lost {
-    /// Where to look for what became of the server.
+    /// Where to find out what happened to the server.
     fn advice(&self, server: &str) -> String {
         match self {
             Self::Closed | Self::Io(_) | Self::Silent(_) => format!(
@@ -124,7 +124,7 @@ impl Lost {
     }
 }
 
-/// What a server says of a call that failed there.
+/// A failed call, as reported by the server.
 struct Failed<'a> {
     server: &'a str,
     failure: &'a Failure,

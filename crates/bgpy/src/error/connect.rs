@@ -1,4 +1,4 @@
-//! Why a connection did not come about.
+//! Why no connection was established.
 
 use std::fmt;
 use std::io;
@@ -13,33 +13,33 @@ use crate::name::Name;
 use crate::platform::WithLimit;
 use crate::restart::Failing;
 
-/// Why a connection did not come about.
+/// Why no connection was established.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The host name means nothing.
+    /// The host name cannot be resolved.
     #[error("the host name '{host}' cannot be resolved: {}", WithLimit(source))]
     Resolve {
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// Nobody listens there.
+    /// Nothing listens there.
     #[error("no server listens on {server}: start one there, or check host and port")]
     NotRunning {
         /// `host:port`.
         server: String,
     },
-    /// No server of this user and machine has the name.
+    /// This user has no running server with this name on this machine.
     #[error("{}", Absent { name, unreadable: unreadable.as_deref() })]
     NoSuchName {
         /// The name.
         name: Name,
-        /// Something that stands in the place of an entry, which may be the one.
+        /// Something in the place of an entry, which may have been its entry.
         unreadable: Option<PathBuf>,
     },
-    /// Others may have written what stands in the registry, so that it tells of no server.
+    /// Others may have written to the registry, so it cannot be trusted.
     #[error("{server} cannot be looked up: {doubt}")]
     Registry {
         /// As the user named it.
@@ -47,30 +47,30 @@ pub enum ConnectError {
         /// Which directory it is, and what is wrong with it.
         doubt: String,
     },
-    /// The server takes no more calls, because it is about to end; nothing was sent.
+    /// The server is stopping and accepts no more calls; nothing was sent.
     #[error("{}", Stopping(server))]
     Stopping {
         /// As the user named it.
         server: String,
     },
-    /// The server has failed, and was not back in time; nothing was sent.
+    /// The server has failed and did not restart in time; nothing was sent.
     #[error("{server} is being restarted and was not back within {}: {}; its log tells more",
         Seconds(*after),
         failing.as_ref().map_or_else(|| "it is not ready yet".to_owned(), ToString::to_string))]
     Restarting {
         /// As the user named it.
         server: String,
-        /// How long it was waited for.
+        /// How long the client waited.
         after: Duration,
-        /// How it fails, as far as its supervisor could say so.
+        /// Its failures, if its supervisor has recorded them.
         failing: Option<Failing>,
     },
-    /// The network or the operating system refused.
+    /// An error of the network or the operating system.
     #[error("cannot connect to {server}: {}", WithLimit(source))]
     Io {
         /// `host:port`.
         server: String,
-        /// What it said.
+        /// The error.
         source: io::Error,
     },
     /// Connecting or the handshake took too long.
@@ -78,12 +78,12 @@ pub enum ConnectError {
     Timeout {
         /// `host:port`.
         server: String,
-        /// How long it was tried.
+        /// How long the client tried.
         after: Duration,
-        /// The process that has not answered, where it is one of this machine.
+        /// The process that did not answer, if it is on this machine.
         process: Option<u32>,
     },
-    /// The connection ended during the handshake, whenever it was tried.
+    /// The connection ended during each attempt at the handshake.
     #[error(
         "the connection to {server} was closed during the handshake, each time: the server may be about to \
          end or have too many connections, or something in between closes them"
@@ -92,7 +92,7 @@ pub enum ConnectError {
         /// As the user named it.
         server: String,
     },
-    /// The two sides do not hold the same token.
+    /// The two sides have different tokens.
     #[error("{server} {}",
         if *token {
             "did not accept the token: use the one that the server was started with"
@@ -102,10 +102,10 @@ pub enum ConnectError {
     Auth {
         /// `host:port`.
         server: String,
-        /// Whether this side had a token at all.
+        /// Whether the client had a token at all.
         token: bool,
     },
-    /// Somebody listens there who cannot be asked for a proof, because no token is known.
+    /// No token is known, so the server cannot be authenticated.
     #[error(
         "{server} may be anyone's: no token was given or found to verify it with, so nothing was sent"
     )]
@@ -113,33 +113,33 @@ pub enum ConnectError {
         /// `host:port`.
         server: String,
     },
-    /// A server on another machine has to prove the token.
+    /// A server on another machine must prove the token.
     #[error("{server} is on another machine, where a server has to prove that it knows the token")]
     Unprotected {
         /// `host:port`.
         server: String,
     },
-    /// The peer is something else, or speaks another version.
+    /// The peer is another program, or speaks another version of the protocol.
     #[error("{server}: {source}{}", advice(source))]
     Protocol {
         /// `host:port`.
         server: String,
-        /// What it did.
+        /// The violation of the protocol.
         source: ProtocolError,
     },
-    /// The caller was interrupted, by Ctrl-C for example.
+    /// The caller was interrupted, for example by Ctrl-C.
     #[error("interrupted while connecting")]
     Interrupted,
 }
 
 impl ConnectError {
-    /// Whether the server does not run, or takes no more calls.
+    /// Whether the server is not running, or accepts no more calls.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::NotRunning { .. } | Self::NoSuchName { .. } | Self::Stopping { .. })
     }
 }
 
-/// What is said of a name that no server has.
+/// The message for a name that no server has.
 struct Absent<'a> {
     name: &'a Name,
     unreadable: Option<&'a Path>,
@@ -164,7 +164,7 @@ impl fmt::Display for Absent<'_> {
     }
 }
 
-/// Why a server may not have answered: the process is known where it is one of this machine.
+/// Why a server may not have answered; the process is known if it is on this machine.
 struct Unanswered(Option<u32>);
 
 impl fmt::Display for Unanswered {

@@ -1,5 +1,5 @@
-//! What can go wrong, one type an operation. Each message says what failed, on what, and what to do. What that
-//! means in Python, or on the command line, is added there.
+//! Errors, one type per operation. Each message says what failed, on what, and what to do. Their
+//! meaning in Python and on the command line is added there.
 
 mod call;
 mod connect;

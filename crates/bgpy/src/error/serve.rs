@@ -13,15 +13,15 @@ use crate::platform::WithLimit;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The host name means nothing.
+    /// The host name cannot be resolved.
     #[error("the host name '{host}' cannot be resolved: {}", WithLimit(source))]
     Resolve {
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// The address is taken.
+    /// The address is in use.
     #[error(
         "{address} is in use: another program listens there; stop it, or choose another port (0 takes a free \
          one)"
@@ -30,7 +30,7 @@ pub enum ServeError {
         /// `host:port`.
         address: String,
     },
-    /// The address is taken, by a server of this user.
+    /// The address is in use by a server of this user.
     #[error(
         "{address} is in use: your server '{server}' (process {pid}) listens there; connect to it, stop it \
          (`bgpy stop {server}`), or choose another port (0 takes a free one)"
@@ -38,20 +38,20 @@ pub enum ServeError {
     AddressOfServer {
         /// `host:port`.
         address: String,
-        /// What the server there is called.
+        /// The target of that server.
         server: String,
         /// Its process.
         pid: u32,
     },
-    /// The address cannot be listened on.
+    /// The system rejects the address.
     #[error("cannot listen on {address}: {}", WithLimit(source))]
     Bind {
         /// `host:port`.
         address: String,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A token that can be guessed, on an address that others reach.
+    /// A weak token on an address that other machines can reach.
     #[error(
         "the token for {address} can be guessed, and other machines can reach that address: generate one with \
          `bgpy token create`, or allow this one with --allow-weak-token (allow_weak_token=True)"
@@ -60,7 +60,7 @@ pub enum ServeError {
         /// `host:port`.
         address: String,
     },
-    /// No authentication, on an address that others reach.
+    /// No authentication on an address that other machines can reach.
     #[error(
         "a server without authentication is refused on {address}, which other machines can reach: anybody who \
          connects could run code there"
@@ -77,7 +77,7 @@ pub enum ServeError {
         /// The name.
         name: Name,
     },
-    /// The process of an earlier server of the name is still there.
+    /// The process of an earlier server with this name still exists.
     #[error(
         "the name '{name}' is not free yet (process {pid}): {hindrance}. End it with `bgpy kill {name}`, or \
          choose another name"
@@ -87,24 +87,25 @@ pub enum ServeError {
         name: Name,
         /// Its process.
         pid: u32,
-        /// Why it is, in words.
+        /// Why it still exists, as text.
         hindrance: String,
     },
-    /// The registry cannot be used, so that nobody could find the generated token or the name.
+    /// The registry cannot be used, so that clients could find neither the generated token nor the
+    /// name.
     #[error("{}", Unusable { directory: directory.as_deref(), source })]
     Registry {
-        /// Its directory, where there is a place for one.
+        /// Its directory, if there is a place for one.
         directory: Option<PathBuf>,
         /// What is wrong with it.
         source: io::Error,
     },
-    /// The operating system refused something that every server needs.
+    /// The operating system refused a resource that every server needs.
     #[error("cannot set up the server: {}", WithLimit(.0))]
     Io(#[from] io::Error),
 }
 
 impl ServeError {
-    /// A short name that survives the way from a background server to whoever starts it.
+    /// A short name of the error, passed from a background server to its starter.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
@@ -116,7 +117,7 @@ impl ServeError {
     }
 }
 
-/// What is said of a registry that cannot be used.
+/// The message for an unusable registry.
 struct Unusable<'a> {
     directory: Option<&'a Path>,
     source: &'a io::Error,

@@ -1,4 +1,4 @@
-//! Why a background server did not come up.
+//! Why a background server did not start.
 
 use std::fmt;
 use std::io;
@@ -10,10 +10,10 @@ use thiserror::Error;
 use super::words::Seconds;
 use crate::platform::WithLimit;
 
-/// What Python prints that has no bgpy.
+/// Python's message if bgpy is not installed.
 const NO_BGPY: &str = "ModuleNotFoundError: No module named 'bgpy'";
 
-/// Why a background server did not come up.
+/// Why a background server did not start.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -22,7 +22,7 @@ pub enum StartError {
     Spawn {
         /// The program.
         program: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The log file cannot be written.
@@ -30,18 +30,18 @@ pub enum StartError {
     LogFile {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The server said why it does not start.
+    /// The server reported why it does not start.
     #[error("{message}")]
     Reported {
-        /// What kind of error it is, so that it can be raised as such.
+        /// The kind of error, so that it can be raised as such.
         kind: String,
-        /// The server's words.
+        /// The server's message.
         message: String,
     },
-    /// The server ended without a word of its own; what it printed is what there is.
+    /// The server ended without a report; only its output is known.
     #[error("the server ended while starting ({status}){}{}", hint(output), Printed(output))]
     Died {
         /// Exit code or signal.
@@ -49,7 +49,7 @@ pub enum StartError {
         /// The end of its log.
         output: String,
     },
-    /// It took longer than the caller wanted to wait; the server was ended.
+    /// The start timed out; the server was ended.
     #[error("the server was not ready within {} and was ended{}", Seconds(*after), Printed(output))]
     Timeout {
         /// The limit.
@@ -57,13 +57,13 @@ pub enum StartError {
         /// The end of its log.
         output: String,
     },
-    /// The system refused the caller something else that a start needs. A server that was started already
-    /// was ended.
+    /// The system refused another resource that the caller needs for a start. A server that was
+    /// already started was ended.
     #[error("{what}: {}", WithLimit(source))]
     System {
-        /// What that is, in words.
+        /// What failed, as text.
         what: &'static str,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The caller was interrupted; the server was ended.
@@ -71,7 +71,7 @@ pub enum StartError {
     Interrupted,
 }
 
-/// What to do about a failure that is well known.
+/// Advice for well-known failures.
 fn hint(output: &str) -> String {
     let version = crate::VERSION;
     if !output.contains(NO_BGPY) {
@@ -83,7 +83,7 @@ fn hint(output: &str) -> String {
     )
 }
 
-/// What a server printed before it ended.
+/// The output of a server before it ended.
 struct Printed<'a>(&'a str);
 
 impl fmt::Display for Printed<'_> {

@@ -1,9 +1,9 @@
-//! Words that several errors share.
+//! Texts shared by several errors.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What is said of a server that takes no more calls.
+/// The message for a server that accepts no more calls.
 pub(super) struct Stopping<'a>(pub(super) &'a str);
 
 impl fmt::Display for Stopping<'_> {
@@ -17,7 +17,7 @@ impl fmt::Display for Stopping<'_> {
     }
 }
 
-/// A time as a person would say it.
+/// A duration as people write it.
 pub(super) struct Seconds(pub(super) Duration);
 
 impl fmt::Display for Seconds {

@@ -1,4 +1,4 @@
-//! A value that each process has for itself.
+//! A value of which each process has its own.
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -6,18 +6,18 @@ use std::sync::{Mutex, MutexGuard};
 use crate::platform;
 use crate::sync::lock;
 
-/// A value of which each process has its own, behind a lock. A forked child finds neither the lock,
-/// which may be held by a thread that it does not have, nor the value, which that thread may have been
-/// about to change: it makes a value anew.
+/// A value of which each process has its own, behind a lock. A forked child uses neither its
+/// parent's lock, which a thread that does not exist in the child may hold, nor its parent's value,
+/// which that thread may have been changing: it makes a new value.
 #[derive(Debug)]
 pub(crate) struct PerProcess<T> {
-    /// From a box.
+    /// From `Box::into_raw`.
     current: AtomicPtr<Value<T>>,
 }
 
 #[derive(Debug)]
 struct Value<T> {
-    /// The fork generation of the process that has it.
+    /// The fork generation of the process that owns it.
     process: u32,
     value: Mutex<T>,
 }
@@ -27,18 +27,18 @@ impl<T> PerProcess<T> {
         Self { current: AtomicPtr::new(Value::boxed(value)) }
     }
 
-    /// Locks this process's value, which `make` makes in a child that has none yet.
+    /// Locks this process's value; a child that has none yet makes it with `make`.
     pub(crate) fn lock(&self, make: impl FnOnce() -> T) -> MutexGuard<'_, T> {
         let found = self.current.load(Ordering::Acquire);
-        // SAFETY: what this process or its parent has put there stays as long as `self`: only the value
-        // of another process is replaced, and never freed.
+        // SAFETY: a value stored by this process or its parent lives as long as `self`: only the
+        // value of another process is replaced, and it is never freed.
         let mut current = unsafe { &*found };
         if current.process != platform::fork_generation() {
             let (made, order) = (Value::boxed(make()), Ordering::AcqRel);
             let outcome = self.current.compare_exchange(found, made, order, Ordering::Acquire);
             let put = outcome.map_or_else(
                 |faster| {
-                    // SAFETY: nobody else has seen it.
+                    // SAFETY: the exchange failed, so no other thread has seen it.
                     drop(unsafe { Box::from_raw(made) });
                     faster
                 },
@@ -63,13 +63,13 @@ impl<T> Drop for PerProcess<T> {
         let current = *self.current.get_mut();
         // SAFETY: as in `lock`.
         if unsafe { (*current).process } == platform::fork_generation() {
-            // SAFETY: it came from a box, and nobody uses it any more.
+            // SAFETY: it came from a box, and `&mut self` is the last use.
             drop(unsafe { Box::from_raw(current) });
         }
     }
 }
 
-// SAFETY: it owns its value and hands it out behind a lock, as a `Mutex` does.
+// SAFETY: it owns its value and gives access only through a lock, as a `Mutex` does.
 unsafe impl<T: Send> Send for PerProcess<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for PerProcess<T> {}

@@ -1,4 +1,4 @@
-//! What a server's process and the one that starts it tell each other: orders on standard input, a report on
+//! Messages between a server's process and its starter: orders on standard input, a report on
 //! standard output.
 
 mod orders;

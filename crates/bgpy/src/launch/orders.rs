@@ -1,4 +1,4 @@
-//! What the process of a server is told when it is started.
+//! Orders: what the process of a server is told when it is started.
 
 use std::io::{self, Read};
 
@@ -8,22 +8,22 @@ use crate::config::Config;
 use crate::platform::{self, ProcessId, Stamp};
 use crate::restart::Failing;
 
-/// What a server has to know, and what it has from its supervisor, if it is not the first one. They stand in one
-/// object: a starter of another version tells nothing of an inheritance.
+/// The configuration, and what the supervisor passes on to a later process. Both are in one JSON
+/// object, so orders of a starter of another version, without an inheritance, can be read as well.
 #[derive(Debug)]
 pub(crate) struct Orders {
     pub(crate) config: Config,
     pub(crate) inheritance: Option<Inheritance>,
 }
 
-/// What stands there beside the configuration.
+/// The fields beside the configuration.
 #[derive(Serialize, Deserialize)]
 struct Rest {
     #[serde(default)]
     inheritance: Option<Inheritance>,
 }
 
-/// What a server that is started again finds in its configuration: numbers of open descriptors.
+/// What a restarted server inherits: numbers of open descriptors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Inheritance {
     pub(crate) supervisor: ProcessId,
@@ -34,15 +34,15 @@ pub(crate) struct Inheritance {
     pub(crate) claim: Option<i32>,
     pub(crate) tcp: i32,
     pub(crate) unix: Option<i32>,
-    /// What tells the socket's file from another: a server that has listened anew has left one on which
-    /// nobody listens any more.
+    /// Identifies the socket file of the inherited listener. A process that has opened a new listener
+    /// leaves another file at the path, which nothing listens on once that process is gone.
     #[serde(default)]
     pub(crate) stamp: Stamp,
     pub(crate) tasks: Option<i32>,
 }
 
 impl Orders {
-    /// As they are sent.
+    /// The serialized orders.
     pub(crate) fn text(self) -> Vec<u8> {
         let Self { config, inheritance } = self;
         let parts = [serde_json::to_value(config), serde_json::to_value(Rest { inheritance })];
@@ -55,7 +55,7 @@ impl Orders {
         serde_json::to_vec(&all).expect("they have been values")
     }
 
-    /// Takes them from standard input.
+    /// Reads them from standard input.
     pub(crate) fn take() -> io::Result<Self> {
         let mut text = Vec::new();
         platform::take_input()?.read_to_end(&mut text)?;

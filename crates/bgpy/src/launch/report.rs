@@ -1,4 +1,4 @@
-//! What a server's process tells the one that started it.
+//! Reports of a server's process to its starter.
 
 use std::fs::File;
 use std::io;
@@ -9,43 +9,43 @@ use serde::{Deserialize, Serialize};
 use crate::error::ServeError;
 use crate::platform::{self, Private};
 
-/// What a child reports.
+/// A report of a child.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Report {
-    /// It takes calls.
+    /// The server accepts calls.
     Ready {
         /// Its process id.
         pid: u32,
         /// Where it listens.
         address: SocketAddr,
     },
-    /// It does not start.
+    /// The server failed to start.
     Failed {
-        /// A short name of the kind of error.
+        /// A short name for the kind of error.
         kind: String,
-        /// What is wrong.
+        /// The error message.
         message: String,
     },
-    /// It takes no more calls: a supervisor lets go of its place.
+    /// The server accepts no more calls: the supervisor releases its name, port and sockets.
     Retiring,
 }
 
-/// The child's side: where it reports to.
+/// The child's end of the line.
 #[derive(Debug)]
 pub struct Reporter {
     output: Private<File>,
 }
 
 impl Report {
-    /// A server that has no place to be.
+    /// The report for a server that cannot get its name, port or socket.
     pub fn failed(error: &ServeError) -> Self {
         let named = error.naming_the_server();
         let error = named.as_ref().unwrap_or(error);
         Self::Failed { kind: error.kind().to_owned(), message: error.to_string() }
     }
 
-    /// As it is sent.
+    /// The serialized report.
     pub(crate) fn line(&self) -> Vec<u8> {
         let mut text = serde_json::to_vec(self).expect("a report has only text keys");
         text.push(b'\n');
@@ -54,8 +54,8 @@ impl Report {
 }
 
 impl Reporter {
-    /// Reports to the process that started this one, which is left: its session, its terminal and its
-    /// pipes.
+    /// Reports to the process that started this one, and detaches from it: its session, its
+    /// terminal and its pipes.
     pub(crate) fn to_parent() -> io::Result<Self> {
         let output = platform::take_output()?;
         platform::detach()?;
@@ -70,7 +70,7 @@ impl Reporter {
 
     /// Sends the report, which ends the parent's wait.
     pub fn report(&mut self, report: &Report) {
-        // A parent that is gone does not want to know.
+        // If the parent is gone, the report is not needed.
         drop(platform::write_all(&*self.output, &report.line()));
     }
 }

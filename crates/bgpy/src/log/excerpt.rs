@@ -1,7 +1,8 @@
-//! What is kept of a log whose oldest file goes: how its server began, and the last error.
+//! The excerpt kept of a log when its oldest file is deleted: how the server began, and its last
+//! error.
 //!
-//! It is found in the files themselves, since others write to them as well: the supervisor, and whatever
-//! process had the log before.
+//! It is extracted from the files themselves, since other processes write to them as well: the
+//! supervisor, and earlier processes of the server.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,44 +11,46 @@ use std::path::Path;
 use super::level::Level;
 use super::record::{CONTINUED, STAMP_BYTES, moment};
 
-/// What the first record of a server says, between its version and its address.
+/// Part of a server's first record, between its version and its address.
 pub(crate) const LISTENS: &str = " listens on ";
 
-/// The last record of how a server began that has its tasks from elsewhere than a client, before the place.
+/// The last record of the beginning, for a server with tasks from elsewhere than a client; their
+/// source follows.
 pub const TAKING: &str = "taking the tasks from ";
 
-/// And of one that has them from a client.
+/// The same for a server with tasks from a client.
 pub const INITIALISED: &str = "initialised";
 
-/// Ends what is kept.
+/// The line that ends the excerpt.
 pub const ROTATED_AWAY: &str = "the lines above are what is kept of those that were rotated away";
 
-/// Bytes of a line that are looked at. What is longer is cut.
+/// Bytes of a line that are examined. Longer lines are truncated.
 const LINE_BYTES_MAX: usize = 16 << 10;
 
-/// Bytes that are kept of how the server began, and of the error. Both fit into the first piece that a
-/// client gets of a log.
+/// Most bytes kept of the beginning, and of the error. Both fit into the first piece of a log that
+/// a client gets.
 const PART_BYTES_MAX: usize = 24 << 10;
 
-/// Bytes that the level of a record takes.
+/// Width of the level in a record.
 const LEVEL_BYTES: usize = 8;
 
-/// Records of how the server began: while it waits for its tasks, strangers may add to them.
+/// Most records of the beginning: while the server waits for its tasks, unauthenticated connections
+/// may add some.
 const BEGINNING_RECORDS_MAX: usize = 16;
 
-/// What was found so far.
+/// The excerpt so far.
 #[derive(Default)]
 pub(super) struct Excerpt {
     beginning: Vec<u8>,
-    /// Records of it; none are added when it is complete.
+    /// Number of its records; none are added once it is complete.
     records: usize,
     is_complete: bool,
     error: Vec<u8>,
-    /// Whether the error came first.
+    /// Whether the error precedes the beginning.
     is_error_older: bool,
-    /// What the line before belongs to.
+    /// What the previous line belongs to.
     part: Part,
-    /// When the last record was written, and by which process, as the log has it.
+    /// Time and process id of the last record, as in the log.
     stamp: Vec<u8>,
     writer: Vec<u8>,
 }
@@ -69,7 +72,7 @@ struct Head<'a> {
 }
 
 impl Excerpt {
-    /// Looks for what is to be kept, behind what was found before.
+    /// Extracts from `text`, which follows everything examined before.
     pub(super) fn look(&mut self, text: impl Read) -> io::Result<()> {
         let (mut text, mut line) = (BufReader::with_capacity(LINE_BYTES_MAX, text), Vec::new());
         loop {
@@ -86,9 +89,9 @@ impl Excerpt {
         }
     }
 
-    /// As [`look`](Self::look), in a file that may not be there.
+    /// Like [`look`](Self::look), for a file that may not exist.
     pub(super) fn look_in(&mut self, path: &Path) {
-        // What cannot be read cannot be kept.
+        // An unreadable file adds nothing.
         drop(File::open(path).and_then(|file| self.look(file)));
     }
 
@@ -131,7 +134,7 @@ impl Excerpt {
         }
     }
 
-    /// What was found, as lines of a log; nothing when nothing was.
+    /// The excerpt as lines of a log; empty if there is nothing to keep.
     pub(super) fn text(&self) -> Vec<u8> {
         let mut parts = [&self.beginning[..], &self.error];
         if self.is_error_older {
@@ -139,7 +142,7 @@ impl Excerpt {
         }
         let mut text = parts.concat();
         if !text.is_empty() {
-            // With the time of what was written last: whoever looks for a moment goes by that.
+            // With the time of the last record in the excerpt, because a search by time goes by it.
             let level = Level::Info;
             text.extend_from_slice(&self.stamp);
             text.extend_from_slice(format!(" {level:<8} ").as_bytes());
@@ -153,7 +156,7 @@ impl Excerpt {
 impl<'a> Head<'a> {
     fn of(line: &'a [u8]) -> Option<Self> {
         let (stamp, rest) = line.split_at_checked(STAMP_BYTES)?;
-        // Most lines are what tasks print; these are told apart without reading a moment.
+        // Most lines are output of tasks; this check rules them out without parsing a time.
         if stamp[4] != b'-' || stamp[10] != b'T' {
             return None;
         }
@@ -202,11 +205,11 @@ mod tests {
         let file = format!("{listens}{debug}{prints}{other}{initialised}{other}{first}{prints}");
         let kept = remains(&[&file]);
         assert_eq!(kept, format!("{beginning}{first}{}", note(&first)));
-        // What was kept before is the oldest file of the next time.
+        // The excerpt is the oldest file of the next rotation.
         assert_eq!(remains(&[&kept, &prints]), kept);
         let kept = remains(&[&kept, &format!("{other}{last}{other}")]);
         assert_eq!(kept, format!("{beginning}{last}{}", note(&other)));
-        // Another server has the log now, and this one failed at once.
+        // Another server has the log now, and failed at once.
         let again = record(Level::Warning, "bgpy 1.0.1 listens on [::1]:2");
         let kept = remains(&[&kept, &again]);
         assert_eq!(kept, format!("{last}{again}{}", note(&again)));
@@ -215,19 +218,19 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_what_tells_nothing() {
-        assert_eq!(remains(&["", "printed\n", &record(Level::Warning, "a stranger")]), "");
+        assert_eq!(remains(&["", "printed\n", &record(Level::Warning, "a peer")]), "");
         assert_eq!(remains(&["2026-01-01T00:00:00.000+00:00", "\u{ff}\n\n    x"]), "");
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
         let listens = record(Level::Info, "bgpy 1.0.0 listens on 127.0.0.1:1");
-        let waits = record(Level::Warning, "a stranger").repeat(1_000);
+        let waits = record(Level::Warning, "a peer").repeat(1_000);
         let long = "x".repeat(3 * LINE_BYTES_MAX);
         let error = record(Level::Error, format!("{long}\n{}", "line\n".repeat(100_000)));
         let kept = remains(&[&format!("{listens}{waits}{error}")]);
         assert!(kept.len() < 2 * PART_BYTES_MAX, "{}", kept.len());
-        assert_eq!(kept.lines().filter(|line| line.contains("a stranger")).count(), 15);
+        assert_eq!(kept.lines().filter(|line| line.contains("a peer")).count(), 15);
         assert!(kept.contains("xxx\n    line\n") && kept.ends_with(&note(&error[..STAMP_BYTES])));
     }
 }

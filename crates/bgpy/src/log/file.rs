@@ -1,4 +1,4 @@
-//! The file of a log, and those that it was before.
+//! The file of a log, and its rotated predecessors.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,24 +11,25 @@ use crate::platform::{self, Private};
 /// Size at which a log file is rotated, in bytes.
 const ROTATE_BYTES: u64 = 10 << 20;
 
-/// Number of rotated files that are kept beside the current one.
+/// Number of rotated files kept in addition to the current one.
 pub(crate) const KEPT: u32 = 5;
 
-/// The age of the file that holds what is kept of those that were older.
+/// The age of the file with the excerpt of deleted files.
 pub(crate) const REMAINS: u32 = KEPT + 1;
 
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
     file: Private<File>,
-    /// Whether standard output and error of the process are this file too.
+    /// Whether the process's standard output and error go to this file too.
     is_output: bool,
-    /// Whether it could not be opened yet, and something that forgets everything is in its place.
+    /// Whether the file could not be opened yet, and a device that discards everything is open
+    /// instead.
     is_missing: bool,
     loss: Loss,
-    /// What is to be kept of files that are gone, and could not be written yet.
+    /// The excerpt of deleted files that could not be written yet.
     unwritten: Option<Vec<u8>>,
-    /// What writes, where the file is none that takes everything at once.
+    /// Writes to anything but a regular file, which may block.
     pub(super) writer: Option<Writer>,
 }
 
@@ -48,14 +49,14 @@ impl LogFile {
         Ok(Self { path, is_missing: true, ..Self::open(platform::NOWHERE.into())? })
     }
 
-    /// Makes this file the process's standard output and error.
+    /// Redirects the process's standard output and error to this file.
     pub(super) fn take_output(&mut self) -> io::Result<()> {
         platform::redirect_output(&self.file)?;
         self.is_output = true;
         Ok(())
     }
 
-    /// Makes the file anew if it was removed.
+    /// Creates the file again if it was removed.
     pub(super) fn reopen_if_gone(&mut self) {
         if !self.path.exists()
             && let Ok(file) = platform::append(&self.path)
@@ -65,7 +66,7 @@ impl LogFile {
         }
     }
 
-    /// What is missing in this file, records and prints, if it is the process's standard output.
+    /// Records and printed lines missing in this file, if it is the process's standard output.
     pub(super) fn loss_of_output(&mut self) -> Option<(&mut Loss, &File)> {
         self.find();
         (self.is_output && !self.is_missing).then(|| (&mut self.loss, &*self.file))
@@ -95,12 +96,12 @@ impl LogFile {
         if let Some(writer) = &self.writer {
             return writer.push(record);
         }
-        // A task may have closed the descriptor, and something else may have its number.
+        // A task may have closed the descriptor, and its number may be in use for another file.
         if !self.file.is_intact()
             && let Ok(again) = Self::open(self.path.clone())
         {
             let lost = std::mem::replace(&mut self.file, again.file);
-            // Not dropped, which would close what is somebody else's.
+            // Forgotten, not dropped: a drop would close the other file.
             std::mem::forget(lost.into_inner());
         }
         self.loss.write(&*self.file, &record);
@@ -109,7 +110,7 @@ impl LogFile {
 
     pub(super) fn rotate_if_large(&mut self) {
         if self.file.metadata().is_ok_and(|about| about.len() >= ROTATE_BYTES) {
-            // A rotation that fails leaves the log growing, which is better than losing it.
+            // If the rotation fails, the log grows, which is better than losing records.
             drop(self.rotate());
         }
         self.keep_remains();
@@ -123,7 +124,7 @@ impl LogFile {
                 fs::rename(from, aged(&self.path, age + 1))?;
             }
         }
-        // The new file takes the old one's place in one step, so that there is always one.
+        // Renamed over the old file in one step, so that the path always leads to a file.
         let next = next_to(&self.path);
         let file = platform::append(&next)?;
         let first = aged(&self.path, 1);
@@ -139,7 +140,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Finds what is to be kept of the oldest file, which is about to go.
+    /// Extracts what to keep of the oldest file, which is about to be deleted.
     fn find_remains(&mut self) {
         let oldest = aged(&self.path, KEPT);
         if !oldest.exists() {
@@ -154,11 +155,11 @@ impl LogFile {
         self.unwritten = Some(remains.text()).filter(|text| !text.is_empty());
     }
 
-    /// Writes that, as soon as the disk takes it. Whoever reads the log meanwhile sees nothing twice.
+    /// Writes the excerpt as soon as the disk allows. A reader sees no line twice meanwhile.
     fn keep_remains(&mut self) {
         let Some(text) = &self.unwritten else { return };
         let (next, place) = (next_to(&self.path), aged(&self.path, REMAINS));
-        // No link that stands there is followed.
+        // Removed first, so that no link at the path is followed.
         drop(fs::remove_file(&next));
         let write = || File::create_new(&next)?.write_all(text);
         if write().and_then(|()| fs::rename(&next, place)).is_ok() {
@@ -169,7 +170,7 @@ impl LogFile {
     }
 }
 
-/// Where a file is made that then takes the place of another.
+/// The path for a new file that is then renamed over `path`.
 fn next_to(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".next");

@@ -1,20 +1,20 @@
-//! How much the lines of a log matter.
+//! Severity levels of log records.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How much a line matters.
+/// The severity of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// For those who look for a fault in bgpy or in its use.
+    /// For debugging bgpy or its use.
     Debug,
-    /// What a server does in its life.
+    /// Regular events of a server.
     Info,
-    /// What somebody may want to look at.
+    /// Something that may need attention.
     Warning,
-    /// What failed.
+    /// A failure.
     Error,
-    /// What ends the server.
+    /// A failure that ends the server.
     Critical,
 }
 
@@ -45,7 +45,7 @@ impl FromStr for Level {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = LEVELS.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
         known.map(|(level, _)| *level).ok_or_else(|| {
-            format!("'{text}' is no log level: take DEBUG, INFO, WARNING, ERROR or CRITICAL")
+            format!("'{text}' is not a log level: use DEBUG, INFO, WARNING, ERROR or CRITICAL")
         })
     }
 }

@@ -13,21 +13,21 @@ use super::writer::{Loss, Output, Writer};
 use crate::fork::PerProcess;
 use crate::platform;
 
-/// How long the last words of a process wait for a reader.
+/// How long an ending process waits for its last records to be read.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A log. Clones write to the same place.
+/// A handle to a log. Clones write to the same place.
 #[derive(Debug, Clone)]
 pub struct Log {
     level: Level,
-    /// Where a process that has no sink yet opens one: a child that was forked.
+    /// Where a process without a sink, such as a forked child, opens one.
     destination: Destination,
     sink: Arc<PerProcess<Sink>>,
-    /// What was printed and is in no log of this: of standard output, and of standard error.
+    /// Lost output of tasks that went past this log: of standard output, and of standard error.
     printed: Arc<PerProcess<[Loss; 2]>>,
 }
 
-/// Where tasks print.
+/// A stream that tasks print to.
 #[derive(Debug, Clone, Copy)]
 pub enum Stream {
     /// Standard output.
@@ -48,17 +48,17 @@ enum Sink {
     Nowhere,
     Stderr(Loss),
     File(LogFile),
-    /// Standard error that may take nothing.
+    /// Standard error, if writes to it may block.
     Queue(Writer),
 }
 
 impl Log {
-    /// Writes nothing.
+    /// A log that discards everything.
     pub fn silent() -> Self {
         Self::new(Level::Critical, Destination::Nowhere, Sink::Nowhere)
     }
 
-    /// Writes to standard error.
+    /// A log to standard error.
     pub fn stderr(level: Level) -> Self {
         let takes_everything = platform::stderr_is_file();
         let sink = if takes_everything {
@@ -69,10 +69,10 @@ impl Log {
         Self::new(level, Destination::Stderr, sink)
     }
 
-    /// Appends to a file, which is created when it is missing and rotated when it is large.
+    /// A log to a file, which is created if it is missing and rotated when it is large.
     ///
     /// # Errors
-    /// What the operating system says when the file cannot be opened for writing.
+    /// The system's error if the file cannot be opened for writing.
     pub fn file(level: Level, path: &Path) -> io::Result<Self> {
         // The working directory may change later.
         let path = std::path::absolute(path)?;
@@ -80,11 +80,11 @@ impl Log {
         Ok(Self::new(level, place, Sink::File(LogFile::open(path)?)))
     }
 
-    /// As [`file`](Self::file), but a file that cannot be opened now is opened as soon as it can be. What it
-    /// lacks until then is counted.
+    /// Like [`file`](Self::file), but a file that cannot be opened now is opened as soon as
+    /// possible. Records until then are lost and counted.
     ///
     /// # Errors
-    /// When the process has no descriptor left.
+    /// If the process is out of descriptors.
     pub fn file_now_or_later(level: Level, path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let place = Destination::File(path.as_path().into());
@@ -92,11 +92,11 @@ impl Log {
         Ok(Self::new(level, place, Sink::File(log)))
     }
 
-    /// Makes the file of this log the process's standard output and error, so that prints and
-    /// the last words of a crash stand in it too. Without a file it does nothing.
+    /// Redirects the process's standard output and error to the file of this log, so that it also
+    /// has printed output and crash messages. Does nothing without a file.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn take_output(&self) -> io::Result<()> {
         match &mut *self.sink() {
             Sink::File(log) => log.take_output(),
@@ -104,7 +104,7 @@ impl Log {
         }
     }
 
-    /// The file that is written to, if it is one.
+    /// The path of the file, if the log goes to one.
     pub fn path(&self) -> Option<PathBuf> {
         match &self.destination {
             Destination::File(path) => Some(path.to_path_buf()),
@@ -112,8 +112,8 @@ impl Log {
         }
     }
 
-    /// Rotates the file when it has grown large, or opens it if it could not be opened yet. Prints go past
-    /// this log, so whoever owns it calls this from time to time.
+    /// Rotates the file if it is large, or opens it if that was not possible before. Printed output
+    /// bypasses this log, so its owner calls this periodically.
     pub fn rotate_if_large(&self) {
         if let Sink::File(log) = &mut *self.sink() {
             log.find();
@@ -121,19 +121,19 @@ impl Log {
         }
     }
 
-    /// Counts lines that a task has printed and that could not be written, and whether the first of them
-    /// has begun.
+    /// Counts lines printed by a task that could not be written, and whether the first of them was
+    /// written in part.
     pub fn lose_lines(&self, stream: Stream, lines: u64, is_torn: bool, why: &str) {
         let why = Some(why.to_owned()).filter(|why| !why.is_empty());
         self.with_loss(stream, |loss, _| loss.count_lines(lines, is_torn, why));
     }
 
-    /// Says there how much was lost, if anything was; `false` while that cannot be written either.
+    /// Reports there how much was lost, if anything was; `false` if that cannot be written either.
     pub fn tell_loss(&self, stream: Stream) -> bool {
         self.with_loss(stream, |loss, output| loss.tell(output))
     }
 
-    /// Does something with what was lost of a stream, and with where that is told.
+    /// Runs `act` with the losses of a stream and the place to report them.
     fn with_loss<T>(
         &self,
         stream: Stream,
@@ -151,14 +151,14 @@ impl Log {
         act(&mut self.printed.lock(Default::default)[stream as usize], &mut output)
     }
 
-    /// Says what was lost, where that can be written by now, even if nobody prints anything more.
+    /// Reports losses where that can be written by now, even if nothing more is printed.
     pub fn tell_losses(&self) {
         for stream in [Stream::Output, Stream::Error] {
             self.tell_loss(stream);
         }
     }
 
-    /// Makes the file anew if it was removed, so that what is written next can be read.
+    /// Creates the file again if it was removed, so that the next records can be read.
     pub fn reopen_if_gone(&self) {
         if let Sink::File(log) = &mut *self.sink() {
             log.reopen_if_gone();
@@ -170,12 +170,12 @@ impl Log {
         level >= self.level
     }
 
-    /// Writes a line for finding faults.
+    /// Writes a record for debugging.
     pub fn debug(&self, text: impl fmt::Display) {
         self.write(Level::Debug, text);
     }
 
-    /// Writes a line about what happens.
+    /// Writes a record of a regular event.
     pub fn info(&self, text: impl fmt::Display) {
         self.write(Level::Info, text);
     }
@@ -190,12 +190,12 @@ impl Log {
         self.write(Level::Error, text);
     }
 
-    /// Writes what ends the process, and waits until it is read, for a moment at most.
+    /// Writes a record about the end of the process, and waits briefly until it is read.
     pub fn critical(&self, text: impl fmt::Display) {
         self.write_to_end(Level::Critical, text);
     }
 
-    /// Waits until everything is written, for a moment at most: the process is about to end.
+    /// Waits briefly until everything is written, because the process is about to end.
     pub fn finish(&self) {
         let writer = match &*self.sink() {
             Sink::Queue(writer) => Some(writer.clone()),
@@ -207,7 +207,8 @@ impl Log {
         }
     }
 
-    /// Writes a record of somebody who may say no more here, and waits until it is read where it matters.
+    /// Writes a record that may be the last one from here, and waits until it is read where that
+    /// matters.
     pub(crate) fn write_to_end(&self, level: Level, text: impl fmt::Display) {
         self.write(level, text);
         if level == Level::Critical {
@@ -215,8 +216,8 @@ impl Log {
         }
     }
 
-    /// Writes one record, which keeps nobody waiting. A log that cannot be written must not stop the
-    /// server: the records that it lacks are counted.
+    /// Writes one record without blocking. A log that cannot be written must not stop the server:
+    /// lost records are counted.
     pub fn write(&self, level: Level, text: impl fmt::Display) {
         if !self.takes(level) {
             return;
@@ -242,7 +243,7 @@ impl Log {
     fn sink(&self) -> MutexGuard<'_, Sink> {
         self.sink.lock(|| match &self.destination {
             Destination::Nowhere => Sink::Nowhere,
-            // A child serves no clients, and so keeps none waiting.
+            // A child serves no clients, so it may block.
             Destination::Stderr => Sink::Stderr(Loss::default()),
             Destination::File(path) => {
                 LogFile::open(path.to_path_buf()).map_or(Sink::Nowhere, Sink::File)

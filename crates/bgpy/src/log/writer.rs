@@ -1,9 +1,9 @@
-//! How records get to where they are read, and what becomes of those that do not get there.
+//! How records are written, and what happens to those that cannot be.
 //!
-//! A regular file is written at once, so that records and what tasks print stay in their order. A
-//! terminal, a pipe or a FIFO may take nothing for ever, while those who log may hold locks that
-//! clients wait for: there a thread writes, which lives as long as there is something to write. Who
-//! logs waits for it as long as it gets on, and no longer.
+//! A regular file is written at once, so that records and output of tasks stay in order. A
+//! terminal, a pipe or a FIFO may block for ever, while the logging thread may hold locks that
+//! clients wait for: there a thread writes, which lives as long as there is something to write. The
+//! logging thread waits for it while it makes progress, and no longer.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,22 +17,22 @@ use super::record::record;
 use crate::platform::{self, Private};
 use crate::sync::lock;
 
-/// Bytes that wait to be written at most. The newest stay: they tell how it ended.
+/// Most bytes queued. The newest records are kept, since they tell how the process ended.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
-/// How long who has a record written waits until it is, so that it and what a task prints next stay in
-/// their order. Whoever has waited in vain has done so for all, until the reader has caught up.
+/// How long `push` waits until its record is written, so that it stays in order with the output that
+/// follows. After a timeout, `push` does not wait again until the queue has been empty.
 const IN_STEP: Duration = Duration::from_millis(100);
 
-/// How long the thread waits for more to write.
+/// How long an idle thread waits for more records before it ends.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Where records go.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// Whatever the process's standard output is at the moment.
+    /// The process's standard output at the time of the write.
     Stdout,
-    /// Whatever the process's standard error is at the moment.
+    /// The process's standard error at the time of the write.
     Stderr,
     File(Private<File>),
 }
@@ -51,23 +51,23 @@ impl Write for &Output {
     }
 }
 
-/// What was not written since the last time that something was.
+/// Records and lines lost since the last successful write.
 #[derive(Debug, Default)]
 pub(crate) struct Loss {
     records: u64,
-    /// Lines that tasks have printed.
+    /// Lines printed by tasks.
     lines: u64,
-    /// What the system has said last.
+    /// The last error of the system.
     why: Option<String>,
-    /// Whether the last line that was begun has no end.
+    /// Whether the last line was written only in part.
     is_torn: bool,
 }
 
 impl Loss {
-    /// Writes a record, behind word of what was lost before it.
+    /// Writes a record, preceded by a notice of what was lost before it.
     pub(crate) fn write(&mut self, output: impl Write, record: &str) {
         let notice = self.notice();
-        // One write a record, so that records of several writers do not mix.
+        // One write per record, so that records of several writers do not mix.
         let whole = if notice.is_empty() { record } else { &format!("{notice}{record}") };
         let written = self.write_some(output, whole.as_bytes());
         if written == whole.len() {
@@ -79,30 +79,31 @@ impl Loss {
         }
     }
 
-    /// Takes note of a record that there was nothing to write to.
+    /// Counts a record that could not be written.
     pub(crate) fn count(&mut self) {
         self.records += 1;
     }
 
-    /// Takes note of lines that could not be written, and whether the first of them has begun.
+    /// Counts lines that could not be written, and whether the first of them was written in part.
     pub(crate) fn count_lines(&mut self, lines: u64, is_torn: bool, why: Option<String>) {
         self.lines += lines;
         self.is_torn |= is_torn;
         self.why = why.or(self.why.take());
     }
 
-    /// Takes over what somebody else has counted.
+    /// Adds the losses counted elsewhere.
     fn add(&mut self, other: Self) {
         self.records += other.records;
         self.count_lines(other.lines, other.is_torn, other.why);
     }
 
-    /// Whether something was lost of which nobody knows yet.
+    /// Whether losses are still to be reported.
     pub(crate) fn is_any(&self) -> bool {
         self.records > 0 || self.lines > 0
     }
 
-    /// Says how much was lost, without a record behind that; `false` when that cannot be written either.
+    /// Reports how much was lost, without a record after it; `false` if that cannot be written
+    /// either.
     pub(crate) fn tell(&mut self, output: impl Write) -> bool {
         if self.is_any() {
             let notice = self.notice();
@@ -117,7 +118,7 @@ impl Loss {
         (self.records, self.lines, self.why) = (0, 0, None);
     }
 
-    /// What there is to say before anything else; often nothing.
+    /// The notice to write before anything else; often empty.
     fn notice(&self) -> String {
         let torn = if self.is_torn { "\n" } else { "" };
         if !self.is_any() {
@@ -136,7 +137,7 @@ impl Loss {
         format!("{torn}{}", record(Level::Warning, text))
     }
 
-    /// Writes as much as can be written, and returns how much that was.
+    /// Writes as much as possible, and returns how much that was.
     fn write_some(&mut self, mut output: impl Write, bytes: &[u8]) -> usize {
         let mut written = 0;
         while written < bytes.len() {
@@ -157,13 +158,13 @@ impl Loss {
     }
 }
 
-/// What the system says, without the number of it.
+/// The text of a system error, without its number.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split_once(" (os error").map_or(&*text, |(words, _)| words).to_owned()
 }
 
-/// Writes records without keeping those waiting who have them written.
+/// Writes records without blocking the threads that log.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -181,12 +182,12 @@ struct Queue {
     waiting: VecDeque<String>,
     bytes: usize,
     loss: Loss,
-    /// Number of the records that were taken, and of those that are written or dropped.
+    /// Number of records queued so far, and of those written or dropped.
     taken: u64,
     done: u64,
-    /// Whether somebody has waited in vain, and something waits since.
+    /// Whether a `push` has timed out and the queue has not been empty since.
     is_stalled: bool,
-    /// Whether the thread is there.
+    /// Whether the thread exists.
     is_served: bool,
     /// Whether it is writing.
     is_writing: bool,
@@ -198,8 +199,8 @@ impl Writer {
         Self { shared: Arc::new(Shared { output, queue, changed }) }
     }
 
-    /// Takes a record, and drops the oldest of those that wait where they are too many. It returns when
-    /// the record is written, unless nobody reads.
+    /// Queues a record, and drops the oldest ones if too many are queued. Returns when the record
+    /// is written, unless the output blocks.
     pub(crate) fn push(&self, record: String) {
         let shared = &self.shared;
         let mut queue = lock(&shared.queue);
@@ -207,7 +208,7 @@ impl Writer {
         if !queue.is_served {
             let shared = shared.clone();
             let thread = thread::Builder::new().name("bgpy-log".into()).stack_size(128 << 10);
-            // Without a thread the records wait for the next try.
+            // If no thread can be started, the records wait for the next `push`.
             queue.is_served = thread.spawn(move || shared.write()).is_ok();
         }
         shared.changed.notify_all();
@@ -222,7 +223,7 @@ impl Writer {
         queue.is_stalled |= waited.timed_out();
     }
 
-    /// Waits until everything is written, but no longer than that.
+    /// Waits until everything is written, at most for `limit`.
     pub(crate) fn drain(&self, limit: Duration) {
         let is_busy = |queue: &mut Queue| queue.is_writing || !queue.waiting.is_empty();
         let queue = lock(&self.shared.queue);
@@ -250,7 +251,7 @@ impl Queue {
 }
 
 impl Shared {
-    /// Writes what waits, and what comes soon after.
+    /// Writes the queued records, and those that follow soon.
     fn write(&self) {
         let mut queue = lock(&self.queue);
         loop {
@@ -272,7 +273,7 @@ impl Shared {
             drop(queue);
             loss.write(&self.output, &record);
             queue = lock(&self.queue);
-            // What was dropped meanwhile comes behind this record.
+            // Records dropped meanwhile were queued after this one.
             loss.add(std::mem::take(&mut queue.loss));
             (queue.loss, queue.is_writing) = (loss, false);
             queue.done += 1;
@@ -288,7 +289,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes, and no more.
+    /// Accepts a number of bytes and no more.
     struct Disk<'a>(&'a mut Vec<u8>, usize);
 
     impl Write for Disk<'_> {
@@ -344,20 +345,20 @@ mod tests {
         writer.drain(Duration::from_secs(60));
         drop((writer, write));
         let mut text = vec![0; expected.len()];
-        // The thread keeps its end for a while.
+        // The thread keeps its end open for a while.
         read.read_exact(&mut text).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
     #[cfg(unix)]
     #[test]
-    fn nobody_waits_for_a_reader_that_does_not_read() {
+    fn a_reader_that_does_not_read_blocks_no_writer() {
         use std::io::BufRead;
         let (read, write) = io::pipe().unwrap();
         let writer =
             Writer::new(Output::File(Private::new(File::from(std::os::fd::OwnedFd::from(write)))));
         let padding = "x".repeat(1000);
-        // What the pipe holds, what waits, and as much again.
+        // As much as the pipe and the queue hold, and as much again.
         let count = 2 * WAITING_BYTES_MAX / padding.len();
         for number in 0..count {
             writer.push(format!("{number} {padding}\n"));

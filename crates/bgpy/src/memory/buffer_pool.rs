@@ -1,7 +1,7 @@
-//! Memory of large buffers that are gone, for those that come.
+//! A pool of large buffers for reuse.
 //!
-//! Fresh memory costs more than the bytes that are put there: the system clears it, a page at a
-//! time. See [`reuse`].
+//! Fresh memory costs more than writing the bytes: the system clears it page by page at the first
+//! access. See [`reuse`].
 
 use std::sync::MutexGuard;
 
@@ -10,17 +10,17 @@ use super::reclaim;
 use crate::platform::{self, ForkHooks, ForkLock};
 use crate::sync::ForkMutex;
 
-/// A vector serves for no less than this part of it, so that a small object does not keep a large
-/// one.
+/// A vector is reused for at least this fraction of its capacity, so that a small object does not
+/// hold a large vector.
 const PART_LEAST: usize = 4;
 
 static POOL: ForkMutex<Pool> = ForkMutex::new(Pool::new());
 
-/// The vectors are held over a fork.
+/// The pool is locked during a fork.
 static HOOKS: ForkHooks =
     ForkHooks { before: || POOL.hold(|_| ()), after: |_| POOL.let_go(|_| ()) };
 
-/// Locks the pool, unless somebody else has it: nobody waits for it.
+/// Locks the pool, or returns `None` if another thread holds the lock.
 fn try_lock() -> Option<MutexGuard<'static, Pool>> {
     platform::at_fork(ForkLock::BufferPool, &HOOKS);
     POOL.try_lock()
@@ -28,9 +28,9 @@ fn try_lock() -> Option<MutexGuard<'static, Pool>> {
 
 #[derive(Debug)]
 struct Pool {
-    /// Vectors without content, those that came first in front.
+    /// Empty vectors, oldest first.
     vectors: Vec<Kept>,
-    /// The fork generation of the process in which they are looked after.
+    /// The fork generation of the process whose reclaimer watches the pool.
     watched_in: Option<u32>,
 }
 
@@ -40,11 +40,11 @@ struct Kept {
     is_idle: bool,
 }
 
-/// Keeps the memory of a large buffer that a message has brought for one to come: its pages are warm.
-/// What is not used within a minute goes back to the system, as does what is beyond 1 GiB. Small buffers
+/// Keeps the memory of a large received buffer for a later one: its pages are already mapped.
+/// Memory unused for a minute returns to the system, as does anything beyond 1 GiB. Small buffers
 /// are freed.
 pub fn reuse(bytes: Vec<u8>) {
-    // A lock that somebody else has is not waited for.
+    // If another thread holds the lock, the buffer is freed instead.
     let Some(mut spare) = try_lock().filter(|_| bytes.capacity() >= HUGE_BYTES) else {
         return;
     };
@@ -60,7 +60,7 @@ pub fn reuse(bytes: Vec<u8>) {
     drop(surplus);
 }
 
-/// A vector without content that has room for so many bytes, if there is one.
+/// An empty vector with room for `bytes`, if there is one.
 pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
     let mut spare = try_lock()?;
     let (found, surplus) = spare.take(bytes);
@@ -69,7 +69,7 @@ pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
     found
 }
 
-/// Frees all that is kept, because memory is short.
+/// Frees the whole pool, because memory is short.
 pub(crate) fn give_up() {
     let Some(mut spare) = try_lock() else { return };
     let vectors = std::mem::take(&mut spare.vectors);
@@ -94,8 +94,8 @@ impl Pool {
         Self { vectors: Vec::new(), watched_in: None }
     }
 
-    /// Keeps a vector, and returns those that are too much then, so that the caller frees them when
-    /// nothing is locked.
+    /// Adds a vector, and returns those beyond the limit, so that the caller frees them outside the
+    /// lock.
     fn put(&mut self, mut vector: Vec<u8>) -> Vec<Kept> {
         vector.clear();
         let surplus = self.make_room(vector.capacity());
@@ -105,7 +105,8 @@ impl Pool {
         surplus
     }
 
-    /// The smallest vector that serves. Where there is none, some make room for a new one.
+    /// Takes the smallest vector that fits. If none does, also returns vectors evicted for a new
+    /// one.
     fn take(&mut self, bytes: usize) -> (Option<Vec<u8>>, Vec<Kept>) {
         let fits =
             |kept: &&(usize, usize)| (bytes..=bytes.saturating_mul(PART_LEAST)).contains(&kept.0);
@@ -117,7 +118,7 @@ impl Pool {
         }
     }
 
-    /// Removes the oldest vectors until so many bytes may be added.
+    /// Removes the oldest vectors until `bytes` may be added.
     fn make_room(&mut self, bytes: usize) -> Vec<Kept> {
         let mut total: usize = self.vectors.iter().map(|kept| kept.vector.capacity()).sum();
         let mut count = 0;
@@ -129,7 +130,7 @@ impl Pool {
         self.vectors.drain(..count).collect()
     }
 
-    /// Removes what was idle since the last time.
+    /// Removes the vectors that were idle since the last call.
     fn take_idle(&mut self) -> Vec<Kept> {
         self.vectors.extract_if(.., |kept| std::mem::replace(&mut kept.is_idle, true)).collect()
     }

@@ -1,7 +1,7 @@
 //! Memory for large messages.
 //!
-//! Most of what it costs to move a large message is the page faults of fresh memory: a page of
-//! 4 KiB at a time fills at a fifth of the speed of 2 MiB at a time.
+//! Most of the cost of moving a large message is page faults in fresh memory: with pages of 4 KiB,
+//! memory fills at a fifth of the speed of 2 MiB pages.
 
 use std::collections::TryReserveError;
 
@@ -10,27 +10,29 @@ use bgpy_proto::Supply;
 use super::buffer_pool;
 use crate::platform;
 
-/// Vectors of at least so many bytes lie on huge pages where the system has some.
+/// Vectors of at least this size use huge pages if the system has some.
 pub(crate) const HUGE_BYTES: usize = 4 << 20;
 
-/// A huge page, on most machines.
+/// The size of a huge page on most machines.
 const PAGE_BYTES: usize = 2 << 20;
 
-/// Room for so many bytes is made at once, when they are announced and some have come: it is a claim
-/// on addresses, and the system gives memory when bytes arrive.
+/// Up to this size, the full capacity is allocated at once when the size is announced and some
+/// bytes have arrived: that only reserves addresses, and the system provides memory as bytes
+/// arrive.
 const CLAIM_BYTES: u64 = 1 << 30;
 
-/// Vectors up to this size are copied when they grow, instead of being moved page by page to where
-/// their huge pages cannot be.
+/// Vectors up to this size are copied when they grow, instead of being remapped page by page to
+/// addresses that huge pages cannot use.
 const COPY_BYTES: usize = 2 << 20;
 
-/// What the allocator adds to a large piece of memory, at most.
+/// The most that the allocator adds to a large allocation.
 const OVERHEAD_BYTES: usize = 64;
 
-/// Memory that is kept for reuse, at most, in bytes: of each kind.
+/// Most memory kept for reuse, in bytes: of each kind.
 const KEPT_BYTES_MAX: usize = 1 << 30;
 
-/// And where addresses are limited, this part of them: what is kept would be missing elsewhere.
+/// If the address space is limited, only this fraction of it: pooled memory is not available
+/// elsewhere.
 const KEPT_PART: usize = 16;
 
 /// How many bytes may be kept for reuse.
@@ -45,7 +47,7 @@ pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize, most: u64) -> Result<(), T
     if bytes.len() + most < HUGE_BYTES || !claim(bytes, most) {
         let more = most.min(bytes.len().max(least));
         if bytes.try_reserve_exact(more).is_err() {
-            // What is kept for reuse is the first that can be spared.
+            // The pool is the first memory to give up.
             buffer_pool::give_up();
             bytes.try_reserve_exact(more)?;
         }
@@ -56,7 +58,7 @@ pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize, most: u64) -> Result<(), T
     Ok(())
 }
 
-/// Makes a vector so large that it consists of whole huge pages; `false` when the system refuses.
+/// Grows a vector to a whole number of huge pages; `false` if the system refuses.
 fn claim(bytes: &mut Vec<u8>, most: usize) -> bool {
     let capacity =
         (bytes.len() + most + OVERHEAD_BYTES).next_multiple_of(PAGE_BYTES) - OVERHEAD_BYTES;
@@ -72,7 +74,7 @@ fn claim(bytes: &mut Vec<u8>, most: usize) -> bool {
     claimed
 }
 
-/// Gives the messages of a connection memory that is their own.
+/// Supplies the messages of a connection with ordinary memory of this process.
 #[derive(Debug)]
 pub(crate) struct Own;
 

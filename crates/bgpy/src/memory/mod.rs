@@ -1,5 +1,5 @@
-//! Memory for large messages: how it is claimed, kept for reuse and given back, and shared with processes on
-//! the same machine.
+//! Memory for large messages: allocated, pooled for reuse, returned to the system, and shared with
+//! processes on the same machine.
 
 pub(crate) mod buffer_pool;
 mod grow;

@@ -1,4 +1,4 @@
-//! Systems without sealed shared memory: all messages go by the stream.
+//! Systems without sealed shared memory: all messages travel over the stream.
 
 use std::io;
 
@@ -7,16 +7,16 @@ use bgpy_proto::{Payload, Supply};
 /// Whether this system has segments.
 pub(crate) const SUPPORTED: bool = false;
 
-/// Segments that no connection has.
+/// Never constructed on this system.
 #[derive(Debug, Clone)]
 pub(crate) enum Segments {}
 
-/// What they would lend.
+/// The segments that a message was moved into.
 #[derive(Debug, Default)]
 pub(crate) struct Loans;
 
 impl Segments {
-    /// None, on this system.
+    /// `None` on this system.
     pub(crate) fn new() -> Option<Self> {
         None
     }

@@ -1,6 +1,6 @@
-//! Gives back memory that is kept for reuse and lies idle, and what the allocator keeps. A thread of
-//! its own does it, which lives as long as there is some: clients have no other thread, and a peer
-//! that died tells nobody.
+//! Returns pooled memory that is idle, and free memory that the allocator keeps, to the system. A
+//! separate thread does it, which lives only while there is some: clients have no other thread, and
+//! a peer that has died sends no event.
 
 use std::sync::MutexGuard;
 use std::thread;
@@ -9,33 +9,33 @@ use std::time::Duration;
 use crate::platform::{self, ForkHooks, ForkLock};
 use crate::sync::ForkMutex;
 
-/// What was not used for so long is given back, at the latest after twice the time: somebody who looks
-/// at each result before the next call should not wait for fresh memory again.
+/// Memory unused for this long is returned, at the latest after twice the time: a user who examines
+/// each result before the next call should not wait for fresh memory again.
 const IDLE: Duration = Duration::from_secs(30);
 
 static RECLAIMER: Reclaimer = Reclaimer::new(IDLE);
 
-/// Calls `give_back` every half minute until there is nothing left, which it says by `false`.
-/// Returns whether it will be called, which fails where the system gives no thread.
+/// Calls `give_back` every half minute until it returns `false`, when nothing is left. Returns
+/// whether it will be called; not if no thread can be started.
 pub(crate) fn watch(give_back: impl FnMut() -> bool + Send + 'static) -> bool {
     platform::at_fork(ForkLock::Reclaim, &HOOKS);
     RECLAIMER.watch(Box::new(give_back))
 }
 
-/// Gives back in half a minute what the allocator keeps of memory that was just freed.
+/// Returns the allocator's free memory to the system in half a minute.
 pub(crate) fn trim_soon() {
     platform::at_fork(ForkLock::Reclaim, &HOOKS);
     RECLAIMER.run();
 }
 
-/// The list is held over a fork.
+/// The list is locked during a fork.
 static HOOKS: ForkHooks = ForkHooks { before: || RECLAIMER.kept.hold(|_| ()), after: release };
 
-/// In a child there is no thread, and what its parent looks after is none of its business.
+/// The child does not have the thread, and must not touch what its parent's list refers to.
 fn release(in_child: bool) {
     RECLAIMER.kept.let_go(|kept| {
         if in_child {
-            // Not dropped: what they refer to may have been about to change.
+            // Forgotten, not dropped: another thread may have been changing their data at the fork.
             std::mem::take(&mut kept.all).into_iter().for_each(std::mem::forget);
             kept.runs_in = None;
         }
@@ -49,7 +49,7 @@ struct Reclaimer {
 
 struct Kept {
     all: Vec<Box<dyn FnMut() -> bool + Send>>,
-    /// The fork generation of the process whose thread looks after them.
+    /// The fork generation of the process in which the thread runs.
     runs_in: Option<u32>,
 }
 
@@ -62,7 +62,7 @@ impl Reclaimer {
         self.run().map(|mut kept| kept.all.push(give_back)).is_some()
     }
 
-    /// Makes sure that its thread looks after memory in this process.
+    /// Starts the thread in this process unless it runs, and returns the locked list.
     fn run(&'static self) -> Option<MutexGuard<'static, Kept>> {
         let mut kept = self.kept.lock();
         let here = Some(platform::fork_generation());
@@ -110,7 +110,7 @@ mod tests {
                 left -= 1;
                 told.send(left).is_ok() && left > 0
             });
-            // The thread may have it locked for a moment, until it has ended.
+            // The thread may hold the lock for a moment, until it has ended.
             while RECLAIMER.kept.try_lock().is_none_or(|kept| kept.runs_in.is_some()) {}
             assert!(RECLAIMER.watch(give_back));
             assert_eq!(looks.iter().collect::<Vec<_>>(), (0..rounds).rev().collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! What the system knows of data that is on its way over TCP.
+//! The system's view of data under way over TCP.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::Delivery;
 
-/// The longest pause between two tries to deliver something, where the system lets that be chosen: Linux
-/// from 6.15 on, as `TCP_RTO_MAX_MS`.
+/// The longest pause between retransmissions, where the system has that option: Linux 6.15 and
+/// later, as `TCP_RTO_MAX_MS`.
 #[cfg(target_os = "linux")]
 const RTO_MAX_MS: (i32, u32) = (44, 8_000);
 
-/// How long the system tries to deliver something before it gives the connection up, in seconds. Only what
-/// is sent to a window that is open counts: see `TCP_RXT_CONNDROPTIME` in Darwin's netinet/tcp.h.
+/// How long the system retransmits before it gives the connection up, in seconds. Only data sent to
+/// an open window counts: see `TCP_RXT_CONNDROPTIME` in Darwin's netinet/tcp.h.
 #[cfg(target_vendor = "apple")]
 const DROP_TIME_S: (i32, u32) = (0x80, 50);
 
-/// Has the system find out soon whether data arrives. Where it cannot, it finds out later.
+/// Makes the system detect undelivered data soon. Without the option it is detected later.
 pub(crate) fn hasten_delivery(socket: &impl AsFd) {
     #[cfg(target_os = "linux")]
     let option = Some(RTO_MAX_MS);
@@ -27,23 +27,23 @@ pub(crate) fn hasten_delivery(socket: &impl AsFd) {
     let Some((name, value)) = option else { return };
     let length = size_of_val(&value) as libc::socklen_t;
     let number = socket.as_fd().as_raw_fd();
-    // SAFETY: the descriptor is open, and the value as long as it is said to be. A system that does not know
-    // the option says so.
+    // SAFETY: the descriptor is open, and the value has the given length. A system without the
+    // option returns an error.
     unsafe {
         libc::setsockopt(number, libc::IPPROTO_TCP, name, (&raw const value).cast(), length);
     }
 }
 
-/// How data fares that was given to the system for the other end of a TCP connection; none when all of it has
-/// arrived.
+/// The state of data that was given to the system for the other end of a TCP connection; `None` if
+/// all of it has arrived.
 ///
 /// # Errors
-/// What the system says, also that it does not tell.
+/// The system's error, also if it does not report the state.
 #[cfg(target_os = "linux")]
 pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
     let number = socket.as_fd().as_raw_fd();
     let mut waiting: libc::c_int = 0;
-    // SAFETY: the descriptor is open, and the answer is a number of this type.
+    // SAFETY: the descriptor is open, and the result is a number of this type.
     if unsafe { libc::ioctl(number, libc::TIOCOUTQ, &raw mut waiting) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -58,20 +58,21 @@ pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
     }))
 }
 
-/// How many connections wait to be accepted, as far as the system tells.
+/// The length of the accept queue, if the system reports it.
 #[cfg(target_os = "linux")]
 pub(crate) fn waiting_connections(listener: &impl AsFd) -> usize {
-    // Of a listener the kernel tells the length of that queue in place of what is not acknowledged.
+    // For a listener, the kernel reports the length of the accept queue in this field.
     tcp_info(listener).map_or(0, |info| info.tcpi_unacked as usize)
 }
 
 #[cfg(target_os = "linux")]
 fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
     let number = socket.as_fd().as_raw_fd();
-    // SAFETY: it consists of numbers, for which 0 is one.
+    // SAFETY: it consists of numbers, for which 0 is valid.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut length = size_of_val(&info) as libc::socklen_t;
-    // SAFETY: the descriptor is open, and the buffer as long as it is said to be. An older kernel fills less.
+    // SAFETY: the descriptor is open, and the buffer has the given length. An older kernel fills
+    // less.
     let failed = unsafe {
         let place = (&raw mut info).cast();
         libc::getsockopt(number, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length)
@@ -82,13 +83,13 @@ fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
     Ok(info)
 }
 
-/// How many connections wait is not told here.
+/// This system does not report the length of the accept queue.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn waiting_connections(_listener: &impl AsFd) -> usize {
     0
 }
 
-/// How data fares is not told here.
+/// This system does not report the state of data under way.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn delivery(_socket: &impl AsFd) -> io::Result<Option<Delivery>> {
     Err(io::ErrorKind::Unsupported.into())

@@ -1,9 +1,9 @@
-//! Forks on Unix: what becomes of descriptors and locks in the child.
+//! Forks on Unix: what happens to descriptors and locks in the child.
 //!
-//! A forked child has a copy of every descriptor and of every lock, also of those that another thread
-//! held, which is not there to release them. So the few locks of the process as a whole are taken
-//! before a fork and released after it on both sides, and descriptors that are nobody else's business
-//! are [`Private`]: the child closes them before anything else runs in it.
+//! A forked child has a copy of every descriptor and every lock, even of locks held by other
+//! threads, which do not exist in the child and never release them. So the few process-wide locks
+//! are taken before a fork and released after it on both sides, and descriptors that no child may
+//! have are [`Private`]: the child closes them before anything else runs in it.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::sync::ForkMutex;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// What is done around a fork about each [`ForkLock`] that is in use.
+/// The hooks for each [`ForkLock`] in use.
 static HOOKS: [AtomicPtr<ForkHooks>; ForkLock::COUNT] =
     [const { AtomicPtr::new(std::ptr::null_mut()) }; ForkLock::COUNT];
 
@@ -26,35 +26,40 @@ static HOOKS: [AtomicPtr<ForkHooks>; ForkLock::COUNT] =
 static PRIVATE: ForkMutex<BTreeSet<RawFd>> = ForkMutex::new(BTreeSet::new());
 
 /// A number that differs between a process and its forked children. Asking for the process id
-/// instead would cost each call of a client a system call.
+/// instead would cost each call of a client one system call.
 pub(crate) fn fork_generation() -> u32 {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
-        // SAFETY: the handlers use atomics, locks that no other thread holds then, and system calls.
+        // SAFETY: the handlers use only atomics, locks that no other thread holds at that point,
+        // and system calls.
         let failed = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
         assert_eq!(failed, 0, "there is memory for one fork handler");
     });
+    // Relaxed: it changes only in a forked child, before any other thread runs there.
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Has hooks run around each fork. To be called before the lock is taken for the first time.
+/// Installs hooks that run around each fork. Must be called before the lock is taken for the first
+/// time.
 pub(crate) fn at_fork(lock: ForkLock, hooks: &'static ForkHooks) {
     let slot = &HOOKS[lock as usize];
     if slot.load(Ordering::Acquire).is_null() {
-        // A fork that has begun holds this lock, and so is over before the hooks are there.
+        // A fork under way holds this lock, so it is over before the hooks are installed.
         let _private = PRIVATE.lock();
         slot.store(std::ptr::from_ref(hooks).cast_mut(), Ordering::Release);
     }
 }
 
 fn hooks() -> impl DoubleEndedIterator<Item = &'static ForkHooks> {
-    // SAFETY: a slot holds nothing, or what was a static reference.
+    // SAFETY: a slot is null, or was stored from a static reference.
     HOOKS.iter().filter_map(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() })
 }
 
 extern "C" fn before() {
+    // In the order of `ForkLock`, in which they may be nested; released in reverse.
     hooks().for_each(|hooks| (hooks.before)());
-    // The last one: it is taken for a moment while others are held, and no other while it is.
+    // `PRIVATE` is the last lock in the order: it may be taken while others are held, and no other
+    // lock is taken while it is held.
     PRIVATE.hold(|_| ());
 }
 
@@ -67,7 +72,7 @@ extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     PRIVATE.let_go(|descriptors| {
         for descriptor in descriptors.iter() {
-            // SAFETY: its owner was copied as well, and leaves it alone in this process.
+            // SAFETY: the owner was copied with the process, and does not use it in the child.
             unsafe { libc::close(*descriptor) };
         }
         descriptors.clear();
@@ -75,20 +80,20 @@ extern "C" fn in_child() {
     hooks().rev().for_each(|hooks| (hooks.after)(true));
 }
 
-/// The owner of a descriptor that no forked child may have. In a child it is still there, because its
-/// owner is, but it is closed, and must not be used.
+/// The owner of a descriptor that no forked child may have. In a child the owner still exists, but
+/// the descriptor is closed and must not be used.
 #[derive(Debug)]
 pub(crate) struct Private<T: AsRawFd> {
     value: ManuallyDrop<T>,
-    /// What tells the descriptor from another one that has its number.
+    /// Tells the descriptor from another one with the same number.
     identity: Option<(u64, u64)>,
-    /// The fork generation of the process that has it.
+    /// The fork generation of the process that owns it.
     process: u32,
 }
 
 impl<T: AsRawFd> Private<T> {
-    /// Opens a descriptor, without waiting. A fork comes before or after that, so that no child gets
-    /// one of which it does not know.
+    /// Opens a descriptor; `open` must not block. The lock keeps forks out until the descriptor is
+    /// recorded, so no child has one that it does not close.
     pub(crate) fn open<E>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
         let process = fork_generation();
         let mut descriptors = PRIVATE.lock();
@@ -99,29 +104,29 @@ impl<T: AsRawFd> Private<T> {
         Ok(Self { value: ManuallyDrop::new(value), identity, process })
     }
 
-    /// Keeps a descriptor that is open from children that are forked from now on.
+    /// Keeps an open descriptor from children forked from now on.
     pub(crate) fn new(value: T) -> Self {
         let opened: Result<Self, std::convert::Infallible> = Self::open(|| Ok(value));
         let Ok(value) = opened;
         value
     }
 
-    /// Gives the descriptor up to an owner whose children may have it.
+    /// Releases the descriptor to an owner whose children may have it.
     pub(crate) fn into_inner(self) -> T {
         let mut this = ManuallyDrop::new(self);
         if this.is_here() {
             PRIVATE.lock().remove(&this.value.as_raw_fd());
         }
-        // SAFETY: nobody drops or uses the value after it was taken.
+        // SAFETY: the value is not used or dropped after it is taken.
         unsafe { ManuallyDrop::take(&mut this.value) }
     }
 
-    /// Whether the descriptor is still the one that was opened, and was not closed by somebody else.
+    /// Whether this is still the descriptor that was opened, not closed or replaced by other code.
     pub(crate) fn is_intact(&self) -> bool {
         self.is_here() && self.identity == identity(&*self.value)
     }
 
-    /// Whether it is this process that has it.
+    /// Whether this process owns it.
     fn is_here(&self) -> bool {
         self.process == fork_generation()
     }
@@ -130,23 +135,23 @@ impl<T: AsRawFd> Private<T> {
 impl<T: AsRawFd> Drop for Private<T> {
     fn drop(&mut self) {
         if !self.is_here() {
-            // The number may be another descriptor's by now.
+            // In a child the number may already be another descriptor's.
             return;
         }
         let mut descriptors = PRIVATE.lock();
         descriptors.remove(&self.value.as_raw_fd());
-        // A task that closes every descriptor it finds may have opened others since, which are not to be
-        // closed here.
+        // A task that closes every descriptor it finds may have opened others since, which must not
+        // be closed here.
         if self.identity == identity(&*self.value) {
-            // With the lock held, lest a child close what gets the number next.
-            // SAFETY: nobody uses the value after its owner was dropped.
+            // Closed with the lock held: otherwise a child could close the descriptor that gets the
+            // number next. SAFETY: the value is not used after its owner is dropped.
             unsafe { ManuallyDrop::drop(&mut self.value) };
         }
     }
 }
 
 fn identity(descriptor: &impl AsRawFd) -> Option<(u64, u64)> {
-    // SAFETY: the number is only named to the system, which says so when it is not open.
+    // SAFETY: the number is only passed to the system, which returns an error if it is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor.as_raw_fd()) };
     let about = rustix::fs::fstat(borrowed).ok()?;
     Some((about.st_dev as u64, about.st_ino as u64))
@@ -173,13 +178,14 @@ impl<T: AsRawFd + AsFd> AsFd for Private<T> {
 }
 
 thread_local! {
-    /// The signals that the thread blocked before it had to wait for all of them.
+    /// The signal mask of this thread before all signals were blocked.
     static BLOCKED: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
 }
 
 /// See [`crate::fork`].
 pub(crate) fn block_signals() {
-    // SAFETY: both sets are written before they are read, and the calls fail only for bad arguments.
+    // SAFETY: both sets are written before they are read, and the calls fail only for invalid
+    // arguments.
     let before = unsafe {
         let (mut all, mut before) = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
@@ -192,7 +198,7 @@ pub(crate) fn block_signals() {
 /// See [`crate::fork`].
 pub(crate) fn unblock_signals() {
     if let Some(before) = BLOCKED.take() {
-        // SAFETY: the set is one that the system has given.
+        // SAFETY: the set was filled in by the system.
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
         }

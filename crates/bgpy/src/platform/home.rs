@@ -1,4 +1,4 @@
-//! Where a user's servers are found on Unix: at one place, however the user has come in.
+//! Where a user's servers are found on Unix: the same place for every kind of login.
 
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -12,14 +12,14 @@ const PASSWORD_BYTES_MAX: usize = 1 << 20;
 
 /// The place for the entries, sockets and logs of this user's servers.
 ///
-/// It depends on nothing but the user's home, so that a login shell, cron, sudo, su, ssh and a service
-/// manager mean the same. `XDG_RUNTIME_DIR` is not set for all of them, and is deleted when the user logs
-/// out, which servers outlive.
+/// It depends only on the user's home directory, so that a login shell, cron, sudo, su, ssh and a
+/// service manager agree. `XDG_RUNTIME_DIR` is not set for all of them, and is deleted when the
+/// user logs out, while servers keep running.
 pub(crate) fn runtime_directory() -> Option<PathBuf> {
     home().map(|home| home.join(".local/state/bgpy"))
 }
 
-/// Where the servers of bgpy 1.0 and earlier were found.
+/// The places used by bgpy 1.0 and earlier.
 pub(crate) fn former_directories() -> Vec<PathBuf> {
     let from = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     let user = rustix::process::geteuid().as_raw();
@@ -36,14 +36,14 @@ pub(crate) fn former_directories() -> Vec<PathBuf> {
     places
 }
 
-/// Whether the system deletes what is in a directory when its user logs out.
+/// Whether the system deletes the contents of a directory when its user logs out.
 pub(crate) fn ends_with_login(directory: &std::path::Path) -> bool {
     let named = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty());
     named.is_some_and(|path| directory.starts_with(path)) || directory.starts_with("/run/user")
 }
 
-/// The user's home: what `HOME` names if that is this user's, because sudo and su may leave somebody
-/// else's in it, else what the password database names.
+/// The user's home directory: `HOME` if it belongs to this user, because sudo and su may leave
+/// another user's in it, else that of the password database.
 fn home() -> Option<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
     let named = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
@@ -54,11 +54,11 @@ fn home() -> Option<PathBuf> {
 fn home_in_database(user: u32) -> Option<PathBuf> {
     let mut buffer = vec![0; 1024];
     loop {
-        // SAFETY: it is made of integers and pointers, for which zeros are values.
+        // SAFETY: it consists of integers and pointers, for which zeros are valid.
         let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
         let mut found = ptr::null_mut();
         let (start, length) = (buffer.as_mut_ptr(), buffer.len());
-        // SAFETY: all pointers are to live memory of the lengths that are given.
+        // SAFETY: all pointers are to live memory of the given lengths.
         let code = unsafe { libc::getpwuid_r(user, &raw mut entry, start, length, &raw mut found) };
         if code == libc::ERANGE && length < PASSWORD_BYTES_MAX {
             buffer.resize(length * 2, 0);
@@ -67,7 +67,7 @@ fn home_in_database(user: u32) -> Option<PathBuf> {
         if code != 0 || found.is_null() || entry.pw_dir.is_null() {
             return None;
         }
-        // SAFETY: it was found, so that the path is a text in the buffer, which ends with a zero.
+        // SAFETY: the entry was found, so the path is a zero-terminated string in the buffer.
         let path = unsafe { CStr::from_ptr(entry.pw_dir) };
         return Some(OsStr::from_bytes(path.to_bytes()).into());
     }

@@ -1,6 +1,7 @@
-//! What differs between operating systems, behind one set of functions.
+//! Differences between operating systems, behind one set of functions.
 //!
-//! Only the Unix half has been run, on Linux; the other is kept small and follows the same contract.
+//! Only the Unix half has been run, on Linux; the other half is kept small and follows the same
+//! contract.
 
 mod process_id;
 mod with_limit;
@@ -52,8 +53,8 @@ pub(crate) use other::*;
 #[cfg(target_os = "linux")]
 pub(crate) mod segment;
 
-/// The locks of a process as a whole, which a forked child must find free, in the order in which they may be
-/// nested. Each is held for a moment only, and never while waiting for anything else.
+/// The process-wide locks, which must be free in a forked child, in the order in which they may be
+/// nested. Each is held only briefly, and never while waiting for anything else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ForkLock {
     BufferPool,
@@ -62,40 +63,40 @@ pub(crate) enum ForkLock {
 }
 
 impl ForkLock {
-    /// How many there are.
+    /// The number of these locks.
     #[cfg(unix)]
     const COUNT: usize = Self::Segments as usize + 1;
 }
 
-/// What is done about such a lock around a fork.
+/// What happens to such a lock around a fork.
 #[derive(Debug)]
 #[cfg_attr(not(unix), expect(dead_code, reason = "there are no forks"))]
 pub(crate) struct ForkHooks {
-    /// Takes it, and makes what it guards fit for a child.
+    /// Takes the lock, and prepares what it guards for the child.
     pub(crate) before: fn(),
-    /// Releases it; the argument says whether in the child.
+    /// Releases the lock; the argument is `true` in the child.
     pub(crate) after: fn(bool),
 }
 
-/// Where a service manager wants to hear how it goes: see sd_notify(3).
+/// The socket for notifications to a service manager: see sd_notify(3).
 pub(crate) const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// A file that forgets what is written to it.
+/// A file that discards what is written to it.
 #[cfg(unix)]
 pub(crate) const NOWHERE: &str = "/dev/null";
 #[cfg(not(unix))]
 pub(crate) const NOWHERE: &str = "NUL";
 
-/// How data fares that is on its way to the other end of a TCP connection.
+/// The state of data under way to the other end of a TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Delivery {
-    /// How often it was sent again, or asked whether there is room for it, since the other end last answered.
+    /// Retransmissions and window probes since the other end last answered.
     pub(crate) tries: u8,
-    /// Since when nothing at all has come from there, not even an acknowledgement.
+    /// Time since anything arrived from there, including acknowledgements.
     pub(crate) silence: Duration,
 }
 
-/// When a file began, in nanoseconds since 1970; 0 where the system does not tell.
+/// When a file was created, in nanoseconds since 1970; 0 if the system does not report it.
 fn born(about: &Metadata) -> u64 {
     let since = about.created().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_nanos() as u64)

@@ -1,7 +1,7 @@
 //! Windows, with what the standard library and socket2 offer. Not run so far.
 //!
-//! There are no Unix sockets, so that every client comes over TCP, and a blocked socket call cannot
-//! be interrupted, so that waits end at the socket's time limits instead.
+//! There are no Unix sockets, so every client connects over TCP. A blocked socket call cannot be
+//! interrupted, so waits end at the socket's timeouts instead.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IoSlice};
@@ -14,7 +14,7 @@ use socket2::{SockAddr, Socket};
 
 use super::{ForkHooks, ForkLock, ProcessId};
 
-/// How long a write may block before the caller looks around.
+/// How long a write may block before its caller checks for other events.
 const WRITE_SLICE: Duration = Duration::from_millis(50);
 
 pub(crate) fn connect_file(_path: &Path, _limit: Duration) -> io::Result<Socket> {
@@ -42,12 +42,12 @@ pub(crate) fn send_slices_now(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Re
     socket.send_vectored(slices)
 }
 
-/// Finds nothing: a socket that does not wait for its reader would not wait for its writers either.
+/// Reads nothing: making a socket non-blocking for reads would make it non-blocking for writes too.
 pub(crate) fn recv_now(_socket: &Socket, _buffer: &mut [u8]) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// Never called: only what comes by a Unix socket is read to where it belongs.
+/// Never called: only data from a Unix socket is read directly into its buffer.
 pub(crate) fn read_end<S>(_socket: S, _bytes: &mut Vec<u8>, _most: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -65,7 +65,7 @@ pub(crate) fn wait(
     limit: Duration,
 ) -> io::Result<Readiness> {
     if writable {
-        // A write waits by itself, for a slice of time.
+        // The write itself waits for a slice of time.
         return Ok(Readiness { readable, writable });
     }
     let before = socket.read_timeout()?;
@@ -80,8 +80,7 @@ pub(crate) fn wait(
 
 pub(crate) fn trim_heap() {}
 
-/// Windows gives a connection up by itself when the other end has not acknowledged what was sent to it five
-/// times, which takes about 20 seconds.
+/// Windows itself gives a connection up after five unacknowledged transmissions, about 20 seconds.
 pub(crate) fn hasten_delivery<S>(_socket: &S) {}
 
 pub(crate) fn waiting_connections<S>(_listener: &S) -> usize {
@@ -96,12 +95,12 @@ pub(crate) fn is_file_at(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// What tells a file from others, also after it was renamed: when it began.
+/// Identifies a file, even after a rename: by its creation time.
 pub(crate) fn identity(file: &File) -> [u64; 3] {
     file.metadata().map_or([0; 3], |about| [0, 0, super::born(&about)])
 }
 
-/// Nothing is known of other processes: none is proven to be there, or to be gone.
+/// Nothing is known about other processes: none is proven to exist or to be gone.
 pub(crate) fn process_start(_pid: u32) -> io::Result<Option<u64>> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -110,7 +109,7 @@ pub(crate) fn process_namespace() -> Option<String> {
     None
 }
 
-/// Nothing is known of other processes.
+/// Nothing is known about other processes.
 #[derive(Debug)]
 pub(crate) struct Process;
 
@@ -209,7 +208,7 @@ pub(crate) fn runtime_directory() -> Option<PathBuf> {
     std::env::var_os("LOCALAPPDATA").map(|path| PathBuf::from(path).join("bgpy\\run"))
 }
 
-/// Servers have always been found at the same place.
+/// The place has always been the same.
 pub(crate) fn former_directories() -> Vec<PathBuf> {
     Vec::new()
 }
@@ -219,7 +218,7 @@ pub(crate) fn ends_with_login(_directory: &Path) -> bool {
 }
 
 pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
-    // The user's profile is closed to other users already.
+    // The user's profile is already closed to other users.
     std::fs::create_dir_all(path)
 }
 
@@ -227,7 +226,7 @@ pub(crate) fn check_private(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What tells that which stands at a path from whatever somebody puts there later.
+/// Tells what is at a path from anything put there later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     is_file: bool,
@@ -244,7 +243,7 @@ impl Stamp {
         file.metadata().map(|about| Self::of(&about))
     }
 
-    /// Of what stands at a path, if anything does.
+    /// For whatever is at a path, if anything is.
     pub(crate) fn of_any(path: &Path) -> io::Result<Option<Self>> {
         match Self::at(path) {
             Ok(stamp) => Ok(Some(stamp)),
@@ -259,7 +258,7 @@ impl Stamp {
         Self { is_file: about.is_file(), length: about.len(), changed_ns }
     }
 
-    /// The user's profile is closed to other users already.
+    /// The user's profile is already closed to other users.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.is_file == other.is_file
     }
@@ -273,7 +272,7 @@ pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-/// Nothing is written over: [`allocated_bytes`] knows of no room.
+/// No file is overwritten: [`allocated_bytes`] reports no room.
 pub(crate) fn open_private(_path: &Path, _bytes_max: u64) -> io::Result<(File, Vec<u8>)> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -308,12 +307,12 @@ pub(crate) fn machine() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
-/// Nothing is known of it.
+/// Not known.
 pub(crate) fn allocated_bytes(_about: &std::fs::Metadata) -> u64 {
     0
 }
 
-/// Never called: there is nobody to keep it for.
+/// Never called: there is no supervisor to keep it.
 pub(crate) fn unnamed_file(_directory: &Path) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -326,7 +325,7 @@ pub(crate) fn fork_generation() -> u32 {
     0
 }
 
-/// The owner of a descriptor that no forked child may have. Here there are no forks.
+/// The owner of a descriptor that no forked child may have. This system has no forks.
 #[derive(Debug)]
 pub(crate) struct Private<T>(T);
 
@@ -374,7 +373,7 @@ pub(crate) fn exit_now(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Descriptors are looked at on Unix alone.
+/// Descriptors are checked only on Unix.
 pub(crate) fn number<T>(_descriptor: &T) -> i32 {
     -1
 }
@@ -401,21 +400,22 @@ pub(crate) fn descriptors_max() -> Option<u64> {
     None
 }
 
-/// Nothing forks here.
+/// There are no forks.
 pub(crate) fn at_fork(_lock: ForkLock, _hooks: &'static ForkHooks) {}
 
 pub(crate) fn is_called<T>(_listener: &T) -> bool {
     true
 }
 
-/// There, a process has as many handles as it needs.
+/// A process has as many handles as it needs.
 pub(crate) type Placeholder = File;
 
 pub(crate) fn placeholder() -> io::Result<Placeholder> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// There, nothing of a server can be closed by its number, so that nobody has to be woken from a wait for it.
+/// A server's descriptors cannot be closed by their numbers, so no thread has to be woken from a
+/// wait for one.
 #[derive(Debug)]
 pub(crate) struct Sleeper;
 

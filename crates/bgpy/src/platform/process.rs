@@ -1,4 +1,4 @@
-//! Processes on Unix: whether one is there, and how it ends. Only what is proven counts.
+//! Processes on Unix: whether one exists, and how it ends. Only what is proven counts.
 
 use std::io;
 #[cfg(target_os = "linux")]
@@ -13,28 +13,29 @@ use rustix::process::{Resource, Rlimit};
 
 use super::{Presence, ProcessId};
 
-/// When a process began, in a unit of the system's own; `None` when it is proven that there is no such
-/// process.
+/// The start time of a process, in a unit of the system; `None` if it is proven that there is no
+/// such process.
 ///
 /// # Errors
-/// When that cannot be told: no `/proc`, or no descriptor left to read it with.
+/// If that is unknown: no `/proc`, or no descriptor left to read it.
 #[cfg(target_os = "linux")]
 pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
     let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "/proc is not understood");
     let text = match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(text) => text,
         Err(error) if is_no_process(&error) => {
-            // Without /proc, or with one of other processes, nothing is found there either.
+            // Without /proc, or with that of other processes, a missing entry proves nothing.
             return if proc_shows_this_namespace() { Ok(None) } else { Err(error) };
         }
         Err(error) => return Err(error),
     };
-    // The name of the program, in brackets, may hold anything. Behind it: state, and so on; the
-    // start is field 22 of all (see proc_pid_stat(5)).
+    // The name of the program, in parentheses, may contain anything. State and other fields follow;
+    // the start time is field 22 (see proc_pid_stat(5)).
     let (_, fields) = text.rsplit_once(')').ok_or_else(unreadable)?;
     let mut fields = fields.split_ascii_whitespace();
     let is_dead = match fields.next() {
-        // Its first thread has ended. The others, which are about to, may have its sockets still.
+        // Its main thread has ended. The other threads, which are about to end, may still hold its
+        // sockets.
         Some("Z") => match std::fs::read_dir(format!("/proc/{pid}/task")) {
             Ok(threads) => threads.count() <= 1,
             Err(error) => is_no_process(&error),
@@ -47,38 +48,38 @@ pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
 
 #[cfg(target_os = "linux")]
 fn is_no_process(error: &io::Error) -> bool {
-    // The second one comes when the process ends between opening and reading.
+    // ESRCH is returned if the process ends between open and read.
     let gone = [Errno::NOENT, Errno::SRCH].map(|errno| errno.raw_os_error());
     error.raw_os_error().is_some_and(|code| gone.contains(&code))
 }
 
-/// Whether the ids in `/proc` are those by which this process knows others, which they are not where
-/// `/proc` is that of another pid namespace.
+/// Whether the ids in `/proc` are those of this process's pid namespace; `/proc` may belong to
+/// another one.
 #[cfg(target_os = "linux")]
 fn proc_shows_this_namespace() -> bool {
     let own = std::process::id().to_string();
     std::fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == own.as_str())
 }
 
-/// Where process ids and start times mean what they mean to this process: its namespaces of process ids
-/// and of time. `None` when that cannot be told.
+/// The namespace in which process ids and start times are valid: that of pids and of time. `None`
+/// if it is unknown.
 #[cfg(target_os = "linux")]
 pub(crate) fn process_namespace() -> Option<String> {
     let of = |kind: &str| std::fs::read_link(format!("/proc/self/ns/{kind}")).ok();
     let pids = of("pid").filter(|_| proc_shows_this_namespace())?;
-    // A kernel without namespaces of time has one time.
+    // A kernel without time namespaces has a single time.
     let time = of("time").unwrap_or_default();
     Some(format!("{} {}", pids.display(), time.display()).trim_end().to_owned())
 }
 
-/// When a process began, in microseconds since 1970; `None` when there is no such process.
+/// The start time of a process, in microseconds since 1970; `None` if there is no such process.
 #[cfg(target_os = "macos")]
 pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
     let pid = i32::try_from(pid).map_err(|_| Errno::SRCH)?;
-    // SAFETY: it is made of integers and arrays of them, for which zeros are values.
+    // SAFETY: it consists of integers and arrays of them, for which zeros are valid.
     let mut about: libc::proc_bsdinfo = unsafe { std::mem::zeroed() };
     let size = size_of_val(&about) as i32;
-    // SAFETY: the buffer is as long as it is said to be, and outlives the call.
+    // SAFETY: the buffer has the given length, and outlives the call.
     let written = unsafe {
         libc::proc_pidinfo(pid, libc::PROC_PIDTBSDINFO, 0, (&raw mut about).cast(), size)
     };
@@ -92,16 +93,17 @@ pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
     }
 }
 
-/// Where process ids mean what they mean to this process: there is one place only.
+/// The namespace in which process ids are valid: there is only one.
 #[cfg(target_os = "macos")]
 pub(crate) fn process_namespace() -> Option<String> {
     Some(String::new())
 }
 
-/// Here it is not known when a process began, so that none is told from a later one with its id.
+/// On this system the start time is unknown, so a process cannot be told from a later one with the
+/// same id.
 ///
 /// # Errors
-/// When there is a process with the id, or it cannot be told.
+/// If there is a process with the id, or if that is unknown.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
     let id = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
@@ -111,23 +113,23 @@ pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
     }
 }
 
-/// Where process ids mean what they mean to this process: jails are not told apart here.
+/// The namespace in which process ids are valid: jails are not distinguished.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(crate) fn process_namespace() -> Option<String> {
     None
 }
 
-/// A process that need not be this one's child, and that began at a known time.
+/// A process, not necessarily a child of this one, identified by its start time.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(crate) struct Process(OwnedFd);
 
 #[cfg(target_os = "linux")]
 impl Process {
-    /// `None` when there is no such process any more.
+    /// `None` if the process no longer exists.
     ///
     /// # Errors
-    /// When the system does not tell, or it is not proven that it is the one that is meant.
+    /// The system's error, or if the process is not proven to be the wanted one.
     pub(crate) fn open(wanted: &ProcessId) -> io::Result<Option<Self>> {
         use rustix::process::{Pid, PidfdFlags, pidfd_open};
         if wanted.presence() == Presence::Gone {
@@ -138,7 +140,7 @@ impl Process {
             Err(Errno::SRCH) if wanted.presence() == Presence::Gone => return Ok(None),
             opened => opened.map_err(io::Error::from),
         };
-        // From here on the id cannot be given to another process.
+        // From here on the id cannot be reused.
         match wanted.presence() {
             Presence::There => process.map(|process| Some(Self(process))),
             Presence::Gone => Ok(None),
@@ -146,12 +148,12 @@ impl Process {
         }
     }
 
-    /// Ends it, whatever it does.
+    /// Kills it.
     pub(crate) fn kill(&self) -> io::Result<()> {
         self.send(rustix::process::Signal::KILL)
     }
 
-    /// Tells it to end.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) -> io::Result<()> {
         self.send(rustix::process::Signal::TERM)
     }
@@ -164,7 +166,7 @@ impl Process {
         }
     }
 
-    /// Whether it ends in that time.
+    /// Whether it ends within `limit`.
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
         let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
@@ -172,17 +174,17 @@ impl Process {
     }
 }
 
-/// A process that need not be this one's child, and that began at a known time.
+/// A process, not necessarily a child of this one, identified by its start time.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
 pub(crate) struct Process(ProcessId);
 
 #[cfg(not(target_os = "linux"))]
 impl Process {
-    /// `None` when there is no such process any more.
+    /// `None` if the process no longer exists.
     ///
     /// # Errors
-    /// When it is not proven that it is the one that is meant.
+    /// If the process is not proven to be the wanted one.
     pub(crate) fn open(wanted: &ProcessId) -> io::Result<Option<Self>> {
         match wanted.presence() {
             Presence::There => Ok(Some(Self(wanted.clone()))),
@@ -191,12 +193,12 @@ impl Process {
         }
     }
 
-    /// Ends it, whatever it does.
+    /// Kills it.
     pub(crate) fn kill(&self) -> io::Result<()> {
         self.send(rustix::process::Signal::KILL)
     }
 
-    /// Tells it to end.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) -> io::Result<()> {
         self.send(rustix::process::Signal::TERM)
     }
@@ -207,7 +209,7 @@ impl Process {
         Ok(kill_process(id, signal)?)
     }
 
-    /// Whether it ends in that time.
+    /// Whether it ends within `limit`.
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
         let since = std::time::Instant::now();
         while self.0.presence() != Presence::Gone {
@@ -220,7 +222,7 @@ impl Process {
     }
 }
 
-/// Bytes of memory that a process has resident, if it is this user's to know.
+/// Resident memory of a process in bytes, if this user may know it.
 #[cfg(target_os = "linux")]
 pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
@@ -228,29 +230,29 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Bytes of memory that a process has resident: not known here.
+/// Resident memory of a process in bytes: not known on this system.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn resident_bytes(_pid: u32) -> Option<u64> {
     None
 }
 
-/// Ends this process at once, whatever its threads are doing.
+/// Kills this process at once, whatever its threads are doing.
 pub(crate) fn end_now() {
-    // The signal cannot fail to be sent to oneself.
+    // Sending the signal to oneself cannot fail.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 
-/// Ends this process with an exit code, and nothing else of it runs: no exit hooks, no destructors.
+/// Ends this process with an exit code at once: no exit hooks or destructors run.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: it ends the process.
     unsafe { libc::_exit(code) }
 }
 
-/// Has the system keep how children end until they are waited for. Whoever starts a program may have
-/// told it otherwise, by ignoring SIGCHLD, which children inherit.
+/// Makes the system keep the exit status of children until they are waited for. The starter of this
+/// program may have ignored SIGCHLD, which is inherited.
 pub(crate) fn keep_children() {
-    // SAFETY: it asks for the handler, which touches no memory but the buffer, and sets one that runs
-    // no code. Only a disposition that nobody here has chosen is changed.
+    // SAFETY: it reads the disposition, which writes only to the buffer, and sets one that runs no
+    // code. Only an inherited disposition is changed.
     unsafe {
         let mut known: libc::sigaction = std::mem::zeroed();
         let asked = libc::sigaction(libc::SIGCHLD, std::ptr::null(), &raw mut known);
@@ -265,34 +267,34 @@ pub(crate) fn signal_of(status: ExitStatus) -> Option<i32> {
     std::os::unix::process::ExitStatusExt::signal(&status)
 }
 
-/// An exit status as somebody else saw it.
+/// The exit status for a recorded code or signal.
 pub(crate) fn status_of(code: Option<i32>, signal: Option<i32>) -> Option<ExitStatus> {
-    // As wait(2) packs them.
+    // Packed as by wait(2).
     let packed = signal.or(code.map(|code| code << 8))?;
     Some(std::os::unix::process::ExitStatusExt::from_raw(packed))
 }
 
-/// Kills a process that was started in the background, with all that it has started since.
+/// Kills a process started in the background, with all processes in its group.
 pub(crate) fn kill_group(child: &mut Child) {
     use rustix::process::{Pid, Signal, kill_process_group};
-    // It has a group of its own from the moment at which it [detaches](super::detach); before, there is none
-    // that is called after it.
+    // The child leads a process group of its own once it has [detached](super::detach); before
+    // that, no group has its id.
     if let Some(id) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(id, Signal::KILL);
     }
     drop(child.kill());
 }
 
-/// Ends this process as another one has ended.
+/// Ends this process with the exit code or signal of another one.
 pub(crate) fn end_like(status: ExitStatus) -> ! {
     use signal_hook::low_level::{emulate_default_handler, raise};
     if let Some(signal) = signal_of(status) {
-        // The other one has left its core.
+        // The other process has already dumped core.
         let _ = rustix::process::setrlimit(
             Resource::Core,
             Rlimit { current: Some(0), maximum: Some(0) },
         );
-        // SIGKILL has no handler to be emulated.
+        // SIGKILL has no default handler to emulate.
         drop(emulate_default_handler(signal));
         drop(raise(signal));
     }

@@ -1,4 +1,4 @@
-//! Which process is meant, also when its id is used again or means another one elsewhere.
+//! Identifies a process even if its id is reused or means another process elsewhere.
 
 use std::io;
 
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 use super::WithLimit;
 use crate::platform;
 
-/// A process of this machine.
+/// A process on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Process id.
     pub pid: u32,
-    /// When it began, in a unit of the system's own: together with the id it tells the process from one
-    /// that got the same id later.
+    /// When it started, in a unit of the system: with the id, it tells the process from a later one
+    /// with the same id.
     pub start: Option<u64>,
-    /// Where the id means this process: containers have process ids of their own.
+    /// The namespace of the id: containers have process ids of their own.
     #[serde(default)]
     pub namespace: Option<String>,
 }
 
-/// What can be said about a process.
+/// What is known about a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is proven to be there.
+    /// It is proven to exist.
     There,
     /// It is proven to be gone.
     Gone,
-    /// Neither can be proven from here, so that it counts as there, and is not touched.
+    /// Neither can be proven from here: it counts as existing, and nothing is done to it.
     Unknown,
 }
 
@@ -36,12 +36,12 @@ impl ProcessId {
     pub fn own() -> Self {
         let pid = std::process::id();
         let namespace = platform::process_namespace();
-        // In another namespace than that of /proc, the id is another process's.
+        // In another namespace than that of /proc, the id belongs to another process.
         let start = namespace.as_ref().and_then(|_| platform::process_start(pid).ok().flatten());
         Self { pid, start, namespace }
     }
 
-    /// The process with an id in the place of another one.
+    /// The process with id `pid` in the namespace of another one.
     pub(crate) fn beside(other: &Self, pid: u32) -> Self {
         let namespace = other.namespace.clone();
         let is_judged_here = namespace.is_some() && namespace == platform::process_namespace();
@@ -49,7 +49,7 @@ impl ProcessId {
         Self { pid, start, namespace }
     }
 
-    /// What can be said about it from here.
+    /// What is known about it from here.
     pub fn presence(&self) -> Presence {
         if !self.is_of_here() {
             return Presence::Unknown;
@@ -62,18 +62,18 @@ impl ProcessId {
         }
     }
 
-    /// Whether its id means it here as well.
+    /// Whether its id is valid in this process's namespace.
     pub(crate) fn is_of_here(&self) -> bool {
         self.namespace.is_some() && self.namespace == platform::process_namespace()
     }
 
-    /// How many descriptors it may have, if it is known to have as many.
+    /// Its descriptor limit, if that is known to be reached.
     pub(crate) fn descriptors_used_up(&self) -> Option<u64> {
         let is_there = self.is_of_here() && self.presence() == Presence::There;
         is_there.then(|| platform::descriptors_used_up(self.pid))?
     }
 
-    /// Why nothing is done to a process of which nothing can be said.
+    /// The error for an operation on a process that cannot be identified.
     pub(crate) fn unknown(&self) -> io::Error {
         if let Err(error) = platform::process_start(self.pid)
             && platform::is_exhausted(&error)

@@ -1,7 +1,7 @@
-//! Memory that two processes have mapped, on Linux.
+//! Memory mapped by two processes, on Linux.
 //!
-//! A segment is a sealed `memfd`: nobody can make it smaller, so that no access to it can fail. Its
-//! first page holds its state, which both sides may change; the rest is data.
+//! A segment is a sealed `memfd`: it cannot be shrunk, so no access to it can fault. Its first page
+//! holds its state, which both sides may change; the rest is data.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -23,14 +23,14 @@ use crate::sync::lock;
 /// Bytes before the data.
 const HEAD_BYTES: usize = 4096;
 
-/// The peer may fill it.
+/// The peer may take it.
 const FREE: u32 = 0;
-/// The peer fills it, or its message lies in it.
+/// The peer is filling it, or its message is in it.
 const TAKEN: u32 = 1;
-/// It is used no more.
+/// It is no longer used.
 const GONE: u32 = 2;
 
-/// A segment as this process sees it.
+/// A segment as mapped by this process.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<u8>,
@@ -38,25 +38,27 @@ pub(crate) struct Mapping {
     pages: Mutex<Pages>,
 }
 
-/// What there is of a segment's memory yet. Page by page, as it is touched, takes three times as
-/// long to make it.
+/// Which pages of a segment are allocated. Allocating page by page at the first access takes three
+/// times as long.
 #[derive(Debug)]
 enum Pages {
-    /// Nothing, as far as this process knows; a write to the descriptor makes it without clearing it.
+    /// None, as far as this process knows; a write to the descriptor allocates them without
+    /// clearing them first.
     Missing(Private<OwnedFd>),
-    /// It is there, but not mapped.
+    /// Allocated, but not in this process's page table.
     Made,
     Mapped,
 }
 
-// SAFETY: the state is atomic, and the data is touched only by whoever has made it his by means of
-// the state.
+// SAFETY: the state is atomic, and the data is accessed only by the side that has taken the segment
+// through the state.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Makes a segment for so many bytes of data, and the descriptor that opens it elsewhere.
+    /// Creates a segment with `capacity` bytes of data, and a descriptor by which the peer opens
+    /// it.
     pub(crate) fn create(number: u16, capacity: usize) -> Option<(Self, Private<OwnedFd>)> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let fd = Private::open(|| rustix::fs::memfd_create("bgpy", flags)).ok()?;
@@ -67,7 +69,7 @@ impl Mapping {
         Some((mapping, fd))
     }
 
-    /// Opens a segment of the peer's; none for a descriptor that is something else.
+    /// Opens a segment of the peer; `None` if the descriptor is something else.
     pub(crate) fn open(fd: Private<OwnedFd>) -> Option<Self> {
         let sealed = rustix::fs::fcntl_get_seals(&fd).ok()?;
         let size = usize::try_from(rustix::fs::fstat(&fd).ok()?.st_size).ok()?;
@@ -82,7 +84,7 @@ impl Mapping {
 
     fn map(fd: &impl AsFd, capacity: usize) -> Option<Self> {
         let (access, length) = (ProtFlags::READ | ProtFlags::WRITE, HEAD_BYTES + capacity);
-        // SAFETY: a new mapping, at a place that the kernel chooses.
+        // SAFETY: a new mapping, at an address chosen by the kernel.
         let start = unsafe {
             rustix::mm::mmap(std::ptr::null_mut(), length, access, MapFlags::SHARED, fd, 0)
         };
@@ -92,18 +94,18 @@ impl Mapping {
         Some(mapping)
     }
 
-    /// Bytes of data that it has room for.
+    /// Capacity for data, in bytes.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Where its data begins.
+    /// Start of the data.
     pub(crate) fn data(&self) -> *mut u8 {
         // SAFETY: the mapping is longer than its head.
         unsafe { self.start.as_ptr().add(HEAD_BYTES) }
     }
 
-    /// Copies bytes to where its data begins. The caller has taken it.
+    /// Copies bytes to the start of the data. The caller has taken the segment.
     pub(crate) fn fill(&self, bytes: &[u8]) {
         assert!(bytes.len() <= self.capacity, "a segment that fits was taken");
         let mut pages = lock(&self.pages);
@@ -117,7 +119,7 @@ impl Mapping {
         };
         *pages = if written { Pages::Made } else { Pages::Mapped };
         if !written {
-            // SAFETY: it is the caller's, and has room.
+            // SAFETY: the segment is taken by the caller, and is large enough.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.data(), bytes.len()) };
         }
     }
@@ -126,29 +128,29 @@ impl Mapping {
         self.word(0)
     }
 
-    /// Its number on the connection that it was made for.
+    /// Its number on its connection.
     pub(crate) fn number(&self) -> u32 {
         self.word(1).load(Ordering::Relaxed)
     }
 
     /// A word of the head.
     fn word(&self, index: usize) -> &AtomicU32 {
-        assert!(index < HEAD_BYTES / 4, "the head has so many words");
-        // SAFETY: it lies in the head, aligned, and the mapping lives as long as `self`.
+        assert!(index < HEAD_BYTES / 4, "the word is in the head");
+        // SAFETY: it is in the head, aligned, and the mapping lives as long as `self`.
         unsafe { AtomicU32::from_ptr(self.start.as_ptr().cast::<u32>().add(index)) }
     }
 
-    /// Makes it the caller's, when it is free.
+    /// Takes the segment if it is free.
     pub(crate) fn take(&self) -> bool {
         self.change(FREE, TAKEN)
     }
 
-    /// Gives it back to be filled again, unless it is used no more.
+    /// Frees the segment, unless it is no longer used.
     pub(crate) fn release(&self) {
         self.change(TAKEN, FREE);
     }
 
-    /// Takes it out of use, when it is free; its memory goes back to the system.
+    /// Retires the segment if it is free; its memory returns to the system.
     pub(crate) fn retire(&self) -> bool {
         let retired = self.change(FREE, GONE);
         if retired {
@@ -157,7 +159,7 @@ impl Mapping {
         retired
     }
 
-    /// Says that it will not be free again.
+    /// Marks it as never free again.
     pub(crate) fn keep(&self) {
         self.state().store(GONE, Ordering::Release);
     }
@@ -170,28 +172,31 @@ impl Mapping {
         self.state().load(Ordering::Acquire) == GONE
     }
 
+    /// Changes the state. The release publishes this side's writes to the data, and the acquire makes
+    /// those of the peer visible, so that whichever side has the segment sees all earlier writes.
     fn change(&self, from: u32, to: u32) -> bool {
         let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
         self.state().compare_exchange(from, to, success, failure).is_ok()
     }
 
-    /// Tells the system how so much of the data is used.
+    /// Advises the system about the first `bytes` of the data.
     fn advise(&self, advice: Advice, bytes: usize) {
-        // SAFETY: the advices given here keep the mapping; the one that drops its data is given by
-        // whoever has just made it his. A kernel that cannot follow leaves everything as it is.
+        // SAFETY: the advices given here keep the mapping; the one that drops its data is given
+        // only by the side that has taken the segment. If the kernel cannot comply, nothing
+        // changes.
         let _ = unsafe { rustix::mm::madvise(self.data().cast(), bytes, advice) };
     }
 
-    /// Puts a copy that only this process and its forked children see, each its own, in the place
-    /// of the mapping. What is written from now on is seen by nobody else.
+    /// Replaces the mapping with a private copy. This process and each child it forks have their
+    /// own, so later writes are visible to no other process.
     pub(crate) fn make_private(&self, fd: &impl AsFd) {
         let (access, flags) =
             (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED);
-        // SAFETY: it replaces this mapping by one of the same bytes, length and access.
+        // SAFETY: it replaces this mapping with one of the same bytes, length and access.
         let replaced = unsafe {
             rustix::mm::mmap(self.start.as_ptr().cast(), self.length(), access, flags, fd, 0)
         };
-        // Without memory for the tables of a mapping the fork that follows fails as well.
+        // If there is no memory for the page tables, the fork that follows fails as well.
         let _ = replaced;
     }
 
@@ -202,7 +207,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: whoever uses the mapping holds it. Unmapping what was mapped cannot fail.
+        // SAFETY: users of the mapping hold `self`. Unmapping an existing mapping cannot fail.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length()) };
     }
 }
@@ -221,12 +226,12 @@ fn write_all(fd: &impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What nobody may do to a segment.
+/// The operations that are sealed off.
 fn seals() -> SealFlags {
     SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL
 }
 
-/// Writes without waiting what fits of some bytes, with a descriptor if there is one.
+/// Writes what fits without blocking, with a descriptor if there is one.
 pub(crate) fn send_now(
     socket: impl AsFd,
     bytes: &[u8],
@@ -236,16 +241,16 @@ pub(crate) fn send_now(
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors = descriptor.as_slice();
     if !descriptors.is_empty() {
-        // It has room for one.
+        // It has room for one descriptor.
         control.push(SendAncillaryMessage::ScmRights(descriptors));
     }
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?)
 }
 
-/// Reads once, and takes the descriptors that come along. Also tells whether some did: such a read
-/// ends there, even when more bytes wait, and even when the process may have no more descriptors, so
-/// that the system drops them.
+/// Reads once, and receives the descriptors that come along. Also returns whether any came: such a
+/// read ends there, even if more bytes wait, and even if the process has no free descriptor and the
+/// system drops the received ones.
 pub(crate) fn recv(
     socket: impl AsFd,
     bytes: &mut [u8],

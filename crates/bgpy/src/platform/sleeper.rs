@@ -1,4 +1,4 @@
-//! A thread that is woken from whatever system call it sleeps in.
+//! Waking a thread from any system call.
 
 use std::sync::Once;
 
@@ -18,14 +18,15 @@ impl Sleeper {
         Self(unsafe { libc::pthread_self() })
     }
 
-    /// Ends the system call in which the thread sleeps, if it does, with an error that says so. The thread
+    /// Interrupts the system call that the thread sleeps in, if it does, with EINTR. The thread
     /// must not have ended.
     ///
-    /// The signal is one that nobody notices unless they have asked for it; it gets a handler only now.
+    /// SIGURG is ignored by default, so nobody else notices it; its handler is installed at the
+    /// first use.
     pub(crate) fn interrupt(&self) {
-        // SAFETY: the handler does nothing. Where the system refuses it, the signal is ignored.
+        // SAFETY: the handler does nothing. If the system rejects it, the signal stays ignored.
         HANDLER.call_once(|| drop(unsafe { register(SIGURG, || {}) }));
-        // SAFETY: the thread lives, as the caller has said.
+        // SAFETY: the caller guarantees that the thread has not ended.
         unsafe { libc::pthread_kill(self.0, SIGURG) };
     }
 }

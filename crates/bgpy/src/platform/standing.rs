@@ -1,4 +1,4 @@
-//! What stands at a path: told apart without following or opening it, and read only if it is this
+//! Examines what is at a path without following or opening it, and reads it only if it is this
 //! user's own file.
 
 use std::fs::{File, Metadata, OpenOptions};
@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// What tells that which stands at a path from whatever somebody puts there later: which file it is,
-/// of what kind, whose, who may use it, and when it was changed last.
+/// Tells what is at a path from anything put there later: by file, type, owner, mode and time of
+/// the last change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     mode: u32,
@@ -22,7 +22,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Of what stands at a path, be it a link.
+    /// Of whatever is at a path, without following a link.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         path.symlink_metadata().map(|about| Self::of(&about))
     }
@@ -32,7 +32,7 @@ impl Stamp {
         file.metadata().map(|about| Self::of(&about))
     }
 
-    /// Of what stands at a path, if anything does.
+    /// Of whatever is at a path, if anything is.
     pub(crate) fn of_any(path: &Path) -> io::Result<Option<Self>> {
         match Self::at(path) {
             Ok(stamp) => Ok(Some(stamp)),
@@ -53,20 +53,20 @@ impl Stamp {
         }
     }
 
-    /// Whether both are of one kind, and the same may use them.
+    /// Whether type, owner and mode are the same.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (self.mode, self.user) == (other.mode, other.user)
     }
 }
 
-/// Reads a file of this user, up to a number of bytes. Nothing else is opened or waited for, and no link
-/// is followed.
+/// Reads a file of this user, up to `bytes_max`. Opens nothing else, does not block, and follows no
+/// link.
 pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_up_to(&open_own(path, unfollowed().read(true))?, bytes_max)
 }
 
-/// Opens a file of this user for being written over, and reads it, up to a number of bytes. It is refused
-/// if others may use it.
+/// Opens a file of this user for overwriting, and reads it, up to `bytes_max`. Fails if others may
+/// use it.
 pub(crate) fn open_private(path: &Path, bytes_max: u64) -> io::Result<(File, Vec<u8>)> {
     let file = open_own(path, unfollowed().read(true).write(true))?;
     if file.metadata()?.mode() & 0o077 != 0 {
@@ -76,7 +76,7 @@ pub(crate) fn open_private(path: &Path, bytes_max: u64) -> io::Result<(File, Vec
     Ok((file, bytes))
 }
 
-/// Writes over the beginning of a file.
+/// Overwrites the beginning of a file.
 pub(crate) fn write_over(file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, 0)
 }
@@ -102,7 +102,7 @@ fn read_up_to(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens the file that is locked by whoever has a name, and makes it if nothing stands there.
+/// Opens the lock file of a name, creating it if nothing is there.
 pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
     let file = unfollowed().write(true).create(true).truncate(false).open(path);
     let file = file.map_err(|error| told(path, error))?;
@@ -110,14 +110,15 @@ pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
     if about.is_file() { Ok(file) } else { Err(in_the_way(path, &about)) }
 }
 
-/// Options by which no link is followed, and nobody at the other end of a FIFO is waited for.
+/// Options that follow no link and do not block on a FIFO.
 fn unfollowed() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options
 }
 
-/// Why a file could not be opened; the system says of a link only that there are too many.
+/// Explains why a file could not be opened: for a link the system reports only too many levels of
+/// links.
 fn told(path: &Path, error: io::Error) -> io::Error {
     match path.symlink_metadata() {
         Ok(about) if !about.is_file() => in_the_way(path, &about),
@@ -133,12 +134,12 @@ fn denied(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
-/// Whether a socket stands at a path, and nothing that leads to one elsewhere.
+/// Whether a socket is at a path, and not a link to one.
 pub(crate) fn is_socket(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|about| about.file_type().is_socket())
 }
 
-/// What something is, in words.
+/// The type of a file, as text.
 pub(crate) fn kind(about: &Metadata) -> &'static str {
     let kind = about.file_type();
     if kind.is_file() {
@@ -156,7 +157,7 @@ pub(crate) fn kind(about: &Metadata) -> &'static str {
     }
 }
 
-/// Confirms that only this user may enter a directory.
+/// Checks that only this user may enter a directory.
 pub(crate) fn check_private(path: &Path) -> io::Result<()> {
     let about = std::fs::metadata(path)?;
     if !about.is_dir() {
@@ -171,7 +172,7 @@ pub(crate) fn check_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a path names this open file itself, and not another one, a link or nothing.
+/// Whether a path names this open file itself, and not another file, a link or nothing.
 pub(crate) fn is_file_itself_at(file: &File, path: &Path) -> bool {
     let identity = |about: Metadata| (about.dev(), about.ino());
     let here = file.metadata().map(identity).ok();

@@ -1,11 +1,11 @@
-//! What a process has no more of, in words that say how much it had.
+//! Errors about exhausted descriptors, with the limit that was reached.
 
 use std::fmt;
 use std::io;
 
 use super::descriptor_limit;
 
-/// Says of an error that a process has all the descriptors that it may, and how many that is.
+/// Adds to an error that the process has reached its descriptor limit, and what that limit is.
 pub(crate) struct WithLimit<'a>(pub(crate) &'a io::Error);
 
 impl fmt::Display for WithLimit<'_> {

@@ -1,4 +1,4 @@
-//! Who has a name: a lock on a file, which the system releases when its holder dies.
+//! Claims on names: a lock on a file, which the system releases when its holder dies.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -10,11 +10,11 @@ use bgpy_proto::Id;
 
 use crate::platform;
 
-/// How long somebody holds a lock who only looks.
+/// How long a lock is held by a process that only checks it.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// A name that a server of this process has. It is lost when the process ends, and given up by
-/// [`release`](Self::release); a forked process that drops its copy takes nothing from its parent.
+/// A name held by a server of this process. Lost when the process ends, and given up by
+/// [`release`](Self::release); a forked child that drops its copy takes nothing from its parent.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
@@ -35,7 +35,7 @@ impl Claim {
             let file = platform::lock_file(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
-                // Somebody may only have looked whether it is free, which takes a moment.
+                // The holder may only be checking whether the name is free, which takes a moment.
                 Err(TryLockError::WouldBlock) if since.elapsed() < GLANCE => {
                     thread::sleep(GLANCE);
                     continue;
@@ -43,33 +43,34 @@ impl Claim {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Somebody may have released it, and removed the file, before it was locked here.
+            // Check after locking: the previous holder may have removed the file between open and
+            // lock.
             if platform::is_file_itself_at(&file, &path) {
                 return Ok(Some(Self { path, file }));
             }
         }
     }
 
-    /// The file whose lock it is.
+    /// The lock file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What tells the file from anything else in its place.
+    /// Tells the file from anything else in its place.
     pub(crate) fn stamp(&self) -> platform::Stamp {
         platform::Stamp::of_file(&self.file).unwrap_or_default()
     }
 
-    /// Takes the name again if its file was removed or replaced, so that the lock keeps nobody out; none
-    /// where it does.
+    /// Takes the name again if its file was removed or replaced, so that the lock would exclude
+    /// nobody; `None` if the file is in place.
     ///
     /// # Errors
-    /// When another one has taken it meanwhile, or what the operating system says.
+    /// If another server has taken the name meanwhile, or the system's error.
     pub(crate) fn renewed(&self) -> io::Result<Option<Self>> {
         if platform::is_file_itself_at(&self.file, &self.path) {
             return Ok(None);
         }
-        // What is no file cannot be locked by anybody.
+        // Only a regular file can be locked, so nobody else holds the name.
         if self.path.symlink_metadata().is_ok_and(|about| !about.is_file()) {
             return self.replaced().map(Some);
         }
@@ -77,7 +78,7 @@ impl Claim {
         Self::take(self.path.clone())?.ok_or_else(taken).map(Some)
     }
 
-    /// Locks a file that is then put in the place of what stands there.
+    /// Locks a new file and then moves it into place.
     fn replaced(&self) -> io::Result<Self> {
         let draft = self.path.with_extension(format!("{}.draft", Id::random()));
         let locked = platform::lock_file(&draft).and_then(|file| {
@@ -88,21 +89,21 @@ impl Claim {
         locked.inspect_err(|_| drop(fs::remove_file(&draft)))
     }
 
-    /// The claim of a process that has handed it on to this one.
+    /// The claim inherited from the process before.
     pub(super) fn inherited(path: PathBuf, file: File) -> Self {
         Self { path, file }
     }
 
-    /// The file whose lock it is: whoever inherits it has the name, too.
+    /// The locked file: a process that inherits it holds the name, too.
     #[cfg(unix)]
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// Gives the name up.
+    /// Releases the name.
     pub fn release(self) {
-        // While it is locked, so that nobody else's file is removed. After somebody has removed this
-        // one, another may be there.
+        // Removed while locked, so that no other holder's file is removed. If this one was removed
+        // before, another may be in its place.
         if platform::is_file_itself_at(&self.file, &self.path) {
             drop(fs::remove_file(&self.path));
         }
@@ -133,7 +134,7 @@ mod tests {
     fn a_name_has_one_holder_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let take = || Claim::take(directory.path().join("trainer.name")).unwrap();
-        let claim = take().expect("nobody has it");
+        let claim = take().expect("it is free");
         assert!(take().is_none());
         claim.release();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -15,14 +15,14 @@ use crate::config::{Config, Launch};
 use crate::name::Name;
 use crate::platform::{self, Presence};
 
-/// The environment variable that names the directory.
+/// The environment variable that sets the directory.
 pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
 
-/// Longest path of a Unix socket that every system takes, in bytes; Linux has 108 with the zero
-/// that ends it, macOS 104.
+/// The longest path of a Unix socket that every system accepts, in bytes; the limit is 108 on Linux
+/// and 104 on macOS, including the final zero.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 
-/// The directory of the entries of servers that take no calls any more.
+/// The directory with entries of servers that accept no more calls.
 pub(super) const ENDED: &str = "ended";
 
 /// The directory of the servers' entries, sockets and logs.
@@ -32,10 +32,10 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The registry of this user, whether or not its directory exists.
+    /// This user's registry, whether or not its directory exists.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] when the environment names no place for it.
+    /// [`io::ErrorKind::NotFound`] if the environment gives no place for it.
     pub fn of_user() -> io::Result<Self> {
         let named = std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty());
         let directory =
@@ -46,7 +46,7 @@ impl Registry {
         Ok(Self { directory: std::path::absolute(directory)? })
     }
 
-    /// Other places where servers of this user may be found: those of bgpy 1.0 and earlier.
+    /// Other places where this user's servers may be found: those of bgpy 1.0 and earlier.
     pub fn former(&self) -> Vec<Self> {
         let places = platform::former_directories().into_iter().map(Self::at);
         places.filter(|place| place.directory != self.directory).collect()
@@ -67,27 +67,27 @@ impl Registry {
         &self.directory
     }
 
-    /// Makes the directory ready for writing.
+    /// Prepares the directory for writing.
     ///
     /// # Errors
-    /// When it cannot be created, or others can enter it.
+    /// If it cannot be created, or others can enter it.
     pub fn prepare(&self) -> io::Result<()> {
         platform::private_directory(&self.directory)
     }
 
-    /// Confirms that the directory is there, and that nobody else can enter it.
+    /// Checks that the directory exists and that nobody else can enter it.
     ///
     /// # Errors
-    /// [`io::ErrorKind::PermissionDenied`] when others can, else what the operating system says.
+    /// [`io::ErrorKind::PermissionDenied`] if others can, else the system's error.
     pub fn check(&self) -> io::Result<()> {
         platform::check_private(&self.directory)
     }
 
-    /// Confirms that what stands in the directory is believed: nobody else can have written it. One that is
-    /// not there holds nothing.
+    /// Checks that the contents of the directory can be trusted: nobody else can have written them.
+    /// A missing directory is empty.
     ///
     /// # Errors
-    /// As [`check`](Self::check), in words for those who look for servers.
+    /// As for [`check`](Self::check), worded for users that look for servers.
     pub fn trust(&self) -> io::Result<()> {
         match self.check() {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -103,7 +103,7 @@ impl Registry {
         }
     }
 
-    /// Something that stands in the place of an entry: of a server that puts it right, if it runs.
+    /// Something in the place of an entry; if its server runs, it restores the entry.
     pub(crate) fn unreadable(&self) -> Option<PathBuf> {
         self.check().ok()?;
         files(&self.directory, "json").find(|path| matches!(examine(path), Found::Unreadable(_)))
@@ -114,55 +114,56 @@ impl Registry {
         self.socket_path(Id::random()).is_some()
     }
 
-    /// Where the Unix socket of a server belongs; `None` where the path would be too long.
+    /// The path for the Unix socket of a server; `None` if it would be too long.
     pub fn socket_path(&self, instance: Id) -> Option<PathBuf> {
         let path = self.directory.join(socket_name(&instance.to_string()));
         (path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX).then_some(path)
     }
 
-    /// Where the Unix socket of a server was, if it had one, which its entry does not tell after its end.
+    /// The path of a server's Unix socket, if it had one; its entry no longer says so after its
+    /// end.
     pub(crate) fn socket_path_of(&self, entry: &Entry) -> PathBuf {
         self.directory.join(socket_name(&entry.instance))
     }
 
-    /// Where a server logs that was told no place.
+    /// The default log file of a server.
     pub fn log_path(&self, instance: Id) -> PathBuf {
         self.directory.join(format!("{}.log", short(&instance.to_string())))
     }
 
-    /// Confirms that an entry can be written.
+    /// Checks that an entry can be written.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn check_room(&self) -> io::Result<()> {
         self.prepare()?;
         check_room(&self.directory)
     }
 
-    /// The log that the user of a server has chosen, and not the place that it has without.
+    /// The log file, if the user has chosen one; `None` for the default place.
     pub fn chosen_log_file<'c>(&self, config: &'c Config) -> Option<&'c Path> {
         let default = self.log_path(config.id());
         config.log_file.as_deref().filter(|path| **path != *default)
     }
 
-    /// Writes the entry of a server that takes calls; readers see all of it or nothing.
+    /// Writes the entry of a server that accepts calls. Readers see all of it or nothing.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn add(&self, entry: &Entry) -> io::Result<()> {
         self.put(entry).map(drop)
     }
 
-    /// As [`add`](Self::add), and returns what the file is like that was made for it.
+    /// Like [`add`](Self::add), but returns the stamp of the new file.
     pub(crate) fn put(&self, entry: &Entry) -> io::Result<platform::Stamp> {
         write(&self.directory, entry)
     }
 
-    /// What tells the entry of a server that takes calls from anything else in its place; none where it
-    /// is proven not to stand there as it was written.
+    /// The stamp of a running server's entry; `None` if it is proven that the path does not hold
+    /// the entry as written.
     ///
     /// # Errors
-    /// Why it cannot be looked at.
+    /// Why the file cannot be examined.
     pub(crate) fn stamp(
         &self,
         entry: &Entry,
@@ -171,29 +172,29 @@ impl Registry {
         stamp(&self.entry_path(entry), entry, written)
     }
 
-    /// Whether in the place of an entry one stands that an earlier process of the same server has left, or
-    /// the supervisor meanwhile.
+    /// Whether the path of an entry holds one that an earlier process of the same server, or the
+    /// supervisor since then, has written.
     pub(crate) fn has_earlier(&self, entry: &Entry) -> bool {
         let found = read_one(&self.directory, &entry.instance);
         found.is_some_and(|found| found.generation < entry.generation)
     }
 
-    /// Where the entry of a server that takes calls belongs.
+    /// The path for the entry of a server that accepts calls.
     pub(crate) fn entry_path(&self, entry: &Entry) -> PathBuf {
         self.directory.join(file_name(entry))
     }
 
-    /// Removes the entry of a server, with its socket.
+    /// Removes the entry of a server and its socket.
     pub fn remove(&self, entry: &Entry) {
-        // What cannot be removed is in nobody's way, because no other server has files of these names.
+        // Files that cannot be removed do no harm: no other server has files of these names.
         drop(vacate(&self.entry_path(entry)));
         if let Some(socket) = &entry.socket {
             drop(vacate(socket));
         }
     }
 
-    /// Removes the entry of a server that takes no calls any more, with its socket, and keeps what
-    /// tells of it.
+    /// Removes the entry and the socket of a server that accepts no more calls, and keeps a record
+    /// among the ended servers.
     pub fn retire(&self, entry: &mut Entry) {
         let known = entry.clone();
         (entry.socket, entry.token) = (None, None);
@@ -201,26 +202,26 @@ impl Registry {
         launch.into_iter().for_each(Launch::forget_values);
         entry.retired_ms = entry.retired_ms.or_else(|| Some(now_ms()));
         let directory = self.directory.join(ENDED);
-        // Where nothing can be written, nothing is remembered. What is remembered comes first, so that
-        // whoever looks finds the server in one place at least.
+        // The record is written before the entry is removed, so that readers find the server in at
+        // least one of the two places. If nothing can be written, there is no record.
         drop(platform::private_directory(&directory).and_then(|()| write(&directory, entry)));
         self.remove(&known);
     }
 
-    /// Keeps how a server has ended.
+    /// Records how a server ended.
     pub fn end(&self, entry: &mut Entry, ending: Ending) {
         entry.ending.get_or_insert(ending);
         self.retire(entry);
     }
 
-    /// Notes the end of a server whose process is gone, though it said nothing, and returns whether it
-    /// is.
+    /// Records the end of a server whose process has disappeared without doing so; returns whether
+    /// it has disappeared.
     pub fn mark_dead(&self, entry: &mut Entry) -> bool {
         if entry.has_process() {
             return false;
         }
         match self.ended_entry(&entry.instance).filter(|known| known.ending.is_some()) {
-            // Whoever saw its end has said so since the entry was read.
+            // The end was recorded after the entry was read.
             Some(known) => {
                 self.remove(entry);
                 *entry = known;
@@ -233,8 +234,8 @@ impl Registry {
         true
     }
 
-    /// Notes how the process of a server has ended, which its parent sees, and why it is not there any
-    /// more, unless the server itself has said so.
+    /// Records the exit status of a server's process, as its parent saw it, and why it is not
+    /// restarted, unless the server itself has recorded its end.
     pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus, reason: Option<&str>) {
         let Some(mut entry) = self.entry(instance) else { return };
         let reason = reason.unwrap_or("it ended without saying why");
@@ -242,16 +243,16 @@ impl Registry {
         self.retire(&mut entry);
     }
 
-    /// The entries of this machine's servers that take calls or died at it, youngest first. Nothing
-    /// is believed that others could have written.
+    /// The entries of servers on this machine that accept calls or died while they did, youngest
+    /// first. None if others could have written them.
     ///
     /// # Errors
-    /// Why it is not known which there are: this process has no descriptor left, for example.
+    /// Why they are not known: for example, this process is out of descriptors.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
         read(&self.directory)
     }
 
-    /// The entries of servers that have ended, or are about to, youngest first.
+    /// The entries of servers that have ended or are stopping, youngest first.
     ///
     /// # Errors
     /// As for [`entries`](Self::entries).
@@ -259,17 +260,19 @@ impl Registry {
         read(&self.directory.join(ENDED))
     }
 
-    /// The entry of a server that takes calls or died at it, else what is kept of it afterwards.
+    /// The entry of a server that accepts calls or died while it did, else its record among the
+    /// ended servers.
     pub fn entry(&self, instance: &str) -> Option<Entry> {
         read_one(&self.directory, instance).or_else(|| self.ended_entry(instance))
     }
 
-    /// What is kept of a server that takes no calls any more.
+    /// The record of a server that accepts no more calls.
     pub fn ended_entry(&self, instance: &str) -> Option<Entry> {
         read_one(&self.directory.join(ENDED), instance)
     }
 
-    /// The entries of servers with this name that take calls or died at it, youngest first.
+    /// The entries of servers with this name that accept calls or died while they did, youngest
+    /// first.
     ///
     /// # Errors
     /// As for [`entries`](Self::entries).
@@ -279,7 +282,7 @@ impl Registry {
         Ok(entries)
     }
 
-    /// The servers of a name that have ended, but whose process is proven to be there still.
+    /// Servers with this name that have ended but whose process provably still exists.
     pub(crate) fn lingering(&self, name: &Name) -> io::Result<Vec<Entry>> {
         let mut entries = self.ended()?;
         entries.retain(|entry| {
@@ -290,15 +293,15 @@ impl Registry {
         Ok(entries)
     }
 
-    /// Takes a name for a server of this process; `None` when a server has it that runs.
+    /// Claims a name for a server of this process; `None` if a running server has it.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn claim(&self, name: &Name) -> io::Result<Option<Claim>> {
         Claim::take(self.name_path(name))
     }
 
-    /// A name that this process has from another one.
+    /// A claim inherited from another process.
     #[cfg(unix)]
     pub(crate) fn inherited_claim(&self, name: &Name, file: std::fs::File) -> Claim {
         Claim::inherited(self.name_path(name), file)
@@ -308,10 +311,10 @@ impl Registry {
         self.directory.join(format!("{name}.name"))
     }
 
-    /// Takes the right to start a server of a name; `None` while somebody else has it.
+    /// Claims the right to start a server with this name; `None` while another process has it.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub(crate) fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
         Claim::take(self.directory.join(format!("{name}.starting")))
     }

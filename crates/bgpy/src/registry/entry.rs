@@ -1,4 +1,4 @@
-//! What stands in the registry about one server.
+//! The registry's entry of one server.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -20,7 +20,7 @@ use crate::{os_path, platform};
 /// Version of the format.
 pub(super) const FORMAT: u32 = 1;
 
-/// What a server leaves for those who look for it.
+/// What a server publishes about itself.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Entry {
     /// Version of this format.
@@ -30,47 +30,47 @@ pub struct Entry {
     /// Its name, if it was given one.
     #[serde(default)]
     pub name: Option<Name>,
-    /// How many servers have run under this instance's name before it, restarted after a crash.
+    /// How many processes have run as this server before, each restarted after a failure.
     #[serde(default)]
     pub generation: u32,
-    /// The machine, since its last start.
+    /// The machine and its boot.
     pub machine: String,
     /// Its process.
     pub process: ProcessId,
-    /// The process that waits for its end, where there is one.
+    /// The supervisor, if there is one.
     pub supervisor: Option<ProcessId>,
-    /// Host as the server's user wrote it.
+    /// Host as the user wrote it.
     pub host: String,
-    /// Address that it listens on.
+    /// The address it listens on.
     pub address: SocketAddr,
     /// Its Unix socket.
     #[serde(with = "os_path")]
     pub socket: Option<PathBuf>,
-    /// Its token, which a server that takes everybody has as well; none once it has ended.
+    /// Its token, which a server without authentication has as well; `None` once it has ended.
     pub token: Option<String>,
-    /// Where it logs.
+    /// Its log file.
     #[serde(with = "os_path")]
     pub log_file: Option<PathBuf>,
     /// Version of bgpy.
     pub bgpy: String,
-    /// Version of Python, when it runs one.
+    /// Version of Python, if it runs Python.
     pub python: Option<String>,
-    /// Whether its user chose the token, which is not known any more once it has ended.
+    /// Whether the user chose the token, which is no longer known once the server has ended.
     #[serde(default)]
     pub has_chosen_token: bool,
-    /// Whether the process is there for the server alone, so that the server has not ended before its
-    /// process has. A script goes on after the server in it.
+    /// Whether the process exists for the server alone, so that the server has not ended before its
+    /// process. A script continues after the server in it.
     #[serde(default)]
     pub owns_process: bool,
-    /// What it was told when it was started, but for the token.
+    /// Its configuration at the start, without the token.
     #[serde(default)]
     pub config: Option<Box<Config>>,
     /// Start, in milliseconds since 1970 UTC.
     pub started_ms: i64,
-    /// How those before it have failed, or how it has itself, while it waits to be started again.
+    /// How earlier processes failed, or this one, while it waits for its restart.
     #[serde(default)]
     pub failing: Option<Failing>,
-    /// Since when it takes no calls any more.
+    /// Since when it accepts no more calls.
     #[serde(default)]
     pub retired_ms: Option<i64>,
     /// How it ended, once it has.
@@ -83,15 +83,15 @@ pub struct Entry {
 pub struct Ending {
     /// When, in milliseconds since 1970 UTC.
     pub at_ms: i64,
-    /// Whether it ended as it should.
+    /// Whether it ended as intended.
     pub orderly: bool,
-    /// Exit code of the process, where somebody saw it.
+    /// Exit code of the process, if it is known.
     pub code: Option<i32>,
-    /// Signal that ended the process, where somebody saw it.
+    /// Signal that ended the process, if it is known.
     pub signal: Option<i32>,
-    /// In words.
+    /// The reason, as text.
     pub reason: String,
-    /// What the process waited for before it could end, as far as the server could tell.
+    /// What kept the process from exiting, as far as the server could tell.
     #[serde(default)]
     pub held_by: Option<String>,
 }
@@ -124,15 +124,15 @@ impl Entry {
         }
     }
 
-    /// Whether the process that wrote it may be there still, or its supervisor, which is about to say
-    /// how that has ended, or to start it again. It says nothing about the server in it.
+    /// Whether the process that wrote it may still exist, or its supervisor, which is about to
+    /// record the end or to restart it. Says nothing about the server in that process.
     pub fn has_process(&self) -> bool {
         let may_be_there = |process: &ProcessId| process.presence() != Presence::Gone;
         may_be_there(&self.process) || self.supervisor.as_ref().is_some_and(may_be_there)
     }
 
-    /// Whether a process may be the one that listens for the server: its own, or its supervisor, which keeps
-    /// its socket. Without proof that it is another one it may be.
+    /// Whether a process may be the one that listens for the server: its own, or its supervisor,
+    /// which holds its socket. `true` unless it is proven to be another one.
     pub(crate) fn may_listen_by(&self, pid: Option<u32>) -> bool {
         let is_it = |process: &ProcessId| pid.is_none_or(|pid| process.pid == pid);
         !self.process.is_of_here()
@@ -140,7 +140,7 @@ impl Entry {
             || self.supervisor.as_ref().is_some_and(is_it)
     }
 
-    /// Whether it is started again when it fails, by a supervisor that is there.
+    /// Whether it is restarted when it fails, by a supervisor that exists.
     pub fn is_restarted(&self) -> bool {
         let policy = self.config.as_ref().map_or(Restart::Never, |config| config.restart);
         let is_there = |process: &ProcessId| process.presence() == Presence::There;
@@ -152,24 +152,25 @@ impl Entry {
         self.process.presence() == Presence::Gone
     }
 
-    /// How long it is until its supervisor tries to start it again, while it has no process.
+    /// How long until its supervisor restarts it, while it has no process.
     pub fn pause(&self) -> Option<Duration> {
         let left = self.failing.as_ref().and_then(Failing::next_in)?;
-        // Where nothing can be said of processes, as in another container, the entry is believed.
+        // If processes cannot be judged from here, as from another container, the entry is
+        // believed.
         let is_paused = self.retired_ms.is_none()
             && self.process.presence() != Presence::There
             && self.supervisor.as_ref().is_some_and(|it| it.presence() != Presence::Gone);
         is_paused.then_some(left)
     }
 
-    /// Whether the server has ended, and its process with it.
+    /// Whether the server and its process have ended.
     pub fn is_over(&self) -> bool {
         self.ending.as_ref().is_some_and(|ending| {
             !self.owns_process || ending.was_seen() || self.process.presence() == Presence::Gone
         })
     }
 
-    /// Whether its supervisor has yet to say how its process has ended.
+    /// Whether its supervisor has yet to record how its process ended.
     pub(crate) fn is_about_to_be_told(&self) -> bool {
         let is_there = |process: &ProcessId| process.presence() == Presence::There;
         self.owns_process
@@ -177,7 +178,7 @@ impl Entry {
             && self.supervisor.as_ref().is_some_and(is_there)
     }
 
-    /// Why a server that takes no calls any more is not [over](Self::is_over).
+    /// Why a server that accepts no more calls is not [over](Self::is_over).
     pub fn hindrance(&self) -> String {
         let pid = self.process.pid;
         let Some(ending) = &self.ending else {
@@ -205,7 +206,7 @@ impl Entry {
         self.token.as_deref().map(Token::new)
     }
 
-    /// What a user calls it: its name, else its address.
+    /// What its user calls it: its name, else its address.
     pub fn target(&self) -> Target {
         match &self.name {
             Some(name) => Target::Name(name.clone()),
@@ -213,7 +214,7 @@ impl Entry {
         }
     }
 
-    /// What means this server and no other: its socket where it has one.
+    /// A target that means this server and no other: its socket if it has one.
     pub fn unique_target(&self) -> Target {
         match (&self.name, &self.socket) {
             (None, Some(socket)) => Target::Socket(socket.clone()),
@@ -221,7 +222,7 @@ impl Entry {
         }
     }
 
-    /// An address at which it is reached from this machine.
+    /// An address that reaches it from this machine.
     pub fn reachable(&self) -> SocketAddr {
         let loopback = match self.address {
             SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -231,7 +232,7 @@ impl Entry {
         SocketAddr::new(if ip.is_unspecified() { loopback } else { ip }, self.address.port())
     }
 
-    /// Whether a client that connects to `address` on this machine would reach this server.
+    /// Whether a client on this machine that connects to `address` would reach this server.
     pub(crate) fn serves(&self, address: SocketAddr) -> bool {
         let (here, there) = (self.address.ip(), address.ip());
         self.address.port() == address.port()
@@ -250,13 +251,13 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-/// Whether an address is one of this machine's: others cannot be bound to.
+/// Whether an address belongs to this machine: others cannot be bound to.
 pub(crate) fn is_of_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }
 
 impl Ending {
-    /// An end that happened now.
+    /// An ending at this moment.
     pub fn now(orderly: bool, reason: impl Into<String>) -> Self {
         Self {
             at_ms: now_ms(),
@@ -268,12 +269,12 @@ impl Ending {
         }
     }
 
-    /// Whether somebody saw the process end.
+    /// Whether the exit status of the process is known.
     fn was_seen(&self) -> bool {
         self.code.is_some() || self.signal.is_some()
     }
 
-    /// Notes how the process ended. One that fails after its server has ended has failed all the same.
+    /// Records the exit status. A process that fails after its server has ended counts as failed.
     pub(super) fn see(&mut self, status: ExitStatus) {
         (self.code, self.signal) = (status.code(), platform::signal_of(status));
         if self.orderly && !status.success() {
@@ -298,7 +299,7 @@ impl fmt::Display for Ending {
     }
 }
 
-/// Now, in milliseconds since 1970 UTC.
+/// The current time, in milliseconds since 1970 UTC.
 pub(super) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }

@@ -1,5 +1,5 @@
-//! The files of the registry: read so that nothing is followed, waited for or believed that is not an entry
-//! of this user.
+//! The files of the registry, read without following links, without blocking, and only if they are
+//! entries of this user.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,35 +13,34 @@ use super::machine::Machine;
 use crate::platform;
 use crate::platform::WithLimit;
 
-/// Longest file that is taken for an entry, in bytes: one tells what the server was told, variables of
-/// the environment included.
+/// Most bytes of an entry: it contains the configuration, including environment variables.
 pub(super) const ENTRY_BYTES_MAX: u64 = 16 << 20;
 
-/// How long an entry may be torn that is written over.
+/// How long an entry may be torn while it is overwritten.
 const TORN: Duration = Duration::from_millis(1);
 
-/// What stands where an entry is expected.
+/// What is found at the path of an entry.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// An entry of this version's format.
+    /// An entry in this version's format.
     Entry(Box<Entry>),
-    /// An entry of a format that is newer than this version of bgpy.
+    /// An entry in a format newer than this version of bgpy.
     Newer(u32),
-    /// Something else, and why it is none.
+    /// Something else, and why it is not an entry.
     Unreadable(String),
-    /// Something that this process cannot look at, because it has no descriptor or no memory left.
+    /// Something that cannot be examined, because this process is out of descriptors or memory.
     Unseen(io::Error),
     /// Nothing.
     Nothing,
 }
 
-/// As much of an entry as tells whether this version can read the rest.
+/// The part of an entry that tells whether this version can read the rest.
 #[derive(Deserialize)]
 struct Head {
     format: u32,
 }
 
-/// The files with an extension; none where the directory cannot be read.
+/// The files with an extension; none if the directory cannot be read.
 pub(super) fn files(directory: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
     listed(directory, extension).unwrap_or_default().into_iter()
 }
@@ -61,26 +60,26 @@ pub(super) fn file_name(entry: &Entry) -> String {
     format!("{}.json", short(&entry.instance))
 }
 
-/// What the Unix socket of a server is called.
+/// The file name of a server's Unix socket.
 pub(super) fn socket_name(instance: &str) -> String {
     format!("{}.sock", short(instance))
 }
 
-/// The first 16 digits of an id: unique enough for a file name, and short for a socket's path.
+/// The first 16 digits of an id: unique enough for a file name, and short enough for a socket path.
 pub(super) fn short(instance: &str) -> &str {
     instance.get(..16).unwrap_or(instance)
 }
 
-/// A path beside that of a server's socket, and no longer than it: one that nobody has.
+/// An unused path next to a server's socket, and no longer than it.
 #[cfg(unix)]
 pub(crate) fn beside(socket: &Path) -> PathBuf {
     socket.with_file_name(socket_name(&Id::random().to_string()))
 }
 
-/// Removes what stands at a path, whatever it is; what a link leads to stays.
+/// Removes whatever is at a path; the target of a link stays.
 ///
 /// # Errors
-/// When it is a directory with something in it, or what the operating system says.
+/// If it is a directory that is not empty, or the system's error.
 pub(crate) fn vacate(path: &Path) -> io::Result<()> {
     let removed = path.symlink_metadata().and_then(|about| {
         if about.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }
@@ -96,11 +95,11 @@ pub(crate) fn vacate(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Looks what stands at a path where an entry is expected.
+/// Examines a path where an entry is expected.
 pub(super) fn examine(path: &Path) -> Found {
     let look = || platform::read_own(path, ENTRY_BYTES_MAX).map(|bytes| parse(&bytes));
     let found = match look() {
-        // It may be half of one that is just written over.
+        // It may be an entry that is being overwritten.
         Ok(Err(_)) => {
             thread::sleep(TORN);
             look()
@@ -126,10 +125,10 @@ fn parse(bytes: &[u8]) -> serde_json::Result<Found> {
     }
 }
 
-/// The entries of this machine, youngest first; none where others could have written them.
+/// The entries of this machine, youngest first; none if others could have written them.
 ///
 /// # Errors
-/// Why the directory cannot be read, or not all that is in it: what is there then is not known.
+/// Why the directory, or a file in it, cannot be read: then it is not known what is there.
 pub(super) fn read(directory: &Path) -> io::Result<Vec<Entry>> {
     let told = |error: io::Error| {
         let (directory, why) = (directory.display(), WithLimit(&error));
@@ -150,7 +149,7 @@ pub(super) fn read(directory: &Path) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The entry of a server of this machine.
+/// The entry of a server on this machine.
 pub(super) fn read_one(directory: &Path, instance: &str) -> Option<Entry> {
     platform::check_private(directory).ok()?;
     let path = directory.join(format!("{}.json", short(instance)));

@@ -1,7 +1,7 @@
-//! What lies in the directory and belongs to no server that runs, and clearing it away.
+//! Files in the directory that belong to no running server, and their removal.
 //!
-//! Only what is surely unused is cleared away: a server that starts makes its lock, its socket and a
-//! draft of its entry before the entry itself, so that young files are left alone.
+//! Only files that are certainly unused are removed. A starting server creates its lock, its socket
+//! and a draft of its entry before the entry itself, so young files are left alone.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -15,10 +15,10 @@ use super::machine::Machine;
 use crate::name::Name;
 use crate::platform;
 
-/// How long a server that starts may take to get from its first file to its entry.
+/// How long a starting server may take from its first file to its entry.
 const START: Duration = Duration::from_secs(60);
 
-/// A file that belongs to no server that is known to run.
+/// A file that belongs to no server known to run.
 #[derive(Debug, Clone)]
 pub struct Leftover {
     /// The file.
@@ -27,34 +27,34 @@ pub struct Leftover {
     pub kind: Kind,
 }
 
-/// What a file is that was left.
+/// The kind of a leftover file.
 #[derive(Debug, Clone)]
 pub enum Kind {
     /// The entry of a server whose process is gone.
     Dead(Box<Entry>),
     /// An entry that cannot be read, and why.
     Unreadable(String),
-    /// An entry of a format that is newer than this version of bgpy.
+    /// An entry in a format newer than this version of bgpy.
     Newer(u32),
-    /// An entry of another machine, or of this one before it was started last.
+    /// An entry of another machine, or of an earlier boot of this one.
     Foreign(String),
-    /// An entry whose writer died before it was in its place.
+    /// An entry whose writer died before it was moved into place.
     Draft,
-    /// A socket on which nobody listens, and to which no entry belongs.
+    /// A socket that nothing listens on and no entry refers to.
     Socket,
-    /// The lock of a name that nobody has.
+    /// The lock of a name that no server has.
     Lock(Name),
 }
 
 impl Kind {
-    /// Whether nobody can need the file any more.
+    /// Whether nothing can need the file any more.
     pub fn is_unused(&self) -> bool {
         matches!(self, Self::Dead(_) | Self::Draft | Self::Socket | Self::Lock(_))
     }
 }
 
 impl Registry {
-    /// What belongs to no server that is known to run. Nothing is changed.
+    /// The files that belong to no server known to run. Changes nothing.
     pub fn leftovers(&self) -> Vec<Leftover> {
         if self.check().is_err() {
             return Vec::new();
@@ -73,17 +73,17 @@ impl Registry {
         found
     }
 
-    /// Removes what was left, if it [is unused](Kind::is_unused) still.
+    /// Removes a leftover, if it [is unused](Kind::is_unused) still.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn clear(&self, leftover: &Leftover) -> io::Result<()> {
         match &leftover.kind {
             Kind::Dead(entry) => {
                 self.mark_dead(&mut entry.as_ref().clone());
                 Ok(())
             }
-            // By whoever has the lock, so that no server's is removed.
+            // Removed only while holding the lock, so that no running server's file is removed.
             Kind::Lock(name) => {
                 if let Some(claim) = self.claim(name)? {
                     claim.release();
@@ -95,10 +95,10 @@ impl Registry {
         }
     }
 
-    /// Locks that nobody holds. Those of servers that run are not touched, and neither are young ones,
-    /// lest a look keeps a server from its name.
+    /// Locks that nobody holds. Locks of running servers and young locks are not tried: trying one
+    /// could keep a server from its name for a moment.
     fn free_locks(&self) -> Vec<Leftover> {
-        // What is not known to be free is not touched.
+        // Without knowing which servers run, no lock is tried.
         let Ok(mut running) = read(&self.directory) else { return Vec::new() };
         running.retain(Entry::has_process);
         let name = |path: &Path| path.file_stem()?.to_str()?.parse::<Name>().ok();
@@ -112,10 +112,10 @@ impl Registry {
     }
 }
 
-/// What an entry is, if it is not one of a server that runs or has ended as known.
+/// What a file is, unless it is the entry of a server that runs or whose end is recorded.
 fn entry(path: PathBuf) -> Option<Leftover> {
     let kind = match examine(&path) {
-        // It was removed meanwhile, or nothing can be said of it.
+        // It was removed meanwhile, or cannot be examined.
         Found::Nothing | Found::Unseen(_) => return None,
         Found::Unreadable(reason) => Kind::Unreadable(reason),
         Found::Newer(format) => Kind::Newer(format),
@@ -125,7 +125,7 @@ fn entry(path: PathBuf) -> Option<Leftover> {
 }
 
 fn of_entry(entry: Entry) -> Option<Kind> {
-    // What is remembered of one that has ended is of use still.
+    // The record of an ended server is still useful.
     if entry.ending.is_some() {
         return None;
     }
@@ -135,7 +135,7 @@ fn of_entry(entry: Entry) -> Option<Kind> {
     (!entry.has_process()).then(|| Kind::Dead(Box::new(entry)))
 }
 
-/// Whether a file has not changed for longer than a server takes to start. One whose age cannot be told
+/// Whether a file has not changed for longer than a server takes to start. A file of unknown age
 /// counts as young.
 fn is_old(path: &Path) -> bool {
     let changed = fs::symlink_metadata(path).and_then(|about| about.modified());
@@ -143,20 +143,20 @@ fn is_old(path: &Path) -> bool {
     age.is_some_and(|age| age > START)
 }
 
-/// Whether nobody listens on a socket.
+/// Whether nothing listens on a socket.
 fn is_silent(path: &Path) -> bool {
-    let knocked = platform::connect_file(path, Duration::from_millis(100));
-    knocked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    let connected = platform::connect_file(path, Duration::from_millis(100));
+    connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn is_free(path: &Path) -> bool {
-    // Whatever else stands there, such as a FIFO, is not opened.
+    // Anything else, such as a FIFO, is not opened.
     if !path.symlink_metadata().is_ok_and(|about| about.is_file()) {
         return false;
     }
     let Ok(file) = File::open(path) else { return false };
     match file.try_lock() {
-        // It is given back when the file is closed.
+        // The lock is released when the file is closed.
         Ok(()) => true,
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
     }
@@ -208,14 +208,14 @@ mod tests {
         Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())
     }
 
-    /// Lets a file be as old as those that count.
+    /// Makes a file old enough to count.
     fn age(path: &Path) {
         let past = SystemTime::now() - START * 2;
         let times = fs::FileTimes::new().set_modified(past);
         File::open(path).unwrap().set_times(times).unwrap();
     }
 
-    /// A socket cannot be opened, and hence not be given a time by its descriptor.
+    /// A socket cannot be opened, so its time cannot be set through a descriptor.
     fn age_socket(path: &Path) {
         use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
         let past = Timespec { tv_sec: 1, tv_nsec: 0 };

@@ -1,8 +1,8 @@
-//! Which entries are of this machine, as several may share a home directory.
+//! Which entries belong to this machine: several machines may share a home directory.
 
 use crate::platform;
 
-/// This machine since its last start, as far as it is known.
+/// This machine and its boot, as far as known.
 #[derive(Debug)]
 pub(super) struct Machine(String);
 
@@ -11,8 +11,8 @@ impl Machine {
         Self(platform::machine())
     }
 
-    /// Whether an entry may be of this machine since its last start. When that was is not known without
-    /// `/proc`, neither here nor to a server that had none; what is not known is no difference.
+    /// Whether an entry may be from this boot of this machine. The boot is unknown without `/proc`,
+    /// here or at the server that wrote it; an unknown boot matches any.
     pub(super) fn may_be(&self, other: &str) -> bool {
         let parts = |name: &'_ str| {
             let (node, start) = name.rsplit_once(' ').unwrap_or((name, ""));

@@ -1,4 +1,4 @@
-//! How processes of one user find their servers: a private directory with one entry a server.
+//! How processes of one user find their servers: a private directory with one entry per server.
 
 mod claim;
 mod directory;

@@ -1,4 +1,4 @@
-//! How much is kept of servers that have ended.
+//! How much is kept about servers that have ended.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,12 +9,12 @@ use super::directory::{ENDED, Registry};
 use super::files::{Found, examine, files};
 use super::machine::Machine;
 
-/// Servers that have ended of which an entry and the log are kept.
+/// Number of ended servers whose entry and log are kept.
 const KEPT: usize = 32;
 
 impl Registry {
-    /// Removes the oldest logs of servers that have ended, with those that were rotated, and what is
-    /// remembered of the oldest. What belongs to a process that may be there still is kept.
+    /// Removes the oldest logs of ended servers, with their rotated files, and the oldest records.
+    /// Files of processes that may still exist are kept.
     pub fn prune(&self) {
         for files in excess(self.logs().into_values()) {
             files.iter().for_each(|path| drop(fs::remove_file(path)));
@@ -26,8 +26,8 @@ impl Registry {
         }
     }
 
-    /// The logs of servers that have ended, each with those that were rotated, by instance. A log that
-    /// a user has put here is not among them.
+    /// The logs of ended servers with their rotated files, by instance. Logs that users have put
+    /// here are not among them.
     fn logs(&self) -> BTreeMap<String, Vec<PathBuf>> {
         let mut logs: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
         let all = fs::read_dir(&self.directory).into_iter().flatten().flatten();
@@ -57,7 +57,7 @@ fn instance_of(name: &str) -> Option<&str> {
     (is_log && is_id).then_some(instance)
 }
 
-/// The oldest groups of files when there are too many. A group is as old as its youngest file.
+/// The oldest groups of files beyond the limit. A group is as old as its youngest file.
 fn excess(groups: impl Iterator<Item = Vec<PathBuf>>) -> Vec<Vec<PathBuf>> {
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).ok();
     let age = |files: &Vec<PathBuf>| files.iter().filter_map(changed).max();
@@ -68,7 +68,7 @@ fn excess(groups: impl Iterator<Item = Vec<PathBuf>>) -> Vec<Vec<PathBuf>> {
     groups.into_iter().map(|(_, files)| files).collect()
 }
 
-/// Whether a server that takes no calls any more is gone, as far as its entry can be read.
+/// Whether a server that accepts no more calls is gone, as far as its entry can be read.
 fn is_over(path: &Path) -> bool {
     let entry = match examine(path) {
         Found::Entry(entry) => entry,
@@ -76,7 +76,7 @@ fn is_over(path: &Path) -> bool {
         Found::Newer(_) | Found::Unreadable(_) | Found::Nothing => return true,
     };
     if !Machine::own().may_be(&entry.machine) {
-        // Its process cannot be judged here.
+        // Its process cannot be judged from here.
         return entry.ending.is_some();
     }
     entry.is_over() || !entry.has_process()

@@ -1,4 +1,4 @@
-//! How entries get to disk, also to one that is full.
+//! Writing entries to disk, even to a full one.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -10,13 +10,13 @@ use super::entry::Entry;
 use super::files::{ENTRY_BYTES_MAX, file_name, short, vacate};
 use crate::platform::{self, Stamp};
 
-/// Bytes that an entry needs at most, unless its server has a great many variables.
+/// Upper bound for the size of an entry, unless its server has very many variables.
 const ENTRY_BYTES: usize = 16 << 10;
 
-/// Confirms that an entry can be written.
+/// Checks that an entry can be written.
 ///
 /// # Errors
-/// What the operating system says.
+/// The system's error.
 pub(super) fn check_room(directory: &Path) -> io::Result<()> {
     let (path, mut file) = create_draft(&directory.join("room"))?;
     let written = file.write_all(&[b' '; ENTRY_BYTES]);
@@ -24,7 +24,7 @@ pub(super) fn check_room(directory: &Path) -> io::Result<()> {
     written
 }
 
-/// Writes an entry, and returns what the file is like that it stands in. Readers see all of it or nothing.
+/// Writes an entry and returns the stamp of its file. Readers see all of it or nothing.
 pub(super) fn write(directory: &Path, entry: &Entry) -> io::Result<Stamp> {
     let path = directory.join(file_name(entry));
     write_anew(&path, entry).or_else(|error| match error.kind() {
@@ -35,15 +35,14 @@ pub(super) fn write(directory: &Path, entry: &Entry) -> io::Result<Stamp> {
     })
 }
 
-/// Makes a file of a name that nobody has, so that nothing stands there already that would be followed or
-/// torn.
+/// Creates a file with an unused name, so that no existing file is followed or overwritten.
 fn create_draft(path: &Path) -> io::Result<(PathBuf, File)> {
     let draft = path.with_extension(format!("{}.draft", short(&Id::random().to_string())));
     let file = platform::private_file().write(true).create_new(true).open(&draft)?;
     Ok((draft, file))
 }
 
-/// Writes an entry into a file of its own, which then takes the place of what stands there.
+/// Writes an entry to a new file and moves that into place.
 fn write_anew(path: &Path, entry: &Entry) -> io::Result<Stamp> {
     let text = text(entry)?;
     let (draft, mut file) = create_draft(path)?;
@@ -53,8 +52,8 @@ fn write_anew(path: &Path, entry: &Entry) -> io::Result<Stamp> {
     stamp.inspect_err(|_| drop(fs::remove_file(draft)))
 }
 
-/// Renames a file to where something else may stand, also a directory with nothing in it: it is gone only
-/// when there is something in its place.
+/// Renames a file over whatever is at the target, even an empty directory; the old file disappears
+/// only when the new one is in place.
 pub(crate) fn put(from: &Path, to: &Path) -> io::Result<()> {
     if to.symlink_metadata().is_ok_and(|about| about.is_dir()) {
         vacate(to)?;
@@ -62,8 +61,8 @@ pub(crate) fn put(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Writes an entry over what stands there of the same server, where the disk has no room for another file.
-/// Whoever reads at the same moment [looks again](super::files::examine).
+/// Overwrites the existing entry of the same server if the disk has no room for another file. A
+/// reader that catches it half-written [reads again](super::files::examine).
 fn write_in_place(path: &Path, entry: &Entry) -> io::Result<Stamp> {
     let (file, found) = platform::open_private(path, ENTRY_BYTES_MAX)?;
     let known: Entry = serde_json::from_slice(&found)?;
@@ -72,7 +71,7 @@ fn write_in_place(path: &Path, entry: &Entry) -> io::Result<Stamp> {
     if !has_room || known.instance != entry.instance {
         return Err(ErrorKind::StorageFull.into());
     }
-    // Spaces in the place of what was longer, in the same write.
+    // Pad with spaces over a longer old text, in the same write.
     text.resize(text.len().max(found.len()), b' ');
     platform::write_over(&file, &text)?;
     Stamp::of_file(&file)
@@ -82,32 +81,32 @@ fn text(entry: &Entry) -> io::Result<String> {
     serde_json::to_string_pretty(entry).map_err(io::Error::other)
 }
 
-/// The text of an entry in as little room as can be.
+/// The text of an entry in its shortest form.
 fn dense_text(entry: &Entry) -> io::Result<Vec<u8>> {
     serde_json::to_vec(entry).map_err(io::Error::other)
 }
 
-/// What tells a server's entry from anything else in its place, if it stands there as it was written, in a
-/// file like that; none where it is proven not to. Not every file system keeps the mode with which a file is
-/// made, nor its times.
+/// The stamp of a server's entry, if the path holds it as written, in a file like the one that was
+/// written; `None` if it is proven not to. Not every file system preserves the mode and the times
+/// of a file.
 ///
 /// # Errors
-/// Why it cannot be looked at, which proves nothing.
+/// Why the file cannot be examined, which proves nothing.
 pub(super) fn stamp(path: &Path, entry: &Entry, written: &Stamp) -> io::Result<Option<Stamp>> {
-    // Taken before it is read, so that whatever changes from then on has another one.
+    // Take the stamp before reading, so that any later change yields a different one.
     let Some(stamp) = Stamp::of_any(path)?.filter(|found| found.is_like(written)) else {
         return Ok(None);
     };
     match platform::read_own(path, ENTRY_BYTES_MAX) {
         Ok(found) => Ok(is_text_of(entry, &found).then_some(stamp)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // The system's errors are of the attempt, all others of what was found.
+        // Errors of the system concern the attempt to read; all others, what was found.
         Err(error) if error.raw_os_error().is_none() && !platform::is_exhausted(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Whether bytes are what is written for an entry, in a file of its own or over another one.
+/// Whether bytes are what is written for an entry, to a new file or over an old one.
 fn is_text_of(entry: &Entry, found: &[u8]) -> bool {
     text(entry).is_ok_and(|text| text.as_bytes() == found)
         || dense_text(entry).is_ok_and(|text| text == found.trim_ascii_end())
@@ -139,7 +138,7 @@ mod tests {
         let [found] = &registry.entries().unwrap()[..] else { panic!("it can be read") };
         assert_eq!((found.generation, &found.token), (7, &None));
         let before = fs::read(&path).unwrap();
-        // There is no more room than the disk has given it.
+        // Longer than the space the disk has allocated to it.
         entry.python = Some("x".repeat(1 << 20));
         assert!(write_in_place(&path, &entry).is_err());
         let other = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());

@@ -1,4 +1,5 @@
-//! A turn of work for those that come: accepting, hearing strangers, and having some of them make room.
+//! The reactor's turn for new connections: accept, read handshakes, and evict when there are too
+//! many.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,25 +15,25 @@ use crate::clock;
 use crate::platform::{self, Private, WithLimit};
 use crate::transport::Stream;
 
-/// How long strangers are seen to before the others get their turn. Shaking hands once takes about as long.
-const STRANGERS_TURN: Duration = Duration::from_micros(50);
+/// Time spent on unauthenticated connections before the others get their turn: about one handshake.
+const HANDSHAKES_TURN: Duration = Duration::from_micros(50);
 
-/// LogLimiter that are accepted before those that have said something are heard.
-const STRANGERS_ACCEPTED: usize = 2;
+/// Connections accepted before those that have already sent something are read.
+const TCP_ACCEPT_TURN: usize = 2;
 
-/// Connections of this user that are accepted before those that exist get their turn.
+/// Connections on the Unix socket accepted before existing connections get their turn.
 pub(super) const ACCEPT_TURN: usize = 64;
 
-/// How long accepting pauses when the process has no descriptors left.
+/// Pause in accepting when the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Core {
-    /// Does a turn of work for those that come.
+    /// Does one turn of accepting connections and reading handshakes.
     ///
     /// # Errors
-    /// What the system says of listeners, or of a poller, that are not there any more.
+    /// The system's error when a listener or the poller is gone.
     pub(super) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<()> {
-        // The clock is read only where it matters; a turn for a call needs it not.
+        // Reads the clock only when needed: a turn that serves a call does not.
         let is_quiet = self.pending.soonest().is_none() && !self.pending.are_ready();
         if is_quiet {
             return Ok(());
@@ -50,10 +51,11 @@ impl Core {
                 break;
             }
         }
-        // What waits for a task to end does not wait for strangers.
+        // Unauthenticated connections yield only to calls that can run now, not to calls behind a
+        // running task.
         let has_work = self.has_work() && !self.calls.is_running();
         if !self.pending.throttle.holds_back(has_work, now) {
-            self.serve_unauthenticated(now + STRANGERS_TURN, scratch)?;
+            self.serve_unauthenticated(now + HANDSHAKES_TURN, scratch)?;
             let listeners = &self.listeners;
             let waiting = || listeners.iter().map(|listener| listener.waiting()).sum();
             self.pending.throttle.begin_if_due(self.calls.done, clock::now(), waiting);
@@ -67,7 +69,7 @@ impl Core {
     fn serve_unauthenticated(&mut self, until: Instant, scratch: &mut [u8]) -> io::Result<()> {
         while !self.pending.ready_listeners.is_empty() || self.pending.has_unauthenticated() {
             if let Some(index) = self.pending.ready_listeners.pop()
-                && !self.accept(index, STRANGERS_ACCEPTED)?
+                && !self.accept(index, TCP_ACCEPT_TURN)?
             {
                 self.pending.ready_listeners.push(index);
             }
@@ -84,7 +86,7 @@ impl Core {
         Ok(())
     }
 
-    /// Accepts what waits, up to a number; `false` when more may wait.
+    /// Accepts up to `most` waiting connections; `false` if more may wait.
     pub(super) fn accept(&mut self, index: usize, most: usize) -> io::Result<bool> {
         let mut overloaded = None;
         for _ in 0..most {
@@ -148,7 +150,8 @@ impl Core {
                 connection.overloaded = overloaded;
                 self.connections.insert(token, connection);
                 self.pending.add(token, is_own, clock::now());
-                // Its first bytes may have come before it was registered.
+                // Its first bytes may have arrived before it was registered, and then no event
+                // reports them.
                 self.has_come(token);
             }
             Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
@@ -160,33 +163,36 @@ impl Core {
         Ok(())
     }
 
-    /// Has strangers give what is above their share of the descriptors, which a task may have made smaller, to
-    /// this user at once; `false` when there is nobody who has to.
+    /// Evicts unauthenticated connections above their share of the descriptors, which a task may
+    /// have reduced; at once if a connection of this user needs the room. `false` if none was
+    /// evicted.
     fn make_room(&mut self, for_own: bool) -> bool {
         self.pending.share(platform::descriptors_max());
         let before = self.connections.len();
-        let goes = |until| for_own || until <= clock::now();
-        while self.pending.full_until(false).is_some_and(goes) {
+        let may_evict = |until| for_own || until <= clock::now();
+        while self.pending.full_until(false).is_some_and(may_evict) {
             self.evict(false);
         }
         self.connections.len() < before
     }
 
-    /// Has a stranger give its descriptor for others, if there is one that has had time to say something.
+    /// Evicts an unauthenticated connection that had enough time to send something, if there is
+    /// one.
     fn evict_slow(&mut self) {
-        let is_guest = self.pending.first_to_go(false).is_some_and(|it| self.overflow.contains(it));
-        let goes = self.pending.goes_from(false).is_some_and(|from| from <= clock::now());
-        if goes && !is_guest {
+        let is_overflow =
+            self.pending.next_to_evict(false).is_some_and(|it| self.overflow.contains(it));
+        let is_slow = self.pending.evictable_from(false).is_some_and(|from| from <= clock::now());
+        if is_slow && !is_overflow {
             self.evict(false);
         }
     }
 
-    /// Has somebody make room.
+    /// Evicts the next connection of this kind.
     fn evict(&mut self, is_own: bool) {
-        if let Some(token) = self.pending.first_to_go(is_own) {
+        if let Some(token) = self.pending.next_to_evict(is_own) {
             let peer = self.connections.get(&token).map_or("", |connection| &connection.peer);
             let what = format!(
-                "connection from {peer} closed: others want its place, and it has not finished its \
+                "connection from {peer} closed to make room for others: it has not finished its \
                  handshake"
             );
             self.note(Kind::Evicted, &what);
@@ -194,28 +200,28 @@ impl Core {
         }
     }
 
-    /// Makes room for somebody who is told that there are no descriptors left; `false` when those that were
-    /// told so have come just now.
+    /// Makes room for a connection that is only told that no descriptors are left; `false` if the
+    /// connections told so before are still too recent to evict.
     pub(super) fn open_overflow(&mut self) -> bool {
         if self.reserve.open_overflow() {
             return true;
         }
         let is_silent = |token| self.pending.is_silent(token);
         let overdue = self.overflow.overdue(is_silent, Instant::now());
-        // Whoever has said what nobody has read yet has not been slow.
-        let goes = |token: &usize| self.connections.get(token).is_none_or(|it| !it.has_unread());
-        let Some(token) = overdue.into_iter().find(goes) else { return false };
-        self.cut(token, "others want to be told that there are no descriptors left");
+        // A connection with unread bytes has not been slow: the server has.
+        let is_slow = |token: &usize| self.connections.get(token).is_none_or(|it| !it.has_unread());
+        let Some(token) = overdue.into_iter().find(is_slow) else { return false };
+        self.cut(token, "its descriptor is needed to tell others that no descriptors are left");
         self.reserve.open_overflow()
     }
 
-    /// Notes that a connection has come by the door.
+    /// Notes a connection accepted with an overflow descriptor.
     pub(super) fn note_overflow(&mut self, token: usize) {
         self.overflow.add(token, Instant::now());
         self.reserve.use_overflow();
     }
 
-    /// Notes that a connection is gone.
+    /// Notes that a connection is closed.
     pub(super) fn note_gone(&mut self, token: usize) {
         if self.overflow.remove(token) {
             self.reserve.close_overflow();
@@ -223,7 +229,7 @@ impl Core {
         self.pending.try_again();
     }
 
-    /// Says what is lacking, in the log and to those who come.
+    /// Logs which resource is exhausted, and returns the text that rejected clients get.
     pub(super) fn log_exhaustion(&mut self, error: &io::Error) -> String {
         let what = format_args!("cannot accept a connection: {}", WithLimit(error));
         self.note(Kind::NotAccepted, &what);

@@ -1,4 +1,4 @@
-//! What a server's calls send to their callers.
+//! Responses and outcomes of calls, on their way to the callers.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::shared::Shared;
 use crate::memory::segments::Segments;
 use crate::platform::{self, Private};
 
-/// How long a task waits for its client to take more of a response, before that is copied: about as
-/// long as the copy of what a socket takes at once.
+/// How long a task waits for its client to read more of a response before the server copies the
+/// rest: about the time it takes to copy what a socket accepts at once.
 const TAKE_WAIT: Duration = Duration::from_millis(1);
 
 impl Answers for Shared {
@@ -34,7 +34,7 @@ impl Answers for Shared {
     ) -> Result<bool, ProtocolError> {
         // Dropped outside any lock: dropping it may need the GIL.
         let shared = payload.shared();
-        // With nothing locked, too, because it takes a while for a large response.
+        // Outside any lock, too: copying a large response takes a while.
         let segments = if payload.buffers.is_empty() {
             None
         } else {
@@ -58,14 +58,14 @@ impl Answers for Shared {
 }
 
 impl Shared {
-    /// Writes what is left in memory that belongs to a task, as long as the client takes it, and
-    /// copies what it does not.
+    /// Writes out memory that belongs to the task as long as the client reads it, then copies the
+    /// rest.
     fn own(&self, connection: usize) {
         let awaited = || self.core.lock().awaited(connection);
         let mut least = usize::MAX;
         while let Some((socket, bytes)) = awaited().filter(|(_, bytes)| *bytes < least) {
             least = bytes;
-            // Whether it takes more shows when it is written to.
+            // Only a write shows whether the socket accepts more.
             drop(platform::wait(&socket, false, true, TAKE_WAIT));
             self.core.lock().flush(connection);
         }
@@ -79,13 +79,13 @@ impl Core {
         session.is_some_and(|session| session.wants_response(id))
     }
 
-    /// Whether a client opens pickles; one that is gone counts as if it did.
+    /// Whether the client accepts pickles; `true` if the client is gone.
     pub(super) fn takes_pickles(&mut self, connection: usize) -> bool {
         let session = self.connections.get_mut(&connection).and_then(Connection::session);
         session.is_none_or(|session| session.client().allow_pickle)
     }
 
-    /// The segments that a response may be put into, if it is awaited.
+    /// The segments for a response, if the client still waits for it.
     pub(super) fn segments(&mut self, connection: usize, id: u64) -> Option<Segments> {
         let connection = self.connections.get_mut(&connection)?;
         connection.session()?.wants_response(id).then(|| connection.segments.clone())?
@@ -108,18 +108,19 @@ impl Core {
         Ok(taken)
     }
 
-    /// The socket that takes what is left in the memory of a task, and how many bytes wait for it.
+    /// The socket that memory of the task is still to be written to, and the number of bytes queued
+    /// for it.
     pub(super) fn awaited(&mut self, connection: usize) -> Option<(Private<Socket>, usize)> {
         let connection = self.connections.get_mut(&connection)?;
         Some((connection.awaited()?, connection.backlog()))
     }
 
-    /// Copies a piece of a response that its task may change, and writes what the client has taken
-    /// room for; `false` when nothing of it is left to copy, and whoever polls writes the rest.
+    /// Copies a piece of a response whose memory the task may change, and writes what the client
+    /// has made room for; `false` when nothing is left to copy. The leader writes the rest.
     pub(super) fn own_some(&mut self, connection: usize) -> bool {
         let owned = self.connections.get_mut(&connection).map_or(Ok(false), Connection::own_some);
         let Ok(owned) = owned else {
-            // Part of the response may have left, so that nothing else can follow it.
+            // Part of the response may have been sent already, so no other frame can follow.
             self.close(connection, "there is not enough memory for what it has not read");
             return false;
         };
@@ -127,7 +128,7 @@ impl Core {
         owned
     }
 
-    /// Tells the caller how its call ended; `false` when nobody listens.
+    /// Tells the caller how its call ended; `false` if the caller no longer waits.
     pub(super) fn conclude(
         &mut self,
         connection: usize,
@@ -144,7 +145,7 @@ impl Core {
         told.unwrap_or(false)
     }
 
-    /// The session to answer through. A peer that does not read its answers loses it.
+    /// The session to answer on. Closes the connection of a peer that does not read its answers.
     fn session(&mut self, connection: usize) -> Option<&mut ServerSession> {
         if self.connections.get(&connection)?.is_stuck() {
             self.close(connection, "it does not read its answers");

@@ -1,4 +1,4 @@
-//! A server: where it listens, what it says of itself, and its run.
+//! A server: where it listens, what it announces, and its run.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,17 +25,17 @@ use super::shared::Shared;
 use super::signal::SignalPipe;
 use super::supervised::Supervised;
 
-/// A server that listens. Calls wait until it [runs](Self::run).
+/// A listening server. Calls wait until it [runs](Self::run).
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
     socket: Option<PathBuf>,
     signals: SignalPipe,
-    /// What the log is told when the server runs.
+    /// Lines to log when the server starts to run.
     words: Vec<(Level, String)>,
 }
 
-/// Lets a server end from elsewhere: a signal handler, or another thread.
+/// Ends a server from a signal handler or another thread.
 #[derive(Clone)]
 pub struct Stopper {
     shared: Weak<Shared>,
@@ -45,15 +45,15 @@ impl Server {
     /// Listens on `address`, and on a Unix socket for clients of the same user on this machine.
     ///
     /// # Errors
-    /// [`ServeError`]; nothing is left behind then.
+    /// [`ServeError`]; nothing is left behind.
     pub fn bind(address: &Address, options: ServerOptions) -> Result<Self, ServeError> {
         Self::bind_supervised(address, options, Supervised::default())
     }
 
-    /// As [`bind`](Self::bind), with what a supervisor has for it.
+    /// Like [`bind`](Self::bind), with what the supervisor passes on.
     ///
     /// # Errors
-    /// [`ServeError`]; nothing is left behind then.
+    /// [`ServeError`]; nothing is left behind.
     pub fn bind_supervised(
         address: &Address,
         options: ServerOptions,
@@ -109,8 +109,8 @@ impl Server {
         let written = registered.as_ref().ok().copied();
         if let Err((registry, source)) = registered {
             let directory = registry.directory();
-            // Without an entry nobody would know a token that was made up, nor find a name.
-            // What stands there of one that was started before does for that.
+            // Without an entry, clients could find neither a generated token nor a name. A
+            // restarted server can rely on the entry of its predecessor.
             if !is_successor && (made_up || place.claim.is_some()) {
                 let directory = Some(directory.to_owned());
                 place.release();
@@ -160,12 +160,12 @@ impl Server {
         Ok(Self { shared, address: local, socket, signals, words })
     }
 
-    /// The address that it listens on, with the port that was chosen for port 0.
+    /// The address it listens on, with the actual port if port 0 was requested.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The Unix socket that it listens on.
+    /// The Unix socket it listens on.
     pub fn socket(&self) -> Option<&PathBuf> {
         self.socket.as_ref()
     }
@@ -175,16 +175,16 @@ impl Server {
         Stopper { shared: Arc::downgrade(&self.shared) }
     }
 
-    /// Where a signal handler may write a byte to have [`Executor::signalled`] called.
+    /// The pipe that a signal handler writes a byte to, so that [`Executor::signalled`] is called.
     pub fn signals(&self) -> &SignalPipe {
         &self.signals
     }
 
-    /// Runs calls on this thread until a client sends EXIT, or a [`Stopper`] stops it.
+    /// Runs calls on this thread until a client sends EXIT or a [`Stopper`] stops the server.
     pub fn run(self, executor: &mut dyn Executor) -> Ended {
         let log = self.shared.log();
-        // Not before, so that whoever reads it may count on what has been set up until now, such as
-        // signal handlers.
+        // Logged only now, so that a reader of the log may rely on everything set up before, such
+        // as signal handlers.
         for (level, text) in &self.words {
             log.write(*level, text);
         }
@@ -195,12 +195,12 @@ impl Server {
             Ended::ExitTask(failure) => {
                 (Level::Error, format!("ended, but exit_task failed: {failure}"))
             }
-            // The log has the reason since it was found.
+            // The reason was logged when it was found.
             Ended::Failed(reason) => (Level::Info, format!("ended: {reason}")),
         };
         self.shared.log_counted();
         match &ended {
-            // Whoever waited for the start is told as well, but often nobody does.
+            // A client that waits for the start gets the error as well, but often there is none.
             Ended::Start(Failure { traceback: Some(traceback), .. }) => {
                 log.write(level, format_args!("{text}\n{traceback}"));
             }
@@ -221,9 +221,8 @@ impl Drop for Server {
 }
 
 impl Stopper {
-    /// Takes no more calls, answers those that wait, runs `exit_task` and ends. A task that still
-    /// runs after `grace` is killed with its process. Does nothing when the server has ended, and in a
-    /// child that was forked from it.
+    /// Rejects new calls, answers queued ones, runs `exit_task` and ends. Kills the process if a
+    /// task still runs after `grace`. Does nothing if the server has ended, or in a forked child.
     pub fn stop(&self, grace: Duration) {
         if let Some(shared) = self.shared.upgrade().filter(|shared| shared.is_here()) {
             shared.stop(grace);

@@ -16,14 +16,14 @@ use crate::registry::{Claim, Registry, vacate};
 use crate::transport::listen::{self, Listener};
 use crate::wait::Wait;
 
-/// How long the process of a server that takes no calls any more may take to be gone, before a successor
-/// is refused its name.
+/// How long the process of a stopping server may take to exit before a successor is refused its
+/// name.
 const FORMER_END: Duration = Duration::from_secs(3);
 
-/// The name, the port and the socket of one server.
+/// The name, port and sockets of one server.
 ///
-/// A supervisor holds on to them, so that whatever becomes of a server's process, its successor has the
-/// same, and clients that come meanwhile wait in the queues of the sockets.
+/// A supervisor keeps them open, so that a restarted server has the same ones, and clients that
+/// connect meanwhile wait in the accept queues.
 #[derive(Debug)]
 pub struct Binding {
     pub(crate) claim: Option<Claim>,
@@ -33,24 +33,24 @@ pub struct Binding {
     #[cfg(unix)]
     pub(crate) unix: Option<std::os::unix::net::UnixListener>,
     pub(crate) socket: Option<PathBuf>,
-    /// What tells the socket from what others put in its place.
+    /// Tells the socket from anything put in its place.
     pub(crate) stamp: Stamp,
-    /// Why there is no Unix socket, when there should be one.
+    /// Why there is no Unix socket, if one was wanted.
     pub(crate) trouble: Option<io::Error>,
 }
 
 impl Binding {
-    /// Takes a name, a port and a socket.
+    /// Takes the name, the port and the socket.
     ///
     /// # Errors
-    /// [`ServeError`]; nothing is left behind then.
+    /// [`ServeError`]; nothing is left behind.
     pub(crate) fn take(
         address: &Address,
         name: Option<&Name>,
         instance: Id,
         registry: Option<&Registry>,
     ) -> Result<Self, ServeError> {
-        // First of all: whoever finds the name taken should leave no trace.
+        // The name comes first: if it is taken, no trace is left.
         let claim = name.map(|name| claim(registry, name)).transpose()?;
         let (tcp, address) = match listen::tcp(address) {
             Ok(taken) => taken,
@@ -93,14 +93,14 @@ impl Binding {
         }
     }
 
-    /// Gives everything up.
+    /// Releases everything.
     pub(crate) fn release(self) {
-        // One that cannot be removed is in nobody's way.
+        // A socket file that cannot be removed does no harm.
         self.socket.as_deref().into_iter().for_each(|path| drop(vacate(path)));
         self.claim.into_iter().for_each(Claim::release);
     }
 
-    /// The sockets for a reactor, and the name.
+    /// The listeners for a reactor, and the claim on the name.
     pub(super) fn into_parts(self) -> io::Result<(Vec<Private<Listener>>, Option<Claim>)> {
         self.tcp.set_nonblocking(true)?;
         let tcp = Listener::Tcp(mio::net::TcpListener::from_std(self.tcp));
@@ -115,7 +115,7 @@ impl Binding {
     }
 }
 
-/// Takes a name that no other server has.
+/// Claims a name that no other server has.
 fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> {
     let registry = registry.ok_or_else(|| ServeError::Registry {
         directory: None,
@@ -137,8 +137,9 @@ fn claim(registry: Option<&Registry>, name: &Name) -> Result<Claim, ServeError> 
     }
 }
 
-/// Waits until the processes of earlier servers of a name are gone. Otherwise two would have what only one
-/// can: memory, a device, a file. Where that cannot be told, nobody is kept from the name.
+/// Waits until the processes of earlier servers of this name are gone: two would compete for what
+/// only one can have, such as memory, a device or a file. If that cannot be determined, the name is
+/// given out.
 fn wait_for_former(registry: &Registry, name: &Name) -> Result<(), ServeError> {
     let unknown = |source| {
         let directory = registry.directory().to_owned();

@@ -1,4 +1,4 @@
-//! The calls of a server: which are accepted, which waits, which runs.
+//! The calls of a server: which are accepted, which wait, which one runs.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use bgpy_proto::{
 use crate::clock;
 use crate::memory::reclaim;
 
-/// Calls for which an empty queue keeps its memory.
+/// Capacity that an empty queue keeps, in calls.
 const KEPT_CALLS: usize = 4096;
 
-/// Bytes of waiting calls that may stay when they are taken back, until it is their turn.
+/// Bytes that cancelled calls may occupy in the queue until their turn.
 const KEPT_BYTES: u64 = 16 << 20;
 
 /// A call that waits for the executor.
@@ -25,7 +25,7 @@ pub(super) struct Waiting {
     pub(super) message: Delivered,
 }
 
-/// Who is told how a call ends.
+/// The caller to tell how a call ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Called {
     pub(super) connection: usize,
@@ -33,15 +33,15 @@ pub(super) struct Called {
     pub(super) kind: CallKind,
 }
 
-/// What is done about a call whose turn it is.
+/// What to do with a call whose turn has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Its task runs.
+    /// Run its task.
     Task,
-    /// Nothing, because there is nothing to do: an INIT that comes `already` too late, or an EXIT of a server
+    /// Nothing to run: an INIT after the server was `already` initialized, or an EXIT of a server
     /// without tasks.
     Nothing { already: bool },
-    /// It is refused: the INIT that it was accepted behind has failed.
+    /// Refuse it: the INIT it was queued behind has failed.
     Refusal,
 }
 
@@ -56,13 +56,13 @@ impl Due {
     }
 }
 
-/// The call that runs.
+/// The running call.
 #[derive(Debug)]
 struct Running {
     connection: usize,
     id: u64,
     kind: CallKind,
-    /// When it began, as far as the stand-in has noticed: the clock is not read for short calls.
+    /// When it started, as far as the stand-in has noticed: short calls do not read the clock.
     since: Option<Instant>,
 }
 
@@ -72,41 +72,42 @@ impl Running {
     }
 }
 
-/// How long a server may be unused, and since when it is.
+/// The idle timeout, and since when the server has been idle.
 #[derive(Debug)]
 struct Unused {
     limit: Duration,
     since: Instant,
 }
 
-/// What the server has to do.
+/// Pending work of the server.
 #[derive(Debug)]
 pub(super) struct Calls {
     unused: Option<Unused>,
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
-    /// Calls of the queue that were taken back. They are dropped at their turn, so that taking one
-    /// back needs no search.
+    /// Cancelled calls that are still queued. They are dropped at their turn, so that a cancel
+    /// needs no search.
     taken_back: HashSet<(usize, u64)>,
-    /// Calls that were refused, and whose cancels are the next requests of their connections.
+    /// Refused calls whose cancels are the next requests on their connections.
     refused: HashSet<(usize, u64)>,
-    /// The EXIT that waits or runs.
+    /// The queued or running EXIT.
     exit: Option<(usize, u64)>,
     running: Option<Running>,
     pub(super) done: u64,
-    /// INITs that wait or run: a call behind one of them is accepted in the hope of its success.
+    /// Queued or running INITs: a call behind one of them is accepted on the assumption that it
+    /// succeeds.
     inits: u64,
     initialized: bool,
     is_starting: bool,
-    /// The server was told to end: nothing runs any more but `exit_task`.
+    /// The server was told to end: only `exit_task` still runs.
     stopping: bool,
-    /// Whether calls are acked when they are accepted. While the executor is about to answer, it is
-    /// not: the response says as much, and saves a write.
+    /// Whether calls are acked on acceptance. Off while the executor is about to answer: the
+    /// response implies the ack, which saves a write.
     pub(super) ack_at_once: bool,
 }
 
 impl Calls {
-    /// A server that is starting, which counts as an INIT that runs.
+    /// For a server that is starting; the start counts as a running INIT.
     pub(super) fn new(idle_timeout: Option<Duration>) -> Self {
         Self {
             unused: idle_timeout.map(|limit| Unused { limit, since: clock::now() }),
@@ -133,8 +134,8 @@ impl Calls {
         self.note_use();
     }
 
-    /// Queues a call, or takes one back; returns any other request. There may be a reason not to take any calls of
-    /// a connection.
+    /// Queues or cancels a call; returns any other request. With `overload`, all calls but EXIT are
+    /// refused for that reason.
     pub(super) fn admit(
         &mut self,
         session: &mut ServerSession,
@@ -146,7 +147,8 @@ impl Calls {
             Request::Cancel { id } => self.cancel(connection, id),
             Request::Call { id, kind, want, message } => {
                 if let Err(failure) = self.check(kind, &message, overload) {
-                    // A caller that does not hear it has taken the call back in the same breath.
+                    // `fail` returns `false` if the caller has cancelled the call in the same batch
+                    // of frames.
                     if !session.fail(id, &failure) {
                         self.refused.insert((connection, id));
                     }
@@ -167,7 +169,7 @@ impl Calls {
         None
     }
 
-    /// Takes back a call that waits. An EXIT stays: others may have been refused because of it.
+    /// Cancels a queued call. An EXIT stays: other calls may have been refused because of it.
     fn cancel(&mut self, connection: usize, id: u64) {
         if self.refused.remove(&(connection, id)) {
             return;
@@ -191,7 +193,7 @@ impl Calls {
         if self.is_ending() {
             return Err(stopping());
         }
-        // Whoever wants to end the server is not in the way for long.
+        // EXIT is accepted even under overload: it frees the resources.
         if let Some(overload) = overload.filter(|_| kind != CallKind::Exit) {
             return Err(Failure::new(FailureCode::Overloaded, overload));
         }
@@ -214,7 +216,7 @@ impl Calls {
                 && self.queue_bytes + message.bytes() > limits::QUEUE_BYTES_MAX)
     }
 
-    /// Whether so much of the queue was taken back that looking through all of it pays.
+    /// Whether enough of the queue is cancelled to make a pass over all of it worthwhile.
     fn is_worth_clearing(&self) -> bool {
         self.taken_back.len() * 64 >= self.queue.len()
     }
@@ -237,16 +239,16 @@ impl Calls {
         }
     }
 
-    /// When the server will have been unused for as long as it may; none while it works.
+    /// When the idle timeout expires; `None` while the server works.
     pub(super) fn idle_until(&self) -> Option<Instant> {
         let Unused { limit, since } = self.unused.as_ref()?;
         let works =
             self.is_starting || self.running.is_some() || self.has_waiting() || self.is_ending();
-        // A moment that no clock reaches never comes.
+        // An overflow of the clock means never.
         if works { None } else { since.checked_add(*limit) }
     }
 
-    /// How long it may be unused before it ends, if it ends for that.
+    /// The idle timeout, if there is one.
     pub(super) fn idle_timeout(&self) -> Option<Duration> {
         self.unused.as_ref().map(|unused| unused.limit)
     }
@@ -256,7 +258,7 @@ impl Calls {
         self.running.is_some()
     }
 
-    /// The call that is next, if one waits; it counts as running from now.
+    /// The next queued call, if there is one; it counts as running from now on.
     pub(super) fn next(&mut self) -> Option<Waiting> {
         loop {
             let call = self.queue.pop_front()?;
@@ -267,7 +269,8 @@ impl Calls {
             let is_wanted =
                 self.taken_back.is_empty() || !self.taken_back.remove(&(call.connection, call.id));
             if is_wanted {
-                // While the stand-in polls it does not look, so that the clock is read at once.
+                // While the stand-in polls, it does not check for long tasks, so read the clock
+                // now.
                 let since = self.ack_at_once.then(clock::now);
                 let Waiting { connection, id, kind, .. } = call;
                 self.running = Some(Running { connection, id, kind, since });
@@ -277,7 +280,7 @@ impl Calls {
         }
     }
 
-    /// Gives back the memory of a queue that was long once.
+    /// Frees the memory of a queue that was long once.
     fn give_back(&mut self) {
         if self.queue.capacity() > KEPT_CALLS {
             self.queue = VecDeque::new();
@@ -301,7 +304,7 @@ impl Calls {
         }
     }
 
-    /// Takes the calls that wait, because none of them will run.
+    /// Removes and returns the queued calls; none of them will run.
     pub(super) fn stop(&mut self) -> VecDeque<Waiting> {
         self.stopping = true;
         self.queue_bytes = 0;
@@ -309,14 +312,14 @@ impl Calls {
         std::mem::take(&mut self.queue)
     }
 
-    /// Notes that the running call takes its time: it began `before` now.
+    /// Notes that the running call is long: it started `before` now.
     pub(super) fn takes_long(&mut self, before: Duration) {
         if let Some(call) = &mut self.running {
             call.since = call.since.or_else(|| clock::now().checked_sub(before));
         }
     }
 
-    /// The call that runs and those that wait, by connection and id.
+    /// The running call and the queued ones, by connection and id.
     pub(super) fn accepted(&self) -> impl Iterator<Item = (usize, u64)> {
         let running = self.running.as_ref().map(|call| (call.connection, call.id));
         running.into_iter().chain(self.queue.iter().map(|call| (call.connection, call.id)))
@@ -344,7 +347,7 @@ impl Calls {
         self.exit.is_some() || self.stopping
     }
 
-    /// Where the server stands.
+    /// The server's state.
     pub(super) fn state(&self) -> State {
         match self.running {
             _ if self.is_ending() => State::Stopping,
@@ -355,12 +358,12 @@ impl Calls {
         }
     }
 
-    /// The task that runs, and for how many seconds, as far as that is known.
+    /// The running task, and for how many seconds it has run, as far as is known.
     pub(super) fn running(&self) -> Option<(&'static str, f64)> {
         self.running.as_ref().map(|call| (task(call.kind), call.seconds()))
     }
 
-    /// How many calls wait that nobody has taken back.
+    /// The number of queued calls that are not cancelled.
     pub(super) fn waiting(&self) -> usize {
         self.queue.len() - self.taken_back.len()
     }
@@ -387,7 +390,7 @@ pub(super) fn not_initialized() -> Failure {
 
 #[cfg(test)]
 impl Calls {
-    /// Looks whether what is counted is what there is.
+    /// Asserts that the counters match the queue.
     pub(super) fn check_counts(&self) {
         let bytes: u64 = self.queue.iter().map(|call| call.message.bytes()).sum();
         assert_eq!(self.queue_bytes, bytes, "bytes that wait are counted");
@@ -398,7 +401,7 @@ impl Calls {
         assert!(self.refused.is_empty(), "a refused call is forgotten with its cancel");
     }
 
-    /// Looks whether nothing is left of calls that are over.
+    /// Asserts that nothing is left of finished calls.
     pub(super) fn check_empty(&self) {
         assert!(self.queue.is_empty() && self.taken_back.is_empty(), "calls are left");
         assert_eq!((self.queue_bytes, self.inits), (0, 0));

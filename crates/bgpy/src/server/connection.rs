@@ -18,35 +18,35 @@ use crate::simulation::wire::{End, ServerEnd};
 use crate::transport::Stream;
 use crate::transport::listen::prepare;
 
-/// Whether a read that gives less than was asked for has emptied the socket, so that the next one
-/// need not be tried. It holds for stream sockets under epoll and kqueue.
+/// Whether a short read means that the socket is empty, so that no further read is needed. True for
+/// stream sockets under epoll and kqueue.
 const SHORT_READ_EMPTIES: bool = cfg!(unix);
 
-/// Bytes that are written to one connection before the others get their turn.
+/// Bytes written to one connection before the others get their turn.
 const WRITE_TURN_BYTES: usize = 1 << 20;
 
-/// Bytes of a large message that one read takes at most.
+/// Most bytes of a large message taken by one read.
 const PLACED_BYTES: usize = 256 << 10;
 
 pub(super) struct Connection {
     stream: Private<Stream>,
     token: PollToken,
     stage: Stage,
-    /// On a Unix socket whose both ends can map them.
+    /// For a Unix socket both of whose ends can map them.
     pub(super) segments: Option<Segments>,
-    /// What a handshake has to send; a session has its own.
+    /// Output of the handshake; a session has its own.
     outbox: Outbox,
-    /// Bytes of the largest message that has waited since nothing did.
+    /// Size of the largest message queued since the outbox was last empty.
     largest: u64,
-    /// Whether the poller tells when the socket can be written again.
+    /// Whether the poller reports when the socket becomes writable.
     waits_to_write: bool,
-    /// Whether the thread that runs tasks waits for the socket itself, so that nobody else need.
+    /// Whether the executing thread itself waits for the socket, so that no other thread has to.
     is_awaited: bool,
-    /// Whether the peer has closed its side. The poller tells that once, perhaps together with the
-    /// last bytes, so that from then on only the end of the stream is the end of reading.
+    /// Whether the peer has closed its side. The poller reports that once, perhaps together with
+    /// the last bytes; from then on only EOF ends reading.
     ends: bool,
     signs: Signs,
-    /// Why its calls are not taken, if they are not.
+    /// Why its calls are refused, if they are.
     pub(super) overloaded: Option<String>,
     /// Name for the log.
     pub(super) peer: String,
@@ -55,18 +55,18 @@ pub(super) struct Connection {
 enum Stage {
     Handshake(Box<ServerHandshake>),
     Session(Box<ServerSession>),
-    /// A handshake that was refused.
+    /// A refused handshake.
     Over,
 }
 
-/// What a read has led to.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Bytes came, and more may wait.
+    /// Bytes arrived, and more may be waiting.
     More,
-    /// Bytes came, and no more wait.
+    /// Bytes arrived, and the socket is empty.
     Emptied,
-    /// Nothing waits.
+    /// The socket was empty.
     Nothing,
 }
 
@@ -86,8 +86,8 @@ impl Connection {
         handshake: ServerHandshake,
         registry: &PollRegistry,
     ) -> io::Result<Self> {
-        // Interest in writing is added only while something waits: a Unix socket would report each
-        // read of its peer otherwise, and wake the server once more a call.
+        // Register for writability only while output is queued: a Unix socket reports each read of
+        // its peer otherwise, which costs one more wake-up per call.
         registry.register(stream.source(), token, Interest::READABLE)?;
         Ok(Self {
             stream,
@@ -116,20 +116,20 @@ impl Connection {
         matches!(self.stage, Stage::Session(_))
     }
 
-    /// Notes that the handshake has come to its end.
+    /// Notes that the handshake is complete.
     pub(super) fn is_client(&self) {
         if let Stream::Tcp(stream) = &*self.stream {
-            // What fails for one whose peer is gone is seen at the next read.
+            // If the peer is gone, the next read shows it.
             drop(prepare(stream));
         }
     }
 
-    /// Whether the peer's first message was answered, and its proof of the token is awaited.
+    /// Whether the first message was answered and the proof of the token is awaited.
     pub(super) fn has_answered_handshake(&self) -> bool {
         matches!(&self.stage, Stage::Handshake(handshake) if handshake.has_answered())
     }
 
-    /// Bytes that the peer has not taken yet.
+    /// Bytes that the peer has not read yet.
     pub(super) fn backlog(&self) -> usize {
         match &self.stage {
             Stage::Session(session) => session.outbox.len(),
@@ -137,25 +137,25 @@ impl Connection {
         }
     }
 
-    /// Notes that a message is about to wait. Whoever sent something in the memory of others waits
+    /// Notes that a message is about to be queued. A thread that sends memory it does not own waits
     /// for the socket until that is written or copied.
     pub(super) fn expect_message(&mut self, bytes: u64) {
         self.largest = self.largest.max(bytes);
         self.is_awaited = self.session().is_some_and(|session| session.outbox.is_shared());
     }
 
-    /// Whether more waits than a peer that reads its answers leaves lying. A single message may be
-    /// of any size.
+    /// Whether more is queued than a peer that reads its answers leaves unread. A single message
+    /// may be of any size.
     pub(super) fn is_stuck(&self) -> bool {
         self.backlog() as u64 > limits::OUTBOX_BYTES_MAX as u64 + self.largest
     }
 
-    /// Notes that the end of the stream lies behind what there is to read.
+    /// Notes that EOF follows the bytes in the socket.
     pub(super) fn expect_end(&mut self) {
         self.ends = true;
     }
 
-    /// Reads once and digests what came.
+    /// Reads once and processes the bytes.
     pub(super) fn read(
         &mut self,
         scratch: &mut [u8],
@@ -186,13 +186,13 @@ impl Connection {
         };
         self.signs.heard = true;
         self.feed(&scratch[..count], replays).map_err(Over::Protocol)?;
-        // A read ends behind a descriptor, whatever follows.
+        // A read stops after a descriptor, whatever follows it.
         let is_short = count < scratch.len() && !has_descriptor;
         let emptied = SHORT_READ_EMPTIES && is_short && !self.ends;
         Ok(if emptied { Progress::Emptied } else { Progress::More })
     }
 
-    /// Reads bytes, and whether a descriptor came along.
+    /// Reads bytes, and whether a descriptor came with them.
     fn receive(&mut self, scratch: &mut [u8]) -> io::Result<(usize, bool)> {
         match (&*self.stream, &self.segments) {
             #[cfg(unix)]
@@ -201,7 +201,7 @@ impl Connection {
         }
     }
 
-    /// Reads the next bytes of a large message, if one is under way, to where they belong.
+    /// Reads the next bytes of a large message that is under way directly into its buffer.
     fn read_placed(&mut self) -> Option<io::Result<usize>> {
         let Stage::Session(session) = &mut self.stage else { return None };
         let (part, missing) = session.place()?;
@@ -243,15 +243,15 @@ impl Connection {
         }
     }
 
-    /// Writes what the socket takes, for a turn, and asks to be told when it takes more. `true` when
-    /// it may take more at once and nobody else will see to it.
+    /// Writes what the socket accepts, for one turn, and registers for writability if output is
+    /// left. `true` if the socket may accept more at once and no other thread writes it.
     pub(super) fn flush(&mut self, registry: &PollRegistry) -> Result<bool, Over> {
         let mut left = WRITE_TURN_BYTES;
         let blocked = loop {
             if left == 0 {
                 return Ok(!self.is_awaited);
             }
-            // What is left of the handshake goes before the session's frames.
+            // The rest of the handshake precedes the session's frames.
             let outbox = match &mut self.stage {
                 Stage::Session(session) if self.outbox.is_empty() => &mut session.outbox,
                 _ => &mut self.outbox,
@@ -290,14 +290,13 @@ impl Connection {
         Ok(false)
     }
 
-    /// A second handle of the socket, to wait with, if something in the memory of others is to be
-    /// written.
+    /// A duplicate of the socket to wait on, if memory owned by a task is still to be written.
     pub(super) fn awaited(&mut self) -> Option<Private<Socket>> {
         let is_shared = self.session()?.outbox.is_shared();
         is_shared.then(|| Private::open(|| self.stream.try_clone()).ok())?
     }
 
-    /// Copies a piece of the memory of others that waits to be written; `false` when there is none.
+    /// Copies a piece of queued output whose memory belongs to a task; `false` if there is none.
     pub(super) fn own_some(&mut self) -> Result<bool, TryReserveError> {
         let Some(session) = self.session() else { return Ok(false) };
         let owned = session.outbox.own_some()?;
@@ -305,8 +304,8 @@ impl Connection {
         Ok(owned)
     }
 
-    /// How data fares that was sent to a client by TCP and has not arrived so far as is known; none of one
-    /// that has said something since this was last asked.
+    /// Delivery state of unacknowledged data sent to a TCP client; `None` if the client has sent
+    /// something since the last query.
     pub(super) fn undelivered(&mut self) -> Option<Delivery> {
         let Stream::Tcp(stream) = &*self.stream else { return None };
         let has_been_heard = std::mem::take(&mut self.signs.heard);
@@ -314,25 +313,25 @@ impl Connection {
             return None;
         }
         let delivery = platform::delivery(stream).ok().flatten();
-        // What waits here is given to the system as soon as that has room.
+        // Data queued here goes to the system as soon as that has room.
         self.signs.sent = delivery.is_some();
         delivery
     }
 
-    /// Whether something has come that was not read yet.
+    /// Whether bytes have arrived that are not read yet.
     pub(super) fn has_unread(&self) -> bool {
         platform::is_called(&*self.stream)
     }
 
-    /// Has the system drop what it has not delivered when the connection is closed, and not go on trying. The
-    /// peer hears of a reset instead of an end.
+    /// Makes the system discard undelivered data at close instead of retransmitting it. The peer
+    /// sees a reset instead of EOF.
     pub(super) fn discard_unsent(&self) {
         if let Stream::Tcp(stream) = &*self.stream {
             drop(SockRef::from(stream).set_linger(Some(Duration::ZERO)));
         }
     }
 
-    /// Has the allocator give back what copies of a large message leave.
+    /// Makes the allocator return the memory of copies of a large message.
     pub(super) fn trim(&self) {
         if self.largest >= memory::HUGE_BYTES as u64 {
             reclaim::trim_soon();

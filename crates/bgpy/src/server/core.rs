@@ -29,36 +29,36 @@ use crate::platform::{self, Private};
 use crate::registry::Ending;
 use crate::transport::Listener;
 
-/// Bytes that one connection may bring before the others get their turn.
+/// Bytes read from one connection before the others get their turn.
 const READ_TURN_BYTES: usize = 256 << 10;
 
-/// The longest wait of the poller, which cannot count further than some weeks.
+/// The longest wait of the poller, whose timeout is limited to a few weeks.
 const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The first token of connections; smaller ones are the listeners'.
+/// The first token of connections; smaller ones are listeners.
 const FIRST_CONNECTION: usize = 16;
 
 pub(super) struct Core {
     pub(super) registry: Private<PollRegistry>,
     waker: Arc<Waker>,
     pub(super) listeners: Vec<Private<Listener>>,
-    /// Who comes, and has not proven anything yet.
+    /// Connections that have not finished the handshake.
     pub(super) pending: Pending,
-    /// What lets clients in when the process has no descriptors left.
+    /// Descriptors that let clients in when the process is out of them.
     pub(super) reserve: Reserve,
-    /// Who is in only to be told so.
+    /// Connections accepted only to be told that descriptors have run out.
     pub(super) overflow: Overflow,
     pub(super) connections: HashMap<usize, Connection, ByToken>,
     pub(super) next_connection: usize,
     pub(super) log_limiter: LogLimiter,
     /// Connections that may have bytes to read.
     unread: ReadyQueue,
-    /// Connections that may take more of what waits for them.
+    /// Connections that may accept more of their queued output.
     unwritten: ReadyQueue,
     pub(super) calls: Calls,
     pub(super) about: About,
     pub(super) psk: Psk,
-    /// Whether clients without a token are let in.
+    /// Whether clients without a token are accepted.
     pub(super) is_open: bool,
     pub(super) hello: ServerHello,
     pub(super) log: Log,
@@ -66,7 +66,7 @@ pub(super) struct Core {
     pub(super) is_retired: bool,
 }
 
-/// What a poller reports of a listener or a connection.
+/// A poller event for a listener or a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Readiness {
     pub(super) token: usize,
@@ -91,7 +91,7 @@ pub(super) struct CoreParts {
     pub(super) hello: ServerHello,
     pub(super) log: Log,
     pub(super) record: Record,
-    /// How long the server may be unused.
+    /// The idle timeout of the server.
     pub(super) idle_timeout: Option<Duration>,
 }
 
@@ -125,7 +125,7 @@ impl Core {
         })
     }
 
-    /// Tells what a stranger has brought about, or counts it.
+    /// Logs an event caused by an unauthenticated connection, or counts it.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display) {
         let level = kind.level();
         if self.log.takes(level) && self.log_limiter.note(kind, what, clock::now()) {
@@ -133,7 +133,7 @@ impl Core {
         }
     }
 
-    /// Tells what was counted and is due by then.
+    /// Logs the counted events that are due by `until`.
     pub(super) fn log_counted(&mut self, until: Instant) {
         let lines = self.log_limiter.tell(until).into_iter();
         lines.for_each(|(level, line)| self.log.write(level, line));
@@ -144,7 +144,7 @@ impl Core {
         self.hello.instance
     }
 
-    /// Takes note of what the poller reports.
+    /// Handles a poller event.
     pub(super) fn ready(&mut self, Readiness { token, is_read_closed, is_writable }: Readiness) {
         if let Some(listener) = self.listeners.get(token) {
             self.pending.listener_ready(token, listener.is_unix());
@@ -166,10 +166,10 @@ impl Core {
         }
     }
 
-    /// Does a turn of work on everything that is ready.
+    /// Does one turn of work on everything that is ready.
     ///
     /// # Errors
-    /// What the system says of listeners, or of a poller, that are not there any more.
+    /// The system's error when a listener or the poller is gone.
     pub(super) fn proceed(&mut self, scratch: &mut [u8]) -> io::Result<()> {
         for _ in 0..self.unwritten.len() {
             let Some(token) = self.unwritten.pop() else { break };
@@ -188,17 +188,17 @@ impl Core {
             self.log.info(format_args!("no call for {limit} s (idle_timeout): ending"));
             self.stop();
         }
-        // What ended in this turn may have left something of what is missing.
+        // What ended in this turn may have freed missing descriptors.
         self.reserve.fill();
         Ok(())
     }
 
-    /// Confirms that the poller, and what it is to watch for as long as the server takes calls, are there.
+    /// Checks that the poller, and the listeners as long as the server accepts calls, still exist.
     pub(super) fn check(&self, watched: Watched) -> io::Result<()> {
         watched.check(&self.listeners)
     }
 
-    /// How long the poller may wait before there is something to do here; none is for ever.
+    /// How long the poller may wait before there is work here; `None` means forever.
     pub(super) fn patience(&self) -> Option<Duration> {
         let ready = [&self.unread, &self.unwritten];
         if ready.iter().any(|queue| !queue.is_empty()) {
@@ -209,19 +209,19 @@ impl Core {
         }
         let moments = [self.pending.soonest(), self.calls.idle_until(), self.log_limiter.due()];
         let soonest = moments.into_iter().flatten().min()?;
-        // Rounded up, so that the time is over when the poller returns.
+        // Rounded up, so that the time has passed when the poller returns.
         let left = soonest.saturating_duration_since(clock::now()) + Duration::from_millis(1);
         Some(left.min(PATIENCE_MAX))
     }
 
-    /// Reads and serves one connection, for a turn.
+    /// Reads and serves one connection, for one turn.
     pub(super) fn read(&mut self, token: usize, scratch: &mut [u8]) {
         let mut left = READ_TURN_BYTES / scratch.len();
         self.about.may_read_log = true;
         let outcome = loop {
             let Some(connection) = self.connections.get_mut(&token) else { return };
             if connection.backlog() > limits::OUTBOX_PAUSE_BYTES {
-                // A peer that does not read its answers is not asked for more; `flush` resumes it.
+                // Read no requests from a peer that does not read its answers; `flush` resumes it.
                 break Ok(());
             }
             let was_session = connection.is_session();
@@ -247,7 +247,7 @@ impl Core {
                     }
                 }
             }
-            // Before the ack of an EXIT leaves: whoever hears it may start a successor at once.
+            // Retire before the ack of an EXIT is sent: its caller may start a successor at once.
             if self.calls.has_exit() {
                 if !was_ending {
                     let peer = &connection.peer;
@@ -267,7 +267,7 @@ impl Core {
         };
         match outcome {
             Ok(()) => self.flush(token),
-            // What a refused peer is to be told, if anything, goes out before the end.
+            // Send a refused peer its error, if any, before closing.
             Err(over) => self.give_up(token, over),
         }
     }
@@ -292,7 +292,7 @@ impl Core {
         }
     }
 
-    /// Writes what waits for a connection.
+    /// Writes the queued output of a connection.
     pub(super) fn flush(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
         let paused = connection.backlog() > limits::OUTBOX_PAUSE_BYTES;
@@ -308,12 +308,13 @@ impl Core {
             self.unwritten.push(token);
         }
         if more || resumed {
-            // Whoever polls may not know that there is something to do again.
+            // The leader may be asleep without a timeout for this connection.
             self.waker.wake();
         }
     }
 
-    /// Closes a connection so that its peer does not take that for an answer, where that can be told.
+    /// Closes a connection with a reset where possible, so that its peer does not mistake EOF for
+    /// an answer.
     pub(super) fn cut(&mut self, token: usize, why: &str) {
         if let Some(connection) = self.connections.get(&token) {
             connection.discard_unsent();
@@ -326,7 +327,7 @@ impl Core {
         connection.deregister(&self.registry);
         connection.trim();
         let (is_session, peer) = (connection.is_session(), std::mem::take(&mut connection.peer));
-        // Its descriptor is free from here on.
+        // The descriptor is free from here on.
         drop(connection);
         self.note_gone(token);
         let what = format_args!("connection from {peer} ended: {why}");
@@ -339,19 +340,20 @@ impl Core {
         }
     }
 
-    /// Notes how a call has ended that ran, and tells its caller; `false` when nobody listens.
+    /// Records the outcome of a call that has run and tells its caller; `false` if the caller no
+    /// longer waits.
     pub(super) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) -> bool {
         let Called { connection, id, kind } = call;
         self.calls.finish(kind, outcome.is_ok());
         self.conclude(connection, id, outcome)
     }
 
-    /// Whether there is something for the executing thread to do.
+    /// Whether there is work for the executing thread.
     pub(super) fn has_work(&self) -> bool {
         self.calls.has_waiting() || self.calls.is_stopping()
     }
 
-    /// Acks the running call and those that wait, because it will take a while.
+    /// Acks the running call and the queued ones, because the task takes a while.
     pub(super) fn ack_all(&mut self, running_for: Duration) {
         self.calls.ack_at_once = true;
         self.calls.takes_long(running_for);
@@ -361,13 +363,14 @@ impl Core {
         }
     }
 
-    /// Takes no more calls and answers those that wait.
+    /// Rejects new calls and answers the queued ones.
     pub(super) fn stop(&mut self) {
         self.refuse();
         self.retire();
     }
 
-    /// As [`stop`](Self::stop), but keeps the server's place: what comes after it may be the same server.
+    /// Like [`stop`](Self::stop), but keeps the listeners and the entry: the next process may be
+    /// the same server.
     pub(super) fn refuse(&mut self) {
         for call in self.calls.stop() {
             self.conclude(call.connection, call.id, &Err(stopping()));
@@ -386,13 +389,13 @@ impl Core {
         self.record.retire();
     }
 
-    /// What stands in the registry.
+    /// The server's entry in the registry.
     pub(super) fn record(&self) -> &Record {
         &self.record
     }
 
-    /// Leaves word and place to the supervisor, if that starts the server again when it fails to start.
-    /// Clients are told nothing: what they have sent is for the next one.
+    /// Leaves entry and listeners to the supervisor if that restarts the server after a failed
+    /// start. Clients are told nothing: their requests are for the next process.
     pub(super) fn leave_to_supervisor(&mut self) -> bool {
         let is_left = self.record.leave_to_supervisor();
         if is_left {
@@ -401,19 +404,20 @@ impl Core {
         is_left
     }
 
-    /// Closes the listeners and notes how the server ended.
+    /// Closes the listeners and records how the server ended.
     pub(super) fn end(&mut self, ending: Ending) {
         self.retire();
         self.record.end(ending);
     }
 
-    /// Notes that the server could not go on, and leaves its place to a supervisor that keeps it.
+    /// Records that the server could not continue, and leaves its listeners to the supervisor if
+    /// there is one.
     pub(super) fn fail(&mut self, ending: Ending) {
         self.listeners.clear();
         self.record.fail(ending);
     }
 
-    /// Closes the listeners; nothing is left of a server that never ran.
+    /// Closes the listeners and removes all traces of a server that never ran.
     pub(super) fn forget(&mut self) {
         if !self.is_retired {
             self.record.forget();
@@ -427,7 +431,7 @@ impl Core {
         self.connections.clear();
     }
 
-    /// Whether something still waits to be written.
+    /// Whether queued output is left.
     pub(super) fn has_backlog(&self) -> bool {
         self.connections.values().any(|connection| connection.backlog() > 0)
     }

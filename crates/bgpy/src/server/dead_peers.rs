@@ -1,8 +1,10 @@
-//! Clients that are gone without a word: the network has forgotten the connection, or their machine sleeps.
+//! Detects clients that vanished without closing: the network has dropped the connection, or their
+//! machine sleeps.
 //!
-//! While nothing is on its way to a client, the system [asks](crate::transport::keepalive) whether it is there. While
-//! something is, it does not, and tries to deliver that for a quarter of an hour. Whoever answers lives, also
-//! if it has no room for more, as a process that stands in a debugger: the system answers for it.
+//! While no data is on its way to a client, the system [probes](crate::transport::keepalive) the
+//! connection. While data is on its way, the system sends no probes and retransmits for a quarter
+//! of an hour. A client whose system answers is alive even if it reads nothing, such as a process
+//! stopped in a debugger.
 
 use std::io;
 use std::sync::Mutex;
@@ -11,40 +13,40 @@ use std::time::{Duration, Instant};
 use crate::platform::Delivery;
 use crate::sync::lock;
 
-/// How often it is looked whether clients answer.
+/// How often clients are checked.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// When one that does not has vanished. With [`EVERY`], that is found within a minute.
+/// When an unresponsive client counts as vanished. With [`EVERY`], it is detected within a minute.
 pub(super) const PATIENCE: Patience = Patience { tries: 3, silence: Duration::from_secs(50) };
 
 /// How much a client may leave unanswered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// A packet or two get lost where the network is only slow or full.
+    /// Retransmissions: one or two losses happen on a slow or congested network.
     tries: u8,
     silence: Duration,
 }
 
-/// When it was looked last.
+/// The time of the last check.
 #[derive(Debug)]
 pub(super) struct Looks(Mutex<Instant>);
 
-/// What has passed between the server and a client since it was looked.
+/// Traffic between the server and a client since the last check.
 #[derive(Debug, Default)]
 pub(super) struct Signs {
-    /// Something was sent, and it is not known that all of it has arrived.
+    /// Data was sent and is not known to have arrived in full.
     pub(super) sent: bool,
     pub(super) heard: bool,
 }
 
-/// Whether an error says that the machine at the other end does not answer, or cannot be reached any more.
+/// Whether the error says that the peer's machine does not respond or has become unreachable.
 pub(super) fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
     matches!(error.kind(), HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
 }
 
 impl Patience {
-    /// Whether a client has vanished for which data waits.
+    /// Whether a client with undelivered data has vanished.
     pub(super) fn is_over(self, delivery: Delivery) -> bool {
         delivery.tries >= self.tries && delivery.silence >= self.silence
     }
@@ -74,11 +76,12 @@ mod tests {
     #[test]
     fn who_leaves_enough_unanswered_for_long_enough_has_vanished() {
         let table = [
-            // Whoever answers at all lives, however often something was sent again before.
+            // Any answer counts as alive, however often data was retransmitted before.
             (0, 0, false),
             (15, 0, false),
             (15, 49_999, false),
-            // Silent for long, and asked only just now: it has been idle, and a packet or two got lost.
+            // Silent for long but probed only now: the connection was idle, and a packet or two got
+            // lost.
             (0, 3_600_000, false),
             (2, 50_000, false),
             (3, 50_000, true),
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn it_is_found_within_a_minute() {
-        // A server that is idle looks after everything once a second.
+        // An idle server runs its checks once a second.
         assert!(PATIENCE.silence + EVERY + Duration::from_secs(2) < Duration::from_secs(60));
     }
 
@@ -119,7 +122,7 @@ mod tests {
         let (mut writer, _) = listener.accept().unwrap();
         keepalive::ask(socket2::SockRef::from(&writer)).unwrap();
         assert_eq!(platform::delivery(&writer).unwrap(), None);
-        // The reader does not read, and has no room for more soon.
+        // The reader does not read, and its buffer is full.
         writer.set_nonblocking(true).unwrap();
         while writer.write(&[0; 65_536]).is_ok() {}
         let delivery = platform::delivery(&writer).unwrap().expect("something waits");

@@ -1,11 +1,11 @@
-//! The end of a server, as others wait for it.
+//! The end of a server, for those who wait for it.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::sync::lock;
 
-/// Whether the server has ended, for those who wait for it without keeping it.
+/// Whether the server has ended; a waiter can hold this without keeping the server alive.
 #[derive(Debug, Default)]
 pub(super) struct End {
     came: Mutex<bool>,

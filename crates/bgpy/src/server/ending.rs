@@ -1,4 +1,4 @@
-//! How a server ends that is told to, or that cannot go on.
+//! How a server ends when told to, or when it cannot continue.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -9,12 +9,12 @@ use super::shared::Shared;
 use crate::platform;
 use crate::registry::Ending;
 
-/// How long a running task, and then `exit_task`, may take after the server has found that it cannot go on.
+/// How long a running task, and then `exit_task`, may take once the server cannot continue.
 const FAILURE_GRACE: Duration = Duration::from_secs(30);
 
 impl Shared {
-    /// Takes no more calls, answers those that wait, and lets the executing thread end. What still
-    /// runs after `grace` is killed with the process.
+    /// Rejects new calls, answers queued ones, and lets the executing thread end. Kills the process
+    /// if it still runs after `grace`.
     pub(super) fn stop(self: &Arc<Self>, grace: Duration) {
         if self.stopped.swap(true, Ordering::SeqCst) {
             return;
@@ -33,8 +33,8 @@ impl Shared {
         self.kill_after(grace, reason);
     }
 
-    /// The server cannot go on: the executing thread ends as soon as its task has, and the process says
-    /// that it has failed, so that a supervisor starts it again.
+    /// Ends a server that cannot continue: the executing thread ends after its task, and the
+    /// process exits with a failure so that a supervisor restarts it.
     pub(super) fn fail(self: &Arc<Self>, error: &io::Error) {
         let reason = format!("the server cannot watch its sockets any more ({error})");
         if self.failure.set(reason.clone()).is_err() {
@@ -50,7 +50,7 @@ impl Shared {
         self.kill_after(FAILURE_GRACE, reason);
     }
 
-    /// Kills the process unless the server has ended in time.
+    /// Kills the process unless the server ends in time.
     fn kill_after(self: &Arc<Self>, grace: Duration, reason: String) {
         let (shared, end): (Weak<Self>, _) = (Arc::downgrade(self), self.end.clone());
         let watch = move || {
@@ -62,13 +62,13 @@ impl Shared {
             shared.note(Ending::now(false, reason));
             platform::end_now();
         };
-        // Without the thread the end is only less certain.
+        // Without the thread the server still ends, unless its task never returns.
         drop(std::thread::Builder::new().name("bgpy-grace".into()).spawn(watch));
     }
 
-    /// Notes how the server has run, or that it never will.
+    /// Records how the server ran, or that it never will.
     pub(super) fn finish(&self, ending: Option<Ending>) {
-        // A child that was forked is not the server.
+        // A forked child is not the server.
         if !self.is_here() {
             return;
         }

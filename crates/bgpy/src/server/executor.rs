@@ -6,16 +6,16 @@ use super::reply::Reply;
 
 /// Runs calls, one at a time, on the thread that called [`Server::run`](super::Server::run).
 pub trait Executor {
-    /// Called once before any call, while clients can connect already. `true` says that the server
-    /// has its tasks now and needs no INIT.
+    /// Called once before any call, when clients can already connect. `true` means that the server
+    /// has its tasks and needs no INIT.
     ///
     /// # Errors
-    /// A [`Failure`] ends the server before it was ready.
+    /// A [`Failure`] ends the server before it is ready.
     fn start(&mut self) -> Result<bool, Failure> {
         Ok(false)
     }
 
-    /// Called once after the start, when calls are about to be run.
+    /// Called once after the start, before the first call.
     fn ready(&mut self) {}
 
     /// Takes the tasks and runs `init_task`.
@@ -27,10 +27,10 @@ pub trait Executor {
     /// Runs `exec_task`.
     ///
     /// # Errors
-    /// A [`Failure`] for the caller; the server goes on with the state as it is.
+    /// A [`Failure`] for the caller; the server continues with its state as it is.
     fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure>;
 
-    /// Runs `exit_task`, also when there is no caller who asks for it (a signal, an end of a
+    /// Runs `exit_task`, with no message if no client asked for it (a signal, or the end of a
     /// foreground server). Afterwards the server ends. Only called after a successful `init`.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ pub trait Executor {
     /// Called between calls when a signal has arrived.
     fn signalled(&mut self) {}
 
-    /// Called once after the last call: what the process will wait for before it can end, in words.
+    /// Called once after the last call: describes what still keeps the process from exiting.
     fn remains(&mut self) -> Option<String> {
         None
     }
@@ -49,12 +49,12 @@ pub trait Executor {
 /// How a server ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// As it should.
+    /// As intended.
     Orderly,
     /// Its start failed.
     Start(Failure),
     /// Its `exit_task` failed.
     ExitTask(Failure),
-    /// It could not go on, for a reason of its own: its sockets are gone, for example.
+    /// The server could not continue, for example because its sockets are gone.
     Failed(String),
 }

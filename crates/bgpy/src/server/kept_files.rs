@@ -1,4 +1,4 @@
-//! Looking from time to time whether the files of a server are where they are.
+//! Periodic checks that the files of a server are in place.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::record::{Kept, Record};
 use crate::sync::lock;
 
-/// How often it is looked whether the server's files are there.
+/// How often the server's files are checked.
 const FILES_LOOK: Duration = Duration::from_secs(1);
 
-/// The files by which others find the server.
+/// The files by which clients find the server.
 #[derive(Debug)]
 pub(super) struct KeptFiles {
     state: Mutex<State>,
@@ -27,7 +27,7 @@ impl KeptFiles {
         Self { state: Mutex::new(state) }
     }
 
-    /// Whether it is time to look, and one of the files is gone or another.
+    /// Whether a check is due and a file is missing or was replaced.
     pub(super) fn misses_files(&self) -> bool {
         let mut state = lock(&self.state);
         if state.looked.elapsed() < FILES_LOOK {
@@ -37,7 +37,7 @@ impl KeptFiles {
         !state.files.iter().all(Kept::is_in_place)
     }
 
-    /// Takes what the files are from now on.
+    /// Replaces the list of files to check.
     pub(super) fn keep(&self, files: Vec<Kept>) {
         lock(&self.state).files = files;
     }

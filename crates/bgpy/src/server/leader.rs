@@ -1,4 +1,4 @@
-//! The poller, and what only its holder needs.
+//! The poller, and the state that only the polling thread uses.
 
 use std::io;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::platform::{self, Private};
 use crate::spin::Spin;
 use crate::sync::FairMutex;
 
-/// Bytes that one read takes at most; the buffer is the leader's and serves all connections.
+/// Most bytes taken by one read; the buffer belongs to the leader and serves all connections.
 const SCRATCH_BYTES: usize = 256 << 10;
 
 const WAKE: PollToken = PollToken(usize::MAX);
 
-/// Whoever has it locked polls.
+/// The thread that holds the lock on it polls.
 pub(super) struct Leader {
     poll: Private<Poll>,
     events: Events,
@@ -45,7 +45,7 @@ impl Leader {
         Ok((leader, waker))
     }
 
-    /// A second handle of the poller, for those who register something.
+    /// A second handle of the poller, for registering sources.
     pub(super) fn registry(&self) -> io::Result<Private<mio::Registry>> {
         Private::open(|| self.poll.registry().try_clone())
     }
@@ -55,10 +55,11 @@ impl Leader {
         Watched { pollers, source: self.signals.descriptor() }
     }
 
-    /// Looks at the sockets for a moment; `false` when nothing came.
+    /// Spins on the sockets for a moment; `false` if nothing arrived.
     pub(super) fn look(&mut self) -> bool {
         let Self { poll, events, patience, spin, .. } = self;
-        // While strangers rest, more of them come, which are not worth a look.
+        // While unauthenticated connections are held back, more of them arrive, which are not worth
+        // spinning for.
         if patience.is_some_and(|patience| patience <= REST) {
             return false;
         }
@@ -69,10 +70,10 @@ impl Leader {
         spin.look(look).is_some()
     }
 
-    /// Waits for the sockets, for as long as there is nothing else to do.
+    /// Waits for the sockets until the next deadline.
     ///
     /// # Errors
-    /// What the system says of a poller with which nobody can wait any more.
+    /// The system's error when the poller no longer works.
     pub(super) fn wait(&mut self, signalled: &AtomicBool) -> io::Result<()> {
         match self.poll.poll(&mut self.events, self.patience) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -87,7 +88,7 @@ impl Leader {
     /// Serves the sockets that are ready. Returns whether there is work for the executing thread.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait), and what the system says of listeners that do not listen any more.
+    /// As for [`wait`](Self::wait), and the system's error when a listener no longer listens.
     pub(super) fn serve(
         &mut self,
         core: &FairMutex<Core>,

@@ -1,5 +1,5 @@
-//! What strangers bring about, told once and then counted: whoever reaches the port can do it over and
-//! over, and a log that tells each time would hold nothing else.
+//! Rate limit for log lines that unauthenticated connections cause: the first of a kind is logged,
+//! the rest are counted. Otherwise anybody who reaches the port could flood the log.
 
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
@@ -9,19 +9,19 @@ use bgpy_proto::ProtocolError;
 
 use crate::log::Level;
 
-/// How long events of a kind are counted before they are told.
+/// How long events of a kind are counted before the count is logged.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
-/// What has happened.
+/// The kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A peer broke the protocol, in this way.
+    /// A peer violated the protocol in this way.
     Refused(Discriminant<ProtocolError>),
-    /// A connection made room for others.
+    /// A connection was evicted.
     Evicted,
-    /// The system gave no connection, or did not let it be watched.
+    /// The system failed to accept a connection, or to watch it.
     NotAccepted,
-    /// A connection has ended before it was a client's, for whatever reason.
+    /// A connection ended before it was authenticated, for whatever reason.
     Left,
 }
 
@@ -35,7 +35,7 @@ impl Kind {
     }
 }
 
-/// Which kinds have been told, and how often each has happened since.
+/// Kinds that were logged, and how often each has happened since.
 #[derive(Debug, Default)]
 pub(super) struct LogLimiter {
     told: Vec<Told>,
@@ -46,12 +46,12 @@ struct Told {
     kind: Kind,
     until: Instant,
     count: u64,
-    /// What the last of them was.
+    /// The text of the last one.
     last: String,
 }
 
 impl LogLimiter {
-    /// Notes an event, and returns whether it is to be told at once.
+    /// Counts an event; `true` if it is to be logged at once.
     pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display, now: Instant) -> bool {
         self.told.retain(|told| told.count > 0 || told.until > now);
         if let Some(told) = self.told.iter_mut().find(|told| told.kind == kind) {
@@ -63,12 +63,12 @@ impl LogLimiter {
         true
     }
 
-    /// When there is something to tell; none while nothing was counted.
+    /// When the next counts are due; `None` if nothing was counted.
     pub(super) fn due(&self) -> Option<Instant> {
         self.told.iter().filter(|told| told.count > 0).map(|told| told.until).min()
     }
 
-    /// What was counted and is due by then, a line a kind. A kind that goes on is counted further.
+    /// The counts due by `until`, one line per kind. A kind that continues is counted further.
     pub(super) fn tell(&mut self, until: Instant) -> Vec<(Level, String)> {
         let due = self.told.iter_mut().filter(|told| told.count > 0 && told.until <= until);
         due.map(|told| {
@@ -88,28 +88,28 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_line_a_minute() {
-        let (mut strangers, start) = (LogLimiter::default(), Instant::now());
+        let (mut limiter, start) = (LogLimiter::default(), Instant::now());
         let refused = Kind::refused(&ProtocolError::NotBgpy);
         let malformed = Kind::refused(&ProtocolError::Malformed("one"));
         assert_eq!(malformed, Kind::refused(&ProtocolError::Malformed("another")));
-        assert!(strangers.note(refused, &"a", start), "the first at once");
-        assert!(strangers.note(malformed, &"m", start), "another kind as well");
-        assert_eq!(strangers.due(), None);
+        assert!(limiter.note(refused, &"a", start), "the first at once");
+        assert!(limiter.note(malformed, &"m", start), "another kind as well");
+        assert_eq!(limiter.due(), None);
         for number in 0..1000 {
-            assert!(!strangers.note(refused, &number, start + Duration::from_secs(1)));
+            assert!(!limiter.note(refused, &number, start + Duration::from_secs(1)));
         }
-        assert_eq!(strangers.due(), Some(start + WINDOW));
-        assert!(strangers.tell(start + WINDOW - Duration::from_nanos(1)).is_empty());
-        let lines = strangers.tell(start + WINDOW);
+        assert_eq!(limiter.due(), Some(start + WINDOW));
+        assert!(limiter.tell(start + WINDOW - Duration::from_nanos(1)).is_empty());
+        let lines = limiter.tell(start + WINDOW);
         assert_eq!(lines.len(), 1);
         assert!(lines[0].1.starts_with("999 (1000 like this"), "{lines:?}");
-        // It goes on, and is counted on.
-        assert!(!strangers.note(refused, &"b", start + WINDOW));
-        assert_eq!(strangers.due(), Some(start + 2 * WINDOW));
-        assert_eq!(strangers.tell(start + 3 * WINDOW).len(), 1);
-        // A quiet minute ends it.
-        assert!(strangers.note(refused, &"c", start + 4 * WINDOW));
-        assert!(strangers.tell(start + 9 * WINDOW).is_empty());
-        assert!(strangers.told.len() <= 2);
+        // It continues and is counted.
+        assert!(!limiter.note(refused, &"b", start + WINDOW));
+        assert_eq!(limiter.due(), Some(start + 2 * WINDOW));
+        assert_eq!(limiter.tell(start + 3 * WINDOW).len(), 1);
+        // A minute without events resets the kind.
+        assert!(limiter.note(refused, &"c", start + 4 * WINDOW));
+        assert!(limiter.tell(start + 9 * WINDOW).is_empty());
+        assert!(limiter.told.len() <= 2);
     }
 }

@@ -1,7 +1,8 @@
 //! The stand-in: a thread that polls the sockets while a task runs.
 //!
-//! It is armed lazily. While calls come in, it looks once a millisecond whether the executing thread
-//! moves, which costs the calls nothing; after some quiet it sleeps until the next call.
+//! It is armed lazily. While calls arrive, it checks once a millisecond whether the executing
+//! thread makes progress, which costs the calls nothing; after a quiet period it sleeps until the
+//! next call.
 
 use std::io;
 use std::sync::Arc;
@@ -11,20 +12,20 @@ use std::time::{Duration, Instant};
 
 use super::shared::{LOG_LOOK, Shared};
 
-/// A task that runs this long is stood in for.
+/// The stand-in takes over the poller from a task that runs this long.
 pub(super) const LOOK: Duration = Duration::from_millis(1);
 
-/// And how often while none does, when only threads that they have left can print.
+/// How often the log is checked while no task runs, when only threads left by tasks can print.
 const IDLE_LOG_LOOK: Duration = Duration::from_secs(1);
 
-/// Looks without a call after which the thread goes to sleep.
+/// Checks without a call after which the thread sleeps.
 const QUIET_LOOKS: u32 = 50;
 
 impl Shared {
     /// Starts the thread.
     ///
     /// # Errors
-    /// What the system says when it gives none.
+    /// The system's error if it cannot create a thread.
     pub(super) fn start_lookout(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
         let shared = self.clone();
         let handle = thread::Builder::new()
@@ -38,13 +39,14 @@ impl Shared {
     fn watch(self: &Arc<Self>) {
         self.look_after();
         while !self.standin.is_over() {
-            // Again and again, because it may have been just about to sleep.
+            // Repeated, because the executing thread may have been just about to sleep: an
+            // interrupt before that has no effect.
             self.interrupt();
             thread::park_timeout(LOG_LOOK);
         }
     }
 
-    /// Stands in when it is needed, until the server ends or has failed.
+    /// Polls whenever the executing thread is busy, until the server ends or has failed.
     fn look_after(self: &Arc<Self>) {
         let (log, mut looked) = (self.log(), Instant::now());
         while !self.standin.is_over() && !self.has_failed() {
@@ -75,7 +77,8 @@ impl Shared {
                 }
             }
             self.standin.armed.store(false, Ordering::SeqCst);
-            // The executing thread may have gone away before it could see that nobody looks.
+            // `away` is read after `armed` is cleared: an executing thread that went away before that still
+            // saw `armed`, and did not unpark this thread (see `StandIn::arm`).
             if self.away.load(Ordering::SeqCst) {
                 self.standin.armed.store(true, Ordering::SeqCst);
             }

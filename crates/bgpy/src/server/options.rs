@@ -1,4 +1,4 @@
-//! How a server behaves.
+//! Options of a server.
 
 use std::time::Duration;
 
@@ -9,35 +9,35 @@ use crate::log::Log;
 use crate::name::Name;
 use crate::registry::Registry;
 
-/// How a server behaves, with defaults for all of it.
+/// Options of a server; all have defaults.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// The token; without one that of `BGPY_TOKEN` is taken, or one is made up.
+    /// The token; by default that of `BGPY_TOKEN`, or a generated one.
     pub token: Option<Token>,
-    /// Whether clients have to prove the token. Those that find it in the registry do so anyway: the
-    /// proof is mutual, so they know that it is this server which answers.
+    /// Whether clients must prove that they know the token. Clients that find it in the registry do
+    /// so in any case: the proof is mutual, so it authenticates the server to them.
     pub auth: bool,
-    /// Whether a token that can be guessed is taken on an address that other machines reach.
+    /// Whether a weak token is accepted on an address that other machines can reach.
     pub allow_weak_token: bool,
-    /// Version of Python, to be told to clients.
+    /// The version of Python, announced to clients.
     pub python: Option<String>,
-    /// Longest message that is taken from a client, in bytes.
+    /// The longest message accepted from a client, in bytes.
     pub message_bytes_max: u64,
-    /// Whether the server opens pickles; clients send none if not.
+    /// Whether the server accepts pickles; clients send none if not.
     pub allow_pickle: bool,
-    /// Where the server leaves word of itself; none leaves none.
+    /// The registry for the server's entry; `None` for no entry.
     pub registry: Option<Registry>,
     /// The server's identity.
     pub instance: Id,
-    /// Its name, which no other server of this user has while it runs.
+    /// Its name, unique among this user's servers while it runs.
     pub name: Option<Name>,
-    /// How long nobody may call before the server ends by itself.
+    /// The server ends after this time without a call.
     pub idle_timeout: Option<Duration>,
-    /// Whether this process is there for the server alone, and ends with it.
+    /// Whether this process exists for the server alone and ends with it.
     pub owns_process: bool,
-    /// What it was told when it was started, to be kept for a restart.
+    /// Its configuration at the start, kept for a restart.
     pub config: Option<Config>,
-    /// Where it logs.
+    /// The log.
     pub log: Log,
 }
 

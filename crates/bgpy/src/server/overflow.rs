@@ -1,24 +1,24 @@
-//! Those who come when the server's process has no descriptors left: they are let in by a door that is kept for
-//! them, may ask how the server is, read its log and end it, and are told why their calls are not taken. They
-//! do not stay, so that those behind them are told as well.
+//! Connections accepted when the process is out of descriptors, with descriptors reserved for them.
+//! Their clients may ask for the status, read the log and end the server, and their calls are
+//! refused with the reason. They are evicted soon, so that the next ones get the reason too.
 
 use std::time::{Duration, Instant};
 
-/// How long one may say nothing when others want to come: the first message comes at once, also from the other
-/// side of the globe.
+/// How long a connection may be silent when others wait: even from the other side of the globe the
+/// first message arrives sooner.
 const SILENCE: Duration = Duration::from_millis(250);
 
-/// How long one may stay then at all: time to shake hands and to ask.
+/// How long a connection may stay at most when others wait: enough for a handshake and a request.
 const STAY: Duration = Duration::from_secs(1);
 
-/// One of them.
+/// One such connection.
 #[derive(Debug)]
 struct OverflowConnection {
     token: usize,
     since: Instant,
 }
 
-/// In the order in which they came.
+/// In order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Overflow(Vec<OverflowConnection>);
 
@@ -27,22 +27,22 @@ impl Overflow {
         self.0.push(OverflowConnection { token, since: now });
     }
 
-    /// Forgets one that is gone; `false` when it was none.
+    /// Removes a closed connection; `false` if it was not an overflow connection.
     pub(super) fn remove(&mut self, token: usize) -> bool {
         let before = self.0.len();
-        self.0.retain(|guest| guest.token != token);
+        self.0.retain(|it| it.token != token);
         self.0.len() < before
     }
 
     pub(super) fn contains(&self, token: usize) -> bool {
-        self.0.iter().any(|guest| guest.token == token)
+        self.0.iter().any(|it| it.token == token)
     }
 
-    /// Those that may make room, given which of them have said nothing.
+    /// The connections that may be evicted, given which of them are silent.
     pub(super) fn overdue(&self, is_silent: impl Fn(usize) -> bool, now: Instant) -> Vec<usize> {
         let stay = |token| if is_silent(token) { SILENCE } else { STAY };
-        let goes = |guest: &&OverflowConnection| guest.since + stay(guest.token) <= now;
-        self.0.iter().filter(goes).map(|guest| guest.token).collect()
+        let is_due = |it: &&OverflowConnection| it.since + stay(it.token) <= now;
+        self.0.iter().filter(is_due).map(|it| it.token).collect()
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_came_first_makes_room_and_who_says_nothing_before() {
+    fn silent_connections_are_evicted_sooner_than_others() {
         let (mut overflow, now) = (Overflow::default(), Instant::now());
         let later = now + STAY / 2;
         overflow.add(3, now);

@@ -1,9 +1,8 @@
-//! Whoever comes and has not finished the handshake: who has a turn, until when each of them may stay, and
-//! who makes room when there are too many.
+//! Connections that have not finished the handshake: whose turn is next, when each times out, and
+//! which are evicted when there are too many.
 //!
-//! Anybody can connect, so that all of this has a small share of each turn of the server, and those whom it
-//! knows come first. Who comes by the Unix socket is this user, and is not kept waiting by those who come by
-//! TCP.
+//! Anybody can connect, so these get a small share of each turn, after authenticated clients.
+//! Connections on the Unix socket belong to this user and never wait for those on TCP.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,24 +13,24 @@ use super::ready_queue::ReadyQueue;
 use super::throttle::Throttle;
 use crate::clock;
 
-/// How long one may stay at least before it makes room: clients need a moment to say something. Others wait to
-/// be accepted meanwhile, which costs nothing.
+/// Minimum age before eviction: clients need a moment to send something. Meanwhile others wait in
+/// the accept queue, which costs nothing.
 const LEAST_STAY: Duration = Duration::from_millis(20);
 
-/// Tokens of connections, with the time until which each must have shaken hands. Tokens count up,
-/// so that the first is the oldest.
+/// Tokens of connections, each with the deadline of its handshake. Tokens count up, so the first is
+/// the oldest.
 type Waiting = BTreeMap<usize, Instant>;
 
-/// Those that have said nothing that counts are kept apart from those whose first message was
-/// answered. Whichever are more make room: neither silence nor a recorded message, sent again and
-/// again, can push out a client that is about to prove the token.
+/// Connections that have sent nothing valid, apart from those whose first message was answered. The
+/// larger group is evicted from: neither silent connections nor replays of a recorded message can
+/// displace a client that is about to prove the token.
 #[derive(Debug, Default)]
 struct Crowd {
     silent: Waiting,
     answered: Waiting,
 }
 
-/// The share of all descriptors that each kind of them may have: the rest is for clients, and for the tasks.
+/// The fraction of all descriptors that each kind may use: the rest is for clients and for tasks.
 const DESCRIPTORS_SHARE: u64 = 4;
 
 fn room_in(descriptors: Option<u64>) -> usize {
@@ -48,31 +47,31 @@ impl Crowd {
 
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// How many of each kind may be there.
+    /// The limit for each kind.
     room: usize,
-    /// They come by the Unix socket.
+    /// Connections on the Unix socket.
     own: Crowd,
-    strangers: Crowd,
-    /// LogLimiter that were answered and have said something: it may be the proof.
+    tcp: Crowd,
+    /// Answered connections with new bytes, perhaps the proof.
     proofs: ReadyQueue,
-    /// LogLimiter that have said something for the first time.
+    /// Silent connections with new bytes.
     firsts: ReadyQueue,
-    /// Listeners of this user that may have connections to accept, and those of strangers.
+    /// Listeners that may have connections to accept: Unix sockets here, TCP below.
     pub(super) own_ready_listeners: ReadyQueue,
     pub(super) ready_listeners: ReadyQueue,
     pub(super) accept_again: Option<Instant>,
     pub(super) throttle: Throttle,
-    /// What they have said first, and need not say again.
+    /// First messages seen so far, to detect replays.
     pub(super) replays: Replays,
 }
 
 impl Pending {
-    /// Nobody has come yet to a process that may open so many descriptors, if it is known.
+    /// An empty set, for a process with this limit of descriptors, if it is known.
     pub(super) fn new(descriptors: Option<u64>) -> Self {
         Self {
             room: room_in(descriptors),
             own: Crowd::default(),
-            strangers: Crowd::default(),
+            tcp: Crowd::default(),
             proofs: ReadyQueue::default(),
             firsts: ReadyQueue::default(),
             own_ready_listeners: ReadyQueue::default(),
@@ -83,7 +82,7 @@ impl Pending {
         }
     }
 
-    /// Notes how many descriptors the process may open by now.
+    /// Updates the limit of descriptors.
     pub(super) fn share(&mut self, descriptors: Option<u64>) {
         self.room = room_in(descriptors);
     }
@@ -93,24 +92,24 @@ impl Pending {
         if is_own { self.own_ready_listeners.push(index) } else { self.ready_listeners.push(index) }
     }
 
-    /// Notes a connection that was accepted at `now`.
+    /// Adds a connection accepted at `now`.
     pub(super) fn add(&mut self, token: usize, is_own: bool, now: Instant) {
-        let crowd = if is_own { &mut self.own } else { &mut self.strangers };
+        let crowd = if is_own { &mut self.own } else { &mut self.tcp };
         crowd.silent.insert(token, now + Duration::from_millis(limits::HANDSHAKE_MS));
     }
 
-    /// Has those that wait to be accepted be tried again, because somebody has gone.
+    /// Ends a pause in accepting, because a connection was closed.
     pub(super) fn try_again(&mut self) {
         if let Some(again) = &mut self.accept_again {
             *again = Instant::now();
         }
     }
 
-    /// Notes that a stranger has said something; `false` when it is none.
+    /// Notes that an unauthenticated TCP connection may have bytes; `false` if it is not one.
     pub(super) fn has_come(&mut self, token: usize) -> bool {
-        if self.strangers.silent.contains_key(&token) {
+        if self.tcp.silent.contains_key(&token) {
             self.firsts.push(token);
-        } else if self.strangers.answered.contains_key(&token) {
+        } else if self.tcp.answered.contains_key(&token) {
             self.proofs.push(token);
         } else {
             return false;
@@ -120,14 +119,14 @@ impl Pending {
 
     /// Notes that the first message of a connection was answered.
     pub(super) fn answered(&mut self, token: usize) {
-        for crowd in [&mut self.own, &mut self.strangers] {
+        for crowd in [&mut self.own, &mut self.tcp] {
             crowd.answered.extend(crowd.silent.remove_entry(&token));
         }
     }
 
-    /// Forgets a connection that has finished its handshake, or is gone.
+    /// Removes a connection that has finished its handshake, or is closed.
     pub(super) fn remove(&mut self, token: usize) {
-        for crowd in [&mut self.own, &mut self.strangers] {
+        for crowd in [&mut self.own, &mut self.tcp] {
             crowd.silent.remove(&token);
             crowd.answered.remove(&token);
         }
@@ -135,25 +134,25 @@ impl Pending {
         self.firsts.forget(token);
     }
 
-    /// Notes that a connection has gone without a proof.
+    /// Notes that a connection ended without a proof.
     pub(super) fn gone(&mut self, token: usize) {
         self.remove(token);
         self.throttle.in_vain();
     }
 
-    /// Whether it has said nothing that counts.
+    /// Whether the connection has sent nothing valid.
     pub(super) fn is_silent(&self, token: usize) -> bool {
-        self.own.silent.contains_key(&token) || self.strangers.silent.contains_key(&token)
+        self.own.silent.contains_key(&token) || self.tcp.silent.contains_key(&token)
     }
 
-    /// Whether somebody waits for a turn.
+    /// Whether a listener or a connection waits for its turn.
     pub(super) fn are_ready(&self) -> bool {
         !self.own_ready_listeners.is_empty()
             || !self.ready_listeners.is_empty()
             || self.has_unauthenticated()
     }
 
-    /// How long somebody who waits for a turn waits for it, if anybody does.
+    /// How long until that turn, if something waits for it.
     pub(super) fn wait(&self) -> Option<Duration> {
         let left = || match self.own_ready_listeners.is_empty() {
             true => self.throttle.left(clock::now()),
@@ -166,54 +165,51 @@ impl Pending {
         !self.proofs.is_empty() || !self.firsts.is_empty()
     }
 
-    /// The stranger that is heard next. Of those that have proven nothing it is the newest: with more of
-    /// them than can be heard, those who wait longest have been given up by their clients, or soon are, and
-    /// make room unheard.
+    /// The connection to read next. Among those that have proven nothing it is the newest: if there
+    /// are more than can be served, the clients of the oldest have given up or soon will, so these
+    /// are evicted unread.
     pub(super) fn next(&mut self) -> Option<usize> {
         self.proofs.pop().or_else(|| self.firsts.pop_newest())
     }
 
-    /// Whether one more is only taken in exchange for another.
+    /// Whether one more is accepted only in exchange for another.
     pub(super) fn is_full(&self, is_own: bool) -> bool {
-        let crowd = if is_own { &self.own } else { &self.strangers };
+        let crowd = if is_own { &self.own } else { &self.tcp };
         crowd.silent.len() + crowd.answered.len() >= self.room
     }
 
-    /// Until when no other is taken, because those that are there have come just now.
+    /// Until when no other is accepted, because all present ones are too recent to evict.
     pub(super) fn full_until(&self, is_own: bool) -> Option<Instant> {
-        self.goes_from(is_own).filter(|_| self.is_full(is_own))
+        self.evictable_from(is_own).filter(|_| self.is_full(is_own))
     }
 
-    /// From when on the next one may make room.
-    pub(super) fn goes_from(&self, is_own: bool) -> Option<Instant> {
-        let crowd = if is_own { &self.own } else { &self.strangers };
-        let token = self.first_to_go(is_own)?;
+    /// When the next one may be evicted.
+    pub(super) fn evictable_from(&self, is_own: bool) -> Option<Instant> {
+        let crowd = if is_own { &self.own } else { &self.tcp };
+        let token = self.next_to_evict(is_own)?;
         let end = crowd.silent.get(&token).or_else(|| crowd.answered.get(&token))?;
         Some(*end - Duration::from_millis(limits::HANDSHAKE_MS) + LEAST_STAY)
     }
 
-    /// The one that makes room for one of the same kind.
-    pub(super) fn first_to_go(&self, is_own: bool) -> Option<usize> {
-        let Crowd { silent, answered } = if is_own { &self.own } else { &self.strangers };
+    /// The connection to evict for another of the same kind.
+    pub(super) fn next_to_evict(&self, is_own: bool) -> Option<usize> {
+        let Crowd { silent, answered } = if is_own { &self.own } else { &self.tcp };
         let larger = if silent.len() >= answered.len() { silent } else { answered };
         larger.first_key_value().map(|(token, _)| *token)
     }
 
-    /// One whose time is over.
+    /// A connection whose handshake has timed out.
     pub(super) fn overdue(&self, now: Instant) -> Option<usize> {
         self.oldest().find(|(_, until)| **until <= now).map(|(token, _)| *token)
     }
 
-    /// How many have not finished the handshake.
+    /// The number of unfinished handshakes.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        [&self.own, &self.strangers]
-            .map(|crowd| crowd.silent.len() + crowd.answered.len())
-            .iter()
-            .sum()
+        [&self.own, &self.tcp].map(|crowd| crowd.silent.len() + crowd.answered.len()).iter().sum()
     }
 
-    /// When the next one's time is over, or it is time to accept again.
+    /// The next handshake deadline, or the time to accept again.
     pub(super) fn soonest(&self) -> Option<Instant> {
         // As between any two calls.
         if self.own.is_empty() && self.strangers.is_empty() {
@@ -223,7 +219,7 @@ impl Pending {
     }
 
     fn oldest(&self) -> impl Iterator<Item = (&usize, &Instant)> {
-        let crowds = [&self.own, &self.strangers].into_iter();
+        let crowds = [&self.own, &self.tcp].into_iter();
         let all = crowds.flat_map(|crowd| [&crowd.silent, &crowd.answered]);
         all.filter_map(Waiting::first_key_value)
     }
@@ -247,14 +243,14 @@ mod tests {
     #[test]
     fn the_oldest_of_the_larger_crowd_makes_room() {
         let now = Instant::now();
-        assert_eq!(crowd(0, 0, now).first_to_go(false), None);
-        assert_eq!(crowd(2, 1, now).first_to_go(false), Some(0));
-        assert_eq!(crowd(1, 2, now).first_to_go(false), Some(1));
+        assert_eq!(crowd(0, 0, now).next_to_evict(false), None);
+        assert_eq!(crowd(2, 1, now).next_to_evict(false), Some(0));
+        assert_eq!(crowd(1, 2, now).next_to_evict(false), Some(1));
         let mut both = crowd(limits::HANDSHAKES_MAX / 2, limits::HANDSHAKES_MAX / 2, now);
         assert!(both.is_full(false));
         both.remove(0);
         assert!(!both.is_full(false));
-        assert_eq!(both.first_to_go(false), Some(limits::HANDSHAKES_MAX / 2));
+        assert_eq!(both.next_to_evict(false), Some(limits::HANDSHAKES_MAX / 2));
     }
 
     #[test]
@@ -262,11 +258,11 @@ mod tests {
         let now = Instant::now();
         let mut both = crowd(limits::HANDSHAKES_MAX, 0, now);
         assert!(both.is_full(false) && !both.is_full(true));
-        assert_eq!(both.first_to_go(true), None);
+        assert_eq!(both.next_to_evict(true), None);
         both.add(1000, true, now);
-        assert_eq!((both.first_to_go(true), both.first_to_go(false)), (Some(1000), Some(0)));
+        assert_eq!((both.next_to_evict(true), both.next_to_evict(false)), (Some(1000), Some(0)));
         both.answered(1000);
-        assert!(!both.has_come(1000), "it is no stranger");
+        assert!(!both.has_come(1000), "it is on the Unix socket");
     }
 
     #[test]
@@ -281,14 +277,14 @@ mod tests {
 
     #[test]
     fn a_proof_is_heard_first_and_then_the_newest() {
-        let mut strangers = crowd(3, 2, Instant::now());
+        let mut pending = crowd(3, 2, Instant::now());
         for token in [0, 3, 1, 4, 2] {
-            assert!(strangers.has_come(token));
+            assert!(pending.has_come(token));
         }
-        strangers.remove(1);
-        let order: Vec<_> = std::iter::from_fn(|| strangers.next()).collect();
+        pending.remove(1);
+        let order: Vec<_> = std::iter::from_fn(|| pending.next()).collect();
         assert_eq!(order, [3, 4, 2, 0]);
-        assert!(!strangers.are_ready());
+        assert!(!pending.are_ready());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The leader/follower reactor.
 //!
-//! Whoever holds the lock on [`Leader`] polls the sockets. While the server is idle that is the
-//! thread which runs the tasks: it reads a call, runs it and writes the answer without waking
-//! anybody. While it runs a task for longer than a moment, the [stand-in](super::lookout) leads.
+//! The thread that holds the lock on [`Leader`] polls the sockets. While the server is idle, that
+//! is the executing thread: it reads a call, runs it and writes the answer without waking another
+//! thread. While it runs a task for longer than a moment, the [stand-in](super::lookout) leads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -20,7 +20,7 @@ use crate::deadlock;
 use crate::platform::{self, Sleeper};
 use crate::sync::{lock, try_lock};
 
-/// How long a server that ends waits for clients to take their last answers.
+/// How long an ending server waits for clients to read their last answers.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Shared {
@@ -38,7 +38,7 @@ impl Shared {
         let ended = deadlock::serving(instance, || self.run_calls(executor));
         self.standin.quit();
         self.wake();
-        // The stand-in does nothing that could panic or wait.
+        // The stand-in neither panics nor blocks, so the join cannot fail or hang.
         drop(standin.join());
         ended
     }
@@ -67,7 +67,7 @@ impl Shared {
                 Some(call) => {
                     let kind = call.kind;
                     let outcome = self.execute(call, initialized, executor);
-                    // How another call ended is its caller's business.
+                    // The outcome of any other call concerns only its caller.
                     if kind == CallKind::Exit {
                         exit = Some(outcome);
                     }
@@ -103,8 +103,11 @@ impl Shared {
         Ended::Start(failure)
     }
 
-    /// Polls until there is work. There was none when the stand-in had led `relieved` times.
+    /// Polls until there is work. The caller found none when `relieved` had this value: if the
+    /// stand-in has led since, `has_work` is checked again before polling.
     fn lead(self: &Arc<Self>, executor: &mut dyn Executor, relieved: u64) {
+        // Set before the lock is tried: a stand-in that holds the lock reads it before each wait, and
+        // `wake` ends the wait that it may be in.
         self.executor_waits.store(true, Ordering::SeqCst);
         let mut leader = try_lock(&self.leader).unwrap_or_else(|| {
             self.wake();
@@ -112,11 +115,12 @@ impl Shared {
         });
         self.executor_waits.store(false, Ordering::SeqCst);
         if self.has_idle_timeout {
-            // A task may have ended since the poller was told how long to wait.
+            // A task may have ended after the leader computed its patience.
             leader.patience = self.core.lock().patience();
         }
         self.away.store(false, Ordering::SeqCst);
-        // The stand-in may have taken in calls until a moment ago, and may have seen a signal.
+        // The stand-in increments `relieved` after its last turn: if it has changed, calls may have
+        // been queued after the caller looked.
         let mut outcome =
             Ok(self.relieved.load(Ordering::SeqCst) != relieved && self.core.lock().has_work());
         let mut signalled = false;
@@ -135,8 +139,8 @@ impl Shared {
         if let Err(error) = outcome {
             self.fail(&error);
         } else if signalled {
-            // Handlers may take their time, call this server, or end it. They hold nobody up: somebody
-            // else polls meanwhile.
+            // No lock is held here: a handler may take its time, call this server or end it. The
+            // stand-in polls meanwhile.
             drop(self.guarded(|| {
                 executor.signalled();
                 Ok(())
@@ -190,7 +194,7 @@ impl Shared {
         let mut core = self.core.lock();
         let told = core.over(Called { connection, id, kind }, &outcome);
         if let Err(failure) = &outcome {
-            let to = if told { "its caller was told" } else { "nobody waits for it" };
+            let to = if told { "its caller was told" } else { "its caller no longer waits" };
             let traceback = failure.traceback.as_deref().unwrap_or_default();
             core.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
         }
@@ -202,7 +206,7 @@ impl Shared {
         Reply::of_process(answers as Weak<dyn Answers>, self.process, call)
     }
 
-    /// Gives clients the time to take their last answers.
+    /// Gives clients time to read their last answers.
     fn say_farewell(&self) {
         platform::notify("STOPPING=1");
         let until = Instant::now() + FAREWELL;
@@ -222,17 +226,17 @@ impl Shared {
                 break;
             }
         }
-        // Whoever holds a reply or a stopper keeps the core, but no connection.
+        // Replies and stoppers keep the core alive; its sockets are closed here.
         self.core.lock().close_sockets();
     }
 
-    /// Tells what was only counted so far.
+    /// Logs all events that were only counted so far.
     pub(super) fn log_counted(&self) {
         self.core.lock().log_counted(Instant::now() + log_limiter::WINDOW);
     }
 
-    /// Looks whether whoever polls still has a poller. A thread that sleeps with one that is gone is not
-    /// told.
+    /// Checks that the leader's poller still exists. A thread that sleeps in a closed poller is not
+    /// woken.
     pub(super) fn check_poller(self: &Arc<Self>) {
         let checked = self.core.lock().check(self.watched);
         if let Err(error) = checked {
@@ -240,8 +244,8 @@ impl Shared {
         }
     }
 
-    /// Runs a part of an executor; a panic in it becomes the caller's failure. A child that was forked in
-    /// it and comes back ends here: it is not the server.
+    /// Runs a part of an executor; a panic becomes a failure of the call. A forked child that
+    /// returns from it exits here: it is not the server.
     fn guarded<T>(&self, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
         let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
             let text = panic

@@ -1,9 +1,9 @@
-//! Who is to have a turn.
+//! Connections that wait for their turn.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Tokens are counted up by the server, so that no peer can choose them to collide.
+/// The server counts tokens up, so no peer can provoke collisions.
 pub(super) type ByToken = BuildHasherDefault<TokenHasher>;
 
 #[derive(Default)]
@@ -15,7 +15,7 @@ impl Hasher for TokenHasher {
     }
 
     fn write_usize(&mut self, token: usize) {
-        // Fibonacci hashing: spreads counted numbers over the high bits, which the table looks at.
+        // Fibonacci hashing: spreads consecutive numbers over the high bits, which the table uses.
         self.0 = (token as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
@@ -24,11 +24,11 @@ impl Hasher for TokenHasher {
     }
 }
 
-/// Forgotten tokens that are left in the order, beside as many as wait.
+/// Forgotten tokens that may stay in `order`, in addition to as many as wait.
 const FORGOTTEN_MAX: usize = 64;
 
-/// Tokens in the order in which they came, each of them once: whoever is announced again and again
-/// gets no more than one turn a round.
+/// Tokens in order of arrival, each at most once: a connection that is reported repeatedly gets one
+/// turn a round.
 #[derive(Debug, Default)]
 pub(super) struct ReadyQueue {
     order: VecDeque<usize>,
@@ -42,7 +42,7 @@ impl ReadyQueue {
         }
     }
 
-    /// The one that has waited longest.
+    /// The token that has waited longest.
     pub(super) fn pop(&mut self) -> Option<usize> {
         loop {
             let token = self.order.pop_front()?;
@@ -52,7 +52,7 @@ impl ReadyQueue {
         }
     }
 
-    /// The one that came last.
+    /// The token that arrived last.
     pub(super) fn pop_newest(&mut self) -> Option<usize> {
         loop {
             let token = self.order.pop_back()?;
@@ -62,7 +62,7 @@ impl ReadyQueue {
         }
     }
 
-    /// Takes one out that is gone and will not come again.
+    /// Removes the token of a closed connection; it is never used again.
     pub(super) fn forget(&mut self, token: usize) {
         if self.waiting.remove(&token) && self.order.len() > 2 * self.waiting.len() + FORGOTTEN_MAX
         {

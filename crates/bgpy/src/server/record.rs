@@ -1,4 +1,4 @@
-//! What the registry is told about a server.
+//! A server's entry in the registry.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use crate::name::Name;
 use crate::platform::{self, Private, Stamp};
 use crate::registry::{Claim, Ending, Entry, Registry, vacate};
 
-/// A file that has to be where it is.
+/// A file that must stay in place.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) path: PathBuf,
-    /// What tells it from anything else in its place, unless anything will do.
+    /// Identifies the file; `None` if any file at the path will do.
     pub(super) stamp: Option<Stamp>,
 }
 
@@ -21,29 +21,29 @@ impl Kept {
     pub(super) fn is_in_place(&self) -> bool {
         match Stamp::at(&self.path) {
             Ok(found) => self.stamp.is_none_or(|stamp| stamp == found),
-            // What cannot be looked at cannot be put back either.
+            // A file that cannot be examined cannot be restored either.
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
 }
 
-/// A server's entry, and the name that it has.
+/// A server's entry, and its claim on the name.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// None where there is no entry, or where it is another process's.
+    /// `None` if there is no entry, or if the entry belongs to another process.
     registry: Option<Registry>,
     entry: Entry,
-    /// What the file of the entry was like when it was written; none if it could not be yet, so that one of
-    /// an earlier process may stand there.
+    /// Stamp of the entry file as last written; `None` if it could not be written yet, so that the
+    /// entry of an earlier process may be there.
     written: Option<Stamp>,
-    /// What tells the entry and the socket from what others put in their place. The default is nothing's,
-    /// so that it is looked more closely.
+    /// Stamps that tell entry and socket from anything put in their place. The default matches no
+    /// file, which forces a closer look.
     entry_stamp: Stamp,
     socket_stamp: Stamp,
     claim: Option<Private<Claim>>,
-    /// To the supervisor, if that keeps the place.
+    /// To the supervisor, if it keeps the listeners.
     cord: Option<Private<SupervisorPipe>>,
-    /// Whether something could not be put back.
+    /// Whether a file could not be restored.
     pub(super) has_trouble: bool,
 }
 
@@ -57,12 +57,12 @@ impl Record {
         cord: Option<SupervisorPipe>,
     ) -> Self {
         let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
-        // The log knows already of an entry that could not be written.
+        // A failure to write the entry is already in the log.
         let (entry_stamp, has_trouble) = (Stamp::default(), written.is_none());
         Self { registry, entry, written, entry_stamp, socket_stamp, claim, cord, has_trouble }
     }
 
-    /// The files by which others find the server.
+    /// The files by which clients find the server.
     pub(super) fn files(&self) -> Vec<Kept> {
         let Entry { socket, log_file, .. } = &self.entry;
         let kept = |path, stamp| Kept { path, stamp };
@@ -71,18 +71,18 @@ impl Record {
         let name = self.claim.as_ref();
         let name = name.map(|claim| kept(claim.path().to_owned(), Some(claim.stamp())));
         let socket = socket.clone().map(|path| kept(path, Some(self.socket_stamp)));
-        // A log may be a link, or the file of another one to whom several servers write.
+        // A log may be a symbolic link, or a file shared by several servers.
         let log = log_file.clone().map(|path| kept(path, None));
         [entry, name, socket, log].into_iter().flatten().collect()
     }
 
-    /// Puts back what others have removed or replaced: the directory, the entry, the file of the name, and
-    /// the socket, for which `listen` listens anew. One that cannot be put back keeps none of the others
-    /// away. Nothing is removed that was not seen to be something else, nor before there is something to
-    /// put in its place.
+    /// Restores what others have removed or replaced: the directory, the entry, the file of the
+    /// name, and the socket, for which `listen` opens a new listener. A failure with one does not
+    /// prevent the others. Removes only what was seen to be something else, and only when there is
+    /// a replacement.
     ///
     /// # Errors
-    /// Why one of them cannot be put back.
+    /// Why one of them cannot be restored.
     pub(super) fn restore(
         &mut self,
         log: &Log,
@@ -100,10 +100,10 @@ impl Record {
                 self.entry_stamp = stamp;
                 Ok(())
             }
-            // Its stamp is taken only when it is looked at next, after it was read once more.
+            // Its stamp is taken at the next check, after the entry was read once more.
             Ok(None) => put_back(registry, entry, written.is_some(), log)
                 .map(|written| self.written = Some(written)),
-            // What cannot be looked at may be the entry.
+            // What cannot be examined may be the entry.
             Err(error) => Err(error),
         };
         let renewed = self.claim.as_ref().map_or(Ok(None), |claim| claim.renewed());
@@ -132,7 +132,7 @@ impl Record {
         self.entry.name.as_ref()
     }
 
-    /// Gives up address and name, because no more calls are accepted: a successor can take over.
+    /// Releases address and name, because no more calls are accepted: a successor can take over.
     pub(super) fn retire(&mut self) {
         if let Some(registry) = &self.registry {
             registry.retire(&mut self.entry);
@@ -140,7 +140,7 @@ impl Record {
         self.release();
     }
 
-    /// Notes how the server ended; what was noted first counts.
+    /// Records how the server ended; the first ending counts.
     pub(super) fn end(&mut self, ending: Ending) {
         if let Some(registry) = &self.registry {
             registry.end(&mut self.entry, ending);
@@ -148,8 +148,8 @@ impl Record {
         self.release();
     }
 
-    /// Notes that the server could not go on. A supervisor that keeps its place is told why, and starts
-    /// the next one there, or notes the end itself.
+    /// Records that the server could not continue. A supervisor that keeps the listeners gets the
+    /// reason, and restarts the server or records the end itself.
     pub(super) fn fail(&mut self, ending: Ending) {
         match &mut self.cord {
             Some(cord) => {
@@ -171,7 +171,7 @@ impl Record {
         }
     }
 
-    /// Leaves no trace of a server that has not run.
+    /// Removes all traces of a server that has not run.
     pub(super) fn forget(&mut self) {
         if let Some(registry) = self.registry.take() {
             registry.remove(&self.entry);
@@ -179,8 +179,8 @@ impl Record {
         self.release();
     }
 
-    /// Leaves everything to the supervisor, if this is not the first server that it has started; returns
-    /// whether it is not.
+    /// Leaves everything to the supervisor if this is not the first process that it started;
+    /// returns whether it did.
     pub(super) fn leave_to_supervisor(&mut self) -> bool {
         let is_left = self.cord.is_some() && self.entry.generation > 0;
         if is_left {
@@ -196,12 +196,12 @@ impl Record {
     }
 }
 
-/// Writes an entry that does not stand in its place, and returns what the file is like that it stands in.
+/// Writes an entry that is not in place, and returns the stamp of its file.
 fn put_back(registry: &Registry, entry: &Entry, was_written: bool, log: &Log) -> io::Result<Stamp> {
-    // What is left of the process before this one is the server's own.
+    // The entry of the previous process belongs to this server.
     let written = if was_written || !registry.has_earlier(entry) {
         let path = registry.entry_path(entry);
-        // On a full disk what stands there may have the room that it needs.
+        // On a full disk, removing the file at the path may free the space that is needed.
         let put = || match registry.put(entry) {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 vacate(&path)?;
@@ -219,7 +219,8 @@ fn put_back(registry: &Registry, entry: &Entry, was_written: bool, log: &Log) ->
     Ok(written)
 }
 
-/// Has a server's file `put` in the place of what somebody else has put there, and tells of that.
+/// Replaces something that others have put in the place of a server's file with the result of
+/// `put`, and logs it.
 fn replace(
     path: &Path,
     what: &str,

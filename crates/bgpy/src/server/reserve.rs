@@ -1,20 +1,20 @@
-//! Descriptors that a server keeps for when its process has none left, so that it can be found, reached and
-//! ended also then, and tells all who come how it is.
+//! Reserved descriptors for when the process is out of them, so that the server can still be found,
+//! reached and ended, and tells new clients why it refuses their calls.
 
 use crate::platform::{self, Placeholder, Private};
 
-/// How many: for a client that stays, one that looks, one that ends the server, and a file.
+/// For a client that stays, one that asks for the status, one that ends the server, and a file.
 const KEPT: usize = 4;
 
-/// And how many for those who come when these are used up, too, and do not stay.
+/// For connections beyond those, which do not stay.
 const OVERFLOW: usize = 4;
 
-/// What is kept of them just now.
+/// The descriptors held at the moment.
 #[derive(Debug)]
 pub(super) struct Reserve {
     kept: Vec<Private<Placeholder>>,
     overflow: Vec<Private<Placeholder>>,
-    /// Connections that have a door each.
+    /// Connections that use an overflow descriptor each.
     used: usize,
 }
 
@@ -26,7 +26,7 @@ impl Reserve {
         reserve
     }
 
-    /// Takes what is missing, as far as the system gives it.
+    /// Refills the reserve as far as the system allows.
     pub(super) fn fill(&mut self) {
         let Self { kept, overflow, used } = self;
         for (places, wanted) in [(overflow, OVERFLOW.saturating_sub(*used)), (kept, KEPT)] {
@@ -37,27 +37,27 @@ impl Reserve {
         }
     }
 
-    /// Gives one back for something else, if there is one.
+    /// Releases one for another use, if one is held.
     pub(super) fn give(&mut self) -> bool {
         self.kept.pop().is_some()
     }
 
-    /// Gives all of them back but the overflow.
+    /// Releases all but the overflow descriptors.
     pub(super) fn give_all(&mut self) {
         self.kept.clear();
     }
 
-    /// Gives a door for somebody who comes, if there is one.
+    /// Releases an overflow descriptor for a new connection, if one is held.
     pub(super) fn open_overflow(&mut self) -> bool {
         self.overflow.pop().is_some()
     }
 
-    /// Notes that somebody has come by a door.
+    /// Notes that a connection has taken an overflow descriptor.
     pub(super) fn use_overflow(&mut self) {
         self.used += 1;
     }
 
-    /// Takes the descriptor back of somebody who has come by a door and is gone, before anybody else does.
+    /// Takes back the descriptor of a closed overflow connection, before anything else can use it.
     pub(super) fn close_overflow(&mut self) {
         self.used -= 1;
         self.fill();

@@ -1,4 +1,4 @@
-//! Putting back the files by which the server is found, while it runs.
+//! Restoring the files by which clients find the server, while it runs.
 
 use super::accept::ACCEPT_TURN;
 use super::core::Core;
@@ -6,18 +6,17 @@ use super::record::Kept;
 use crate::platform::Private;
 use crate::transport::listen::{self, Listener};
 
-/// Clients that may wait in the queue of a socket, as the standard library makes it: no more than the
-/// largest that a system has as its default.
+/// The accept backlog that the standard library requests, which no system exceeds by default.
 const WAITING_MAX: usize = 4096;
 
 impl Core {
-    /// Puts back what others have removed or replaced of the files by which the server is found; returns
-    /// what they are now.
+    /// Restores files by which clients find the server, if others have removed or replaced them;
+    /// returns their current state.
     pub(super) fn restore_files(&mut self) -> Vec<Kept> {
         if self.is_retired {
             return Vec::new();
         }
-        // What is looked at, and what is put back, takes a descriptor each.
+        // Checking and restoring need a descriptor each.
         self.reserve.give_all();
         let (listeners, registry, mut relaid) = (&self.listeners, &self.registry, None);
         let restored = self.record.restore(&self.log, |path| {
@@ -43,9 +42,10 @@ impl Core {
         self.record.files()
     }
 
-    /// Puts a listener in the place of another one, whose clients are let in first.
+    /// Replaces a listener with a new one, after accepting the clients that wait in its queue.
     fn replace_listener(&mut self, fresh: Private<Listener>, index: usize) {
-        // Each time one lets in many of them; what the system says of it, it says of the new one as well.
+        // Each turn accepts many of them. An error of the old listener will show on the new one as
+        // well.
         for _ in 0..WAITING_MAX.div_ceil(ACCEPT_TURN) {
             if !self.accept(index, ACCEPT_TURN).is_ok_and(|all| !all) {
                 break;

@@ -31,8 +31,8 @@ where
     I: FnMut(Value) -> Result<S, String>,
     F: FnMut(&mut S, Value) -> Result<Option<Value>, String>,
 {
-    /// `init` makes the state from what the client sends with INIT. `exec` answers a call: a value
-    /// is the response, `None` is none, an error becomes the caller's failure.
+    /// `init` makes the state from the message of the INIT. `exec` answers a call: `Some` value is
+    /// the response, `None` sends none, and an error becomes the caller's failure.
     pub fn new(init: I, exec: F) -> Self {
         Self { init, exec, state: None }
     }

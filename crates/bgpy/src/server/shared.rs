@@ -1,4 +1,4 @@
-//! What the threads of a server share.
+//! State shared by the threads of a server.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,12 +17,12 @@ use crate::log::Log;
 use crate::platform::{self, Private, Sleeper};
 use crate::sync::FairMutex;
 
-/// How often the size of the log is looked at while tasks run, whose prints go to it unseen: a disk
-/// that takes 50 MB a second lets it become half as large again as it may. And how often whether they
-/// have left the server its poller and its listeners.
+/// How often the size of the log is checked while tasks run, whose output goes to it directly: at
+/// 50 MB a second it grows to one and a half times its limit at most. Also how often the poller and
+/// the listeners are checked, since tasks may close them.
 pub(super) const LOG_LOOK: Duration = Duration::from_millis(100);
 
-/// What the executing thread, the stand-in and the replies share.
+/// State shared by the executing thread, the stand-in and the replies.
 pub(super) struct Shared {
     pub(super) core: FairMutex<Core>,
     pub(super) leader: Mutex<Leader>,
@@ -32,27 +32,27 @@ pub(super) struct Shared {
     /// The executing thread.
     pub(super) executing: OnceLock<Sleeper>,
     pub(super) files: KeptFiles,
-    /// At clients that may have vanished.
+    /// When clients were last checked for having vanished.
     pub(super) looks: Looks,
-    /// ReadyQueue of the executing thread, so that the stand-in sees whether it moves.
+    /// Turns of the executing thread, so that the stand-in sees whether it makes progress.
     pub(super) turns: AtomicU64,
-    /// Whether the executing thread is busy with something else than polling.
+    /// Whether the executing thread is busy with anything but polling.
     pub(super) away: AtomicBool,
-    /// Whether a signal has come that the executing thread has not dealt with.
+    /// Whether a signal has arrived that the executing thread has not handled.
     pub(super) signalled: AtomicBool,
-    /// Whether the server ends when nobody calls it.
+    /// Whether the server has an idle timeout.
     pub(super) has_idle_timeout: bool,
-    /// Times that the stand-in has led.
+    /// How often the stand-in has led.
     pub(super) relieved: AtomicU64,
     /// Whether the executing thread wants to lead (again).
     pub(super) executor_waits: AtomicBool,
-    /// Whether the server was told to end, other than by EXIT.
+    /// Whether the server was told to end other than by EXIT.
     pub(super) stopped: AtomicBool,
-    /// Why the server cannot go on, if it cannot.
+    /// Why the server cannot continue, if it cannot.
     pub(super) failure: OnceLock<String>,
     pub(super) end: Arc<End>,
-    /// The fork generation of the server's process. In a child that a task has forked nothing of this
-    /// may be used: another thread may have been about to change it.
+    /// The fork generation of the server's process. A forked child must not use any of this:
+    /// another thread may have been changing it at the fork.
     pub(super) process: u32,
 }
 
@@ -87,17 +87,17 @@ impl Shared {
         Ok((shared, SignalPipe::new(waker)))
     }
 
-    /// Whether this is the server's process, and not a child that was forked from it.
+    /// Whether this is the server's process, and not a child forked from it.
     pub(super) fn is_here(&self) -> bool {
         self.process == platform::fork_generation()
     }
 
-    /// Whether it cannot go on.
+    /// Whether the server cannot continue.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.get().is_some()
     }
 
-    /// Wakes the executing thread where its poller cannot any more.
+    /// Wakes the executing thread when its poller no longer can.
     pub(super) fn interrupt(&self) {
         if !self.away.load(Ordering::SeqCst) {
             self.executing.get().inspect(|thread| thread.interrupt());

@@ -1,4 +1,4 @@
-//! The pipe by which a signal handler, or another thread, wakes the reactor.
+//! The pipe by which a signal handler or another thread wakes the reactor.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ pub(super) use self::other::{Receiver, Waker};
 #[cfg(unix)]
 pub(super) use self::unix::{Receiver, Waker};
 
-/// The end for the handler: the number of a signal, written as one byte, wakes the reactor, which then
+/// The handler's end: writing the number of a signal as one byte wakes the reactor, which then
 /// calls [`Executor::signalled`](super::Executor::signalled).
 #[derive(Debug)]
 pub struct SignalPipe {
@@ -22,7 +22,7 @@ impl SignalPipe {
         Self { waker }
     }
 
-    /// The descriptor to write to; none where there are no signals.
+    /// The descriptor to write to; `None` on systems without signals.
     pub fn descriptor(&self) -> Option<i32> {
         self.waker.descriptor()
     }
@@ -38,18 +38,18 @@ mod unix {
     use super::*;
     use crate::platform::{self, Private};
 
-    /// What the server's own threads write. It is the number of no signal.
+    /// Written by the server's own threads; not the number of any signal.
     const NO_SIGNAL: u8 = 0;
 
-    /// The end to write to.
+    /// The write end.
     #[derive(Debug)]
     pub(in super::super) struct Waker {
         stream: Private<UnixStream>,
-        /// Whether a byte that wakes is on its way, so that they never fill the pipe.
+        /// Whether a wake-up byte is in the pipe already, so that wake-ups never fill it.
         is_waking: AtomicBool,
     }
 
-    /// The end that the reactor reads.
+    /// The read end, which belongs to the reactor.
     #[derive(Debug)]
     pub(in super::super) struct Receiver {
         stream: Private<mio::net::UnixStream>,
@@ -76,24 +76,29 @@ mod unix {
             self.stream.as_raw_fd()
         }
 
-        /// Takes what has been written. Returns whether a signal has come.
+        /// Reads what has been written. Returns whether a signal has arrived.
+        ///
+        /// The flag is cleared after the read, so that it is never left set without a byte in the pipe,
+        /// which would keep out all later wake-ups. A `wake` that still finds it set writes nothing; the
+        /// swap makes what its caller changed before visible here.
         pub(in super::super) fn drain(&mut self) -> bool {
-            self.waker.is_waking.store(false, Ordering::SeqCst);
             let (mut bytes, mut signalled) = ([0; 64], false);
             loop {
                 let count = self.stream.read(&mut bytes).unwrap_or(0);
                 signalled |= bytes[..count].iter().any(|byte| *byte != NO_SIGNAL);
                 if count < bytes.len() {
-                    return signalled;
+                    break;
                 }
             }
+            self.waker.is_waking.swap(false, Ordering::SeqCst);
+            signalled
         }
     }
 
     impl Waker {
         pub(in super::super) fn wake(&self) {
             if !self.is_waking.swap(true, Ordering::SeqCst) {
-                // It fails only where the poller is gone as well, and then nobody is to be woken.
+                // Fails only if the poller is gone as well, and then there is no thread to wake.
                 drop(platform::send_now(&*self.stream, &[NO_SIGNAL]));
             }
         }
@@ -102,13 +107,55 @@ mod unix {
             Some(self.stream.as_raw_fd())
         }
     }
+
+    #[cfg(test)]
+    mod tests {
+        use std::sync::atomic::AtomicU32;
+        use std::thread;
+
+        use super::*;
+
+        const ROUNDS: u32 = 20_000;
+
+        #[test]
+        fn a_wake_up_during_a_read_keeps_no_later_one_out() {
+            let poll = mio::Poll::new().unwrap();
+            let (waker, mut receiver) = Receiver::new(poll.registry(), PollToken(0)).unwrap();
+            let [started, done] = [(); 2].map(|()| AtomicU32::new(0));
+            let reach = |count: &AtomicU32, number| {
+                while count.load(Ordering::SeqCst) < number {
+                    thread::yield_now();
+                }
+            };
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    for number in 1..=ROUNDS {
+                        reach(&started, number);
+                        waker.wake();
+                        done.store(number, Ordering::SeqCst);
+                    }
+                });
+                let mut stuck = 0;
+                for number in 1..=ROUNDS {
+                    waker.wake();
+                    started.store(number, Ordering::SeqCst);
+                    receiver.drain();
+                    reach(&done, number);
+                    let is_waking = waker.is_waking.swap(false, Ordering::SeqCst);
+                    let bytes = receiver.stream.read(&mut [0; 64]).unwrap_or(0);
+                    stuck += u32::from(is_waking && bytes == 0);
+                }
+                assert_eq!(stuck, 0, "the flag is set, and nothing would clear it");
+            });
+        }
+    }
 }
 
 #[cfg(not(unix))]
 mod other {
     use super::*;
 
-    /// Where there are no signals, only the poller's own waker.
+    /// On systems without signals, the poller's own waker.
     #[derive(Debug)]
     pub(in super::super) struct Waker(mio::Waker);
 
@@ -134,7 +181,7 @@ mod other {
 
     impl Waker {
         pub(in super::super) fn wake(&self) {
-            // It fails only where the poller is gone, and then nobody is to be woken.
+            // Fails only if the poller is gone, and then there is no thread to wake.
             drop(self.0.wake());
         }
 

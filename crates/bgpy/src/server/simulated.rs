@@ -1,6 +1,6 @@
-//! A server's process in the simulation: its connections and its calls as they are, without its threads.
+//! A server's process in the simulation: the real connections and calls, without the threads.
 //!
-//! Whoever plays it decides when the poller reports, when a task goes on, and when the process dies.
+//! The driver decides when the poller reports, when a task proceeds, and when the process dies.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,7 +21,8 @@ use crate::registry::Entry;
 use crate::simulation::wire::{End, Queue, ServerQueue, Wire};
 use crate::transport::Listener;
 
-/// What a thread's servers share, as nobody waits with it: a poller in which nothing is watched.
+/// Shared by all servers of a thread, because none of them waits with it: a poller that watches
+/// nothing.
 pub(crate) struct Idle {
     poll: Poll,
     waker: std::sync::Arc<Waker>,
@@ -29,7 +30,7 @@ pub(crate) struct Idle {
     entry: Entry,
 }
 
-/// Where a server listens: its own user's socket, and that of everybody.
+/// Where a server listens: the socket of its own user, and the one for everybody.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Binding {
     pub(crate) own: Queue,
@@ -50,7 +51,7 @@ pub(crate) struct Process {
     last: HashMap<usize, u64>,
 }
 
-/// A call that a task runs for.
+/// A call whose task has started.
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) kind: CallKind,
@@ -109,14 +110,14 @@ impl Process {
         }
     }
 
-    /// The start is over: the server has its tasks, or waits for somebody to bring them.
+    /// Ends the start: the server has its tasks, or waits for an INIT.
     pub(crate) fn started(&mut self, initialized: bool) {
         self.core.calls.started(initialized);
         self.is_started = true;
     }
 
-    /// Whether somebody polls now: the executing thread if it has nothing else to do, or the stand-in if that
-    /// is busy for a while.
+    /// Whether a thread polls now: the executing thread if it is free, or the stand-in if a task
+    /// has run for a while.
     fn may_poll(&self) -> bool {
         match &self.running {
             Some((_, since)) => clock::simulated::peek() >= *since + LOOK,
@@ -125,7 +126,7 @@ impl Process {
         }
     }
 
-    /// When the poller has something to report or to do, if it is asked; none as long as it has not.
+    /// When the poller has something to report or a deadline expires; `None` if neither is ahead.
     pub(crate) fn due(&self, wires: &[Wire]) -> Option<Instant> {
         let now = clock::simulated::peek();
         let is_called = !self.core.is_retired && self.place.own.len() + self.place.open.len() > 0;
@@ -139,7 +140,7 @@ impl Process {
         .filter(|at| *at > now || self.may_poll())
     }
 
-    /// Has the poller report what there is, and does a turn of work.
+    /// Makes the poller report all events, and does one turn of work.
     pub(crate) fn poll(&mut self, wires: &[Wire]) {
         if (self.running.is_some() || !self.is_started) && !self.is_stood_in {
             self.is_stood_in = true;
@@ -161,7 +162,7 @@ impl Process {
         self.wakes = self.core.patience().map(|patience| clock::now() + patience);
     }
 
-    /// Whoever polls is woken where there is something to do that it does not know of.
+    /// Wakes the leader if there is work that it does not know of.
     fn wake(&mut self) {
         if self.core.patience() == Some(Duration::ZERO) {
             self.wakes = Some(clock::now());
@@ -177,12 +178,12 @@ impl Process {
         self.is_started && self.running.is_none() && self.leaves_until.is_none()
     }
 
-    /// Whether it has something to take, or to end.
+    /// Whether there is a call to take, or the server is to end.
     pub(crate) fn has_work(&self) -> bool {
         self.is_free() && (self.core.has_work() || self.is_stood_in)
     }
 
-    /// Takes the next call, if its task is to run. Whatever else is to be said of others is said.
+    /// Takes the next call whose task is to run. Calls that have no task to run are answered.
     pub(crate) fn next(&mut self) -> Option<Begun> {
         loop {
             if self.core.calls.is_stopping() {
@@ -191,7 +192,7 @@ impl Process {
                 return None;
             }
             let Some(call) = self.core.calls.next() else {
-                // It polls for itself again.
+                // The executing thread polls for itself again.
                 self.core.calls.ack_at_once = false;
                 self.is_stood_in = false;
                 return None;
@@ -213,7 +214,7 @@ impl Process {
         }
     }
 
-    /// Responds for the task that runs; whether its caller listens.
+    /// Responds for the running task; returns whether its caller still waits.
     pub(crate) fn respond(&mut self, data: Vec<u8>) -> Result<bool, ProtocolError> {
         let (called, _) = self.running.expect("a task runs");
         let taken = self.core.respond(called.connection, called.id, data.into(), false);
@@ -221,7 +222,7 @@ impl Process {
         taken
     }
 
-    /// Ends the task that runs.
+    /// Ends the running task.
     pub(crate) fn over(&mut self, succeeded: bool) {
         let (called, _) = self.running.take().expect("a task runs");
         let failure = || Failure::new(FailureCode::Task, "it raised");
@@ -230,30 +231,30 @@ impl Process {
         self.wake();
     }
 
-    /// Whether a client's EXIT, or whoever stopped it, has it end.
+    /// Whether an EXIT or a stop has retired the server.
     pub(crate) fn is_retired(&self) -> bool {
         self.core.is_retired
     }
 
-    /// Whether it takes calls, and has tasks for them.
+    /// Whether it accepts calls and has tasks for them.
     pub(crate) fn takes_calls(&self) -> bool {
         self.core.calls.is_initialized() && !self.core.calls.is_ending()
     }
 
-    /// Takes no more calls, and answers those that wait.
+    /// Rejects new calls and answers the queued ones.
     pub(crate) fn stop(&mut self) {
         self.core.stop();
         self.wakes = Some(clock::now());
     }
 
-    /// Until when it waits for clients to take their last answers, if it is about to end. It is over when they
-    /// have.
+    /// Until when an ending server waits for clients to read their last answers; it ends sooner if
+    /// they have.
     pub(crate) fn leaves(&self) -> Option<Instant> {
         let until = self.leaves_until?;
         Some(if self.core.has_backlog() { until } else { clock::simulated::peek() })
     }
 
-    /// Looks whether everything that it holds is accounted for, and no more than it may.
+    /// Asserts that everything it holds is accounted for and within its limits.
     pub(crate) fn check(&self) {
         self.core.calls.check_counts();
         for connection in self.core.connections.values() {
@@ -265,16 +266,16 @@ impl Process {
         assert_eq!(self.core.connections.len() - sessions, self.core.pending.len(), "pending");
     }
 
-    /// Looks whether nothing is left of clients that are gone.
+    /// Asserts that nothing is left of clients that are gone.
     pub(crate) fn check_empty(&self) {
         assert!(self.core.connections.is_empty(), "connections are left");
         assert_eq!(self.core.pending.len(), 0);
-        assert!(self.core.pending.wait().is_none(), "somebody who is gone has a turn");
+        assert!(self.core.pending.wait().is_none(), "a closed connection waits for a turn");
         assert!(self.running.is_some() || !self.core.calls.has_waiting(), "calls are left");
         self.core.calls.check_empty();
     }
 
-    /// Calls that it has accepted and that are not over.
+    /// The number of accepted calls that are not over.
     pub(crate) fn accepted(&self) -> usize {
         self.core.calls.accepted().count()
     }

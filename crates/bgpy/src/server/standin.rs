@@ -1,4 +1,4 @@
-//! The switches of the [stand-in](super::lookout): when it looks, and when it ends.
+//! The switches of the [stand-in](super::lookout): when it watches, and when it ends.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,10 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    /// Sees to it that the thread is looking. Called whenever the executing thread stops polling.
+    /// Makes the thread watch. Called whenever the executing thread stops polling.
+    ///
+    /// The executing thread sets `away` before it reads `armed` here, and the stand-in clears `armed`
+    /// before it reads `away`. Both are sequentially consistent, so at least one of them sees the other.
     pub(super) fn arm(&self) {
         if !self.armed.load(Ordering::SeqCst) {
             self.armed.store(true, Ordering::SeqCst);

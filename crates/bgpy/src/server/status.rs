@@ -1,4 +1,4 @@
-//! What a server says about itself: its status, and its log.
+//! What a server reports about itself: its status and its log.
 
 use std::time::Instant;
 
@@ -10,16 +10,16 @@ use crate::log::{Log, read};
 use crate::name::Name;
 use crate::platform;
 
-/// What of it the calls do not know.
+/// The part of the status that the calls do not know.
 #[derive(Debug)]
 pub(super) struct About {
     name: Option<Name>,
     log: Log,
     started: Instant,
-    /// Connections that have shaken hands.
+    /// Connections that have finished the handshake.
     pub(super) clients: u64,
-    /// Whether the log may still be read in this turn of a connection: once, because that takes longer
-    /// than anything else that is answered at once.
+    /// Whether the log may still be read in this turn of a connection: once, because it takes
+    /// longer than any other immediate answer.
     pub(super) may_read_log: bool,
 }
 
@@ -28,7 +28,7 @@ impl About {
         Self { name, log, started: clock::now(), clients: 0, may_read_log: true }
     }
 
-    /// Answers a question about the server.
+    /// Answers a request about the server.
     pub(super) fn answer(&mut self, session: &mut ServerSession, request: &Request, calls: &Calls) {
         match request {
             Request::Status { id } => session.status(*id, &self.status(calls)),
@@ -36,12 +36,12 @@ impl About {
                 let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
                 session.log(*id, &self.log(request, limit));
             }
-            // These are the calls' own.
+            // These are handled by the calls.
             Request::Call { .. } | Request::Cancel { .. } => {}
         }
     }
 
-    /// What a client hears of the log.
+    /// The reply to a request for the log.
     fn log(&mut self, request: &LogRequest, limit: usize) -> LogReply {
         let Some(path) = self.log.path() else {
             return LogReply::Unreadable("it logs to no file, but to where it was started".into());

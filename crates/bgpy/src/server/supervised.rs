@@ -1,4 +1,4 @@
-//! What a server may have from its supervisor.
+//! What a supervisor passes to a server.
 
 use super::binding::Binding;
 use super::supervisor_pipe::SupervisorPipe;
@@ -6,21 +6,21 @@ use crate::durable::FirstTasks;
 use crate::platform::ProcessId;
 use crate::restart::Failing;
 
-/// What a server has from its supervisor.
+/// What a supervisor passes to a server.
 #[derive(Debug, Default)]
 pub struct Supervised {
     /// The supervisor.
     pub supervisor: Option<ProcessId>,
-    /// How many processes have been this server before.
+    /// How many processes have run as this server before.
     pub generation: u32,
     /// How those have failed.
     pub failing: Option<Failing>,
-    /// Where it is, if the supervisor keeps that for the next one.
+    /// Name, port and sockets, if the supervisor keeps them for the next process.
     pub place: Option<Binding>,
-    /// The way to say that the place is not needed any more.
+    /// The pipe to tell the supervisor that they are no longer needed.
     pub cord: Option<SupervisorPipe>,
-    /// The tasks of the first client, if they are kept for the next one.
+    /// The tasks of the first client, if they are kept for the next process.
     pub tasks: Option<FirstTasks>,
-    /// Whether standard output and error are somebody's terminal, and not the log.
+    /// Whether standard output and error are a terminal and not the log.
     pub is_foreground: bool,
 }

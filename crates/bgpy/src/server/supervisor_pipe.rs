@@ -2,7 +2,7 @@
 
 use crate::launch::Report;
 
-/// How long a supervisor may take to let go of the place.
+/// How long a supervisor may take to release the listeners and the name.
 #[cfg(unix)]
 const LET_GO: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -21,14 +21,14 @@ impl std::os::fd::AsRawFd for SupervisorPipe {
 }
 
 impl SupervisorPipe {
-    /// Says why the server cannot go on.
+    /// Reports why the server cannot continue.
     pub(crate) fn fail(&mut self, reason: &str) {
         let report = Report::Failed { kind: "server".into(), message: reason.to_owned() };
         self.send(&report);
     }
 
-    /// Says that no more calls are taken, and returns when the supervisor has let go of the place, so
-    /// that a successor can have it; or when it does not answer.
+    /// Reports that no more calls are accepted. Returns when the supervisor has released listeners
+    /// and name, so that a successor can have them, or when it does not answer.
     pub(crate) fn retire(&mut self) {
         #[cfg(unix)]
         {
@@ -36,7 +36,7 @@ impl SupervisorPipe {
 
             self.send(&Report::Retiring);
             let limited = self.stream.set_read_timeout(Some(LET_GO));
-            // It answers by closing its end, which a dead one has done already.
+            // The supervisor answers by closing its end; if it is dead, its end is closed already.
             drop(limited.and_then(|()| self.stream.read(&mut [0])));
         }
         #[cfg(not(unix))]
@@ -44,7 +44,7 @@ impl SupervisorPipe {
     }
 
     fn send(&self, report: &Report) {
-        // A supervisor that is gone does not want to know.
+        // A supervisor that is gone needs no report.
         #[cfg(unix)]
         drop(crate::platform::write_all(&self.stream, &report.line()));
         #[cfg(not(unix))]

@@ -1,49 +1,51 @@
-//! When strangers wait so that calls get on: what a flood of them keeps busy, no call gets, and it comes as
-//! fast as it is seen to.
+//! Holds unauthenticated connections back in favour of calls: otherwise a flood of them, which is
+//! as fast as the server accepts, would leave no time for calls.
 
 use std::time::{Duration, Instant};
 
-/// LogLimiter that have come for nothing before the others rest. Seeing to one takes about 30 µs.
+/// Connections that ended without a proof before the others are held back. Serving one takes about
+/// 30 µs.
 const IN_VAIN: u32 = 4;
 
-/// How long they rest. Whoever floods a server with connections waits for it, and no longer takes all of the
-/// processors from those who call.
+/// How long they are held back. A flood then waits for the server and no longer takes all of the
+/// CPU from its callers.
 pub(super) const REST: Duration = Duration::from_micros(900);
 
-/// How long strangers wait at most for calls that have come before them.
+/// How long unauthenticated connections wait at most for calls that arrived before them.
 const DEFERENCE: Duration = Duration::from_millis(1);
 
-/// How long after a call there may be another one. Where nobody calls, nobody has to wait.
+/// How long after a call another one is expected. Without recent calls nothing is held back.
 const LATELY: Duration = Duration::from_millis(50);
 
-/// Connections that wait to be accepted when nobody rests any more: with rests it would be 50 ms until the last
-/// of them has its turn.
+/// Length of the accept queue from which nothing is held back: with pauses the last connection in
+/// it would wait 50 ms for its turn.
 const CROWD: usize = 200;
 
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    /// LogLimiter that have gone without a proof since the last rest.
+    /// Connections that ended without a proof since the last pause.
     in_vain: u32,
     until: Option<Instant>,
     /// Until when calls come first.
     defers_until: Option<Instant>,
-    /// How many calls there were, and when that was last found to be more than before.
+    /// The number of calls, and when it was last found to have grown.
     calls: u64,
     called: Option<Instant>,
 }
 
 impl Throttle {
-    /// Notes that a stranger has gone without a proof.
+    /// Notes that a connection ended without a proof.
     pub(super) fn in_vain(&mut self) {
         self.in_vain += 1;
     }
 
-    /// How long strangers still rest.
+    /// How long unauthenticated connections are still held back.
     pub(super) fn left(&self, now: Instant) -> Duration {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
-    /// Whether strangers have no turn, because they rest, or because there is a call to run.
+    /// Whether unauthenticated connections have no turn, because of a pause or because a call can
+    /// run.
     pub(super) fn holds_back(&mut self, has_work: bool, now: Instant) -> bool {
         self.until.take_if(|until| *until <= now);
         if self.until.is_some() {
@@ -58,9 +60,9 @@ impl Throttle {
         !is_over
     }
 
-    /// Has strangers rest when enough of them have come for nothing, and somebody calls; there were so
-    /// many calls until now. Where so many connections wait to be accepted that a newcomer would wait long
-    /// behind them, nobody rests.
+    /// Starts a pause if enough connections ended without a proof while calls arrive; `calls` is
+    /// their number so far. No pause if the accept queue is so long that a new client would wait
+    /// long behind it.
     pub(super) fn begin_if_due(
         &mut self,
         calls: u64,
@@ -108,11 +110,11 @@ mod tests {
             assert!(!rest.holds_back(false, now + left));
             left
         };
-        assert_eq!(come(IN_VAIN, 0, now), Duration::ZERO, "nobody calls");
+        assert_eq!(come(IN_VAIN, 0, now), Duration::ZERO, "no calls");
         assert_eq!(come(IN_VAIN - 1, 1, now), Duration::ZERO, "they may be clients");
         assert_eq!(come(1, 1, now), REST);
         assert_eq!(come(IN_VAIN, 1, now + LATELY / 2), REST);
-        assert_eq!(come(IN_VAIN, 1, now + LATELY), Duration::ZERO, "nobody calls any more");
+        assert_eq!(come(IN_VAIN, 1, now + LATELY), Duration::ZERO, "no more calls");
         assert_eq!(come(IN_VAIN, 2, now + LATELY), REST);
         waiting.set(CROWD);
         assert_eq!(come(IN_VAIN, 3, now + LATELY), Duration::ZERO, "newcomers would wait");

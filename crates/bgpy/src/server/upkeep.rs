@@ -1,5 +1,4 @@
-//! What a server does from time to time, whether or not it is called: it sees to its log, to being found, and
-//! to clients that are gone.
+//! Periodic work of a server, busy or idle: its log, its files, and clients that have vanished.
 
 use super::connection::Connection;
 use super::core::Core;
@@ -9,14 +8,14 @@ use crate::log::Log;
 use crate::platform::Delivery;
 
 impl Shared {
-    /// Rotates a log that has grown large, says what it lacks, gives up clients that have vanished, and puts back
-    /// files that somebody else has removed or replaced: some directories are emptied from time to time, or when
-    /// their user logs out.
+    /// Rotates a large log, logs what was lost, closes connections of clients that have vanished,
+    /// and restores files that others have removed or replaced: some directories are cleaned
+    /// periodically, or when their user logs out.
     pub(super) fn keep_up(&self, log: &Log) {
         log.rotate_if_large();
         log.tell_losses();
         self.drop_dead_peers();
-        // Looked at with nothing locked, because a file system may take its time.
+        // Checked outside any lock, because a file system may be slow.
         if self.files.misses_files() {
             let files = self.core.lock().restore_files();
             self.files.keep(files);
@@ -24,7 +23,7 @@ impl Shared {
         }
     }
 
-    /// Gives up the connections of clients that have vanished.
+    /// Closes the connections of clients that have vanished.
     fn drop_dead_peers(&self) {
         if self.looks.is_due() {
             self.core.lock().drop_dead_peers(PATIENCE);
@@ -42,15 +41,15 @@ impl Core {
         for (token, Delivery { tries, silence }) in vanished {
             let silence_s = silence.as_secs();
             let why = format!(
-                "no answer for {silence_s} s to what was sent to it, nor to {tries} more tries"
+                "no answer for {silence_s} s to data sent to it, nor to {tries} retransmissions"
             );
             self.log_dead_peer(token, &why);
             self.cut(token, &why);
         }
     }
 
-    /// Says that a client has vanished. That it closes its connection is not worth a line, but here others may
-    /// look for the reason.
+    /// Logs that a client has vanished. A close by the client is not worth a line, but here others
+    /// may look for the reason.
     pub(super) fn log_dead_peer(&self, token: usize, why: &str) {
         let connection = self.connections.get(&token).filter(|connection| connection.is_session());
         if let Some(Connection { peer, .. }) = connection {

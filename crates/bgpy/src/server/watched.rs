@@ -1,23 +1,23 @@
-//! Whether a poller is the one that it was.
+//! Checks that a poller is still the original one.
 
 use std::io;
 
 use crate::platform::{self, Private};
 use crate::transport::Listener;
 
-/// What the stand-in needs to see whether the poller is what it was, while somebody else polls.
+/// Lets the stand-in check the poller while another thread polls.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watched {
-    /// The one with which its holder waits, and the second handle.
+    /// The handle that its holder waits with, and the second one.
     pub(super) pollers: [i32; 2],
     pub(super) source: i32,
 }
 
 impl Watched {
-    /// Confirms that both handles are still those of this poller, and that it watches these listeners.
+    /// Checks that both handles still belong to this poller, and that it watches these listeners.
     ///
     /// # Errors
-    /// One that says what is in its place.
+    /// One that names what is in its place.
     pub(super) fn check(self, listeners: &[Private<Listener>]) -> io::Result<()> {
         let [poller, _] = self.pollers;
         self.pollers

@@ -1,7 +1,7 @@
-//! What was wanted, what has been done, and what each caller was told of it.
+//! Records what was requested, what has been executed, and what each caller was told.
 //!
-//! Whatever happens on the way: what a caller was answered has happened, once; what it was told not to have
-//! happened never does; and what it could not be told has happened once or not at all.
+//! Whatever happens on the way: an answered call has run once; a call reported as not run never
+//! runs; and any other call has run once or not at all.
 
 use bgpy_proto::{CallKind, FailureCode, Want};
 
@@ -26,19 +26,19 @@ struct Entry {
     told: Option<Told>,
 }
 
-/// What a caller knows of its call.
+/// What a caller knows about its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     /// It has run.
     Ran,
-    /// It has not run, and will not.
+    /// It has not run and never will.
     SurelyNot,
-    /// It may have run, or may yet.
+    /// It may have run, or may still run.
     Perhaps,
 }
 
 impl Ledger {
-    /// Notes a call, and returns its argument.
+    /// Records a call, and returns its argument.
     pub(crate) fn wish(&mut self, kind: CallKind, want: Want, random: &mut Random) -> Vec<u8> {
         let length = if random.one_in(25) { random.magnitude(19) } else { random.magnitude(7) };
         let mut argument = (self.calls.len() as u64).to_le_bytes().to_vec();
@@ -48,7 +48,7 @@ impl Ledger {
         argument
     }
 
-    /// A task has run with this argument, all of it.
+    /// Records that a task has run to its end with this argument.
     pub(crate) fn effect(&mut self, argument: &[u8]) {
         let number = number(argument);
         let call = &mut self.calls[number];
@@ -59,7 +59,7 @@ impl Ledger {
         assert!(may_run, "call {number} runs after its caller was told: {:?}", call.told);
     }
 
-    /// What a task says.
+    /// A task's response.
     pub(crate) fn response(argument: &[u8], seq: u64, random: &mut Random) -> Vec<u8> {
         let length = if random.one_in(25) { random.magnitude(19) } else { random.magnitude(7) };
         let mut data: Vec<u8> =
@@ -70,7 +70,7 @@ impl Ledger {
         data
     }
 
-    /// A caller is told how its call has ended.
+    /// Records how a call has ended for its caller.
     pub(crate) fn ended(&mut self, number: usize, ended: &Ended) -> Told {
         let call = &mut self.calls[number];
         let told = match ended {
@@ -98,7 +98,7 @@ impl Ledger {
         told
     }
 
-    /// Everybody was told something.
+    /// Asserts that every caller was told something.
     pub(crate) fn check_complete(&self) {
         for (number, call) in self.calls.iter().enumerate() {
             assert!(call.told.is_some(), "the caller of {number} was told nothing");
@@ -122,7 +122,7 @@ fn check_responses(number: usize, call: &Entry, responses: &[Vec<u8>]) {
     }
 }
 
-/// What an error says of whether the call has run.
+/// What an error says about whether the call has run.
 fn told(error: &CallError) -> Told {
     match error {
         CallError::Connect(ConnectError::Protocol { source, .. }) => {
@@ -141,12 +141,12 @@ fn told(error: &CallError) -> Told {
     }
 }
 
-/// The number of the call that an argument is for.
+/// The number of the call that an argument belongs to.
 fn number(argument: &[u8]) -> usize {
     u64::from_le_bytes(*argument.first_chunk().expect("it has a number")) as usize
 }
 
-/// Tells one sequence of bytes from another (FNV-1a, eight bytes at a time).
+/// A hash of a byte sequence (FNV-1a, eight bytes at a time).
 fn digest(bytes: &[u8]) -> u64 {
     bytes.chunks(8).fold(0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64, |digest, chunk| {
         let mut word = [0; 8];

@@ -1,4 +1,4 @@
-//! One server after the other in the same place, and the supervisor that starts them.
+//! Successive processes of one server, and the supervisor that restarts them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,15 +19,15 @@ pub(crate) struct Lineage {
     pub(crate) place: Binding,
     state: State,
     generation: u64,
-    /// Whether there are tasks for the next process: from a file, or from a client.
+    /// Whether the next process has tasks: from a file, or from a client.
     has_tasks: bool,
     has_been_ready: bool,
     was_told: bool,
-    /// Whether somebody listens: the process, or the supervisor in its place.
+    /// Whether anything listens: the process, or the supervisor in its place.
     pub(crate) listens: bool,
     /// Whether starts fail now and then.
     pub(crate) is_unlucky: bool,
-    /// Processes that are gone.
+    /// Number of processes that have ended.
     pub(crate) deaths: usize,
 }
 
@@ -43,11 +43,11 @@ struct Up {
     starts: Option<(Instant, bool)>,
     ready: Option<Instant>,
     task: Option<Task>,
-    /// When a process whose server is over is gone.
+    /// When the process of an ended server is gone.
     gone: Option<Instant>,
 }
 
-/// What a task is about to do, and when.
+/// The next step of a task, and its time.
 struct Task {
     argument: Vec<u8>,
     kind: CallKind,
@@ -96,7 +96,7 @@ impl Lineage {
         self.state = State::Up(Box::new(up));
     }
 
-    /// When there is something to do next: for the poller, for the executing thread, for the supervisor.
+    /// The times of the next events: for the poller, for the executing thread, for the supervisor.
     pub(crate) fn due(&self, wires: &[Wire]) -> [Option<Instant>; 3] {
         match &self.state {
             State::Over => [None; 3],
@@ -119,7 +119,7 @@ impl Lineage {
         self.note_retirement();
     }
 
-    /// A server that says that it takes no more calls gives up its place first.
+    /// A server that retires releases its listeners first.
     fn note_retirement(&mut self) {
         let State::Up(up) = &self.state else { return };
         if up.process.is_retired() && self.listens {
@@ -136,7 +136,7 @@ impl Lineage {
         }
     }
 
-    /// The executing thread goes on.
+    /// The executing thread does a step.
     pub(crate) fn execute(&mut self, ledger: &mut Ledger, random: &mut Random) {
         let State::Up(up) = &mut self.state else { return };
         let Some(task) = &mut up.task else {
@@ -159,7 +159,7 @@ impl Lineage {
         }
     }
 
-    /// The supervisor goes on, or a start or an end is over.
+    /// The supervisor does a step, or a start or an end completes.
     pub(crate) fn supervise(&mut self, idle: &Idle, random: &mut Random) {
         match &mut self.state {
             State::Over => {}
@@ -179,7 +179,7 @@ impl Lineage {
         }
     }
 
-    /// The process is gone, whatever it was doing; the supervisor sees that.
+    /// The process is gone, whatever it was doing; the supervisor notices.
     fn ended(&mut self, succeeded: bool, random: &mut Random) {
         let State::Up(up) = std::mem::replace(&mut self.state, State::Over) else { return };
         self.deaths += 1;
@@ -198,7 +198,7 @@ impl Lineage {
         let Some(pause) = self.schedule.failed(now, took_calls_for) else {
             return self.vacate();
         };
-        // It takes a moment to notice the end, and another one to start an interpreter.
+        // It takes a moment to notice the end, and another to start an interpreter.
         let moment = Duration::from_millis(random.magnitude(5) as u64);
         self.state = State::Pausing { until: now + pause + moment, is_told: !pause.is_zero() };
     }
@@ -210,7 +210,7 @@ impl Lineage {
         }
     }
 
-    /// Somebody tells it to end.
+    /// Tells the server to end.
     pub(crate) fn stop(&mut self) {
         self.was_told = true;
         match &mut self.state {
@@ -226,7 +226,7 @@ impl Lineage {
         }
     }
 
-    /// How long it is until the next start, as the registry tells.
+    /// How long until the next start, according to the registry.
     pub(crate) fn pause(&self) -> Option<Duration> {
         match self.state {
             State::Pausing { until, is_told: true } => {
@@ -236,7 +236,7 @@ impl Lineage {
         }
     }
 
-    /// Whether the registry knows it as one that is started again.
+    /// Whether the registry says that it is restarted after a failure.
     pub(crate) fn comes_back(&self) -> bool {
         self.policy != Restart::Never && self.listens
     }
@@ -245,7 +245,7 @@ impl Lineage {
         matches!(self.state, State::Up(_))
     }
 
-    /// Whether a call that comes now is to run.
+    /// Whether a call that arrives now would run.
     pub(crate) fn serves(&self) -> bool {
         let State::Up(up) = &self.state else { return false };
         up.starts.is_none() && up.process.takes_calls()
@@ -261,9 +261,9 @@ impl Lineage {
         }
     }
 
-    /// Looks whether nothing is left of clients that are gone.
+    /// Asserts that nothing is left of clients that are gone.
     pub(crate) fn check_empty(&self) {
-        assert_eq!(self.place.own.len() + self.place.open.len(), 0, "somebody still waits");
+        assert_eq!(self.place.own.len() + self.place.open.len(), 0, "a connection still waits");
         if let State::Up(up) = &self.state {
             assert!(up.task.is_none(), "a task still runs");
             up.process.check_empty();
@@ -289,7 +289,7 @@ impl Task {
     fn new(kind: CallKind, argument: Vec<u8>, random: &mut Random) -> Self {
         let mut at = peek();
         let mut later = |random: &mut Random| {
-            // Most tasks are short, and a few take longer than a client that hears nothing would wait.
+            // Most tasks are short; a few take longer than a client tolerates silence.
             let micros =
                 if random.one_in(40) { random.magnitude(26) } else { random.magnitude(12) };
             at += Duration::from_micros(micros as u64);

@@ -1,12 +1,14 @@
-//! A server, its supervisor and its clients as they are, on a network, a clock and a scheduler that a seed
-//! decides about.
+//! The real server, supervisor and clients, on a network, a clock and a scheduler controlled by a
+//! seed.
 //!
-//! Everything that decides is the very code of the product: the sessions, the server's [core](crate::server)
-//! with its pending, turns and calls, the client's rules for asking, leaving and coming back, the supervisor's
-//! schedule. What is played here is only what surrounds it: bytes that arrive in pieces of any size, or never;
-//! processes that die at any moment; tasks; and time, of which none passes.
+//! All decisions are made by the product's own code: the sessions, the server's
+//! [core](crate::server) with its pending connections, turns and calls, the client's rules for
+//! probing, reconnecting and retrying, the supervisor's schedule. Only the environment is
+//! simulated: bytes that arrive in pieces of any size, or never; processes that die at any moment;
+//! tasks; and time, none of which really passes.
 //!
-//! `SEED=n cargo test -p bgpy simulation` plays one seed and tells what happened; `SEEDS=n` plays so many.
+//! `SEED=n cargo test -p bgpy simulation` runs one seed and prints what happened; `SEEDS=n` runs
+//! that many.
 
 mod ledger;
 mod lineage;
@@ -23,10 +25,10 @@ use self::world::World;
 use crate::clock;
 use crate::server::simulated::Idle;
 
-/// Seeds that every run of the tests plays.
+/// Seeds that every test run plays.
 const SEEDS: u64 = 1000;
 
-/// What was played, so that a simulation in which nothing happens fails.
+/// Totals over all seeds, so that a simulation in which nothing happens fails.
 #[derive(Debug, Default)]
 struct Sums {
     seeds: AtomicU64,
@@ -39,7 +41,7 @@ struct Sums {
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn whatever_happens_calls_are_answered_rightly_or_not_at_all() {
     assert!(of(&sums.crashes) > seeds / 2 && of(&sums.cuts) > seeds / 4, "{sums:?}");
 }
 
-/// Plays one seed; one that fails is played again, to tell what happened.
+/// Runs one seed; a seed that fails is run again with a trace.
 fn play(seed: u64, idle: &Idle, sums: &Sums) {
     let run = |is_traced: bool| {
         let mut world = World::new(seed, idle, is_traced);

@@ -1,7 +1,8 @@
-//! A connection without sockets: bytes that are under way, and what becomes of them.
+//! A connection without sockets: bytes under way, and their fate.
 //!
-//! What is written is on its way until it is delivered, in pieces of any size. Each end has room for so much that
-//! was not read, and a poller that says once when there is something to read or room to write.
+//! Written bytes are under way until they are delivered, in pieces of any size. Each end has
+//! limited room for unread bytes, and an edge-triggered poller that reports once that there is
+//! something to read or room to write.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -12,13 +13,13 @@ use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
 use crate::sync::lock;
 
-/// Bytes that one direction takes before somebody has read them.
+/// Bytes that one direction accepts before they are read.
 const ROOM: usize = 200 << 10;
 
-/// What stands for a descriptor where there is none: a number that no process opens.
+/// A substitute for a descriptor: a number that no process opens.
 pub(crate) const NO_DESCRIPTOR: i32 = i32::MAX;
 
-/// Which end of a wire.
+/// An end of a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Client,
@@ -34,11 +35,11 @@ impl End {
     }
 }
 
-/// One connection, as all have it who hold it.
+/// A handle to one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Wire(Arc<Mutex<State>>);
 
-/// Connections that wait at a listener to be accepted.
+/// The accept queue of a listener.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Queue(Arc<Mutex<VecDeque<Wire>>>);
 
@@ -48,7 +49,7 @@ struct State {
     is_own: bool,
     /// To the client, and to the server.
     ways: [Way; 2],
-    /// The token under which the server's poller watches it, and whether for room as well.
+    /// The token under which the server's poller watches it, and whether for writability as well.
     watched: Option<(usize, bool)>,
     /// Which ends have closed it.
     closed: [bool; 2],
@@ -64,11 +65,11 @@ struct Way {
     has_ended: bool,
     /// Whether the connection was reset.
     is_cut: bool,
-    /// Whether nothing moves, until it does again.
+    /// Whether nothing moves at the moment.
     is_stalled: bool,
-    /// Bytes that the next writes take, at most.
+    /// Most bytes that the next writes accept.
     most: usize,
-    /// What the poller of the reader, and that of the writer, have not been told.
+    /// Events that the reader's poller, and the writer's, have not reported yet.
     is_news: bool,
     has_room: bool,
     was_full: bool,
@@ -95,7 +96,7 @@ impl Wire {
         self.state().is_own
     }
 
-    /// Writes what there is room for, as one end.
+    /// Writes what fits, as one end.
     pub(crate) fn write(&self, end: End, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.state();
         let way = &mut state.ways[end.other() as usize];
@@ -134,7 +135,7 @@ impl Wire {
         Ok(take)
     }
 
-    /// Reads to the end of a vector.
+    /// Appends to a vector what has arrived.
     pub(crate) fn read_end(&self, end: End, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         let mut piece = vec![0; most];
         let count = self.read(end, &mut piece)?;
@@ -153,12 +154,12 @@ impl Wire {
         let unread = &mut state.ways[end as usize];
         unread.sent.clear();
         unread.arrived.clear();
-        // Whoever goes on writing hears that nobody reads.
+        // A further write of the peer fails.
         unread.is_closed = true;
         unread.has_room = true;
     }
 
-    /// Delivers so many of the bytes to an end, or the end of the stream.
+    /// Delivers up to `most` bytes to an end, or EOF.
     pub(crate) fn deliver(&self, end: End, most: usize) {
         let mut state = self.state();
         let way = &mut state.ways[end as usize];
@@ -169,32 +170,32 @@ impl Wire {
         way.is_news = true;
     }
 
-    /// Whether something is under way to an end.
+    /// Whether anything is under way to an end.
     pub(crate) fn is_under_way(&self, end: End) -> bool {
         let state = self.state();
         let way = &state.ways[end as usize];
         !way.is_stalled && !way.is_cut && (!way.sent.is_empty() || way.is_closed && !way.has_ended)
     }
 
-    /// Resets the connection: what was under way is gone.
+    /// Resets the connection: what was under way is lost.
     pub(crate) fn cut(&self) {
         for way in &mut self.state().ways {
             *way = Way { is_cut: true, is_news: true, has_room: true, ..Way::default() };
         }
     }
 
-    /// Has nothing move in any direction, or has it move again.
+    /// Stops both directions, or lets them continue.
     pub(crate) fn stall(&self, is_stalled: bool) {
         self.state().ways.iter_mut().for_each(|way| way.is_stalled = is_stalled);
     }
 
-    /// Has each write to an end take so many bytes at most.
+    /// Limits each write to an end to `most` bytes.
     pub(crate) fn narrow(&self, end: End, most: usize) {
         self.state().ways[end as usize].most = most;
     }
 
-    /// Takes what the poller of an end has to say: whether there is something to read, or the end of the
-    /// stream, and whether there is room.
+    /// The events of an end's poller: whether there is something to read, or EOF, and whether there
+    /// is room to write.
     pub(crate) fn poll(&self, end: End) -> (bool, bool) {
         let mut state = self.state();
         let is_news = std::mem::take(&mut state.ways[end as usize].is_news);
@@ -202,32 +203,32 @@ impl Wire {
         (is_news, has_room)
     }
 
-    /// Whether its poller has something to say to an end.
+    /// Whether an end's poller has an event.
     pub(crate) fn has_news(&self, end: End) -> bool {
         let state = self.state();
         let wants_room = end == End::Client || state.watched.is_some_and(|(_, room)| room);
         state.ways[end as usize].is_news || wants_room && state.ways[end.other() as usize].has_room
     }
 
-    /// The token under which the server watches it, and whether for room as well.
+    /// The token under which the server watches it, and whether for writability as well.
     pub(crate) fn watched(&self) -> Option<(usize, bool)> {
         self.state().watched
     }
 
-    /// Whether the end of the stream has arrived at an end, or the connection was cut.
+    /// Whether EOF has arrived at an end, or the connection was reset.
     pub(crate) fn has_ended(&self, end: End) -> bool {
         let way = &self.state().ways[end as usize];
         way.has_ended || way.is_cut
     }
 
-    /// What has been written to the server and not been read: what somebody records who listens.
+    /// Unread bytes sent to the server, as an eavesdropper would record them.
     pub(crate) fn recorded(&self) -> Vec<u8> {
         let state = self.state();
         let way = &state.ways[End::Server as usize];
         way.arrived.iter().chain(&way.sent).copied().collect()
     }
 
-    /// Whether both ends are through with it.
+    /// Whether both ends have closed it.
     pub(crate) fn is_over(&self) -> bool {
         self.state().closed == [true; 2]
     }
@@ -247,7 +248,7 @@ impl Queue {
     }
 }
 
-/// The poller that a server registers with: who registers is noted here, and nothing else.
+/// Registration with a server's poller, which only records the token.
 impl Source for Wire {
     fn register(
         &mut self,
@@ -257,7 +258,7 @@ impl Source for Wire {
     ) -> io::Result<()> {
         let mut state = self.state();
         state.watched = Some((token.0, interest.is_writable()));
-        // A poller tells of what is there already.
+        // A poller reports what is already there.
         state.ways[End::Server as usize].is_news = true;
         Ok(())
     }
@@ -292,7 +293,7 @@ impl Drop for ServerEnd {
     }
 }
 
-/// What a server accepts from. Those that wait outlive it where somebody else holds the place.
+/// The server's accept queue. Waiting connections outlive it if another holder keeps the listener.
 #[derive(Debug)]
 pub(crate) struct ServerQueue {
     pub(crate) queue: Queue,

@@ -1,4 +1,4 @@
-//! The scheduler: what happens next, drawn from a seed.
+//! The scheduler: draws the next step from a seed.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use crate::error::{CallError, ConnectError, Lost};
 use crate::server::simulated::Idle;
 use crate::wait::Wait;
 
-/// Steps after which a run is stuck.
+/// Steps after which a run counts as stuck.
 const STEPS_MAX: usize = 60_000;
 
-/// What the scheduler itself may add to a wait: it lets others go first.
+/// Delay that the scheduler itself may add to a wait by choosing other steps first.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// Lines that are kept of what has happened.
+/// Lines kept of the trace.
 const TRACE_LINES: usize = 60;
 
 pub(crate) struct World<'a> {
@@ -36,24 +36,24 @@ pub(crate) struct World<'a> {
     /// Whether the last of them has another token.
     has_wrong_token: bool,
     callers: Vec<Calling>,
-    strangers: Vec<Wire>,
+    unauthenticated: Vec<Wire>,
     recorded: Vec<Vec<u8>>,
     pub(crate) ledger: Ledger,
-    /// Mishaps that are still to come.
+    /// Mishaps still to come.
     mishaps: usize,
     pub(crate) crashes: usize,
     pub(crate) cuts: usize,
-    /// Calls that are still to be made.
+    /// Calls still to be made.
     calls: usize,
     trace: Option<VecDeque<String>>,
 }
 
-/// A caller under way, and for which call of which client.
+/// A caller under way, with the numbers of its client and call.
 struct Calling {
     client: usize,
     number: usize,
     caller: Caller,
-    /// Processes that had died before.
+    /// The number of deaths before the call.
     deaths: usize,
 }
 
@@ -68,7 +68,7 @@ enum Step {
     Mishap,
 }
 
-/// What a client sees of the world.
+/// A client's view of the world.
 struct View<'a> {
     lineage: &'a Lineage,
     wires: &'a mut Vec<Wire>,
@@ -109,7 +109,7 @@ impl<'a> World<'a> {
         let mut clients: Vec<_> = (0..count).map(|_| client(psk("k"), &mut random)).collect();
         let has_wrong_token = random.one_in(4);
         if has_wrong_token {
-            // Given by its user: that of the registry is the right one.
+            // With a token given by its user, since that of the registry is always right.
             clients.push(Client { is_registered: false, ..client(psk("x"), &mut random) });
         }
         let mishaps = random.magnitude(6);
@@ -125,7 +125,7 @@ impl<'a> World<'a> {
             clients,
             has_wrong_token,
             callers: Vec::new(),
-            strangers: Vec::new(),
+            unauthenticated: Vec::new(),
             recorded: Vec::new(),
             ledger: Ledger::default(),
             mishaps,
@@ -136,7 +136,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Plays until everybody was told something, and everything is quiet.
+    /// Runs until every caller was told something and nothing is under way.
     pub(crate) fn run(&mut self) {
         self.lineage.is_unlucky = self.mishaps > 0;
         self.play(|world| world.calls == 0 && world.callers.is_empty());
@@ -149,19 +149,19 @@ impl<'a> World<'a> {
                 link.borrow_mut().lose(Lost::Dropped);
             }
         }
-        self.strangers.drain(..).for_each(|wire| wire.close(End::Client));
+        self.unauthenticated.drain(..).for_each(|wire| wire.close(End::Client));
         self.play(|world| world.is_quiet());
         self.lineage.check_empty();
         assert!(self.wires.is_empty(), "{} connections are left", self.wires.len());
     }
 
-    /// Nothing goes wrong any more, and what went wrong is over.
+    /// Ends all mishaps and their effects.
     fn heal(&mut self) {
         (self.mishaps, self.lineage.is_unlucky) = (0, false);
         self.stalled.drain(..).for_each(|(_, wire)| wire.cut());
     }
 
-    /// A server that has not ended answers, and one that has is not there.
+    /// Asserts that a running server answers, and that an ended one is not there.
     fn check_alive(&mut self) {
         let serves = self.lineage.serves();
         self.begin(0, CallKind::Exec, Want::First, None);
@@ -193,7 +193,7 @@ impl<'a> World<'a> {
         self.wires.is_empty() && self.lineage.due(&self.wires).iter().all(Option::is_none)
     }
 
-    /// What can happen now; when nothing can, time goes on.
+    /// The next step; if none is possible, time advances.
     fn choose(&mut self) -> Step {
         if self.mishaps > 0 && self.random.one_in(40) {
             return Step::Mishap;
@@ -222,7 +222,7 @@ impl<'a> World<'a> {
         simulated::set(Some(peek() + time));
     }
 
-    /// The steps that are possible now, and when there will be others.
+    /// The steps possible now, and when there will be others.
     fn possible(&mut self) -> (Vec<Step>, Option<Instant>) {
         let now = peek();
         let (mut steps, mut next) = (Vec::new(), None::<Instant>);
@@ -316,7 +316,7 @@ impl<'a> World<'a> {
         self.note(|_| format!("{number} is told {told:?}: {}", short(&ended)));
     }
 
-    /// Something goes wrong.
+    /// Causes a mishap.
     fn mishap(&mut self) {
         self.mishaps -= 1;
         let wire = (!self.wires.is_empty()).then(|| self.random.below(self.wires.len()));
@@ -332,13 +332,14 @@ impl<'a> World<'a> {
                 self.wires[wire].stall(true);
                 self.stalled.push((peek() + time, self.wires[wire].clone()));
             }
-            _ => self.stranger(),
+            _ => self.connect_unauthenticated(),
         }
     }
 
     fn crash(&mut self) {
         self.crashes += 1;
-        // What the process had not read is answered with a reset, and what it had written may still arrive.
+        // Bytes that the process had not read cause a reset, and what it had written may still
+        // arrive.
         let is_reset = self.random.one_in(2);
         for wire in &self.wires {
             if is_reset && wire.watched().is_some() {
@@ -348,8 +349,8 @@ impl<'a> World<'a> {
         self.lineage.crash(&mut self.random);
     }
 
-    /// Somebody without the token comes.
-    fn stranger(&mut self) {
+    /// A connection by a client without the token.
+    fn connect_unauthenticated(&mut self) {
         let mut view = View { lineage: &self.lineage, wires: &mut self.wires };
         let Some(wire) = view.dial(self.random.one_in(2)) else { return };
         let recorded = self.recorded.len();
@@ -366,7 +367,7 @@ impl<'a> World<'a> {
         if self.random.one_in(2) {
             wire.close(End::Client);
         } else {
-            self.strangers.push(wire);
+            self.unauthenticated.push(wire);
         }
     }
 
@@ -396,7 +397,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What has happened last.
+    /// The last lines of the trace.
     pub(crate) fn trace(&self) -> String {
         self.trace.iter().flatten().map(|line| format!("{line}\n")).collect()
     }
@@ -409,7 +410,7 @@ fn client(psk: Psk, random: &mut Random) -> Client {
     Client { is_own, suite, is_registered: random.one_in(2), psk, current: None }
 }
 
-/// No wait is longer than it was to be.
+/// Asserts that no wait is longer than its limit.
 fn check_time(caller: &Caller) {
     let waited = peek().saturating_duration_since(caller.wait.since());
     if let Some(limit) = caller.wait.limit() {
@@ -417,9 +418,9 @@ fn check_time(caller: &Caller) {
     }
 }
 
-/// A client with the right token is never told that it is wrong; and one with another token is told nothing
-/// else by a server that hears it. Where processes died on it three times, and one has answered meanwhile, it
-/// cannot tell that from a refusal.
+/// Asserts that a client with the right token is never told that it is wrong, and that a client
+/// with another token is told nothing else by a server that hears it. Exception: if processes died
+/// during three of its handshakes and one answered meanwhile, it cannot tell that from a refusal.
 fn check_sense(is_wrong: bool, deaths: usize, ended: &Ended) {
     let Ended::Badly(CallError::Connect(error)) = ended else {
         assert!(!is_wrong, "a server has heard a client with another token: {ended:?}");

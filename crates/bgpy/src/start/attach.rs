@@ -1,4 +1,4 @@
-//! Starting a server of a name, or finding the one that has it.
+//! Starting a server with a name, or attaching to the one that has it.
 
 use std::time::{Duration, Instant};
 
@@ -12,23 +12,23 @@ use crate::name::Name;
 use crate::registry::{Entry, Registry};
 use crate::wait::Wait;
 
-/// How often somebody looks whether another one's server has come up.
+/// How often a server started by another process is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How long a name may be taken by somebody who shows no server.
+/// How long a name may be taken without a server showing up.
 const UNSEEN: Duration = Duration::from_secs(30);
 
-/// A server that runs now.
+/// A running server.
 #[derive(Debug)]
 pub enum Started {
-    /// This call has started it.
+    /// Started by this call.
     Here(Background),
-    /// It was there, or somebody else was faster.
+    /// Already running, or started by a faster process.
     Attached(Box<Entry>),
 }
 
-/// Returns the server that has the name, once it is ready, and starts one if there is none. Of many
-/// that do so at the same moment, exactly one starts a server.
+/// Returns the ready server with this name, starting one if there is none. Of many simultaneous
+/// callers exactly one starts a server.
 ///
 /// # Errors
 /// [`StartError`], as for [`background::start`].
@@ -37,7 +37,7 @@ pub fn start_or_attach(
     config: &Config,
     wait: &Wait<'_>,
 ) -> Result<Started, StartError> {
-    // A registry that cannot be used is the server's to tell of.
+    // An unusable registry is reported by the server itself.
     let registry = Registry::of_user().ok();
     let registry = registry.filter(|registry| registry.prepare().is_ok());
     let mut seen = Instant::now();
@@ -46,7 +46,8 @@ pub fn start_or_attach(
             Found::Ready(entry) => return Ok(Started::Attached(entry)),
             Found::Starting => seen = Instant::now(),
             Found::Nobody => {
-                // Whoever starts one does so alone: the others need not start an interpreter each.
+                // One caller at a time may start the server: the others need not start an
+                // interpreter each.
                 let turn = registry.as_ref().map(|registry| registry.claim_start(name));
                 if !matches!(turn, Some(Ok(None))) {
                     let started = background::start(config.clone(), wait);
@@ -103,7 +104,7 @@ fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Fou
             Err(CallError::Timeout { .. } | CallError::Connect(ConnectError::Timeout { .. })) => {
                 return Err(timed_out(wait));
             }
-            // It has died, or is about to end.
+            // The server has died or is about to end.
             Err(_) => {}
         }
     }

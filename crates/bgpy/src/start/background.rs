@@ -15,10 +15,10 @@ use crate::registry::{Entry, Registry};
 use crate::sync::lock;
 use crate::wait::Wait;
 
-/// A server that this process has started.
+/// A server started by this process.
 #[derive(Debug, Clone)]
 pub struct Background {
-    /// Its process id, when it was started.
+    /// Its process id at the start.
     pub pid: u32,
     /// Where it listens.
     pub address: SocketAddr,
@@ -32,7 +32,7 @@ pub struct Background {
 /// Starts a server in the background and waits until it is ready.
 ///
 /// # Errors
-/// [`StartError`]; no process is left behind then.
+/// [`StartError`]; no process is left behind.
 pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> {
     let (mut child, path) = begin(config)?;
     let mut printed = path.as_deref().and_then(Printed::from_now);
@@ -43,7 +43,7 @@ pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> 
             drop(child.child.wait());
             Err(StartError::Reported { kind, message })
         }
-        // No server begins with its end.
+        // A server never retires before it is ready.
         Report::Retiring => Err(child.explain(NoReport::Died, wait, &mut printed)),
         Report::Ready { pid, address } => {
             let (instance, registry) = (child.instance.clone(), child.registry.clone());
@@ -53,7 +53,7 @@ pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> 
     }
 }
 
-/// Starts a server in the background, and leaves it alone. Its log tells what becomes of it.
+/// Starts a server in the background without waiting for it. Its log tells how it goes.
 ///
 /// # Errors
 /// [`StartError::Spawn`] and [`StartError::LogFile`].
@@ -63,10 +63,10 @@ pub fn start_unwatched(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Starts the process and tells it what it has to know.
+/// Starts the process and sends it its orders.
 fn begin(mut config: Config) -> Result<(StartingChild, Option<PathBuf>), StartError> {
     config.settle();
-    // The log is opened before anything is started.
+    // Open the log before starting anything.
     config.log_file = log_file(&config)?;
     let log = config.open_log().map_err(|source| {
         let path = config.log_file.clone().unwrap_or_default();
@@ -81,12 +81,13 @@ fn begin(mut config: Config) -> Result<(StartingChild, Option<PathBuf>), StartEr
     let log_file = config.log_file.clone();
     let orders = Orders { config, inheritance: None };
     let mut child = StartingChild { child, instance, registry, over: false };
-    // A child that dies at once closes the pipe; what it printed says more than that.
+    // A child that dies at once closes the pipe; its output explains more than the write error.
     drop(child.child.stdin.take().map(|mut input| input.write_all(&orders.text())));
     Ok((child, log_file))
 }
 
-/// Where a server logs: where it is told, else in the runtime directory, under its identity.
+/// The log file of a server: the configured one, else one in the runtime directory, named after its
+/// instance.
 fn log_file(config: &Config) -> Result<Option<PathBuf>, StartError> {
     let absolute = |path: &PathBuf| {
         std::path::absolute(path)
@@ -95,22 +96,23 @@ fn log_file(config: &Config) -> Result<Option<PathBuf>, StartError> {
     let own = |registry: Registry| registry.prepare().ok().map(|()| registry.log_path(config.id()));
     match &config.log_file {
         Some(path) => absolute(path).map(Some),
-        // Without a place to log, what the server prints is lost, but it runs.
+        // Without a place for the log, the server's output is lost, but the server runs.
         None => Ok(Registry::of_user().ok().and_then(own)),
     }
 }
 
 impl Background {
-    /// Its process id now, which is another one after a restart.
+    /// The current process id, which changes with a restart.
     pub fn pid(&self) -> u32 {
         self.entry().map_or(self.pid, |entry| entry.process.pid)
     }
 
-    /// Waits until the server has ended, and its process with it, and returns how, if anybody saw that.
+    /// Waits until the server and its process have ended, and returns the exit status if it is
+    /// known.
     ///
     /// # Errors
-    /// What it waits for, in words, where that is known, when the time is over or the caller wants to
-    /// stop.
+    /// What the process still waits for, if that is known, when the time is over or the caller
+    /// wants to stop.
     pub fn wait(&self, wait: &Wait<'_>) -> Result<Option<ExitStatus>, Option<String>> {
         let mut outcome = lock(&self.end.outcome);
         while outcome.is_none() {
@@ -124,7 +126,7 @@ impl Background {
         Ok(outcome.flatten())
     }
 
-    /// Why it has not ended, once it takes no calls any more.
+    /// Why a server that accepts no more calls has not ended.
     fn hindrance(&self) -> Option<String> {
         let is_retired = |entry: &Entry| entry.retired_ms.is_some();
         self.entry().filter(is_retired).map(|entry| entry.hindrance())

@@ -1,4 +1,4 @@
-//! A process that has been started and has not said yet whether it is ready.
+//! A started process that has not reported yet whether it is ready.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -16,30 +16,30 @@ use crate::sync::lock;
 use crate::wait::Wait;
 use crate::{log, platform, supervisor};
 
-/// Bytes of a log that are shown when a start has failed.
+/// Bytes of the log that are shown when a start fails.
 const OUTPUT_BYTES_MAX: u64 = 8 << 10;
 
-/// Stack of a thread that waits, in bytes.
+/// Stack size of a waiting thread, in bytes.
 const STACK_BYTES: usize = 128 << 10;
 
-/// How long is waited at once for the end of a process that is no child.
+/// Longest single wait for the end of a process that is not a child.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// How long whoever kills a server and its supervisor may take to note that.
+/// How long `bgpy kill` may take to record the end of a server that it killed with its supervisor.
 const NOTED: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether that is noted.
+/// How often the entry is checked for that.
 const NOTED_LOOK: Duration = Duration::from_millis(20);
 
-/// The end of a child, noticed by a thread of its own, so that it never stays a zombie.
+/// The end of a child. A separate thread reaps it, so it never stays a zombie.
 #[derive(Debug, Default)]
 pub(super) struct End {
-    /// None until it came; then how, if anybody saw that.
+    /// `None` until the child has ended; then its exit status, if that is known.
     pub(super) outcome: Mutex<Option<Option<ExitStatus>>>,
     pub(super) came: Condvar,
 }
 
-/// A child that has not reported yet; it is ended when nobody takes it over.
+/// A child that has not reported yet; dropping it kills it unless it was taken over.
 pub(super) struct StartingChild {
     pub(super) child: Child,
     pub(super) instance: String,
@@ -51,11 +51,11 @@ pub(super) enum NoReport {
     Died,
     Timeout,
     Interrupted,
-    /// Nobody can wait for it.
+    /// The thread that waits for it cannot be started.
     NoThread(io::Error),
 }
 
-/// What is said where a thread that waits for a server cannot be started.
+/// The error when no thread can be started to wait for a server.
 const NO_THREAD: &str =
     "the server was ended while it started, as there can be no thread that waits for it";
 
@@ -65,7 +65,8 @@ impl StartingChild {
         let (sender, receiver) = channel();
         let listen = move || {
             let mut text = Vec::new();
-            // A line, or the end of a child that died; its own children may keep the pipe open.
+            // Reads a line, or up to EOF if the child died; with EOF alone, its own children could
+            // keep the pipe open.
             drop(BufReader::new(output).read_until(b'\n', &mut text));
             drop(sender.send(text));
         };
@@ -84,7 +85,7 @@ impl StartingChild {
         }
     }
 
-    /// Ends the child and puts together what can be said.
+    /// Kills the child and collects what is known about the failure.
     pub(super) fn explain(
         &mut self,
         reason: NoReport,
@@ -94,18 +95,16 @@ impl StartingChild {
         if !matches!(reason, NoReport::Died) {
             platform::kill_group(&mut self.child);
         }
-        // None where somebody else has waited for it.
+        // `None` if other code in this process has reaped it.
         let status = self.child.wait().ok();
         let limit = wait.limit().unwrap_or_default().as_secs_f64();
         let ended_for = match &reason {
             NoReport::Died => None,
-            NoReport::Timeout => {
-                Some(format!("not ready within {limit} s: ended by whoever started it"))
-            }
+            NoReport::Timeout => Some(format!("not ready within {limit} s: ended by its starter")),
             NoReport::Interrupted => Some("its start was interrupted".to_owned()),
             NoReport::NoThread(_) => Some(NO_THREAD.to_owned()),
         };
-        // It may be in the registry already.
+        // The child may have written its entry already.
         if let (Some(registry), Some(status), Some(reason)) = (&self.registry, status, ended_for) {
             registry.note_exit(&self.instance, status, Some(&reason));
         }
@@ -122,15 +121,15 @@ impl StartingChild {
         }
     }
 
-    /// Waits for the end of the child, which is ended at once if nobody can.
+    /// Waits for the end of the child in a thread, and kills the child if there can be none.
     pub(super) fn watch(self) -> Result<Arc<End>, StartError> {
         let (instance, registry) = (self.instance.clone(), self.registry.clone());
         let end = Arc::new(End::default());
         let watched = end.clone();
         let mut child = self;
         let watch = move || {
-            // None where somebody else has waited for it: another thread for all children at once, or
-            // the system, where SIGCHLD is ignored. Either way it has ended.
+            // `None` if another thread has reaped all children, or if the system has because
+            // SIGCHLD is ignored. Either way the child has ended.
             let status = child.child.wait().ok();
             let status = match &child.registry {
                 Some(registry) => see_out(registry, &child.instance, status),
@@ -142,7 +141,7 @@ impl StartingChild {
         let thread = thread::Builder::new().name("bgpy-child".into()).stack_size(STACK_BYTES);
         match thread.spawn(watch) {
             Ok(_) => Ok(end),
-            // Its owner went with what the thread was to do.
+            // The closure that owned the child was dropped with the failed thread.
             Err(source) => {
                 if let Some((registry, mut entry)) =
                     registry.and_then(|all| Some((all.clone(), all.entry(&instance)?)))
@@ -155,8 +154,8 @@ impl StartingChild {
     }
 }
 
-/// Waits for the end of a server whose supervisor has ended, or which was the child itself, and returns
-/// how it has ended, if anybody saw that.
+/// Waits for the end of a server whose supervisor has ended, or that was the child itself; returns
+/// its exit status, if that is known.
 fn see_out(registry: &Registry, instance: &str, status: Option<ExitStatus>) -> Option<ExitStatus> {
     if let (false, Some(status)) = (supervisor::IS_SUPPORTED, status) {
         registry.note_exit(instance, status, None);
@@ -164,14 +163,14 @@ fn see_out(registry: &Registry, instance: &str, status: Option<ExitStatus>) -> O
     let known = registry.entry(instance);
     let Some(process) = known.map(|entry| entry.process) else { return status };
     let mut outlived = false;
-    // The supervisor was killed, and how the server ends is seen by nobody.
+    // The supervisor was killed, so no process waits for the server's exit status.
     while let Ok(Some(process)) = platform::Process::open(&process) {
         outlived = true;
         process.ends_within(LOOK);
     }
     let ending = || registry.entry(instance).and_then(|entry| entry.ending);
     let since = Instant::now();
-    // Whoever has killed both says so in a moment.
+    // A killer of both records the end in a moment.
     while outlived && ending().is_none() && since.elapsed() < NOTED {
         thread::sleep(NOTED_LOOK);
     }
@@ -188,7 +187,7 @@ impl Drop for StartingChild {
     }
 }
 
-/// What a child has printed since it was started.
+/// What a child has printed since its start.
 pub(super) struct Printed {
     file: File,
     start: u64,
@@ -205,7 +204,7 @@ impl Printed {
         let end = self.file.metadata().map_or(self.start, |about| about.len());
         let start = self.start.max(end.saturating_sub(OUTPUT_BYTES_MAX));
         let mut bytes = Vec::new();
-        // A log that cannot be read any more gives no text, and the error is told without it.
+        // If the log cannot be read any more, the error is reported without its text.
         if self.file.seek(SeekFrom::Start(start)).is_ok() {
             drop(self.file.read_to_end(&mut bytes));
         }

@@ -12,31 +12,31 @@ use super::held::{HeldResources, Successor};
 use crate::config::Config;
 use crate::launch::{Orders, Report};
 
-/// Bytes of a report that are taken at most.
+/// Most bytes of a report that are read.
 const REPORT_BYTES_MAX: usize = 1 << 20;
 
-/// Characters of what a server says of its end that are repeated elsewhere. Its log has all of it.
+/// Characters of a server's failure that are repeated elsewhere. Its log has all of it.
 const LAST_WORDS_MAX: usize = 300;
 
-/// The status of a process of which none is known: an exit code of 1.
+/// The wait status of a process whose real one is unknown: exit code 1.
 const UNKNOWN: i32 = 1 << 8;
 
 /// A server's process.
 #[derive(Debug)]
 pub(super) struct Child {
     id: Pid,
-    /// Where it reports to, until it says that it retires.
+    /// Where it reports to, until it reports that it retires.
     line: Option<UnixStream>,
     heard: Vec<u8>,
-    /// Why it does not start, if it said so.
+    /// Why it did not start, if it reported that.
     failure: Option<String>,
-    /// Since when it takes calls.
+    /// Since when it accepts calls.
     ready: Option<Instant>,
     is_retiring: bool,
 }
 
 impl Child {
-    /// A copy of this process, which has the other end of the line.
+    /// For a forked copy of this process, which has the other end of the line.
     pub(super) fn forked(id: u32, line: UnixStream) -> io::Result<Self> {
         line.set_nonblocking(true)?;
         let id =
@@ -45,7 +45,7 @@ impl Child {
         Ok(Self { id, line, heard: Vec::new(), failure: None, ready: None, is_retiring: false })
     }
 
-    /// Starts an interpreter anew, which has everything that the one before had.
+    /// Starts a new interpreter with the same resources as the one before.
     pub(super) fn start(
         config: &Config,
         held: &HeldResources,
@@ -57,20 +57,20 @@ impl Child {
         let mut command = config.command();
         command.stdin(Stdio::piped());
         if !successor.is_foreground {
-            // The one that was opened for the first server may have been rotated away. Without a log, what
-            // it prints before it has one itself is lost.
+            // The log opened for the first server may have been rotated away. Without a log, output
+            // before the server opens it itself is lost.
             let log = || config.open_log().unwrap_or_else(|_| Stdio::null());
             command.stdout(log()).stderr(log());
         }
         let mut child = command.spawn()?;
         if let Some(mut input) = child.stdin.take() {
-            // One that dies at once is found dead soon.
+            // If it has died already, the supervisor reaps it soon.
             drop(input.write_all(&orders.text()));
         }
         Self::forked(child.id(), line)
     }
 
-    /// Takes note of what it has said.
+    /// Processes a report.
     pub(super) fn heed(&mut self, report: &Report) {
         match report {
             Report::Ready { .. } => self.ready = Some(Instant::now()),
@@ -82,22 +82,22 @@ impl Child {
         }
     }
 
-    /// Whether it has said that it takes no calls any more.
+    /// Whether it has reported that it accepts no more calls.
     pub(super) fn is_retiring(&self) -> bool {
         self.is_retiring
     }
 
-    /// How long it has taken calls, if it came so far.
+    /// How long it accepted calls, if it ever did.
     pub(super) fn took_calls_for(&self) -> Option<Duration> {
         self.ready.map(|since| since.elapsed())
     }
 
-    /// Where it reports to, as long as it may say something.
+    /// The line for its reports, as long as more may come.
     pub(super) fn line(&self) -> Option<&UnixStream> {
         self.line.as_ref()
     }
 
-    /// How it has failed, in a line.
+    /// How it failed, in one line.
     pub(super) fn last_words(&self, status: ExitStatus) -> String {
         let Some(failure) = &self.failure else { return status.to_string() };
         let words = match failure.split_once(":\n\n") {
@@ -113,23 +113,23 @@ impl Child {
         format!("{status}: {words}")
     }
 
-    /// How it has ended, if it has.
+    /// Its exit status, if it has ended.
     pub(super) fn ended(&self) -> Option<ExitStatus> {
         match waitpid(Some(self.id), WaitOptions::NOHANG) {
             Ok(waited) => waited.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
-            // It has been waited for by the system, where whoever started this process ignores SIGCHLD.
+            // If SIGCHLD is inherited as ignored, the system reaps the child itself.
             Err(_) => Some(ExitStatus::from_raw(UNKNOWN)),
         }
     }
 
     pub(super) fn send(&self, signal: i32) {
-        // It has not been waited for, so that the id is its own still.
+        // The child is not reaped yet, so the id still belongs to it.
         if let Some(signal) = Signal::from_named_raw(signal) {
             let _ = kill_process(self.id, signal);
         }
     }
 
-    /// What it has said since it was listened to last.
+    /// The reports that have arrived since the last call.
     pub(super) fn hear(&mut self) -> Vec<Report> {
         let mut buffer = [0; 4096];
         while let Some(line) = &mut self.line {
@@ -151,7 +151,7 @@ impl Child {
     }
 }
 
-/// The exception of a traceback, which is behind the last of the frames that it lists.
+/// The exception of a traceback: the text after the last listed frame.
 fn exception(traceback: &str) -> &str {
     let listed = traceback.rsplit_once("Traceback (most recent call last):\n");
     let mut behind = listed.map_or(traceback, |(_, listed)| listed).lines();

@@ -1,4 +1,4 @@
-//! What a supervisor keeps for the servers that come one after the other.
+//! What a supervisor holds for successive processes of one server.
 
 use std::fs::File;
 use std::io;
@@ -17,18 +17,18 @@ use crate::restart::{Failing, Restart};
 use crate::server::{Binding, Supervised, SupervisorPipe};
 use crate::token::{new_token, token_of_environment};
 
-/// What the next one has to know of itself.
+/// What the next process needs to know about itself.
 #[derive(Debug)]
 pub(super) struct Successor<'a> {
-    /// How many processes have been this server before.
+    /// How many processes have run as this server before.
     pub(super) generation: u32,
-    /// Whether standard output and error are somebody's terminal.
+    /// Whether standard output and error are a terminal.
     pub(super) is_foreground: bool,
-    /// How those before it have failed.
+    /// How earlier processes failed.
     pub(super) failing: Option<&'a Failing>,
 }
 
-/// Their place, and the tasks that the first client has given.
+/// The name, port and sockets of the server, and the tasks given by the first client.
 #[derive(Debug)]
 pub(super) struct HeldResources {
     place: Binding,
@@ -36,7 +36,8 @@ pub(super) struct HeldResources {
 }
 
 impl HeldResources {
-    /// Takes the place of a server that may be started again. Others take theirs by themselves.
+    /// Takes name, port and sockets for a server that may be restarted. Other servers take them
+    /// themselves.
     pub(super) fn of(
         config: &mut Config,
         registry: Option<&Registry>,
@@ -46,7 +47,7 @@ impl HeldResources {
         }
         let address = Address::new(config.host.as_str(), config.port);
         let mut place = Binding::take(&address, config.name.as_ref(), config.id(), registry)?;
-        // Whoever looks for it there, and for its token, would not find it.
+        // Clients look for the server and its token there and would not find them.
         if let Some((source, registry)) = place.trouble.take().zip(registry) {
             place.release();
             return Err(ServeError::Registry {
@@ -56,12 +57,12 @@ impl HeldResources {
         }
         config.wanted_port.get_or_insert(config.port);
         config.port = place.address.port();
-        // The same for all of them.
+        // One token for all processes of the server.
         if config.token.is_none() && token_of_environment().is_none() {
             config.token = Some(new_token().expose().to_owned());
             config.is_token_made_up = true;
         }
-        // Where they cannot be kept, a client has to give them again.
+        // If the tasks cannot be kept, a client has to send them again after a restart.
         let keep = |registry: &Registry| FirstTasks::create(registry.directory()).ok();
         let tasks = registry.filter(|_| !config.has_tasks()).and_then(keep);
         Ok(Some(Self { place, tasks }))
@@ -72,7 +73,7 @@ impl HeldResources {
         (self.place, self.tasks.map(FirstTasks::from))
     }
 
-    /// Prepares for a new process to have everything.
+    /// Prepares a new process to inherit everything.
     pub(super) fn hand_over(
         &self,
         successor: &Successor<'_>,
@@ -93,13 +94,13 @@ impl HeldResources {
         })
     }
 
-    /// Gives everything up for good.
+    /// Releases everything for good.
     pub(super) fn release(self) {
         self.place.release();
     }
 }
 
-/// Takes what the supervisor has prepared for this process.
+/// Takes over what the supervisor has prepared for this process.
 pub(super) fn inherit(
     inheritance: &Inheritance,
     config: &Config,

@@ -1,8 +1,8 @@
-//! What a supervisor has to say, in the log of its server.
+//! A supervisor's records in the log of its server.
 //!
-//! The file is opened for each record: one that stayed open would be the wrong one after a rotation, and
-//! could never be removed. A file that cannot be opened or written ends nothing. What it lacks is counted,
-//! and that is told as soon as it can be.
+//! The file is opened for each record: a descriptor kept open would point to the wrong file after a
+//! rotation, and would keep a removed file on disk. Failing to open or write the file ends nothing.
+//! Lost records are counted, and the count is logged as soon as possible.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
@@ -11,14 +11,14 @@ use crate::config::Config;
 use crate::log::Loss;
 use crate::log::{Level, record};
 
-/// The log of the servers that one supervisor starts.
+/// The log shared by successive processes of a server.
 #[derive(Debug, Default)]
 pub(super) struct SupervisorLog {
     loss: Loss,
 }
 
 impl SupervisorLog {
-    /// Writes a record, and what there is to say of those before it that were lost.
+    /// Writes a record, preceded by the number of records lost before it.
     pub(super) fn write(
         &mut self,
         config: &Config,
@@ -27,7 +27,7 @@ impl SupervisorLog {
         text: impl Display,
     ) {
         match regular_file(config) {
-            // A terminal or a pipe, which takes its time; or there is none.
+            // A terminal or a pipe, which may block; or there is none.
             Regular::Other => config.log(is_foreground).write_to_end(level, text),
             _ if level < config.log_level() => {}
             Regular::Lost => self.loss.count(),
@@ -35,12 +35,12 @@ impl SupervisorLog {
         }
     }
 
-    /// Whether records were lost of which nobody knows yet.
+    /// Whether lost records are still to be reported.
     pub(super) fn has_lost(&self) -> bool {
         self.loss.is_any()
     }
 
-    /// Says how many were lost, if that can be said now.
+    /// Reports how many were lost, if the log can be written now.
     pub(super) fn settle(&mut self, config: &Config) {
         if self.has_lost()
             && let Regular::File(file) = regular_file(config)
@@ -52,7 +52,7 @@ impl SupervisorLog {
 
 enum Regular {
     File(File),
-    /// It cannot be opened now.
+    /// The file cannot be opened now.
     Lost,
     Other,
 }

@@ -1,9 +1,9 @@
-//! The process beside a background server that sees how it ends, and starts it again if told to.
+//! The process beside a background server that waits for its end, and restarts it if told to.
 //!
-//! The process that was started [divides](divide) itself in two before it has done anything else: one
-//! becomes the server, the other waits for its end. So exit code and signal are known whoever started
-//! it, and whether that lives or not. A server that is to be started again has its name, port and
-//! socket from its supervisor, which also keeps the tasks that a client gave it.
+//! The started process first of all [divides](divide) itself in two: one becomes the server, the
+//! other waits for it. So exit code and signal are known, whoever started the server and whether
+//! that process still lives. A server that may be restarted gets its name, port and socket from its
+//! supervisor, which also keeps the tasks that a client sent.
 //!
 //! Only Unix has supervisors.
 
@@ -37,35 +37,35 @@ pub use unix::{divide, run_in_foreground};
 #[cfg(unix)]
 pub use watch::Supervisor;
 
-/// Ends this process as another one has ended.
+/// Ends this process with the exit code or signal of another one.
 pub fn end_like(status: ExitStatus) -> ! {
     crate::platform::end_like(status)
 }
 
-/// Has the system keep how children of this process end, also where whoever started it ignores that.
-/// For programs that are nobody's library.
+/// Resets SIGCHLD if it is inherited as ignored, so that children can be waited for. Only for
+/// processes that belong to bgpy, not for programs that import it.
 pub fn keep_children() {
     crate::platform::keep_children();
 }
 
-/// Whether servers have one on this system.
+/// Whether this system has supervisors.
 pub const IS_SUPPORTED: bool = cfg!(unix);
 
-/// What a process that was started turns out to be.
+/// The role of a started process.
 #[derive(Debug)]
 pub enum Role {
     /// The server.
     Server {
         /// Where it reports to.
         reporter: Reporter,
-        /// What it has to know.
+        /// Its configuration.
         config: Box<Config>,
-        /// What it has from its supervisor.
+        /// What its supervisor passes on.
         supervised: Box<Supervised>,
     },
     /// The process that waits for the end of the server.
     #[cfg(unix)]
     Supervisor(Box<Supervisor>),
-    /// Neither: there is no place for the server, and whoever started it has been told.
+    /// Neither: the server cannot get its name, port or socket, and the starter was told.
     Refused,
 }

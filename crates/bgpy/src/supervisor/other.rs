@@ -1,4 +1,4 @@
-//! Where there are no supervisors, the process that was started is the server.
+//! On systems without supervisors, the started process is the server.
 
 use std::io;
 use std::process::ExitStatus;
@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::error::ServeError;
 use crate::launch::{Orders, Reporter};
 
-/// Takes what a server has to know from standard input. This process is the server.
+/// Reads the configuration from standard input. This process is the server.
 ///
 /// # Errors
-/// What the operating system says.
+/// The system's error.
 pub fn divide(_fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
     let (config, reporter) = (Orders::take()?.config.into(), Reporter::to_parent()?);
     Ok(Role::Server { reporter, config, supervised: Box::default() })

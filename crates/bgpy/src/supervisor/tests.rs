@@ -1,4 +1,4 @@
-//! Supervisors with servers that do nothing but fail, and times that are short.
+//! Supervisors of servers that always fail, with short pauses.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::config::Launch;
 use crate::registry::{Ending, Entry, Registry};
 use crate::restart::{Restart, Times};
 
-/// Notes each start, reports what a server would, and fails.
+/// Records each start, reports like a server, and fails.
 const FAILS: &str = "\
 echo started >> starts
 exec python3 -c 'import json, os, sys
@@ -89,7 +89,7 @@ fn a_server_that_goes_on_failing_is_given_up_and_says_why() {
     let words = format!("given up after {} failures", world.starts());
     assert!(ending.reason.contains(&words), "{}", ending.reason);
     assert!(ending.reason.ends_with("(on-failure:2)"), "{}", ending.reason);
-    // Its place is free.
+    // Its name is free.
     assert!(world.registry.claim(&"camera".parse().unwrap()).unwrap().is_some());
     let log = std::fs::read_to_string(world.config.log_file.unwrap()).unwrap();
     assert!(log.contains("next try in 0.001 s") && log.contains(&words), "{log}");
@@ -101,7 +101,7 @@ fn a_supervisor_needs_no_disk_and_counts_what_its_log_lacks() {
     let log = world.directory.path().join("gone/log");
     world.config.log_file = Some(log.clone());
     let supervisor = world.supervisor();
-    // Neither log nor registry can be written: there are no directories any more.
+    // Neither log nor registry can be written: their directories are gone.
     std::fs::remove_dir_all(world.registry.directory()).unwrap();
     let place = log.parent().unwrap().to_owned();
     let late = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! How a process becomes a server and its supervisor.
+//! How a process divides into a server and its supervisor.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -18,11 +18,11 @@ use crate::registry::Registry;
 use crate::restart::Times;
 use crate::server::{Supervised, SupervisorPipe};
 
-/// Takes what a server has to know from standard input, and decides what this process is. `fork` makes
-/// a copy of it, and returns the copy's process id in the original, and none in the copy.
+/// Reads the configuration from standard input, and decides the role of this process. `fork` copies
+/// the process; it returns the child's process id in the parent, and `None` in the child.
 ///
 /// # Errors
-/// What the operating system says; whoever started it has been told.
+/// The system's error; the starter has been told.
 pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
     let Orders { mut config, inheritance } = Orders::take()?;
     let registry = Registry::of_user().ok();
@@ -63,7 +63,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         return Ok(Role::Server { reporter, config: config.into(), supervised: supervised.into() });
     };
     drop(cord);
-    // A log that it never closed could never be removed.
+    // A log that stays open here would keep its disk space after it was removed.
     platform::redirect_output(&OpenOptions::new().write(true).open("/dev/null")?)?;
     let child = Child::forked(child, line)?;
     let starter = Some(reporter);
@@ -72,11 +72,11 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     Ok(Role::Supervisor(supervisor.into()))
 }
 
-/// Runs a server and, when it fails, the next one, with standard output and error as they are, and
-/// returns how the last one has ended.
+/// Runs a server and restarts it when it fails, on the current standard output and error; returns
+/// the exit status of the last process.
 ///
 /// # Errors
-/// [`ServeError`], when there is no place for it or the interpreter cannot be started.
+/// [`ServeError`] if name, port or socket are not available, or the interpreter cannot be started.
 pub fn run_in_foreground(mut config: Config) -> Result<ExitStatus, ServeError> {
     let registry = Registry::of_user().ok();
     config.settle();

@@ -1,4 +1,4 @@
-//! Watching one server after the other, and the pauses between them.
+//! Watching successive processes of a server, and the pauses between them.
 
 use std::fmt::Display;
 use std::io;
@@ -23,16 +23,16 @@ use crate::platform;
 use crate::registry::Registry;
 use crate::restart::{Failing, ProcessEnd, Schedule, Times};
 
-/// How often what could not be written is tried again.
+/// How often a failed write is retried.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Waits for the end of a server, and starts it again if it is told to.
+/// Waits for the end of a server, and restarts it if told to.
 #[derive(Debug)]
 pub struct Supervisor {
     config: Config,
-    /// Of a server that may be started again, as long as it takes calls.
+    /// For a server that may be restarted, as long as it accepts calls.
     held: Option<HeldResources>,
-    /// Who wants to know when the first one is ready, until that is told.
+    /// The starter, until it is told whether the first process is ready.
     starter: Option<Reporter>,
     child: Child,
     signals: SignalDelivery<UnixStream, SignalOnly>,
@@ -42,13 +42,13 @@ pub struct Supervisor {
     log: SupervisorLog,
     generation: u32,
     is_foreground: bool,
-    /// Whether one of them was ready: what does not even start is not started again.
+    /// Whether any process was ready: a server whose first start fails is not restarted.
     has_been_ready: bool,
-    /// Whether a signal has said that it is enough.
+    /// Whether a signal has told the supervisor to stop.
     was_told: bool,
 }
 
-/// What a supervisor begins with.
+/// The initial state of a supervisor.
 pub(super) struct Start {
     pub(super) config: Config,
     pub(super) registry: Option<Registry>,
@@ -58,12 +58,12 @@ pub(super) struct Start {
     pub(super) is_foreground: bool,
 }
 
-/// What becomes of a server that has failed.
+/// What happens to a server that has failed.
 enum Next {
     Started(Child),
-    /// It is given up, for a reason.
+    /// It is given up, for this reason.
     GivenUp(String),
-    /// Somebody has said that it is enough, after a failure.
+    /// The supervisor was told to stop after this failure.
     ToldToEnd(String),
 }
 
@@ -90,7 +90,7 @@ impl Supervisor {
         })
     }
 
-    /// Waits for the end of the last server, and returns how it has ended.
+    /// Waits for the end of the last process, and returns its exit status.
     pub fn run(mut self) -> ExitStatus {
         loop {
             let status = self.watch();
@@ -129,11 +129,12 @@ impl Supervisor {
         }
     }
 
-    /// Serves signals and reports until the process is gone.
+    /// Handles signals and reports until the process is gone.
     fn watch(&mut self) -> ExitStatus {
         loop {
             let ended = self.child.ended();
-            // What it said before it ended is still there to be heard.
+            // Reports are read after `ended`: those sent before the end are still in the socket,
+            // and none can follow.
             for report in self.child.hear() {
                 self.heed(&report);
             }
@@ -147,7 +148,7 @@ impl Supervisor {
             self.log.settle(&self.config);
             for signal in self.signals.pending().filter(|signal| *signal != SIGCHLD) {
                 self.was_told = true;
-                // What a terminal sends, it sends to the server, too.
+                // Signals from a terminal reach the whole process group, and so the server as well.
                 if !self.is_foreground || signal == SIGTERM {
                     self.child.send(signal);
                 }
@@ -169,7 +170,8 @@ impl Supervisor {
                 if self.is_foreground {
                     platform::notify("STOPPING=1");
                 }
-                // First the place, then the line, whose end tells the server.
+                // Release `held` before the line: EOF on the line tells the server that name and
+                // sockets are free.
                 self.held = None;
             }
         }
@@ -179,7 +181,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts the next server, when it is time for that.
+    /// Restarts the server after its pause.
     fn bring_back(&mut self, held: &HeldResources, mut last: String) -> Next {
         let mut took_calls_for = self.child.took_calls_for();
         loop {
@@ -205,8 +207,8 @@ impl Supervisor {
         }
     }
 
-    /// Lets some time pass in which everybody can see what has happened; `false` when somebody says that
-    /// it is enough.
+    /// Waits for a pause while log and registry show the failure; `false` if the supervisor is told
+    /// to stop.
     fn pause(&mut self, pause: Duration, last: &str) -> bool {
         let at_ms = jiff::Timestamp::now().as_millisecond();
         let next_ms = at_ms + i64::try_from(pause.as_millis()).unwrap_or_default();
@@ -250,7 +252,7 @@ impl Supervisor {
         self.log.write(&self.config, self.is_foreground, level, text);
     }
 
-    /// Leaves word of how it ended, and nothing else.
+    /// Records how the server ended, and releases everything.
     fn conclude(&mut self, status: ExitStatus, reason: Option<&str>) -> ExitStatus {
         self.notice.conclude(status, reason);
         self.release();
@@ -264,11 +266,11 @@ impl Supervisor {
     }
 }
 
-/// Waits until one of them can be read, or a signal comes, or the time is over.
+/// Waits until one of the descriptors is readable, a signal arrives, or the time is over.
 fn wait<'a>(fds: impl IntoIterator<Item = &'a UnixStream>, limit: Option<Duration>) {
     let mut fds: Vec<_> = fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-    // Rounded up, so that the time is over when it returns.
+    // Rounded up, so that the time is over when `poll` returns.
     let limit = limit.and_then(|limit| Timespec::try_from(limit + Duration::from_micros(1)).ok());
-    // It fails only when a signal comes, which is looked for anyway.
+    // `poll` fails only when interrupted by a signal, which the caller checks anyway.
     let _ = poll(&mut fds, limit.as_ref());
 }

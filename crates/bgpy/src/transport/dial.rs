@@ -13,10 +13,10 @@ use crate::error::ConnectError;
 use crate::platform;
 use crate::wait::{SLICE, Wait};
 
-/// Longest time for connecting and the handshake, unless the caller sets less.
+/// Longest time for connecting and the handshake, unless the caller sets a shorter one.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Opens connections to one server, one after the other, within one time limit.
+/// Opens connections to one server, one after another, within one time limit.
 pub(crate) struct Dialer<'a> {
     /// The server, as the user named it.
     pub(crate) server: String,
@@ -29,12 +29,12 @@ impl<'a> Dialer<'a> {
         Self { server, wait, since: clock::now() }
     }
 
-    /// Counts the time from now on.
+    /// Restarts the time limit.
     pub(crate) fn start_again(&mut self) {
         self.since = clock::now();
     }
 
-    /// Opens a connection to a Unix socket; `None` when nobody listens on it.
+    /// Opens a connection to a Unix socket; `None` if nothing listens on it.
     pub(crate) fn unix(&self, path: &Path) -> Result<Option<Socket>, ConnectError> {
         loop {
             match platform::connect_file(path, self.left()?.min(SLICE)) {
@@ -50,7 +50,7 @@ impl<'a> Dialer<'a> {
         }
     }
 
-    /// Opens a connection by TCP.
+    /// Opens a connection over TCP.
     pub(crate) fn tcp(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
         let connected = || -> io::Result<Option<Socket>> {
             let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
@@ -68,7 +68,8 @@ impl<'a> Dialer<'a> {
         connected().map_err(|source| self.io(source))?.ok_or(ConnectError::Interrupted)
     }
 
-    /// Waits a slice of time for the socket; an error of kind `TimedOut` when all of it is over.
+    /// Waits for the socket for a slice of time; returns an error of kind `TimedOut` if the time
+    /// limit is over.
     pub(crate) fn wait_for(&self, socket: &Socket, writable: bool) -> io::Result<bool> {
         let left = self.left().map_err(|_| io::ErrorKind::TimedOut)?;
         match platform::wait(socket, !writable, writable, left.min(SLICE)) {
@@ -78,7 +79,7 @@ impl<'a> Dialer<'a> {
         }
     }
 
-    /// What is left of the time.
+    /// The rest of the time.
     pub(crate) fn left(&self) -> Result<Duration, ConnectError> {
         time_left(self.since, self.wait).ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
     }
@@ -87,7 +88,7 @@ impl<'a> Dialer<'a> {
         ConnectError::NotRunning { server: self.server.clone() }
     }
 
-    /// The error for what the system says of a connection.
+    /// The error for a failed connection, from the system's error.
     pub(crate) fn io(&self, source: io::Error) -> ConnectError {
         let server = self.server.clone();
         match source.kind() {
@@ -101,7 +102,7 @@ impl<'a> Dialer<'a> {
     }
 }
 
-/// What is left of the time for a connection that is tried since a moment.
+/// The rest of the time for a connection attempt that started at `since`.
 pub(crate) fn time_left(since: Instant, wait: &Wait<'_>) -> Option<Duration> {
     let left = CONNECT.checked_sub(clock::since(since))?;
     Some(wait.left().map_or(left, |limit| limit.min(left))).filter(|left| !left.is_zero())

@@ -1,5 +1,5 @@
-//! Noticing that the other machine is gone while nothing is sent: the system asks it from time to time. While
-//! something is on its way, the system does not ask: a server [looks](crate::server) how that fares, and a
+//! TCP keepalive: detects a peer machine that has disappeared while nothing is sent. While data is
+//! under way, the system sends no probes: a server [checks](crate::server) its delivery, and a
 //! client waits for an answer to what it has sent.
 
 use std::io;
@@ -9,16 +9,16 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::platform;
 
-/// Silence after which the other machine is asked whether it is still there.
+/// Silence after which the system sends the first probe.
 const AFTER: Duration = Duration::from_secs(30);
 
-/// How often it is asked, until it answers.
+/// The interval between probes until one is answered.
 const EVERY: Duration = Duration::from_secs(8);
 
-/// Questions without an answer after which it is gone: within a minute of the last byte, all in all.
+/// Unanswered probes after which the connection is lost: within a minute of the last byte in total.
 const TIMES: u32 = 3;
 
-/// Has the system ask the other end of a TCP connection for signs of life.
+/// Enables keepalive on a TCP connection.
 pub(crate) fn ask(socket: SockRef<'_>) -> io::Result<()> {
     let times = TcpKeepalive::new().with_time(AFTER).with_interval(EVERY).with_retries(TIMES);
     platform::hasten_delivery(&*socket);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_gone_is_noticed_within_a_minute() {
+    fn a_peer_that_is_gone_is_noticed_within_a_minute() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = SockRef::from(&stream);

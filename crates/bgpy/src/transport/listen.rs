@@ -19,11 +19,11 @@ use crate::registry::{beside, put};
 use crate::simulation::wire::{NO_DESCRIPTOR, ServerQueue};
 use crate::transport::keepalive;
 
-/// Connections that the kernel keeps for a server that is not looking, unless the system's own limit is
-/// lower. Whoever comes when they are so many hears nothing for a second or more.
+/// The accept backlog, unless the system's own limit is lower. Once it is full, a connecting client
+/// gets no answer for a second or more.
 const BACKLOG: i32 = 4096;
 
-/// A listening socket of either kind.
+/// A listening socket, Unix or TCP.
 pub(crate) enum Listener {
     Tcp(mio::net::TcpListener),
     #[cfg(unix)]
@@ -32,7 +32,7 @@ pub(crate) enum Listener {
     Simulated(ServerQueue),
 }
 
-/// Listens on the first of the addresses of a host that can be had.
+/// Listens on the first usable address of a host.
 pub(crate) fn tcp(address: &Address) -> Result<(TcpListener, SocketAddr), ServeError> {
     let candidates = address
         .resolve()
@@ -54,11 +54,11 @@ pub(crate) fn tcp(address: &Address) -> Result<(TcpListener, SocketAddr), ServeE
     })
 }
 
-/// Confirms that a server which starts now could listen on an address, if one of those that it may have is
-/// `own` and becomes free before.
+/// Checks that a server started now could listen on an address, given that the server on `own`
+/// releases that address first.
 ///
 /// # Errors
-/// [`ServeError`], as when the server starts.
+/// [`ServeError`], as for the start of a server.
 pub fn can_listen(address: &Address, own: SocketAddr) -> Result<(), ServeError> {
     let resolved = address
         .resolve()
@@ -66,15 +66,15 @@ pub fn can_listen(address: &Address, own: SocketAddr) -> Result<(), ServeError> 
     if resolved.contains(&own) { Ok(()) } else { tcp(address).map(drop) }
 }
 
-/// Listens on a Unix socket, of which the stamp tells whether it is still there.
+/// Listens on a Unix socket; the stamp tells whether its file is still in place.
 #[cfg(unix)]
 pub(crate) fn unix(path: &Path) -> io::Result<(std::os::unix::net::UnixListener, Stamp)> {
     let listener = std::os::unix::net::UnixListener::bind(path)?;
     Ok((listener, Stamp::at(path)?))
 }
 
-/// Listens on a Unix socket whose file was removed or replaced; returns the listener, and the index of the one that
-/// nobody finds any more.
+/// Listens on a Unix socket whose file was removed or replaced; returns the new listener, and the
+/// index of the unreachable old one.
 #[cfg(unix)]
 pub(crate) fn again(
     listeners: &[Private<Listener>],
@@ -116,7 +116,7 @@ impl AsRawFd for Listener {
 }
 
 impl Listener {
-    /// How many connections from other machines wait to be accepted, as far as the system tells.
+    /// The length of the accept queue for TCP, if the system reports it.
     pub(crate) fn waiting(&self) -> usize {
         match self {
             Self::Tcp(listener) => platform::waiting_connections(listener),
@@ -127,7 +127,7 @@ impl Listener {
         }
     }
 
-    /// Accepts one connection and names its peer; none for a peer that is not let in.
+    /// Accepts one connection and names its peer; `None` for a peer that is rejected.
     pub(crate) fn accept(&self) -> io::Result<Option<(Private<Stream>, String)>> {
         match self {
             Self::Tcp(listener) => {
@@ -177,8 +177,8 @@ impl Listener {
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // A port whose last server ended a moment ago can be taken again. On Windows the option would
-    // let two servers share a port.
+    // Allows binding a port whose last server has just ended. On Windows the option would let two
+    // servers share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -186,8 +186,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Sets the options of a TCP connection that is a client's. LogLimiter, of which there may be many, are not
-/// worth the system calls.
+/// Sets the options of a client's TCP connection. Unauthenticated connections, of which there may
+/// be many, are not worth the system calls.
 pub(crate) fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     keepalive::ask(SockRef::from(stream))

@@ -1,4 +1,4 @@
-//! Sockets between a client and a server: opened, listened on, and kept alive.
+//! Sockets between a client and a server: dialling, listening, keepalive.
 
 pub(crate) mod dial;
 pub(crate) mod keepalive;
@@ -11,7 +11,7 @@ pub(crate) use stream::Stream;
 
 use std::io;
 
-/// Whether an error of a socket only means that nothing happened yet.
+/// Whether a socket error only means that nothing has happened yet.
 pub(crate) fn is_pause(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }

@@ -1,4 +1,4 @@
-//! The socket of an accepted connection, of either kind.
+//! The socket of an accepted connection, Unix or TCP.
 
 use std::io::{self, IoSlice, Read};
 #[cfg(unix)]
@@ -13,7 +13,7 @@ use crate::platform;
 #[cfg(test)]
 use crate::simulation::wire::{End, NO_DESCRIPTOR, ServerEnd};
 
-/// A stream of either kind.
+/// A stream, Unix or TCP.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(mio::net::TcpStream),
@@ -34,7 +34,7 @@ impl Stream {
         }
     }
 
-    /// Whether its peer may come in: on a Unix socket, a process of this user.
+    /// Whether its peer is accepted: on a Unix socket, only a process of this user.
     #[cfg(unix)]
     pub(crate) fn is_welcome(&self) -> bool {
         match self {
@@ -45,7 +45,8 @@ impl Stream {
         }
     }
 
-    /// Writes what fits without waiting. A peer that is gone is an error, and no signal.
+    /// Writes what fits without blocking. If the peer is gone, returns an error and raises no
+    /// SIGPIPE.
     pub(crate) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         #[cfg(test)]
         if let Self::Simulated(ServerEnd(wire)) = self {
@@ -74,7 +75,7 @@ impl Stream {
         match self {
             #[cfg(unix)]
             Self::Unix(stream) => segments.send_offer(stream, offer, segment),
-            // Nobody is offered anything on TCP.
+            // Segments are never offered over TCP.
             _ => self.send(&[IoSlice::new(offer)]),
         }
     }

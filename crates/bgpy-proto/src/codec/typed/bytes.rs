@@ -1,4 +1,4 @@
-//! Byte strings in types with `#[serde(with)]`: a `Vec<u8>` is a list of numbers to serde.
+//! Byte strings in types with `#[serde(with)]`: serde treats a `Vec<u8>` as a list of numbers.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! From trees to Rust values.
+//! Converts trees to Rust values.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{
@@ -9,7 +9,7 @@ use serde::forward_to_deserialize_any;
 use super::TypedError;
 use crate::codec::Value;
 
-/// A tree to be read.
+/// A tree to deserialize from.
 pub struct FromValue(pub Value);
 
 impl<'de> IntoDeserializer<'de, TypedError> for Value {
@@ -111,7 +111,7 @@ impl<'de> Deserializer<'de> for FromValue {
     }
 }
 
-/// A variant of an enum: its name, and what it holds.
+/// A variant of an enum: its name and its contents.
 struct Variant {
     name: Value,
     inside: Option<Value>,

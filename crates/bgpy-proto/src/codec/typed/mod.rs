@@ -1,9 +1,9 @@
-//! Rust's own types as messages, by way of serde.
+//! Rust's own types as messages, through serde.
 //!
 //! A struct is a map with text keys, hence a `dict` in Python; a tuple is a `tuple`, a sequence a
-//! `list`; an enum is the name of its variant, or a map from that name to what it holds. Whatever
-//! Python has beyond that can be read as what comes nearest: a set as a sequence, a date, a time, a
-//! decimal, a UUID and a path as their text, a member of an enumeration as its value.
+//! `list`; an enum is the name of its variant, or a map from that name to its contents. Other
+//! Python types can be read as their closest equivalent: a set as a sequence, a date, a time, a
+//! decimal, a UUID and a path as text, an enumeration member as its value.
 
 pub(crate) mod bytes;
 mod deserialize;
@@ -16,14 +16,14 @@ use serde::de::DeserializeOwned;
 
 use super::{CodecError, Value};
 
-/// Why a Rust value is not a message, or a message not such a value.
+/// Why a conversion between a Rust value and a message failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TypedError {
     /// The bytes are not a message.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The message is none of what the type is made of.
+    /// The message does not match the type.
     #[error("{0}")]
     Type(String),
 }
@@ -68,12 +68,13 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, TypedError> {
 /// Decodes a message as a Rust value.
 ///
 /// # Errors
-/// [`TypedError`] when the bytes are not a message, or not one for this type.
+/// [`TypedError`] if the bytes are not a message, or do not match the type.
 pub fn from_slice<T: DeserializeOwned>(message: &[u8]) -> Result<T, TypedError> {
     from_value(Value::decode(message)?)
 }
 
-/// Decodes a struct; `None` when the bytes are not a map with its keys. To serde, a list would do as well.
+/// Decodes a struct; `None` if the bytes are not a map with its keys. serde would also accept a
+/// list.
 pub(crate) fn from_map<T: DeserializeOwned>(message: &[u8]) -> Option<T> {
     match Value::decode(message).ok()? {
         map @ Value::Map(_) => from_value(map).ok(),

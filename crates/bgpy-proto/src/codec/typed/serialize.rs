@@ -1,4 +1,4 @@
-//! From Rust values to trees.
+//! Converts Rust values to trees.
 
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -10,17 +10,17 @@ use crate::codec::Value;
 
 type Made = Result<Value, TypedError>;
 
-/// Makes trees.
+/// Serializes to a tree.
 pub struct ToValue;
 
-/// Items of something, and the variant that they belong to.
+/// The items of a container, and its variant if it belongs to one.
 pub struct Items {
     items: Vec<Value>,
     variant: Option<&'static str>,
     is_tuple: bool,
 }
 
-/// Pairs of something, and the variant that they belong to.
+/// The pairs of a container, and its variant if it belongs to one.
 pub struct Pairs {
     pairs: Vec<(Value, Value)>,
     key: Option<Value>,
@@ -232,7 +232,7 @@ fn big(mut bytes: Vec<u8>) -> Value {
     Value::BigInt(bytes)
 }
 
-/// The same steps under the names that serde has for each kind of container.
+/// The same methods under the names that serde has for each kind of container.
 macro_rules! items {
     ($($name:ident . $step:ident),*) => {$(
         impl $name for Items {

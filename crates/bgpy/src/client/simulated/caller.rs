@@ -1,4 +1,4 @@
-//! A caller: from looking for the server to the end of its call, one step after the other.
+//! A caller: from looking for the server to the end of its call, step by step.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,25 +21,26 @@ use crate::simulation::wire::{End, Wire};
 use crate::transport::dial::time_left;
 use crate::wait::Wait;
 
-/// What a client finds around it.
+/// The environment of a client.
 pub(crate) trait Around {
-    /// How long it is until the server is started again, as the registry tells; none while it has a process.
+    /// How long until the server is restarted, according to the registry; `None` while it has a
+    /// process.
     fn pause(&self) -> Option<std::time::Duration>;
-    /// Whether the registry knows it as one that is started again.
+    /// Whether the registry says that it is restarted after a failure.
     fn comes_back(&self) -> bool;
     /// Whether its process is gone.
     fn has_lost_process(&self) -> bool;
-    /// Opens a connection, if somebody listens.
+    /// Opens a connection if something listens.
     fn dial(&mut self, is_own: bool) -> Option<Wire>;
 }
 
-/// What the callers of one client share.
+/// State shared by the callers of one client.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// Whether it comes by the server's Unix socket.
+    /// Whether it connects by the server's Unix socket.
     pub(crate) is_own: bool,
     pub(crate) suite: Suite,
-    /// Whether it has its token from the server's entry, and not from its user.
+    /// Whether the token is from the server's entry, and not from the user.
     pub(crate) is_registered: bool,
     pub(crate) psk: Psk,
     pub(crate) current: Option<Shared>,
@@ -57,7 +58,7 @@ pub(crate) struct Wish {
 enum Stage {
     /// Looks for the server.
     Look,
-    /// Sleeps, and then looks or dials.
+    /// Sleeps, then looks or dials.
     Sleep {
         until: Instant,
         redials: bool,
@@ -75,7 +76,7 @@ enum Stage {
         answer: Vec<u8>,
         until: Instant,
     },
-    /// Waits for a server that was started again to have its tasks.
+    /// Waits until a restarted server has its tasks.
     Start {
         link: Shared,
         status: Option<u64>,
@@ -94,11 +95,11 @@ pub(crate) struct Caller {
     number: usize,
     wish: Wish,
     pub(crate) wait: Wait<'static>,
-    /// When it began to look, or was last told to look on.
+    /// When the current attempt started.
     attempt: Instant,
     refusals: HandshakeRetries,
     stage: Stage,
-    /// When it looks again at the latest.
+    /// When it checks again at the latest.
     pub(crate) wake: Instant,
     seen: u64,
 }
@@ -111,7 +112,7 @@ impl Caller {
         Self { number, wish, wait, attempt: now, refusals, stage, wake: now, seen: 0 }
     }
 
-    /// Whether something has happened that it waits for.
+    /// Whether something that it waits for has happened.
     pub(crate) fn is_ready(&self) -> bool {
         let link = match &self.stage {
             Stage::Shake { wire, .. } | Stage::Ask { wire, .. } => {
@@ -132,7 +133,7 @@ impl Caller {
         }
     }
 
-    /// The connection of which it is not through.
+    /// The connection that it still uses.
     pub(crate) fn link(&self) -> Option<&Shared> {
         match &self.stage {
             Stage::Start { link, .. } | Stage::Submit { link } | Stage::Await { link, .. } => {
@@ -142,7 +143,7 @@ impl Caller {
         }
     }
 
-    /// Does what there is to do now; how the call has ended, if it has.
+    /// Does everything possible now; returns how the call has ended, if it has.
     pub(crate) fn step(&mut self, client: &mut Client, around: &mut dyn Around) -> Option<Ended> {
         loop {
             match self.proceed(client, around) {
@@ -156,7 +157,7 @@ impl Caller {
         }
     }
 
-    /// Whether it got on; false when it waits.
+    /// Does one step; `false` if it has to wait.
     fn proceed(&mut self, client: &mut Client, around: &mut dyn Around) -> Result<bool, Ended> {
         match std::mem::replace(&mut self.stage, Stage::Look) {
             Stage::Look => self.look(client, around),
@@ -213,7 +214,7 @@ impl Caller {
         Ok(true)
     }
 
-    /// A way to the server has failed: perhaps it comes back.
+    /// A route to the server has failed: the server may be restarted.
     fn failed(&mut self, error: ConnectError, around: &dyn Around) -> Result<bool, Ended> {
         let left = time_left(self.attempt, &self.wait);
         if around.comes_back() && may_be_back_soon(&error) && left.is_some() {
@@ -343,9 +344,9 @@ impl Caller {
         self.told(next, around)
     }
 
-    /// Goes on with a connection.
+    /// Continues with a connection.
     fn begin(&mut self, link: Shared) -> bool {
-        // One that is about to start can be told to end.
+        // An EXIT can be sent to a server that is still starting.
         let is_ready = link.borrow().has_started() || self.wish.kind == CallKind::Exit;
         let again = clock::now();
         self.stage = if is_ready {

@@ -1,4 +1,4 @@
-//! Shaking hands over a wire.
+//! The handshake over a wire.
 
 use bgpy_proto::handshake::{ClientHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError};
@@ -6,14 +6,14 @@ use bgpy_proto::{Outbox, ProtocolError};
 use crate::client::handshake_retry::Refused;
 use crate::simulation::wire::{End, Wire};
 
-/// What a handshake has come to.
+/// The result of a handshake step.
 pub(super) enum Shaken {
     Done(Box<bgpy_proto::ClientSession>),
     More(Box<ClientHandshake>, bool),
     Refused(Refused),
 }
 
-/// Takes in what the server says, and answers that.
+/// Processes the server's messages and answers them.
 pub(super) fn exchange(
     wire: &Wire,
     handshake: ClientHandshake,

@@ -1,4 +1,4 @@
-//! A place in a log, in bytes that somebody else keeps.
+//! A position in a log, in bytes that the client keeps.
 
 use std::fs::File;
 
@@ -6,7 +6,7 @@ use bgpy_proto::{LogCursor, LogRequest};
 
 use crate::platform;
 
-/// Bytes of a cursor: a tag, the three numbers of a file, an offset, and what is looked for.
+/// Bytes of a cursor: a tag, the three numbers that identify a file, an offset, and a search.
 const BYTES: usize = 1 + 5 * 8;
 
 /// Bits of the tag.
@@ -15,25 +15,25 @@ const WAS_ROTATED: u8 = 2;
 const BACK: u8 = 4;
 const SINCE: u8 = 8;
 
-/// Where reading goes on.
+/// Where reading continues.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cursor {
-    /// None before anything was read.
+    /// `None` before anything was read.
     pub(super) place: Option<Position>,
-    /// What is looked for, from there on.
+    /// A search that starts there.
     pub(super) search: Option<Search>,
 }
 
-/// What is looked for.
+/// A search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Search {
-    /// The place so many lines before, over all files.
+    /// The position this many lines back, over all files.
     Back(u64),
-    /// The first record of this moment, in milliseconds since 1970 UTC, or of a later one.
+    /// The first record at or after this time, in milliseconds since 1970 UTC.
     Since(i64),
 }
 
-/// A place in a file of a log.
+/// A position in a file of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) file: [u64; 3],
@@ -42,7 +42,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// Whether this place is in a file: one that is shorter has taken over the numbers of another.
+    /// Whether this position is in a file: a shorter file has reused the identity of another one.
     pub(super) fn is_in(&self, file: &File) -> bool {
         platform::identity(file) == self.file
             && file.metadata().is_ok_and(|about| about.len() >= self.offset)
@@ -50,7 +50,7 @@ impl Position {
 }
 
 impl Cursor {
-    /// What a request asks for. A cursor of somebody else leads to the beginning.
+    /// The cursor of a request. A cursor that is not one of ours leads to the beginning.
     pub(super) fn of(request: &LogRequest) -> Self {
         let search = |search| Self { place: None, search: Some(search) };
         match request {

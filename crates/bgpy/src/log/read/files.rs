@@ -1,4 +1,4 @@
-//! The files that a log consists of.
+//! The files that make up a log.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, Metadata};
@@ -9,17 +9,16 @@ use std::time::SystemTime;
 use crate::log::file::{KEPT, REMAINS, aged};
 use crate::platform;
 
-/// Bytes that are read at once.
+/// Bytes read at once.
 pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
-/// The files of a log, oldest first, the one that is written last. Before the oldest comes what is kept of
-/// those that are gone, unless somebody has read them.
+/// The files of a log, oldest first, ending with the current one. The excerpt of deleted files
+/// comes first of all, unless it was read already.
 pub(super) fn generations(path: &Path, with_remains: bool) -> io::Result<VecDeque<File>> {
     let oldest = if with_remains { REMAINS } else { KEPT };
     loop {
         let mut files = VecDeque::from([open(path)?]);
-        // While files grow older, one that is opened in this order may be found twice, but none is
-        // missed.
+        // Opened from young to old: a rotation meanwhile may show a file twice, but hides none.
         for age in 1..=oldest {
             let Ok(file) = open(&aged(path, age)) else { continue };
             if platform::identity(&file) != platform::identity(&files[0]) {
@@ -32,26 +31,25 @@ pub(super) fn generations(path: &Path, with_remains: bool) -> io::Result<VecDequ
     }
 }
 
-/// Opens a file of a log. To read a pipe, a terminal or a device would be to wait for its writer, or to
-/// read for ever.
+/// Opens a file of a log. Reading a pipe, a terminal or a device could block or never end.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let check = |about: Metadata| match about.is_file() {
         true => Ok(()),
         false => Err(io::Error::other("it is not a regular file and cannot be read back")),
     };
-    // Even to open a FIFO may be to wait.
+    // Checked before opening as well: opening a FIFO may block.
     check(fs::metadata(path)?)?;
     let file = File::open(path)?;
     check(file.metadata()?).map(|()| file)
 }
 
-/// Whether a file was last written after another one.
+/// Whether a file was modified after another one.
 pub(super) fn written_after(file: &File, other: &File) -> bool {
     let moment = |file: &File| -> Option<SystemTime> { file.metadata().ok()?.modified().ok() };
     moment(file) > moment(other)
 }
 
-/// Appends so many bytes of a file from an offset on, or as many as there are.
+/// Appends up to `limit` bytes of a file from `offset` on.
 pub(super) fn read_at(
     file: &mut File,
     offset: u64,

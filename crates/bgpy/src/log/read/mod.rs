@@ -1,4 +1,4 @@
-//! Reading a log that is being written, and rotated, by somebody else.
+//! Reading a log that is being written, and rotated, by other processes.
 
 mod cursor;
 mod files;

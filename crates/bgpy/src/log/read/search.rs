@@ -1,4 +1,4 @@
-//! Finding where in a log to begin, a bounded part of it at a time.
+//! Finding the start of a read in a log, a bounded part at a time.
 
 use std::io::{self, Seek, SeekFrom};
 
@@ -7,21 +7,21 @@ use super::files::{CHUNK_BYTES, read_at};
 use super::tail::Tail;
 use crate::log::record::moment;
 
-/// Bytes that are searched at a time. Whoever searches more lets others have their turn in between.
+/// Bytes searched at a time. In between, a server serves other connections.
 const SEARCH_BYTES: u64 = 1 << 20;
 
-/// The end of a file that was not looked at yet.
+/// The end of a file that was not examined yet.
 const END: u64 = u64::MAX;
 
 impl Tail {
-    /// Goes to where a search begins.
+    /// Moves to the start of a search.
     pub(super) fn begin(&mut self) {
         if let Some(Search::Back(_)) = self.search {
             (self.front, self.offset) = (self.files.len() - 1, END);
         }
     }
 
-    /// Searches on; `false` when it has to be called again.
+    /// Continues the search; `false` if it has to be called again.
     pub(super) fn search(&mut self) -> io::Result<bool> {
         let is_found = match self.search {
             None => return Ok(true),
@@ -50,7 +50,7 @@ impl Tail {
                 let end = file.seek(SeekFrom::End(0))?;
                 chunk.clear();
                 read_at(file, end.saturating_sub(1), 1, &mut chunk)?;
-                // The end of the last line begins none.
+                // The newline at the end of the last line starts no other line.
                 self.offset = end.saturating_sub(u64::from(chunk == b"\n"));
                 is_empty = end == 0;
             }
@@ -73,7 +73,7 @@ impl Tail {
                 self.offset = start;
             }
             if !is_empty {
-                // The beginning of a file begins a line.
+                // The start of a file is the start of a line.
                 if missing == 1 {
                     return Ok(true);
                 }
@@ -91,7 +91,7 @@ impl Tail {
         read_at(&mut self.files[self.front], self.offset, SEARCH_BYTES, &mut text)?;
         let is_end = (text.len() as u64) < SEARCH_BYTES;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
-            // What is longer than all that is searched at once is no record.
+            // A line longer than all that is searched at once is not a record.
             if !is_end && !line.ends_with(b"\n") && line.len() < text.len() {
                 break;
             }

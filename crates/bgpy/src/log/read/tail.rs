@@ -1,4 +1,4 @@
-//! Reading a log that is being written, and rotated, by somebody else.
+//! Reading a log that is being written, and rotated, by other processes.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,36 +12,35 @@ use super::files::{CHUNK_BYTES, generations, read_at, written_after};
 use crate::log::excerpt::ROTATED_AWAY;
 use crate::platform;
 
-/// Where in a log to begin.
+/// Where to start in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
-    /// At the first record that is there still.
+    /// At the oldest record.
     Start,
-    /// So many lines before the end.
+    /// This many lines before the end.
     LastLines(usize),
-    /// At the first record of this moment, in milliseconds since 1970 UTC, or a later one.
+    /// At the first record at or after this time, in milliseconds since 1970 UTC.
     Since(i64),
 }
 
-/// A log from some place on, over all its rotations.
+/// A log from some position on, across rotations.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
-    /// What is still to be read, oldest first, as far as it was there at the last look. While
-    /// something is looked for, what lies before that as well.
+    /// The files to read, oldest first, as of the last check. During a search, older ones as well.
     pub(super) files: VecDeque<File>,
-    /// The file that is read now, and from where on.
+    /// The offset in the first of them.
     pub(super) front: usize,
     pub(super) offset: u64,
-    /// Whether that file was found to be rotated at an earlier look. What its writer began before it
-    /// noticed has come by now.
+    /// Whether that file was found to be rotated by an earlier check. Writes that started before
+    /// their writer noticed the rotation have arrived by now.
     pub(super) was_rotated: bool,
-    /// What is to be found before anything is read.
+    /// The search to finish before reading.
     pub(super) search: Option<Search>,
 }
 
 impl Begin {
-    /// What to ask a server for, to begin there.
+    /// The request to a server for a log from this start on.
     pub fn request(self) -> LogRequest {
         match self {
             Self::Start => LogRequest::Start,
@@ -55,14 +54,14 @@ impl Tail {
     /// Opens a log.
     ///
     /// # Errors
-    /// What the operating system says when there is no such file, or it cannot be read.
+    /// The system's error if the file does not exist or cannot be read.
     pub fn open(path: &Path, begin: Begin) -> io::Result<Self> {
         let mut tail = Self::resume(path, Cursor::of(&begin.request()))?;
         while !tail.search()? {}
         Ok(tail)
     }
 
-    /// Opens a log where a cursor leads to, or at its oldest record when that is gone.
+    /// Opens a log at a cursor, or at its oldest record if that position is gone.
     fn resume(path: &Path, cursor: Cursor) -> io::Result<Self> {
         let Cursor { place, search } = cursor;
         let mut files = generations(path, true)?;
@@ -82,7 +81,7 @@ impl Tail {
                 (tail.front, tail.offset) = (front, place.offset);
                 tail.was_rotated = place.was_rotated;
             }
-            // What was to be found before it is gone as well.
+            // Everything before the position is gone as well.
             None if matches!(search, Some(Search::Back(_))) => tail.search = None,
             None => {}
         }
@@ -98,16 +97,16 @@ impl Tail {
         Cursor { place: Some(place), search: self.search }
     }
 
-    /// Appends what is there now, and says whether that was anything. Whoever follows the log asks
-    /// again after a while.
+    /// Appends what is there now; `false` if there was nothing. To follow the log, call it
+    /// periodically.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The system's error.
     pub fn read(&mut self, text: &mut Vec<u8>) -> io::Result<bool> {
         Ok(self.read_some(text, CHUNK_BYTES)? > 0)
     }
 
-    /// Appends so many bytes of what is there now, and says how many there were.
+    /// Appends up to `limit` bytes of what is there now, and returns their number.
     fn read_some(&mut self, text: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
         let mut count = 0;
         while count < limit {
@@ -122,7 +121,7 @@ impl Tail {
                 break;
             }
             if !self.was_rotated {
-                // Whoever has read something looks again at once, which would be no wait.
+                // A caller that got data calls again at once, which would give the writer no time.
                 self.was_rotated = count == 0;
                 break;
             }
@@ -135,8 +134,8 @@ impl Tail {
         Ok(count)
     }
 
-    /// Finds what follows the file that is read now, which was rotated; `false` while that is under
-    /// way.
+    /// Finds the files after the current one, which was rotated; `false` while the rotation is
+    /// under way.
     fn find_next(&mut self) -> io::Result<bool> {
         let mut files = match generations(&self.path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -145,8 +144,8 @@ impl Tail {
         let read = platform::identity(&self.files[0]);
         match files.iter().position(|file| platform::identity(file) == read) {
             Some(at) => drop(files.drain(..=at)),
-            // Somebody has removed it, or it was rotated away before it was read to its end, which is lost. What
-            // was last written before it was, was read before it.
+            // It was removed, or deleted by rotation before it was read to its end; that part is
+            // lost. Files modified earlier were read before it.
             None => {
                 let newest = files.pop_back();
                 files.retain(|file| written_after(file, &self.files[0]));
@@ -158,8 +157,8 @@ impl Tail {
     }
 }
 
-/// The piece of a log that a request asks for, of so many bytes at most. It reads a bounded part of
-/// the log, and nothing is kept for the next request but its cursor.
+/// The piece of a log that a request asks for, up to `limit` bytes. Reads a bounded part of the
+/// log, and keeps no state between requests but the cursor.
 pub(crate) fn piece(path: &Path, request: &LogRequest, limit: usize) -> io::Result<LogPiece> {
     let mut tail = Tail::resume(path, Cursor::of(request))?;
     let mut text = Vec::new();
@@ -167,12 +166,12 @@ pub(crate) fn piece(path: &Path, request: &LogRequest, limit: usize) -> io::Resu
     Ok(LogPiece { text, after: tail.cursor().encode(), more })
 }
 
-/// The answer to a request that is to be asked again.
+/// A reply that makes the client repeat its request.
 pub(crate) fn put_off(request: &LogRequest) -> LogPiece {
     LogPiece { text: Vec::new(), after: Cursor::of(request).encode(), more: true }
 }
 
-/// What a text that begins where a log does has of files that are gone: how the server began, and its last
+/// The excerpt of deleted files at the start of a log's text: how the server began, and its last
 /// error.
 pub fn remains(text: &[u8]) -> &[u8] {
     let mut end = 0;
@@ -224,7 +223,7 @@ mod tests {
         while tail.read(&mut text).unwrap() {}
         fs::remove_file(&path).unwrap();
         fs::write(&path, "3\n").unwrap();
-        // It waits once for what its writer may have begun.
+        // It waits once for writes that may be under way.
         for _ in 0..4 {
             tail.read(&mut text).unwrap();
         }
@@ -285,7 +284,7 @@ mod tests {
         let mut tail = Tail::open(&path, Begin::Start).unwrap();
         let (mut text, mut written) = (Vec::new(), 0);
         for round in 0..40 {
-            // Up to three rotations between two looks.
+            // Up to three rotations between two reads.
             for _ in 0..round % 4 * 5 {
                 log.info(format_args!("{written:06} {}", "x".repeat(3 << 20)));
                 written += 1;
@@ -323,7 +322,7 @@ mod tests {
         assert_eq!(text, b"1\n2\n3\n");
     }
 
-    /// What pieces of so many bytes give, and whether a search needed more than one of them.
+    /// The text from pieces of this size, and whether a search needed more than one.
     fn pieces(path: &Path, begin: Begin, limit: usize) -> (String, bool) {
         let (mut request, mut text, mut was_put_off) = (begin.request(), Vec::new(), false);
         loop {

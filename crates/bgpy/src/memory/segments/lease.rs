@@ -1,4 +1,4 @@
-//! A segment of this side's, as long as an object of this process lies in it.
+//! A segment made by this side, for as long as an object of this process is in it.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use super::process::process;
 use crate::platform::segment::Mapping;
 use crate::platform::{self, Private};
 
-/// A segment that this side has made.
+/// A segment made by this side.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) mapping: Mapping,
     pub(super) fd: Private<OwnedFd>,
-    /// Whether an object lies in it.
+    /// Whether an object is in it.
     leased: AtomicBool,
-    /// Whether its object is this process's own since a fork.
+    /// Whether a fork has made its object a private copy.
     parted: AtomicBool,
     /// The fork generation of the process that made it.
     process: u32,
 }
 
 impl Made {
-    /// Makes a segment; none where the system has no memory or descriptor for one.
+    /// Makes a segment; `None` if the system has no memory or descriptor for it.
     pub(super) fn new(number: u16, capacity: usize) -> Option<Self> {
         let (mapping, fd) = Mapping::create(number, capacity)?;
         let process = platform::fork_generation();
@@ -36,23 +36,23 @@ impl Made {
         self.leased.load(Ordering::Acquire)
     }
 
-    /// Makes the object that lies in it this process's own: a fork is about to copy it. The segment
-    /// is not filled again.
+    /// Makes the object in it private to this process, because a fork is about to copy it. The
+    /// segment is never filled again.
     pub(super) fn part(&self) {
-        // Only once: what was written since then is not in the segment.
+        // Only once: later writes are in the private copy, and not in the segment.
         if self.is_mine() && !self.parted.swap(true, Ordering::Relaxed) {
             self.mapping.keep();
             self.mapping.make_private(&self.fd);
         }
     }
 
-    /// Whether this is the process that made it, and not a child that was forked.
+    /// Whether this process made it, and not the parent it was forked from.
     pub(super) fn is_mine(&self) -> bool {
         self.process == platform::fork_generation()
     }
 }
 
-/// An object lies in the segment.
+/// The ownership of a segment by an object.
 #[derive(Debug)]
 pub(super) struct Lease {
     made: Arc<Made>,
@@ -60,7 +60,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Takes what the peer has filled; none when it has not.
+    /// Takes a segment that the peer has filled; `None` if it has not.
     pub(super) fn new(made: &Arc<Made>, bytes: usize) -> Option<Self> {
         let filled = bytes <= made.mapping.capacity() && made.mapping.is_taken();
         if !filled || made.leased.swap(true, Ordering::AcqRel) {
@@ -78,6 +78,8 @@ impl Drop for Lease {
             process.leased.swap_remove(index);
         }
         drop(process);
+        // Cleared before the release: once the segment is free, the peer may fill it, and the lease of
+        // the next object fails while `leased` is set.
         self.made.leased.store(false, Ordering::Release);
         if self.made.is_mine() {
             self.made.mapping.release();
@@ -87,8 +89,8 @@ impl Drop for Lease {
 
 impl Memory for Lease {
     fn as_slice(&self) -> &[u8] {
-        // SAFETY: the segment is filled so far. The peer has no business in it any more; one that
-        // writes to it all the same spoils its own message.
+        // SAFETY: the segment is filled up to `bytes`. The peer must not access it any more; if it
+        // writes to it anyway, it corrupts only its own message.
         unsafe { std::slice::from_raw_parts(self.made.mapping.data(), self.bytes) }
     }
 

@@ -1,10 +1,9 @@
-//! Large messages to a process on the same machine, by memory that both have mapped.
+//! Large messages to a process on the same machine, through memory mapped by both.
 //!
-//! Each side of a connection by Unix socket offers the other segments to fill, after large messages
-//! have come by the stream. What is filled needs no copy any more: the object that a message
-//! becomes lies in the segment, and the segment is filled again when the object is gone. Its pages
-//! stay warm meanwhile, which is what makes it fast; segments that are not used for a while are
-//! given back to the system.
+//! After large messages have come over the stream, each side of a Unix socket connection offers the
+//! other segments to fill. A filled segment is not copied: the object made from the message lives
+//! in it, and the segment can be filled again when the object is gone. Its pages stay mapped
+//! meanwhile, which makes it fast; segments unused for a while are returned to the system.
 
 mod lease;
 mod pool;
@@ -26,7 +25,7 @@ use crate::sync::lock;
 /// Whether this system has segments.
 pub(crate) const SUPPORTED: bool = true;
 
-/// Buffers of fewer bytes are as fast by the stream.
+/// Buffers of fewer bytes are as fast over the stream.
 const LENT_LEAST: usize = 256 << 10;
 
 /// The segments of one connection.
@@ -36,18 +35,18 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// Some, on this system.
+    /// `Some` on this system.
     pub(crate) fn new() -> Option<Self> {
         Some(Self { pool: Arc::new(Mutex::new(Pool::new())) })
     }
 
-    /// What gives memory to the messages of the connection.
+    /// The memory supply for messages of the connection.
     pub(crate) fn supply(&self) -> Box<dyn Supply> {
         Box::new(self.clone())
     }
 
-    /// Reads once, without waiting if `now` says so, and keeps the descriptor that comes along, if
-    /// one does, which is told. Such a read ends there, even when more bytes wait.
+    /// Reads once, without blocking if `now` is set, and keeps a descriptor that comes along. Also
+    /// returns whether one did: such a read ends there, even if more bytes wait.
     pub(crate) fn recv(
         &self,
         socket: impl AsFd,
@@ -57,19 +56,20 @@ impl Segments {
         segment::recv(socket, bytes, now, |fd| lock(&self.pool).descriptor(fd))
     }
 
-    /// Writes without waiting what fits of an offer, with its descriptor.
+    /// Writes what fits of an offer without blocking, with its descriptor.
     pub(crate) fn send_offer(
         &self,
         socket: impl AsFd,
         offer: &[u8],
         segment: u16,
     ) -> io::Result<usize> {
-        // One that was given up meanwhile is offered without a descriptor, and nobody takes it.
+        // If the segment was dropped meanwhile, the offer is sent without a descriptor, and the
+        // peer ignores it.
         let made = lock(&self.pool).made(segment);
         segment::send_now(socket, offer, made.as_ref().map(|made| made.fd.as_fd()))
     }
 
-    /// Sees to it that segments which lie idle are given back.
+    /// Registers the pool with the reclaimer, which frees idle segments.
     fn watch(&self) {
         let mut pool = lock(&self.pool);
         if !pool.is_watched {
@@ -79,7 +79,8 @@ impl Segments {
         }
     }
 
-    /// Moves the large buffers of a message into segments of the peer's, as far as some are free.
+    /// Moves the large buffers of a message into free segments of the peer, as far as there are
+    /// any.
     pub(crate) fn lend(&self, payload: &mut Payload) -> Loans {
         let mut loans = Loans { mappings: Vec::new(), process: platform::fork_generation() };
         for buffer in payload.buffers.iter_mut().filter(|buffer| buffer.len() >= LENT_LEAST) {
@@ -125,7 +126,7 @@ impl Supply for Segments {
     }
 }
 
-/// Segments that a message which is not sent yet lies in; they are free again unless it is.
+/// Segments that hold a message not sent yet; dropped without `sent`, they become free again.
 #[derive(Debug)]
 pub(crate) struct Loans {
     mappings: Vec<Arc<Mapping>>,
@@ -134,7 +135,7 @@ pub(crate) struct Loans {
 }
 
 impl Loans {
-    /// Leaves them to the receiver.
+    /// Leaves the segments to the receiver.
     pub(crate) fn sent(mut self) {
         self.mappings.clear();
     }
@@ -142,14 +143,14 @@ impl Loans {
 
 impl Drop for Loans {
     fn drop(&mut self) {
-        // The message of a forked child's parent may be sent still.
+        // In a forked child, the message may still be sent by its parent.
         if self.process == platform::fork_generation() {
             self.mappings.iter().for_each(|mapping| mapping.release());
         }
     }
 }
 
-/// A segment of the peer's that this side has filled.
+/// A segment of the peer that this side has filled.
 #[derive(Debug)]
 struct Filled {
     mapping: Arc<Mapping>,
@@ -165,7 +166,7 @@ impl Filled {
 
 impl Memory for Filled {
     fn as_slice(&self) -> &[u8] {
-        // SAFETY: so much was filled, and nobody writes to it before the receiver has it.
+        // SAFETY: it is filled up to `bytes`, and not written to before the receiver has it.
         unsafe { std::slice::from_raw_parts(self.mapping.data(), self.bytes) }
     }
 

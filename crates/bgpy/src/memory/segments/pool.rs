@@ -1,4 +1,4 @@
-//! Which segments a connection has, and which of them is used for what.
+//! The segments of a connection, and their states.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -12,34 +12,34 @@ use crate::memory::kept_bytes_max;
 use crate::platform::segment::Mapping;
 use crate::platform::{self, Private};
 
-/// Segments that one side of a connection offers at most.
+/// Most segments that one side of a connection offers.
 const OFFERS_MAX: usize = 16;
 
-/// A segment is filled with no less than this part of it, so that a small object does not keep a
-/// large one.
+/// A segment is filled to at least this fraction, so that a small object does not hold a large
+/// segment.
 const PART_LEAST: usize = 4;
 
-/// An object that is still there after so many large messages stays, as far as one can tell; its
-/// segment is not counted any more, and another may be offered.
+/// An object that outlives this many large messages is assumed to stay; its segment is no longer
+/// counted, and another may be offered.
 const KEPT_AFTER: u64 = 64;
 
-/// Bytes of the segments that this process has made and not given up, over all connections.
+/// Total size of the segments that this process has made and not dropped, over all connections.
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// This side's segments, which the peer fills.
+    /// Segments made by this side, which the peer fills.
     own: Vec<Own>,
-    /// The peer's segments, which this side fills.
+    /// Segments made by the peer, which this side fills.
     theirs: Vec<Theirs>,
-    /// Descriptors whose offers are on their way.
+    /// Received descriptors whose offers have not been read yet.
     arrived_fds: VecDeque<Private<OwnedFd>>,
     next: u16,
-    /// Large buffers that have arrived.
+    /// Number of large buffers received.
     arrived: u64,
-    /// The fork generation of the process that has the connection.
+    /// The fork generation of the process that owns the connection.
     process: u32,
-    /// Whether the keeper knows of it.
+    /// Whether the reclaimer watches this pool.
     pub(super) is_watched: bool,
 }
 
@@ -48,7 +48,7 @@ struct Own {
     segment: u16,
     made: Arc<Made>,
     used: bool,
-    /// How many large buffers had arrived when it was filled last.
+    /// The value of `arrived` when it was last filled.
     filled_at: u64,
 }
 
@@ -72,7 +72,7 @@ impl Pool {
         }
     }
 
-    /// A segment of the peer's to put so many bytes into; it is the caller's then.
+    /// Takes a free segment of the peer with room for `bytes`.
     pub(super) fn free(&mut self, bytes: usize) -> Option<(u16, Arc<Mapping>)> {
         self.theirs.retain(|theirs| !theirs.mapping.is_gone());
         let mut fitting: Vec<_> =
@@ -83,7 +83,7 @@ impl Pool {
         Some((theirs.segment, theirs.mapping.clone()))
     }
 
-    /// The memory that the peer has filled.
+    /// The memory of a segment that the peer has filled.
     pub(super) fn take(&mut self, segment: u16, bytes: usize) -> Option<Arc<dyn Memory>> {
         let own = self.own.iter_mut().find(|own| own.segment == segment)?;
         let lease = Lease::new(&own.made, bytes)?;
@@ -92,22 +92,23 @@ impl Pool {
         Some(Arc::new(lease))
     }
 
-    /// Offers a segment where one would have served.
+    /// Makes a segment to offer, because a buffer came over the stream that a segment could have
+    /// carried.
     pub(super) fn missed(&mut self, bytes: usize) -> Option<u16> {
         self.arrived += 1;
-        // The first one may be the only one.
+        // The first large buffer may be the only one.
         if self.arrived == 1 {
             return None;
         }
         let kept = |own: &Own| own.made.is_leased() && own.filled_at + KEPT_AFTER < self.arrived;
         self.own.iter().filter(|own| kept(own)).for_each(|own| own.made.mapping.keep());
         self.drop_gone();
-        // The peer may not have heard of it yet.
+        // There is a suitable segment already, whose offer the peer may not have read yet.
         if self.own.iter().any(|own| !own.made.mapping.is_taken() && fits(&own.made.mapping, bytes))
         {
             return None;
         }
-        // A little more than is needed now, for messages that grow, if that much may be kept.
+        // Slightly more than needed now, for messages that grow, unless that exceeds the limit.
         let more = (bytes / 8).min(kept_bytes_max().saturating_sub(bytes));
         let capacity = (bytes + more).next_multiple_of(4096);
         while self.own.len() >= OFFERS_MAX || !reserve(capacity) {
@@ -119,13 +120,14 @@ impl Pool {
             BYTES.fetch_sub(capacity, Ordering::Relaxed);
             return None;
         };
-        // The table of buffers has 15 bits for it; those of old are long gone when it comes around.
+        // The table of buffers has 15 bits for the number; when it wraps around, old segments are
+        // long gone.
         self.next = (self.next + 1) % (1 << 15);
         self.own.push(Own { segment, made, used: true, filled_at: self.arrived });
         Some(segment)
     }
 
-    /// Takes a segment that the peer offers.
+    /// Accepts a segment offered by the peer.
     pub(super) fn offered(&mut self, segment: u16) {
         let Some(mapping) = self.arrived_fds.pop_front().and_then(Mapping::open) else {
             return;
@@ -136,22 +138,22 @@ impl Pool {
         }
     }
 
-    /// What opens one of this side's segments elsewhere.
+    /// One of this side's segments, to send its descriptor.
     pub(super) fn made(&self, segment: u16) -> Option<Arc<Made>> {
         let own = self.own.iter().find(|own| own.segment == segment)?;
         Some(own.made.clone())
     }
 
-    /// Keeps a descriptor until the offer that it belongs to has been read.
+    /// Keeps a descriptor until its offer has been read.
     pub(super) fn descriptor(&mut self, fd: OwnedFd) {
         if self.arrived_fds.len() < OFFERS_MAX {
             self.arrived_fds.push_back(Private::new(fd));
         }
     }
 
-    /// Gives back what was not used since the last time; `false` when nothing is left.
+    /// Retires the segments unused since the last call; `false` if none is left.
     pub(super) fn give_back(&mut self) -> bool {
-        // The connection of a forked child's parent is none of the child's business.
+        // In a forked child, the connection belongs to the parent.
         if self.process != platform::fork_generation() {
             return false;
         }
@@ -169,7 +171,7 @@ impl Pool {
         self.is_watched
     }
 
-    /// Forgets segments that are used no more; an object that lies in one keeps it.
+    /// Drops segments that are no longer used; an object in a segment keeps its memory alive.
     fn drop_gone(&mut self) {
         self.own.extract_if(.., |own| own.made.mapping.is_gone()).for_each(drop_own);
     }
@@ -186,12 +188,12 @@ impl Drop for Pool {
     }
 }
 
-/// Whether so many bytes may be put into a segment.
+/// Whether a buffer of `bytes` may be put into a segment.
 fn fits(mapping: &Mapping, bytes: usize) -> bool {
     (bytes..=bytes.saturating_mul(PART_LEAST)).contains(&mapping.capacity())
 }
 
-/// Counts a new segment, unless that would be too much.
+/// Counts a new segment, unless that would exceed the limit.
 fn reserve(capacity: usize) -> bool {
     let most = kept_bytes_max();
     let reserved = BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| {

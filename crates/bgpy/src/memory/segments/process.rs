@@ -1,7 +1,7 @@
-//! What a process knows of its segments, and what a fork does to them.
+//! All leased segments of this process, and what a fork does to them.
 //!
-//! Objects in segments are like all others after a fork: parent and child go on with a copy of
-//! their own.
+//! Objects in segments behave like all others in a fork: parent and child each continue with a
+//! copy.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -12,17 +12,18 @@ use crate::sync::ForkMutex;
 static PROCESS: ForkMutex<Process> = ForkMutex::new(Process { leased: Vec::new() });
 
 pub(super) struct Process {
-    /// Segments that objects lie in.
+    /// Segments with an object in them.
     pub(super) leased: Vec<Arc<Made>>,
 }
 
-/// What this process knows. No other lock may be taken while it is held.
+/// The state of this process. No other lock may be taken while it is held.
 pub(super) fn process() -> MutexGuard<'static, Process> {
     platform::at_fork(ForkLock::Segments, &HOOKS);
     PROCESS.lock()
 }
 
-/// Gives this process copies of the objects in segments that are its own, and holds the list over the fork.
+/// Before a fork, makes the objects in this process's segments private copies; holds the lock until
+/// the fork is over.
 static HOOKS: ForkHooks = ForkHooks {
     before: || PROCESS.hold(|process| process.leased.iter().for_each(|made| made.part())),
     after: |_| PROCESS.let_go(|_| ()),

@@ -1,4 +1,4 @@
-//! Two pools that are the two ends of a connection.
+//! Two pools as the two ends of a connection.
 
 use std::os::fd::AsFd;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const BYTES: usize = 1 << 20;
 
-/// A receiver that has missed a segment, and a sender that was offered it.
+/// A receiver that has made a segment, and a sender to which it was offered.
 fn offered() -> (Segments, Segments, u16) {
     let [mut receiver, mut sender] = [(); 2].map(|()| Segments::new().expect("Linux has some"));
     assert_eq!(receiver.missed(BYTES), None, "the first large message may be the only one");
@@ -26,7 +26,7 @@ fn message(byte: u8) -> Payload {
     Payload { data: Vec::new(), buffers: vec![vec![byte; BYTES].into()] }
 }
 
-/// Lends the one buffer of a message, and says where it went.
+/// Lends the one buffer of a message, and returns the number of its segment.
 fn lend(sender: &Segments, payload: &mut Payload) -> Option<u16> {
     sender.lend(payload).sent();
     match payload.buffers[0] {
@@ -70,7 +70,7 @@ fn a_message_that_is_not_sent_leaves_its_segment_free() {
 #[test]
 fn a_peer_that_lies_gets_nothing() {
     let (mut receiver, sender, segment) = offered();
-    assert!(receiver.take(segment, BYTES).is_none(), "nobody has filled it");
+    assert!(receiver.take(segment, BYTES).is_none(), "it is not filled");
     assert_eq!(lend(&sender, &mut message(1)), Some(segment));
     assert!(receiver.take(segment + 1, BYTES).is_none(), "there is no such segment");
     assert!(receiver.take(segment, 2 * BYTES).is_none(), "it has no room for so much");
