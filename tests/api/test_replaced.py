@@ -442,7 +442,7 @@ def test_a_client_says_what_stands_in_the_place_of_an_entry(named, runtime):
             remove(entry) if entry.is_symlink() or entry.exists() else None
             entry.touch()
             kind(entry, None)
-            with pytest.raises(BgpyError, match=r"\.json' is no entry of a server any more"):
+            with pytest.raises(BgpyError, match=r"\.json' is no longer a valid entry"):
                 connect("mine", timeout=5)
         assert servers() == []
     finally:

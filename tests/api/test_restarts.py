@@ -259,7 +259,7 @@ def test_what_stands_in_the_place_of_its_entry_then_is_not_believed(device, runt
         replace()
         # Also a pause that begins just now finds it.
         until(lambda: is_told_in(entry))
-    assert paused()
+    until(paused)
     assert somebodys.read_text() == before
     device.busy.unlink()
     assert connect("camera").call(1, timeout=30) == 1

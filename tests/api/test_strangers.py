@@ -108,7 +108,7 @@ def strangers(request, tmp_path_factory):
 
 def refuses(act) -> bool:
     """Return whether a client says that it does not trust who listens."""
-    with pytest.raises(AuthError, match="may be anybody's"):
+    with pytest.raises(AuthError, match="may be anyone's"):
         act()
     return True
 
@@ -155,7 +155,7 @@ def test_a_token_of_the_environment_does_not_replace_the_one_that_was_proven(
         (tmp_path / "elsewhere").mkdir(mode=0o700)
         elsewhere.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
         other = start(port=port)
-    with pytest.raises(AuthError, match="may be anybody's"):
+    with pytest.raises(AuthError, match="may be anyone's"):
         client.ping()
     # Whoever has seen no other proof believes the environment, and goes on to.
     fresh = Client(HOST, port)
@@ -193,7 +193,7 @@ def test_a_client_does_not_follow_the_environment_to_another_token(start, tmp_pa
         server.stop()
         start(token=second, port=server.port)
     monkeypatch.setenv("BGPY_TOKEN", second)
-    with pytest.raises(AuthError, match="may be anybody's"):
+    with pytest.raises(AuthError, match="may be anyone's"):
         client.ping()
     Client(HOST, server.port).ping()
 
@@ -260,7 +260,7 @@ def test_who_wants_no_proof_is_not_bound_by_the_environment(start, tmp_path, mon
 def test_without_authentication_a_server_asks_still(start, tmp_path, monkeypatch):
     server = start()
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "elsewhere"))
-    with pytest.raises(AuthError, match="wants a token"):
+    with pytest.raises(AuthError, match="requires a token"):
         Client(HOST, server.port, auth=False).ping()
 
 

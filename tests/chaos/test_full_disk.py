@@ -353,7 +353,7 @@ def test_a_restart_by_hand_ends_nothing_that_the_disk_has_no_room_for(tmp_path):
     told = run(tmp_path, RESTARTED_BY_HAND)
     code, words = told["refused"]
     assert code == 1
-    assert "its entry cannot be written" in words
+    assert "its registry entry cannot be written" in words
     assert "No space left on device" in words
     assert told["still"] == told["pid"]
     assert told["restarted"][0] == 0

@@ -212,7 +212,7 @@ impl Pending {
     /// The next handshake deadline, or the time to accept again.
     pub(super) fn soonest(&self) -> Option<Instant> {
         // As between any two calls.
-        if self.own.is_empty() && self.strangers.is_empty() {
+        if self.own.is_empty() && self.tcp.is_empty() {
             return self.accept_again;
         }
         self.oldest().map(|(_, until)| *until).chain(self.accept_again).min()
