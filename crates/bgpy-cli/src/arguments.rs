@@ -23,7 +23,7 @@ use crate::commands::status::ShowStatus;
 use crate::commands::stop::Stop;
 use crate::commands::systemd::Systemd;
 use crate::commands::terminate::Terminate;
-use crate::commands::tokens::Tokens;
+use crate::commands::token::Tokens;
 use crate::commands::top::Top;
 use crate::commands::wait::WaitFor;
 use crate::exit::Exit;

@@ -15,7 +15,7 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod systemd;
 pub(crate) mod terminate;
-pub(crate) mod tokens;
+pub(crate) mod token;
 pub(crate) mod top;
 pub(crate) mod version;
 pub(crate) mod wait;

@@ -14,7 +14,6 @@ mod executor;
 mod kept_files;
 mod leader;
 mod log_limiter;
-mod lookout;
 mod options;
 mod overflow;
 mod pending;
@@ -30,6 +29,7 @@ mod signal;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod standin;
+mod standin_switch;
 mod status;
 mod supervised;
 mod supervisor_pipe;

@@ -2,7 +2,7 @@
 //!
 //! The thread that holds the lock on [`Leader`] polls the sockets. While the server is idle, that
 //! is the executing thread: it reads a call, runs it and writes the answer without waking another
-//! thread. While it runs a task for longer than a moment, the [stand-in](super::lookout) leads.
+//! thread. While it runs a task for longer than a moment, the [stand-in](super::standin) leads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ impl Shared {
     /// Runs calls until an EXIT or a stop.
     pub(super) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
         self.executing.get_or_init(Sleeper::here);
-        let standin = match self.start_lookout() {
+        let standin = match self.start_standin() {
             Ok(standin) => standin,
             Err(error) => {
                 let text = format!("the system gives the server no thread ({error})");

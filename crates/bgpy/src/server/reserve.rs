@@ -28,6 +28,13 @@ impl Reserve {
 
     /// Refills the reserve as far as the system allows.
     pub(super) fn fill(&mut self) {
+        // As after almost every turn.
+        if self.kept.len() < KEPT || self.overflow.len() + self.used < OVERFLOW {
+            self.fill_missing();
+        }
+    }
+
+    fn fill_missing(&mut self) {
         let Self { kept, overflow, used } = self;
         for (places, wanted) in [(overflow, OVERFLOW.saturating_sub(*used)), (kept, KEPT)] {
             while places.len() < wanted {

@@ -11,7 +11,7 @@ use super::end::End;
 use super::kept_files::KeptFiles;
 use super::leader::Leader;
 use super::signal::{SignalPipe, Waker};
-use super::standin::StandIn;
+use super::standin_switch::StandIn;
 use super::watched::Watched;
 use crate::log::Log;
 use crate::platform::{self, Private, Sleeper};

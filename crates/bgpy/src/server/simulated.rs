@@ -10,10 +10,10 @@ use mio::Poll;
 
 use super::calls::{Called, Due, not_initialized};
 use super::core::{Core, CoreParts, Readiness};
-use super::lookout::LOOK;
 use super::reactor::FAREWELL;
 use super::record::Record;
 use super::signal::{Receiver, Waker};
+use super::standin::LOOK;
 use crate::clock;
 use crate::log::Log;
 use crate::platform::{Private, Stamp};
