@@ -1,4 +1,4 @@
-"""Keep a piece of Python alive in the background and call it from anywhere.
+"""Keep a Python process alive in the background, and call it from anywhere.
 
 A `Server` runs three functions, the tasks, in its own process, and a `Client` calls them. `start`
 starts a server with a name, `connect` finds it by that name, and `servers` lists all servers.

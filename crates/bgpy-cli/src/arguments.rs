@@ -33,7 +33,7 @@ use crate::output;
 #[command(
     name = "bgpy",
     version = bgpy::VERSION,
-    about = "Keep a piece of Python or Rust alive in the background and call it from anywhere",
+    about = "Keep a Python or Rust process alive in the background, and call it from anywhere",
     after_help = "\
 Examples:
   bgpy start tasks.py --name trainer            start a server in the background

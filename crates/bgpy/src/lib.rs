@@ -1,4 +1,4 @@
-//! Keep a piece of Python or Rust alive in the background and call it from anywhere.
+//! Keep a Python or Rust process alive in the background, and call it from anywhere.
 //!
 //! This crate does the I/O around [`bgpy_proto`]: the blocking [`Client`], the [`Server`] with its
 //! leader/follower reactor, [starting](start) servers in the background, and the
