@@ -172,7 +172,8 @@ def test_evictions_are_counted(start: Callable[..., Server]) -> None:
     finally:
         for connection in crowd:
             connection.close()
-    lines = [line for line in Path(server.log_file).read_text().splitlines() if "closed to make room" in line]
+    log = Path(server.log_file).read_text()
+    lines = [line for line in log.splitlines() if "closed to make room" in line]
     assert len(lines) == 2, lines
     assert re.search(r"\((\d+) like this", lines[1])
 
