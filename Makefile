@@ -10,7 +10,7 @@ SOURCES := $(RUST) pyproject.toml README.md LICENSE $(shell find python -name '*
 MINUTES ?= 10
 FUZZ_SECONDS ?= 60
 QUICK_TESTS := tests/docs/test_invariants.py tests/docs/test_layers.py tests/compat/test_surface.py \
-	tests/api/test_plain_data.py tests/api/test_responses.py tests/api/test_names.py tests/api/test_busy.py \
+	tests/api/test_responses.py tests/api/test_names.py tests/api/test_busy.py \
 	tests/api/test_by_value.py tests/cli/test_ps.py
 
 .PHONY: help demo install develop test test-quick test-rust test-python lint lint-rust lint-python format bench bench-ray chaos fuzz docs pages pin clean
