@@ -47,7 +47,7 @@ impl Attempt<'_> {
         };
         let registered = entry.and_then(|entry| entry.token.as_deref());
         let is_registered = token.as_ref().is_some_and(|it| registered == Some(it.expose()));
-        let mut refusals = HandshakeRetries::new(is_registered, token.is_some(), is_open);
+        let mut retries = HandshakeRetries::new(is_registered, token.is_some(), is_open);
         loop {
             let Some(socket) = dial()? else { return Ok(None) };
             let refused = match self.exchange(&socket, suite, &psk) {
@@ -69,9 +69,9 @@ impl Attempt<'_> {
                 Err(Refusal::Closed) => Refused::Silently,
             };
             drop(socket);
-            let mut next = refusals.note(refused);
+            let mut next = retries.note(refused);
             if next == Next::Ask {
-                next = refusals.asked(self.is_there(dial)?);
+                next = retries.asked(self.is_there(dial)?);
             }
             match next {
                 Next::Again(pause) => thread::sleep(self.dialer.left()?.min(pause)),

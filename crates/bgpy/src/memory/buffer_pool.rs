@@ -45,46 +45,46 @@ struct Kept {
 /// are freed.
 pub fn reuse(bytes: Vec<u8>) {
     // If another thread holds the lock, the buffer is freed instead.
-    let Some(mut spare) = try_lock().filter(|_| bytes.capacity() >= HUGE_BYTES) else {
+    let Some(mut pool) = try_lock().filter(|_| bytes.capacity() >= HUGE_BYTES) else {
         return;
     };
     let here = Some(platform::fork_generation());
-    if spare.watched_in != here {
+    if pool.watched_in != here {
         if !reclaim::watch(give_back) {
             return;
         }
-        spare.watched_in = here;
+        pool.watched_in = here;
     }
-    let surplus = spare.put(bytes);
-    drop(spare);
+    let surplus = pool.put(bytes);
+    drop(pool);
     drop(surplus);
 }
 
 /// An empty vector with room for `bytes`, if there is one.
 pub(crate) fn take(bytes: usize) -> Option<Vec<u8>> {
-    let mut spare = try_lock()?;
-    let (found, surplus) = spare.take(bytes);
-    drop(spare);
+    let mut pool = try_lock()?;
+    let (found, surplus) = pool.take(bytes);
+    drop(pool);
     drop(surplus);
     found
 }
 
 /// Frees the whole pool, because memory is short.
 pub(crate) fn give_up() {
-    let Some(mut spare) = try_lock() else { return };
-    let vectors = std::mem::take(&mut spare.vectors);
-    drop(spare);
+    let Some(mut pool) = try_lock() else { return };
+    let vectors = std::mem::take(&mut pool.vectors);
+    drop(pool);
     drop(vectors);
 }
 
 fn give_back() -> bool {
-    let Some(mut spare) = try_lock() else { return true };
-    let idle = spare.take_idle();
-    let is_needed = !spare.vectors.is_empty();
+    let Some(mut pool) = try_lock() else { return true };
+    let idle = pool.take_idle();
+    let is_needed = !pool.vectors.is_empty();
     if !is_needed {
-        spare.watched_in = None;
+        pool.watched_in = None;
     }
-    drop(spare);
+    drop(pool);
     drop(idle);
     is_needed
 }
@@ -146,11 +146,11 @@ mod tests {
 
     #[test]
     fn the_smallest_that_fits_is_taken() {
-        let mut spare = Pool::new();
+        let mut pool = Pool::new();
         for bytes in [9, 2, 5, 3] {
-            assert!(spare.put(vector(bytes * HUGE_BYTES)).is_empty());
+            assert!(pool.put(vector(bytes * HUGE_BYTES)).is_empty());
         }
-        let mut taken = |bytes| spare.take(bytes).0.map(|vector| vector.capacity());
+        let mut taken = |bytes| pool.take(bytes).0.map(|vector| vector.capacity());
         assert_eq!(taken(4 * HUGE_BYTES), Some(5 * HUGE_BYTES));
         assert_eq!(taken(2 * HUGE_BYTES - 1), Some(2 * HUGE_BYTES));
         assert_eq!(taken(10 * HUGE_BYTES), None);
@@ -160,26 +160,26 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_may_be() {
-        let mut spare = Pool::new();
+        let mut pool = Pool::new();
         let half = kept_bytes_max() / 2;
-        assert!(spare.put(vector(half)).is_empty());
-        assert!(spare.put(vector(half)).is_empty());
-        assert_eq!(spare.put(vector(HUGE_BYTES)).len(), 1);
-        assert_eq!(spare.take(kept_bytes_max()).1.len(), 2, "room for what comes instead");
-        assert!(spare.put(vector(kept_bytes_max() + 1)).is_empty());
-        assert!(spare.vectors.is_empty());
+        assert!(pool.put(vector(half)).is_empty());
+        assert!(pool.put(vector(half)).is_empty());
+        assert_eq!(pool.put(vector(HUGE_BYTES)).len(), 1);
+        assert_eq!(pool.take(kept_bytes_max()).1.len(), 2, "room for what comes instead");
+        assert!(pool.put(vector(kept_bytes_max() + 1)).is_empty());
+        assert!(pool.vectors.is_empty());
     }
 
     #[test]
     fn what_lies_idle_is_given_back() {
-        let mut spare = Pool::new();
-        spare.put(vector(HUGE_BYTES));
-        spare.put(vector(2 * HUGE_BYTES));
-        assert!(spare.take_idle().is_empty());
-        let used = spare.take(2 * HUGE_BYTES).0.expect("it is there");
-        spare.put(used);
-        assert_eq!(spare.take_idle().len(), 1);
-        assert_eq!(spare.take_idle().len(), 1);
-        assert!(spare.vectors.is_empty());
+        let mut pool = Pool::new();
+        pool.put(vector(HUGE_BYTES));
+        pool.put(vector(2 * HUGE_BYTES));
+        assert!(pool.take_idle().is_empty());
+        let used = pool.take(2 * HUGE_BYTES).0.expect("it is there");
+        pool.put(used);
+        assert_eq!(pool.take_idle().len(), 1);
+        assert_eq!(pool.take_idle().len(), 1);
+        assert!(pool.vectors.is_empty());
     }
 }

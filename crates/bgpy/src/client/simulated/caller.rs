@@ -97,7 +97,7 @@ pub(crate) struct Caller {
     pub(crate) wait: Wait<'static>,
     /// When the current attempt started.
     attempt: Instant,
-    refusals: HandshakeRetries,
+    retries: HandshakeRetries,
     stage: Stage,
     /// When it checks again at the latest.
     pub(crate) wake: Instant,
@@ -107,9 +107,9 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn new(number: usize, wish: Wish, wait: Wait<'static>, client: &Client) -> Self {
         let now = clock::now();
-        let refusals = HandshakeRetries::new(client.is_registered, true, false);
+        let retries = HandshakeRetries::new(client.is_registered, true, false);
         let stage = Stage::Look;
-        Self { number, wish, wait, attempt: now, refusals, stage, wake: now, seen: 0 }
+        Self { number, wish, wait, attempt: now, retries, stage, wake: now, seen: 0 }
     }
 
     /// Whether something that it waits for has happened.
@@ -194,7 +194,7 @@ impl Caller {
             }
             Pause::Over => return Err(self.restarting()),
         }
-        self.refusals = HandshakeRetries::new(client.is_registered, true, false);
+        self.retries = HandshakeRetries::new(client.is_registered, true, false);
         self.dial(client, around)
     }
 
@@ -279,10 +279,10 @@ impl Caller {
             Shaken::Refused(refused) => refused,
         };
         wire.close(End::Client);
-        match self.refusals.note(refused) {
+        match self.retries.note(refused) {
             Next::Ask => {
                 let Some(wire) = around.dial(client.is_own) else {
-                    let next = self.refusals.asked(false);
+                    let next = self.retries.asked(false);
                     return self.told(next, around);
                 };
                 let mut out = Outbox::default();
@@ -340,7 +340,7 @@ impl Caller {
             return Ok(false);
         };
         wire.close(End::Client);
-        let next = self.refusals.asked(is_there);
+        let next = self.retries.asked(is_there);
         self.told(next, around)
     }
 
