@@ -59,7 +59,7 @@ def former(request, commands, tasks):
     tasks.write_text(f"{sound}\n{HOLDS[request.param]}\n")
     assert commands.run("start", tasks)[0] == 0
     (former,) = servers()
-    assert commands.run("stop", "camera", "--grace", "0.3")[0] == 4
+    assert commands.run("stop", "camera", "--grace", "2")[0] == 4
     tasks.write_text(sound)
     yield former
     with suppress(ProcessLookupError):
@@ -91,7 +91,7 @@ def test_whoever_takes_a_name_waits_for_a_process_that_ends(commands, tasks, gat
     tasks.write_text(f"{sound}\nimport threading\n{LATE.format(gate.leaving)}")
     assert commands.run("start", tasks)[0] == 0
     (former,) = servers()
-    assert commands.run("stop", "camera", "--grace", "0.3")[0] == 4
+    assert commands.run("stop", "camera", "--grace", "2")[0] == 4
     tasks.write_text(sound)
     starting = commands.spawn("start", tasks)
     while not (runtime / "camera.name").exists():

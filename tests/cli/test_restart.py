@@ -389,7 +389,7 @@ def test_one_whose_process_stays_is_not_started_again(commands, tasks):
     assert "`bgpy kill camera`" in failed
     assert commands.run("kill", "camera")[0] == 0
     assert commands.run("restart", "camera")[0] == 0
-    assert commands.run("stop", "camera", "--grace", "0.1", "--force")[0] == 0
+    assert commands.run("stop", "camera", "--grace", "2", "--force")[0] == 0
 
 
 def test_what_it_waits_for_is_said_while_it_waits(commands, tasks):
@@ -400,14 +400,14 @@ def test_what_it_waits_for_is_said_while_it_waits(commands, tasks):
     assert "Thread-1" in process.stderr.readline()
     assert commands.run("kill", "camera")[0] == 0
     assert process.wait(30) == 0
-    assert commands.run("stop", "camera", "--grace", "0.1", "--force")[0] == 0
+    assert commands.run("stop", "camera", "--grace", "2", "--force")[0] == 0
 
 
 def test_a_task_that_takes_longer_than_the_grace(camera, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     connect("camera").execute({"open": str(pipe)})
-    code, _, words = camera.run("restart", "camera", "--grace", "0.2")
+    code, _, words = camera.run("restart", "camera", "--grace", "2")
     assert code == 4
     waiting, failed = words.splitlines()
     assert "running task of camera" in waiting

@@ -37,7 +37,7 @@ def busy(camera, tmp_path):
 
 
 def test_a_task_that_takes_longer_than_the_grace(busy):
-    code, data, words = busy.run("stop", "camera", "--grace", "0.2")
+    code, data, words = busy.run("stop", "camera", "--grace", "2")
     assert (code, data) == (4, "")
     assert "a task still runs" in words
     assert "--force" in words
@@ -45,7 +45,7 @@ def test_a_task_that_takes_longer_than_the_grace(busy):
 
 def test_force(busy):
     pid = connect("camera").status()["pid"]
-    code, data, words = busy.run("stop", "camera", "--grace", "0.2", "--force")
+    code, data, words = busy.run("stop", "camera", "--grace", "2", "--force")
     assert (code, data, words) == (0, "", f"Killed camera (process {pid}).\n")
     data = busy.run("status", "camera")[1]
     assert "FAILED" in data
@@ -80,7 +80,7 @@ def socket(busy):
 @pytest.fixture
 def stopping(busy, socket):
     """Have the server wait for its last task, so that it is about to end."""
-    assert busy.run("stop", "camera", "--grace", "0.2")[0] == 4
+    assert busy.run("stop", "camera", "--grace", "2")[0] == 4
     return busy
 
 
