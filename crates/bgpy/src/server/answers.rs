@@ -99,13 +99,15 @@ impl Core {
         error: bool,
     ) -> Result<bool, ProtocolError> {
         let bytes = payload.bytes();
-        let Some(session) = self.session(connection) else { return Ok(false) };
-        let taken = session.respond(id, payload, error)?;
-        if let Some(connection) = self.connections.get_mut(&connection).filter(|_| taken) {
-            connection.expect_message(bytes);
-        }
-        self.flush(connection);
-        Ok(taken)
+        let taken = self.answer(connection, |connection| {
+            let Some(session) = connection.session() else { return Ok(false) };
+            let taken = session.respond(id, payload, error)?;
+            if taken {
+                connection.expect_message(bytes);
+            }
+            Ok(taken)
+        });
+        taken.unwrap_or(Ok(false))
     }
 
     /// The socket that memory of the task is still to be written to, and the number of bytes queued
@@ -145,20 +147,27 @@ impl Core {
         told.unwrap_or(false)
     }
 
-    /// The session to answer on. Closes the connection of a peer that does not read its answers.
-    fn session(&mut self, connection: usize) -> Option<&mut ServerSession> {
-        if self.connections.get(&connection)?.is_stuck() {
-            self.close(connection, "it does not read its answers");
-        }
-        self.connections.get_mut(&connection)?.session()
-    }
-
     pub(super) fn with_session<T>(
         &mut self,
         connection: usize,
         act: impl FnOnce(&mut ServerSession) -> T,
     ) -> Option<T> {
-        let result = act(self.session(connection)?);
+        self.answer(connection, |connection| connection.session().map(act)).flatten()
+    }
+
+    /// Answers on a connection, and writes what its peer accepts at once. Closes the connection of
+    /// a peer that does not read its answers; `None` if it is gone.
+    fn answer<T>(
+        &mut self,
+        connection: usize,
+        act: impl FnOnce(&mut Connection) -> T,
+    ) -> Option<T> {
+        let found = self.connections.get_mut(&connection)?;
+        if found.is_stuck() {
+            self.close(connection, "it does not read its answers");
+            return None;
+        }
+        let result = act(found);
         self.flush(connection);
         Some(result)
     }

@@ -33,6 +33,12 @@ pub(super) struct Called {
     pub(super) kind: CallKind,
 }
 
+impl Called {
+    pub(super) fn of(call: &Waiting) -> Self {
+        Self { connection: call.connection, id: call.id, kind: call.kind }
+    }
+}
+
 /// What to do with a call whose turn has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {

@@ -137,6 +137,11 @@ impl Connection {
         }
     }
 
+    /// Whether everything queued has been written, as after most reads.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.backlog() == 0 && self.outbox.is_empty() && !self.waits_to_write
+    }
+
     /// Notes that a message is about to be queued. A thread that sends memory it does not own waits
     /// for the socket until that is written or copied.
     pub(super) fn expect_message(&mut self, bytes: u64) {

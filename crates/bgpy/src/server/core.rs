@@ -295,6 +295,9 @@ impl Core {
     /// Writes the queued output of a connection.
     pub(super) fn flush(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
+        if connection.is_flushed() {
+            return;
+        }
         let paused = connection.backlog() > limits::OUTBOX_PAUSE_BYTES;
         let more = match connection.flush(&self.registry) {
             Ok(more) => more,
@@ -340,12 +343,16 @@ impl Core {
         }
     }
 
-    /// Records the outcome of a call that has run and tells its caller; `false` if the caller no
-    /// longer waits.
-    pub(super) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) -> bool {
+    /// Records the outcome of a call that has run, and tells its caller.
+    pub(super) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) {
         let Called { connection, id, kind } = call;
         self.calls.finish(kind, outcome.is_ok());
-        self.conclude(connection, id, outcome)
+        let told = self.conclude(connection, id, outcome);
+        if let Err(failure) = outcome {
+            let to = if told { "its caller was told" } else { "its caller no longer waits" };
+            let traceback = failure.traceback.as_deref().unwrap_or_default();
+            self.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
+        }
     }
 
     /// Whether there is work for the executing thread.

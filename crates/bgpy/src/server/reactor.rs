@@ -54,27 +54,30 @@ impl Shared {
             Err(failure) => return self.refuse_to_start(failure),
         }
         let mut exit = None;
-        loop {
+        let mut core = self.core.lock();
+        while !core.calls.is_stopping() {
             let relieved = self.relieved.load(Ordering::SeqCst);
-            let mut core = self.core.lock();
-            if core.calls.is_stopping() {
-                break;
-            }
             let next = core.calls.next();
             let initialized = core.calls.is_initialized();
             drop(core);
             match next {
                 Some(call) => {
-                    let kind = call.kind;
+                    let called = Called::of(&call);
                     let outcome = self.execute(call, initialized, executor);
+                    core = self.core.lock();
+                    core.over(called, &outcome);
                     // The outcome of any other call concerns only its caller.
-                    if kind == CallKind::Exit {
-                        exit = Some(outcome);
+                    if called.kind == CallKind::Exit {
+                        exit = Some(outcome.map(|_| ()));
                     }
                 }
-                None => self.lead(executor, relieved),
+                None => {
+                    self.lead(executor, relieved);
+                    core = self.core.lock();
+                }
             }
         }
+        drop(core);
         // Only a stop leaves the loop before an EXIT.
         let exit = exit.unwrap_or_else(|| {
             let core = self.core.lock();
@@ -179,10 +182,10 @@ impl Shared {
         call: Waiting,
         initialized: bool,
         executor: &mut dyn Executor,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let Waiting { connection, id, kind, message } = call;
         let reply = self.reply(Some((connection, id)));
-        let outcome = match Due::of(kind, initialized) {
+        match Due::of(kind, initialized) {
             Due::Nothing { already } => Ok(already),
             Due::Refusal => Err(not_initialized()),
             Due::Task => self.guarded(|| match kind {
@@ -190,15 +193,7 @@ impl Shared {
                 CallKind::Exec => executor.exec(message, &reply).map(|()| false),
                 CallKind::Exit => executor.exit(Some(message), &reply).map(|()| false),
             }),
-        };
-        let mut core = self.core.lock();
-        let told = core.over(Called { connection, id, kind }, &outcome);
-        if let Err(failure) = &outcome {
-            let to = if told { "its caller was told" } else { "its caller no longer waits" };
-            let traceback = failure.traceback.as_deref().unwrap_or_default();
-            core.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
         }
-        outcome.map(|_| ())
     }
 
     fn reply(self: &Arc<Self>, call: Option<(usize, u64)>) -> Reply {

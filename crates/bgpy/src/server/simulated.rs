@@ -199,7 +199,7 @@ impl Process {
             };
             let last = self.last.insert(call.connection, call.id).unwrap_or_default();
             assert!(last < call.id, "calls of a connection have their turns in its order");
-            let called = Called { connection: call.connection, id: call.id, kind: call.kind };
+            let called = Called::of(&call);
             let outcome = match Due::of(call.kind, self.core.calls.is_initialized()) {
                 Due::Task => {
                     self.running = Some((called, clock::now()));
