@@ -19,7 +19,7 @@ def graph() -> Graph:
 def layers() -> list[str]:
     """Return the modules of the table of layers, from the ground up."""
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    section = text.partition("## The layers of crates/bgpy\n")[2].partition("\n## ")[0]
+    section = text.partition("## The layers of crates/bgpy\n")[2].partition("\n#")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| [`")]
     return [name for row in rows for name in re.findall(r"\[`(\w+)", row)]
 

@@ -52,19 +52,19 @@ pub mod target;
 
 // For the other crates of bgpy: not part of the public interface, and may change.
 #[doc(hidden)]
-pub mod durable;
+pub mod bootstrap;
 #[doc(hidden)]
-pub mod ending;
+pub mod durable;
 #[doc(hidden)]
 pub mod escape;
 #[doc(hidden)]
 pub mod fork;
 #[doc(hidden)]
-pub mod launch;
-#[doc(hidden)]
 pub mod shutdown;
 #[doc(hidden)]
 pub mod supervisor;
+#[doc(hidden)]
+pub mod termination;
 
 mod clock;
 mod deadlock;

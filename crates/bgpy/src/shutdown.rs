@@ -1,9 +1,9 @@
 //! Shutting a server down, and waiting for its process.
 
-use crate::ending::{outcome, until_ended};
 use crate::registry::{Ending, Registry};
 use crate::survey::look_up;
 use crate::target::Target;
+use crate::termination::{outcome, until_ended};
 use crate::wait::Wait;
 
 /// Ends a server with `end`, and waits until its process is gone if that is known, which it is for

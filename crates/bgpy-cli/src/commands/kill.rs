@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 
 use bgpy::ServerInfo;
-use bgpy::ending::kill;
 use bgpy::survey::look_up_all;
+use bgpy::termination::kill;
 use clap::Args;
 
 use crate::World;

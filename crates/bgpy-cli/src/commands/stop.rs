@@ -1,8 +1,8 @@
 //! `bgpy stop`: stops servers in an orderly way.
 
-use bgpy::ending::{kill, outcome, until_ended};
 use bgpy::registry::Registry;
 use bgpy::survey::{look_up, survey};
+use bgpy::termination::{kill, outcome, until_ended};
 use bgpy::{Client, ServerInfo, Target, Wait};
 use clap::Args;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgpy::ending::end_paused;
 use bgpy::error::Lost;
 use bgpy::registry::{Ending, Entry};
+use bgpy::termination::end_paused;
 use bgpy::{CallError, CallKind, Client, Failure, FailureCode, Link, Target, Value, Wait, Want};
 
 use super::advice;

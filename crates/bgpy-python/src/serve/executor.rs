@@ -1,8 +1,8 @@
 //! The Python implementation of [`bgpy::Executor`]: it decodes calls, runs them in a [`Program`], and reports
 //! what they raise.
 
+use bgpy::bootstrap::{Report, Reporter};
 use bgpy::durable::{FirstTasks, Staged};
-use bgpy::launch::{Report, Reporter};
 use bgpy::log::{INITIALISED, TAKING};
 use bgpy::server::Stopper;
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};

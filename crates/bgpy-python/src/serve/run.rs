@@ -1,7 +1,7 @@
 //! Runs a server on the calling thread.
 
+use bgpy::bootstrap::{Report, Reporter};
 use bgpy::config::Config;
-use bgpy::launch::{Report, Reporter};
 use bgpy::server::Supervised;
 use bgpy::{Ended, Log, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;

@@ -12,10 +12,10 @@ use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
 use super::restart_wait::may_go_elsewhere;
-use crate::ending::end_paused;
 use crate::error::{CallError, ConnectError};
 use crate::fork::PerProcess;
 use crate::target::Target;
+use crate::termination::end_paused;
 use crate::wait::Wait;
 
 /// A client of one server. Connects at the first call, keeps the connection, and reconnects if it

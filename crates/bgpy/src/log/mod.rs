@@ -3,18 +3,18 @@
 
 mod excerpt;
 mod file;
+mod handle;
 mod level;
 pub mod read;
 mod record;
-mod write;
 mod writer;
 
 pub(crate) use excerpt::LISTENS;
 pub use excerpt::{INITIALISED, ROTATED_AWAY, TAKING};
 #[cfg(test)]
 pub(crate) use file::aged;
+pub use handle::{Log, Stream};
 pub use level::Level;
 pub(crate) use record::record;
 pub use record::{time, when};
-pub use write::{Log, Stream};
 pub(crate) use writer::Loss;

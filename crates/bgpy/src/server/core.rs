@@ -7,22 +7,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::is_question;
-use bgpy_proto::{Failure, Id, Psk, ServerHello, limits};
+use bgpy_proto::{Id, Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
-use super::calls::{Called, Calls, stopping};
-use super::connection::{Connection, Over, Progress};
-use super::dead_peers::is_unreachable;
-use super::log_limiter::{Kind, LogLimiter};
-use super::overflow::Overflow;
-use super::pending::Pending;
-use super::ready_queue::{ByToken, ReadyQueue};
-use super::record::Record;
-use super::reserve::Reserve;
-use super::signal::Waker;
+use super::calls::{Calls, stopping};
+use super::connections::connection::{Connection, Over, Progress};
+use super::connections::dead_peers::is_unreachable;
+use super::connections::log_limiter::{Kind, LogLimiter};
+use super::connections::overflow::Overflow;
+use super::connections::pending::Pending;
+use super::connections::ready_queue::{ByToken, ReadyQueue};
+use super::connections::reserve::Reserve;
+use super::reactor::poller_check::PollerCheck;
+use super::reactor::signal::Waker;
+use super::registration::Registration;
 use super::status::About;
-use super::watched::Watched;
 use crate::clock;
 use crate::log::Log;
 use crate::platform::{self, Private};
@@ -62,7 +62,7 @@ pub(super) struct Core {
     pub(super) is_open: bool,
     pub(super) hello: ServerHello,
     pub(super) log: Log,
-    pub(super) record: Record,
+    pub(super) registration: Registration,
     pub(super) is_retired: bool,
 }
 
@@ -90,15 +90,23 @@ pub(super) struct CoreParts {
     pub(super) is_open: bool,
     pub(super) hello: ServerHello,
     pub(super) log: Log,
-    pub(super) record: Record,
+    pub(super) registration: Registration,
     /// The idle timeout of the server.
     pub(super) idle_timeout: Option<Duration>,
 }
 
 impl Core {
     pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
-        let CoreParts { registry, mut listeners, psk, is_open, hello, log, record, idle_timeout } =
-            parts;
+        let CoreParts {
+            registry,
+            mut listeners,
+            psk,
+            is_open,
+            hello,
+            log,
+            registration,
+            idle_timeout,
+        } = parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener.source(), PollToken(index), Interest::READABLE)?;
         }
@@ -114,13 +122,13 @@ impl Core {
             log_limiter: LogLimiter::default(),
             unread: ReadyQueue::default(),
             unwritten: ReadyQueue::default(),
-            about: About::new(record.name().cloned(), log.clone()),
+            about: About::new(registration.name().cloned(), log.clone()),
             calls: Calls::new(idle_timeout),
             psk,
             is_open,
             hello,
             log,
-            record,
+            registration,
             is_retired: false,
         })
     }
@@ -194,8 +202,8 @@ impl Core {
     }
 
     /// Checks that the poller, and the listeners as long as the server accepts calls, still exist.
-    pub(super) fn check(&self, watched: Watched) -> io::Result<()> {
-        watched.check(&self.listeners)
+    pub(super) fn check(&self, poller_check: PollerCheck) -> io::Result<()> {
+        poller_check.check(&self.listeners)
     }
 
     /// How long the poller may wait before there is work here; `None` means forever.
@@ -343,18 +351,6 @@ impl Core {
         }
     }
 
-    /// Records the outcome of a call that has run, and tells its caller.
-    pub(super) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) {
-        let Called { connection, id, kind } = call;
-        self.calls.finish(kind, outcome.is_ok());
-        let told = self.conclude(connection, id, outcome);
-        if let Err(failure) = outcome {
-            let to = if told { "its caller was told" } else { "its caller no longer waits" };
-            let traceback = failure.traceback.as_deref().unwrap_or_default();
-            self.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
-        }
-    }
-
     /// Whether there is work for the executing thread.
     pub(super) fn has_work(&self) -> bool {
         self.calls.has_waiting() || self.calls.is_stopping()
@@ -393,18 +389,18 @@ impl Core {
             drop(self.registry.deregister(listener.source()));
         }
         self.listeners.clear();
-        self.record.retire();
+        self.registration.retire();
     }
 
     /// The server's entry in the registry.
-    pub(super) fn record(&self) -> &Record {
-        &self.record
+    pub(super) fn registration(&self) -> &Registration {
+        &self.registration
     }
 
     /// Leaves entry and listeners to the supervisor if that restarts the server after a failed
     /// start. Clients are told nothing: their requests are for the next process.
     pub(super) fn leave_to_supervisor(&mut self) -> bool {
-        let is_left = self.record.leave_to_supervisor();
+        let is_left = self.registration.leave_to_supervisor();
         if is_left {
             self.close_sockets();
         }
@@ -414,20 +410,20 @@ impl Core {
     /// Closes the listeners and records how the server ended.
     pub(super) fn end(&mut self, ending: Ending) {
         self.retire();
-        self.record.end(ending);
+        self.registration.end(ending);
     }
 
     /// Records that the server could not continue, and leaves its listeners to the supervisor if
     /// there is one.
     pub(super) fn fail(&mut self, ending: Ending) {
         self.listeners.clear();
-        self.record.fail(ending);
+        self.registration.fail(ending);
     }
 
     /// Closes the listeners and removes all traces of a server that never ran.
     pub(super) fn forget(&mut self) {
         if !self.is_retired {
-            self.record.forget();
+            self.registration.forget();
             self.retire();
         }
     }

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::connections::dead_peers::Looks;
 use super::core::{Core, CoreParts};
-use super::dead_peers::Looks;
 use super::end::End;
-use super::kept_files::KeptFiles;
-use super::leader::Leader;
-use super::signal::{SignalPipe, Waker};
-use super::standin_switch::StandIn;
-use super::watched::Watched;
+use super::reactor::leader::Leader;
+use super::reactor::poller_check::PollerCheck;
+use super::reactor::signal::{SignalPipe, Waker};
+use super::reactor::standin_switch::StandIn;
+use super::registration::file_check::FileCheck;
 use crate::log::Log;
 use crate::platform::{self, Private, Sleeper};
 use crate::sync::FairMutex;
@@ -26,12 +26,12 @@ pub(super) const LOG_LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Shared {
     pub(super) core: FairMutex<Core>,
     pub(super) leader: Mutex<Leader>,
-    pub(super) watched: Watched,
+    pub(super) poller_check: PollerCheck,
     waker: Arc<Waker>,
     pub(super) standin: StandIn,
     /// The executing thread.
     pub(super) executing: OnceLock<Sleeper>,
-    pub(super) files: KeptFiles,
+    pub(super) files: FileCheck,
     /// When clients were last checked for having vanished.
     pub(super) looks: Looks,
     /// Turns of the executing thread, so that the stand-in sees whether it makes progress.
@@ -62,15 +62,15 @@ impl Shared {
     ) -> io::Result<(Arc<Self>, SignalPipe)> {
         let (leader, waker) = Leader::new()?;
         let registry = leader.registry()?;
-        let watched = leader.watched(&registry);
+        let poller_check = leader.poller_check(&registry);
         let core = Core::new(parts(registry), waker.clone())?;
         let shared = Arc::new(Self {
-            watched,
+            poller_check,
             leader: Mutex::new(leader),
             waker: waker.clone(),
             standin: StandIn::default(),
             executing: OnceLock::new(),
-            files: KeptFiles::of(core.record()),
+            files: FileCheck::of(core.registration()),
             looks: Looks::default(),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),

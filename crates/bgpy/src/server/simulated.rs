@@ -10,10 +10,10 @@ use mio::Poll;
 
 use super::calls::{Called, Due, not_initialized};
 use super::core::{Core, CoreParts, Readiness};
-use super::reactor::FAREWELL;
-use super::record::Record;
-use super::signal::{Receiver, Waker};
-use super::standin::LOOK;
+use super::reactor::run::FAREWELL;
+use super::reactor::signal::{Receiver, Waker};
+use super::reactor::standin::LOOK;
+use super::registration::Registration;
 use crate::clock;
 use crate::log::Log;
 use crate::platform::{Private, Stamp};
@@ -40,7 +40,7 @@ pub(crate) struct Binding {
 pub(crate) struct Process {
     core: Core,
     scratch: Vec<u8>,
-    place: Binding,
+    binding: Binding,
     running: Option<(Called, Instant)>,
     is_stood_in: bool,
     is_started: bool,
@@ -71,7 +71,7 @@ impl Idle {
 impl Process {
     pub(crate) fn start(
         idle: &Idle,
-        place: &Binding,
+        binding: &Binding,
         psk: &Psk,
         generation: u64,
         read: usize,
@@ -80,27 +80,28 @@ impl Process {
         let listens = |queue: &Queue, is_own| {
             Private::new(Listener::Simulated(ServerQueue { queue: queue.clone(), is_own }))
         };
-        let record = Record::new(None, idle.entry.clone(), None, Stamp::default(), None, None);
+        let registration =
+            Registration::new(None, idle.entry.clone(), None, Stamp::default(), None, None);
         let hello = ServerHello { generation, instance: Id([9; 16]), ..ServerHello::default() };
         let parts = CoreParts {
             registry,
-            listeners: vec![listens(&place.open, false), listens(&place.own, true)],
+            listeners: vec![listens(&binding.open, false), listens(&binding.own, true)],
             psk: psk.clone(),
             is_open: false,
             hello,
             log: Log::silent(),
-            record,
+            registration,
             idle_timeout: None,
         };
         let core = Core::new(parts, idle.waker.clone()).expect("nothing is registered");
         let scratch = vec![0; read];
-        let place = place.clone();
+        let binding = binding.clone();
         let (running, leaves_until, wakes) = (None, None, Some(clock::now()));
         let (is_stood_in, is_started) = (false, false);
         Self {
             core,
             scratch,
-            place,
+            binding,
             running,
             is_stood_in,
             is_started,
@@ -129,7 +130,8 @@ impl Process {
     /// When the poller has something to report or a deadline expires; `None` if neither is ahead.
     pub(crate) fn due(&self, wires: &[Wire]) -> Option<Instant> {
         let now = clock::simulated::peek();
-        let is_called = !self.core.is_retired && self.place.own.len() + self.place.open.len() > 0;
+        let is_called =
+            !self.core.is_retired && self.binding.own.len() + self.binding.open.len() > 0;
         let is_news = is_called
             || wires.iter().any(|wire| wire.watched().is_some() && wire.has_news(End::Server));
         let at = if is_news { now } else { self.wakes? };
@@ -146,7 +148,7 @@ impl Process {
             self.is_stood_in = true;
             self.core.ack_all(LOOK);
         }
-        let waiting = [&self.place.open, &self.place.own].map(Queue::len);
+        let waiting = [&self.binding.open, &self.binding.own].map(Queue::len);
         for (token, _) in waiting.into_iter().enumerate().filter(|(_, waiting)| *waiting > 0) {
             self.report(token, false, false);
         }

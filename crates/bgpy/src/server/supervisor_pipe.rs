@@ -1,6 +1,6 @@
 //! The pipe from a server to its supervisor.
 
-use crate::launch::Report;
+use crate::bootstrap::Report;
 
 /// How long a supervisor may take to release the listeners and the name.
 #[cfg(unix)]
@@ -22,14 +22,14 @@ impl std::os::fd::AsRawFd for SupervisorPipe {
 
 impl SupervisorPipe {
     /// Reports why the server cannot continue.
-    pub(crate) fn fail(&mut self, reason: &str) {
+    pub(super) fn fail(&mut self, reason: &str) {
         let report = Report::Failed { kind: "server".into(), message: reason.to_owned() };
         self.send(&report);
     }
 
     /// Reports that no more calls are accepted. Returns when the supervisor has released listeners
     /// and name, so that a successor can have them, or when it does not answer.
-    pub(crate) fn retire(&mut self) {
+    pub(super) fn retire(&mut self) {
         #[cfg(unix)]
         {
             use std::io::Read;

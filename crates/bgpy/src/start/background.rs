@@ -7,9 +7,9 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, PoisonError};
 
 use super::starting_child::{End, NoReport, Printed, StartingChild};
+use crate::bootstrap::{Orders, Report};
 use crate::config::Config;
 use crate::error::StartError;
-use crate::launch::{Orders, Report};
 use crate::platform;
 use crate::registry::{Entry, Registry};
 use crate::sync::lock;

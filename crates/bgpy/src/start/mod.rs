@@ -1,6 +1,6 @@
 //! Starting servers in the background, and attaching to those started by others.
 //!
-//! The parent sends [orders](crate::launch) to the child's standard input and reads one report from
+//! The parent sends [orders](crate::bootstrap) to the child's standard input and reads one report from
 //! its standard output: ready, or why not. The child's standard error is the log from the start, so
 //! its output is kept whatever happens. Neither arguments nor environment hold a secret.
 

@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::bootstrap::Report;
 use crate::error::StartError;
-use crate::launch::Report;
 use crate::registry::Registry;
 use crate::sync::lock;
 use crate::wait::Wait;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::held::{HeldResources, Successor};
+use crate::bootstrap::{Orders, Report};
 use crate::config::Config;
-use crate::launch::{Orders, Report};
 
 /// Most bytes of a report that are read.
 const REPORT_BYTES_MAX: usize = 1 << 20;
@@ -51,8 +51,8 @@ impl Child {
         held: &HeldResources,
         successor: &Successor<'_>,
     ) -> io::Result<Self> {
-        let (line, cord) = UnixStream::pair()?;
-        let inheritance = held.hand_over(successor, &cord)?;
+        let (line, pipe) = UnixStream::pair()?;
+        let inheritance = held.hand_over(successor, &pipe)?;
         let orders = Orders { config: config.clone(), inheritance: Some(inheritance) };
         let mut command = config.command();
         command.stdin(Stdio::piped());

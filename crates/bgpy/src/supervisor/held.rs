@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use crate::address::Address;
+use crate::bootstrap::{Inheritance, Reporter};
 use crate::config::Config;
 use crate::durable::FirstTasks;
 use crate::error::ServeError;
-use crate::launch::{Inheritance, Reporter};
 use crate::platform;
 use crate::platform::ProcessId;
 use crate::registry::Registry;
@@ -31,7 +31,7 @@ pub(super) struct Successor<'a> {
 /// The name, port and sockets of the server, and the tasks given by the first client.
 #[derive(Debug)]
 pub(super) struct HeldResources {
-    place: Binding,
+    binding: Binding,
     tasks: Option<File>,
 }
 
@@ -46,17 +46,17 @@ impl HeldResources {
             return Ok(None);
         }
         let address = Address::new(config.host.as_str(), config.port);
-        let mut place = Binding::take(&address, config.name.as_ref(), config.id(), registry)?;
+        let mut binding = Binding::take(&address, config.name.as_ref(), config.id(), registry)?;
         // Clients look for the server and its token there and would not find them.
-        if let Some((source, registry)) = place.trouble.take().zip(registry) {
-            place.release();
+        if let Some((source, registry)) = binding.trouble.take().zip(registry) {
+            binding.release();
             return Err(ServeError::Registry {
                 directory: Some(registry.directory().into()),
                 source,
             });
         }
         config.wanted_port.get_or_insert(config.port);
-        config.port = place.address.port();
+        config.port = binding.address.port();
         // One token for all processes of the server.
         if config.token.is_none() && token_of_environment().is_none() {
             config.token = Some(new_token().expose().to_owned());
@@ -65,38 +65,42 @@ impl HeldResources {
         // If the tasks cannot be kept, a client has to send them again after a restart.
         let keep = |registry: &Registry| FirstTasks::create(registry.directory()).ok();
         let tasks = registry.filter(|_| !config.has_tasks()).and_then(keep);
-        Ok(Some(Self { place, tasks }))
+        Ok(Some(Self { binding, tasks }))
     }
 
     /// Passes everything to the server that this process has become.
     pub(super) fn into_parts(self) -> (Binding, Option<FirstTasks>) {
-        (self.place, self.tasks.map(FirstTasks::from))
+        (self.binding, self.tasks.map(FirstTasks::from))
     }
 
     /// Prepares a new process to inherit everything.
     pub(super) fn hand_over(
         &self,
         successor: &Successor<'_>,
-        cord: &impl AsFd,
+        pipe: &impl AsFd,
     ) -> io::Result<Inheritance> {
-        let Self { place, tasks } = self;
+        let Self { binding, tasks } = self;
         Ok(Inheritance {
             supervisor: ProcessId::own(),
             generation: successor.generation,
             is_foreground: successor.is_foreground,
             failing: successor.failing.cloned(),
-            cord: platform::hand_on(cord)?,
-            claim: place.claim.as_ref().map(|claim| platform::hand_on(claim.file())).transpose()?,
-            tcp: platform::hand_on(&place.tcp)?,
-            unix: place.unix.as_ref().map(platform::hand_on).transpose()?,
-            stamp: place.stamp,
+            supervisor_pipe: platform::hand_on(pipe)?,
+            claim: binding
+                .claim
+                .as_ref()
+                .map(|claim| platform::hand_on(claim.file()))
+                .transpose()?,
+            tcp: platform::hand_on(&binding.tcp)?,
+            unix: binding.unix.as_ref().map(platform::hand_on).transpose()?,
+            stamp: binding.stamp,
             tasks: tasks.as_ref().map(platform::hand_on).transpose()?,
         })
     }
 
     /// Releases everything for good.
     pub(super) fn release(self) {
-        self.place.release();
+        self.binding.release();
     }
 }
 
@@ -113,7 +117,7 @@ pub(super) fn inherit(
     let unix = optional(inheritance.unix)?.map(OwnedFd::into);
     let tcp: std::net::TcpListener = take(inheritance.tcp)?.into();
     let socket = registry.filter(|_| unix.is_some()).and_then(|all| all.socket_path(config.id()));
-    let place = Binding {
+    let binding = Binding {
         claim: optional(inheritance.claim)?.and_then(claim),
         address: tcp.local_addr()?,
         tcp,
@@ -122,14 +126,14 @@ pub(super) fn inherit(
         stamp: inheritance.stamp,
         trouble: None,
     };
-    let cord: UnixStream = take(inheritance.cord)?.into();
-    let reporter = Reporter::to(cord.try_clone()?);
+    let pipe: UnixStream = take(inheritance.supervisor_pipe)?.into();
+    let reporter = Reporter::to(pipe.try_clone()?);
     let supervised = Supervised {
         supervisor: Some(inheritance.supervisor.clone()),
         generation: inheritance.generation,
         failing: inheritance.failing.clone(),
-        place: Some(place),
-        cord: Some(SupervisorPipe { stream: cord }),
+        binding: Some(binding),
+        pipe: Some(SupervisorPipe { stream: pipe }),
         tasks: optional(inheritance.tasks)?.map(|file| File::from(file).into()),
         is_foreground: inheritance.is_foreground,
     };

@@ -26,8 +26,8 @@ mod watch;
 
 use std::process::ExitStatus;
 
+use crate::bootstrap::Reporter;
 use crate::config::Config;
-use crate::launch::Reporter;
 use crate::server::Supervised;
 
 #[cfg(not(unix))]

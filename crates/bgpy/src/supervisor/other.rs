@@ -4,9 +4,9 @@ use std::io;
 use std::process::ExitStatus;
 
 use super::Role;
+use crate::bootstrap::{Orders, Reporter};
 use crate::config::Config;
 use crate::error::ServeError;
-use crate::launch::{Orders, Reporter};
 
 /// Reads the configuration from standard input. This process is the server.
 ///

@@ -16,7 +16,7 @@ use crate::restart::{Restart, Times};
 const FAILS: &str = "\
 echo started >> starts
 exec python3 -c 'import json, os, sys
-line = json.load(sys.stdin)[\"inheritance\"][\"cord\"]
+line = json.load(sys.stdin)[\"inheritance\"][\"supervisor_pipe\"]
 if not os.path.exists(\"broken\"):
     os.write(line, b\"{\\\"ready\\\":{\\\"pid\\\":1,\\\"address\\\":\\\"127.0.0.1:1\\\"}}\\n\")
 open(\"broken\", \"w\")

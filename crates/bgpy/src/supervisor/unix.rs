@@ -9,9 +9,9 @@ use super::Role;
 use super::child::Child;
 use super::held::{self, HeldResources, Successor};
 use super::watch::{Start, Supervisor};
+use crate::bootstrap::{Orders, Report, Reporter};
 use crate::config::Config;
 use crate::error::ServeError;
-use crate::launch::{Orders, Report, Reporter};
 use crate::platform;
 use crate::platform::ProcessId;
 use crate::registry::Registry;
@@ -41,7 +41,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     };
     let supervisor = ProcessId::own();
     let divided = UnixStream::pair().and_then(|ends| Ok((ends, fork()?)));
-    let ((line, cord), child) = divided.inspect_err(|error| {
+    let ((line, pipe), child) = divided.inspect_err(|error| {
         let message = format!("the process cannot be divided: {error}");
         reporter.report(&Report::Failed { kind: "start".into(), message });
     })?;
@@ -49,20 +49,20 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         crate::fork::be_original();
         drop((line, reporter));
         let is_kept = held.is_some();
-        let (place, tasks) = held.map(HeldResources::into_parts).unzip();
-        let reporter = Reporter::to(cord.try_clone()?);
-        let cord = is_kept.then_some(SupervisorPipe { stream: cord });
+        let (binding, tasks) = held.map(HeldResources::into_parts).unzip();
+        let reporter = Reporter::to(pipe.try_clone()?);
+        let pipe = is_kept.then_some(SupervisorPipe { stream: pipe });
         let tasks = tasks.flatten();
         let supervised = Supervised {
             supervisor: Some(supervisor),
-            place,
-            cord,
+            binding,
+            pipe,
             tasks,
             ..Supervised::default()
         };
         return Ok(Role::Server { reporter, config: config.into(), supervised: supervised.into() });
     };
-    drop(cord);
+    drop(pipe);
     // A log that stays open here would keep its disk space after it was removed.
     platform::redirect_output(&OpenOptions::new().write(true).open("/dev/null")?)?;
     let child = Child::forked(child, line)?;

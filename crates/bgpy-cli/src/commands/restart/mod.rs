@@ -6,10 +6,10 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use bgpy::config::Config;
-use bgpy::ending::until_ended;
 use bgpy::registry::{Entry, Registry};
 use bgpy::start;
 use bgpy::survey::ServerState;
+use bgpy::termination::until_ended;
 use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
 use clap::Args;
 

@@ -4,10 +4,10 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// The server counts tokens up, so no peer can provoke collisions.
-pub(super) type ByToken = BuildHasherDefault<TokenHasher>;
+pub(crate) type ByToken = BuildHasherDefault<TokenHasher>;
 
 #[derive(Default)]
-pub(super) struct TokenHasher(u64);
+pub(crate) struct TokenHasher(u64);
 
 impl Hasher for TokenHasher {
     fn write(&mut self, _bytes: &[u8]) {
@@ -30,20 +30,20 @@ const FORGOTTEN_MAX: usize = 64;
 /// Tokens in order of arrival, each at most once: a connection that is reported repeatedly gets one
 /// turn a round.
 #[derive(Debug, Default)]
-pub(super) struct ReadyQueue {
+pub(crate) struct ReadyQueue {
     order: VecDeque<usize>,
     waiting: HashSet<usize, ByToken>,
 }
 
 impl ReadyQueue {
-    pub(super) fn push(&mut self, token: usize) {
+    pub(crate) fn push(&mut self, token: usize) {
         if self.waiting.insert(token) {
             self.order.push_back(token);
         }
     }
 
     /// The token that has waited longest.
-    pub(super) fn pop(&mut self) -> Option<usize> {
+    pub(crate) fn pop(&mut self) -> Option<usize> {
         loop {
             let token = self.order.pop_front()?;
             if self.waiting.remove(&token) {
@@ -53,7 +53,7 @@ impl ReadyQueue {
     }
 
     /// The token that arrived last.
-    pub(super) fn pop_newest(&mut self) -> Option<usize> {
+    pub(crate) fn pop_newest(&mut self) -> Option<usize> {
         loop {
             let token = self.order.pop_back()?;
             if self.waiting.remove(&token) {
@@ -63,18 +63,18 @@ impl ReadyQueue {
     }
 
     /// Removes the token of a closed connection; it is never used again.
-    pub(super) fn forget(&mut self, token: usize) {
+    pub(crate) fn forget(&mut self, token: usize) {
         if self.waiting.remove(&token) && self.order.len() > 2 * self.waiting.len() + FORGOTTEN_MAX
         {
             self.order.retain(|token| self.waiting.contains(token));
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 }

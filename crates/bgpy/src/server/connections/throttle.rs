@@ -9,7 +9,7 @@ const IN_VAIN: u32 = 4;
 
 /// How long they are held back. A flood then waits for the server and no longer takes all of the
 /// CPU from its callers.
-pub(super) const REST: Duration = Duration::from_micros(900);
+pub(crate) const REST: Duration = Duration::from_micros(900);
 
 /// How long unauthenticated connections wait at most for calls that arrived before them.
 const DEFERENCE: Duration = Duration::from_millis(1);
@@ -22,7 +22,7 @@ const LATELY: Duration = Duration::from_millis(50);
 const CROWD: usize = 200;
 
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     /// Connections that ended without a proof since the last pause.
     in_vain: u32,
     until: Option<Instant>,
@@ -35,18 +35,18 @@ pub(super) struct Throttle {
 
 impl Throttle {
     /// Notes that a connection ended without a proof.
-    pub(super) fn in_vain(&mut self) {
+    pub(crate) fn in_vain(&mut self) {
         self.in_vain += 1;
     }
 
     /// How long unauthenticated connections are still held back.
-    pub(super) fn left(&self, now: Instant) -> Duration {
+    pub(crate) fn left(&self, now: Instant) -> Duration {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// Whether unauthenticated connections have no turn, because of a pause or because a call can
     /// run.
-    pub(super) fn holds_back(&mut self, has_work: bool, now: Instant) -> bool {
+    pub(crate) fn holds_back(&mut self, has_work: bool, now: Instant) -> bool {
         self.until.take_if(|until| *until <= now);
         if self.until.is_some() {
             return true;
@@ -63,7 +63,7 @@ impl Throttle {
     /// Starts a pause if enough connections ended without a proof while calls arrive; `calls` is
     /// their number so far. No pause if the accept queue is so long that a new client would wait
     /// long behind it.
-    pub(super) fn begin_if_due(
+    pub(crate) fn begin_if_due(
         &mut self,
         calls: u64,
         now: Instant,

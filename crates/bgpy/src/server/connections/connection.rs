@@ -28,12 +28,12 @@ const WRITE_TURN_BYTES: usize = 1 << 20;
 /// Most bytes of a large message taken by one read.
 const PLACED_BYTES: usize = 256 << 10;
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: Private<Stream>,
     token: PollToken,
     stage: Stage,
     /// For a Unix socket both of whose ends can map them.
-    pub(super) segments: Option<Segments>,
+    pub(crate) segments: Option<Segments>,
     /// Output of the handshake; a session has its own.
     outbox: Outbox,
     /// Size of the largest message queued since the outbox was last empty.
@@ -47,9 +47,9 @@ pub(super) struct Connection {
     ends: bool,
     signs: Signs,
     /// Why its calls are refused, if they are.
-    pub(super) overloaded: Option<String>,
+    pub(crate) overloaded: Option<String>,
     /// Name for the log.
-    pub(super) peer: String,
+    pub(crate) peer: String,
 }
 
 enum Stage {
@@ -61,7 +61,7 @@ enum Stage {
 
 /// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Bytes arrived, and more may be waiting.
     More,
     /// Bytes arrived, and the socket is empty.
@@ -72,14 +72,14 @@ pub(super) enum Progress {
 
 /// Why a connection is over.
 #[derive(Debug)]
-pub(super) enum Over {
+pub(crate) enum Over {
     Closed,
     Io(io::Error),
     Protocol(ProtocolError),
 }
 
 impl Connection {
-    pub(super) fn new(
+    pub(crate) fn new(
         mut stream: Private<Stream>,
         token: PollToken,
         peer: String,
@@ -105,19 +105,19 @@ impl Connection {
         })
     }
 
-    pub(super) fn session(&mut self) -> Option<&mut ServerSession> {
+    pub(crate) fn session(&mut self) -> Option<&mut ServerSession> {
         match &mut self.stage {
             Stage::Session(session) => Some(session),
             _ => None,
         }
     }
 
-    pub(super) fn is_session(&self) -> bool {
+    pub(crate) fn is_session(&self) -> bool {
         matches!(self.stage, Stage::Session(_))
     }
 
     /// Notes that the handshake is complete.
-    pub(super) fn is_client(&self) {
+    pub(crate) fn is_client(&self) {
         if let Stream::Tcp(stream) = &*self.stream {
             // If the peer is gone, the next read shows it.
             drop(prepare(stream));
@@ -125,12 +125,12 @@ impl Connection {
     }
 
     /// Whether the first message was answered and the proof of the token is awaited.
-    pub(super) fn has_answered_handshake(&self) -> bool {
+    pub(crate) fn has_answered_handshake(&self) -> bool {
         matches!(&self.stage, Stage::Handshake(handshake) if handshake.has_answered())
     }
 
     /// Bytes that the peer has not read yet.
-    pub(super) fn backlog(&self) -> usize {
+    pub(crate) fn backlog(&self) -> usize {
         match &self.stage {
             Stage::Session(session) => session.outbox.len(),
             _ => self.outbox.len(),
@@ -138,30 +138,30 @@ impl Connection {
     }
 
     /// Whether everything queued has been written, as after most reads.
-    pub(super) fn is_flushed(&self) -> bool {
+    pub(crate) fn is_flushed(&self) -> bool {
         self.backlog() == 0 && self.outbox.is_empty() && !self.waits_to_write
     }
 
     /// Notes that a message is about to be queued. A thread that sends memory it does not own waits
     /// for the socket until that is written or copied.
-    pub(super) fn expect_message(&mut self, bytes: u64) {
+    pub(crate) fn expect_message(&mut self, bytes: u64) {
         self.largest = self.largest.max(bytes);
         self.is_awaited = self.session().is_some_and(|session| session.outbox.is_shared());
     }
 
     /// Whether more is queued than a peer that reads its answers leaves unread. A single message
     /// may be of any size.
-    pub(super) fn is_stuck(&self) -> bool {
+    pub(crate) fn is_stuck(&self) -> bool {
         self.backlog() as u64 > limits::OUTBOX_BYTES_MAX as u64 + self.largest
     }
 
     /// Notes that EOF follows the bytes in the socket.
-    pub(super) fn expect_end(&mut self) {
+    pub(crate) fn expect_end(&mut self) {
         self.ends = true;
     }
 
     /// Reads once and processes the bytes.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         scratch: &mut [u8],
         replays: &mut Replays,
@@ -250,7 +250,7 @@ impl Connection {
 
     /// Writes what the socket accepts, for one turn, and registers for writability if output is
     /// left. `true` if the socket may accept more at once and no other thread writes it.
-    pub(super) fn flush(&mut self, registry: &PollRegistry) -> Result<bool, Over> {
+    pub(crate) fn flush(&mut self, registry: &PollRegistry) -> Result<bool, Over> {
         let mut left = WRITE_TURN_BYTES;
         let blocked = loop {
             if left == 0 {
@@ -296,13 +296,13 @@ impl Connection {
     }
 
     /// A duplicate of the socket to wait on, if memory owned by a task is still to be written.
-    pub(super) fn awaited(&mut self) -> Option<Private<Socket>> {
+    pub(crate) fn awaited(&mut self) -> Option<Private<Socket>> {
         let is_shared = self.session()?.outbox.is_shared();
         is_shared.then(|| Private::open(|| self.stream.try_clone()).ok())?
     }
 
     /// Copies a piece of queued output whose memory belongs to a task; `false` if there is none.
-    pub(super) fn own_some(&mut self) -> Result<bool, TryReserveError> {
+    pub(crate) fn own_some(&mut self) -> Result<bool, TryReserveError> {
         let Some(session) = self.session() else { return Ok(false) };
         let owned = session.outbox.own_some()?;
         self.is_awaited = session.outbox.is_shared();
@@ -311,7 +311,7 @@ impl Connection {
 
     /// Delivery state of unacknowledged data sent to a TCP client; `None` if the client has sent
     /// something since the last query.
-    pub(super) fn undelivered(&mut self) -> Option<Delivery> {
+    pub(crate) fn undelivered(&mut self) -> Option<Delivery> {
         let Stream::Tcp(stream) = &*self.stream else { return None };
         let has_been_heard = std::mem::take(&mut self.signs.heard);
         if has_been_heard || !self.signs.sent || !self.is_session() {
@@ -324,26 +324,26 @@ impl Connection {
     }
 
     /// Whether bytes have arrived that are not read yet.
-    pub(super) fn has_unread(&self) -> bool {
+    pub(crate) fn has_unread(&self) -> bool {
         platform::is_called(&*self.stream)
     }
 
     /// Makes the system discard undelivered data at close instead of retransmitting it. The peer
     /// sees a reset instead of EOF.
-    pub(super) fn discard_unsent(&self) {
+    pub(crate) fn discard_unsent(&self) {
         if let Stream::Tcp(stream) = &*self.stream {
             drop(SockRef::from(stream).set_linger(Some(Duration::ZERO)));
         }
     }
 
     /// Makes the allocator return the memory of copies of a large message.
-    pub(super) fn trim(&self) {
+    pub(crate) fn trim(&self) {
         if self.largest >= memory::HUGE_BYTES as u64 {
             reclaim::trim_soon();
         }
     }
 
-    pub(super) fn deregister(&mut self, registry: &PollRegistry) {
+    pub(crate) fn deregister(&mut self, registry: &PollRegistry) {
         // Closing the socket deregisters it as well.
         drop(registry.deregister(self.stream.source()));
     }

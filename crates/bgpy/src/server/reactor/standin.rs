@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::shared::{LOG_LOOK, Shared};
+use crate::server::shared::{LOG_LOOK, Shared};
 
 /// The stand-in takes over the poller from a task that runs this long.
-pub(super) const LOOK: Duration = Duration::from_millis(1);
+pub(crate) const LOOK: Duration = Duration::from_millis(1);
 
 /// How often the log is checked while no task runs, when only threads left by tasks can print.
 const IDLE_LOG_LOOK: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ impl Shared {
     ///
     /// # Errors
     /// The system's error if it cannot create a thread.
-    pub(super) fn start_standin(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
+    pub(crate) fn start_standin(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
         let shared = self.clone();
         let handle = thread::Builder::new()
             .name("bgpy-standin".into())
@@ -53,7 +53,7 @@ impl Shared {
             if !self.standin.armed.load(Ordering::SeqCst) {
                 thread::park_timeout(IDLE_LOG_LOOK);
                 looked = Instant::now();
-                self.keep_up(&log);
+                self.housekeep(&log);
                 self.check_poller();
                 continue;
             }
@@ -63,7 +63,7 @@ impl Shared {
                 thread::park_timeout(LOOK);
                 if looked.elapsed() >= LOG_LOOK {
                     looked = Instant::now();
-                    self.keep_up(&log);
+                    self.housekeep(&log);
                     self.check_poller();
                 }
                 let moved = self.turns.load(Ordering::Relaxed) != turns;

@@ -1,10 +1,10 @@
 //! What a supervisor passes to a server.
 
 use super::binding::Binding;
-use super::supervisor_pipe::SupervisorPipe;
 use crate::durable::FirstTasks;
 use crate::platform::ProcessId;
 use crate::restart::Failing;
+use crate::server::supervisor_pipe::SupervisorPipe;
 
 /// What a supervisor passes to a server.
 #[derive(Debug, Default)]
@@ -16,9 +16,9 @@ pub struct Supervised {
     /// How those have failed.
     pub failing: Option<Failing>,
     /// Name, port and sockets, if the supervisor keeps them for the next process.
-    pub place: Option<Binding>,
+    pub binding: Option<Binding>,
     /// The pipe to tell the supervisor that they are no longer needed.
-    pub cord: Option<SupervisorPipe>,
+    pub pipe: Option<SupervisorPipe>,
     /// The tasks of the first client, if they are kept for the next process.
     pub tasks: Option<FirstTasks>,
     /// Whether standard output and error are a terminal and not the log.

@@ -20,26 +20,26 @@ struct OverflowConnection {
 
 /// In order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Overflow(Vec<OverflowConnection>);
+pub(crate) struct Overflow(Vec<OverflowConnection>);
 
 impl Overflow {
-    pub(super) fn add(&mut self, token: usize, now: Instant) {
+    pub(crate) fn add(&mut self, token: usize, now: Instant) {
         self.0.push(OverflowConnection { token, since: now });
     }
 
     /// Removes a closed connection; `false` if it was not an overflow connection.
-    pub(super) fn remove(&mut self, token: usize) -> bool {
+    pub(crate) fn remove(&mut self, token: usize) -> bool {
         let before = self.0.len();
         self.0.retain(|it| it.token != token);
         self.0.len() < before
     }
 
-    pub(super) fn contains(&self, token: usize) -> bool {
+    pub(crate) fn contains(&self, token: usize) -> bool {
         self.0.iter().any(|it| it.token == token)
     }
 
     /// The connections that may be evicted, given which of them are silent.
-    pub(super) fn overdue(&self, is_silent: impl Fn(usize) -> bool, now: Instant) -> Vec<usize> {
+    pub(crate) fn overdue(&self, is_silent: impl Fn(usize) -> bool, now: Instant) -> Vec<usize> {
         let stay = |token| if is_silent(token) { SILENCE } else { STAY };
         let is_due = |it: &&OverflowConnection| it.since + stay(it.token) <= now;
         self.0.iter().filter(is_due).map(|it| it.token).collect()

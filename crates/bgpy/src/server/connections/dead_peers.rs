@@ -17,11 +17,11 @@ use crate::sync::lock;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// When an unresponsive client counts as vanished. With [`EVERY`], it is detected within a minute.
-pub(super) const PATIENCE: Patience = Patience { tries: 3, silence: Duration::from_secs(50) };
+pub(crate) const PATIENCE: Patience = Patience { tries: 3, silence: Duration::from_secs(50) };
 
 /// How much a client may leave unanswered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// Retransmissions: one or two losses happen on a slow or congested network.
     tries: u8,
     silence: Duration,
@@ -29,25 +29,25 @@ pub(super) struct Patience {
 
 /// The time of the last check.
 #[derive(Debug)]
-pub(super) struct Looks(Mutex<Instant>);
+pub(crate) struct Looks(Mutex<Instant>);
 
 /// Traffic between the server and a client since the last check.
 #[derive(Debug, Default)]
-pub(super) struct Signs {
+pub(crate) struct Signs {
     /// Data was sent and is not known to have arrived in full.
-    pub(super) sent: bool,
-    pub(super) heard: bool,
+    pub(crate) sent: bool,
+    pub(crate) heard: bool,
 }
 
 /// Whether the error says that the peer's machine does not respond or has become unreachable.
-pub(super) fn is_unreachable(error: &io::Error) -> bool {
+pub(crate) fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
     matches!(error.kind(), HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
 }
 
 impl Patience {
     /// Whether a client with undelivered data has vanished.
-    pub(super) fn is_over(self, delivery: Delivery) -> bool {
+    pub(crate) fn is_over(self, delivery: Delivery) -> bool {
         delivery.tries >= self.tries && delivery.silence >= self.silence
     }
 }
@@ -59,7 +59,7 @@ impl Default for Looks {
 }
 
 impl Looks {
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         let mut looked = lock(&self.0);
         let is_due = looked.elapsed() >= EVERY;
         if is_due {

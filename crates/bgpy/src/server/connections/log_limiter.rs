@@ -10,11 +10,11 @@ use bgpy_proto::ProtocolError;
 use crate::log::Level;
 
 /// How long events of a kind are counted before the count is logged.
-pub(super) const WINDOW: Duration = Duration::from_secs(60);
+pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 
 /// The kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A peer violated the protocol in this way.
     Refused(Discriminant<ProtocolError>),
     /// A connection was evicted.
@@ -26,18 +26,18 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn refused(error: &ProtocolError) -> Self {
+    pub(crate) fn refused(error: &ProtocolError) -> Self {
         Self::Refused(discriminant(error))
     }
 
-    pub(super) fn level(self) -> Level {
+    pub(crate) fn level(self) -> Level {
         if self == Self::Left { Level::Debug } else { Level::Warning }
     }
 }
 
 /// Kinds that were logged, and how often each has happened since.
 #[derive(Debug, Default)]
-pub(super) struct LogLimiter {
+pub(crate) struct LogLimiter {
     told: Vec<Told>,
 }
 
@@ -52,7 +52,7 @@ struct Told {
 
 impl LogLimiter {
     /// Counts an event; `true` if it is to be logged at once.
-    pub(super) fn note(&mut self, kind: Kind, what: &dyn fmt::Display, now: Instant) -> bool {
+    pub(crate) fn note(&mut self, kind: Kind, what: &dyn fmt::Display, now: Instant) -> bool {
         self.told.retain(|told| told.count > 0 || told.until > now);
         if let Some(told) = self.told.iter_mut().find(|told| told.kind == kind) {
             told.count += 1;
@@ -64,12 +64,12 @@ impl LogLimiter {
     }
 
     /// When the next counts are due; `None` if nothing was counted.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.told.iter().filter(|told| told.count > 0).map(|told| told.until).min()
     }
 
     /// The counts due by `until`, one line per kind. A kind that continues is counted further.
-    pub(super) fn tell(&mut self, until: Instant) -> Vec<(Level, String)> {
+    pub(crate) fn tell(&mut self, until: Instant) -> Vec<(Level, String)> {
         let due = self.told.iter_mut().filter(|told| told.count > 0 && told.until <= until);
         due.map(|told| {
             let (count, last) = (std::mem::take(&mut told.count), std::mem::take(&mut told.last));

@@ -6,11 +6,12 @@ use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
 use socket2::Socket;
 
 use super::connection::Connection;
-use super::core::Core;
-use super::reply::Answers;
-use super::shared::Shared;
 use crate::memory::segments::Segments;
 use crate::platform::{self, Private};
+use crate::server::calls::Called;
+use crate::server::core::Core;
+use crate::server::reply::Answers;
+use crate::server::shared::Shared;
 
 /// How long a task waits for its client to read more of a response before the server copies the
 /// rest: about the time it takes to copy what a socket accepts at once.
@@ -74,24 +75,24 @@ impl Shared {
 }
 
 impl Core {
-    pub(super) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
+    pub(crate) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
         let session = self.connections.get_mut(&connection).and_then(Connection::session);
         session.is_some_and(|session| session.wants_response(id))
     }
 
     /// Whether the client accepts pickles; `true` if the client is gone.
-    pub(super) fn takes_pickles(&mut self, connection: usize) -> bool {
+    pub(crate) fn takes_pickles(&mut self, connection: usize) -> bool {
         let session = self.connections.get_mut(&connection).and_then(Connection::session);
         session.is_none_or(|session| session.client().allow_pickle)
     }
 
     /// The segments for a response, if the client still waits for it.
-    pub(super) fn segments(&mut self, connection: usize, id: u64) -> Option<Segments> {
+    pub(crate) fn segments(&mut self, connection: usize, id: u64) -> Option<Segments> {
         let connection = self.connections.get_mut(&connection)?;
         connection.session()?.wants_response(id).then(|| connection.segments.clone())?
     }
 
-    pub(super) fn respond(
+    pub(crate) fn respond(
         &mut self,
         connection: usize,
         id: u64,
@@ -112,14 +113,14 @@ impl Core {
 
     /// The socket that memory of the task is still to be written to, and the number of bytes queued
     /// for it.
-    pub(super) fn awaited(&mut self, connection: usize) -> Option<(Private<Socket>, usize)> {
+    pub(crate) fn awaited(&mut self, connection: usize) -> Option<(Private<Socket>, usize)> {
         let connection = self.connections.get_mut(&connection)?;
         Some((connection.awaited()?, connection.backlog()))
     }
 
     /// Copies a piece of a response whose memory the task may change, and writes what the client
     /// has made room for; `false` when nothing is left to copy. The leader writes the rest.
-    pub(super) fn own_some(&mut self, connection: usize) -> bool {
+    pub(crate) fn own_some(&mut self, connection: usize) -> bool {
         let owned = self.connections.get_mut(&connection).map_or(Ok(false), Connection::own_some);
         let Ok(owned) = owned else {
             // Part of the response may have been sent already, so no other frame can follow.
@@ -130,8 +131,20 @@ impl Core {
         owned
     }
 
+    /// Records the outcome of a call that has run, and tells its caller.
+    pub(crate) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) {
+        let Called { connection, id, kind } = call;
+        self.calls.finish(kind, outcome.is_ok());
+        let told = self.conclude(connection, id, outcome);
+        if let Err(failure) = outcome {
+            let to = if told { "its caller was told" } else { "its caller no longer waits" };
+            let traceback = failure.traceback.as_deref().unwrap_or_default();
+            self.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
+        }
+    }
+
     /// Tells the caller how its call ended; `false` if the caller no longer waits.
-    pub(super) fn conclude(
+    pub(crate) fn conclude(
         &mut self,
         connection: usize,
         id: u64,
@@ -147,7 +160,7 @@ impl Core {
         told.unwrap_or(false)
     }
 
-    pub(super) fn with_session<T>(
+    pub(crate) fn with_session<T>(
         &mut self,
         connection: usize,
         act: impl FnOnce(&mut ServerSession) -> T,

@@ -1,9 +1,9 @@
 //! Restoring the files by which clients find the server, while it runs.
 
-use super::accept::ACCEPT_TURN;
-use super::core::Core;
-use super::record::Kept;
+use super::RegisteredFile;
 use crate::platform::Private;
+use crate::server::connections::accept::ACCEPT_TURN;
+use crate::server::core::Core;
 use crate::transport::listen::{self, Listener};
 
 /// The accept backlog that the standard library requests, which no system exceeds by default.
@@ -12,14 +12,14 @@ const WAITING_MAX: usize = 4096;
 impl Core {
     /// Restores files by which clients find the server, if others have removed or replaced them;
     /// returns their current state.
-    pub(super) fn restore_files(&mut self) -> Vec<Kept> {
+    pub(crate) fn restore_files(&mut self) -> Vec<RegisteredFile> {
         if self.is_retired {
             return Vec::new();
         }
         // Checking and restoring need a descriptor each.
         self.reserve.give_all();
         let (listeners, registry, mut relaid) = (&self.listeners, &self.registry, None);
-        let restored = self.record.restore(&self.log, |path| {
+        let restored = self.registration.restore(&self.log, |path| {
             let (fresh, index, stamp) = listen::again(listeners, path, registry)?;
             relaid = Some((fresh, index));
             Ok(stamp)
@@ -29,9 +29,9 @@ impl Core {
         }
         self.reserve.fill();
         match restored {
-            Ok(()) => self.record.has_trouble = false,
-            Err(error) if !self.record.has_trouble => {
-                self.record.has_trouble = true;
+            Ok(()) => self.registration.has_trouble = false,
+            Err(error) if !self.registration.has_trouble => {
+                self.registration.has_trouble = true;
                 self.log.warning(format_args!(
                     "the server's files cannot be looked at, or not be put back: {error}. This is tried \
                      again every second"
@@ -39,7 +39,7 @@ impl Core {
             }
             Err(_) => {}
         }
-        self.record.files()
+        self.registration.files()
     }
 
     /// Replaces a listener with a new one, after accepting the clients that wait in its queue.

@@ -1,8 +1,8 @@
 //! Periodic work of a server, busy or idle: its log, its files, and clients that have vanished.
 
-use super::connection::Connection;
+use super::connections::connection::Connection;
+use super::connections::dead_peers::{PATIENCE, Patience};
 use super::core::Core;
-use super::dead_peers::{PATIENCE, Patience};
 use super::shared::Shared;
 use crate::log::Log;
 use crate::platform::Delivery;
@@ -11,7 +11,7 @@ impl Shared {
     /// Rotates a large log, logs what was lost, closes connections of clients that have vanished,
     /// and restores files that others have removed or replaced: some directories are cleaned
     /// periodically, or when their user logs out.
-    pub(super) fn keep_up(&self, log: &Log) {
+    pub(super) fn housekeep(&self, log: &Log) {
         log.rotate_if_large();
         log.tell_losses();
         self.drop_dead_peers();

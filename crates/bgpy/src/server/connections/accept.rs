@@ -9,10 +9,10 @@ use bgpy_proto::handshake::ServerHandshake;
 use mio::Token as PollToken;
 
 use super::connection::Connection;
-use super::core::Core;
 use super::log_limiter::Kind;
 use crate::clock;
 use crate::platform::{self, Private, WithLimit};
+use crate::server::core::Core;
 use crate::transport::Stream;
 
 /// Time spent on unauthenticated connections before the others get their turn: about one handshake.
@@ -22,7 +22,7 @@ const HANDSHAKES_TURN: Duration = Duration::from_micros(50);
 const TCP_ACCEPT_TURN: usize = 2;
 
 /// Connections on the Unix socket accepted before existing connections get their turn.
-pub(super) const ACCEPT_TURN: usize = 64;
+pub(crate) const ACCEPT_TURN: usize = 64;
 
 /// Pause in accepting when the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ impl Core {
     ///
     /// # Errors
     /// The system's error when a listener or the poller is gone.
-    pub(super) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<()> {
         // Reads the clock only when needed: a turn that serves a call does not.
         let is_quiet = self.pending.soonest().is_none() && !self.pending.are_ready();
         if is_quiet {
@@ -87,7 +87,7 @@ impl Core {
     }
 
     /// Accepts up to `most` waiting connections; `false` if more may wait.
-    pub(super) fn accept(&mut self, index: usize, most: usize) -> io::Result<bool> {
+    pub(crate) fn accept(&mut self, index: usize, most: usize) -> io::Result<bool> {
         let mut overloaded = None;
         for _ in 0..most {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
@@ -202,7 +202,7 @@ impl Core {
 
     /// Makes room for a connection that is only told that no descriptors are left; `false` if the
     /// connections told so before are still too recent to evict.
-    pub(super) fn open_overflow(&mut self) -> bool {
+    pub(crate) fn open_overflow(&mut self) -> bool {
         if self.reserve.open_overflow() {
             return true;
         }
@@ -216,13 +216,13 @@ impl Core {
     }
 
     /// Notes a connection accepted with an overflow descriptor.
-    pub(super) fn note_overflow(&mut self, token: usize) {
+    pub(crate) fn note_overflow(&mut self, token: usize) {
         self.overflow.add(token, Instant::now());
         self.reserve.use_overflow();
     }
 
     /// Notes that a connection is closed.
-    pub(super) fn note_gone(&mut self, token: usize) {
+    pub(crate) fn note_gone(&mut self, token: usize) {
         if self.overflow.remove(token) {
             self.reserve.close_overflow();
         }
@@ -230,7 +230,7 @@ impl Core {
     }
 
     /// Logs which resource is exhausted, and returns the text that rejected clients get.
-    pub(super) fn log_exhaustion(&mut self, error: &io::Error) -> String {
+    pub(crate) fn log_exhaustion(&mut self, error: &io::Error) -> String {
         let what = format_args!("cannot accept a connection: {}", WithLimit(error));
         self.note(Kind::NotAccepted, &what);
         match platform::descriptor_limit(error) {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token as PollToken};
 
-use super::core::Core;
+use super::poller_check::PollerCheck;
 use super::signal::{Receiver, Waker};
-use super::throttle::REST;
-use super::watched::Watched;
 use crate::platform::{self, Private};
+use crate::server::connections::throttle::REST;
+use crate::server::core::Core;
 use crate::spin::Spin;
 use crate::sync::FairMutex;
 
@@ -21,17 +21,17 @@ const SCRATCH_BYTES: usize = 256 << 10;
 const WAKE: PollToken = PollToken(usize::MAX);
 
 /// The thread that holds the lock on it polls.
-pub(super) struct Leader {
+pub(crate) struct Leader {
     poll: Private<Poll>,
     events: Events,
     scratch: Vec<u8>,
-    pub(super) patience: Option<Duration>,
+    pub(crate) patience: Option<Duration>,
     spin: Spin,
     signals: Receiver,
 }
 
 impl Leader {
-    pub(super) fn new() -> io::Result<(Self, Arc<Waker>)> {
+    pub(crate) fn new() -> io::Result<(Self, Arc<Waker>)> {
         let poll = Private::open(Poll::new)?;
         let (waker, signals) = Receiver::new(poll.registry(), WAKE)?;
         let leader = Self {
@@ -46,17 +46,17 @@ impl Leader {
     }
 
     /// A second handle of the poller, for registering sources.
-    pub(super) fn registry(&self) -> io::Result<Private<mio::Registry>> {
+    pub(crate) fn registry(&self) -> io::Result<Private<mio::Registry>> {
         Private::open(|| self.poll.registry().try_clone())
     }
 
-    pub(super) fn watched(&self, registry: &mio::Registry) -> Watched {
+    pub(crate) fn poller_check(&self, registry: &mio::Registry) -> PollerCheck {
         let pollers = [platform::number(&*self.poll), platform::number(registry)];
-        Watched { pollers, source: self.signals.descriptor() }
+        PollerCheck { pollers, source: self.signals.descriptor() }
     }
 
     /// Spins on the sockets for a moment; `false` if nothing arrived.
-    pub(super) fn look(&mut self) -> bool {
+    pub(crate) fn look(&mut self) -> bool {
         let Self { poll, events, patience, spin, .. } = self;
         // While unauthenticated connections are held back, more of them arrive, which are not worth
         // spinning for.
@@ -74,7 +74,7 @@ impl Leader {
     ///
     /// # Errors
     /// The system's error when the poller no longer works.
-    pub(super) fn wait(&mut self, signalled: &AtomicBool) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, signalled: &AtomicBool) -> io::Result<()> {
         match self.poll.poll(&mut self.events, self.patience) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
@@ -89,7 +89,7 @@ impl Leader {
     ///
     /// # Errors
     /// As for [`wait`](Self::wait), and the system's error when a listener no longer listens.
-    pub(super) fn serve(
+    pub(crate) fn serve(
         &mut self,
         core: &FairMutex<Core>,
         signalled: &AtomicBool,

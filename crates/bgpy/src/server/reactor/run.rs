@@ -1,8 +1,9 @@
 //! The leader/follower reactor.
 //!
-//! The thread that holds the lock on [`Leader`] polls the sockets. While the server is idle, that
-//! is the executing thread: it reads a call, runs it and writes the answer without waking another
-//! thread. While it runs a task for longer than a moment, the [stand-in](super::standin) leads.
+//! The thread that holds the lock on the [leader](super::leader) polls the sockets. While the server
+//! is idle, that is the executing thread: it reads a call, runs it and writes the answer without
+//! waking another thread. While it runs a task for longer than a moment, the
+//! [stand-in](super::standin) leads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -11,21 +12,21 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::{CallKind, Failure, FailureCode};
 
-use super::calls::{Called, Due, Waiting, not_initialized};
-use super::executor::{Ended, Executor};
-use super::log_limiter;
-use super::reply::{Answers, Reply};
-use super::shared::{LOG_LOOK, Shared};
 use crate::deadlock;
 use crate::platform::{self, Sleeper};
+use crate::server::calls::{Called, Due, Waiting, not_initialized};
+use crate::server::connections::log_limiter;
+use crate::server::executor::{Ended, Executor};
+use crate::server::reply::{Answers, Reply};
+use crate::server::shared::{LOG_LOOK, Shared};
 use crate::sync::{lock, try_lock};
 
 /// How long an ending server waits for clients to read their last answers.
-pub(super) const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Shared {
     /// Runs calls until an EXIT or a stop.
-    pub(super) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
+    pub(crate) fn run(self: &Arc<Self>, executor: &mut dyn Executor) -> Ended {
         self.executing.get_or_init(Sleeper::here);
         let standin = match self.start_standin() {
             Ok(standin) => standin,
@@ -152,7 +153,7 @@ impl Shared {
     }
 
     /// Polls for the executing thread until that wants to poll itself.
-    pub(super) fn stand_in(self: &Arc<Self>, running_for: Duration) {
+    pub(crate) fn stand_in(self: &Arc<Self>, running_for: Duration) {
         let Some(mut leader) = try_lock(&self.leader) else { return };
         self.core.lock().ack_all(running_for);
         let (log, mut looked) = (self.log(), Instant::now());
@@ -166,8 +167,8 @@ impl Shared {
                     return Ok(());
                 }
                 looked = Instant::now();
-                self.keep_up(&log);
-                self.core.lock().check(self.watched)
+                self.housekeep(&log);
+                self.core.lock().check(self.poller_check)
             }) {
                 self.fail(&error);
                 break;
@@ -226,14 +227,14 @@ impl Shared {
     }
 
     /// Logs all events that were only counted so far.
-    pub(super) fn log_counted(&self) {
+    pub(crate) fn log_counted(&self) {
         self.core.lock().log_counted(Instant::now() + log_limiter::WINDOW);
     }
 
     /// Checks that the leader's poller still exists. A thread that sleeps in a closed poller is not
     /// woken.
-    pub(super) fn check_poller(self: &Arc<Self>) {
-        let checked = self.core.lock().check(self.watched);
+    pub(crate) fn check_poller(self: &Arc<Self>) {
+        let checked = self.core.lock().check(self.poller_check);
         if let Err(error) = checked {
             self.fail(&error);
         }

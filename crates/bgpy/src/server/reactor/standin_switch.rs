@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
 
 #[derive(Debug, Default)]
-pub(super) struct StandIn {
-    pub(super) thread: OnceLock<Thread>,
-    pub(super) armed: AtomicBool,
+pub(crate) struct StandIn {
+    pub(crate) thread: OnceLock<Thread>,
+    pub(crate) armed: AtomicBool,
     over: AtomicBool,
 }
 
@@ -16,7 +16,7 @@ impl StandIn {
     ///
     /// The executing thread sets `away` before it reads `armed` here, and the stand-in clears `armed`
     /// before it reads `away`. Both are sequentially consistent, so at least one of them sees the other.
-    pub(super) fn arm(&self) {
+    pub(crate) fn arm(&self) {
         if !self.armed.load(Ordering::SeqCst) {
             self.armed.store(true, Ordering::SeqCst);
             self.unpark();
@@ -24,12 +24,12 @@ impl StandIn {
     }
 
     /// Lets the thread end.
-    pub(super) fn quit(&self) {
+    pub(crate) fn quit(&self) {
         self.over.store(true, Ordering::SeqCst);
         self.unpark();
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
 

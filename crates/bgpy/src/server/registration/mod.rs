@@ -1,24 +1,27 @@
-//! A server's entry in the registry.
+//! A server's entry in the registry, and the other files by which clients find it.
+
+pub(super) mod file_check;
+mod restore;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::supervisor_pipe::SupervisorPipe;
 use crate::log::Log;
 use crate::name::Name;
 use crate::platform::{self, Private, Stamp};
 use crate::registry::{Claim, Ending, Entry, Registry, vacate};
+use crate::server::supervisor_pipe::SupervisorPipe;
 
 /// A file that must stay in place.
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) path: PathBuf,
+pub(crate) struct RegisteredFile {
+    pub(crate) path: PathBuf,
     /// Identifies the file; `None` if any file at the path will do.
-    pub(super) stamp: Option<Stamp>,
+    pub(crate) stamp: Option<Stamp>,
 }
 
-impl Kept {
-    pub(super) fn is_in_place(&self) -> bool {
+impl RegisteredFile {
+    pub(crate) fn is_in_place(&self) -> bool {
         match Stamp::at(&self.path) {
             Ok(found) => self.stamp.is_none_or(|stamp| stamp == found),
             // A file that cannot be examined cannot be restored either.
@@ -29,7 +32,7 @@ impl Kept {
 
 /// A server's entry, and its claim on the name.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(crate) struct Registration {
     /// `None` if there is no entry, or if the entry belongs to another process.
     registry: Option<Registry>,
     entry: Entry,
@@ -42,30 +45,30 @@ pub(super) struct Record {
     socket_stamp: Stamp,
     claim: Option<Private<Claim>>,
     /// To the supervisor, if it keeps the listeners.
-    cord: Option<Private<SupervisorPipe>>,
+    supervisor: Option<Private<SupervisorPipe>>,
     /// Whether a file could not be restored.
-    pub(super) has_trouble: bool,
+    pub(crate) has_trouble: bool,
 }
 
-impl Record {
-    pub(super) fn new(
+impl Registration {
+    pub(crate) fn new(
         registry: Option<Registry>,
         entry: Entry,
         written: Option<Stamp>,
         socket_stamp: Stamp,
         claim: Option<Claim>,
-        cord: Option<SupervisorPipe>,
+        supervisor: Option<SupervisorPipe>,
     ) -> Self {
-        let (claim, cord) = (claim.map(Private::new), cord.map(Private::new));
+        let (claim, supervisor) = (claim.map(Private::new), supervisor.map(Private::new));
         // A failure to write the entry is already in the log.
         let (entry_stamp, has_trouble) = (Stamp::default(), written.is_none());
-        Self { registry, entry, written, entry_stamp, socket_stamp, claim, cord, has_trouble }
+        Self { registry, entry, written, entry_stamp, socket_stamp, claim, supervisor, has_trouble }
     }
 
     /// The files by which clients find the server.
-    pub(super) fn files(&self) -> Vec<Kept> {
+    pub(crate) fn files(&self) -> Vec<RegisteredFile> {
         let Entry { socket, log_file, .. } = &self.entry;
-        let kept = |path, stamp| Kept { path, stamp };
+        let kept = |path, stamp| RegisteredFile { path, stamp };
         let entry = self.registry.as_ref().map(|registry| registry.entry_path(&self.entry));
         let entry = entry.map(|path| kept(path, Some(self.entry_stamp)));
         let name = self.claim.as_ref();
@@ -83,7 +86,7 @@ impl Record {
     ///
     /// # Errors
     /// Why one of them cannot be restored.
-    pub(super) fn restore(
+    pub(crate) fn restore(
         &mut self,
         log: &Log,
         listen: impl FnOnce(&Path) -> io::Result<Stamp>,
@@ -128,12 +131,12 @@ impl Record {
     }
 
     /// The server's name.
-    pub(super) fn name(&self) -> Option<&Name> {
+    pub(crate) fn name(&self) -> Option<&Name> {
         self.entry.name.as_ref()
     }
 
     /// Releases address and name, because no more calls are accepted: a successor can take over.
-    pub(super) fn retire(&mut self) {
+    pub(crate) fn retire(&mut self) {
         if let Some(registry) = &self.registry {
             registry.retire(&mut self.entry);
         }
@@ -141,7 +144,7 @@ impl Record {
     }
 
     /// Records how the server ended; the first ending counts.
-    pub(super) fn end(&mut self, ending: Ending) {
+    pub(crate) fn end(&mut self, ending: Ending) {
         if let Some(registry) = &self.registry {
             registry.end(&mut self.entry, ending);
         }
@@ -150,11 +153,11 @@ impl Record {
 
     /// Records that the server could not continue. A supervisor that keeps the listeners gets the
     /// reason, and restarts the server or records the end itself.
-    pub(super) fn fail(&mut self, ending: Ending) {
-        match &mut self.cord {
-            Some(cord) => {
-                if cord.is_intact() {
-                    cord.fail(&ending.reason);
+    pub(crate) fn fail(&mut self, ending: Ending) {
+        match &mut self.supervisor {
+            Some(supervisor) => {
+                if supervisor.is_intact() {
+                    supervisor.fail(&ending.reason);
                 }
                 self.abandon();
             }
@@ -166,13 +169,13 @@ impl Record {
         if let Some(claim) = self.claim.take() {
             claim.into_inner().release();
         }
-        if let Some(mut cord) = self.cord.take() {
-            cord.retire();
+        if let Some(mut supervisor) = self.supervisor.take() {
+            supervisor.retire();
         }
     }
 
     /// Removes all traces of a server that has not run.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         if let Some(registry) = self.registry.take() {
             registry.remove(&self.entry);
         }
@@ -181,8 +184,8 @@ impl Record {
 
     /// Leaves everything to the supervisor if this is not the first process that it started;
     /// returns whether it did.
-    pub(super) fn leave_to_supervisor(&mut self) -> bool {
-        let is_left = self.cord.is_some() && self.entry.generation > 0;
+    pub(crate) fn leave_to_supervisor(&mut self) -> bool {
+        let is_left = self.supervisor.is_some() && self.entry.generation > 0;
         if is_left {
             self.abandon();
         }
@@ -192,7 +195,7 @@ impl Record {
     fn abandon(&mut self) {
         self.registry = None;
         self.claim = None;
-        self.cord = None;
+        self.supervisor = None;
     }
 }
 

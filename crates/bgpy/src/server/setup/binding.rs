@@ -8,11 +8,11 @@ use std::time::Duration;
 use bgpy_proto::Id;
 
 use crate::address::Address;
-use crate::ending::until_ended;
 use crate::error::ServeError;
 use crate::name::Name;
 use crate::platform::{Private, Stamp};
 use crate::registry::{Claim, Registry, vacate};
+use crate::termination::until_ended;
 use crate::transport::listen::{self, Listener};
 use crate::wait::Wait;
 
@@ -59,7 +59,7 @@ impl Binding {
                 return Err(error);
             }
         };
-        let mut place = Self {
+        let mut binding = Self {
             claim,
             tcp,
             address,
@@ -72,10 +72,10 @@ impl Binding {
         let listening = registry.map(|registry| {
             registry.prepare()?;
             registry.prune();
-            registry.socket_path(instance).map_or(Ok(()), |path| place.listen(path))
+            registry.socket_path(instance).map_or(Ok(()), |path| binding.listen(path))
         });
-        place.trouble = listening.and_then(Result::err);
-        Ok(place)
+        binding.trouble = listening.and_then(Result::err);
+        Ok(binding)
     }
 
     /// Listens on a Unix socket as well.
@@ -101,7 +101,7 @@ impl Binding {
     }
 
     /// The listeners for a reactor, and the claim on the name.
-    pub(super) fn into_parts(self) -> io::Result<(Vec<Private<Listener>>, Option<Claim>)> {
+    pub(crate) fn into_parts(self) -> io::Result<(Vec<Private<Listener>>, Option<Claim>)> {
         self.tcp.set_nonblocking(true)?;
         let tcp = Listener::Tcp(mio::net::TcpListener::from_std(self.tcp));
         let mut listeners = vec![Private::new(tcp)];

@@ -11,7 +11,7 @@ const OVERFLOW: usize = 4;
 
 /// The descriptors held at the moment.
 #[derive(Debug)]
-pub(super) struct Reserve {
+pub(crate) struct Reserve {
     kept: Vec<Private<Placeholder>>,
     overflow: Vec<Private<Placeholder>>,
     /// Connections that use an overflow descriptor each.
@@ -19,7 +19,7 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (kept, overflow) = (Vec::with_capacity(KEPT), Vec::with_capacity(OVERFLOW));
         let mut reserve = Self { kept, overflow, used: 0 };
         reserve.fill();
@@ -27,7 +27,7 @@ impl Reserve {
     }
 
     /// Refills the reserve as far as the system allows.
-    pub(super) fn fill(&mut self) {
+    pub(crate) fn fill(&mut self) {
         // As after almost every turn.
         if self.kept.len() < KEPT || self.overflow.len() + self.used < OVERFLOW {
             self.fill_missing();
@@ -45,27 +45,27 @@ impl Reserve {
     }
 
     /// Releases one for another use, if one is held.
-    pub(super) fn give(&mut self) -> bool {
+    pub(crate) fn give(&mut self) -> bool {
         self.kept.pop().is_some()
     }
 
     /// Releases all but the overflow descriptors.
-    pub(super) fn give_all(&mut self) {
+    pub(crate) fn give_all(&mut self) {
         self.kept.clear();
     }
 
     /// Releases an overflow descriptor for a new connection, if one is held.
-    pub(super) fn open_overflow(&mut self) -> bool {
+    pub(crate) fn open_overflow(&mut self) -> bool {
         self.overflow.pop().is_some()
     }
 
     /// Notes that a connection has taken an overflow descriptor.
-    pub(super) fn use_overflow(&mut self) {
+    pub(crate) fn use_overflow(&mut self) {
         self.used += 1;
     }
 
     /// Takes back the descriptor of a closed overflow connection, before anything else can use it.
-    pub(super) fn close_overflow(&mut self) {
+    pub(crate) fn close_overflow(&mut self) {
         self.used -= 1;
         self.fill();
     }

@@ -17,13 +17,13 @@ use crate::registry::{Ending, Entry};
 use crate::token::{new_token, token_of_environment};
 
 use super::binding::Binding;
-use super::core::CoreParts;
-use super::executor::{Ended, Executor};
-use super::options::ServerOptions;
-use super::record::Record;
-use super::shared::Shared;
-use super::signal::SignalPipe;
 use super::supervised::Supervised;
+use crate::server::core::CoreParts;
+use crate::server::executor::{Ended, Executor};
+use crate::server::options::ServerOptions;
+use crate::server::reactor::signal::SignalPipe;
+use crate::server::registration::Registration;
+use crate::server::shared::Shared;
 
 /// A listening server. Calls wait until it [runs](Self::run).
 pub struct Server {
@@ -61,14 +61,14 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let ServerOptions { auth, instance, log, registry, .. } = options;
         let (supervisor, generation) = (supervised.supervisor, supervised.generation);
-        let is_successor = supervised.generation > 0 && supervised.place.is_some();
+        let is_successor = supervised.generation > 0 && supervised.binding.is_some();
         let name = options.name.as_ref();
-        let mut place = match supervised.place {
-            Some(place) => place,
+        let mut binding = match supervised.binding {
+            Some(binding) => binding,
             None => Binding::take(address, name, instance, registry.as_ref())
                 .map_err(|error| error.naming_the_server().unwrap_or(error))?,
         };
-        let local = place.address;
+        let local = binding.address;
         let chosen = options.token.or_else(token_of_environment);
         let exposed = !local.ip().is_loopback();
         let shown = Address::new(local.ip().to_string(), local.port()).to_string();
@@ -80,7 +80,7 @@ impl Server {
             _ => None,
         };
         if let Some(error) = refused {
-            place.release();
+            binding.release();
             return Err(error);
         }
         let made_up = auth && chosen.is_none();
@@ -99,8 +99,8 @@ impl Server {
         entry.failing = supervised.failing;
         entry.python = options.python.clone();
         entry.log_file = log.path();
-        entry.socket = place.socket.clone();
-        let (trouble, socket_stamp) = (place.trouble.take(), place.stamp);
+        entry.socket = binding.socket.clone();
+        let (trouble, socket_stamp) = (binding.trouble.take(), binding.stamp);
         let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
             Some(source) => Err((registry, source)),
             None => registry.put(&entry).map_err(|source| (registry, source)),
@@ -111,9 +111,9 @@ impl Server {
             let directory = registry.directory();
             // Without an entry, clients could find neither a generated token nor a name. A
             // restarted server can rely on the entry of its predecessor.
-            if !is_successor && (made_up || place.claim.is_some()) {
+            if !is_successor && (made_up || binding.claim.is_some()) {
                 let directory = Some(directory.to_owned());
-                place.release();
+                binding.release();
                 return Err(ServeError::Registry { directory, source });
             }
             let directory = directory.display();
@@ -145,7 +145,7 @@ impl Server {
             overloaded: None,
         };
         let socket = entry.socket.clone();
-        let (listeners, claim) = place.into_parts()?;
+        let (listeners, claim) = binding.into_parts()?;
         let parts = |poll| CoreParts {
             registry: poll,
             listeners,
@@ -154,7 +154,14 @@ impl Server {
             hello,
             log,
             idle_timeout: options.idle_timeout,
-            record: Record::new(registry, entry, written, socket_stamp, claim, supervised.cord),
+            registration: Registration::new(
+                registry,
+                entry,
+                written,
+                socket_stamp,
+                claim,
+                supervised.pipe,
+            ),
         };
         let (shared, signals) = Shared::new(parts)?;
         Ok(Self { shared, address: local, socket, signals, words })

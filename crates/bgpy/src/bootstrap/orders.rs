@@ -30,7 +30,9 @@ pub(crate) struct Inheritance {
     pub(crate) generation: u32,
     pub(crate) is_foreground: bool,
     pub(crate) failing: Option<Failing>,
-    pub(crate) cord: i32,
+    /// Versions up to 1.0.0 call it otherwise.
+    #[serde(alias = "cord")]
+    pub(crate) supervisor_pipe: i32,
     pub(crate) claim: Option<i32>,
     pub(crate) tcp: i32,
     pub(crate) unix: Option<i32>,

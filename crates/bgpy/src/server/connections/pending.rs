@@ -46,7 +46,7 @@ impl Crowd {
 }
 
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(crate) struct Pending {
     /// The limit for each kind.
     room: usize,
     /// Connections on the Unix socket.
@@ -57,17 +57,17 @@ pub(super) struct Pending {
     /// Silent connections with new bytes.
     firsts: ReadyQueue,
     /// Listeners that may have connections to accept: Unix sockets here, TCP below.
-    pub(super) own_ready_listeners: ReadyQueue,
-    pub(super) ready_listeners: ReadyQueue,
-    pub(super) accept_again: Option<Instant>,
-    pub(super) throttle: Throttle,
+    pub(crate) own_ready_listeners: ReadyQueue,
+    pub(crate) ready_listeners: ReadyQueue,
+    pub(crate) accept_again: Option<Instant>,
+    pub(crate) throttle: Throttle,
     /// First messages seen so far, to detect replays.
-    pub(super) replays: Replays,
+    pub(crate) replays: Replays,
 }
 
 impl Pending {
     /// An empty set, for a process with this limit of descriptors, if it is known.
-    pub(super) fn new(descriptors: Option<u64>) -> Self {
+    pub(crate) fn new(descriptors: Option<u64>) -> Self {
         Self {
             room: room_in(descriptors),
             own: Crowd::default(),
@@ -83,30 +83,30 @@ impl Pending {
     }
 
     /// Updates the limit of descriptors.
-    pub(super) fn share(&mut self, descriptors: Option<u64>) {
+    pub(crate) fn share(&mut self, descriptors: Option<u64>) {
         self.room = room_in(descriptors);
     }
 
     /// Notes that a listener may have connections to accept.
-    pub(super) fn listener_ready(&mut self, index: usize, is_own: bool) {
+    pub(crate) fn listener_ready(&mut self, index: usize, is_own: bool) {
         if is_own { self.own_ready_listeners.push(index) } else { self.ready_listeners.push(index) }
     }
 
     /// Adds a connection accepted at `now`.
-    pub(super) fn add(&mut self, token: usize, is_own: bool, now: Instant) {
+    pub(crate) fn add(&mut self, token: usize, is_own: bool, now: Instant) {
         let crowd = if is_own { &mut self.own } else { &mut self.tcp };
         crowd.silent.insert(token, now + Duration::from_millis(limits::HANDSHAKE_MS));
     }
 
     /// Ends a pause in accepting, because a connection was closed.
-    pub(super) fn try_again(&mut self) {
+    pub(crate) fn try_again(&mut self) {
         if let Some(again) = &mut self.accept_again {
             *again = Instant::now();
         }
     }
 
     /// Notes that an unauthenticated TCP connection may have bytes; `false` if it is not one.
-    pub(super) fn has_come(&mut self, token: usize) -> bool {
+    pub(crate) fn has_come(&mut self, token: usize) -> bool {
         if self.tcp.silent.contains_key(&token) {
             self.firsts.push(token);
         } else if self.tcp.answered.contains_key(&token) {
@@ -118,14 +118,14 @@ impl Pending {
     }
 
     /// Notes that the first message of a connection was answered.
-    pub(super) fn answered(&mut self, token: usize) {
+    pub(crate) fn answered(&mut self, token: usize) {
         for crowd in [&mut self.own, &mut self.tcp] {
             crowd.answered.extend(crowd.silent.remove_entry(&token));
         }
     }
 
     /// Removes a connection that has finished its handshake, or is closed.
-    pub(super) fn remove(&mut self, token: usize) {
+    pub(crate) fn remove(&mut self, token: usize) {
         for crowd in [&mut self.own, &mut self.tcp] {
             crowd.silent.remove(&token);
             crowd.answered.remove(&token);
@@ -135,25 +135,25 @@ impl Pending {
     }
 
     /// Notes that a connection ended without a proof.
-    pub(super) fn gone(&mut self, token: usize) {
+    pub(crate) fn gone(&mut self, token: usize) {
         self.remove(token);
         self.throttle.in_vain();
     }
 
     /// Whether the connection has sent nothing valid.
-    pub(super) fn is_silent(&self, token: usize) -> bool {
+    pub(crate) fn is_silent(&self, token: usize) -> bool {
         self.own.silent.contains_key(&token) || self.tcp.silent.contains_key(&token)
     }
 
     /// Whether a listener or a connection waits for its turn.
-    pub(super) fn are_ready(&self) -> bool {
+    pub(crate) fn are_ready(&self) -> bool {
         !self.own_ready_listeners.is_empty()
             || !self.ready_listeners.is_empty()
             || self.has_unauthenticated()
     }
 
     /// How long until that turn, if something waits for it.
-    pub(super) fn wait(&self) -> Option<Duration> {
+    pub(crate) fn wait(&self) -> Option<Duration> {
         let left = || match self.own_ready_listeners.is_empty() {
             true => self.throttle.left(clock::now()),
             false => Duration::ZERO,
@@ -161,30 +161,30 @@ impl Pending {
         self.are_ready().then(left)
     }
 
-    pub(super) fn has_unauthenticated(&self) -> bool {
+    pub(crate) fn has_unauthenticated(&self) -> bool {
         !self.proofs.is_empty() || !self.firsts.is_empty()
     }
 
     /// The connection to read next. Among those that have proven nothing it is the newest: if there
     /// are more than can be served, the clients of the oldest have given up or soon will, so these
     /// are evicted unread.
-    pub(super) fn next(&mut self) -> Option<usize> {
+    pub(crate) fn next(&mut self) -> Option<usize> {
         self.proofs.pop().or_else(|| self.firsts.pop_newest())
     }
 
     /// Whether one more is accepted only in exchange for another.
-    pub(super) fn is_full(&self, is_own: bool) -> bool {
+    pub(crate) fn is_full(&self, is_own: bool) -> bool {
         let crowd = if is_own { &self.own } else { &self.tcp };
         crowd.silent.len() + crowd.answered.len() >= self.room
     }
 
     /// Until when no other is accepted, because all present ones are too recent to evict.
-    pub(super) fn full_until(&self, is_own: bool) -> Option<Instant> {
+    pub(crate) fn full_until(&self, is_own: bool) -> Option<Instant> {
         self.evictable_from(is_own).filter(|_| self.is_full(is_own))
     }
 
     /// When the next one may be evicted.
-    pub(super) fn evictable_from(&self, is_own: bool) -> Option<Instant> {
+    pub(crate) fn evictable_from(&self, is_own: bool) -> Option<Instant> {
         let crowd = if is_own { &self.own } else { &self.tcp };
         let token = self.next_to_evict(is_own)?;
         let end = crowd.silent.get(&token).or_else(|| crowd.answered.get(&token))?;
@@ -192,25 +192,25 @@ impl Pending {
     }
 
     /// The connection to evict for another of the same kind.
-    pub(super) fn next_to_evict(&self, is_own: bool) -> Option<usize> {
+    pub(crate) fn next_to_evict(&self, is_own: bool) -> Option<usize> {
         let Crowd { silent, answered } = if is_own { &self.own } else { &self.tcp };
         let larger = if silent.len() >= answered.len() { silent } else { answered };
         larger.first_key_value().map(|(token, _)| *token)
     }
 
     /// A connection whose handshake has timed out.
-    pub(super) fn overdue(&self, now: Instant) -> Option<usize> {
+    pub(crate) fn overdue(&self, now: Instant) -> Option<usize> {
         self.oldest().find(|(_, until)| **until <= now).map(|(token, _)| *token)
     }
 
     /// The number of unfinished handshakes.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         [&self.own, &self.tcp].map(|crowd| crowd.silent.len() + crowd.answered.len()).iter().sum()
     }
 
     /// The next handshake deadline, or the time to accept again.
-    pub(super) fn soonest(&self) -> Option<Instant> {
+    pub(crate) fn soonest(&self) -> Option<Instant> {
         // As between any two calls.
         if self.own.is_empty() && self.tcp.is_empty() {
             return self.accept_again;

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use mio::{Registry as PollRegistry, Token as PollToken};
 
 #[cfg(not(unix))]
-pub(super) use self::other::{Receiver, Waker};
+pub(crate) use self::other::{Receiver, Waker};
 #[cfg(unix)]
-pub(super) use self::unix::{Receiver, Waker};
+pub(crate) use self::unix::{Receiver, Waker};
 
 /// The handler's end: writing the number of a signal as one byte wakes the reactor, which then
-/// calls [`Executor::signalled`](super::Executor::signalled).
+/// calls [`Executor::signalled`](crate::server::Executor::signalled).
 #[derive(Debug)]
 pub struct SignalPipe {
     waker: Arc<Waker>,
 }
 
 impl SignalPipe {
-    pub(super) fn new(waker: Arc<Waker>) -> Self {
+    pub(crate) fn new(waker: Arc<Waker>) -> Self {
         Self { waker }
     }
 
@@ -43,7 +43,7 @@ mod unix {
 
     /// The write end.
     #[derive(Debug)]
-    pub(in super::super) struct Waker {
+    pub(crate) struct Waker {
         stream: Private<UnixStream>,
         /// Whether a wake-up byte is in the pipe already, so that wake-ups never fill it.
         is_waking: AtomicBool,
@@ -51,13 +51,13 @@ mod unix {
 
     /// The read end, which belongs to the reactor.
     #[derive(Debug)]
-    pub(in super::super) struct Receiver {
+    pub(crate) struct Receiver {
         stream: Private<mio::net::UnixStream>,
         waker: Arc<Waker>,
     }
 
     impl Receiver {
-        pub(in super::super) fn new(
+        pub(crate) fn new(
             registry: &PollRegistry,
             token: PollToken,
         ) -> io::Result<(Arc<Waker>, Self)> {
@@ -72,7 +72,7 @@ mod unix {
         }
 
         /// The descriptor that the poller watches.
-        pub(in super::super) fn descriptor(&self) -> RawFd {
+        pub(crate) fn descriptor(&self) -> RawFd {
             self.stream.as_raw_fd()
         }
 
@@ -81,7 +81,7 @@ mod unix {
         /// The flag is cleared after the read, so that it is never left set without a byte in the pipe,
         /// which would keep out all later wake-ups. A `wake` that still finds it set writes nothing; the
         /// swap makes what its caller changed before visible here.
-        pub(in super::super) fn drain(&mut self) -> bool {
+        pub(crate) fn drain(&mut self) -> bool {
             let (mut bytes, mut signalled) = ([0; 64], false);
             loop {
                 let count = self.stream.read(&mut bytes).unwrap_or(0);
@@ -96,14 +96,14 @@ mod unix {
     }
 
     impl Waker {
-        pub(in super::super) fn wake(&self) {
+        pub(crate) fn wake(&self) {
             if !self.is_waking.swap(true, Ordering::SeqCst) {
                 // Fails only if the poller is gone as well, and then there is no thread to wake.
                 drop(platform::send_now(&*self.stream, &[NO_SIGNAL]));
             }
         }
 
-        pub(in super::super) fn descriptor(&self) -> Option<i32> {
+        pub(crate) fn descriptor(&self) -> Option<i32> {
             Some(self.stream.as_raw_fd())
         }
     }
@@ -157,35 +157,35 @@ mod other {
 
     /// On systems without signals, the poller's own waker.
     #[derive(Debug)]
-    pub(in super::super) struct Waker(mio::Waker);
+    pub(crate) struct Waker(mio::Waker);
 
     #[derive(Debug)]
-    pub(in super::super) struct Receiver;
+    pub(crate) struct Receiver;
 
     impl Receiver {
-        pub(in super::super) fn new(
+        pub(crate) fn new(
             registry: &PollRegistry,
             token: PollToken,
         ) -> io::Result<(Arc<Waker>, Self)> {
             Ok((Arc::new(Waker(mio::Waker::new(registry, token)?)), Self))
         }
 
-        pub(in super::super) fn descriptor(&self) -> i32 {
+        pub(crate) fn descriptor(&self) -> i32 {
             -1
         }
 
-        pub(in super::super) fn drain(&mut self) -> bool {
+        pub(crate) fn drain(&mut self) -> bool {
             false
         }
     }
 
     impl Waker {
-        pub(in super::super) fn wake(&self) {
+        pub(crate) fn wake(&self) {
             // Fails only if the poller is gone, and then there is no thread to wake.
             drop(self.0.wake());
         }
 
-        pub(in super::super) fn descriptor(&self) -> Option<i32> {
+        pub(crate) fn descriptor(&self) -> Option<i32> {
             None
         }
     }

@@ -7,18 +7,18 @@ use crate::transport::Listener;
 
 /// Lets the stand-in check the poller while another thread polls.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Watched {
+pub(crate) struct PollerCheck {
     /// The handle that its holder waits with, and the second one.
-    pub(super) pollers: [i32; 2],
-    pub(super) source: i32,
+    pub(crate) pollers: [i32; 2],
+    pub(crate) source: i32,
 }
 
-impl Watched {
+impl PollerCheck {
     /// Checks that both handles still belong to this poller, and that it watches these listeners.
     ///
     /// # Errors
     /// One that names what is in its place.
-    pub(super) fn check(self, listeners: &[Private<Listener>]) -> io::Result<()> {
+    pub(crate) fn check(self, listeners: &[Private<Listener>]) -> io::Result<()> {
         let [poller, _] = self.pollers;
         self.pollers
             .into_iter()

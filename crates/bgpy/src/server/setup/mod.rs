@@ -1,0 +1,5 @@
+//! What a server needs before it runs: its name and sockets, from the system or from a supervisor.
+
+pub(super) mod binding;
+pub(super) mod listening;
+pub(super) mod supervised;
