@@ -122,7 +122,8 @@ def test_it_is_back_when_what_it_needs_is_back(device):
     device.busy.unlink()
     assert connect("camera").call(1, timeout=20) == 1
     (info,) = servers()
-    assert (info.state, info.next_try) == ("READY", None)
+    assert info.next_try is None
+    assert info.state in ("READY", "BUSY")
     assert info.failures >= 5
     assert "the device is busy" in info.last_failure
     pauses = [float(text) for text in re.findall(r"in ([0-9.]+) s", server.log_file.read_text())]

@@ -265,7 +265,8 @@ def test_a_server_outlives_its_supervisor(camera, runtime):
     kill(supervisor_of(pid))
     assert client.call(2)["pid"] == pid
     (info,) = servers()
-    assert (info.state, info.pid) == ("READY", pid)
+    assert info.pid == pid
+    assert info.state in ("READY", "BUSY")
     # It is alone now.
     kill(pid)
     state, reason, code = ended()

@@ -99,7 +99,7 @@ client = connect("camera")
 told["before"] = client.call("first")[0]
 break_disk()
 told["pids"] = [crash(client) for _ in range(3)]
-told["shown"] = [(info.pid, info.generation, info.state) for info in servers()]
+told["shown"] = [(info.pid, info.generation) for info in servers()]
 told["entry"] = entry()["process"]["pid"]
 told["fresh"] = connect("camera").call("hello")[0]
 # Two looks after its files, which new locks of its name show, each of which needs an inode.
@@ -125,7 +125,7 @@ server = start((dict, exec_task, exit_task), "camera", restart="on-failure",
 client = connect("camera")
 make_read_only()
 told["pids"] = [crash(client) for _ in range(2)]
-told["shown"] = [(info.pid, info.generation, info.state) for info in servers()]
+told["shown"] = [(info.pid, info.generation) for info in servers()]
 told["behind"] = entry()["process"]["pid"] not in told["pids"]
 make_writable()
 until(lambda: entry()["process"]["pid"] == told["pids"][-1])
@@ -310,7 +310,7 @@ def test_on_a_disk_without_room_it_comes_back_and_is_seen_as_it_is(tmp_path, way
     told = run(tmp_path, FULL.replace("break_disk", way))
     last = told["pids"][-1]
     assert len({told["before"], *told["pids"]}) == 4
-    assert told["shown"] == [[last, 3, "READY"]]
+    assert told["shown"] == [[last, 3]]
     assert told["entry"] == told["fresh"] == last
     assert told["killed"][0] == 0
     assert str(last) in told["killed"][1]
@@ -323,7 +323,7 @@ def test_on_a_disk_that_cannot_be_written_it_comes_back_and_says_so_once(tmp_pat
     told = run(tmp_path, READ_ONLY)
     first, last = told["pids"]
     assert first != last
-    assert told["shown"] == [[last, 2, "READY"]]
+    assert told["shown"] == [[last, 2]]
     assert told["behind"]
     # What it had to say meanwhile could not be written either, and is counted.
     assert "lost here: the log could not be written" in told["log"]
