@@ -1,8 +1,11 @@
 //! Why a call failed, as reported by the server.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::codec::{Value, write};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, bytes, write};
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
 
 /// Largest head of a byte string, in bytes.
@@ -15,7 +18,8 @@ const TEXT_BYTES_LEAST: usize = 64;
 const MEMORY_ERROR: &str = "MemoryError";
 
 /// The kind of a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureCode {
     /// The task raised.
     Task,
@@ -31,17 +35,8 @@ pub enum FailureCode {
     Overloaded,
 }
 
-const CODES: [(FailureCode, &str); 6] = [
-    (FailureCode::Task, "task"),
-    (FailureCode::NotInitialized, "not-initialized"),
-    (FailureCode::Stopping, "stopping"),
-    (FailureCode::Serialization, "serialization"),
-    (FailureCode::Refused, "refused"),
-    (FailureCode::Overloaded, "overloaded"),
-];
-
 /// A failure, with its exception if there was one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Failure {
     /// Its kind.
     pub code: FailureCode,
@@ -55,13 +50,31 @@ pub struct Failure {
     /// The exception itself as a message of the payload codec, if it could be encoded. On the
     /// client it arrives separately, as the [`Delivered`](crate::Delivered) of
     /// [`Event::Failed`](crate::client::Event::Failed).
+    #[serde(default, deserialize_with = "bytes::optional")]
     pub object: Option<Vec<u8>>,
+}
+
+/// What is written of a failure before its exception.
+#[derive(Serialize)]
+struct Shortened<'a> {
+    code: FailureCode,
+    message: Cow<'a, str>,
+    exception: Option<Cow<'a, str>>,
+    traceback: Option<Cow<'a, str>>,
+    object: (),
 }
 
 impl FailureCode {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        CODES.iter().find(|(code, _)| *code == self).map_or("task", |(_, name)| name)
+        match self {
+            Self::Task => "task",
+            Self::NotInitialized => "not-initialized",
+            Self::Stopping => "stopping",
+            Self::Serialization => "serialization",
+            Self::Refused => "refused",
+            Self::Overloaded => "overloaded",
+        }
     }
 }
 
@@ -96,15 +109,14 @@ impl Failure {
     }
 
     fn encode_with(&self, object: Option<&Vec<u8>>, text_bytes_max: usize) -> Vec<u8> {
-        let text = |text: &str| Value::Str(shortened(text, text_bytes_max));
-        let mut encoded = Value::from([
-            ("code", self.code.as_str().into()),
-            ("message", text(&self.message)),
-            ("exception", self.exception.as_deref().map(text).into()),
-            ("traceback", self.traceback.as_deref().map(text).into()),
-            ("object", Value::Nil),
-        ])
-        .encode()
+        let text = |text| shortened(text, text_bytes_max);
+        let mut encoded = codec::to_vec(&Shortened {
+            code: self.code,
+            message: text(&self.message),
+            exception: self.exception.as_deref().map(text),
+            traceback: self.traceback.as_deref().map(text),
+            object: (),
+        })
         .expect("a failure is flat and its texts are short");
         if let Some(object) = object
             && encoded.try_reserve_exact(object.len() + HEAD_BYTES).is_ok()
@@ -120,21 +132,7 @@ impl Failure {
 
     /// Decodes a failure; `None` if the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut value = Value::decode(bytes).ok()?;
-        let object = value.get_mut("object").map(std::mem::take);
-        let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
-        let name = value.get("code")?.as_str()?;
-        let code = CODES.iter().find(|(_, known)| *known == name)?.0;
-        Some(Self {
-            code,
-            message: text("message")?,
-            exception: text("exception"),
-            traceback: text("traceback"),
-            object: object.and_then(|object| match object {
-                Value::Bytes(object) => Some(object),
-                _ => None,
-            }),
-        })
+        codec::from_map(bytes)
     }
 }
 
@@ -151,14 +149,15 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Keeps the head and the tail of an overlong text: both ends of a traceback matter most.
-fn shortened(text: &str, bytes_max: usize) -> String {
+fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
     if text.len() <= bytes_max {
-        return text.to_owned();
+        return text.into();
     }
     let half = bytes_max / 2;
     let head = &text[..text.floor_char_boundary(half)];
     let tail = &text[text.ceil_char_boundary(text.len() - half)..];
     format!("{head}\n[... {} bytes left out ...]\n{tail}", text.len() - head.len() - tail.len())
+        .into()
 }
 
 #[cfg(test)]
@@ -168,7 +167,11 @@ mod tests {
 
     #[test]
     fn survives_the_wire() {
-        for (code, _) in CODES {
+        for name in
+            ["task", "not-initialized", "stopping", "serialization", "refused", "overloaded"]
+        {
+            let code: FailureCode = codec::from_value(name.into()).unwrap();
+            assert_eq!(code.as_str(), name);
             let failure = Failure {
                 code,
                 message: "no".into(),

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use crate::codec::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, bytes};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::token::fill_random;
 
@@ -12,9 +14,10 @@ use crate::token::fill_random;
 pub struct Id(pub [u8; 16]);
 
 /// The client's announcements.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientHello {
     /// The client; the same on all its connections.
+    #[serde(with = "bytes")]
     pub client: Id,
     /// Version of bgpy.
     pub bgpy: String,
@@ -25,15 +28,18 @@ pub struct ClientHello {
     /// Longest message that the client accepts, in bytes.
     pub message_bytes_max: u64,
     /// Whether the client can map segments.
+    #[serde(default)]
     pub segments: bool,
     /// Whether the client accepts pickles.
+    #[serde(default = "accepted")]
     pub allow_pickle: bool,
 }
 
 /// The server's announcements.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerHello {
     /// The server's instance id.
+    #[serde(with = "bytes")]
     pub instance: Id,
     /// How often this instance has lost its state by a failure and restart.
     pub generation: u64,
@@ -46,10 +52,13 @@ pub struct ServerHello {
     /// Longest message that the server accepts, in bytes.
     pub message_bytes_max: u64,
     /// Whether the server can map segments.
+    #[serde(default)]
     pub segments: bool,
     /// Whether the server accepts pickles.
+    #[serde(default = "accepted")]
     pub allow_pickle: bool,
     /// Why the server rejects calls on this connection, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub overloaded: Option<String>,
 }
 
@@ -90,10 +99,19 @@ impl Id {
         fill_random(&mut id.0);
         id
     }
+}
 
-    fn from_value(value: Option<&Value>) -> Option<Self> {
-        let Some(Value::Bytes(bytes)) = value else { return None };
-        Some(Self(bytes.as_slice().try_into().ok()?))
+impl AsRef<[u8]> for Id {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<u8>> for Id {
+    type Error = Vec<u8>;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Vec<u8>> {
+        bytes.try_into().map(Self)
     }
 }
 
@@ -111,75 +129,27 @@ impl fmt::Debug for Id {
 
 impl ClientHello {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        encode([
-            ("client", Value::Bytes(self.client.0.to_vec())),
-            ("bgpy", self.bgpy.as_str().into()),
-            ("python", self.python.as_deref().into()),
-            ("pid", self.pid.into()),
-            ("message_bytes_max", self.message_bytes_max.into()),
-            ("segments", self.segments.into()),
-            ("allow_pickle", self.allow_pickle.into()),
-        ])
+        codec::to_vec(self).expect("a hello is flat and short")
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let value = Value::decode(bytes).ok()?;
-        Some(Self {
-            client: Id::from_value(value.get("client"))?,
-            bgpy: text(&value, "bgpy")?,
-            python: text(&value, "python"),
-            pid: value.get("pid")?.as_u64()?,
-            message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
-            segments: value.get("segments") == Some(&Value::Bool(true)),
-            allow_pickle: allow_pickle(&value)?,
-        })
+        codec::from_map(bytes)
     }
 }
 
 impl ServerHello {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut pairs = vec![
-            ("instance", Value::Bytes(self.instance.0.to_vec())),
-            ("generation", self.generation.into()),
-            ("bgpy", self.bgpy.as_str().into()),
-            ("python", self.python.as_deref().into()),
-            ("pid", self.pid.into()),
-            ("message_bytes_max", self.message_bytes_max.into()),
-            ("segments", self.segments.into()),
-            ("allow_pickle", self.allow_pickle.into()),
-        ];
-        pairs.extend(self.overloaded.as_deref().map(|why| ("overloaded", why.into())));
-        encode(pairs)
+        codec::to_vec(self).expect("a hello is flat and short")
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let value = Value::decode(bytes).ok()?;
-        Some(Self {
-            instance: Id::from_value(value.get("instance"))?,
-            generation: value.get("generation")?.as_u64()?,
-            bgpy: text(&value, "bgpy")?,
-            python: text(&value, "python"),
-            pid: value.get("pid")?.as_u64()?,
-            message_bytes_max: value.get("message_bytes_max")?.as_u64()?,
-            segments: value.get("segments") == Some(&Value::Bool(true)),
-            allow_pickle: allow_pickle(&value)?,
-            overloaded: text(&value, "overloaded"),
-        })
+        codec::from_map(bytes)
     }
 }
 
-fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, Value)>) -> Vec<u8> {
-    let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value));
-    Value::Map(pairs.collect()).encode().expect("a hello is flat and short")
-}
-
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key)?.as_str().map(str::to_owned)
-}
-
-/// Peers that do not send this key accept pickles.
-fn allow_pickle(value: &Value) -> Option<bool> {
-    value.get("allow_pickle").map_or(Some(true), Value::as_bool)
+/// Peers that do not send `allow_pickle` accept pickles.
+fn accepted() -> bool {
+    true
 }
 
 #[cfg(test)]

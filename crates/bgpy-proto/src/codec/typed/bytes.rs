@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Error, Visitor};
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serializer};
 
 pub(crate) fn serialize<S: Serializer>(
     bytes: &(impl AsRef<[u8]> + ?Sized),
@@ -19,6 +19,16 @@ where
 {
     let bytes = deserializer.deserialize_byte_buf(Bytes)?;
     T::try_from(bytes).map_err(|_| D::Error::custom("a byte string of another length"))
+}
+
+/// The same for bytes that may be missing.
+pub(crate) fn optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<u8>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Present(#[serde(deserialize_with = "deserialize")] Vec<u8>);
+
+    Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(bytes)| bytes))
 }
 
 struct Bytes;
