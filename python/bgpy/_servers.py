@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike, fspath
 
 from ._bgpy import Client, Server, ServerInfo, survey, table
-from .errors import ConfigError
+from .errors import CallTimeout, ConfigError
 
 # Not imported from typing: that import takes longer than the rest of a server's start.
 TYPE_CHECKING = False
@@ -67,15 +67,36 @@ def start(
     server = Server(name=name, **origin, **options)
     server.run_background(timeout, exist_ok=exist_ok, env=env, cwd=cwd, python=python)
     if isinstance(tasks, tuple):
-        try:
-            auth = server.token is not None or options.get("auth", True)
-            with Client(server.target, token=server.token, auth=auth) as client:
-                client.initialize(*tasks, timeout=timeout)
-        except BaseException:
+        auth = server.token is not None or options.get("auth", True)
+        with Client(server.target, token=server.token, auth=auth) as client:
             if server.is_started_here:
-                server.stop()
-            raise
+                start_tasks(server, client, tasks, timeout)
+            else:
+                client.initialize(*tasks, timeout=timeout)
     return server
+
+
+def start_tasks(
+    server: Server,
+    client: Client,
+    tasks: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]],
+    timeout: float | None,
+) -> dict[str, str]:
+    """Send a server that this process has just started its tasks; end it if they do not start."""
+    try:
+        return client.initialize(*tasks, timeout=timeout)
+    except CallTimeout:
+        late = f"did not finish within {timeout:g} s"
+        server._abandon(f"init_task {late}: ended by its starter")
+        text = f"init_task of {server.target} {late}; the server was ended"
+        raise CallTimeout(text) from None
+    except Exception:
+        server.stop()
+        raise
+    except BaseException:
+        # Ctrl-C, for which init_task may be the reason.
+        server._abandon("its start was interrupted")
+        raise
 
 
 def connect(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ._bgpy import Client, Server, respond
+from ._servers import start_tasks
 from .core.environment import HOST, PORT
 from .errors import AddressInUse, ConnectionLost, NotRunning, ServerStopping, StartError
 
@@ -72,11 +73,7 @@ def initialize(
     except StartError as error:
         # If the address is another machine's, the actual error is that no server runs there.
         raise not_running from error
-    try:
-        return client.initialize(init_task, exec_task, exit_task, timeout)
-    except BaseException:
-        server.stop()
-        raise
+    return start_tasks(server, client, (init_task, exec_task, exit_task), timeout)
 
 
 def execute(

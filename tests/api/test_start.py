@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+import bgpy
 from bgpy import (
     AddressInUse,
     BgpyError,
@@ -193,6 +196,35 @@ def test_a_start_that_takes_too_long_is_ended(start, tmp_path, gate, port):
     # What the killed server has left in the registry does not get into the way of the next one.
     start(port=port)
     Client(HOST, port).ping()
+
+
+@pytest.mark.parametrize("form", ["start", "initialize"])
+@pytest.mark.parametrize("by", ["timeout", "Ctrl-C"])
+def test_functions_that_take_too_long_to_start_are_ended(gate, port, form, by):
+    tasks = (lambda: gate.enter() or {}, lambda *_: None, lambda *_: None)
+    is_late = by == "timeout"
+    timeout = 0.5 if is_late else None
+    told = "init_task of .* did not finish within 0.5 s; the server was ended" if is_late else None
+
+    def interrupt():
+        gate.wait_entered()
+        if not is_late:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    starts = {
+        "start": lambda: bgpy.start(tasks, "slow", port=port, timeout=timeout),
+        "initialize": lambda: bgpy.initialize(*tasks, HOST, port, timeout=timeout),
+    }
+    with pytest.raises(CallTimeout if is_late else KeyboardInterrupt, match=told):
+        starts[form]()
+    interrupter.join()
+    assert bgpy.servers() == []
+    (info,) = bgpy.servers(ended=True)
+    assert info.state == "FAILED"
+    assert ("init_task did not finish" if is_late else "its start was interrupted") in info.reason
+    Server(HOST, port).run_background()
 
 
 def test_an_ipv6_address(start):

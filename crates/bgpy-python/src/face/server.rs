@@ -338,6 +338,14 @@ impl Server {
         self.see_to_end(py, timeout, |client, wait| client.end(wait))
     }
 
+    /// Kill the server that this process started, because its tasks have not.
+    #[pyo3(name = "_abandon")]
+    fn abandon(&self, py: Python<'_>, reason: &str) {
+        if let Some(child) = self.child() {
+            py.detach(|| child.abandon(reason));
+        }
+    }
+
     /// Host to listen on.
     #[getter]
     pub fn host(&self) -> &str {

@@ -13,6 +13,7 @@ use crate::error::StartError;
 use crate::platform;
 use crate::registry::{Entry, Registry};
 use crate::sync::lock;
+use crate::termination;
 use crate::wait::Wait;
 
 /// A server started by this process.
@@ -124,6 +125,14 @@ impl Background {
             }
         }
         Ok(outcome.flatten())
+    }
+
+    /// Kills the server, whose start has come to nothing although its process was ready.
+    pub fn abandon(&self, reason: &str) {
+        // A server without an entry has ended, or is about to.
+        if let Some((registry, entry)) = self.registry.as_ref().zip(self.entry()) {
+            drop(termination::kill(registry, entry, reason));
+        }
     }
 
     /// Why a server that accepts no more calls has not ended.
