@@ -105,11 +105,15 @@ class _ByReference(Pickler):
         module = getattr(obj, "__module__", None)
         if type(module) is str and (is_local(module) or module in modules):
             raise PicklingError("the code must be pickled by value")
-        return _out_of_band(obj)
+        return _special(obj)
 
 
-def _out_of_band(obj: Any) -> Any:
-    """Reduce an object that does not support out-of-band buffers itself."""
+def _special(obj: Any) -> Any:
+    """Reduce an object whose buffers or identity pickle would not keep."""
+    if type(obj) is object:
+        from ._code import sentinels
+
+        return sentinels.reduce(obj)
     if type(obj) is memoryview:
         return bytes, (PickleBuffer(obj) if obj.c_contiguous else obj.tobytes(),)
     if type(obj).__module__ == "torch.storage":
@@ -139,7 +143,7 @@ class _ByValue(Pickler):
         self.definitions = Definitions(tasks, by_name, with_hints, is_bare)
 
     def reducer_override(self, obj: Any) -> Any:
-        reduced = _out_of_band(obj)
+        reduced = _special(obj)
         return self.definitions.reduce(obj) if reduced is NotImplemented else reduced
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     # A part of a class: the class, and the attributes that lead to the part.
     Part = tuple[type, tuple[str, ...]]
 
+_DEFAULTS = ("__defaults__", "__kwdefaults__")
+
 # Modules of metaclasses that do nothing more than `type` once a class is complete.
 _PLAIN_META = {"builtins", "enum", "typing", "typing_extensions"}
 
@@ -167,17 +169,26 @@ def fill_function(
         if table.end_refresh(place):
             # Its code and the definitions that it uses are unchanged: only data is updated.
             data = {name: value for name, value in used.items() if not is_definition(value)}
-            foreign_modules.fill(
+            kept = foreign_modules.fill(
                 place.__globals__, data, names(place.__code__).loaded.keys() - used.keys()
             )
-            for name in ("__defaults__", "__kwdefaults__"):
-                setattr(place, name, special.get(name))
+            for name in _DEFAULTS:
+                setattr(place, name, _with_kept(special.get(name), kept))
         return
-    foreign_modules.fill(place.__globals__, used, names(place.__code__).loaded)
+    kept = foreign_modules.fill(place.__globals__, used, names(place.__code__).loaded)
     for name, value in special.items():
-        setattr(place, name, value)
-    vars(place).update(attributes)
+        setattr(place, name, _with_kept(value, kept) if name in _DEFAULTS else value)
+    vars(place).update(_with_kept(attributes, kept))
     table.finish(place)
+
+
+def _with_kept(values: Any, kept: dict[int, Any]) -> Any:
+    """Return defaults or attributes with the values that variables have kept in their places."""
+    if not values or not kept:
+        return values
+    if type(values) is tuple:
+        return tuple(kept.get(id(it), it) for it in values)
+    return {name: kept.get(id(it), it) for name, it in values.items()}
 
 
 def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:

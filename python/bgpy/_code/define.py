@@ -11,10 +11,19 @@ import sys
 from operator import getitem
 from types import FunctionType, MethodType, ModuleType
 
-from . import build, foreign_modules, shared, table
-from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
+from . import build, sentinels, shared, table
+from .classes import (
+    class_parts,
+    inner_functions,
+    is_method,
+    is_struct,
+    member_parts,
+    struct_parts,
+)
 from .content import Content, is_by_value
 from .hints import namespace, resolved
+from .home import Home
+from .instances import instances, without_new
 from .kinds import HEAP_TYPE, is_function
 from .local import (
     MAIN,
@@ -46,22 +55,6 @@ _TYPING = {"NewType", "TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType"}
 _FILL = build.fill_attributes
 # The functions that a pickle calls are on both sides.
 _BUILD = vars(build)
-
-
-class _Home:
-    """Stands for a module whose definitions are sent, in one message."""
-
-    __slots__ = ("module", "name", "namespace")
-
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self.namespace = namespace
-        name = namespace.get("__name__")
-        self.name = canonical(name) if type(name) is str else ""
-        module = sys.modules.get(self.name)
-        if getattr(module, "__dict__", None) is not namespace:
-            # Generated or executed code has its own globals, which may contain any name.
-            module = foreign_modules.of(namespace)
-        self.module = module
 
 
 class _Methods:
@@ -114,9 +107,11 @@ class Definitions:
         self._message: list[Any] = []
         self._wholes: dict[str, bytes] = {}
         self._members: dict[int, _Member] = {}
-        self._homes: dict[int, _Home] = {}
+        self._homes: dict[int, Home] = {}
         self._parts: dict[int, Part] = {}
         self._held: list[Any] = []
+        # Instances among the attributes of their class, which is incomplete when they are built.
+        self._own_instances: set[int] = set()
         # Types whose objects are left to the pickler.
         self._foreign: set[int] = set()
 
@@ -131,6 +126,9 @@ class Definitions:
         own = PIECES.get(kind)
         if own is not None:
             return own(obj)
+        own = sentinels.reduce(obj)
+        if own is not None:
+            return own
         if issubclass(kind, type):
             return self._class(obj)
         if issubclass(kind, ModuleType):
@@ -188,13 +186,13 @@ class Definitions:
         is_own = module is not None and module != MAIN and is_local(module)
         return self._by_name and is_own and table.keys.get(obj) is None and is_named(obj)
 
-    def _home(self, namespace: dict[str, Any]) -> _Home:
+    def _home(self, namespace: dict[str, Any]) -> Home:
         home = self._homes.get(id(namespace))
         if home is None:
-            home = self._homes[id(namespace)] = _Home(namespace)
+            home = self._homes[id(namespace)] = Home(namespace)
         return home
 
-    def _make_home(self, home: _Home) -> Any:
+    def _make_home(self, home: Home) -> Any:
         installed = library(home.namespace)
         if installed is not None:
             return build.module_named, (installed,)
@@ -277,11 +275,16 @@ class Definitions:
             value = getattr(function, name, None)
             if value:
                 special[name] = value
+        attributes = vars(function)
+        parts = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        parts += attributes.values()
+        used.update(self._home(namespace).variables_with(parts))
+        sentinels.note([*used.values(), *parts])
         modules = [value for value in used.values() if type(value) is ModuleType]
         for cell in function.__closure__ or ():
             modules += [it for it in shared.contents_of(cell) if type(it) is ModuleType]
         more = tuple(_submodules(modules, known.mentioned)) if modules else ()
-        return used, special, vars(function), more
+        return used, special, attributes, more
 
     def _class(self, cls: Any) -> Any:
         if not cls.__flags__ & HEAP_TYPE:
@@ -309,6 +312,8 @@ class Definitions:
             attributes["__annotations__"] = hints
             if self._with_hints and vars(cls).get("__pydantic_complete__") is False:
                 attributes["__pydantic_parent_namespace__"] = namespace(cls, annotations)
+        sentinels.note(attributes.values())
+        self._own_instances.update(id(it) for it in instances(cls, attributes))
         made = (key, type(cls), cls.__name__, cls.__bases__, parts)
         if "_member_map_" in attributes:
             attributes = {name: self._own(value, cls) for name, value in attributes.items()}
@@ -374,8 +379,10 @@ class Definitions:
             self._held.append(kind)
             return NotImplemented
         reduced = obj.__reduce_ex__(5)
+        if type(reduced) is tuple:
+            return without_new(kind, *reduced) if id(obj) in self._own_instances else reduced
         if type(reduced) is not str:
-            return reduced if type(reduced) is tuple else NotImplemented
+            return NotImplemented
         if find(module, reduced) is not obj and table.keys.get(obj) is None:
             return NotImplemented
         key = self._key(obj, reduced)
@@ -394,7 +401,7 @@ def _member(_: Definitions, obj: _Member) -> Any:
 
 
 _REDUCERS: dict[type, Any] = {
-    _Home: Definitions._make_home,
+    Home: Definitions._make_home,
     _Member: _member,
     _Methods: _methods,
     FunctionType: Definitions._function,

@@ -57,7 +57,7 @@ def hold(obj: Any, module: ModuleType, is_task: bool) -> None:
         _received.first(module, {} if is_task else None)
 
 
-def fill(variables: dict[str, Any], used: dict[str, Any], loaded: Iterable[str]) -> None:
+def fill(variables: dict[str, Any], used: dict[str, Any], loaded: Iterable[str]) -> dict[int, Any]:
     """Update the globals that a definition uses.
 
     Those of tasks keep their values, unless the values have changed in the sender's process.
@@ -70,7 +70,13 @@ def fill(variables: dict[str, Any], used: dict[str, Any], loaded: Iterable[str])
         Globals that have arrived with the definition.
     loaded : iterable of str
         All names that the definition reads: those that did not arrive were deleted by the sender.
+
+    Returns
+    -------
+    dict
+        By the ids of what has arrived, the values that variables kept instead.
     """
+    kept = {}
     module = of(variables)
     received: dict[str, bytes | None] | None = _received.get(module)
     # Nothing is deleted from a module of this process itself.
@@ -82,12 +88,14 @@ def fill(variables: dict[str, Any], used: dict[str, Any], loaded: Iterable[str])
             if variables[name] is value:
                 continue
             if received is not None and not _is_changed(received, name, value):
+                kept[id(value)] = variables[name]
                 continue
             if table.has_joined and module is not None and _means_another(variables[name], value):
                 table.note_change(module)
         elif received is not None:
             received[name] = mark(value)
         variables[name] = value
+    return kept
 
 
 def _means_another(before: Any, value: Any) -> bool:

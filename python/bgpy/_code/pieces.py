@@ -35,7 +35,7 @@ def piece(obj: Any, kind: type) -> Any:
         return kind, (dict(obj.items()),)
     if module == "_weakrefset":
         return kind, (list(obj),)
-    if "lock" in getattr(obj, "__dict__", ()) and _is_cached_property(kind):
+    if _is_cached_property(kind) and "lock" in vars(obj):
         # Before Python 3.12 it holds a lock, which cannot be pickled.
         return build.locked, (kind,), {k: v for k, v in vars(obj).items() if k != "lock"}
     if name in _EXOTIC and module in ("builtins", "collections", "_io"):

@@ -126,10 +126,14 @@ def origin(obj: Any) -> bytes:
     """Return the origin of an object: an identifier unique among all objects of all processes."""
     known: bytes | None = _origins.get(obj)
     if known is None:
-        made = _this_process() + next(_next).to_bytes(_SERIAL_BYTES, "little")
-        known = _origins.first(obj, made)
+        known = _origins.first(obj, new_origin())
         remember(known, obj)
     return known
+
+
+def new_origin() -> bytes:
+    """Return an origin that no object has."""
+    return _this_process() + next(_next).to_bytes(_SERIAL_BYTES, "little")
 
 
 def _this_process() -> bytes:
