@@ -1,7 +1,8 @@
 //! Descriptors: their limits, whether they are still the same, and those that are inherited.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+pub(crate) use std::os::fd::{AsRawFd, RawFd};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit};

@@ -10,7 +10,7 @@ mod sleeper;
 mod socket;
 mod standing;
 mod stdio;
-mod unix_socket;
+pub(crate) mod unix_socket;
 mod write;
 
 pub(crate) use descriptor::*;
@@ -23,5 +23,4 @@ pub(crate) use sleeper::*;
 pub(crate) use socket::*;
 pub(crate) use standing::*;
 pub(crate) use stdio::*;
-pub(crate) use unix_socket::*;
 pub(crate) use write::*;

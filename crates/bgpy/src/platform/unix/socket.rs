@@ -11,6 +11,10 @@ use socket2::{SockAddr, Socket};
 
 use crate::platform::{NO_SIGPIPE, Readiness};
 
+/// Whether a short read means that the socket is empty, so that no further read is needed. True for
+/// stream sockets under epoll and kqueue.
+pub(crate) const SHORT_READ_EMPTIES: bool = true;
+
 /// Starts to connect; the socket becomes writable when that is done.
 pub(crate) fn connect_start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     socket.set_nonblocking(true)?;
@@ -37,6 +41,14 @@ pub(crate) fn send_now(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 pub(crate) fn send_slices_now(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let flags = SendFlags::DONTWAIT | NO_SIGPIPE;
     Ok(rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags)?)
+}
+
+/// Writes what fits to a socket that a poller watches.
+pub(crate) fn send_polled(socket: &impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [bytes] => send_now(socket, bytes),
+        _ => send_slices_now(socket, slices),
+    }
 }
 
 /// Reads what is there without blocking.
@@ -79,6 +91,11 @@ pub(crate) fn wait(
         readable: readable && ready.intersects(PollFlags::IN | broken),
         writable: writable && ready.intersects(PollFlags::OUT | broken),
     })
+}
+
+/// Allows listening on a port whose last server has just ended.
+pub(crate) fn allow_reuse(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
 }
 
 /// Whether the accept queue is not empty. Without free descriptors, `accept` fails before it checks

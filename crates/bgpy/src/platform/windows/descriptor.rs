@@ -3,9 +3,23 @@
 use std::fs::File;
 use std::io;
 
-/// Descriptors are checked only on Unix.
-pub(crate) fn number<T>(_descriptor: &T) -> i32 {
-    -1
+pub(crate) type RawFd = i32;
+
+/// The trait that has this name on Unix. Handles have no numbers that anything is done with.
+pub(crate) trait AsRawFd {
+    fn as_raw_fd(&self) -> RawFd {
+        -1
+    }
+}
+
+impl AsRawFd for File {}
+impl AsRawFd for mio::Poll {}
+impl AsRawFd for mio::Registry {}
+impl AsRawFd for mio::net::TcpListener {}
+impl AsRawFd for mio::net::TcpStream {}
+
+pub(crate) fn number(descriptor: &impl AsRawFd) -> i32 {
+    descriptor.as_raw_fd()
 }
 
 pub(crate) fn is_descriptor_lost(_error: &io::Error) -> bool {

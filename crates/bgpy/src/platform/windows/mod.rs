@@ -6,7 +6,7 @@ mod fork;
 mod process;
 mod socket;
 mod stdio;
-mod unix_socket;
+pub(crate) mod unix_socket;
 
 pub(crate) use descriptor::*;
 pub(crate) use files::*;
@@ -14,4 +14,3 @@ pub(crate) use fork::*;
 pub(crate) use process::*;
 pub(crate) use socket::*;
 pub(crate) use stdio::*;
-pub(crate) use unix_socket::*;

@@ -2,12 +2,17 @@
 //!
 //! A blocked socket call cannot be interrupted, so waits end at the socket's timeouts instead.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
 
+use super::unix_socket::PolledStream;
 use crate::platform::{Delivery, Readiness};
+
+/// Whether a short read means that the socket is empty: here a poller reports a socket again only
+/// after a read that would have blocked.
+pub(crate) const SHORT_READ_EMPTIES: bool = false;
 
 /// How long a write may block before its caller checks for other events.
 const WRITE_SLICE: Duration = Duration::from_millis(50);
@@ -27,6 +32,11 @@ pub(crate) fn send_now(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
 
 pub(crate) fn send_slices_now(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     socket.send_vectored(slices)
+}
+
+/// Writes what fits to a socket that a poller watches, which has to know when that would block.
+pub(crate) fn send_polled(socket: &mut impl Write, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket.write_vectored(slices)
 }
 
 /// Reads nothing: making a socket non-blocking for reads would make it non-blocking for writes too.
@@ -72,4 +82,17 @@ pub(crate) fn waiting_connections<S>(_listener: &S) -> usize {
 
 pub(crate) fn delivery<S>(_socket: &S) -> io::Result<Option<Delivery>> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A port can be used again at once. The option of that name would let two servers share one.
+pub(crate) fn allow_reuse(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn is_same_user(stream: &PolledStream) -> bool {
+    match *stream {}
+}
+
+pub(crate) fn peer_process(_socket: &Socket) -> Option<u32> {
+    None
 }
