@@ -123,7 +123,7 @@ pub(super) fn inherit(
         trouble: None,
     };
     let cord: UnixStream = take(inheritance.cord)?.into();
-    let reporter = Reporter::to(cord.try_clone()?);
+    let reporter = Reporter::to(File::from(OwnedFd::from(cord.try_clone()?)));
     let supervised = Supervised {
         supervisor: Some(inheritance.supervisor.clone()),
         generation: inheritance.generation,

@@ -1,7 +1,8 @@
 //! How a process divides into a server and its supervisor.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 
@@ -50,7 +51,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         drop((line, reporter));
         let is_kept = held.is_some();
         let (place, tasks) = held.map(HeldResources::into_parts).unzip();
-        let reporter = Reporter::to(cord.try_clone()?);
+        let reporter = Reporter::to(File::from(OwnedFd::from(cord.try_clone()?)));
         let cord = is_kept.then_some(SupervisorPipe { stream: cord });
         let tasks = tasks.flatten();
         let supervised = Supervised {

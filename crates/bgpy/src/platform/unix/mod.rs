@@ -11,6 +11,7 @@ mod socket;
 mod standing;
 mod stdio;
 pub(crate) mod unix_socket;
+pub(crate) mod wake_up;
 mod write;
 
 pub(crate) use descriptor::*;

@@ -7,6 +7,7 @@ mod process;
 mod socket;
 mod stdio;
 pub(crate) mod unix_socket;
+pub(crate) mod wake_up;
 
 pub(crate) use descriptor::*;
 pub(crate) use files::*;
