@@ -16,6 +16,7 @@ pub mod native;
 mod output;
 #[cfg(test)]
 mod pages;
+mod platform;
 mod server_settings;
 
 use std::ffi::OsString;

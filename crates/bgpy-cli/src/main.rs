@@ -4,10 +4,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use bgpy_cli::Exit;
+use bgpy_cli::{Exit, native};
 
 fn main() -> ExitCode {
-    bgpy_cli::native::run(std::env::args_os()).into()
+    native::run(std::env::args_os()).into()
 }
 
 /// The system's allocator, but out of memory the command fails with a message instead of a core file. A
@@ -52,17 +52,5 @@ fn checked(block: *mut u8) -> *mut u8 {
 fn fail() -> ! {
     // Neither call allocates.
     drop(io::stderr().write_all(b"error: out of memory\n"));
-    end(Exit::Failed.code().into())
-}
-
-/// Ends the process without running any exit handlers.
-#[cfg(unix)]
-fn end(code: i32) -> ! {
-    // SAFETY: it accepts any code and does not return.
-    unsafe { libc::_exit(code) }
-}
-
-#[cfg(not(unix))]
-fn end(code: i32) -> ! {
-    std::process::exit(code)
+    native::exit_now(Exit::Failed.code())
 }

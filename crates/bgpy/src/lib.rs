@@ -36,6 +36,8 @@
 //! ```
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+// Systems without supervisors, forks or shared memory do not use all of what those need.
+#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
 pub mod address;
 pub mod client;

@@ -11,7 +11,7 @@ use bgpy::Delivered;
 
 use self::search::{Environment, NotFound, find};
 use crate::exit::Exit;
-use crate::{Foreground, World, dispatch, output};
+use crate::{Foreground, World, dispatch, output, platform};
 
 /// Runs the command like [`run`](crate::run), except that a command that becomes a server is handed over to
 /// `python -m bgpy` with its arguments unchanged, once they have been checked. Then it does not return on
@@ -43,7 +43,7 @@ fn interpreter() -> Result<PathBuf, NotFound> {
         executable: env::current_exe().ok().or_else(as_called),
         virtual_env: env::var_os("VIRTUAL_ENV"),
         path: env::var_os("PATH"),
-        is_executable: &is_executable,
+        is_executable: &platform::is_executable,
     })
 }
 
@@ -54,7 +54,9 @@ fn as_called() -> Option<PathBuf> {
         name
     } else {
         let path = env::var_os("PATH")?;
-        env::split_paths(&path).map(|place| place.join(&name)).find(|path| is_executable(path))?
+        env::split_paths(&path)
+            .map(|place| place.join(&name))
+            .find(|path| platform::is_executable(path))?
     };
     // It may be a link into the directory of the interpreter.
     path.canonicalize().ok()
@@ -67,7 +69,7 @@ fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
             let mut command = Command::new(&python);
             // -P keeps files of the working directory from shadowing bgpy or modules of Python.
             command.args(["-P", "-m", "bgpy"]).args(arguments.get(1..).unwrap_or_default());
-            become_command(command, &python)
+            cannot_start(&python, &platform::become_command(command))
         }
         Err(error) => output::error(error, Exit::Failed),
     }
@@ -103,23 +105,6 @@ fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
     Ok(text)
 }
 
-/// Replaces this process with the interpreter, which therefore gets its signals and its terminal.
-#[cfg(unix)]
-fn become_command(mut command: Command, python: &Path) -> Exit {
-    use std::os::unix::process::CommandExt;
-
-    cannot_start(python, &command.exec())
-}
-
-#[cfg(not(unix))]
-fn become_command(mut command: Command, python: &Path) -> Exit {
-    match command.status() {
-        // Any exit code is passed on, which needs the end of this process.
-        Ok(status) => std::process::exit(status.code().unwrap_or(i32::from(Exit::Failed.code()))),
-        Err(error) => cannot_start(python, &error),
-    }
-}
-
 fn cannot_start(python: &Path, error: &std::io::Error) -> Exit {
     let python = python.display();
     output::error(
@@ -128,14 +113,7 @@ fn cannot_start(python: &Path, error: &std::io::Error) -> Exit {
     )
 }
 
-#[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
-    use rustix::fs::{Access, access};
-
-    path.is_file() && access(path, Access::EXEC_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
+/// Ends the process at once, without running exit handlers.
+pub fn exit_now(code: u8) -> ! {
+    platform::exit_now(code.into())
 }

@@ -5,11 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// File names of an interpreter, in the order in which they are tried.
-const NAMES: &[&str] = if cfg!(windows) { &["python.exe"] } else { &["python3", "python"] };
-
-/// The directory of programs in a virtual environment.
-const VIRTUAL_ENV_PROGRAMS: &str = if cfg!(windows) { "Scripts" } else { "bin" };
+use crate::platform::{PYTHON_NAMES, VIRTUAL_ENV_PROGRAMS};
 
 /// Where to look.
 pub(super) struct Environment<'a> {
@@ -51,7 +47,8 @@ pub(super) fn find(environment: &Environment<'_>) -> Result<PathBuf, NotFound> {
     let virtual_env = environment.virtual_env.as_deref().filter(|directory| !directory.is_empty());
     let virtual_env = virtual_env.map(|directory| Path::new(directory).join(VIRTUAL_ENV_PROGRAMS));
     let places = beside.iter().chain(&virtual_env).chain(&on_path);
-    let mut candidates = places.flat_map(|place| NAMES.iter().map(move |name| place.join(name)));
+    let mut candidates =
+        places.flat_map(|place| PYTHON_NAMES.iter().map(move |name| place.join(name)));
     match candidates.find(|candidate| (environment.is_executable)(candidate)) {
         Some(python) => Ok(python),
         None => Err(NotFound::Nowhere { beside, virtual_env, path: on_path.len() }),
@@ -79,7 +76,7 @@ fn directories(path: Option<&OsStr>) -> Vec<PathBuf> {
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = NAMES.join(" or ");
+        let names = PYTHON_NAMES.join(" or ");
         match self {
             Self::Setting(setting) => write!(
                 f,

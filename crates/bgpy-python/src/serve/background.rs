@@ -24,7 +24,6 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     take_default_signals(py, &TERMINAL_SIGNALS)?;
     let (reporter, config, supervised) = match supervisor::divide(|| fork(py))? {
         Role::Server { reporter, config, supervised } => (reporter, config, supervised),
-        #[cfg(unix)]
         Role::Supervisor(supervisor) => supervisor::end_like(py.detach(|| supervisor.run())),
         Role::Refused => return Ok(1),
     };

@@ -63,9 +63,8 @@ impl Reporter {
     }
 
     /// Reports to a supervisor.
-    #[cfg(unix)]
-    pub(crate) fn to(line: std::os::unix::net::UnixStream) -> Self {
-        Self { output: Private::new(std::os::fd::OwnedFd::from(line).into()) }
+    pub(crate) fn to(line: File) -> Self {
+        Self { output: Private::new(line) }
     }
 
     /// Sends the report, which ends the parent's wait.

@@ -17,7 +17,6 @@ pub fn is_forked() -> bool {
 }
 
 /// Makes this process count as not forked.
-#[cfg(unix)]
 pub(crate) fn be_original() {
     OWN_GENERATION.store(platform::fork_generation(), Ordering::Relaxed);
 }

@@ -11,4 +11,4 @@ pub(crate) mod segments;
 pub(crate) mod segments;
 
 pub use buffer_pool::reuse;
-pub(crate) use grow::{HUGE_BYTES, Own, grow, kept_bytes_max};
+pub(crate) use grow::{HUGE_BYTES, Own};

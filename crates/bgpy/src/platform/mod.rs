@@ -1,57 +1,42 @@
-//! Differences between operating systems, behind one set of functions.
+//! Everything that differs between operating systems, behind one set of functions.
 //!
-//! Only the Unix half has been run, on Linux; the other half is kept small and follows the same
-//! contract.
+//! Each system has a file or a directory of its own, and this file chooses among them: no other
+//! line asks which system it is compiled for. What all Unix systems share is in `unix/`, which asks
+//! the file of the system for the rest; a system that has nothing better takes it from `posix.rs`.
+//! Only Linux has been run.
 
 mod process_id;
 mod with_limit;
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "macos"))))]
+mod other_unix;
+#[cfg(all(unix, not(target_os = "linux")))]
+mod posix;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::fs::Metadata;
 use std::time::{Duration, UNIX_EPOCH};
 
-#[cfg(unix)]
-mod delivery;
-#[cfg(unix)]
-mod descriptor;
-#[cfg(unix)]
-mod fork;
-#[cfg(unix)]
-mod home;
-#[cfg(unix)]
-mod process;
-#[cfg(unix)]
-mod sleeper;
-#[cfg(unix)]
-mod standing;
-#[cfg(unix)]
-mod unix;
-#[cfg(unix)]
-pub(crate) use delivery::*;
-#[cfg(unix)]
-pub(crate) use descriptor::*;
-#[cfg(unix)]
-pub(crate) use fork::*;
-#[cfg(unix)]
-pub(crate) use home::*;
-#[cfg(unix)]
-pub(crate) use process::*;
-#[cfg(unix)]
-pub(crate) use sleeper::*;
-#[cfg(unix)]
-pub(crate) use standing::*;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+#[cfg(target_os = "macos")]
+pub(crate) use macos::*;
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "macos"))))]
+pub(crate) use other_unix::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;
 
 pub use process_id::{Presence, ProcessId};
 pub(crate) use with_limit::WithLimit;
-
-#[cfg(not(unix))]
-mod other;
-#[cfg(not(unix))]
-pub(crate) use other::*;
-
-#[cfg(target_os = "linux")]
-pub(crate) mod segment;
 
 /// The process-wide locks, which must be free in a forked child, in the order in which they may be
 /// nested. Each is held only briefly, and never while waiting for anything else.
@@ -62,15 +47,8 @@ pub(crate) enum ForkLock {
     Segments,
 }
 
-impl ForkLock {
-    /// The number of these locks.
-    #[cfg(unix)]
-    const COUNT: usize = Self::Segments as usize + 1;
-}
-
 /// What happens to such a lock around a fork.
 #[derive(Debug)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "there are no forks"))]
 pub(crate) struct ForkHooks {
     /// Takes the lock, and prepares what it guards for the child.
     pub(crate) before: fn(),
@@ -81,11 +59,12 @@ pub(crate) struct ForkHooks {
 /// The socket for notifications to a service manager: see sd_notify(3).
 pub(crate) const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// A file that discards what is written to it.
-#[cfg(unix)]
-pub(crate) const NOWHERE: &str = "/dev/null";
-#[cfg(not(unix))]
-pub(crate) const NOWHERE: &str = "NUL";
+/// The readiness of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
 
 /// The state of data under way to the other end of a TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

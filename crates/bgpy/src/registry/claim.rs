@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::Id;
 
-use crate::platform;
+use crate::platform::{self, AsRawFd, RawFd};
 
 /// How long a lock is held by a process that only checks it.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -21,9 +21,8 @@ pub struct Claim {
     file: File,
 }
 
-#[cfg(unix)]
-impl std::os::fd::AsRawFd for Claim {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+impl AsRawFd for Claim {
+    fn as_raw_fd(&self) -> RawFd {
         self.file.as_raw_fd()
     }
 }
@@ -95,7 +94,6 @@ impl Claim {
     }
 
     /// The locked file: a process that inherits it holds the name, too.
-    #[cfg(unix)]
     pub(crate) fn file(&self) -> &File {
         &self.file
     }

@@ -302,7 +302,6 @@ impl Registry {
     }
 
     /// A claim inherited from another process.
-    #[cfg(unix)]
     pub(crate) fn inherited_claim(&self, name: &Name, file: std::fs::File) -> Claim {
         Claim::inherited(self.name_path(name), file)
     }

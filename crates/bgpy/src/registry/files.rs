@@ -71,7 +71,6 @@ pub(super) fn short(instance: &str) -> &str {
 }
 
 /// An unused path next to a server's socket, and no longer than it.
-#[cfg(unix)]
 pub(crate) fn beside(socket: &Path) -> PathBuf {
     socket.with_file_name(socket_name(&Id::random().to_string()))
 }

@@ -145,7 +145,7 @@ fn is_old(path: &Path) -> bool {
 
 /// Whether nothing listens on a socket.
 fn is_silent(path: &Path) -> bool {
-    let connected = platform::connect_file(path, Duration::from_millis(100));
+    let connected = platform::unix_socket::connect(path, Duration::from_millis(100));
     connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 

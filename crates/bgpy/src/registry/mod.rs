@@ -13,8 +13,6 @@ pub use claim::Claim;
 pub use directory::{DIRECTORY_VARIABLE, Registry};
 pub(crate) use entry::is_of_this_machine;
 pub use entry::{Ending, Entry};
-#[cfg(unix)]
-pub(crate) use files::beside;
-pub(crate) use files::vacate;
+pub(crate) use files::{beside, vacate};
 pub use leftovers::{Kind, Leftover};
 pub(crate) use write::put;

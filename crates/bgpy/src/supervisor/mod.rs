@@ -5,24 +5,13 @@
 //! that process still lives. A server that may be restarted gets its name, port and socket from its
 //! supervisor, which also keeps the tasks that a client sent.
 //!
-//! Only Unix has supervisors.
+//! Only Unix has supervisors: they fork, and hand descriptors on. Elsewhere no value of
+//! [`Supervisor`] exists.
 
-#[cfg(unix)]
-mod child;
-#[cfg(unix)]
-mod held;
-#[cfg(unix)]
-mod log;
-#[cfg(unix)]
-mod notice;
 #[cfg(not(unix))]
-mod other;
-#[cfg(all(test, unix))]
-mod tests;
+mod none;
 #[cfg(unix)]
 mod unix;
-#[cfg(unix)]
-mod watch;
 
 use std::process::ExitStatus;
 
@@ -31,11 +20,9 @@ use crate::config::Config;
 use crate::server::Supervised;
 
 #[cfg(not(unix))]
-pub use other::{divide, run_in_foreground};
+pub use none::{IS_SUPPORTED, Supervisor, divide, run_in_foreground};
 #[cfg(unix)]
-pub use unix::{divide, run_in_foreground};
-#[cfg(unix)]
-pub use watch::Supervisor;
+pub use unix::{IS_SUPPORTED, Supervisor, divide, run_in_foreground};
 
 /// Ends this process with the exit code or signal of another one.
 pub fn end_like(status: ExitStatus) -> ! {
@@ -47,9 +34,6 @@ pub fn end_like(status: ExitStatus) -> ! {
 pub fn keep_children() {
     crate::platform::keep_children();
 }
-
-/// Whether this system has supervisors.
-pub const IS_SUPPORTED: bool = cfg!(unix);
 
 /// The role of a started process.
 #[derive(Debug)]
@@ -64,7 +48,6 @@ pub enum Role {
         supervised: Box<Supervised>,
     },
     /// The process that waits for the end of the server.
-    #[cfg(unix)]
     Supervisor(Box<Supervisor>),
     /// Neither: the server cannot get its name, port or socket, and the starter was told.
     Refused,

@@ -37,7 +37,7 @@ impl<'a> Dialer<'a> {
     /// Opens a connection to a Unix socket; `None` if nothing listens on it.
     pub(crate) fn unix(&self, path: &Path) -> Result<Option<Socket>, ConnectError> {
         loop {
-            match platform::connect_file(path, self.left()?.min(SLICE)) {
+            match platform::unix_socket::connect(path, self.left()?.min(SLICE)) {
                 Ok(socket) => return Ok(Some(socket)),
                 Err(error) if is_gone(&error) => return Ok(None),
                 Err(error) if is_full(&error) => {

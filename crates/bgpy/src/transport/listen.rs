@@ -2,8 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-#[cfg(unix)]
-use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use mio::event::Source;
@@ -12,8 +10,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::stream::Stream;
 use crate::address::Address;
 use crate::error::ServeError;
-use crate::platform::{self, Private, Stamp};
-#[cfg(unix)]
+use crate::platform::{self, AsRawFd, Private, RawFd, Stamp, unix_socket};
 use crate::registry::{beside, put};
 #[cfg(test)]
 use crate::simulation::wire::{NO_DESCRIPTOR, ServerQueue};
@@ -26,8 +23,7 @@ const BACKLOG: i32 = 4096;
 /// A listening socket, Unix or TCP.
 pub(crate) enum Listener {
     Tcp(mio::net::TcpListener),
-    #[cfg(unix)]
-    Unix(mio::net::UnixListener),
+    Unix(unix_socket::PolledListener),
     #[cfg(test)]
     Simulated(ServerQueue),
 }
@@ -67,15 +63,13 @@ pub fn can_listen(address: &Address, own: SocketAddr) -> Result<(), ServeError> 
 }
 
 /// Listens on a Unix socket; the stamp tells whether its file is still in place.
-#[cfg(unix)]
-pub(crate) fn unix(path: &Path) -> io::Result<(std::os::unix::net::UnixListener, Stamp)> {
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
+pub(crate) fn unix(path: &Path) -> io::Result<(unix_socket::Listener, Stamp)> {
+    let listener = unix_socket::listen(path)?;
     Ok((listener, Stamp::at(path)?))
 }
 
 /// Listens on a Unix socket whose file was removed or replaced; returns the new listener, and the
 /// index of the unreachable old one.
-#[cfg(unix)]
 pub(crate) fn again(
     listeners: &[Private<Listener>],
     path: &Path,
@@ -85,8 +79,7 @@ pub(crate) fn again(
     let index = listeners.iter().position(is_unix).ok_or(io::ErrorKind::NotFound)?;
     let beside = beside(path);
     let laid = unix(&beside).and_then(|(fresh, stamp)| {
-        fresh.set_nonblocking(true)?;
-        let mut fresh = Private::new(Listener::Unix(mio::net::UnixListener::from_std(fresh)));
+        let mut fresh = Private::new(Listener::Unix(unix_socket::polled(fresh)?));
         registry.register(fresh.source(), mio::Token(index), mio::Interest::READABLE)?;
         put(&beside, path)?;
         Ok((fresh, index, stamp))
@@ -94,16 +87,6 @@ pub(crate) fn again(
     laid.inspect_err(|_| drop(std::fs::remove_file(&beside)))
 }
 
-#[cfg(not(unix))]
-pub(crate) fn again(
-    _: &[Private<Listener>],
-    _: &Path,
-    _: &mio::Registry,
-) -> io::Result<(Private<Listener>, usize, Stamp)> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(unix)]
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
         match self {
@@ -120,7 +103,6 @@ impl Listener {
     pub(crate) fn waiting(&self) -> usize {
         match self {
             Self::Tcp(listener) => platform::waiting_connections(listener),
-            #[cfg(unix)]
             Self::Unix(_) => 0,
             #[cfg(test)]
             Self::Simulated(_) => 0,
@@ -139,7 +121,6 @@ impl Listener {
                 };
                 Ok(Some((Private::open(accept)?, peer)))
             }
-            #[cfg(unix)]
             Self::Unix(listener) => {
                 let accept = || listener.accept().map(|(stream, _)| Stream::Unix(stream));
                 let stream = Private::open(accept)?;
@@ -157,7 +138,6 @@ impl Listener {
     pub(crate) fn is_unix(&self) -> bool {
         match self {
             Self::Tcp(_) => false,
-            #[cfg(unix)]
             Self::Unix(_) => true,
             #[cfg(test)]
             Self::Simulated(queue) => queue.is_own,
@@ -167,7 +147,6 @@ impl Listener {
     pub(crate) fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(listener) => listener,
-            #[cfg(unix)]
             Self::Unix(listener) => listener,
             #[cfg(test)]
             Self::Simulated(queue) => queue,
@@ -177,10 +156,7 @@ impl Listener {
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // Allows binding a port whose last server has just ended. On Windows the option would let two
-    // servers share a port.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
+    platform::allow_reuse(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

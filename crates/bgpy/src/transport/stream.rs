@@ -1,15 +1,12 @@
 //! The socket of an accepted connection, Unix or TCP.
 
 use std::io::{self, IoSlice, Read};
-#[cfg(unix)]
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use mio::event::Source;
 use socket2::{SockRef, Socket};
 
 use crate::memory::segments::Segments;
-#[cfg(unix)]
-use crate::platform;
+use crate::platform::{self, AsRawFd, RawFd, unix_socket};
 #[cfg(test)]
 use crate::simulation::wire::{End, NO_DESCRIPTOR, ServerEnd};
 
@@ -17,8 +14,7 @@ use crate::simulation::wire::{End, NO_DESCRIPTOR, ServerEnd};
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(mio::net::TcpStream),
-    #[cfg(unix)]
-    Unix(mio::net::UnixStream),
+    Unix(unix_socket::PolledStream),
     #[cfg(test)]
     Simulated(ServerEnd),
 }
@@ -27,7 +23,6 @@ impl Stream {
     pub(crate) fn is_unix(&self) -> bool {
         match self {
             Self::Tcp(_) => false,
-            #[cfg(unix)]
             Self::Unix(_) => true,
             #[cfg(test)]
             Self::Simulated(ServerEnd(wire)) => wire.is_own(),
@@ -35,7 +30,6 @@ impl Stream {
     }
 
     /// Whether its peer is accepted: on a Unix socket, only a process of this user.
-    #[cfg(unix)]
     pub(crate) fn is_welcome(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
@@ -48,21 +42,11 @@ impl Stream {
     /// Writes what fits without blocking. If the peer is gone, returns an error and raises no
     /// SIGPIPE.
     pub(crate) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        #[cfg(test)]
-        if let Self::Simulated(ServerEnd(wire)) = self {
-            return wire.write(End::Server, slices);
-        }
-        #[cfg(unix)]
-        {
-            match slices {
-                [bytes] => platform::send_now(self, bytes),
-                _ => platform::send_slices_now(self, slices),
-            }
-        }
-        #[cfg(not(unix))]
-        {
-            let Self::Tcp(stream) = self;
-            io::Write::write_vectored(stream, slices)
+        match self {
+            Self::Tcp(stream) => platform::send_polled(stream, slices),
+            Self::Unix(stream) => platform::send_polled(stream, slices),
+            #[cfg(test)]
+            Self::Simulated(ServerEnd(wire)) => wire.write(End::Server, slices),
         }
     }
 
@@ -73,7 +57,6 @@ impl Stream {
         segments: &Segments,
     ) -> io::Result<usize> {
         match self {
-            #[cfg(unix)]
             Self::Unix(stream) => segments.send_offer(stream, offer, segment),
             // Segments are never offered over TCP.
             _ => self.send(&[IoSlice::new(offer)]),
@@ -83,7 +66,6 @@ impl Stream {
     pub(crate) fn try_clone(&self) -> io::Result<Socket> {
         match self {
             Self::Tcp(stream) => SockRef::from(stream).try_clone(),
-            #[cfg(unix)]
             Self::Unix(stream) => SockRef::from(stream).try_clone(),
             #[cfg(test)]
             Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -93,7 +75,6 @@ impl Stream {
     pub(crate) fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(stream) => stream,
-            #[cfg(unix)]
             Self::Unix(stream) => stream,
             #[cfg(test)]
             Self::Simulated(ServerEnd(wire)) => wire,
@@ -105,7 +86,6 @@ impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
-            #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
             #[cfg(test)]
             Self::Simulated(ServerEnd(wire)) => wire.read(End::Server, buffer),
@@ -113,25 +93,13 @@ impl Read for Stream {
     }
 }
 
-#[cfg(unix)]
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-            #[cfg(test)]
-            Self::Simulated(_) => unreachable!("it has no descriptor"),
-        }
-    }
-}
-
-#[cfg(unix)]
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
         match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
             #[cfg(test)]
             Self::Simulated(_) => NO_DESCRIPTOR,
-            _ => self.as_fd().as_raw_fd(),
         }
     }
 }

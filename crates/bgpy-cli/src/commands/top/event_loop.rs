@@ -12,10 +12,10 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 
 use super::poller::Poller;
 use super::screen::Screen;
-use super::signals::Signals;
 use super::state::State;
 use crate::exit::Exit;
 use crate::output::terminal;
+use crate::platform::Signals;
 
 /// How often new data, the log and signals are checked while no key is pressed.
 const TICK: Duration = Duration::from_millis(50);

@@ -5,7 +5,6 @@ mod event_loop;
 mod log;
 mod poller;
 mod screen;
-mod signals;
 mod state;
 
 use std::env;

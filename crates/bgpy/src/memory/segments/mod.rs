@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex};
 use bgpy_proto::{Buffer, Memory, Payload, Supply};
 
 use self::pool::Pool;
-use crate::memory::{grow, reclaim};
+use crate::memory::grow::grow;
+use crate::memory::reclaim;
 use crate::platform;
 use crate::platform::segment::{self, Mapping};
 use crate::sync::lock;

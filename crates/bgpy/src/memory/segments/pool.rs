@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bgpy_proto::Memory;
 
 use super::lease::{Lease, Made};
-use crate::memory::kept_bytes_max;
+use crate::memory::grow::kept_bytes_max;
 use crate::platform::segment::Mapping;
 use crate::platform::{self, Private};
 

@@ -18,10 +18,6 @@ use crate::simulation::wire::{End, ServerEnd};
 use crate::transport::Stream;
 use crate::transport::listen::prepare;
 
-/// Whether a short read means that the socket is empty, so that no further read is needed. True for
-/// stream sockets under epoll and kqueue.
-const SHORT_READ_EMPTIES: bool = cfg!(unix);
-
 /// Bytes written to one connection before the others get their turn.
 const WRITE_TURN_BYTES: usize = 1 << 20;
 
@@ -193,14 +189,13 @@ impl Connection {
         self.feed(&scratch[..count], replays).map_err(Over::Protocol)?;
         // A read stops after a descriptor, whatever follows it.
         let is_short = count < scratch.len() && !has_descriptor;
-        let emptied = SHORT_READ_EMPTIES && is_short && !self.ends;
+        let emptied = platform::SHORT_READ_EMPTIES && is_short && !self.ends;
         Ok(if emptied { Progress::Emptied } else { Progress::More })
     }
 
     /// Reads bytes, and whether a descriptor came with them.
     fn receive(&mut self, scratch: &mut [u8]) -> io::Result<(usize, bool)> {
         match (&*self.stream, &self.segments) {
-            #[cfg(unix)]
             (Stream::Unix(stream), Some(segments)) => segments.recv(stream, scratch, true),
             _ => Ok((self.stream.read(scratch)?, false)),
         }
@@ -213,7 +208,6 @@ impl Connection {
         let most = missing.min(PLACED_BYTES);
         Some(match &*self.stream {
             Stream::Tcp(stream) => platform::read_end(stream, part, most),
-            #[cfg(unix)]
             Stream::Unix(stream) => platform::read_end(stream, part, most),
             #[cfg(test)]
             Stream::Simulated(ServerEnd(wire)) => wire.read_end(End::Server, part, most),

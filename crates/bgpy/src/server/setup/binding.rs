@@ -10,7 +10,7 @@ use bgpy_proto::Id;
 use crate::address::Address;
 use crate::error::ServeError;
 use crate::name::Name;
-use crate::platform::{Private, Stamp};
+use crate::platform::{Private, Stamp, unix_socket};
 use crate::registry::{Claim, Registry, vacate};
 use crate::termination::until_ended;
 use crate::transport::listen::{self, Listener};
@@ -30,8 +30,7 @@ pub struct Binding {
     pub(crate) tcp: std::net::TcpListener,
     /// Where the TCP socket listens.
     pub(crate) address: SocketAddr,
-    #[cfg(unix)]
-    pub(crate) unix: Option<std::os::unix::net::UnixListener>,
+    pub(crate) unix: Option<unix_socket::Listener>,
     pub(crate) socket: Option<PathBuf>,
     /// Tells the socket from anything put in its place.
     pub(crate) stamp: Stamp,
@@ -63,7 +62,6 @@ impl Binding {
             claim,
             tcp,
             address,
-            #[cfg(unix)]
             unix: None,
             socket: None,
             stamp: Stamp::default(),
@@ -72,7 +70,8 @@ impl Binding {
         let listening = registry.map(|registry| {
             registry.prepare()?;
             registry.prune();
-            registry.socket_path(instance).map_or(Ok(()), |path| binding.listen(path))
+            let path = registry.socket_path(instance).filter(|_| unix_socket::EXIST);
+            path.map_or(Ok(()), |path| binding.listen(path))
         });
         binding.trouble = listening.and_then(Result::err);
         Ok(binding)
@@ -80,17 +79,9 @@ impl Binding {
 
     /// Listens on a Unix socket as well.
     fn listen(&mut self, path: PathBuf) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            let (unix, stamp) = listen::unix(&path)?;
-            (self.unix, self.socket, self.stamp) = (Some(unix), Some(path), stamp);
-            Ok(())
-        }
-        #[cfg(not(unix))]
-        {
-            let _ = path;
-            Ok(())
-        }
+        let (unix, stamp) = listen::unix(&path)?;
+        (self.unix, self.socket, self.stamp) = (Some(unix), Some(path), stamp);
+        Ok(())
     }
 
     /// Releases everything.
@@ -105,11 +96,8 @@ impl Binding {
         self.tcp.set_nonblocking(true)?;
         let tcp = Listener::Tcp(mio::net::TcpListener::from_std(self.tcp));
         let mut listeners = vec![Private::new(tcp)];
-        #[cfg(unix)]
         if let Some(unix) = self.unix {
-            unix.set_nonblocking(true)?;
-            let unix = Listener::Unix(mio::net::UnixListener::from_std(unix));
-            listeners.push(Private::new(unix));
+            listeners.push(Private::new(Listener::Unix(unix_socket::polled(unix)?)));
         }
         Ok((listeners, self.claim))
     }

@@ -8,6 +8,7 @@ use bgpy::registry::{DIRECTORY_VARIABLE, Registry};
 
 use super::Finding;
 use crate::output::view::bytes;
+use crate::platform;
 
 /// The subject of the findings.
 pub(super) const ABOUT: &str = "directory";
@@ -48,7 +49,7 @@ pub(super) fn runtime(registry: &Registry) -> Vec<Finding> {
 
 /// Whether its path is short enough for Unix sockets.
 pub(super) fn socket_paths(registry: &Registry) -> Vec<Finding> {
-    if cfg!(not(unix)) {
+    if !platform::HAS_UNIX_SOCKETS {
         return Vec::new();
     }
     if registry.has_room_for_sockets() {
@@ -97,7 +98,7 @@ fn missing(path: &Path) -> Finding {
     let shown = path.display();
     let above = path.ancestors().skip(1).find(|above| above.exists());
     match above {
-        Some(above) if above.is_dir() && is_writable(above) => {
+        Some(above) if above.is_dir() && platform::is_writable(above) => {
             Finding::ok(ABOUT, format!("'{shown}' does not exist yet; the first server creates it"))
         }
         above => {
@@ -109,38 +110,18 @@ fn missing(path: &Path) -> Finding {
     }
 }
 
-#[cfg(unix)]
-fn is_writable(directory: &Path) -> bool {
-    use rustix::fs::{Access, access};
-
-    access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_writable(directory: &Path) -> bool {
-    fs::metadata(directory).is_ok_and(|about| !about.permissions().readonly())
-}
-
-#[cfg(unix)]
 fn not_private(path: &Path, about: &fs::Metadata) -> Finding {
-    use std::os::unix::fs::MetadataExt;
-
-    let (shown, mode) = (path.display(), about.mode() & 0o777);
-    if about.uid() == rustix::process::geteuid().as_raw() {
-        let text = format!(
-            "other users may enter '{shown}' (mode {mode:03o}), so nothing in it is trusted"
-        );
-        Finding::wrong(ABOUT, text, format!("chmod 700 '{shown}'"))
-    } else {
-        let text = format!("'{shown}' belongs to another user (id {})", about.uid());
-        Finding::wrong(ABOUT, text, another())
+    let shown = path.display();
+    if let Some(owner) = platform::other_owner(about) {
+        let text = format!("'{shown}' belongs to another user (id {owner})");
+        return Finding::wrong(ABOUT, text, another());
     }
-}
-
-#[cfg(not(unix))]
-fn not_private(path: &Path, _about: &fs::Metadata) -> Finding {
-    let text = format!("other users may enter '{}'", path.display());
-    Finding::wrong(ABOUT, text, another())
+    let Some(mode) = platform::access_mode(about) else {
+        return Finding::wrong(ABOUT, format!("other users may enter '{shown}'"), another());
+    };
+    let text =
+        format!("other users may enter '{shown}' (mode {mode:03o}), so nothing in it is trusted");
+    Finding::wrong(ABOUT, text, format!("chmod 700 '{shown}'"))
 }
 
 /// Writes and removes a small file.

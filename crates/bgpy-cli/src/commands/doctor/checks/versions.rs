@@ -8,9 +8,7 @@ use std::path::PathBuf;
 use bgpy::registry::Entry;
 
 use super::Finding;
-
-/// The file name of the command.
-const PROGRAM: &str = if cfg!(windows) { "bgpy.exe" } else { "bgpy" };
+use crate::platform::PROGRAM;
 
 /// Whether running servers have this version.
 pub(super) fn of_servers(running: &[Entry]) -> Vec<Finding> {

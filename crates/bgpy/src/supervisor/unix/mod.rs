@@ -1,14 +1,23 @@
 //! How a process divides into a server and its supervisor.
 
-use std::fs::OpenOptions;
+mod child;
+mod held;
+mod log;
+mod notice;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 
+use self::child::Child;
+use self::held::{HeldResources, Successor};
+use self::watch::Start;
 use super::Role;
-use super::child::Child;
-use super::held::{self, HeldResources, Successor};
-use super::watch::{Start, Supervisor};
 use crate::bootstrap::{Orders, Report, Reporter};
 use crate::config::Config;
 use crate::error::ServeError;
@@ -17,6 +26,11 @@ use crate::platform::ProcessId;
 use crate::registry::Registry;
 use crate::restart::Times;
 use crate::server::{Supervised, SupervisorPipe};
+
+pub use self::watch::Supervisor;
+
+/// Whether this system has supervisors.
+pub const IS_SUPPORTED: bool = true;
 
 /// Reads the configuration from standard input, and decides the role of this process. `fork` copies
 /// the process; it returns the child's process id in the parent, and `None` in the child.
@@ -50,7 +64,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         drop((line, reporter));
         let is_kept = held.is_some();
         let (binding, tasks) = held.map(HeldResources::into_parts).unzip();
-        let reporter = Reporter::to(pipe.try_clone()?);
+        let reporter = Reporter::to(File::from(OwnedFd::from(pipe.try_clone()?)));
         let pipe = is_kept.then_some(SupervisorPipe { stream: pipe });
         let tasks = tasks.flatten();
         let supervised = Supervised {

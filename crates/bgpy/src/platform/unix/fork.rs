@@ -1,4 +1,4 @@
-//! Forks on Unix: what happens to descriptors and locks in the child.
+//! Forks: what happens to descriptors and locks in the child.
 //!
 //! A forked child has a copy of every descriptor and every lock, even of locks held by other
 //! threads, which do not exist in the child and never release them. So the few process-wide locks
@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use super::{ForkHooks, ForkLock};
+use crate::platform::{ForkHooks, ForkLock};
 use crate::sync::ForkMutex;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -24,6 +24,11 @@ static HOOKS: [AtomicPtr<ForkHooks>; ForkLock::COUNT] =
 
 /// The numbers of all descriptors that a child closes.
 static PRIVATE: ForkMutex<BTreeSet<RawFd>> = ForkMutex::new(BTreeSet::new());
+
+impl ForkLock {
+    /// The number of these locks.
+    const COUNT: usize = Self::Segments as usize + 1;
+}
 
 /// A number that differs between a process and its forked children. Asking for the process id
 /// instead would cost each call of a client one system call.

@@ -1,4 +1,4 @@
-//! Where a user's servers are found on Unix: the same place for every kind of login.
+//! Where a user's servers are found: the same place for every kind of login.
 
 use std::ffi::{CStr, OsStr};
 use std::fs;

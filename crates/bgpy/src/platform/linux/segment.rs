@@ -1,4 +1,4 @@
-//! Memory mapped by two processes, on Linux.
+//! Memory mapped by two processes.
 //!
 //! A segment is a sealed `memfd`: it cannot be shrunk, so no access to it can fault. Its first page
 //! holds its state, which both sides may change; the rest is data.
@@ -17,7 +17,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-use super::Private;
+use crate::platform::Private;
 use crate::sync::lock;
 
 /// Bytes before the data.

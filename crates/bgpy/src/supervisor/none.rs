@@ -8,6 +8,20 @@ use crate::bootstrap::{Orders, Reporter};
 use crate::config::Config;
 use crate::error::ServeError;
 
+/// Whether this system has supervisors.
+pub const IS_SUPPORTED: bool = false;
+
+/// Never constructed on this system.
+#[derive(Debug)]
+pub enum Supervisor {}
+
+impl Supervisor {
+    /// Waits for the end of the server.
+    pub fn run(self) -> ExitStatus {
+        match self {}
+    }
+}
+
 /// Reads the configuration from standard input. This process is the server.
 ///
 /// # Errors

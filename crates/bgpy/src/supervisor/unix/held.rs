@@ -127,7 +127,7 @@ pub(super) fn inherit(
         trouble: None,
     };
     let pipe: UnixStream = take(inheritance.supervisor_pipe)?.into();
-    let reporter = Reporter::to(pipe.try_clone()?);
+    let reporter = Reporter::to(File::from(OwnedFd::from(pipe.try_clone()?)));
     let supervised = Supervised {
         supervisor: Some(inheritance.supervisor.clone()),
         generation: inheritance.generation,

@@ -4,30 +4,17 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use super::Delivery;
+use crate::platform::Delivery;
 
-/// The longest pause between retransmissions, where the system has that option: Linux 6.15 and
-/// later, as `TCP_RTO_MAX_MS`.
-#[cfg(target_os = "linux")]
+/// The longest pause between retransmissions: `TCP_RTO_MAX_MS`, which Linux 6.15 and later have.
 const RTO_MAX_MS: (i32, u32) = (44, 8_000);
-
-/// How long the system retransmits before it gives the connection up, in seconds. Only data sent to
-/// an open window counts: see `TCP_RXT_CONNDROPTIME` in Darwin's netinet/tcp.h.
-#[cfg(target_vendor = "apple")]
-const DROP_TIME_S: (i32, u32) = (0x80, 50);
 
 /// Makes the system detect undelivered data soon. Without the option it is detected later.
 pub(crate) fn hasten_delivery(socket: &impl AsFd) {
-    #[cfg(target_os = "linux")]
-    let option = Some(RTO_MAX_MS);
-    #[cfg(target_vendor = "apple")]
-    let option = Some(DROP_TIME_S);
-    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-    let option = None::<(i32, u32)>;
-    let Some((name, value)) = option else { return };
+    let (name, value) = RTO_MAX_MS;
     let length = size_of_val(&value) as libc::socklen_t;
     let number = socket.as_fd().as_raw_fd();
-    // SAFETY: the descriptor is open, and the value has the given length. A system without the
+    // SAFETY: the descriptor is open, and the value has the given length. A kernel without the
     // option returns an error.
     unsafe {
         libc::setsockopt(number, libc::IPPROTO_TCP, name, (&raw const value).cast(), length);
@@ -39,7 +26,6 @@ pub(crate) fn hasten_delivery(socket: &impl AsFd) {
 ///
 /// # Errors
 /// The system's error, also if it does not report the state.
-#[cfg(target_os = "linux")]
 pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
     let number = socket.as_fd().as_raw_fd();
     let mut waiting: libc::c_int = 0;
@@ -59,13 +45,11 @@ pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
 }
 
 /// The length of the accept queue, if the system reports it.
-#[cfg(target_os = "linux")]
 pub(crate) fn waiting_connections(listener: &impl AsFd) -> usize {
     // For a listener, the kernel reports the length of the accept queue in this field.
     tcp_info(listener).map_or(0, |info| info.tcpi_unacked as usize)
 }
 
-#[cfg(target_os = "linux")]
 fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
     let number = socket.as_fd().as_raw_fd();
     // SAFETY: it consists of numbers, for which 0 is valid.
@@ -81,16 +65,4 @@ fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
         return Err(io::Error::last_os_error());
     }
     Ok(info)
-}
-
-/// This system does not report the length of the accept queue.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn waiting_connections(_listener: &impl AsFd) -> usize {
-    0
-}
-
-/// This system does not report the state of data under way.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn delivery(_socket: &impl AsFd) -> io::Result<Option<Delivery>> {
-    Err(io::ErrorKind::Unsupported.into())
 }

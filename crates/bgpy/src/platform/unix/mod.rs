@@ -1,0 +1,27 @@
+//! What all Unix systems have in common. Where they differ, it asks the file of the system.
+
+mod descriptor;
+mod files;
+mod fork;
+mod home;
+mod notify;
+mod process;
+mod sleeper;
+mod socket;
+mod standing;
+mod stdio;
+pub(crate) mod unix_socket;
+pub(crate) mod wake_up;
+mod write;
+
+pub(crate) use descriptor::*;
+pub(crate) use files::*;
+pub(crate) use fork::*;
+pub(crate) use home::*;
+pub(crate) use notify::*;
+pub(crate) use process::*;
+pub(crate) use sleeper::*;
+pub(crate) use socket::*;
+pub(crate) use standing::*;
+pub(crate) use stdio::*;
+pub(crate) use write::*;

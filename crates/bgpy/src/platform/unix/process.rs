@@ -1,0 +1,111 @@
+//! Processes: how this one starts, how it ends, and how its children do.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit};
+
+use super::descriptor::take_inherited;
+use crate::platform::boot_id;
+
+/// Leaves the session, terminal and process group of the parent, and closes the descriptors it left
+/// open.
+///
+/// Rust and Python open descriptors close-on-exec, so any descriptor without that flag is the
+/// parent's: for example, a pipe whose reader waits for EOF.
+pub(crate) fn detach() -> io::Result<()> {
+    match rustix::process::setsid() {
+        Ok(_) | Err(Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let Ok(directory) = std::fs::read_dir("/dev/fd") else { return Ok(()) };
+    let inherited: Vec<i32> = directory
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2)
+        .collect();
+    for fd in inherited {
+        drop(take_inherited(fd));
+    }
+    Ok(())
+}
+
+/// Prepares a command whose process outlives this one. The process [detaches](detach) itself first
+/// of all, which saves a fork of a large parent.
+pub(crate) fn background(_command: &mut Command) {}
+
+/// Kills this process at once, whatever its threads are doing.
+pub(crate) fn end_now() {
+    // Sending the signal to oneself cannot fail.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+/// Ends this process with an exit code at once: no exit hooks or destructors run.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: it ends the process.
+    unsafe { libc::_exit(code) }
+}
+
+/// Makes the system keep the exit status of children until they are waited for. The starter of this
+/// program may have ignored SIGCHLD, which is inherited.
+pub(crate) fn keep_children() {
+    // SAFETY: it reads the disposition, which writes only to the buffer, and sets one that runs no
+    // code. Only an inherited disposition is changed.
+    unsafe {
+        let mut known: libc::sigaction = std::mem::zeroed();
+        let asked = libc::sigaction(libc::SIGCHLD, std::ptr::null(), &raw mut known);
+        if asked == 0 && known.sa_sigaction == libc::SIG_IGN {
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        }
+    }
+}
+
+/// The signal that ended a process.
+pub(crate) fn signal_of(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+/// The exit status for a recorded code or signal.
+pub(crate) fn status_of(code: Option<i32>, signal: Option<i32>) -> Option<ExitStatus> {
+    // Packed as by wait(2).
+    let packed = signal.or(code.map(|code| code << 8))?;
+    Some(std::os::unix::process::ExitStatusExt::from_raw(packed))
+}
+
+/// Kills a process started in the background, with all processes in its group.
+pub(crate) fn kill_group(child: &mut Child) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    // The child leads a process group of its own once it has [detached](super::detach); before
+    // that, no group has its id.
+    if let Some(id) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(id, Signal::KILL);
+    }
+    drop(child.kill());
+}
+
+/// Ends this process with the exit code or signal of another one.
+pub(crate) fn end_like(status: ExitStatus) -> ! {
+    use signal_hook::low_level::{emulate_default_handler, raise};
+    if let Some(signal) = signal_of(status) {
+        // The other process has already dumped core.
+        let _ = rustix::process::setrlimit(
+            Resource::Core,
+            Rlimit { current: Some(0), maximum: Some(0) },
+        );
+        // SIGKILL has no default handler to emulate.
+        drop(emulate_default_handler(signal));
+        drop(raise(signal));
+    }
+    std::process::exit(status.code().unwrap_or(1))
+}
+
+/// The limit of this process's address space in bytes, if there is one.
+pub(crate) fn address_bytes_max() -> Option<usize> {
+    usize::try_from(rustix::process::getrlimit(Resource::As).current?).ok()
+}
+
+/// A name for this boot of this machine, as several machines may share a home directory.
+pub(crate) fn machine() -> String {
+    let name = rustix::system::uname();
+    format!("{} {}", name.nodename().to_string_lossy(), boot_id().trim())
+}

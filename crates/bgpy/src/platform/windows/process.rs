@@ -1,0 +1,95 @@
+//! Processes: nothing is known about others so far.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use crate::platform::ProcessId;
+
+/// Nothing is known about other processes: none is proven to exist or to be gone.
+pub(crate) fn process_start(_pid: u32) -> io::Result<Option<u64>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn process_namespace() -> Option<String> {
+    None
+}
+
+/// Nothing is known about other processes.
+#[derive(Debug)]
+pub(crate) struct Process;
+
+impl Process {
+    pub(crate) fn open(_process: &ProcessId) -> io::Result<Option<Self>> {
+        Ok(Some(Self))
+    }
+
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let text = "not on this system: end it in the task manager";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        self.kill()
+    }
+
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        std::thread::sleep(limit);
+        false
+    }
+}
+
+pub(crate) fn resident_bytes(_pid: u32) -> Option<u64> {
+    None
+}
+
+pub(crate) fn detach() -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn background(command: &mut Command) {
+    use std::os::windows::process::CommandExt;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+}
+
+pub(crate) fn end_now() {
+    std::process::exit(1);
+}
+
+pub(crate) fn exit_now(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+pub(crate) fn keep_children() {}
+
+pub(crate) fn signal_of(_status: ExitStatus) -> Option<i32> {
+    None
+}
+
+pub(crate) fn status_of(code: Option<i32>, _signal: Option<i32>) -> Option<ExitStatus> {
+    code.map(|code| std::os::windows::process::ExitStatusExt::from_raw(code as u32))
+}
+
+pub(crate) fn kill_group(child: &mut Child) {
+    drop(child.kill());
+}
+
+pub(crate) fn end_like(status: ExitStatus) -> ! {
+    std::process::exit(status.code().unwrap_or(1))
+}
+
+pub(crate) fn address_bytes_max() -> Option<usize> {
+    None
+}
+
+pub(crate) fn trim_heap() {}
+
+pub(crate) fn prefer_huge_pages(_bytes: &mut Vec<u8>) {}
+
+pub(crate) fn machine() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+pub(crate) fn notify(_state: &str) {}
