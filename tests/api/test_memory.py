@@ -256,6 +256,9 @@ def test_an_answer_that_nobody_reads_and_that_has_no_room_ends_its_connection(
         finally:
             waiter.kill()
     assert output.split() == ["lost"]
+    assert server.log_file is not None
+    told = Path(server.log_file).read_text()
+    assert "is cut: there is not enough memory for the rest of a response" in told
 
 
 def test_the_command_fails_with_a_sentence(reach: Callable[..., Server], tmp_path: Path) -> None:

@@ -124,7 +124,11 @@ impl Core {
         let owned = self.connections.get_mut(&connection).map_or(Ok(false), Connection::own_some);
         let Ok(owned) = owned else {
             // Part of the response may have been sent already, so no other frame can follow.
-            self.close(connection, "there is not enough memory for what it has not read");
+            let why = "there is not enough memory for the rest of a response";
+            if let Some(Connection { peer, .. }) = self.connections.get(&connection) {
+                self.log.error(format_args!("the connection to the client at {peer} is cut: {why}"));
+            }
+            self.close(connection, why);
             return false;
         };
         self.flush(connection);
