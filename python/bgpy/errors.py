@@ -20,7 +20,7 @@ class AddressInUse(StartError, OSError):
 
 
 class NameTaken(StartError):
-    """A server of this name is already running, or its process has not ended yet."""
+    """A server of this name is already running, or has ended but its process has not."""
 
 
 class ConnectError(BgpyError, ConnectionError):

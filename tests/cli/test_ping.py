@@ -62,3 +62,9 @@ def test_a_wait_that_is_too_long(commands):
     code, _, words = commands.run("wait", "nobody", "--for", "ready", "--timeout", "0.1")
     assert code == 4
     assert words == "error: nobody was not ready within 0.1 s\n"
+
+
+def test_a_token_file_that_never_ends(commands):
+    code, _, words = commands.run("ping", "127.0.0.1:1", "--token-file", "/dev/zero")
+    assert code == 2
+    assert "cannot be read from '/dev/zero': it is longer than 65536 bytes" in words

@@ -109,7 +109,7 @@ mod tests {
             (ConnectError::Restarting { server: server(), after, failing: None }, 4),
             (ConnectError::Cut { server: server() }, 1),
             (ConnectError::Auth { server: server(), token: true }, 5),
-            (ConnectError::NoToken { server: server() }, 5),
+            (ConnectError::NoToken { server: server(), replaced: false }, 5),
             (ConnectError::Unprotected { server: server() }, 2),
             (ConnectError::Interrupted, 130),
         ] {

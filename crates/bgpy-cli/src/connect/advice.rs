@@ -32,7 +32,7 @@ fn connect_error_of(error: &ConnectError, option: &str) -> String {
         ConnectError::Auth { token: false, .. } => {
             format!(": pass {option} or set BGPY_TOKEN to the one that the server was started with")
         }
-        ConnectError::NoToken { .. } => format!(
+        ConnectError::NoToken { replaced: false, .. } => format!(
             ": pass {option} or set BGPY_TOKEN to the one that your server was started with, or pass \
              --no-auth if it was started with --no-auth"
         ),
@@ -54,7 +54,7 @@ mod tests {
         let server = || "127.0.0.1:1".to_owned();
         for error in [
             ConnectError::Auth { server: server(), token: false },
-            ConnectError::NoToken { server: server() },
+            ConnectError::NoToken { server: server(), replaced: false },
             ConnectError::Unprotected { server: server() },
         ] {
             let error = CallError::Connect(error);

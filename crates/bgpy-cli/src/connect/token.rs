@@ -19,11 +19,13 @@ pub(crate) fn read_file(path: &Path) -> Result<Token, Exit> {
         let path = path.display();
         output::error(format_args!("the token cannot be read from '{path}': {text}"), Exit::Usage)
     };
-    let about = fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
-    if about.len() > TOKEN_BYTES_MAX as u64 {
+    // A device or a pipe has no length.
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+    let read = file.take(TOKEN_BYTES_MAX as u64 + 1).read_to_string(&mut text);
+    if read.map_err(|error| refuse(error.to_string()))? > TOKEN_BYTES_MAX {
         return Err(refuse(format!("it is longer than {TOKEN_BYTES_MAX} bytes")));
     }
-    let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     match text.lines().next().unwrap_or_default() {
         "" => Err(refuse("its first line is empty".into())),
         token => Ok(Token::new(token)),

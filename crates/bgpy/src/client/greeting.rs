@@ -85,7 +85,9 @@ impl Attempt<'_> {
         let server = self.dialer.server.clone();
         match verdict {
             Verdict::NotRunning => ConnectError::NotRunning { server },
-            Verdict::NoToken => ConnectError::NoToken { server },
+            Verdict::NoToken => {
+                ConnectError::NoToken { server, replaced: self.proven != Proof::None }
+            }
             Verdict::Auth => ConnectError::Auth { server, token },
             Verdict::Cut => ConnectError::Cut { server },
         }

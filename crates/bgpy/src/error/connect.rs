@@ -106,12 +106,18 @@ pub enum ConnectError {
         token: bool,
     },
     /// No token is known, so the server cannot be authenticated.
-    #[error(
-        "{server} may be anyone's: no token was given or found to verify it with, so nothing was sent"
-    )]
+    #[error("{server} cannot be verified{}; nothing was sent",
+        if *replaced {
+            ": it does not know the token that was proven to this client before, so it is another server, or \
+             was started again with another token"
+        } else {
+            ", because no token was given or found for it"
+        })]
     NoToken {
         /// `host:port`.
         server: String,
+        /// Whether a server has proven a token to this client before.
+        replaced: bool,
     },
     /// A server on another machine must prove the token.
     #[error("{server} is on another machine, where a server has to prove that it knows the token")]

@@ -16,7 +16,7 @@ pub(super) fn of_servers(ended: &[Entry]) -> Vec<Finding> {
     let left = ended.iter().filter(is_left).map(|entry| {
         let (target, pid) = (entry.target(), entry.process.pid);
         // Its name may be another server's by now.
-        let mend = format!("if it does not end by itself, run `kill {pid}` where it runs");
+        let mend = format!("if it does not end by itself, run `kill {pid}`");
         Finding::wrong("stopping", format!("{target}: {}", entry.hindrance()), mend)
     });
     busy.chain(left).collect()
