@@ -65,9 +65,7 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
         ConnectError::Auth { token: false, .. } => {
             ": pass token=... or set BGPY_TOKEN to the one that the server was started with"
         }
-        ConnectError::NoToken { replaced: true, .. } => {
-            ": pass its token=... to a new client"
-        }
+        ConnectError::NoToken { replaced: true, .. } => ": pass its token=... to a new client",
         ConnectError::NoToken { .. } => {
             ": pass token=... or set BGPY_TOKEN to the one that your server was started with, or pass \
              auth=False if it was started that way"

@@ -126,7 +126,8 @@ impl Core {
             // Part of the response may have been sent already, so no other frame can follow.
             let why = "there is not enough memory for the rest of a response";
             if let Some(Connection { peer, .. }) = self.connections.get(&connection) {
-                self.log.error(format_args!("the connection to the client at {peer} is cut: {why}"));
+                self.log
+                    .error(format_args!("the connection to the client at {peer} is cut: {why}"));
             }
             self.close(connection, why);
             return false;
