@@ -22,7 +22,7 @@ pub enum CallError {
          run{}",
         reason.advice(server))]
     Lost {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// Why it was lost.
         #[source]
@@ -38,7 +38,7 @@ pub enum CallError {
             "the call may or may not have run"
         })]
     Timeout {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// The limit.
         after: Duration,
@@ -48,13 +48,13 @@ pub enum CallError {
     /// The task ended without a response.
     #[error("the task on {server} ended without a response")]
     NoResponse {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
     },
     /// The server reports a failure.
     #[error("{}", Failed { server, failure })]
     Failed {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// The failure.
         failure: Box<Failure>,
@@ -64,7 +64,7 @@ pub enum CallError {
     /// The server answered, but this process lacks the memory for the answer.
     #[error("not enough memory for the answer of {server}, which has {bytes} bytes")]
     Memory {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// Length of the answer, in bytes.
         bytes: u64,
@@ -78,7 +78,7 @@ pub enum CallError {
          for it here"
     )]
     WouldDeadlock {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
     },
     /// The caller was interrupted, for example by Ctrl-C.

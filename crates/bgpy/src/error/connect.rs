@@ -28,7 +28,7 @@ pub enum ConnectError {
     /// Nothing listens there.
     #[error("no server listens on {server}: start one there, or check host and port")]
     NotRunning {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
     },
     /// This user has no running server with this name on this machine.
@@ -68,7 +68,7 @@ pub enum ConnectError {
     /// An error of the network or the operating system.
     #[error("cannot connect to {server}: {}", WithLimit(source))]
     Io {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// The error.
         source: io::Error,
@@ -76,7 +76,7 @@ pub enum ConnectError {
     /// Connecting or the handshake took too long.
     #[error("{server} did not answer within {}: {}", Seconds(*after), Unanswered(*process))]
     Timeout {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// How long the client tried.
         after: Duration,
@@ -100,7 +100,7 @@ pub enum ConnectError {
             "requires a token, and none was given or found"
         })]
     Auth {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// Whether the client had a token at all.
         token: bool,
@@ -114,7 +114,7 @@ pub enum ConnectError {
             ", because no token was given or found for it"
         })]
     NoToken {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// Whether a server has proven a token to this client before.
         replaced: bool,
@@ -122,13 +122,13 @@ pub enum ConnectError {
     /// A server on another machine must prove the token.
     #[error("{server} is on another machine, where a server has to prove that it knows the token")]
     Unprotected {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
     },
     /// The peer is another program, or speaks another version of the protocol.
     #[error("{server}: {source}{}", advice(source))]
     Protocol {
-        /// `host:port`.
+        /// The target, as the user named it.
         server: String,
         /// The violation of the protocol.
         source: ProtocolError,

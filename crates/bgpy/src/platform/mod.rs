@@ -1,8 +1,10 @@
 //! Everything that differs between operating systems, behind one set of functions.
 //!
-//! Each system has a file or a directory of its own, and this file chooses among them: no other
-//! line asks which system it is compiled for. What all Unix systems share is in `unix/`, which asks
-//! the file of the system for the rest; a system that has nothing better takes it from `posix.rs`.
+//! Each system has a file or a directory of its own, and this file chooses among them: no other file
+//! of `platform` asks which system it is compiled for. What all Unix systems share is in `unix/`,
+//! which asks the file of the system for the rest; a system that has nothing better takes it from
+//! `posix.rs`.
+//!
 //! Only Linux has been run.
 
 mod process_id;

@@ -39,7 +39,7 @@ const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const FIRST_CONNECTION: usize = 16;
 
 pub(super) struct Core {
-    pub(super) registry: Private<PollRegistry>,
+    pub(super) poll_registry: Private<PollRegistry>,
     waker: Arc<Waker>,
     pub(super) listeners: Vec<Private<Listener>>,
     /// Connections that have not finished the handshake.
@@ -68,13 +68,13 @@ pub(super) struct Core {
 
 /// A poller event for a listener or a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Readiness {
+pub(super) struct PollEvent {
     pub(super) token: usize,
     pub(super) is_read_closed: bool,
     pub(super) is_writable: bool,
 }
 
-impl From<&Event> for Readiness {
+impl From<&Event> for PollEvent {
     fn from(event: &Event) -> Self {
         let PollToken(token) = event.token();
         let (is_read_closed, is_writable) = (event.is_read_closed(), event.is_writable());
@@ -84,7 +84,7 @@ impl From<&Event> for Readiness {
 
 /// What a core is made of.
 pub(super) struct CoreParts {
-    pub(super) registry: Private<PollRegistry>,
+    pub(super) poll_registry: Private<PollRegistry>,
     pub(super) listeners: Vec<Private<Listener>>,
     pub(super) psk: Psk,
     pub(super) is_open: bool,
@@ -98,7 +98,7 @@ pub(super) struct CoreParts {
 impl Core {
     pub(super) fn new(parts: CoreParts, waker: Arc<Waker>) -> io::Result<Self> {
         let CoreParts {
-            registry,
+            poll_registry,
             mut listeners,
             psk,
             is_open,
@@ -108,10 +108,10 @@ impl Core {
             idle_timeout,
         } = parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
-            registry.register(listener.source(), PollToken(index), Interest::READABLE)?;
+            poll_registry.register(listener.source(), PollToken(index), Interest::READABLE)?;
         }
         Ok(Self {
-            registry,
+            poll_registry,
             waker,
             pending: Pending::new(platform::descriptors_max()),
             reserve: Reserve::new(),
@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// Handles a poller event.
-    pub(super) fn ready(&mut self, Readiness { token, is_read_closed, is_writable }: Readiness) {
+    pub(super) fn ready(&mut self, PollEvent { token, is_read_closed, is_writable }: PollEvent) {
         if let Some(listener) = self.listeners.get(token) {
             self.pending.listener_ready(token, listener.is_unix());
             return;
@@ -282,7 +282,7 @@ impl Core {
 
     fn give_up(&mut self, token: usize, over: Over) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
-        drop(connection.flush(&self.registry));
+        drop(connection.flush(&self.poll_registry));
         match over {
             Over::Closed => self.close(token, "closed by the peer"),
             Over::Io(error) => {
@@ -307,7 +307,7 @@ impl Core {
             return;
         }
         let paused = connection.backlog() > limits::OUTBOX_PAUSE_BYTES;
-        let more = match connection.flush(&self.registry) {
+        let more = match connection.flush(&self.poll_registry) {
             Ok(more) => more,
             Err(over) => return self.give_up(token, over),
         };
@@ -335,7 +335,7 @@ impl Core {
 
     pub(super) fn close(&mut self, token: usize, why: &str) {
         let Some(mut connection) = self.connections.remove(&token) else { return };
-        connection.deregister(&self.registry);
+        connection.deregister(&self.poll_registry);
         connection.trim();
         let (is_session, peer) = (connection.is_session(), std::mem::take(&mut connection.peer));
         // The descriptor is free from here on.
@@ -386,7 +386,7 @@ impl Core {
             return;
         }
         for listener in &mut self.listeners {
-            drop(self.registry.deregister(listener.source()));
+            drop(self.poll_registry.deregister(listener.source()));
         }
         self.listeners.clear();
         self.registration.retire();

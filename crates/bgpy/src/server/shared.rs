@@ -11,7 +11,7 @@ use super::end::End;
 use super::reactor::leader::Leader;
 use super::reactor::poller_check::PollerCheck;
 use super::reactor::signal::{SignalPipe, Waker};
-use super::reactor::standin_switch::StandIn;
+use super::reactor::standin_switch::StandInSwitch;
 use super::registration::file_check::FileCheck;
 use crate::log::Log;
 use crate::platform::{self, Private, Sleeper};
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) leader: Mutex<Leader>,
     pub(super) poller_check: PollerCheck,
     waker: Arc<Waker>,
-    pub(super) standin: StandIn,
+    pub(super) standin: StandInSwitch,
     /// The executing thread.
     pub(super) executing: OnceLock<Sleeper>,
     pub(super) files: FileCheck,
@@ -68,7 +68,7 @@ impl Shared {
             poller_check,
             leader: Mutex::new(leader),
             waker: waker.clone(),
-            standin: StandIn::default(),
+            standin: StandInSwitch::default(),
             executing: OnceLock::new(),
             files: FileCheck::of(core.registration()),
             looks: Looks::default(),

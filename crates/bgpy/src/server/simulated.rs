@@ -9,7 +9,7 @@ use bgpy_proto::{CallKind, Failure, FailureCode, Id, ProtocolError, Psk, ServerH
 use mio::Poll;
 
 use super::calls::{Called, Due, not_initialized};
-use super::core::{Core, CoreParts, Readiness};
+use super::core::{Core, CoreParts, PollEvent};
 use super::reactor::run::FAREWELL;
 use super::reactor::signal::{Receiver, Waker};
 use super::reactor::standin::LOOK;
@@ -76,7 +76,8 @@ impl Process {
         generation: u64,
         read: usize,
     ) -> Self {
-        let registry = Private::open(|| idle.poll.registry().try_clone()).expect("a descriptor");
+        let poll_registry =
+            Private::open(|| idle.poll.registry().try_clone()).expect("a descriptor");
         let listens = |queue: &Queue, is_own| {
             Private::new(Listener::Simulated(ServerQueue { queue: queue.clone(), is_own }))
         };
@@ -84,7 +85,7 @@ impl Process {
             Registration::new(None, idle.entry.clone(), None, Stamp::default(), None, None);
         let hello = ServerHello { generation, instance: Id([9; 16]), ..ServerHello::default() };
         let parts = CoreParts {
-            registry,
+            poll_registry,
             listeners: vec![listens(&binding.open, false), listens(&binding.own, true)],
             psk: psk.clone(),
             is_open: false,
@@ -172,7 +173,7 @@ impl Process {
     }
 
     fn report(&mut self, token: usize, is_read_closed: bool, is_writable: bool) {
-        self.core.ready(Readiness { token, is_read_closed, is_writable });
+        self.core.ready(PollEvent { token, is_read_closed, is_writable });
     }
 
     /// Whether the executing thread could take a call.

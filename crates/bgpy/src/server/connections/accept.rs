@@ -142,7 +142,7 @@ impl Core {
         let hello = ServerHello { overloaded: overloaded.clone(), ..self.hello.clone() };
         let handshake =
             ServerHandshake::new(self.psk.clone(), hello, is_own).open_to_all(self.is_open);
-        match Connection::new(stream, PollToken(token), peer, handshake, &self.registry) {
+        match Connection::new(stream, PollToken(token), peer, handshake, &self.poll_registry) {
             Ok(mut connection) => {
                 if overloaded.is_some() {
                     self.note_overflow(token);

@@ -78,7 +78,7 @@ impl Shared {
             }
             self.standin.armed.store(false, Ordering::SeqCst);
             // `away` is read after `armed` is cleared: an executing thread that went away before that still
-            // saw `armed`, and did not unpark this thread (see `StandIn::arm`).
+            // saw `armed`, and did not unpark this thread (see `StandInSwitch::arm`).
             if self.away.load(Ordering::SeqCst) {
                 self.standin.armed.store(true, Ordering::SeqCst);
             }

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
 
 #[derive(Debug, Default)]
-pub(crate) struct StandIn {
+pub(crate) struct StandInSwitch {
     pub(crate) thread: OnceLock<Thread>,
     pub(crate) armed: AtomicBool,
     over: AtomicBool,
 }
 
-impl StandIn {
+impl StandInSwitch {
     /// Makes the thread watch. Called whenever the executing thread stops polling.
     ///
     /// The executing thread sets `away` before it reads `armed` here, and the stand-in clears `armed`

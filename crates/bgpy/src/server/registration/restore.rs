@@ -18,7 +18,7 @@ impl Core {
         }
         // Checking and restoring need a descriptor each.
         self.reserve.give_all();
-        let (listeners, registry, mut relaid) = (&self.listeners, &self.registry, None);
+        let (listeners, registry, mut relaid) = (&self.listeners, &self.poll_registry, None);
         let restored = self.registration.restore(&self.log, |path| {
             let (fresh, index, stamp) = listen::again(listeners, path, registry)?;
             relaid = Some((fresh, index));
@@ -52,6 +52,6 @@ impl Core {
             }
         }
         let mut stale = std::mem::replace(&mut self.listeners[index], fresh);
-        drop(self.registry.deregister(stale.source()));
+        drop(self.poll_registry.deregister(stale.source()));
     }
 }

@@ -147,7 +147,7 @@ impl Server {
         let socket = entry.socket.clone();
         let (listeners, claim) = binding.into_parts()?;
         let parts = |poll| CoreParts {
-            registry: poll,
+            poll_registry: poll,
             listeners,
             psk: token.psk(),
             is_open: !auth,
