@@ -32,28 +32,30 @@ def draw(medians_us: dict[str, dict[str, float]], path: Path) -> None:
     Parameters
     ----------
     medians_us : dict
-        Microseconds by the placement of caller and server and by the title of the way. The bars
-        are of one CPU, and go on in a pale color to where two CPUs are, if both were measured.
+        Microseconds by the placement of caller and server and by the title of the way. The solid
+        bars are of any CPU, as in normal use, and the pale ones below them of one CPU, if both
+        were measured.
     path : Path
         Where the chart goes; the suffix says in which format.
     """
-    place = Placement.ONE if Placement.ONE in medians_us else next(iter(medians_us))
-    apart = medians_us.get(Placement.TWO, {}) if place == Placement.ONE else {}
+    place = Placement.FREE if Placement.FREE in medians_us else next(iter(medians_us))
+    near = medians_us.get(Placement.ONE, {}) if place == Placement.FREE else {}
     bars = sorted(medians_us[place].items(), key=lambda bar: bar[1], reverse=True)
     names = [name for name, _ in bars]
-    near = [time for _, time in bars]
-    # What sleeps does so on any number of CPUs.
-    far = [max(time, apart.get(name, 0)) if name != OLD else time for name, time in bars]
+    times = [time for _, time in bars]
     colors = [color(name) for name in names]
+    height = 0.4 if near else 0.68
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(8.6, 0.33 * len(bars) + 1.0), layout="constrained")
-        axes.barh(names, far, color=colors, height=0.68, alpha=0.35)
-        axes.barh(names, near, color=colors, height=0.68)
+        figure, axes = plt.subplots(figsize=(8.6, 0.45 * len(bars) + 1.0), layout="constrained")
+        axes.barh(names, times, color=colors, height=height)
+        for row, name in enumerate(names if near else []):
+            at, shade = row - height * 0.8, color(name)
+            axes.barh(at, near[name], color=shade, height=height / 2, alpha=0.35)
+            axes.text(near[name] * 1.1, at, label(near[name]), va="center", fontsize=7)
         axes.set_xscale("log")
-        axes.set_xlim(min(near) / 2, max(far) * 6)
-        for row, (one, two) in enumerate(zip(near, far, strict=True)):
-            text = label(one) if one == two else f"{label(one)}, {label(two)}"
-            axes.text(two * 1.1, row, text, va="center", fontsize=9)
+        axes.set_xlim(min(times) / 2, max([*times, *near.values()]) * 6)
+        for row, time in enumerate(times):
+            axes.text(time * 1.1, row, label(time), va="center", fontsize=9)
         for tick in axes.get_yticklabels():
             tick.set_fontweight("bold" if color(tick.get_text()) == OURS else "normal")
         axes.tick_params(left=False, bottom=False, labelcolor=INK)
@@ -67,9 +69,9 @@ def draw(medians_us: dict[str, dict[str, float]], path: Path) -> None:
             ha="left",
             fontsize=11,
         )
-        if apart:
+        if near:
             handles = [Patch(color=INK), Patch(color=INK, alpha=0.35, linewidth=0)]
-            labels = [f"caller and server on {Placement.ONE}", f"on {Placement.TWO}"]
+            labels = [f"caller and server on {Placement.FREE}", f"on {Placement.ONE}"]
             axes.legend(handles, labels, frameon=False, loc="upper right", fontsize=9)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=120)
         plt.close(figure)

@@ -24,10 +24,10 @@ METHOD = """\
 - Times are taken with `time.perf_counter_ns` around each call, in the caller. The garbage
   collector is left on.
 - The CPUs on which caller and server run matter more than the code: on one CPU, a call costs what
-  both sides compute; on two, it also costs the wake-up of the other CPU, which on virtual
-  machines takes several times as long as the computation. The scheduler may choose either and
-  keep it for a long time, so figures for "any CPU" vary. Small calls are therefore measured in
-  all three settings; {pinning}.
+  both sides compute and two switches between them; on two, it costs the wake-up of the other CPU,
+  which is short while that CPU is awake and long once it sleeps. The scheduler may choose either
+  and keep it for a long time, so figures for "any CPU" vary. Small calls are therefore measured
+  in all three settings; {pinning}.
 - The memory layout of a process makes it up to 10 or 20 % faster or slower for its lifetime.
   Small calls are therefore measured with several starts of all processes.
 - The raw echoes in Python are the minimum that does the work: `sendall` and `recv` of one
@@ -62,10 +62,6 @@ LOAD_MAX = 0.3
 
 MET = {True: "yes", False: "**no**", None: MISSING}
 
-LATER = """\
-Not measured yet: pipelined calls of the asyncio client.
-"""
-
 
 def page(
     results: list[Result], facts: list[tuple[str, str]], *, quick: bool, pin: str | None
@@ -83,7 +79,7 @@ def page(
             f"**The machine was busy with other work (load {load}), which affects the figures.**\n"
         )
     goals = goals_table(results)
-    parts += ["## Goals\n", f"{goals.note}\n", goals.markdown() + "\n", LATER]
+    parts += ["## Goals\n", f"{goals.note}\n", goals.markdown() + "\n"]
     for table in (table for result in results for table in result.tables):
         parts += [f"## {table.title}\n", f"{table.note}\n", table.markdown() + "\n"]
     parts += ["## Machine\n", machine_table(facts).markdown() + "\n"]

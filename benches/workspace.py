@@ -27,9 +27,9 @@ Returned = TypeVar("Returned")
 class Placement(StrEnum):
     """Where a caller and its server run.
 
-    On one CPU, a call costs what the two compute. On two, it costs the waking of the other CPU as
-    well, on many machines several times as much, unless it is awake. Left to itself the scheduler
-    takes the one or the other, and may keep to it for long, so that figures jump.
+    On one CPU, a call costs what the two compute and two switches. On two, it costs the wake-up of
+    the other CPU, which is short while that is awake. Left to itself, the scheduler takes the one
+    or the other, and may keep to it for long, so that figures vary.
     """
 
     ONE = "one CPU"
