@@ -11,7 +11,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from workspace import Placement
 
@@ -59,8 +59,10 @@ def draw(medians_us: dict[str, dict[str, float]], path: Path) -> None:
         for tick in axes.get_yticklabels():
             tick.set_fontweight("bold" if color(tick.get_text()) == OURS else "normal")
         axes.tick_params(left=False, bottom=False, labelcolor=INK)
-        axes.xaxis.set_major_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _at: time_label(time)))
         axes.xaxis.set_minor_locator(NullLocator())
+        axes.grid(axis="x", color=OTHERS, linewidth=0.4)
+        axes.set_axisbelow(True)
         axes.spines[:].set_visible(False)
         axes.margins(y=0.01)
         figure.suptitle(

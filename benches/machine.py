@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 import bgpy
-from workspace import OLD_PYTHON
+from workspace import OLD_PYTHON, RAY_PYTHON
 
 LOAD = "load before the run"
 PEERS = ["Pyro5", "rpyc", "pyzmq", "grpcio"]
@@ -31,7 +31,8 @@ def facts() -> list[tuple[str, str]]:
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("Rust", first_line(["rustc", "--version"])),
         ("bgpy", bgpy.__version__),
-        ("peers", f"{peers}, bgpy {old_version()}"),
+        ("peers", f"{peers}, bgpy {version_in(OLD_PYTHON, 'bgpy')}"),
+        ("Ray", version_in(RAY_PYTHON, "ray")),
         ("data", ", ".join(f"{name} {version(name)}" for name in DATA)),
         ("date", datetime.datetime.now(datetime.UTC).date().isoformat()),
         (LOAD, f"{os.getloadavg()[0]:.2f}"),
@@ -62,10 +63,10 @@ def version(package: str) -> str:
         return "(not installed)"
 
 
-def old_version() -> str:
-    """Return the version of the old bgpy."""
-    program = "from importlib import metadata; print(metadata.version('bgpy'))"
-    return first_line([str(OLD_PYTHON), "-c", program])
+def version_in(python: Path, package: str) -> str:
+    """Return the version of a package that another interpreter has."""
+    program = f"from importlib import metadata; print(metadata.version({package!r}))"
+    return first_line([str(python), "-c", program])
 
 
 def first_line(command: list[str]) -> str:

@@ -20,6 +20,7 @@ from typing import TypeVar
 BENCHES = Path(__file__).resolve().parent
 ROOT = BENCHES.parent
 OLD_PYTHON = ROOT / ".bench" / "old" / "bin" / "python"
+RAY_PYTHON = ROOT / ".bench" / "ray" / "bin" / "python"
 
 Returned = TypeVar("Returned")
 
