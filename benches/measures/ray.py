@@ -10,12 +10,11 @@ import tempfile
 import ways
 from result import MISSING, Goal, Result, Rounds, Scale, Table
 from ways.way import Act
-from workspace import BENCHES, ROOT, Placement
+from workspace import BENCHES, RAY_PYTHON, Placement
 
 from .large import BYTES, WORK
 from .turns import Outcome
 
-PYTHON = ROOT / ".bench" / "ray" / "bin" / "python"
 ACTOR, PUT = "ways.ray_calls:Actor", "ways.ray_calls:Put"
 WAYS = {
     Act.ARGUMENT: [ways.MEMCPY, ways.OBJECTS_SAME_HOST, ACTOR, PUT],
@@ -44,11 +43,11 @@ def run(scale: Scale) -> Result:
 
 def measured(scale: Scale) -> dict[Act, dict[str, Outcome]]:
     """Have everything measured where there is no other network than loopback."""
-    if not PYTHON.exists():
+    if not RAY_PYTHON.exists():
         raise FileNotFoundError("Ray is not installed; run `make bench-ray`")
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     rounds, calls, place = scale.pick(7, 2), scale.pick(3, 1), scale.place(Placement.FREE)
-    program = [PYTHON, BENCHES / "ray_run.py", str(rounds), str(calls), place]
+    program = [RAY_PYTHON, BENCHES / "ray_run.py", str(rounds), str(calls), place]
     # A short name, because Ray's sockets lie far below it.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
         try:
