@@ -72,7 +72,11 @@ def _is_stateless(obj: Any) -> bool:
     own = [name for base in kind.__mro__[:-1] for name in vars(base)]
     if not _REDUCERS.isdisjoint(own):
         return False
-    make, arguments, *rest = obj.__reduce_ex__(5)
+    try:
+        make, arguments, *rest = obj.__reduce_ex__(5)
+    except Exception:
+        # The pickler raises it too, and knows which part it is.
+        return False
     default: Any = copyreg.__newobj__  # type: ignore[attr-defined]
     return make is default and arguments == (kind,) and not any(rest)
 
