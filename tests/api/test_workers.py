@@ -193,6 +193,30 @@ def test_without_the_file_of_the_script_there_is_an_error_and_no_hang(scripts: S
     assert Client(HOST, port).status()["state"] == "READY"
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "guard", ["if '__main__' == __name__ :", "if True:\n  if __name__ == MAIN:"]
+)
+def test_main_guards_of_all_kinds(scripts: Scripts, start, method, guard):
+    text = f"""
+import multiprocessing, sys
+from bgpy import Client, respond
+MAIN = "__main__"
+
+def double(number): return 2 * number
+
+def exec_task(client_socket, state, args):
+    with multiprocessing.get_context(args).Pool(1) as pool:
+        respond(client_socket, pool.map(double, [1, 2]))
+
+{guard}
+    client = Client("{HOST}", int(sys.argv[1]))
+    client.initialize(dict, exec_task, print)
+    print(client.call({method!r}, timeout=30))
+"""
+    assert scripts.run(text, start().port) == "[2, 4]\n"
+
+
 def test_whoever_imports_the_tasks_file_opens_what_the_tasks_wrote(scripts, start, tmp_path):
     server = start(init_file=scripts.write("jobs.py", TASKS))
     path = str(tmp_path / "written")

@@ -46,9 +46,11 @@ def main_for(about: dict[str, Any]) -> ModuleType | None:
 
 def _is_guarded(file: str) -> bool:
     """Return whether a script has a main guard."""
+    import re
+
     try:
         with open(file, encoding="utf-8", errors="replace") as source:
-            return any(line.startswith("if __name__") for line in source)
+            return any(re.match(r"\s*if\b.*\b__name__\b", line) for line in source)
     except OSError:
         return False
 
