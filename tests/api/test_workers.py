@@ -189,7 +189,7 @@ def test_without_the_file_of_the_script_there_is_an_error_and_no_hang(scripts: S
     port = start().port
     printed = scripts.run("__file__ = '/not/there.py'\n" + text, port, "spawn")
     assert "RemoteError" in printed
-    assert "pickle" in printed
+    assert "processes that the tasks spawn do not know" in printed
     assert Client(HOST, port).status()["state"] == "READY"
 
 
@@ -253,18 +253,32 @@ def test_a_class_of_the_tasks_file_arrives_at_clients_that_lack_it(scripts, star
 
 UNGUARDED = """
 import multiprocessing
-from bgpy import Client, Server
+from bgpy import Client, RemoteError, Server
+
+def double(number):
+    return 2 * number
 
 def exec_task(client_socket, state, args):
-    with multiprocessing.get_context(args).Pool(1) as pool:
-        client_socket.respond(pool.map(abs, [-1]))
+    method, function = args
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        client_socket.respond(pool.map(function, [-1]))
 
 with Server("127.0.0.1", 0) as server:
     client = Client("127.0.0.1", server.port)
     client.initialize(dict, exec_task, print)
-    print(*(client.call(method) for method in ("fork", "spawn", "forkserver")))
+    print(*(client.call((method, abs)) for method in ("fork", "spawn", "forkserver")))
+    print(client.call(("fork", double)))
+    for method in ("spawn", "forkserver"):
+        try:
+            client.call((method, double), timeout=30)
+        except RemoteError as error:
+            print(error)
 """
 
 
 def test_a_script_that_would_start_servers_when_imported_is_imported_by_none(scripts: Scripts):
-    assert scripts.run(UNGUARDED) == "[1] [1] [1]\n"
+    named, forked, *refused = scripts.run(UNGUARDED).splitlines()
+    assert (named, forked) == ("[1] [1] [1]", "[-2]")
+    assert len(refused) == 2
+    for line in refused:
+        assert "RuntimeError: processes that the tasks spawn do not know 'double'" in line

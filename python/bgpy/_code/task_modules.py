@@ -25,13 +25,11 @@ _has_main = False
 
 
 def main_for(about: dict[str, Any]) -> ModuleType | None:
-    """Return the main module, if the script of the tasks may replace it; None otherwise.
+    """Return the main module, if the script of the tasks may replace it; None otherwise."""
+    from importlib.machinery import ModuleSpec
 
-    If the script's file is missing, or has no main guard, processes that a task spawns would fail
-    one by one.
-    """
     global _has_main
-    if not _is_free() or not _is_guarded(about.get("__file__", "")):
+    if not _is_free():
         return None
     main = sys.modules[MAIN]
     _has_main = True
@@ -39,7 +37,8 @@ def main_for(about: dict[str, Any]) -> ModuleType | None:
         # Left over from tasks that failed to start, or from the start of the server.
         delattr(main, name)
     # Without a spec, spawned processes run the file.
-    main.__spec__ = None
+    is_guarded = _is_guarded(about.get("__file__", ""))
+    main.__spec__ = None if is_guarded else ModuleSpec("bgpy._unguarded", None)
     vars(main)["__getattr__"] = _what_is_missing(MAIN, [])
     return main
 
