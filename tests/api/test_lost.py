@@ -194,7 +194,7 @@ assert os.fstat(mine).st_ino == ino
     "replace",
     [
         "os.dup2(ours.fileno(), mine); ino = os.fstat(mine).st_ino",
-        "os.dup2(os.open('file', os.O_RDWR | os.O_CREAT), mine); ino = os.fstat(mine).st_ino",
+        "os.dup2(os.open(__file__, os.O_RDWR), mine); ino = os.fstat(mine).st_ino",
         "os.dup2(os.pipe()[0], mine); ino = os.fstat(mine).st_ino",
     ],
     ids=["socket", "file", "pipe"],
