@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
 import pytest
+
+from bgpy._code import sentinels, table
 
 # Tasks of the same script, so that what is sent later shares its variables.
 RUN = """
@@ -139,6 +142,19 @@ def test_an_object_that_has_got_a_state_is_sent_anew(scripts):
     use = ["print(there(mark, OWN), there(mark, OWN))", "OWN.here = 2", "print(there(mark, OWN))"]
     # The last one is new, and so is the variable.
     assert run(scripts, code, *use) == ["(False, True) (False, False)", "(False, True)"]
+
+
+@pytest.mark.parametrize("kind", [object, type("Sentinel", (), {})])
+def test_threads_that_send_or_build_one_at_once_mean_the_same(kind):
+    sent = kind()
+    sentinels.note([sent])
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(50):
+            origins = {origin for _, (origin, _) in threads.map(sentinels.reduce, [sent] * 16)}
+            assert len(origins) == 1
+            strange = table.new_origin()
+            made = list(threads.map(lambda _, it=strange: sentinels.sentinel(it, kind), range(16)))
+            assert len(set(map(id, made))) == 1
 
 
 SINGLETON = """

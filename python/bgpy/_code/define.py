@@ -12,14 +12,7 @@ from operator import getitem
 from types import FunctionType, MethodType, ModuleType
 
 from . import build, sentinels, shared, table
-from .classes import (
-    class_parts,
-    inner_functions,
-    is_method,
-    is_struct,
-    member_parts,
-    struct_parts,
-)
+from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
 from .content import Content, is_by_value
 from .hints import namespace, resolved
 from .home import Home

@@ -29,6 +29,8 @@ _REDUCERS = {"__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "_
 
 # Plain objects with their origins, by id.
 _plain: dict[int, tuple[object, bytes]] = {}
+# Their ids in the order in which they are forgotten.
+_recent: dict[int, None] = {}
 # The origins of instances of classes.
 _origins = WeakTable()
 _by_origin: dict[bytes, Callable[[], Any]] = {}
@@ -37,12 +39,12 @@ _by_origin: dict[bytes, Callable[[], Any]] = {}
 def reduce(obj: Any) -> Any:
     """Reduce a sentinel; None for any other object."""
     if type(obj) is object:
-        _, origin = _plain.get(id(obj)) or (obj, table.new_origin())
+        _, origin = _plain.setdefault(id(obj), (obj, table.new_origin()))
     else:
         origin = _origins.get(obj)
         if origin is None or not _is_stateless(obj):
             return None
-    _note(obj, origin)
+    _remember(obj, origin)
     return sentinel, (origin, type(obj))
 
 
@@ -50,7 +52,7 @@ def note(values: Iterable[Any]) -> None:
     """Note that code refers to these values, among which there may be sentinels."""
     for value in chain.from_iterable(it if type(it) is tuple else (it,) for it in values):
         if is_by_value(type(value)) and _origins.get(value) is None and _is_stateless(value):
-            _note(value, table.new_origin())
+            _origins.first(value, table.new_origin())
 
 
 def sentinel(origin: bytes, cls: Any) -> Any:
@@ -58,8 +60,15 @@ def sentinel(origin: bytes, cls: Any) -> Any:
     known = _by_origin.get(origin)
     found = None if known is None else known()
     if type(found) is not cls or not _is_stateless(found):
+        if found is not None:
+            # It has got a state here, and is no sentinel any more.
+            _by_origin.pop(origin, None)
         found = new(cls)
-    _note(found, origin)
+    found = _remember(found, origin)
+    if cls is object:
+        _plain.setdefault(id(found), (found, origin))
+    else:
+        _origins.first(found, origin)
     return found
 
 
@@ -81,15 +90,20 @@ def _is_stateless(obj: Any) -> bool:
     return make is default and arguments == (kind,) and not any(rest)
 
 
-def _note(obj: Any, origin: bytes) -> None:
+def _remember(obj: Any, origin: bytes) -> Any:
+    """Let an origin lead to an object, unless it leads to another one, which is returned then."""
     if type(obj) is not object:
-        _origins.set(obj, origin)
-        _by_origin[origin] = weak_entry(_by_origin, origin, obj)
-        return
-    # Last in the order in which they are forgotten.
-    _plain.pop(id(obj), None)
-    _plain[id(obj)] = obj, origin
-    _by_origin[origin] = lambda: obj
-    while len(_plain) > _KEPT_MAX:
-        _, forgotten = _plain.pop(oldest(_plain, None), (None, b""))
+        entry = weak_entry(_by_origin, origin, obj)
+        found = _by_origin.setdefault(origin, entry)()
+        if found is None:
+            _by_origin[origin], found = entry, obj
+        return found
+    found = _by_origin.setdefault(origin, lambda: obj)()
+    _recent.pop(id(found), None)
+    _recent[id(found)] = None
+    while len(_recent) > _KEPT_MAX:
+        oldest_id = oldest(_recent, None)
+        _recent.pop(oldest_id, None)
+        _, forgotten = _plain.pop(oldest_id, (None, b""))
         _by_origin.pop(forgotten, None)
+    return found
