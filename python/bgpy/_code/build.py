@@ -303,11 +303,14 @@ def fill_methods(place: Any, methods: dict[str, Any]) -> None:
     """Give a new class its methods, before its other attributes, which may be instances of it."""
     if table.is_unfinished(place):
         received.give(place, methods)
+    else:
+        received.skip(place)
 
 
 def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) -> None:
     """Give a new class its other attributes, without calling its metaclass."""
     if not table.is_unfinished(place):
+        received.skip(place)
         return
     _, attributes, subclasses = contents
     is_enum = table.is_renewed(place) and "_member_map_" in vars(place)
@@ -315,7 +318,6 @@ def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) ->
     received.end(place)
     for cls in subclasses:
         place.register(cls)
-    table.members.set(place, None)
     table.finish(place)
 
 
@@ -326,7 +328,7 @@ def _of_members(cls: Any, attributes: dict[str, Any]) -> set[str]:
 
 def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]) -> Any:
     """Return a member of an enumeration."""
-    if table.is_unfinished(cls) and not table.is_renewed(cls):
+    if table.is_new(cls):
         return _begin_member(cls, name, value, base, arguments)
     # By value, which works even if one side has more members; then by name, in case a value has
     # changed.
@@ -345,7 +347,7 @@ def own_member(
     cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]
 ) -> Any:
     """Return a member among the contents of its own class; None if the class lacks it."""
-    if table.is_unfinished(cls) and not table.is_renewed(cls):
+    if table.is_new(cls):
         return _begin_member(cls, name, value, base, arguments)
     return cls._member_map_.get(name)
 
@@ -353,16 +355,16 @@ def own_member(
 def _begin_member(
     cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]
 ) -> Any:
-    known = table.members.get(cls)
-    if known is None:
-        known = {}
-        table.members.set(cls, known)
+    known: dict[Any, Any] = table.members.first(cls, {})
     if (name, value) not in known:
         made = base.__new__(cls, *arguments)
         begin: Any = getattr(base, "__init__")  # noqa: B009
         if arguments and begin is not object.__init__:
             begin(made, *arguments)
-        known[name, value] = table.begin_part(made)
+        table.begin_part(made)
+        if known.setdefault((name, value), made) is not made:
+            # Another thread was faster.
+            table.finish(made)
     return known[name, value]
 
 

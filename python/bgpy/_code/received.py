@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
+from contextlib import suppress
+
 from .constants import constant, digest
 from .content import Content
 from .kinds import is_definition
@@ -26,32 +29,33 @@ def mark(value: Any) -> bytes | None:
 
 
 class _Attributes:
-    """Fingerprints of a class's attributes as they arrived, the last time and the time before."""
+    """What has arrived for a class."""
 
-    __slots__ = ("before", "is_open", "now")
+    __slots__ = ("arriving", "marks")
 
     def __init__(self) -> None:
-        self.now: dict[str, bytes | None] = {}
-        self.before: dict[str, bytes | None] = {}
-        self.is_open = False
+        # Fingerprints of the attributes as they last arrived.
+        self.marks: dict[str, bytes | None] = {}
+        # By thread, the names in the message that the thread is reading. None if another message
+        # about the class was read meanwhile, or has failed: what it lacks is then unknown.
+        self.arriving: dict[int, set[str] | None] = {}
 
 
 _attributes = WeakTable()
 
 
 def begin(cls: type) -> None:
-    """Note that attributes arrive for a class, for the first time or again."""
-    known: _Attributes = _attributes.first(cls, _Attributes())
-    # Another thread may be giving it the same ones.
-    if not known.is_open:
-        known.before, known.now, known.is_open = known.now, {}, True
+    """Note that a message brings attributes of a class, for the first time or again."""
+    arriving = _attributes.first(cls, _Attributes()).arriving
+    thread = get_ident()
+    arriving[thread] = None if thread in arriving else set()
 
 
 def give(cls: type, attributes: dict[str, Any], has: Collection[str] = ()) -> None:
     """Set attributes of a class that have arrived.
 
     Attributes that arrived with the same value the last time are left alone: this process may have
-    changed them since.
+    changed them since. Another thread may be giving the class the same ones.
 
     Parameters
     ----------
@@ -62,18 +66,30 @@ def give(cls: type, attributes: dict[str, Any], has: Collection[str] = ()) -> No
     has : collection of str
         Names of attributes that are not set, because the class has them.
     """
-    known: _Attributes = _attributes.get(cls)
+    known: _Attributes = _attributes.first(cls, _Attributes())
+    arrived = known.arriving.get(get_ident())
     for name, value in attributes.items():
         told = None if name.startswith("__") else mark(value)
-        if name not in has and (told is None or told != known.before.get(name)):
+        if name not in has and (told is None or told != known.marks.get(name)):
             type.__setattr__(cls, name, value)
-        known.now[name] = told
+        known.marks[name] = told
+        if arrived is not None:
+            arrived.add(name)
 
 
 def end(cls: type) -> None:
     """Delete attributes of a class that the sender's class no longer has."""
-    known: _Attributes = _attributes.get(cls)
-    for name in known.before.keys() - known.now.keys():
-        if name in vars(cls):
-            type.__delattr__(cls, name)
-    known.before, known.is_open = {}, False
+    known: _Attributes = _attributes.first(cls, _Attributes())
+    arrived = known.arriving.pop(get_ident(), None)
+    for name in [] if arrived is None else list(known.marks):
+        if name not in arrived:
+            known.marks.pop(name, None)
+            # Another thread may have deleted it.
+            with suppress(AttributeError):
+                type.__delattr__(cls, name)
+
+
+def skip(cls: type) -> None:
+    """Note that the rest of a message about a class is not used."""
+    known: _Attributes = _attributes.first(cls, _Attributes())
+    known.arriving.pop(get_ident(), None)

@@ -73,7 +73,7 @@ _ORIGIN_BYTES = _PROCESS_BYTES + _SERIAL_BYTES
 keys = WeakTable()
 # The parts of classes that were built here: a weak reference to the class, and the part's path.
 parts = WeakTable()
-# The members of enumerations that are being built, by name and value.
+# The members of enumerations that were built here, by name and value.
 members = WeakTable()
 # The processes that have a definition, each with the origin that it last sent.
 _sources = WeakTable()
@@ -101,9 +101,8 @@ _tasks: dict[tuple[str, str], Any] = {}
 _by_origin: dict[bytes, Callable[[], Any]] = {}
 _origins = WeakTable()
 _next = itertools.count(1)
-_unfinished: dict[int, Any] = {}
-# The ids of those that were complete before.
-_renewed: set[int] = set()
+# Objects that get their contents later, and whether they were complete before.
+_unfinished: dict[int, tuple[Any, bool]] = {}
 # The content of the last definition that was built of each name.
 _latest: dict[tuple[str, str], bytes] = {}
 
@@ -157,7 +156,10 @@ def remember(origin: bytes, obj: Any) -> None:
 
 def _forget(origin: bytes | None, obj: Any) -> None:
     if origin is not None and of_origin(origin) is obj:
-        _by_origin.pop(origin, None)
+        entry = _by_origin.pop(origin, None)
+        if entry is not None and entry() is not obj:
+            # Another thread has just let it lead to a new object.
+            _by_origin.setdefault(origin, entry)
 
 
 def of_origins(origins: bytes, kind: type) -> Any:
@@ -187,15 +189,14 @@ def join(key: Key, obj: Any) -> None:
     known, origins = _sources.get(obj), key[5]
     if known is None:
         return
-    is_own = not key[3] & FORWARDED
-    last = _last.first(obj, {})
-    if is_own:
-        last[origins[:_PROCESS_BYTES]] = (key[2][STATE], key[2][TIES], _change)
-    _is_current.set(obj, is_own and is_owned(obj, origins))
+    last = _note_state(key, obj)
     for place in reversed(range(0, len(origins), _ORIGIN_BYTES)):
         origin = origins[place : place + _ORIGIN_BYTES]
-        before = known.pop(origin[:_PROCESS_BYTES], None)
-        known[origin[:_PROCESS_BYTES]] = origin
+        process = origin[:_PROCESS_BYTES]
+        before = known.get(process)
+        if before != origin or next(reversed(list(known))) != process:
+            known.pop(process, None)
+            known[process] = origin
         if before != origin:
             _forget(before, obj)
             remember(origin, obj)
@@ -205,6 +206,16 @@ def join(key: Key, obj: Any) -> None:
     if len(last) > _SOURCES_MAX:
         for process in last.keys() - known.keys():
             last.pop(process, None)
+
+
+def _note_state(key: Key, obj: Any) -> dict[bytes, Any]:
+    """Note the state of an object at the sender, and return those that others have sent."""
+    is_own = not key[3] & FORWARDED
+    last: dict[bytes, Any] = _last.first(obj, {})
+    if is_own:
+        last[key[5][:_PROCESS_BYTES]] = (key[2][STATE], key[2][TIES], _change)
+    _is_current.set(obj, is_own and is_owned(obj, key[5]))
+    return last
 
 
 def last_of(obj: Any, key: Key) -> tuple[bytes, bytes, int] | None:
@@ -287,6 +298,7 @@ def begin(key: Key, obj: Any) -> Any:
         return obj
     origin = origins[:_ORIGIN_BYTES]
     _sources.set(obj, {})
+    _note_state(key, obj)
     first = _first(_by_origin, origin, obj)
     if first is not obj:
         known = keys.get(first)
@@ -326,11 +338,10 @@ def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
 
 def renew(key: Key, obj: Any) -> None:
     """Note that a definition gets new contents, because the sender's object has changed."""
-    _renewed.add(id(obj))
-    begin_part(obj)
+    begin_part(obj, is_renewed=True)
     owner = owner_of(obj)
     known = _sources.get(obj) or {}
-    for process in [process for process in known if process != owner]:
+    for process in [process for process in list(known) if process != owner]:
         # The other processes get a separate object when they send theirs again.
         _forget(known.pop(process, None), obj)
     before = keys.get(obj)
@@ -385,28 +396,34 @@ def forget_tasks() -> None:
             sys.modules.pop(name, None)
 
 
-def begin_part(obj: Any) -> Any:
+def begin_part(obj: Any, is_renewed: bool = False) -> Any:
     """Note that an object gets its contents later."""
     # Objects that a failed message left unfinished are evicted in time.
     while len(_unfinished) >= _UNFINISHED_MAX:
         _unfinished.pop(oldest(_unfinished, 0), None)
-    _unfinished[id(obj)] = obj
+    _unfinished[id(obj)] = obj, is_renewed
     return obj
 
 
 def is_unfinished(obj: Any) -> bool:
-    """Return whether an object is being built."""
-    return _unfinished.get(id(obj), _unfinished) is obj
+    """Return whether an object is being built, or is getting new contents."""
+    return _unfinished.get(id(obj), (_unfinished,))[0] is obj
+
+
+def is_new(obj: Any) -> bool:
+    """Return whether an object is being built, and was never complete."""
+    found = _unfinished.get(id(obj))
+    return found is not None and found[0] is obj and not found[1]
 
 
 def is_renewed(obj: Any) -> bool:
     """Return whether an object that was complete is getting new contents."""
-    return is_unfinished(obj) and id(obj) in _renewed
+    found = _unfinished.get(id(obj))
+    return found is not None and found[0] is obj and found[1]
 
 
 def finish(obj: Any) -> None:
     """Note that an object has its contents."""
-    _renewed.discard(id(obj))
     _unfinished.pop(id(obj), None)
 
 

@@ -1,8 +1,8 @@
 //! The poller, and the state that only the polling thread uses.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token as PollToken};
@@ -85,15 +85,16 @@ impl Leader {
         }
     }
 
-    /// Serves the sockets that are ready. Returns whether there is work for the executing thread.
+    /// Serves the sockets that are ready. Returns the core, still locked, if it has work for the
+    /// executing thread.
     ///
     /// # Errors
     /// As for [`wait`](Self::wait), and the system's error when a listener no longer listens.
-    pub(crate) fn serve(
+    pub(crate) fn serve<'core>(
         &mut self,
-        core: &FairMutex<Core>,
+        core: &'core FairMutex<Core>,
         signalled: &AtomicBool,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Option<MutexGuard<'core, Core>>> {
         let mut core = core.lock();
         for event in &self.events {
             match event.token() {
@@ -104,6 +105,6 @@ impl Leader {
         }
         core.proceed(&mut self.scratch)?;
         self.patience = core.patience();
-        Ok(core.has_work())
+        Ok(core.has_work().then_some(core))
     }
 }

@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{CallKind, Failure, FailureCode};
@@ -16,6 +16,7 @@ use crate::deadlock;
 use crate::platform::{self, Sleeper};
 use crate::server::calls::{Called, Due, Waiting, not_initialized};
 use crate::server::connections::log_limiter;
+use crate::server::core::Core;
 use crate::server::executor::{Ended, Executor};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
@@ -73,8 +74,7 @@ impl Shared {
                     }
                 }
                 None => {
-                    self.lead(executor, relieved);
-                    core = self.core.lock();
+                    core = self.lead(executor, relieved).unwrap_or_else(|| self.core.lock());
                 }
             }
         }
@@ -107,9 +107,14 @@ impl Shared {
         Ended::Start(failure)
     }
 
-    /// Polls until there is work. The caller found none when `relieved` had this value: if the
-    /// stand-in has led since, `has_work` is checked again before polling.
-    fn lead(self: &Arc<Self>, executor: &mut dyn Executor, relieved: u64) {
+    /// Polls until there is work, and returns the core, still locked, if it has some. The caller
+    /// found none when `relieved` had this value: if the stand-in has led since, that is checked
+    /// again before polling.
+    fn lead(
+        self: &Arc<Self>,
+        executor: &mut dyn Executor,
+        relieved: u64,
+    ) -> Option<MutexGuard<'_, Core>> {
         // Set before the lock is tried: a stand-in that holds the lock reads it before each wait, and
         // `wake` ends the wait that it may be in.
         self.executor_waits.store(true, Ordering::SeqCst);
@@ -125,10 +130,11 @@ impl Shared {
         self.away.store(false, Ordering::SeqCst);
         // The stand-in increments `relieved` after its last turn: if it has changed, calls may have
         // been queued after the caller looked.
+        let has_been_relieved = self.relieved.load(Ordering::SeqCst) != relieved;
         let mut outcome =
-            Ok(self.relieved.load(Ordering::SeqCst) != relieved && self.core.lock().has_work());
+            Ok(has_been_relieved.then(|| self.core.lock()).filter(|core| core.has_work()));
         let mut signalled = false;
-        while let Ok(false) = outcome {
+        while let Ok(None) = outcome {
             signalled = self.signalled.swap(false, Ordering::SeqCst);
             if signalled {
                 break;
@@ -140,9 +146,7 @@ impl Shared {
         self.away.store(true, Ordering::SeqCst);
         drop(leader);
         self.standin.arm();
-        if let Err(error) = outcome {
-            self.fail(&error);
-        } else if signalled {
+        if signalled {
             // No lock is held here: a handler may take its time, call this server or end it. The
             // stand-in polls meanwhile.
             drop(self.guarded(|| {
@@ -150,6 +154,10 @@ impl Shared {
                 Ok(())
             }));
         }
+        outcome.unwrap_or_else(|error| {
+            self.fail(&error);
+            None
+        })
     }
 
     /// Polls for the executing thread until that wants to poll itself.
@@ -162,7 +170,8 @@ impl Shared {
             let served = leader
                 .wait(&self.signalled)
                 .and_then(|()| leader.serve(&self.core, &self.signalled));
-            if let Err(error) = served.and_then(|_| {
+            if let Err(error) = served.and_then(|core| {
+                drop(core);
                 if looked.elapsed() < LOG_LOOK {
                     return Ok(());
                 }
