@@ -81,7 +81,9 @@ def end(cls: type) -> None:
     """Delete attributes of a class that the sender's class no longer has."""
     known: _Attributes = _attributes.first(cls, _Attributes())
     arrived = known.arriving.pop(get_ident(), None)
-    for name in [] if arrived is None else list(known.marks):
+    if arrived is None:
+        return
+    for name in list(known.marks):
         if name not in arrived:
             known.marks.pop(name, None)
             # Another thread may have deleted it.
