@@ -15,12 +15,6 @@ use crate::platform::{self, Private, WithLimit};
 use crate::server::core::Core;
 use crate::transport::Stream;
 
-/// Time spent on unauthenticated connections before the others get their turn: about one handshake.
-const HANDSHAKES_TURN: Duration = Duration::from_micros(50);
-
-/// Connections accepted before those that have already sent something are read.
-const TCP_ACCEPT_TURN: usize = 2;
-
 /// Connections on the Unix socket accepted before existing connections get their turn.
 pub(crate) const ACCEPT_TURN: usize = 64;
 
@@ -55,7 +49,7 @@ impl Core {
         // running task.
         let has_work = self.has_work() && !self.calls.is_running();
         if !self.pending.throttle.holds_back(has_work, now) {
-            self.serve_unauthenticated(now + HANDSHAKES_TURN, scratch)?;
+            self.serve_unauthenticated(scratch)?;
             let listeners = &self.listeners;
             let waiting = || listeners.iter().map(|listener| listener.waiting()).sum();
             self.pending.throttle.begin_if_due(self.calls.done, clock::now(), waiting);
@@ -66,22 +60,15 @@ impl Core {
         Ok(())
     }
 
-    fn serve_unauthenticated(&mut self, until: Instant, scratch: &mut [u8]) -> io::Result<()> {
-        while !self.pending.ready_listeners.is_empty() || self.pending.has_unauthenticated() {
-            if let Some(index) = self.pending.ready_listeners.pop()
-                && !self.accept(index, TCP_ACCEPT_TURN)?
-            {
-                self.pending.ready_listeners.push(index);
-            }
-            while let Some(token) = self.pending.next() {
-                self.read(token, scratch);
-                if clock::now() >= until {
-                    return Ok(());
-                }
-            }
-            if clock::now() >= until {
-                break;
-            }
+    /// Accepts one connection and reads one before the others get their turn.
+    fn serve_unauthenticated(&mut self, scratch: &mut [u8]) -> io::Result<()> {
+        if let Some(index) = self.pending.ready_listeners.pop()
+            && !self.accept(index, 1)?
+        {
+            self.pending.ready_listeners.push(index);
+        }
+        if let Some(token) = self.pending.next() {
+            self.read(token, scratch);
         }
         Ok(())
     }

@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Connections that ended without a proof before the others are held back. Serving one takes about
-/// 30 µs.
-const IN_VAIN: u32 = 4;
+/// How long unauthenticated connections are held back after one that ended without a proof, which
+/// takes about 50 µs. A flood then waits for the server and no longer takes the CPU from its
+/// callers. Many short turns with a pause each delay calls less than a few long ones.
+const REST: Duration = Duration::from_micros(900);
 
-/// How long they are held back. A flood then waits for the server and no longer takes all of the
-/// CPU from its callers.
-pub(crate) const REST: Duration = Duration::from_micros(900);
+/// For each so many connections in the accept queue, one more is served between two pauses: the
+/// last in the queue then waits for about 64 pauses, whatever its length.
+const QUEUE_SHARE: usize = 64;
 
 /// How long unauthenticated connections wait at most for calls that arrived before them.
 const DEFERENCE: Duration = Duration::from_millis(1);
@@ -17,14 +18,10 @@ const DEFERENCE: Duration = Duration::from_millis(1);
 /// How long after a call another one is expected. Without recent calls nothing is held back.
 const LATELY: Duration = Duration::from_millis(50);
 
-/// Length of the accept queue from which nothing is held back: with pauses the last connection in
-/// it would wait 50 ms for its turn.
-const CROWD: usize = 200;
-
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     /// Connections that ended without a proof since the last pause.
-    in_vain: u32,
+    in_vain: usize,
     until: Option<Instant>,
     /// Until when calls come first.
     defers_until: Option<Instant>,
@@ -61,23 +58,26 @@ impl Throttle {
     }
 
     /// Starts a pause if enough connections ended without a proof while calls arrive; `calls` is
-    /// their number so far. No pause if the accept queue is so long that a new client would wait
-    /// long behind it.
+    /// their number so far, and `waiting` the length of the accept queue.
     pub(crate) fn begin_if_due(
         &mut self,
         calls: u64,
         now: Instant,
         waiting: impl FnOnce() -> usize,
     ) {
-        if self.in_vain < IN_VAIN {
+        if self.in_vain == 0 {
             return;
         }
-        self.in_vain = 0;
         if std::mem::replace(&mut self.calls, calls) != calls {
             self.called = Some(now);
         }
         let is_called = self.called.is_some_and(|called| now < called + LATELY);
-        self.until = (is_called && waiting() < CROWD).then(|| now + REST);
+        if !is_called {
+            self.in_vain = 0;
+        } else if self.in_vain > waiting() / QUEUE_SHARE {
+            self.in_vain = 0;
+            self.until = Some(now + REST);
+        }
     }
 }
 
@@ -101,22 +101,21 @@ mod tests {
     #[test]
     fn strangers_rest_when_some_came_for_nothing_and_somebody_calls() {
         let (mut rest, now) = (Throttle::default(), Instant::now());
-        let waiting = std::cell::Cell::new(0);
-        let mut come = |count, calls, now| {
+        let mut come = |count, calls, now, waiting| {
             (0..count).for_each(|_| rest.in_vain());
-            rest.begin_if_due(calls, now, || waiting.get());
+            rest.begin_if_due(calls, now, || waiting);
             let left = rest.left(now);
             assert_eq!(rest.holds_back(false, now), !left.is_zero());
             assert!(!rest.holds_back(false, now + left));
             left
         };
-        assert_eq!(come(IN_VAIN, 0, now), Duration::ZERO, "no calls");
-        assert_eq!(come(IN_VAIN - 1, 1, now), Duration::ZERO, "they may be clients");
-        assert_eq!(come(1, 1, now), REST);
-        assert_eq!(come(IN_VAIN, 1, now + LATELY / 2), REST);
-        assert_eq!(come(IN_VAIN, 1, now + LATELY), Duration::ZERO, "no more calls");
-        assert_eq!(come(IN_VAIN, 2, now + LATELY), REST);
-        waiting.set(CROWD);
-        assert_eq!(come(IN_VAIN, 3, now + LATELY), Duration::ZERO, "newcomers would wait");
+        assert_eq!(come(1, 0, now, 0), Duration::ZERO, "no calls");
+        assert_eq!(come(0, 1, now, 0), Duration::ZERO, "they may be clients");
+        assert_eq!(come(1, 1, now, 0), REST);
+        assert_eq!(come(1, 1, now + LATELY / 2, 0), REST);
+        assert_eq!(come(1, 1, now + LATELY, 0), Duration::ZERO, "no more calls");
+        assert_eq!(come(1, 2, now + LATELY, 0), REST);
+        assert_eq!(come(3, 3, now, 3 * QUEUE_SHARE), Duration::ZERO, "newcomers would wait");
+        assert_eq!(come(1, 4, now, 3 * QUEUE_SHARE), REST);
     }
 }

@@ -10,7 +10,6 @@ use mio::{Events, Poll, Token as PollToken};
 use super::poller_check::PollerCheck;
 use super::signal::{Receiver, Waker};
 use crate::platform::{self, Private};
-use crate::server::connections::throttle::REST;
 use crate::server::core::Core;
 use crate::spin::Spin;
 use crate::sync::FairMutex;
@@ -58,9 +57,7 @@ impl Leader {
     /// Spins on the sockets for a moment; `false` if nothing arrived.
     pub(crate) fn look(&mut self) -> bool {
         let Self { poll, events, patience, spin, .. } = self;
-        // While unauthenticated connections are held back, more of them arrive, which are not worth
-        // spinning for.
-        if patience.is_some_and(|patience| patience <= REST) {
+        if patience.is_some_and(|patience| patience.is_zero()) {
             return false;
         }
         let look = || {
