@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 /// callers. Many short turns with a pause each delay calls less than a few long ones.
 const REST: Duration = Duration::from_micros(900);
 
+/// Length of the accept queue up to which they are held back twice as long: fewer than a hundredth
+/// of the calls then meet one, and a new client waits no longer than in a queue of twice the length.
+const SHORT_QUEUE: usize = 32;
+
 /// For each so many connections in the accept queue, one more is served between two pauses: the
 /// last in the queue then waits for about 64 pauses, whatever its length.
 const QUEUE_SHARE: usize = 64;
@@ -74,9 +78,12 @@ impl Throttle {
         let is_called = self.called.is_some_and(|called| now < called + LATELY);
         if !is_called {
             self.in_vain = 0;
-        } else if self.in_vain > waiting() / QUEUE_SHARE {
+            return;
+        }
+        let waiting = waiting();
+        if self.in_vain > waiting / QUEUE_SHARE {
             self.in_vain = 0;
-            self.until = Some(now + REST);
+            self.until = Some(now + if waiting <= SHORT_QUEUE { 2 * REST } else { REST });
         }
     }
 }
@@ -111,10 +118,10 @@ mod tests {
         };
         assert_eq!(come(1, 0, now, 0), Duration::ZERO, "no calls");
         assert_eq!(come(0, 1, now, 0), Duration::ZERO, "they may be clients");
-        assert_eq!(come(1, 1, now, 0), REST);
-        assert_eq!(come(1, 1, now + LATELY / 2, 0), REST);
+        assert_eq!(come(1, 1, now, 0), 2 * REST);
+        assert_eq!(come(1, 1, now + LATELY / 2, SHORT_QUEUE), 2 * REST);
         assert_eq!(come(1, 1, now + LATELY, 0), Duration::ZERO, "no more calls");
-        assert_eq!(come(1, 2, now + LATELY, 0), REST);
+        assert_eq!(come(1, 2, now + LATELY, QUEUE_SHARE - 1), REST);
         assert_eq!(come(3, 3, now, 3 * QUEUE_SHARE), Duration::ZERO, "newcomers would wait");
         assert_eq!(come(1, 4, now, 3 * QUEUE_SHARE), REST);
     }
