@@ -39,6 +39,15 @@ use self::commands::run::Run;
 use self::commands::server::Server;
 use self::output::terminal;
 
+/// How an answer is written that only Python can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// JSON.
+    Json,
+    /// Python's repr.
+    Repr,
+}
+
 /// The Python interpreter that the command runs in.
 pub trait Interpreter {
     /// Runs a server in the foreground until it ends, and returns the exit code; [`Exit`] maps the errors
@@ -54,11 +63,16 @@ pub trait Interpreter {
     /// Why there is none.
     fn program(&self) -> Result<PathBuf, String>;
 
-    /// The Python repr of a message, which is unpickled only if that is allowed.
+    /// A message as text; it is unpickled only if that is allowed.
     ///
     /// # Errors
     /// Why it cannot be shown.
-    fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String>;
+    fn show(
+        &self,
+        message: Delivered,
+        notation: Notation,
+        allow_pickle: bool,
+    ) -> Result<String, String>;
 
     /// Whether the user has interrupted the command, with Ctrl-C for example. Polled a few times a second
     /// while a command waits; each signal is reported once.
@@ -69,7 +83,7 @@ pub trait Interpreter {
 pub(crate) struct World<'a> {
     pub(crate) interrupted: &'a dyn Fn() -> bool,
     program: &'a dyn Fn() -> Result<PathBuf, String>,
-    repr: &'a dyn Fn(Delivered, bool) -> Result<String, String>,
+    show: &'a dyn Fn(Delivered, Notation, bool) -> Result<String, String>,
 }
 
 impl World<'_> {
@@ -78,8 +92,13 @@ impl World<'_> {
         wanted.map_or_else(self.program, |program| Ok(program.to_owned()))
     }
 
-    fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String> {
-        (self.repr)(message, allow_pickle)
+    fn show(
+        &self,
+        message: Delivered,
+        notation: Notation,
+        allow_pickle: bool,
+    ) -> Result<String, String> {
+        (self.show)(message, notation, allow_pickle)
     }
 }
 
@@ -95,7 +114,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Inte
     let world = World {
         interrupted: &|| interpreter.interrupted(),
         program: &|| interpreter.program(),
-        repr: &|message, allow_pickle| interpreter.repr(message, allow_pickle),
+        show: &|message, notation, allow_pickle| interpreter.show(message, notation, allow_pickle),
     };
     dispatch(&arguments, &world, |foreground| match foreground {
         Foreground::Server(server) => server.run(interpreter),

@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::{self, Read};
 
-use bgpy::{CallError, CallKind, Client, ClientOptions, Payload};
+use bgpy::{CallError, CallKind, Client, ClientOptions, Delivered, Payload, Value};
 use clap::Args;
 
-use crate::World;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::output;
 use crate::output::json::{from_json, to_json};
+use crate::{Notation, World, platform};
 
 /// Maximum nesting of lists and objects, which is that of `serde_json`.
 const NESTED_MAX: usize = 127;
@@ -18,15 +18,17 @@ const NESTED_MAX: usize = 127;
 /// Call a server's exec_task with JSON, and print its answer as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An answer that JSON cannot represent, such as a tuple or an array, is printed as Python's repr.
+Dates, decimals, arrays, dataclasses and the like are printed in their usual form in JSON, which the page of
+this command lists. For an answer without one, use --repr.
 
-Exit codes: 0 answered, 1 the task raised or did not answer, 2 invalid JSON, 3 not running, 4 timed out,
-5 wrong token, 6 not a bgpy server or another version.
+Exit codes: 0 answered, 1 the task raised or did not answer, or the answer has no form in JSON,
+2 invalid JSON, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another version.
 
 Examples:
   bgpy call trainer '{\"name\": \"world\"}'
   bgpy call trainer @request.json --timeout 60
   echo '[1, 2, 3]' | bgpy call trainer -
+  bgpy call greeter --text world                  send text, without the quotes of JSON
   bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted
   bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]
 pub(crate) struct Call {
@@ -36,6 +38,14 @@ pub(crate) struct Call {
     /// The argument of exec_task: JSON, @FILE to read it from a file, or - for standard input
     #[arg(value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) argument: String,
+
+    /// Send the argument as text, not as JSON
+    #[arg(long)]
+    pub(crate) text: bool,
+
+    /// Print the answer as Python's repr, not as JSON
+    #[arg(long, conflicts_with = "no_wait")]
+    pub(crate) repr: bool,
 
     /// Return as soon as the server has accepted the call
     #[arg(long)]
@@ -63,18 +73,24 @@ impl Call {
             .started_link(&wait)
             .and_then(|link| link.first(CallKind::Exec, payload, &wait))
             .map_err(|error| self.failed(&error))?;
-        match response.message.value().ok().as_ref().and_then(to_json) {
+        let plain = if self.repr { None } else { response.message.value().ok() };
+        match plain.as_ref().and_then(to_json) {
             Some(json) => output::data(json),
-            None => {
-                let text = world.repr(response.message, !self.no_pickle);
-                output::data(text.map_err(|error| self.error(error, Exit::Failed))?);
-                output::note("note: JSON cannot represent the answer; this is its repr in Python");
-            }
+            None => output::data(self.shown(response.message, world)?),
         }
         if response.error {
             return Err(output::error("the task responded with an error", Exit::Failed));
         }
         Ok(())
+    }
+
+    /// An answer as text that only Python can make of it.
+    fn shown(&self, message: Delivered, world: &World<'_>) -> Result<String, Exit> {
+        let notation = if self.repr { Notation::Repr } else { Notation::Json };
+        world.show(message, notation, !self.no_pickle).map_err(|error| {
+            let hint = if self.repr { "" } else { "; --repr prints the answer as Python shows it" };
+            self.error(format!("{error}{hint}"), Exit::Failed)
+        })
     }
 
     fn payload(&self) -> Result<Payload, String> {
@@ -91,8 +107,13 @@ impl Call {
                 None => word.to_owned(),
             },
         };
-        let value = serde_json::from_str(&text).map_err(|error| json_error(&error))?;
-        let encoded = from_json(value)?.encode().map_err(|error| error.to_string())?;
+        let value = if self.text {
+            Value::Str(text)
+        } else {
+            let read = serde_json::from_str(&text);
+            from_json(read.map_err(|error| json_error(&error, &self.argument))?)?
+        };
+        let encoded = value.encode().map_err(|error| error.to_string())?;
         Ok(encoded.into())
     }
 
@@ -113,11 +134,31 @@ impl Call {
     }
 }
 
-/// Describes what is wrong with the JSON.
-fn json_error(error: &serde_json::Error) -> String {
+/// Describes what is wrong with the JSON, and how to write what `argument` seems to mean.
+fn json_error(error: &serde_json::Error, argument: &str) -> String {
     // serde_json offers no other way to recognize this error.
     if error.to_string().starts_with("recursion limit exceeded") {
         return format!("the JSON has lists and objects nested more than {NESTED_MAX} deep");
     }
-    format!("not valid JSON: {error}; for plain text use '\"hello\"'")
+    if argument == "-" || argument.starts_with('@') {
+        return format!("not valid JSON: {error}; --text sends it as text");
+    }
+    if argument.trim().is_empty() {
+        return "the argument is empty: use null for None, or --text ''".to_owned();
+    }
+    if let Some(json) = as_json(argument) {
+        return format!("not valid JSON: {error}; write it as {}", platform::shell_quoted(&json));
+    }
+    if argument.starts_with(['{', '[', '"']) {
+        return format!("not valid JSON: {error}");
+    }
+    let text = serde_json::Value::from(argument).to_string();
+    format!("not valid JSON: {error}; for text, use {} or --text", platform::shell_quoted(&text))
+}
+
+/// What an argument would be in JSON that is written as in Python.
+fn as_json(argument: &str) -> Option<String> {
+    let words = [("'", "\""), ("None", "null"), ("True", "true"), ("False", "false")];
+    let json = words.iter().fold(argument.to_owned(), |text, (from, to)| text.replace(from, to));
+    serde_json::from_str::<serde_json::Value>(&json).is_ok().then_some(json)
 }

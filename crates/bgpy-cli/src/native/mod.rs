@@ -11,7 +11,7 @@ use bgpy::Delivered;
 
 use self::search::{Environment, NotFound, find};
 use crate::exit::Exit;
-use crate::{Foreground, World, dispatch, output, platform};
+use crate::{Foreground, Notation, World, dispatch, output, platform};
 
 /// Runs the command like [`run`](crate::run), except that a command that becomes a server is handed over to
 /// `python -m bgpy` with its arguments unchanged, once they have been checked. Then it does not return on
@@ -22,7 +22,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         // Ctrl-C ends this process.
         interrupted: &|| false,
         program: &|| interpreter().map_err(|error| error.to_string()),
-        repr: &repr,
+        show: &show,
     };
     dispatch(&arguments, &world, |foreground| {
         let wanted = match foreground {
@@ -75,11 +75,11 @@ fn hand_over(wanted: Option<PathBuf>, arguments: &[OsString]) -> Exit {
     }
 }
 
-/// The exit code of `bgpy._show` when it prints why the message cannot be unpickled.
+/// The exit code of `bgpy._show` when it prints why it cannot show the message.
 const REFUSED: i32 = 3;
 
-/// Lets an interpreter print the repr of a message.
-fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
+/// Lets an interpreter print a message.
+fn show(message: Delivered, notation: Notation, allow_pickle: bool) -> Result<String, String> {
     let python = interpreter().map_err(|error| error.to_string())?;
     let cannot = |error: &dyn std::fmt::Display| {
         format!("'{}' cannot show the answer: {error}", python.display())
@@ -87,6 +87,7 @@ fn repr(message: Delivered, allow_pickle: bool) -> Result<String, String> {
     let mut child = Command::new(&python)
         .args(["-P", "-m", "bgpy._show"])
         .args((!allow_pickle).then_some("--no-pickle"))
+        .args((notation == Notation::Json).then_some("--json"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

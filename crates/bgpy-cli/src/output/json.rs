@@ -44,7 +44,7 @@ fn from_number(text: &str) -> Result<Value, String> {
     })
 }
 
-/// The JSON for an answer, if JSON can represent it exactly.
+/// The JSON for an answer of what JSON itself has, and tuples.
 pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     Some(match value {
         Value::Nil => serde_json::Value::Null,
@@ -56,7 +56,9 @@ pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
         }
         Value::Float(value) => Number::from_f64(*value)?.into(),
         Value::Str(text) => text.as_str().into(),
-        Value::List(items) => items.iter().map(to_json).collect::<Option<Vec<_>>>()?.into(),
+        Value::List(items) | Value::Tuple(items) => {
+            items.iter().map(to_json).collect::<Option<Vec<_>>>()?.into()
+        }
         Value::Map(items) => {
             let pair = |(key, item): &(Value, Value)| match key {
                 Value::Str(key) => Some((key.clone(), to_json(item)?)),
@@ -102,7 +104,6 @@ mod tests {
     #[test]
     fn what_json_cannot_hold_is_none() {
         for value in [
-            Value::Tuple(Vec::new()),
             Value::BigInt(vec![1; WHOLE_BYTES_MAX + 1]),
             Value::Bytes(Vec::new()),
             Value::Float(f64::NAN),

@@ -8,6 +8,7 @@ use super::text::shortened;
 #[pyclass(frozen)]
 pub struct UnknownMember {
     pub class: String,
+    #[pyo3(get)]
     pub value: Py<PyAny>,
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bgpy::config::Config;
 use bgpy::server::Supervised;
 use bgpy::{Delivered, Ended, Log};
-use bgpy_cli::{Exit, Interpreter};
+use bgpy_cli::{Exit, Interpreter, Notation};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
@@ -90,9 +90,14 @@ impl Interpreter for ThisInterpreter {
         })
     }
 
-    fn repr(&self, message: Delivered, allow_pickle: bool) -> Result<String, String> {
+    fn show(
+        &self,
+        message: Delivered,
+        notation: Notation,
+        allow_pickle: bool,
+    ) -> Result<String, String> {
         Python::attach(|py| {
-            let shown = show::repr(py, message, allow_pickle).map(|text| text.to_string());
+            let shown = show::text(py, message, notation, allow_pickle);
             shown.map_err(|error| error.value(py).to_string())
         })
     }

@@ -1,41 +1,50 @@
-//! The repr of a message, for the command `bgpy`.
+//! A message as text, for the command `bgpy`.
 
 use std::io;
 
 use bgpy::Delivered;
+use bgpy_cli::Notation;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use crate::codec::decode::{Policy, decode};
 
-/// Return the repr of a message.
-pub fn repr(
+/// Return a message as text.
+pub fn text(
     py: Python<'_>,
     message: Delivered,
+    notation: Notation,
     allow_pickle: bool,
-) -> PyResult<Bound<'_, PyString>> {
+) -> PyResult<String> {
     let policy = Policy { is_for_show: true, ..Policy::new(allow_pickle) };
-    decode(py, "response", message, policy)?.repr()
+    let object = decode(py, "response", message, policy)?;
+    match notation {
+        Notation::Repr => object.repr().map(|text| text.to_string()),
+        Notation::Json => py.import("bgpy._json")?.call_method1("dumps", (object,))?.extract(),
+    }
 }
 
-/// Read a message that the command `bgpy` writes to standard input, and return its repr.
+/// Read a message that the command `bgpy` writes to standard input, and return it as text.
 ///
 /// Parameters
 /// ----------
 /// allow_pickle : bool
 ///     Whether to unpickle a message that is a pickle.
+/// as_json : bool
+///     Whether to return JSON instead of the repr.
 ///
 /// Returns
 /// -------
 /// str
-///     The repr of the object.
+///     The repr of the object, or the object as JSON.
 ///
 /// Raises
 /// ------
 /// SerializationError
 ///     If the message cannot be decoded.
+/// ValueError
+///     If the object has no form in JSON.
 #[pyfunction]
-pub fn show(py: Python<'_>, allow_pickle: bool) -> PyResult<Bound<'_, PyString>> {
+pub fn show(py: Python<'_>, allow_pickle: bool, as_json: bool) -> PyResult<String> {
     let message = py.detach(|| bgpy::durable::message_file::read(io::stdin().lock()))?;
-    repr(py, message, allow_pickle)
+    text(py, message, if as_json { Notation::Json } else { Notation::Repr }, allow_pickle)
 }

@@ -57,3 +57,8 @@ pub(crate) fn other_owner(about: &Metadata) -> Option<u32> {
 pub(crate) fn access_mode(about: &Metadata) -> Option<u32> {
     Some(about.mode() & 0o777)
 }
+
+/// A word as the shell takes it literally.
+pub(crate) fn shell_quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}

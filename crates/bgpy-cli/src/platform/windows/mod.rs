@@ -55,3 +55,8 @@ pub(crate) fn other_owner(_about: &Metadata) -> Option<u32> {
 pub(crate) fn access_mode(_about: &Metadata) -> Option<u32> {
     None
 }
+
+/// A word as `cmd` and programs take it literally.
+pub(crate) fn shell_quoted(word: &str) -> String {
+    format!("\"{}\"", word.replace('"', "\\\""))
+}
