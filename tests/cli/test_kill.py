@@ -17,7 +17,7 @@ def test_it_is_gone(each_form, camera):
     assert each_form.run("kill", "camera")[:2] == (3, "")
     code, data, _ = each_form.run("status", "camera")
     assert code == 3
-    assert "signal 9: killed by `bgpy kill`" in data
+    assert "signal 9 (SIGKILL): killed by `bgpy kill`" in data
     assert "leaving" not in each_form.run("logs", "camera")[1]
 
 
@@ -38,7 +38,7 @@ def test_one_that_would_be_started_again(commands, tasks, runtime):
     assert commands.run("kill", "camera") == (0, "", f"Killed camera (process {pid}).\n")
     code, data, _ = commands.run("status", "camera")
     assert code == 3
-    assert "signal 9: killed by `bgpy kill`" in data
+    assert "signal 9 (SIGKILL): killed by `bgpy kill`" in data
     assert "starting it again" not in commands.run("logs", "camera")[1]
     assert commands.run("start", tasks)[0] == 0
 

@@ -23,7 +23,9 @@ def rows(commands, *options):
 
 
 def test_nobody(each_form):
-    assert each_form.run("ps") == (0, "NAME  STATE  PID  ADDRESS  UPTIME  CALLS  QUEUE  RSS\n", "")
+    code, data, words = each_form.run("ps")
+    assert (code, data) == (0, "NAME  STATE  PID  ADDRESS  UPTIME  CALLS  QUEUE  RSS\n")
+    assert words == "No servers are running; `bgpy start FILE` starts one.\n"
     assert each_form.run("ps", "-o", "json") == (0, "[]\n", "")
 
 

@@ -76,7 +76,7 @@ def test_one_that_has_failed_shows_its_last_words(camera):
     code, data, _ = camera.run("status", "camera")
     assert code == 3
     assert "FAILED" in data
-    assert "reason    signal 9: " in data
+    assert "reason    signal 9 (SIGKILL): " in data
     *_, words, reason = data.splitlines()
     assert words == "call 1 some light"
     assert reason.endswith("the server's process has failed: signal: 9 (SIGKILL)")
@@ -106,5 +106,5 @@ def test_what_a_person_sees_of_one_that_has_failed(camera, screen):
     shown = screen("status", "camera", size=(80, 40))
     assert shown.end() == 3
     assert shown.line_with("state") == "state     FAILED"
-    assert shown.line_with("reason").startswith("reason    signal 11: ")
+    assert shown.line_with("reason").startswith("reason    signal 11 (SIGSEGV): ")
     assert "Fatal Python error: Segmentation fault" in shown.text

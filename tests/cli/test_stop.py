@@ -24,7 +24,7 @@ def test_all(commands, tasks, start):
     assert (code, data) == (0, "")
     assert len(words.splitlines()) == 3
     assert commands.run("ps", "-o", "json")[1] == "[]\n"
-    assert commands.run("stop", "--all") == (0, "", "")
+    assert commands.run("stop", "--all") == (0, "", "No servers are running.\n")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_force(busy):
     assert (code, data, words) == (0, "", f"Killed camera (process {pid}).\n")
     data = busy.run("status", "camera")[1]
     assert "FAILED" in data
-    assert "signal 9: killed by `bgpy stop --force`" in data
+    assert "signal 9 (SIGKILL): killed by `bgpy stop --force`" in data
 
 
 def test_one_whose_exit_task_fails_has_ended_all_the_same(commands, tasks):
@@ -106,7 +106,7 @@ def test_one_that_is_stopping_can_have_a_successor(stopping, tasks):
 
 
 @pytest.mark.parametrize(
-    ("end", "told"), [("os.abort", "signal 6"), ("os._exit, 5", "exit code 5")]
+    ("end", "told"), [("os.abort", "signal 6 (SIGABRT)"), ("os._exit, 5", "exit code 5")]
 )
 @pytest.mark.parametrize("restart", ["never", "on-failure"])
 @pytest.mark.parametrize("command", ["stop", "terminate"])

@@ -105,7 +105,7 @@ mod tests {
             (ConnectError::NotRunning { server: server() }, 3),
             (ConnectError::Stopping { server: server() }, 3),
             (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
-            (ConnectError::Timeout { server: server(), after, process: None }, 4),
+            (ConnectError::Timeout { server: server(), after, process: None, connected: false }, 4),
             (ConnectError::Restarting { server: server(), after, failing: None }, 4),
             (ConnectError::Cut { server: server() }, 1),
             (ConnectError::Auth { server: server(), token: true }, 5),
@@ -121,13 +121,17 @@ mod tests {
     #[test]
     fn errors_of_calls_have_their_codes() {
         let after = Duration::from_secs(1);
+        let lost = |reason| {
+            let instance = bgpy::Id::default();
+            CallError::Lost { server: server(), reason, instance, ended: None }
+        };
         let failed = |code| {
             let failure = Box::new(Failure::new(code, "no"));
             CallError::Failed { server: server(), failure, object: None }
         };
         for (error, code) in [
             (CallError::Timeout { server: server(), after, accepted: true }, 4),
-            (CallError::Lost { server: server(), reason: Lost::Closed }, 1),
+            (lost(Lost::Closed), 1),
             (CallError::NoResponse { server: server() }, 1),
             (failed(FailureCode::Stopping), 3),
             (failed(FailureCode::Overloaded), 1),

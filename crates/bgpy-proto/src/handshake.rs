@@ -36,6 +36,12 @@ pub fn ask_who_is_there(out: &mut Outbox) {
     out.extend(&[a, b, c, d, NO_VERSION, Suite::AesGcm as u8, 0, 0]);
 }
 
+/// Writes a line that programs of other protocols answer: servers of HTTP, and most that read text. A
+/// bgpy server closes the connection instead.
+pub fn ask_other_program(out: &mut Outbox) {
+    out.extend(b"HEAD / HTTP/1.0\r\n\r\n");
+}
+
 /// Whether the peer only [asked](ask_who_is_there).
 pub fn is_question(error: &ProtocolError) -> bool {
     matches!(error, ProtocolError::Version { theirs: NO_VERSION, .. })

@@ -83,8 +83,8 @@ mod wait;
 
 pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
-    Buffer, CallKind, Delivered, Failure, FailureCode, LogCursor, LogPiece, LogReply, LogRequest,
-    Memory, Payload, State, Status, Token, Want, limits,
+    Buffer, CallKind, Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply,
+    LogRequest, Memory, Payload, State, Status, Token, Want, limits,
 };
 pub use client::{Client, ClientOptions, Link, Response};
 pub use error::{CallError, ConnectError, ServeError, StartError};

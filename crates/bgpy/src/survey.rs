@@ -9,14 +9,15 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{State, Status};
+use bgpy_proto::{Id, State, Status};
 
 use crate::client::{ClientOptions, connect_to};
-use crate::error::{CallError, ConnectError, ServeError};
+use crate::error::{CallError, ConnectError, Lost, ServeError};
 use crate::platform::{Presence, ProcessId};
-use crate::registry::{Entry, Registry};
+use crate::registry::{Ending, Entry, Registry};
 use crate::restart::HEALTHY;
 use crate::target::Target;
+use crate::termination::outcome;
 use crate::wait::Wait;
 
 /// How long a server may take to answer; even a busy one answers at once.
@@ -24,6 +25,16 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// How often to check what a supervisor does after the end of its process.
 const ENDED_LOOK: Duration = Duration::from_millis(20);
+
+/// How long the end of a server may take to be recorded after its connections are gone.
+const RECORDED: Duration = Duration::from_secs(1);
+
+/// How long its process may take to disappear: one that is still there has closed the connection for
+/// another reason.
+const DYING: Duration = Duration::from_millis(200);
+
+/// How often the record is looked for.
+const RECORDED_LOOK: Duration = Duration::from_millis(5);
 
 /// The state of a server, as seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,6 +144,38 @@ fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> io::Result<V
     let mut seen = HashSet::new();
     infos.retain(|info| seen.insert(info.entry.instance.clone()));
     Ok(infos)
+}
+
+impl CallError {
+    /// Adds to a lost connection how the server has ended, if it was one of this user on this
+    /// machine. Waits a moment for that to be recorded.
+    #[must_use]
+    pub fn with_ending(self) -> Self {
+        match self {
+            Self::Lost {
+                server, reason: reason @ (Lost::Closed | Lost::Io(_)), instance, ..
+            } => {
+                let ended = ending_of(instance).map(|ending| ending.to_string());
+                Self::Lost { server, reason, instance, ended }
+            }
+            error => error,
+        }
+    }
+}
+
+fn ending_of(instance: Id) -> Option<Ending> {
+    let (registry, instance) = (Registry::of_user().ok()?, instance.to_string());
+    let wait = Wait::new(Some(RECORDED), &|| false);
+    loop {
+        if let Some(entry) = registry.ended_entry(&instance) {
+            return outcome(&registry, &entry, &wait);
+        }
+        // The supervisor of a server that is restarted keeps the entry.
+        let entry = registry.entry(&instance).filter(|entry| !entry.is_restarted())?;
+        let slice =
+            wait.slice().filter(|_| wait.since().elapsed() < DYING || !entry.has_process())?;
+        thread::sleep(slice.min(RECORDED_LOOK));
+    }
 }
 
 impl ServeError {

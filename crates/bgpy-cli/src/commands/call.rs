@@ -72,7 +72,7 @@ impl Call {
         let response = client
             .started_link(&wait)
             .and_then(|link| link.first(CallKind::Exec, payload, &wait))
-            .map_err(|error| self.failed(&error))?;
+            .map_err(|error| self.failed(&error.with_ending()))?;
         let plain = if self.repr { None } else { response.message.value().ok() };
         match plain.as_ref().and_then(to_json) {
             Some(json) => output::data(json),

@@ -47,6 +47,9 @@ impl Ps {
         let shown: Vec<&ServerInfo> = infos.iter().collect();
         let table = servers_table(&shown);
         output::styled(table.lines(self.output.width(), self.output.is_colored()));
+        if infos.is_empty() {
+            output::note("No servers are running; `bgpy start FILE` starts one.");
+        }
         for info in infos {
             if let Some(reason) = info.reason {
                 let (target, pid) = (info.entry.target(), info.entry.process.pid);

@@ -59,6 +59,9 @@ impl Stop {
                 running.iter().map(both).collect()
             }
         };
+        if targets.is_empty() {
+            output::note("No servers are running.");
+        }
         let mut outcome = Ok(());
         for (meant, called) in targets {
             match self.stop(&registry, &meant, &called, world) {

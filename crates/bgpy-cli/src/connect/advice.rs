@@ -10,7 +10,7 @@ const TOKEN: &str = "--token-file";
 
 /// Prints why a call failed, and what to do in a shell.
 pub(crate) fn failed(error: impl Into<CallError>) -> Exit {
-    let error = error.into();
+    let error = error.into().with_ending();
     output::error(call_error(&error), Exit::from(&error))
 }
 

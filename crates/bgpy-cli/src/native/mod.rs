@@ -44,7 +44,18 @@ fn interpreter() -> Result<PathBuf, NotFound> {
         virtual_env: env::var_os("VIRTUAL_ENV"),
         path: env::var_os("PATH"),
         is_executable: &platform::is_executable,
+        has_bgpy: &has_bgpy,
     })
+}
+
+/// Whether bgpy is installed in a virtual environment.
+fn has_bgpy(environment: &Path) -> bool {
+    let installed = |packages: PathBuf| {
+        let mut found = packages.read_dir().into_iter().flatten().flatten();
+        // The package itself, or the record of an editable installation.
+        found.any(|item| item.file_name().to_string_lossy().starts_with("bgpy"))
+    };
+    platform::site_packages(environment).into_iter().any(installed)
 }
 
 /// The path of this program by the name it was called with, where the system cannot tell (without /proc).

@@ -19,6 +19,8 @@ pub(super) struct Environment<'a> {
     pub(super) path: Option<OsString>,
     /// Whether a file can be run.
     pub(super) is_executable: &'a dyn Fn(&Path) -> bool,
+    /// Whether bgpy is installed in a virtual environment.
+    pub(super) has_bgpy: &'a dyn Fn(&Path) -> bool,
 }
 
 /// Why there is no interpreter.
@@ -35,8 +37,9 @@ pub(super) enum NotFound {
     },
 }
 
-/// The interpreter to use: the one that the user has set, else the one that this program was installed
-/// with, else that of the active virtual environment, else the first on `PATH`.
+/// The interpreter to use: the one that the user has set, else that of the active virtual environment if
+/// bgpy is installed in it, else the one that this program was installed with, else that of the active
+/// virtual environment all the same, else the first on `PATH`.
 pub(super) fn find(environment: &Environment<'_>) -> Result<PathBuf, NotFound> {
     let on_path = directories(environment.path.as_deref());
     if let Some(setting) = environment.setting.as_deref().filter(|setting| !setting.is_empty()) {
@@ -45,8 +48,11 @@ pub(super) fn find(environment: &Environment<'_>) -> Result<PathBuf, NotFound> {
     }
     let beside = environment.executable.as_deref().and_then(Path::parent).map(Path::to_owned);
     let virtual_env = environment.virtual_env.as_deref().filter(|directory| !directory.is_empty());
+    let is_first =
+        virtual_env.is_some_and(|directory| (environment.has_bgpy)(Path::new(directory)));
     let virtual_env = virtual_env.map(|directory| Path::new(directory).join(VIRTUAL_ENV_PROGRAMS));
-    let places = beside.iter().chain(&virtual_env).chain(&on_path);
+    let first = virtual_env.iter().filter(|_| is_first);
+    let places = first.chain(&beside).chain(&virtual_env).chain(&on_path);
     let mut candidates =
         places.flat_map(|place| PYTHON_NAMES.iter().map(move |name| place.join(name)));
     match candidates.find(|candidate| (environment.is_executable)(candidate)) {
@@ -118,7 +124,16 @@ mod tests {
             virtual_env: Some(virtual_env.into()),
             path: Some("/usr/bin::/bin".into()),
             is_executable: &|path| programs.iter().any(|program| path == Path::new(program)),
+            has_bgpy: &|path| path == Path::new("/home/me/with-bgpy"),
         })
+    }
+
+    #[test]
+    fn the_active_environment_comes_first_if_it_has_bgpy() {
+        let programs = ["/opt/bgpy/bin/python3", "/home/me/with-bgpy/bin/python3", "/my/python"];
+        assert_eq!(look("", "/home/me/with-bgpy", &programs), Ok(programs[1].into()));
+        assert_eq!(look("/my/python", "/home/me/with-bgpy", &programs), Ok(programs[2].into()));
+        assert_eq!(look("", "/home/me/with-bgpy", &programs[..1]), Ok(programs[0].into()));
     }
 
     #[test]
@@ -163,6 +178,7 @@ mod tests {
             virtual_env: None,
             path: None,
             is_executable: &|_| panic!("there is nothing to look at"),
+            has_bgpy: &|_| panic!("there is nothing to look at"),
         });
         assert!(nothing.unwrap_err().to_string().contains("0 directories"));
     }

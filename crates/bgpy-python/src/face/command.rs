@@ -54,9 +54,10 @@ impl Interpreter for ThisInterpreter {
             }
             let exit = match serve(py, &config, log, None, Supervised::default(), true) {
                 Ok(Ok(Ended::Orderly)) => Exit::Done,
-                Ok(Ok(Ended::Start(failure))) => {
-                    bgpy_cli::error(format_args!("the tasks do not start: {failure}"), Exit::Failed)
-                }
+                Ok(Ok(Ended::Start(failure))) => bgpy_cli::error(
+                    format_args!("the tasks could not be started: {failure}"),
+                    Exit::Failed,
+                ),
                 Ok(Ok(Ended::ExitTask(failure))) => {
                     bgpy_cli::error(format_args!("exit_task failed: {failure}"), Exit::Failed)
                 }

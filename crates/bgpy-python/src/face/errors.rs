@@ -79,6 +79,7 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
 }
 
 pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
+    let source = py.detach(|| source.with_ending());
     let text = source.to_string();
     let raised = match source {
         CallError::Connect(source) => return connect_error(py, &source),

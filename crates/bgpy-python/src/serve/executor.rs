@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use super::exit_blockers::exit_blockers;
 use super::failure::{task_failure, traceback};
 use super::forked::Home;
+use super::interpreter::this_interpreter;
 use super::program::{self, Program};
 use super::signals::GRACE;
 use super::source::{Origin, Source};
@@ -179,11 +180,20 @@ fn receive<'py>(
 /// The report that the tasks failed to start.
 fn start_failed(origin: &str, failure: &Failure) -> Report {
     // The last line of a traceback is the exception.
-    let what = match &failure.traceback {
+    let mut what = match &failure.traceback {
         Some(traceback) => format!("\n\n{}", traceback.trim_end()),
         None => format!(" {failure}"),
     };
-    failed_to_start(format!("the tasks in {origin} do not start:{what}"))
+    let exception = what.lines().last().unwrap_or_default();
+    if ["ModuleNotFoundError:", "ImportError:"].iter().any(|kind| exception.starts_with(kind))
+        && let Ok(python) =
+            Python::attach(|py| py.import("sys").and_then(|sys| this_interpreter(&sys)))
+    {
+        // What is missing may be installed for another one.
+        let python = python.display();
+        what += &format!("\n\nThe interpreter was '{python}'; --python (python=) chooses another.");
+    }
+    failed_to_start(format!("the tasks in {origin} could not be started:{what}"))
 }
 
 /// The report of a server that was set up but did not start.

@@ -12,7 +12,8 @@ use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::Proof;
 use super::restart_wait::{RestartWait, may_be_back_soon};
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Trace};
+use crate::name::Name;
 use crate::platform::WithLimit;
 use crate::registry::{Entry, Registry, is_of_this_machine};
 use crate::target::Target;
@@ -107,7 +108,8 @@ pub(super) fn connect(
                     (Ok(true), _) => ConnectError::Stopping { server: attempt.dialer.server },
                     (Err(error), _) => distrusted(&server, &error),
                     (Ok(false), ConnectError::NoSuchName { name, .. }) => {
-                        ConnectError::NoSuchName { name, unreadable: registry.unreadable() }
+                        let (unreadable, trace) = (registry.unreadable(), trace(registry, &name));
+                        ConnectError::NoSuchName { name, unreadable, trace }
                     }
                     (Ok(false), absent) => absent,
                 });
@@ -128,6 +130,22 @@ fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -
         };
         is_meant && entry.ending.is_none() && entry.has_process()
     }))
+}
+
+/// What explains that no running server has a name.
+fn trace(registry: &Registry, name: &Name) -> Option<Trace> {
+    let ended = registry.ended().unwrap_or_default();
+    let ended = ended.iter().filter(|entry| entry.name.as_ref() == Some(name));
+    let endings = ended.filter_map(|entry| entry.ending.as_ref());
+    if let Some(ending) = endings.max_by_key(|ending| ending.at_ms) {
+        let how = if ending.orderly { "as intended".to_owned() } else { ending.to_string() };
+        return Some(Trace::Ended { ago: ending.ago(), how });
+    }
+    let running = registry.entries().unwrap_or_default();
+    let names = running.into_iter().filter_map(|entry| entry.name);
+    let distance = |other: &Name| strsim::osa_distance(other.as_str(), name.as_str());
+    let nearest = names.min_by_key(distance);
+    nearest.filter(|other| distance(other) <= 1 + name.as_str().len() / 4).map(Trace::Similar)
 }
 
 fn distrusted(server: &str, doubt: &io::Error) -> ConnectError {

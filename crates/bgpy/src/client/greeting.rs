@@ -8,7 +8,9 @@ use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::handshake::{ClientHandshake, Step, Suite, ask_who_is_there, is_answered};
+use bgpy_proto::handshake::{
+    ClientHandshake, Step, Suite, ask_other_program, ask_who_is_there, is_answered,
+};
 use bgpy_proto::{ClientHello, ClientSession, Outbox, ProtocolError, Psk};
 use socket2::Socket;
 
@@ -24,6 +26,9 @@ use crate::wait::SLICE;
 
 /// A live server answers who it is within this time.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
+
+/// A server that answers later than this is checked for being another program.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Opens a connection; `None` if nothing listens any more.
 pub(super) type Dial<'a> = &'a dyn Fn() -> Result<Option<Socket>, ConnectError>;
@@ -50,12 +55,15 @@ impl Attempt<'_> {
         let mut retries = HandshakeRetries::new(is_registered, token.is_some(), is_open);
         loop {
             let Some(socket) = dial()? else { return Ok(None) };
-            let refused = match self.exchange(&socket, suite, &psk) {
+            let refused = match self.exchange(&socket, dial, suite, &psk) {
                 Ok(session) => {
                     let can_map = suite == Suite::Clear && session.server().segments;
                     let segments = if can_map { Segments::new() } else { None };
                     let (server, proof) = (self.dialer.server.clone(), Proof::by(token.as_ref()));
                     return Ok(Some(Link::new(socket, server, session, segments, proof)));
+                }
+                Err(Refusal::Connect(ConnectError::Timeout { server, after, process, .. })) => {
+                    return Err(ConnectError::Timeout { server, after, process, connected: true });
                 }
                 Err(Refusal::Connect(error)) => return Err(error),
                 Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => Refused::Otherwise,
@@ -93,7 +101,13 @@ impl Attempt<'_> {
         }
     }
 
-    fn exchange(&self, socket: &Socket, suite: Suite, psk: &Psk) -> Result<ClientSession, Refusal> {
+    fn exchange(
+        &self,
+        socket: &Socket,
+        dial: Dial<'_>,
+        suite: Suite,
+        psk: &Psk,
+    ) -> Result<ClientSession, Refusal> {
         let hello = ClientHello {
             client: self.id,
             bgpy: crate::VERSION.to_owned(),
@@ -109,6 +123,10 @@ impl Attempt<'_> {
         self.send(socket, &mut outbox)?;
         let mut buffer = [0; 4096];
         let mut silent = true;
+        // A process that is known by its socket is the server.
+        if suite != Suite::Clear && !self.comes_soon(socket)? && self.is_other_program(dial)? {
+            return Err(Refusal::Protocol(ProtocolError::NotBgpy));
+        }
         loop {
             let bytes = match self.receive(socket, &mut buffer)? {
                 [] if silent => return Err(Refusal::Closed),
@@ -126,16 +144,53 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether a server begins to answer as soon as they usually do, even under load.
+    fn comes_soon(&self, socket: &Socket) -> Result<bool, Refusal> {
+        let end = Instant::now() + SOON;
+        while !self.dialer.wait_for(socket, false).map_err(|error| self.dialer.io(error))? {
+            if self.dialer.wait.is_interrupted() {
+                return Err(ConnectError::Interrupted.into());
+            }
+            if Instant::now() >= end {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether a bgpy server answers there, whatever its token is.
     fn is_there(&self, dial: Dial<'_>) -> Result<bool, ConnectError> {
+        let mut outbox = Outbox::default();
+        ask_who_is_there(&mut outbox);
+        self.ask(dial, outbox, ANSWER, is_answered)
+    }
+
+    /// Whether another program answers there. Many wait for the end of a line before they object to
+    /// what they read, so the handshake alone does not tell.
+    fn is_other_program(&self, dial: Dial<'_>) -> Result<bool, ConnectError> {
+        let mut outbox = Outbox::default();
+        ask_other_program(&mut outbox);
+        let is_other = |answer: &[u8], is_all| {
+            is_answered(answer, is_all).map(|is_bgpy| !is_bgpy && !answer.is_empty())
+        };
+        self.ask(dial, outbox, SOON, is_other)
+    }
+
+    /// Asks something on a connection of its own. `judge` gets all bytes of the answer so far, and
+    /// whether no more follow; `false` without an answer in time.
+    fn ask(
+        &self,
+        dial: Dial<'_>,
+        mut question: Outbox,
+        limit: Duration,
+        judge: impl Fn(&[u8], bool) -> Option<bool>,
+    ) -> Result<bool, ConnectError> {
         let Some(socket) = dial()? else { return Ok(false) };
-        let asked = || -> Result<bool, Refusal> {
-            let mut outbox = Outbox::default();
-            ask_who_is_there(&mut outbox);
-            self.send(&socket, &mut outbox)?;
+        let mut asked = || -> Result<bool, Refusal> {
+            self.send(&socket, &mut question)?;
             let mut answer = Vec::new();
             let mut buffer = [0; 64];
-            let end = Instant::now() + ANSWER;
+            let end = Instant::now() + limit;
             loop {
                 while !self
                     .dialer
@@ -151,8 +206,8 @@ impl Attempt<'_> {
                 }
                 let bytes = self.receive(&socket, &mut buffer)?;
                 answer.extend_from_slice(bytes);
-                if let Some(is_answered) = is_answered(&answer, bytes.is_empty()) {
-                    return Ok(is_answered);
+                if let Some(judged) = judge(&answer, bytes.is_empty()) {
+                    return Ok(judged);
                 }
             }
         };

@@ -181,7 +181,8 @@ impl Link {
     }
 
     pub(super) fn lost(&self, reason: Lost) -> CallError {
-        CallError::Lost { server: self.server.clone(), reason }
+        let (server, instance) = (self.server.clone(), self.hello().instance);
+        CallError::Lost { server, reason, instance, ended: None }
     }
 
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
@@ -194,7 +195,7 @@ impl Link {
 /// Maps an error of a call that was made after the server had accepted an EXIT.
 pub(super) fn too_late(error: CallError) -> CallError {
     match error {
-        CallError::Lost { server, reason: Lost::Closed | Lost::Io(_) } => {
+        CallError::Lost { server, reason: Lost::Closed | Lost::Io(_), .. } => {
             ConnectError::Stopping { server }.into()
         }
         error => error,

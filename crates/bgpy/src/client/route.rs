@@ -22,7 +22,7 @@ impl Attempt<'_> {
                 result => return result,
             }
         }
-        Err(ConnectError::NoSuchName { name: name.clone(), unreadable: None })
+        Err(ConnectError::NoSuchName { name: name.clone(), unreadable: None, trace: None })
     }
 
     pub(super) fn by_entry(&self, entry: &Entry) -> Result<Link, ConnectError> {
@@ -73,8 +73,8 @@ impl Attempt<'_> {
         // There is no network in between.
         let process = entry.map(|entry| entry.process.pid);
         let slow = |error| match error {
-            ConnectError::Timeout { server, after, .. } => {
-                ConnectError::Timeout { server, after, process }
+            ConnectError::Timeout { server, after, connected, .. } => {
+                ConnectError::Timeout { server, after, process, connected }
             }
             error => error,
         };

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::client::Event;
-use bgpy_proto::{CallKind, ClientSession, Status, Want};
+use bgpy_proto::{CallKind, ClientSession, Id, Status, Want};
 
 use super::call::{Course, is_refused};
 use super::link::too_late;
@@ -69,6 +69,11 @@ pub(crate) enum Ended {
 }
 
 /// A server's name in errors.
+/// The error for a lost connection.
+pub(crate) fn lost_error(reason: Lost) -> CallError {
+    CallError::Lost { server: server(), reason, instance: Id::default(), ended: None }
+}
+
 pub(crate) fn server() -> String {
     "simulated".into()
 }
@@ -194,7 +199,7 @@ impl Link {
         let is_late = self.is_ending;
         let told = |error| if is_late { too_late(error) } else { error };
         if let Some(reason) = self.lost.clone() {
-            return Err(told(CallError::Lost { server: server(), reason }));
+            return Err(told(lost_error(reason)));
         }
         let id = self.session.call(kind, want, argument.into()).map_err(CallError::Message)?;
         (self.writer, self.moved) = (Some(caller), clock::now());
@@ -249,7 +254,7 @@ impl Link {
             }
         }
         let reason = self.lost.clone()?;
-        let lost = CallError::Lost { server: server(), reason };
+        let lost = lost_error(reason);
         Some(Ended::Badly(if call.is_late { too_late(lost) } else { lost }))
     }
 

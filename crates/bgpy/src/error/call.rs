@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use bgpy_proto::{Delivered, Failure, FailureCode, ProtocolError};
+use bgpy_proto::{Delivered, Failure, FailureCode, Id, ProtocolError};
 use thiserror::Error;
 
 use super::ConnectError;
@@ -18,15 +18,17 @@ pub enum CallError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The connection broke while the call was under way.
-    #[error("the connection to {server} was lost ({reason}) before the call was answered: it may or may not have \
-         run{}",
-        reason.advice(server))]
+    #[error("{}", WhileCalling { server, reason, ended: ended.as_deref() })]
     Lost {
         /// The target, as the user named it.
         server: String,
         /// Why it was lost.
         #[source]
         reason: Lost,
+        /// Which server it was.
+        instance: Id,
+        /// How the server has ended, if that was [looked up](CallError::with_ending).
+        ended: Option<String>,
     },
     /// The call timed out.
     #[error("{server} {} within {}: {}",
@@ -112,14 +114,35 @@ pub enum Lost {
     Forked,
 }
 
-impl Lost {
-    /// Where to find out what happened to the server.
-    fn advice(&self, server: &str) -> String {
-        match self {
-            Self::Closed | Self::Io(_) | Self::Silent(_) => format!(
-                "; `bgpy status {server}` and `bgpy logs {server}` tell what became of the server"
+/// The message for a connection that was lost.
+struct WhileCalling<'a> {
+    server: &'a str,
+    reason: &'a Lost,
+    ended: Option<&'a str>,
+}
+
+impl fmt::Display for WhileCalling<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, reason, ended } = self;
+        if let Some(ended) = ended {
+            return write!(
+                f,
+                "{server} has ended before the call was answered, which may or may not have run. Its end: \
+                 {ended}; `bgpy logs {server}` shows its log"
+            );
+        }
+        write!(
+            f,
+            "the connection to {server} was lost ({reason}) before the call was answered: it may or may not \
+             have run"
+        )?;
+        match reason {
+            // Where to find out what happened to the server.
+            Lost::Closed | Lost::Io(_) | Lost::Silent(_) => write!(
+                f,
+                "; `bgpy status {server}` and `bgpy logs {server}` show what happened to the server"
             ),
-            Self::Protocol(_) | Self::Dropped | Self::Forked => String::new(),
+            Lost::Protocol(_) | Lost::Dropped | Lost::Forked => Ok(()),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bgpy_proto::ProtocolError;
 use thiserror::Error;
 
-use super::words::{Seconds, Stopping};
+use super::words::{Age, Seconds, Stopping};
 use crate::name::Name;
 use crate::platform::WithLimit;
 use crate::restart::Failing;
@@ -32,12 +32,14 @@ pub enum ConnectError {
         server: String,
     },
     /// This user has no running server with this name on this machine.
-    #[error("{}", Absent { name, unreadable: unreadable.as_deref() })]
+    #[error("{}", Absent { name, unreadable: unreadable.as_deref(), trace: trace.as_ref() })]
     NoSuchName {
         /// The name.
         name: Name,
         /// Something in the place of an entry, which may have been its entry.
         unreadable: Option<PathBuf>,
+        /// What the registry knows that explains it.
+        trace: Option<Trace>,
     },
     /// Others may have written to the registry, so it cannot be trusted.
     #[error("{server} cannot be looked up: {doubt}")]
@@ -74,7 +76,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// Connecting or the handshake took too long.
-    #[error("{server} did not answer within {}: {}", Seconds(*after), Unanswered(*process))]
+    #[error("{server} did not answer within {}: {}", Seconds(*after), Unanswered(*process, *connected))]
     Timeout {
         /// The target, as the user named it.
         server: String,
@@ -82,6 +84,8 @@ pub enum ConnectError {
         after: Duration,
         /// The process that did not answer, if it is on this machine.
         process: Option<u32>,
+        /// Whether something had accepted the connection.
+        connected: bool,
     },
     /// The connection ended during each attempt at the handshake.
     #[error(
@@ -145,22 +149,46 @@ impl ConnectError {
     }
 }
 
+/// What is known about a name that no running server has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trace {
+    /// The last server of this name has ended.
+    Ended {
+        /// How long ago.
+        ago: Duration,
+        /// How, as text.
+        how: String,
+    },
+    /// A running server has a similar name.
+    Similar(Name),
+}
+
 /// The message for a name that no server has.
 struct Absent<'a> {
     name: &'a Name,
     unreadable: Option<&'a Path>,
+    trace: Option<&'a Trace>,
 }
 
 impl fmt::Display for Absent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name;
-        match self.unreadable {
-            None => write!(
+        match (self.unreadable, self.trace) {
+            (None, Some(Trace::Ended { ago, how })) => write!(
+                f,
+                "no server named '{name}' runs here: it ended {} ago ({how}); `bgpy logs {name}` shows its log",
+                Age(*ago)
+            ),
+            (None, Some(Trace::Similar(similar))) => {
+                write!(f, "no server named '{name}' runs here: did you mean '{similar}'?")
+            }
+            (None, None) => write!(
                 f,
                 "no server named '{name}' runs here: `bgpy ps` lists those that do; a server on \
                  another machine is reached by its host and port"
             ),
-            Some(path) => write!(
+            (Some(path), _) => write!(
                 f,
                 "no server named '{name}' was found: '{}' is no longer a valid entry, and may have been its \
                  own. A running server repairs its entry within seconds; `bgpy doctor` says more",
@@ -171,13 +199,21 @@ impl fmt::Display for Absent<'_> {
 }
 
 /// Why a server may not have answered; the process is known if it is on this machine.
-struct Unanswered(Option<u32>);
+struct Unanswered(Option<u32>, bool);
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(pid) => write!(f, "its process {pid} exists, but is stopped or overloaded"),
-            None => f.write_str("check the address, and whether a firewall is in between"),
+        match self {
+            Self(Some(pid), _) => {
+                write!(f, "its process {pid} exists, but is stopped or overloaded")
+            }
+            Self(None, true) => f.write_str(
+                "something accepted the connection and sent nothing: a server that is stopped or \
+                 overloaded, or another program",
+            ),
+            Self(None, false) => {
+                f.write_str("check the address, and whether a firewall is in between")
+            }
         }
     }
 }

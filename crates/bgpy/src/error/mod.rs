@@ -8,6 +8,6 @@ mod start;
 mod words;
 
 pub use call::{CallError, Lost};
-pub use connect::ConnectError;
+pub use connect::{ConnectError, Trace};
 pub use serve::ServeError;
 pub use start::StartError;

@@ -25,3 +25,17 @@ impl fmt::Display for Seconds {
         write!(f, "{} s", (self.0.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 }
+
+/// How long ago something was, as people say it.
+pub(super) struct Age(pub(super) Duration);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            seconds @ ..120 => write!(f, "{seconds} s"),
+            seconds @ ..7200 => write!(f, "{} min", seconds / 60),
+            seconds @ ..172_800 => write!(f, "{} h", seconds / 3600),
+            seconds => write!(f, "{} days", seconds / 86_400),
+        }
+    }
+}

@@ -238,7 +238,7 @@ impl Registry {
     /// restarted, unless the server itself has recorded its end.
     pub(crate) fn note_exit(&self, instance: &str, status: ExitStatus, reason: Option<&str>) {
         let Some(mut entry) = self.entry(instance) else { return };
-        let reason = reason.unwrap_or("it ended without saying why");
+        let reason = reason.unwrap_or_else(|| platform::why_ended(status));
         entry.ending.get_or_insert_with(|| Ending::now(false, reason)).see(status);
         self.retire(&mut entry);
     }

@@ -269,6 +269,11 @@ impl Ending {
         }
     }
 
+    /// How long ago it was.
+    pub(crate) fn ago(&self) -> Duration {
+        Duration::from_millis(u64::try_from(now_ms() - self.at_ms).unwrap_or_default())
+    }
+
     /// Whether the exit status of the process is known.
     fn was_seen(&self) -> bool {
         self.code.is_some() || self.signal.is_some()
@@ -292,7 +297,13 @@ impl Ending {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, self.signal) {
-            (_, Some(signal)) => write!(f, "signal {signal}: {}", self.reason),
+            (_, Some(signal)) => {
+                write!(f, "signal {signal}")?;
+                if let Some(name) = platform::signal_name(signal) {
+                    write!(f, " ({name})")?;
+                }
+                write!(f, ": {}", self.reason)
+            }
             (Some(code), None) => write!(f, "exit code {code}: {}", self.reason),
             (None, None) => f.write_str(&self.reason),
         }

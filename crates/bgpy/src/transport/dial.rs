@@ -95,7 +95,7 @@ impl<'a> Dialer<'a> {
             io::ErrorKind::ConnectionRefused => ConnectError::NotRunning { server },
             io::ErrorKind::TimedOut => {
                 let after = self.wait.limit().map_or(CONNECT, |limit| limit.min(CONNECT));
-                ConnectError::Timeout { server, after, process: None }
+                ConnectError::Timeout { server, after, process: None, connected: false }
             }
             _ => ConnectError::Io { server, source },
         }

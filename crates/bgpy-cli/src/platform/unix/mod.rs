@@ -7,7 +7,7 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{Access, access};
@@ -61,4 +61,10 @@ pub(crate) fn access_mode(about: &Metadata) -> Option<u32> {
 /// A word as the shell takes it literally.
 pub(crate) fn shell_quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// The directories of installed packages of a virtual environment: one for each version of Python.
+pub(crate) fn site_packages(environment: &Path) -> Vec<PathBuf> {
+    let versions = environment.join("lib").read_dir().into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("site-packages")).collect()
 }

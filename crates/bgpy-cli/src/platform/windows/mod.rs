@@ -5,7 +5,7 @@ pub(crate) mod terminal;
 
 use std::fs::{self, Metadata};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) use signals::Signals;
@@ -59,4 +59,9 @@ pub(crate) fn access_mode(_about: &Metadata) -> Option<u32> {
 /// A word as `cmd` and programs take it literally.
 pub(crate) fn shell_quoted(word: &str) -> String {
     format!("\"{}\"", word.replace('"', "\\\""))
+}
+
+/// The directories of installed packages of a virtual environment.
+pub(crate) fn site_packages(environment: &Path) -> Vec<PathBuf> {
+    vec![environment.join("Lib").join("site-packages")]
 }

@@ -8,7 +8,7 @@ use bgpy_proto::handshake::{ClientHandshake, Suite, ask_who_is_there, is_answere
 use bgpy_proto::{CallKind, ClientHello, Id, Outbox, Psk, Want};
 
 use super::shaking::{Shaken, exchange, send};
-use super::{Ended, Link, Pending, Shared, server};
+use super::{Ended, Link, Pending, Shared, lost_error, server};
 use crate::client::connect::COMES_BACK_LOOK;
 use crate::client::greeting::ANSWER;
 use crate::client::handshake_retry::{HandshakeRetries, Next, Verdict};
@@ -235,7 +235,8 @@ impl Caller {
             return Ok(true);
         }
         let after = self.wait.limit().unwrap_or_default();
-        let timeout = ConnectError::Timeout { server: server(), after, process: None };
+        let timeout =
+            ConnectError::Timeout { server: server(), after, process: None, connected: false };
         Err(Ended::Badly(timeout.into()))
     }
 
@@ -375,7 +376,7 @@ impl Caller {
         }
         if let Some(reason) = borrowed.lost().cloned() {
             drop(borrowed);
-            let error = CallError::Lost { server: server(), reason };
+            let error = lost_error(reason);
             if may_go_elsewhere(&error, &self.wait) {
                 client.current.take_if(|current| Rc::ptr_eq(current, &link));
                 self.attempt = clock::now();

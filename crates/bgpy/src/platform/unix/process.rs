@@ -65,6 +65,21 @@ pub(crate) fn signal_of(status: ExitStatus) -> Option<i32> {
     std::os::unix::process::ExitStatusExt::signal(&status)
 }
 
+/// Why a process ended that left no reason.
+pub(crate) fn why_ended(status: ExitStatus) -> &'static str {
+    match signal_of(status) {
+        Some(libc::SIGKILL) => {
+            "killed by another process, or by the system, as it does when memory runs out"
+        }
+        _ => "it left no error message",
+    }
+}
+
+/// The name of a signal, if it has one.
+pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
+    signal_hook::low_level::signal_name(signal)
+}
+
 /// The exit status for a recorded code or signal.
 pub(crate) fn status_of(code: Option<i32>, signal: Option<i32>) -> Option<ExitStatus> {
     // Packed as by wait(2).

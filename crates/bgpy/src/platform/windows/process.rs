@@ -68,6 +68,14 @@ pub(crate) fn signal_of(_status: ExitStatus) -> Option<i32> {
     None
 }
 
+pub(crate) fn why_ended(_status: ExitStatus) -> &'static str {
+    "it left no error message"
+}
+
+pub(crate) fn signal_name(_signal: i32) -> Option<&'static str> {
+    None
+}
+
 pub(crate) fn status_of(code: Option<i32>, _signal: Option<i32>) -> Option<ExitStatus> {
     code.map(|code| std::os::windows::process::ExitStatusExt::from_raw(code as u32))
 }
