@@ -75,8 +75,8 @@ impl Core {
 
     /// Accepts up to `most` waiting connections; `false` if more may wait.
     pub(crate) fn accept(&mut self, index: usize, most: usize) -> io::Result<bool> {
-        let mut overloaded = None;
-        for _ in 0..most {
+        let (mut overloaded, mut left) = (None, most);
+        while left > 0 {
             let Some(listener) = self.listeners.get(index) else { return Ok(true) };
             let is_own = listener.is_unix();
             if let Some(until) = self.pending.full_until(is_own)
@@ -87,15 +87,19 @@ impl Core {
                 return Ok(true);
             }
             match listener.accept() {
-                Ok(Some((stream, peer))) => self.greet(stream, peer, overloaded.take())?,
-                Ok(None) => {}
+                Ok(Some((stream, peer))) => {
+                    left -= 1;
+                    self.greet(stream, peer, overloaded.take())?;
+                }
+                Ok(None) => left -= 1,
                 Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(true),
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => left -= 1,
                     _ if platform::is_exhausted(&error) && !platform::is_called(&**listener) => {
                         return Ok(true);
                     }
+                    // The same connection is tried again with what these have released.
                     _ if platform::is_exhausted(&error) && self.make_room(is_own) => {}
                     _ if platform::is_exhausted(&error) && self.reserve.give() => {}
                     _ => {
