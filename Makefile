@@ -56,8 +56,9 @@ lint-python: install  ## ruff, mypy --strict and stubtest
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest bgpy._bgpy
 
-pages:  ## Write the options of the commands into docs/commands
+pages: install  ## Write the options of the commands into docs/commands, and docstrings into the stubs
 	BGPY_WRITE_PAGES=1 cargo test -q -p bgpy-cli --lib --locked pages::
+	BGPY_WRITE_STUBS=1 $(BIN)/python -m pytest -q tests/package/test_stubs.py
 
 format:  ## Format the sources of both languages
 	cargo fmt --all

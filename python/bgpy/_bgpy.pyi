@@ -1,8 +1,10 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, final
+from typing import Any, Final, Literal, Self, TypedDict, final
+
+from ._types import InitTask, LogLevel, RestartPolicy, Task
 
 __all__ = [
     "Buffer",
@@ -23,8 +25,8 @@ __all__ = [
 __version__: Final[str]
 
 class _Status(TypedDict):
-    state: str
-    task: str | None
+    state: Literal["STARTING", "UNINITIALIZED", "READY", "BUSY", "STOPPING"]
+    task: Literal["init_task", "exec_task", "exit_task"] | None
     busy_s: float | None
     queue: int
     calls: int
@@ -36,20 +38,78 @@ class _Status(TypedDict):
 
 @final
 class Buffer:
+    """A buffer of a received message. The object that is made from it owns the memory and may write to it."""
     def __reduce__(self) -> tuple[type[bytearray], tuple[bytearray]]: ...
 
 @final
 class ClientSocket:
-    def respond(self, response: Any, error: bool = False) -> None: ...
+    """The first argument of a task, through which it responds to its caller; see `respond`.
+
+    It stays valid after the task has ended, and may be used from any thread of the server.
+    """
+    def respond(self, response: Any, error: bool = False) -> None:
+        """Send a response to the caller; the same as ``bgpy.respond(client_socket, response, error)``.
+
+        Parameters
+        ----------
+        response : object
+            Any picklable object, usually a dict.
+        error : bool, default False
+            Whether the response reports an error, which ``Client.call`` then raises.
+
+        Raises
+        ------
+        SerializationError
+            If the response cannot be pickled, or the client does not accept it.
+        BgpyError
+            If a process that a task forked calls it: only the server itself can respond.
+        """
 
 @final
 class Client:
+    """A client of one server.
+
+    It connects on its first call and keeps the connection. If the connection is lost, the next call
+    connects again. A client may be shared between threads and used after ``os.fork()``. On the server's
+    own machine it uses the server's Unix socket, whatever host was passed.
+
+    Parameters
+    ----------
+    host : str
+        Host name or IP address of the server. Without a port, any target: the name of a server,
+        ``host:port``, ``[address]:port`` for IPv6, or the path of a server's socket.
+    port : int, optional
+        Port that the server listens on.
+    token : str, optional
+        The server's token. By default it comes from the registry (same machine, same user), or else
+        from the environment variable ``BGPY_TOKEN``.
+    log_level : str, default "INFO"
+        DEBUG, INFO, WARNING, ERROR or CRITICAL.
+    log_file : path, optional
+        File that the client appends its log to. By default, it does not log.
+    auth : bool, default True
+        Whether the server must prove that it knows the token. With False, the client also talks to a
+        server on this machine that was started with ``auth=False``, whoever runs it; a server in the
+        registry must still prove its token, and once a server has, so must every later one.
+    allow_pickle : bool, default True
+        Whether the client unpickles what the server sends. With False, it accepts only plain data: None,
+        bool, numbers, str, bytes, bytearray, lists, tuples, dicts and sets of those, dates and times,
+        decimals, UUIDs, paths, and members of enumerations whose module is imported here. A task that
+        responds with anything else fails.
+    max_message_bytes : int, optional
+        Maximum size of a response, in bytes; a task that responds with more fails. 1 TiB by default.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is invalid.
+    """
     def __new__(
         cls,
         host: str,
         port: int | None = None,
         token: str | None = None,
-        log_level: str = "INFO",
+        log_level: LogLevel = "INFO",
         log_file: str | PathLike[str] | None = None,
         *,
         auth: bool = True,
@@ -57,32 +117,187 @@ class Client:
         max_message_bytes: int | None = None,
     ) -> Self: ...
     @property
-    def host(self) -> str: ...
+    def host(self) -> str:
+        """Host or other target as passed."""
     @property
-    def port(self) -> int | None: ...
+    def port(self) -> int | None:
+        """Port as passed, or None."""
     @property
-    def token(self) -> str | None: ...
+    def token(self) -> str | None:
+        """Token as passed, or None."""
     @property
-    def log_level(self) -> str: ...
+    def log_level(self) -> str:
+        """Log level as passed."""
     @property
-    def log_file(self) -> Path | None: ...
+    def log_file(self) -> Path | None:
+        """Log file as passed, or None."""
     def initialize(
         self,
-        init_task: Callable[..., Any],
-        exec_task: Callable[..., Any],
-        exit_task: Callable[..., Any],
+        init_task: InitTask,
+        exec_task: Task,
+        exit_task: Task | None = None,
         timeout: float | None = None,
-    ) -> dict[str, str]: ...
+    ) -> dict[str, str]:
+        """Send the tasks to the server and wait until ``init_task`` has run.
+
+        Parameters
+        ----------
+        init_task : callable
+            ``init_task()`` or ``init_task(client_socket)``; returns the state, a dict.
+        exec_task : callable
+            ``exec_task(client_socket, state, args)``; returns the next state, or None to keep it.
+        exit_task : callable, optional
+            ``exit_task(client_socket, state, args)``; runs once, when the server stops.
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        dict
+            ``{"message": "Initialization successful."}``, or ``{"message": "Already initialized."}``
+            if the server already has tasks, which it keeps.
+
+        Raises
+        ------
+        ConfigError
+            If a task is not callable, takes other parameters, or is an ``async def`` or generator function.
+        RemoteError
+            If ``init_task`` raised; the server still has no tasks.
+        SerializationError
+            If a task cannot be pickled here or unpickled on the server.
+        BgpyError
+            As for `call`.
+        """
     def execute(
         self, exec_args: Any, await_response: bool = False, timeout: float | None = None
-    ) -> Any: ...
-    def call(self, args: Any, timeout: float | None = None) -> Any: ...
+    ) -> Any:
+        """Call `exec_task`, and by default return once the server has accepted the call.
+
+        Parameters
+        ----------
+        exec_args : object
+            Argument of `exec_task`: any picklable object, usually a dict.
+        await_response : bool, default False
+            Whether to wait for the first response of the task. With False, wait only until the server
+            has accepted the call.
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        object
+            The response, even one sent with ``error=True``; ``{"message": "Received 'EXEC'"}`` without
+            `await_response`.
+
+        Raises
+        ------
+        BgpyError
+            As for `call`.
+        """
+    def call(self, args: Any, timeout: float | None = None) -> Any:
+        """Call `exec_task` and return its first response.
+
+        Parameters
+        ----------
+        args : object
+            Argument of `exec_task`: any picklable object, usually a dict.
+        timeout : float, optional
+            Maximum time to wait, in seconds. By default there is no limit, but the wait ends if the
+            server dies or the network fails, even while a task runs.
+
+        Returns
+        -------
+        object
+            The response.
+
+        Raises
+        ------
+        RemoteError
+            If the task raised, or responded with ``error=True``.
+        NoResponse
+            If the task ended without a response.
+        NotInitialized
+            If the server has no tasks yet.
+        NotRunning, ConnectError, AuthError, ProtocolMismatch
+            If the connection cannot be established.
+        ConnectionLost
+            If the server died in the meantime; the call may or may not have run.
+        CallTimeout
+            If there is no response within `timeout` seconds; the task runs on.
+        ServerStopping
+            If the server is stopping and accepts no more calls.
+        Overloaded
+            If too many calls are already waiting.
+        SerializationError
+            If the argument or the response cannot be pickled or unpickled.
+        WouldDeadlock
+            If a task of the same server makes the call, and so would wait for itself.
+        """
     def terminate(
         self, exit_args: Any = None, await_response: bool = False, timeout: float | None = None
-    ) -> Any: ...
-    def status(self, timeout: float | None = None) -> _Status: ...
-    def ping(self, timeout: float | None = None) -> None: ...
-    def close(self) -> None: ...
+    ) -> Any:
+        """Run `exit_task` and stop the server, after the calls that it has already accepted.
+
+        When this method returns, the server no longer listens on its address, so that another one can
+        start there.
+
+        Parameters
+        ----------
+        exit_args : object, optional
+            Argument of `exit_task`, an empty dict by default.
+        await_response : bool, default False
+            Whether to wait for the first response of `exit_task`. With False, wait only until the server
+            has accepted the call.
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        object
+            The response; ``{"message": "Received 'EXIT'"}`` without `await_response`.
+
+        Raises
+        ------
+        BgpyError
+            As for `call`.
+        """
+    def status(self, timeout: float | None = None) -> _Status:
+        """Return the status of the server, even while a task runs.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        dict
+            ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (name of the running
+            task, or None), ``busy_s`` (seconds that it has been running, or None), ``queue`` (number of
+            waiting calls), ``calls`` (number of calls that have run), ``clients`` (number of connected
+            clients), ``uptime_s`` (seconds since the start), ``pid``, ``rss_bytes`` (resident memory of
+            the process, or None) and ``name`` (or None).
+
+        Raises
+        ------
+        BgpyError
+            As for `call`.
+        """
+    def ping(self, timeout: float | None = None) -> None:
+        """Check that the server responds, even while a task runs.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Raises
+        ------
+        BgpyError
+            As for `call`.
+        """
+    def close(self) -> None:
+        """Close the connection. The server keeps running; the next call connects again."""
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -91,46 +306,109 @@ class Client:
 
 @final
 class Server:
+    """A server: the address that it listens on, and its options. `run_background` or `run` starts it.
+
+    As a context manager, it starts in the background unless it is running, and stops at the end of the
+    block.
+
+    Parameters
+    ----------
+    host : str, default "127.0.0.1"
+        Name or IP address to listen on.
+    port : int, default 0
+        Port to listen on; 0 picks a free port, which `port` returns once the server is running.
+    token : str, optional
+        Secret that clients must know. By default the value of the environment variable ``BGPY_TOKEN``,
+        or else a generated token, which clients of the same user on this machine find in the registry.
+    log_level : str, default "INFO"
+        DEBUG, INFO, WARNING, ERROR or CRITICAL.
+    log_file : path, optional
+        File to append the log to. By default, a background server logs to a file in the user's runtime
+        directory, and a foreground server logs to standard error.
+    init_file : path, optional
+        Python file that defines ``init_task``, ``exec_task`` and ``exit_task``. The server loads it
+        before it is ready.
+    name : str, optional
+        Name by which clients of the same user find the server on this machine: a letter, and up to 63
+        more letters, digits, ``.``, ``_`` or ``-``. Only one running server can have a name.
+    init_module : str, optional
+        Module that defines the three tasks, which the server imports instead of loading `init_file`.
+    idle_timeout : float, optional
+        Seconds without a call after which the server stops, through ``exit_task``.
+    restart : str, default "never"
+        "on-failure" restarts a background server that crashes, with growing pauses, until it has failed
+        more than 5 times ("on-failure:N": N times) and for five minutes without taking calls for one.
+        It keeps its address and name, and gets its tasks from its file or module, or those that the
+        first client sent. Clients that call in the meantime wait.
+    auth : bool, default True
+        Whether clients must know the token. With False, only loopback addresses are allowed, and clients
+        that do not find the server in their registry must pass ``auth=False`` too.
+    allow_weak_token : bool, default False
+        Whether a guessable token is allowed on an address that other machines can reach.
+    allow_pickle : bool, default True
+        Whether the server unpickles what clients send. With False, it accepts only plain data (see
+        `Client`), clients refuse to send anything else, and the tasks must come from `init_file` or
+        `init_module`.
+    max_message_bytes : int, optional
+        Maximum size of a message from a client, in bytes; clients refuse to send a larger one. 1 TiB by
+        default.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is invalid.
+    """
     def __new__(
         cls,
         host: str = "127.0.0.1",
         port: int = 0,
         token: str | None = None,
-        log_level: str = "INFO",
+        log_level: LogLevel = "INFO",
         log_file: str | PathLike[str] | None = None,
         init_file: str | PathLike[str] | None = None,
         *,
         name: str | None = None,
         init_module: str | None = None,
         idle_timeout: float | None = None,
-        restart: str = "never",
+        restart: RestartPolicy = "never",
         auth: bool = True,
         allow_weak_token: bool = False,
         allow_pickle: bool = True,
         max_message_bytes: int | None = None,
     ) -> Self: ...
     @property
-    def host(self) -> str: ...
+    def host(self) -> str:
+        """Host to listen on."""
     @property
-    def port(self) -> int: ...
+    def port(self) -> int:
+        """Port to listen on; after a start in the background, the port that the server listens on."""
     @property
-    def token(self) -> str | None: ...
+    def token(self) -> str | None:
+        """Token as passed, or None."""
     @property
-    def log_level(self) -> str: ...
+    def log_level(self) -> str:
+        """Log level as passed."""
     @property
-    def log_file(self) -> Path | None: ...
+    def log_file(self) -> Path | None:
+        """Log file as passed; after a start in the background, the file that the server logs to."""
     @property
-    def init_file(self) -> Path | None: ...
+    def init_file(self) -> Path | None:
+        """File with the tasks as passed, or None."""
     @property
-    def init_module(self) -> str | None: ...
+    def init_module(self) -> str | None:
+        """Module with the tasks as passed, or None."""
     @property
-    def name(self) -> str | None: ...
+    def name(self) -> str | None:
+        """Name as passed, or None."""
     @property
-    def target(self) -> str: ...
+    def target(self) -> str:
+        """The server's name, or its address if it has none, as `connect` and `Client` take it."""
     @property
-    def pid(self) -> int | None: ...
+    def pid(self) -> int | None:
+        """Process id of the server, or None before a start in the background."""
     @property
-    def is_started_here(self) -> bool: ...
+    def is_started_here(self) -> bool:
+        """Whether this process started the server, in the background."""
     def run_background(
         self,
         timeout: float | None = None,
@@ -139,12 +417,108 @@ class Server:
         env: dict[str, str] | None = None,
         cwd: str | PathLike[str] | None = None,
         python: str | PathLike[str] | None = None,
-    ) -> None: ...
-    def run(self) -> None: ...
-    def is_alive(self, timeout: float = 5.0) -> bool: ...
-    def wait(self, timeout: float | None = None) -> int | None: ...
-    def stop(self, timeout: float | None = None) -> None: ...
-    def _abandon(self, reason: str) -> None: ...
+    ) -> None:
+        """Start the server in the background and return when it is ready.
+
+        It keeps running after this process ends. It inherits this process's working directory and
+        environment unless `cwd` and `env` say otherwise.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Maximum time to wait, in seconds. A server that is not ready by then is killed.
+        exist_ok : bool, default False
+            Whether to succeed if a server of this name is already running; needs `name`. If several
+            processes start the same name at the same time, exactly one starts it and the others use it.
+        env : dict of str to str, optional
+            Environment variables to set for the server, in addition to those of this process.
+        cwd : path, optional
+            Working directory of the server.
+        python : path, optional
+            Interpreter to run the server with. bgpy must be installed for it.
+
+        Raises
+        ------
+        AddressInUse
+            If another program listens on the address.
+        StartError
+            If the server fails to start for another reason, which the message quotes.
+        NameTaken
+            If a server of this name is already running. It is a `StartError`.
+        ConfigError
+            If `cwd` is not a directory, the log file cannot be written, or the token is too weak for the
+            address.
+        CallTimeout
+            If the server is not ready within `timeout` seconds.
+        """
+    def run(self) -> None:
+        """Run the server in this process until a client terminates it or a signal stops it.
+
+        When this method returns, the server has ended; its process need not.
+
+        On the main thread, it handles SIGTERM and SIGINT (Ctrl-C): the running task finishes, waiting
+        calls get an error, and `exit_task` runs. A second signal interrupts the running task.
+
+        Raises
+        ------
+        AddressInUse, StartError, ConfigError
+            As for `run_background`.
+        RemoteError
+            If `exit_task` raised.
+        BgpyError
+            If the server cannot continue, for example because a task closed its sockets.
+        """
+    def is_alive(self, timeout: float = 5.0) -> bool:
+        """Return whether a server responds at this address.
+
+        Parameters
+        ----------
+        timeout : float, default 5.0
+            Maximum time to wait for the response, in seconds.
+
+        Returns
+        -------
+        bool
+            True also if the server responds that it has too many clients.
+        """
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait until the server has ended.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        int or None
+            The exit code, negative for a signal; None if this process did not start the server, or its
+            exit status is unknown.
+
+        Raises
+        ------
+        CallTimeout
+            If the server has not ended within `timeout` seconds. If only its process is still alive, the
+            message says what that waits for.
+        """
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop the server through its `exit_task`, and wait until its process has ended.
+
+        It is not an error if the server is not running.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Raises
+        ------
+        CallTimeout
+            If the server and its process have not ended within `timeout` seconds. If it is known what
+            the process waits for, the message says so.
+        """
+    def _abandon(self, reason: str) -> None:
+        """Kill the server that this process started, because its tasks have not."""
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -153,39 +527,154 @@ class Server:
 
 @final
 class ServerInfo:
+    """A server of this user on this machine, as it was when it was listed."""
     @property
-    def name(self) -> str | None: ...
+    def name(self) -> str | None:
+        """The server's name, or None."""
     @property
-    def state(self) -> str: ...
+    def state(
+        self,
+    ) -> Literal[
+        "STARTING",
+        "UNINITIALIZED",
+        "READY",
+        "BUSY",
+        "STOPPING",
+        "RESTARTING",
+        "STALE",
+        "EXITED",
+        "FAILED",
+    ]:
+        """STARTING, UNINITIALIZED, READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING or STALE."""
     @property
-    def reason(self) -> str | None: ...
+    def reason(self) -> str | None:
+        """Why it has failed, is being restarted or is stale, or None."""
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """Process id."""
     @property
-    def instance(self) -> str: ...
+    def instance(self) -> str:
+        """Its identity, which stays the same over restarts."""
     @property
-    def generation(self) -> int: ...
+    def generation(self) -> int:
+        """How many times it has been restarted after a failure, and so has lost its state."""
     @property
-    def failures(self) -> int: ...
+    def failures(self) -> int:
+        """How many times it has failed since it last took calls for a minute."""
     @property
-    def last_failure(self) -> str | None: ...
+    def last_failure(self) -> str | None:
+        """How it last failed, or None."""
     @property
-    def next_try(self) -> float | None: ...
+    def next_try(self) -> float | None:
+        """Time of its next start, in seconds since 1970, while it is RESTARTING, or None."""
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """Host and port, as ``connect`` takes them."""
     @property
-    def socket(self) -> Path | None: ...
+    def socket(self) -> Path | None:
+        """Path of its Unix socket, or None."""
     @property
-    def log_file(self) -> Path | None: ...
+    def log_file(self) -> Path | None:
+        """Path of its log, or None."""
     @property
-    def exit_code(self) -> int | None: ...
+    def exit_code(self) -> int | None:
+        """Exit code of its process, negative for a signal; None while it runs, or if it is unknown."""
     @property
-    def status(self) -> _Status | None: ...
+    def status(self) -> _Status | None:
+        """Its status, as `Client.status` returns it; None if it did not answer."""
 
-def respond(client_socket: ClientSocket, response: Any, error: bool = False) -> None: ...
-def token_create(length: int = 64) -> str: ...
-def main(arguments: Sequence[str]) -> int: ...
-def run_background_server() -> int: ...
-def show(allow_pickle: bool, as_json: bool) -> str: ...
-def survey(ended: bool, timeout: float | None) -> list[ServerInfo]: ...
-def table(servers: Sequence[ServerInfo], separator: str | None = None) -> str: ...
+def respond(client_socket: ClientSocket, response: Any, error: bool = False) -> None:
+    """Send a response to the client that called the task.
+
+    A client that waits gets the first response of its call. Further responses, and those that nobody
+    waits for, are dropped.
+
+    Parameters
+    ----------
+    client_socket : ClientSocket
+        The first argument of the task.
+    response : object
+        Any picklable object, usually a dict.
+    error : bool, default False
+        Whether the response reports an error. ``Client.call`` then raises it, while ``Client.execute``
+        returns it like any other response.
+
+    Raises
+    ------
+    SerializationError
+        If the response cannot be pickled, or the client does not accept it.
+    BgpyError
+        If a process that a task forked calls it: only the server itself can respond.
+    """
+
+def token_create(length: int = 64) -> str:
+    """Create a token: URL-safe text made from random bytes of the operating system.
+
+    Parameters
+    ----------
+    length : int, default 64
+        Number of random bytes; the text is a third longer. A token made from fewer than 32 bytes counts
+        as guessable, and is refused on addresses that other machines can reach.
+
+    Returns
+    -------
+    str
+        The token.
+
+    Raises
+    ------
+    ConfigError
+        If `length` is not between 1 and 1024.
+    """
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command `bgpy`.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Program name and arguments, as in ``sys.argv``.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+
+def run_background_server() -> int:
+    """Become the background server that the parent process describes on standard input.
+
+    Returns
+    -------
+    int
+        The exit code of the process: 0 if the server ended in good order, else 1.
+    """
+
+def show(allow_pickle: bool, as_json: bool) -> str:
+    """Read a message that the command `bgpy` writes to standard input, and return it as text.
+
+    Parameters
+    ----------
+    allow_pickle : bool
+        Whether to unpickle a message that is a pickle.
+    as_json : bool
+        Whether to return JSON instead of the repr.
+
+    Returns
+    -------
+    str
+        The repr of the object, or the object as JSON.
+
+    Raises
+    ------
+    SerializationError
+        If the message cannot be decoded.
+    ValueError
+        If the object has no form in JSON.
+    """
+
+def survey(ended: bool, timeout: float | None) -> list[ServerInfo]:
+    """List servers; see `bgpy.servers`."""
+
+def table(servers: Sequence[ServerInfo], separator: str | None = None) -> str:
+    """Return servers as a table, its columns aligned with spaces or divided by a separator."""

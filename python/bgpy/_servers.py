@@ -5,15 +5,15 @@ from __future__ import annotations
 from os import PathLike, fspath
 
 from ._bgpy import Client, Server, ServerInfo, survey, table
+from .core.environment import HOST
 from .errors import CallTimeout, ConfigError
 
 # Not imported from typing: that import takes longer than the rest of a server's start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    Tasks = str | PathLike[str] | tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
+    from ._types import Functions, LogLevel, RestartPolicy, Tasks
 
 
 def start(
@@ -25,15 +25,25 @@ def start(
     cwd: str | PathLike[str] | None = None,
     python: str | PathLike[str] | None = None,
     timeout: float | None = None,
-    **options: Any,
+    host: str = HOST,
+    port: int = 0,
+    token: str | None = None,
+    log_level: LogLevel = "INFO",
+    log_file: str | PathLike[str] | None = None,
+    idle_timeout: float | None = None,
+    restart: RestartPolicy = "never",
+    auth: bool = True,
+    allow_weak_token: bool = False,
+    allow_pickle: bool = True,
+    max_message_bytes: int | None = None,
 ) -> Server:
     """Start a server in the background, with its tasks, and return when it is ready.
 
     Parameters
     ----------
-    tasks : path, str, or tuple of three functions
-        A Python file that defines ``init_task``, ``exec_task`` and ``exit_task``, the name of a
-        module that does, or the three functions.
+    tasks : path, str, or tuple of functions
+        A Python file that defines ``init_task``, ``exec_task`` and, if needed, ``exit_task``, the
+        name of a module that does, or the functions themselves, in this order.
     name : str, optional
         Name of the server, see `Server`.
     exist_ok : bool, default False
@@ -43,8 +53,10 @@ def start(
         Environment, working directory and interpreter of the server, see `Server.run_background`.
     timeout : float, optional
         Maximum time for the start, in seconds; functions get the same time again for ``init_task``.
-    **options
-        The other parameters of `Server`: ``host``, ``port``, ``token``, ``log_file`` and so on.
+    host, port, token, log_level, log_file, idle_timeout, restart, auth
+        See `Server`.
+    allow_weak_token, allow_pickle, max_message_bytes
+        See `Server`.
 
     Returns
     -------
@@ -60,31 +72,51 @@ def start(
         started is stopped again.
     """
     origin: dict[str, Any] = {}
+    if callable(tasks):
+        raise ConfigError(
+            "tasks must be a file, the name of a module or a tuple of functions, not one function"
+        )
     if not isinstance(tasks, tuple):
         origin["init_file" if _is_file(tasks) else "init_module"] = fspath(tasks)
-    elif len(tasks) != 3:
-        raise ConfigError(f"tasks must be a tuple of three functions, not of {len(tasks)}")
-    server = Server(name=name, **origin, **options)
+    elif len(tasks) not in (2, 3):
+        count = len(tasks)
+        text = "tasks must be (init_task, exec_task) or (init_task, exec_task, exit_task)"
+        raise ConfigError(f"{text}, not a tuple of {count}")
+    server = Server(
+        host,
+        port,
+        token,
+        log_level,
+        log_file,
+        name=name,
+        idle_timeout=idle_timeout,
+        restart=restart,
+        auth=auth,
+        allow_weak_token=allow_weak_token,
+        allow_pickle=allow_pickle,
+        max_message_bytes=max_message_bytes,
+        **origin,
+    )
     server.run_background(timeout, exist_ok=exist_ok, env=env, cwd=cwd, python=python)
     if isinstance(tasks, tuple):
-        auth = server.token is not None or options.get("auth", True)
+        auth = server.token is not None or auth
         with Client(server.target, token=server.token, auth=auth) as client:
             if server.is_started_here:
                 start_tasks(server, client, tasks, timeout)
             else:
-                client.initialize(*tasks, timeout=timeout)
+                _initialize(client, tasks, timeout)
     return server
 
 
 def start_tasks(
     server: Server,
     client: Client,
-    tasks: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]],
+    tasks: Functions,
     timeout: float | None,
 ) -> dict[str, str]:
     """Send a server that this process has just started its tasks; end it if they do not start."""
     try:
-        return client.initialize(*tasks, timeout=timeout)
+        return _initialize(client, tasks, timeout)
     except CallTimeout:
         late = f"did not finish within {timeout:g} s"
         server._abandon(f"init_task {late}: ended by its starter")
@@ -97,6 +129,11 @@ def start_tasks(
         # Ctrl-C, for which init_task may be the reason.
         server._abandon("its start was interrupted")
         raise
+
+
+def _initialize(client: Client, tasks: Functions, timeout: float | None) -> dict[str, str]:
+    init_task, exec_task, *exit_task = tasks
+    return client.initialize(init_task, exec_task, exit_task[0] if exit_task else None, timeout)
 
 
 def connect(

@@ -22,7 +22,7 @@ _clients: dict[tuple[str, int, str | None], Client] = {}
 def initialize(
     init_task: Any,
     exec_task: Any,
-    exit_task: Any,
+    exit_task: Any = None,
     host: Any = HOST,
     port: Any = PORT,
     timeout: float | None = None,
@@ -35,7 +35,7 @@ def initialize(
     Parameters
     ----------
     init_task, exec_task, exit_task : callable
-        The tasks, see `bgpy.Client.initialize`.
+        The tasks, see `bgpy.Client.initialize`. The last one may be left out.
     host : str, optional
         Host name or IP address of the server.
     port : int, optional
@@ -56,6 +56,7 @@ def initialize(
     """
     if isinstance(init_task, str):
         host, port, init_task, exec_task, exit_task = init_task, exec_task, exit_task, host, port
+        exit_task = None if exit_task == PORT else exit_task
     client = _client(host, port)
     try:
         client.ping(timeout)

@@ -183,8 +183,8 @@ def test_functions_that_do_not_start_end_their_server(runtime):
     with pytest.raises(RemoteError, match="no film"):
         start((init_task, echo, echo), "trainer")
     assert servers() == []
-    with pytest.raises(ConfigError, match="three functions"):
-        start((dict, echo), "trainer")
+    with pytest.raises(ConfigError, match="not a tuple of 1"):
+        start((dict,), "trainer")
 
 
 def test_functions_that_do_not_start_leave_somebody_elses_server(started):

@@ -181,7 +181,7 @@ def break_what_it_imports(tasks, place, python):
 
 
 def lose_a_task(tasks, place, python):
-    tasks.write_text(tasks.read_text().replace("def exit_task", "def leave_task"))
+    tasks.write_text(tasks.read_text().replace("def exec_task", "def work_task"))
 
 
 def make_tasks_unreadable(tasks, place, python):
@@ -217,7 +217,7 @@ def pass_less_to_a_task(tasks, place, python):
         (pass_less_to_a_task, "line 5: exec_task must take the 3 arguments"),
         (lose_what_it_imports, "camera.py, line 2: no module named 'no_such_module'"),
         (break_what_it_imports, "lens.py, line 1: "),
-        (lose_a_task, "does not define exit_task"),
+        (lose_a_task, "does not define exec_task"),
         (make_tasks_unreadable, "camera.py"),
         (lose_tasks, "does not exist"),
         (break_tasks, "camera.py, line 1: "),

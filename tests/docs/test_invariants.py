@@ -133,6 +133,8 @@ def test_no_file_is_a_giant():
         for folder in [*folders, ROOT / "fuzz" / "src"]
         for kind in ("*.rs", "*.py", "*.pyi")
         for source in folder.rglob(kind)
+        # Most of it is docstrings, which are written by a test.
+        if source.name != "_bgpy.pyi"
     ]
     lines = {
         str(source.relative_to(ROOT)): len(source.read_text().splitlines()) for source in sources

@@ -119,7 +119,7 @@ impl Client {
     ///     ``init_task()`` or ``init_task(client_socket)``; returns the state, a dict.
     /// exec_task : callable
     ///     ``exec_task(client_socket, state, args)``; returns the next state, or None to keep it.
-    /// exit_task : callable
+    /// exit_task : callable, optional
     ///     ``exit_task(client_socket, state, args)``; runs once, when the server stops.
     /// timeout : float, optional
     ///     Maximum time to wait, in seconds.
@@ -133,23 +133,25 @@ impl Client {
     /// Raises
     /// ------
     /// ConfigError
-    ///     If a task is not callable, or is an ``async def`` or generator function.
+    ///     If a task is not callable, takes other parameters, or is an ``async def`` or generator function.
     /// RemoteError
     ///     If ``init_task`` raised; the server still has no tasks.
     /// SerializationError
     ///     If a task cannot be pickled here or unpickled on the server.
     /// BgpyError
     ///     As for `call`.
-    #[pyo3(signature = (init_task, exec_task, exit_task, timeout=None))]
+    #[pyo3(signature = (init_task, exec_task, exit_task=None, timeout=None))]
     fn initialize<'py>(
         &self,
         py: Python<'py>,
         init_task: &Bound<'py, PyAny>,
         exec_task: &Bound<'py, PyAny>,
-        exit_task: &Bound<'py, PyAny>,
+        exit_task: Option<&Bound<'py, PyAny>>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let tasks = [init_task, exec_task, exit_task];
+        let exit_task =
+            exit_task.map_or_else(|| tasks::no_exit_task(py), |task| Ok(task.clone()))?;
+        let tasks = [init_task, exec_task, &exit_task];
         for (name, task) in TASK_NAMES.into_iter().zip(tasks) {
             tasks::check(name, task)?.map_err(|text| config_error(py, text))?;
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use bgpy::Reply;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyType};
+use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 
 use super::program::Program;
 use super::reply::ClientSocket;
@@ -26,7 +26,8 @@ impl TaskProgram {
             module.getattr(name).map_err(missing)
         };
         let [init, exec, exit] = TASK_NAMES;
-        Self::start([task(init)?, task(exec)?, task(exit)?], None)
+        let exit = module.getattr_opt(exit)?.map_or_else(|| no_exit_task(module.py()), Ok)?;
+        Self::start([task(init)?, task(exec)?, exit], None)
     }
 
     /// Starts the tasks from the message of a client, which is none any more after a restart.
@@ -85,13 +86,60 @@ pub fn check(name: &str, task: &Bound<'_, PyAny>) -> PyResult<Result<(), String>
             ("an async def function", ", which may call asyncio.run(...)")
         }
         flags if flags & GENERATOR != 0 => ("a generator function", " without yield"),
-        _ => return Ok(Ok(())),
+        _ => return check_parameters(name, task),
     };
     let text = format!("{name} is {kind}, which a server cannot run: use a plain function{advice}");
     Ok(Err(text))
 }
 
+/// An `exit_task` that does nothing, for tasks without one. It can be sent to servers of any version, and
+/// run by any version of Python.
+pub fn no_exit_task(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let format = py.get_type::<PyString>().getattr("format")?;
+    py.import("functools")?.call_method1("partial", (format, ""))
+}
+
+/// Checks that a task takes the arguments that a server passes.
+fn check_parameters(name: &str, task: &Bound<'_, PyAny>) -> PyResult<Result<(), String>> {
+    let [init, ..] = TASK_NAMES;
+    let (counts, wanted): (&[usize], _) = if name == init {
+        (&[0, 1], "no parameters, or one: client_socket")
+    } else {
+        (&[3], "three parameters: client_socket, state and args")
+    };
+    for count in counts {
+        if takes(task, *count)? {
+            return Ok(Ok(()));
+        }
+    }
+    Ok(Err(format!("{name} must take {wanted}")))
+}
+
+/// Whether a task can be called with so many positional arguments; `true` if that is unknown.
+fn takes(task: &Bound<'_, PyAny>, count: usize) -> PyResult<bool> {
+    // For a plain function, without the cost of importing inspect.
+    if task.is_instance_of::<PyFunction>() && !task.hasattr("__wrapped__")? {
+        let code = task.getattr("__code__")?;
+        let number = |name: &str| -> PyResult<usize> { code.getattr(name)?.extract() };
+        let length = |name: &str| -> PyResult<usize> {
+            let value = task.getattr(name)?;
+            if value.is_none() { Ok(0) } else { value.len() }
+        };
+        let most = number("co_argcount")?;
+        let is_open = number("co_flags")? & VARARGS as usize != 0;
+        let needs_keyword = number("co_kwonlyargcount")? > length("__kwdefaults__")?;
+        let needed = most - length("__defaults__")?;
+        return Ok(count >= needed && (count <= most || is_open) && !needs_keyword);
+    }
+    let inspect = task.py().import("inspect")?;
+    // Some built-in callables have no signature.
+    let Ok(signature) = inspect.call_method1("signature", (task,)) else { return Ok(true) };
+    let arguments = PyTuple::new(task.py(), vec![false; count])?;
+    Ok(signature.call_method1("bind", arguments).is_ok())
+}
+
 // Flags of CPython's code objects: see inspect.CO_GENERATOR and the like.
+const VARARGS: u32 = 0x04;
 const GENERATOR: u32 = 0x20;
 const COROUTINE: u32 = 0x80;
 const ASYNC_GENERATOR: u32 = 0x200;
@@ -126,15 +174,6 @@ fn as_state(returned: &Bound<'_, PyAny>, rule: &str) -> PyResult<Py<PyDict>> {
 
 /// Whether `init_task` takes the client socket: it may have that parameter or none.
 fn takes_argument(task: &Bound<'_, PyAny>) -> PyResult<bool> {
-    // For a plain function, without the cost of importing inspect.
-    let is_plain = task.is_instance_of::<PyFunction>() && !task.hasattr("__wrapped__")?;
-    if is_plain {
-        let wanted: usize = task.getattr("__code__")?.getattr("co_argcount")?.extract()?;
-        let defaults = task.getattr("__defaults__")?;
-        return Ok(wanted > if defaults.is_none() { 0 } else { defaults.len()? });
-    }
     // A callable without a signature, such as some built-in types, is called without arguments.
-    let inspect = task.py().import("inspect")?;
-    let Ok(signature) = inspect.call_method1("signature", (task,)) else { return Ok(false) };
-    Ok(signature.call_method0("bind").is_err())
+    Ok(!takes(task, 0)?)
 }

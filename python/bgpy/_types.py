@@ -1,0 +1,30 @@
+"""Types of arguments, for type checkers; nothing imports this at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, Literal
+
+from ._bgpy import ClientSocket
+
+InitTask = Callable[[], Any] | Callable[[ClientSocket], Any]
+# It gets the client socket, the state and the argument of the call.
+Task = Callable[[ClientSocket, Any, Any], object]
+Functions = tuple[InitTask, Task] | tuple[InitTask, Task, Task]
+Tasks = str | PathLike[str] | Functions
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+# Any other number of failures is accepted as well.
+RestartPolicy = Literal[
+    "never",
+    "on-failure",
+    "on-failure:1",
+    "on-failure:2",
+    "on-failure:3",
+    "on-failure:5",
+    "on-failure:10",
+    "on-failure:20",
+    "on-failure:50",
+    "on-failure:100",
+]
