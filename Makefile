@@ -54,7 +54,7 @@ lint-python: install  ## ruff, mypy --strict and stubtest
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest bgpy._bgpy
+	$(BIN)/python -m mypy.stubtest bgpy._bgpy bgpy.interface
 
 pages: install  ## Write the options of the commands into docs/commands, and docstrings into the stubs
 	BGPY_WRITE_PAGES=1 cargo test -q -p bgpy-cli --lib --locked pages::
