@@ -42,6 +42,8 @@ BUILT = {"target", "dist", "build"}
 FENCE = re.compile(r"^```(\w*)$")
 NAME = re.compile(r"# ([\w.]+\.py)$")
 SHELL = re.compile(r"[;|>]")
+# Files of this repository, where relative links do not work.
+OWN = "https://github.com/munterfi/bgpy/blob/HEAD/"
 
 # Pages that are read as a whole.
 WHOLE = [ROOT / "docs" / "index.md", ROOT / "docs" / "guide", ROOT / "docs" / "how-to"]
@@ -267,14 +269,20 @@ def anchors(document: Path) -> set[str]:
 def test_links_lead_somewhere(document):
     lost = []
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(document)):
-        if re.match(r"(https?|mailto):", link):
+        if re.match(r"(?!" + OWN + r")(https?|mailto):", link):
             continue
         path, _, anchor = link.partition("#")
-        target = document.parent / path if path else document
+        start = ROOT if path.startswith(OWN) else document.parent
+        target = start / path.removeprefix(OWN) if path else document
         known = target.exists() and (not anchor or anchor in anchors(target))
         if not known:
             lost.append(link)
     assert not lost
+
+
+def test_the_links_of_the_readme_work_on_the_page_of_the_package():
+    links = re.findall(r"\]\(([^)\s]+)\)", prose(ROOT / "README.md"))
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
 
 
 def test_the_readme_names_every_exception():
