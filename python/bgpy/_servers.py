@@ -48,7 +48,7 @@ def start(
         Name of the server, see `Server`.
     exist_ok : bool, default False
         Whether to succeed if a server of this name is already running; needs `name`. That server
-        keeps its tasks.
+        keeps its tasks and options; a `RuntimeWarning` names those that differ.
     env, cwd, python
         Environment, working directory and interpreter of the server, see `Server.run_background`.
     timeout : float, optional

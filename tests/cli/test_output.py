@@ -84,7 +84,7 @@ def shown(screen: Screen) -> str:
     [
         (["logs", "evil"], "printed"),
         (["call", "evil", '"text"'], "told"),
-        (["call", "evil", '"odd"'], "odd"),
+        (["call", "evil", '"odd"', "--repr"], "odd"),
         (["call", "evil", '"error"'], "TITLE"),
         (["call", "evil", '"raise"'], "raised"),
         (["call", "evil", json.dumps(EVIL)], "raised"),

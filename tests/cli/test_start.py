@@ -237,3 +237,18 @@ def test_a_search_path_of_a_server_in_the_foreground(commands, tasks, tmp_path):
     assert commands.run("stop", "camera")[0] == 0
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_what_the_server_that_was_found_has_otherwise_is_said(camera, tasks):
+    assert "warning" not in camera.run("start", tasks, "--exist-ok")[2]
+    code, data, words = camera.run(
+        "start", tasks, "--exist-ok", "--restart", "on-failure", "--idle-timeout", 60
+    )
+    assert (code, data) == (0, "camera\n")
+    assert words.startswith(
+        "warning: 'camera' keeps what it was started with: its idle timeout is "
+    )
+    assert "its restart policy is never, not on-failure" in words
+    assert "`bgpy restart camera`" in words
+    tasks.write_text(tasks.read_text() + "\n")
+    assert "camera.py' has changed since" in camera.run("start", tasks, "--exist-ok")[2]

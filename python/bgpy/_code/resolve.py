@@ -13,7 +13,6 @@ from .classes import is_struct
 from .content import Content
 from .local import (
     MAIN,
-    PACKAGE,
     Importing,
     find,
     is_local,
@@ -287,14 +286,6 @@ def _warn(identity: Identity, text: str) -> None:
     if len(_warned) >= _WARNED_MAX:
         _warned.clear()
     _warned.add(identity)
-    import warnings
+    from bgpy import _warnings
 
-    warnings.warn(text, RuntimeWarning, stacklevel=_users_level())
-
-
-def _users_level() -> int:
-    """Return the stack level of the first frame that is not bgpy's, for a warning."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level
+    _warnings.warn(text)

@@ -1,5 +1,7 @@
 //! `bgpy start`: runs a server in the background.
 
+use bgpy::config::Config;
+use bgpy::registry::Entry;
 use bgpy::start::attach::{Started, start_or_attach};
 use bgpy::survey::look_up;
 use bgpy::{Name, Target, start};
@@ -28,7 +30,7 @@ pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) settings: ServerSettings,
 
-    /// Succeed if a server of that name already runs (it keeps its old code)
+    /// Succeed if a server of that name already runs (it keeps its code; a warning says what differs)
     #[arg(long)]
     pub(crate) exist_ok: bool,
 
@@ -47,6 +49,7 @@ impl Start {
         let config = self.settings.config_with_launch(program)?;
         let name = config.name.clone().expect("a recipe has a name");
         let wait = self.settings.access.wait(world);
+        let asked = config.clone();
         let started = if self.no_wait {
             start::start_unwatched(config).map(|()| None)
         } else if self.exist_ok {
@@ -55,7 +58,12 @@ impl Start {
             start::start(config, &wait).map(|server| Some(Started::Here(server)))
         };
         match started.map_err(|error| output::failure(&error))? {
-            Some(started) => report(&name, &started, self.output, &wait),
+            Some(started) => {
+                if let Started::Attached(entry) = &started {
+                    warn_of_differences(&name, entry, &asked);
+                }
+                report(&name, &started, self.output, &wait);
+            }
             None => {
                 output::data(&name);
                 output::achieved(format!("'{name}' is starting; see `bgpy status {name}`"));
@@ -64,6 +72,18 @@ impl Start {
             }
         }
         Ok(())
+    }
+}
+
+/// Says what the server that was found has otherwise than the options ask for.
+fn warn_of_differences(name: &Name, entry: &Entry, asked: &Config) {
+    let differences = start::differences(entry, asked);
+    if !differences.is_empty() {
+        output::warning(format_args!(
+            "'{name}' keeps what it was started with: {}; `bgpy restart {name}` loads its tasks again, to \
+             change anything else stop it first",
+            differences.join("; ")
+        ));
     }
 }
 

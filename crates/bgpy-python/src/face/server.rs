@@ -18,7 +18,7 @@ use super::arguments::{
     restart_policy, server_port, timeout, token, unused, waiting,
 };
 use super::errors::{failure_text, late, serve_error, start_error};
-use super::start::{preparing, recursion};
+use super::start::{preparing, recursion, warn_of_differences};
 use super::started::lock;
 use crate::exceptions::{Class, config_error, error};
 use crate::serve::config::{address, level, log};
@@ -224,6 +224,9 @@ impl Server {
         };
         let started = preparing(py, &config, || waiting(py, limit, start))?;
         let started = started.map_err(|error| start_error(py, &error))?;
+        if let Started::Attached(entry) = &started {
+            warn_of_differences(py, entry, &config)?;
+        }
         *lock(&self.started) = Some(started);
         Ok(())
     }

@@ -3,6 +3,8 @@
 use std::thread;
 
 use bgpy::config::Config;
+use bgpy::registry::Entry;
+use bgpy::start;
 use pyo3::prelude::*;
 
 use crate::codec::pickle;
@@ -16,6 +18,20 @@ pub fn preparing<T>(py: Python<'_>, config: &Config, act: impl FnOnce() -> T) ->
     let done = act();
     py.detach(|| drop(ahead.map(thread::JoinHandle::join)));
     done
+}
+
+/// Warns of what the server that was found has otherwise than this start asks for.
+pub fn warn_of_differences(py: Python<'_>, entry: &Entry, asked: &Config) -> PyResult<()> {
+    let differences = start::differences(entry, asked);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "the server '{}' keeps what it was started with: {}; to change that, stop it and start it again",
+        entry.target(),
+        differences.join("; "),
+    );
+    py.import("bgpy._warnings")?.call_method1("warn", (text,)).map(drop)
 }
 
 /// Why this start must be refused: it runs during an import that would be repeated by the server that it

@@ -6,6 +6,9 @@
 
 pub mod attach;
 mod background;
+mod difference;
 mod starting_child;
+
+pub use difference::differences;
 
 pub use background::{Background, start, start_unwatched};

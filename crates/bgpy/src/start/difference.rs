@@ -1,0 +1,114 @@
+//! What a running server has otherwise than somebody asks for.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::config::{Config, Launch};
+use crate::registry::Entry;
+
+/// What the server of an entry has otherwise than a configuration asks for, as text. What the
+/// configuration leaves open, such as the port, is no difference.
+pub fn differences(running: &Entry, wanted: &Config) -> Vec<String> {
+    let Some(known) = running.config.as_deref() else { return Vec::new() };
+    let mut found = Differences::default();
+    found.in_tasks(running, known, wanted);
+    if let (Some(known), Some(wanted)) = (&known.launch, &wanted.launch) {
+        found.in_launch(known, wanted);
+    }
+    found.note("host", &known.host, &wanted.host);
+    if wanted.port != 0 {
+        found.note("port", running.address.port(), wanted.port);
+    }
+    if wanted.token.is_some() && running.token.is_some() && wanted.token != running.token {
+        found.0.push("its token is another one".to_owned());
+    }
+    if let Some(path) = &wanted.log_file {
+        found.note("log file", shown(known.log_file.as_deref()), shown(Some(path)));
+    }
+    let timeout = |config: &Config| match config.idle_timeout_s {
+        Some(seconds) => format!("{seconds} s"),
+        None => "none".to_owned(),
+    };
+    found.note("log level", &known.log_level, &wanted.log_level);
+    found.note("idle timeout", timeout(known), timeout(wanted));
+    found.note("restart policy", known.restart, wanted.restart);
+    found.note("authentication", on(known.auth), on(wanted.auth));
+    found.note("unpickling", on(known.allow_pickle), on(wanted.allow_pickle));
+    found.note("limit of messages", known.message_bytes_max, wanted.message_bytes_max);
+    found.0
+}
+
+#[derive(Default)]
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn note(&mut self, what: &str, running: impl Display, wanted: impl Display) {
+        let (running, wanted) = (running.to_string(), wanted.to_string());
+        if running != wanted {
+            self.0.push(format!("its {what} is {running}, not {wanted}"));
+        }
+    }
+
+    fn in_tasks(&mut self, running: &Entry, known: &Config, wanted: &Config) {
+        if !wanted.has_tasks() {
+            return;
+        }
+        let place = |config: &Config| match (&config.init_file, &config.init_module) {
+            (Some(path), _) => shown(Some(path)),
+            (None, Some(module)) => format!("the module {module}"),
+            (None, None) => "a client".to_owned(),
+        };
+        let (from, to) = (place(known), place(wanted));
+        if from != to {
+            self.0.push(format!("its tasks are from {from}, not from {to}"));
+        } else if let Some(path) = &wanted.init_file
+            && has_changed(path, running.started_ms)
+        {
+            self.0.push(format!("{from} has changed since it started"));
+        }
+    }
+
+    fn in_launch(&mut self, known: &Launch, wanted: &Launch) {
+        let program = |launch: &Launch| launch.command.first().map(PathBuf::from);
+        let (runs, asked) = (program(known), program(wanted));
+        if !runs.as_deref().zip(asked.as_deref()).is_some_and(|(a, b)| is_same_program(a, b)) {
+            self.note("interpreter", shown(runs.as_deref()), shown(asked.as_deref()));
+        }
+        if wanted.directory.is_some() {
+            self.note(
+                "working directory",
+                shown(known.directory.as_deref()),
+                shown(wanted.directory.as_deref()),
+            );
+        }
+        for (name, value) in &wanted.environment {
+            let other = known.environment.iter().find(|(other, _)| other == name);
+            if other.map(|(_, value)| value) != Some(value) {
+                // The values may be secrets.
+                let name = name.display();
+                self.0.push(format!("its variable {name} was not set to this value"));
+            }
+        }
+    }
+}
+
+/// Whether two paths are the same program of the same environment, as `python` and `python3` are.
+fn is_same_program(one: &Path, other: &Path) -> bool {
+    let target = |path: &Path| path.canonicalize().ok();
+    one == other || (one.parent() == other.parent() && target(one) == target(other))
+}
+
+fn has_changed(path: &Path, since_ms: i64) -> bool {
+    let since = UNIX_EPOCH + Duration::from_millis(u64::try_from(since_ms).unwrap_or_default());
+    fs::metadata(path).and_then(|about| about.modified()).is_ok_and(|changed| changed > since)
+}
+
+fn shown(path: Option<&Path>) -> String {
+    path.map_or_else(|| "unknown".to_owned(), |path| format!("'{}'", path.display()))
+}
+
+fn on(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
+}

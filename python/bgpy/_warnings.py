@@ -1,0 +1,17 @@
+"""Warnings, at the line of the user's code that they are about."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+_PACKAGE = os.path.dirname(__file__)
+
+
+def warn(text: str) -> None:
+    """Issue a `RuntimeWarning`."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, RuntimeWarning, stacklevel=level)

@@ -1,0 +1,111 @@
+"""`exist_ok` says what the running server has otherwise than was asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+from bgpy import Server, start
+
+FILE = """
+from bgpy import respond
+
+def init_task():
+    return {}
+
+def exec_task(client_socket, state, args):
+    respond(client_socket, 1)
+"""
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    path = tmp_path / "tasks.py"
+    path.write_text(FILE)
+    return path
+
+
+def told(tasks, **options) -> str:
+    """Return what a start with other options is told about the server that runs."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        start(tasks, "trainer", exist_ok=True, **options)
+    assert all(it.category is RuntimeWarning and it.filename == __file__ for it in caught)
+    return " ".join(str(it.message) for it in caught)
+
+
+def test_the_same_again_is_no_difference(tasks, tmp_path):
+    options = {
+        "restart": "on-failure",
+        "idle_timeout": 600,
+        "env": {"A": "b"},
+        "cwd": tmp_path,
+        "token": "a token that is long enough for this",
+        "log_file": tmp_path / "log",
+        "max_message_bytes": 1 << 20,
+    }
+    first = start(tasks, "trainer", **options)
+    # Another name of the same interpreter.
+    other = next(Path(sys.executable).parent.glob("python3*"))
+    for more in ({}, {"port": first.port}, {"python": other}):
+        assert told(tasks, **options, **more) == ""
+    assert told(str(tasks), **options) == ""
+    first.stop(20)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"restart": "on-failure:5"}, "its restart policy is never, not on-failure"),
+        ({"idle_timeout": 5}, "its idle timeout is none, not 5 s"),
+        ({"env": {"SECRET": "hidden"}}, "its variable SECRET was not set to this value"),
+        ({"cwd": "/"}, "not '/'"),
+        ({"log_level": "DEBUG"}, "its log level is INFO, not DEBUG"),
+        ({"token": "another token that is long enough"}, "its token is another one"),
+        ({"allow_pickle": False}, "its unpickling is on, not off"),
+        ({"max_message_bytes": 77777}, "not 77777"),
+        ({"host": "127.0.0.2"}, "its host is 127.0.0.1, not 127.0.0.2"),
+        ({"port": 1}, "not 1"),
+        ({"log_file": "other.log"}, "other.log"),
+    ],
+)
+def test_another_option_is_named(tasks, options, words):
+    server = start(tasks, "trainer")
+    warning = told(tasks, **options)
+    assert warning.startswith("the server 'trainer' keeps what it was started with: its ")
+    assert words in warning
+    assert "hidden" not in warning
+    assert warning.count("; ") == 1, "one difference, and what to do"
+    server.stop(20)
+
+
+def test_a_file_that_has_changed_is_named(tasks):
+    server = start(tasks, "trainer")
+    os.utime(tasks, (time.time() + 5, time.time() + 5))
+    assert f"'{tasks}' has changed since it started" in told(tasks)
+    server.stop(20)
+
+
+def test_other_tasks_are_named(tasks, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(FILE)
+    server = start(tasks, "trainer")
+    assert f"its tasks are from '{tasks}', not from '{other}'" in told(other)
+    server.stop(20)
+    server = Server(name="trainer")
+    server.run_background()
+    assert f"its tasks are from a client, not from '{tasks}'" in told(tasks)
+    server.stop(20)
+
+
+def test_another_interpreter_is_named(tasks, tmp_path):
+    python = tmp_path / "python3"
+    python.symlink_to("/usr/bin/env")
+    server = start(tasks, "trainer")
+    assert f"not '{python}'" in told(tasks, python=python)
+    server.stop(20)
