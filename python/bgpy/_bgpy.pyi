@@ -2,9 +2,9 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypedDict, final
+from typing import Any, Final, Literal, Self, final
 
-from ._types import InitTask, LogLevel, RestartPolicy, Task
+from ._types import InitTask, LogLevel, RestartPolicy, Status, Task
 
 __all__ = [
     "Buffer",
@@ -23,18 +23,6 @@ __all__ = [
 ]
 
 __version__: Final[str]
-
-class _Status(TypedDict):
-    state: Literal["STARTING", "UNINITIALIZED", "READY", "BUSY", "STOPPING"]
-    task: Literal["init_task", "exec_task", "exit_task"] | None
-    busy_s: float | None
-    queue: int
-    calls: int
-    clients: int
-    uptime_s: float
-    pid: int
-    rss_bytes: int | None
-    name: str | None
 
 @final
 class Buffer:
@@ -261,7 +249,7 @@ class Client:
         BgpyError
             As for `call`.
         """
-    def status(self, timeout: float | None = None) -> _Status:
+    def status(self, timeout: float | None = None) -> Status:
         """Return the status of the server, even while a task runs.
 
         Parameters
@@ -580,7 +568,7 @@ class ServerInfo:
     def exit_code(self) -> int | None:
         """Exit code of its process, negative for a signal; None while it runs, or if it is unknown."""
     @property
-    def status(self) -> _Status | None:
+    def status(self) -> Status | None:
         """Its status, as `Client.status` returns it; None if it did not answer."""
 
 def respond(client_socket: ClientSocket, response: Any, error: bool = False) -> None:

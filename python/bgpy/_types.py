@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from ._bgpy import ClientSocket
 
@@ -28,3 +28,18 @@ RestartPolicy = Literal[
     "on-failure:50",
     "on-failure:100",
 ]
+
+
+class Status(TypedDict):
+    """What `Client.status` returns."""
+
+    state: Literal["STARTING", "UNINITIALIZED", "READY", "BUSY", "STOPPING"]
+    task: Literal["init_task", "exec_task", "exit_task"] | None
+    busy_s: float | None
+    queue: int
+    calls: int
+    clients: int
+    uptime_s: float
+    pid: int
+    rss_bytes: int | None
+    name: str | None
