@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -289,3 +291,18 @@ def test_crashes_of_one_that_starts_are_slowed_down_after_so_many(device):
     assert client.call(1, timeout=20) == 1
     pauses = [float(text) for text in re.findall(r"in ([0-9.]+) s", server.log_file.read_text())]
     assert pauses == [0.1, 0.2, 0.4, 0.8]
+
+
+def test_clients_wait_for_a_server_that_is_about_to_start(runtime, device):
+    # As by `bgpy restart`, between the end of the old server and the start of the new one.
+    with (runtime / "camera.starting").open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+        with ThreadPoolExecutor() as pool:
+            called = pool.submit(Client("camera").call, 1, 20)
+            with pytest.raises(NotRunning):
+                Client("printer").call(1, 20)
+            assert not called.done()
+            with start(device.tasks, "camera"):
+                assert called.result(20) is not None
+    with pytest.raises(NotRunning):
+        Client("camera").call(1, 20)

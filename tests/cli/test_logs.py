@@ -237,3 +237,18 @@ def test_it_is_followed_over_a_restart(commands, tasks, tmp_path, monkeypatch, w
     connect("camera").terminate()
     follower.communicate(timeout=30)
     assert follower.returncode == 0
+
+
+def test_a_restart_keeps_a_follower_going(camera):
+    follower = camera.spawn("logs", "camera", "-f")
+    while "taking the tasks" not in follower.stdout.readline():
+        pass
+    for _ in range(2):
+        assert camera.run("restart", "camera")[0] == 0
+        assert json.loads(camera.run("call", "camera", '"again"')[1])["calls"] == 1
+        while "call 1 again" not in follower.stdout.readline():
+            pass
+    assert camera.run("stop", "camera")[0] == 0
+    rest, words = follower.communicate(timeout=30)
+    assert rest.rstrip().endswith("ended")
+    assert (follower.returncode, words) == (0, "")

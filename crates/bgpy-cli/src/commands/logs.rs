@@ -61,6 +61,9 @@ pub(crate) struct Logs {
     pub(crate) since: Option<i64>,
 }
 
+/// A server of the same name that starts so soon after the end of another continues it.
+const SUCCESSION: Duration = Duration::from_secs(2);
+
 impl Logs {
     pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
         let (registry, target) = (registry()?, &self.server.target);
@@ -74,7 +77,7 @@ impl Logs {
             let text = format_args!("{target} has no log file: it logs where it was started");
             return Err(output::error(text, Exit::Failed));
         };
-        let shown = self.show(&registry, &info.entry, path, world.interrupted);
+        let shown = self.show(&registry, info.entry.clone(), path, world.interrupted);
         shown.map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => Exit::Interrupted,
             _ => {
@@ -100,7 +103,7 @@ impl Logs {
     fn show(
         &self,
         registry: &Registry,
-        entry: &Entry,
+        mut entry: Entry,
         path: &Path,
         interrupted: &dyn Fn() -> bool,
     ) -> io::Result<()> {
@@ -120,6 +123,18 @@ impl Logs {
             }
             text.clear();
             if came {
+                continue;
+            }
+            if has_ended
+                && self.follow
+                && let Some(next) = successor(registry, &entry, &wait)
+            {
+                if next.log_file != entry.log_file
+                    && let Some(path) = &next.log_file
+                {
+                    tail = Tail::open(path, Begin::Start)?;
+                }
+                (entry, has_ended) = (next, false);
                 continue;
             }
             // Its last lines may have come after it was seen alive.
@@ -192,6 +207,20 @@ impl Logs {
             }
         }
     }
+}
+
+/// The server that `bgpy restart` has started in place of one that has ended, or is about to.
+fn successor(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<Entry> {
+    let name = entry.name.as_ref()?;
+    while registry.is_about_to_start(name) && wait.slice().is_some() && !terminal::is_gone() {
+        thread::sleep(LOOK);
+    }
+    let ended_ms = registry.ended_entry(&entry.instance)?.ending?.at_ms;
+    let is_next = |next: &Entry| {
+        next.instance != entry.instance
+            && next.started_ms - ended_ms < SUCCESSION.as_millis() as i64
+    };
+    registry.named(name).ok()?.into_iter().find(is_next)
 }
 
 /// Prints a log.

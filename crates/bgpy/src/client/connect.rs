@@ -102,6 +102,13 @@ pub(super) fn connect(
             {
                 return Err(distrusted(&server, &doubt.expect("there is one")));
             }
+            Err(ConnectError::NoSuchName { name, .. })
+                if registry.as_ref().is_some_and(|it| it.is_about_to_start(&name))
+                    && attempt.dialer.left().is_ok()
+                    && !wait.is_interrupted() =>
+            {
+                std::thread::sleep(COMES_BACK_LOOK);
+            }
             Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
                 let Some(registry) = &registry else { return Err(absent) };
                 return Err(match (is_stopping(registry, target, &addresses), absent) {

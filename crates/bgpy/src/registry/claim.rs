@@ -50,6 +50,22 @@ impl Claim {
         }
     }
 
+    /// Whether somebody holds the lock on a file.
+    pub(super) fn is_held(path: &Path) -> bool {
+        // Taking it would create the file.
+        if !path.exists() {
+            return false;
+        }
+        match Self::take(path.to_owned()) {
+            Ok(Some(claim)) => {
+                claim.release();
+                false
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
     /// The lock file.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -314,8 +314,18 @@ impl Registry {
     ///
     /// # Errors
     /// The system's error.
-    pub(crate) fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
-        Claim::take(self.directory.join(format!("{name}.starting")))
+    pub fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
+        Claim::take(self.starting(name))
+    }
+
+    /// Whether a process is about to start a server with this name, perhaps in place of one that it
+    /// has stopped.
+    pub fn is_about_to_start(&self, name: &Name) -> bool {
+        Claim::is_held(&self.starting(name))
+    }
+
+    fn starting(&self, name: &Name) -> PathBuf {
+        self.directory.join(format!("{name}.starting"))
     }
 
     /// The entries of servers on this machine that listen on one of these addresses.

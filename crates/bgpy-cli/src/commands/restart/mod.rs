@@ -64,6 +64,9 @@ impl Restart {
             let text = format_args!("{target} cannot be restarted{state}: {reason}");
             output::error(text, Exit::Failed)
         })?;
+        // Clients that come meanwhile, and followers of the log, wait for the new server.
+        let name = config.name.as_ref();
+        let claim = name.and_then(|name| registry.claim_start(name).ok().flatten());
         if !info.has_ended() {
             self.see_to_end(&registry, &info, world)?;
         }
@@ -79,6 +82,9 @@ impl Restart {
             ));
             exit
         })?;
+        if let Some(claim) = claim {
+            claim.release();
+        }
         let (pid, address) = (server.pid, server.address);
         output::note(format_args!("Restarted {target} (process {pid}) at {address}."));
         Ok(())
