@@ -7,6 +7,7 @@ the one of this process that is meant, then its contents, which only a new objec
 from __future__ import annotations
 
 import builtins
+import operator
 import sys
 from _weakref import ref
 from contextlib import suppress
@@ -134,6 +135,9 @@ def function(
 ) -> Any:
     """Return the function that is meant, or a new one."""
     found = _find(key, FunctionType)
+    if found is not None and table.is_new(found) and not _has(found, cells):
+        # Another message builds it, or has failed to, and does not fill the cells of this one.
+        found = None
     if found is not None:
         if len(key) == 2:
             table.begin_refresh(key[0], found)
@@ -150,6 +154,12 @@ def function(
         foreign_modules.hold(holder, place, is_task)
         shared.hold_cells(made, cells, origins, is_task)
     return made
+
+
+def _has(function: FunctionType, cells: tuple[CellType, ...]) -> bool:
+    """Return whether a function has these cells."""
+    own = function.__closure__ or ()
+    return len(own) == len(cells) and all(map(operator.is_, own, cells))
 
 
 def fill_attributes(place: Any, attributes: dict[str, Any]) -> None:
@@ -321,6 +331,12 @@ def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) ->
     table.finish(place)
 
 
+def abandon() -> None:
+    """Forget what this thread has not finished, as its message has failed."""
+    for cls in table.abandon():
+        received.skip(cls)
+
+
 def _of_members(cls: Any, attributes: dict[str, Any]) -> set[str]:
     """Return the attributes of an enumeration that are members, or that list them."""
     return {it for it in attributes if it in cls._member_map_ or it[:1] == it[-1:] == "_"}
@@ -373,7 +389,9 @@ def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:
     import functools
 
     found = _find(key, functools._lru_cache_wrapper)
-    if found is not None or body is None:
+    if body is None or (
+        found is not None and not (table.is_new(found) and found.__wrapped__ is not body)
+    ):
         return found
     make: Callable[..., Any] = functools.lru_cache(maxsize, typed)
     return _begin(key, make(body))

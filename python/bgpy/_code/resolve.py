@@ -78,9 +78,9 @@ def _as_sent(found: Any, key: Key) -> Any:
         return found
     if key[3] & CERTAIN and _is_as_last(found, key):
         return found
-    if table.is_new(found) and known[2] == key[2]:
-        # Another thread is building it, of the same content.
-        return found
+    if table.is_unfinished(found):
+        # Another thread is building it. A mixture of two contents is what nobody has sent.
+        return found if table.keys.get(found)[2] == key[2] else None
     if not isinstance(found, type):
         return None
     if known[3] & (SHIPPED | EXACT):

@@ -7,8 +7,10 @@ moment, in this thread or another, and a forked child finds consistent tables.
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 import sys
+from _thread import get_ident
 
 from .local import placed
 from .weak import WeakTable, oldest, weak_entry
@@ -52,9 +54,9 @@ BOUND = 64
 _VERSION_SHIFT = 8
 VERSION = sys.version_info.minor << _VERSION_SHIFT
 
-# Number of named definitions that are kept alive here, and of unfinished ones.
+# Number of named definitions that are kept alive here, and of methods that are refreshed.
 _KEPT_MAX = 256
-_UNFINISHED_MAX = 1 << 16
+_REFRESHED_MAX = 1 << 16
 
 # Number of names whose last content is remembered.
 _LATEST_MAX = 4096
@@ -101,8 +103,9 @@ _tasks: dict[tuple[str, str], Any] = {}
 _by_origin: dict[bytes, Callable[[], Any]] = {}
 _origins = WeakTable()
 _next = itertools.count(1)
-# Objects that get their contents later, and whether they were complete before.
-_unfinished: dict[int, tuple[Any, bool]] = {}
+# Objects that get their contents later: whether they were complete before, and the thread that
+# reads the message, which keeps them alive.
+_unfinished = WeakTable()
 # The content of the last definition that was built of each name.
 _latest: dict[tuple[str, str], bytes] = {}
 
@@ -232,7 +235,7 @@ def begin_refresh(cls: Any, function: Any) -> None:
     """
     key = keys.get(cls)
     if key is not None and not key[3] & (SHIPPED | EXACT) and _is_current.get(cls):
-        while len(_refreshed) >= _UNFINISHED_MAX:
+        while len(_refreshed) >= _REFRESHED_MAX:
             _refreshed.pop(oldest(_refreshed, 0), None)
         _refreshed[id(function)] = function
 
@@ -302,14 +305,19 @@ def begin(key: Key, obj: Any) -> Any:
     first = _first(_by_origin, origin, obj)
     if first is not obj:
         known = keys.get(first)
-        if known is not None and known[2] == digests and known[:2] == key[:2]:
+        if (
+            known is not None
+            and known[2] == digests
+            and known[:2] == key[:2]
+            and may_adopt(first, obj)
+        ):
             return first
         remember(origin, obj)
     identity = (module, name, digests[STATE])
     if flags & CERTAIN and not flags & BOUND:
         first = _first(_built, identity, obj)
         if first is not obj:
-            if is_unfinished(first) and may_stand(first, key):
+            if is_unfinished(first) and may_stand(first, key) and may_adopt(first, obj):
                 join(key, first)
                 return first
             # The entry has other content by now, or cannot stand for this definition.
@@ -325,6 +333,21 @@ def begin(key: Key, obj: Any) -> Any:
     return obj
 
 
+def may_adopt(obj: Any, made: Any) -> bool:
+    """Return whether an object may stand for one that was just made.
+
+    While it is being built, by another message, that fills only the cells and functions in it.
+    """
+    if not is_new(obj):
+        return True
+    cells, others = (
+        getattr(obj, "__closure__", None) or (),
+        getattr(made, "__closure__", None) or (),
+    )
+    is_same = len(cells) == len(others) and all(map(operator.is_, cells, others))
+    return is_same and getattr(obj, "__wrapped__", None) is getattr(made, "__wrapped__", None)
+
+
 def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
     """Return the object in a table, after adding this one if there is none."""
     entry = weak_entry(table, place, obj)
@@ -338,19 +361,20 @@ def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
 
 def renew(key: Key, obj: Any) -> None:
     """Note that a definition gets new contents, because the sender's object has changed."""
+    before = keys.get(obj)
+    # First of all: other threads join what is being built if it has their contents.
+    keys.set(obj, (*key[:5], before[5], key[6], []))
     begin_part(obj, is_renewed=True)
-    owner = owner_of(obj)
+    owner = before[5][:_PROCESS_BYTES]
     known = _sources.get(obj) or {}
     for process in [process for process in list(known) if process != owner]:
         # The other processes get a separate object when they send theirs again.
         _forget(known.pop(process, None), obj)
-    before = keys.get(obj)
     identity = (*before[:2], before[2][STATE])
     if built(identity) is obj:
         _built.pop(identity, None)
     if key[3] & CERTAIN and not key[3] & BOUND:
         _note_built((*key[:2], key[2][STATE]), obj)
-    keys.set(obj, (*key[:5], before[5], key[6], []))
     note_change(obj)
 
 
@@ -398,33 +422,58 @@ def forget_tasks() -> None:
 
 def begin_part(obj: Any, is_renewed: bool = False) -> Any:
     """Note that an object gets its contents later."""
-    # Objects that a failed message left unfinished are evicted in time.
-    while len(_unfinished) >= _UNFINISHED_MAX:
-        _unfinished.pop(oldest(_unfinished, 0), None)
-    _unfinished[id(obj)] = obj, is_renewed
+    _unfinished.set(obj, (is_renewed, get_ident()))
     return obj
 
 
 def is_unfinished(obj: Any) -> bool:
     """Return whether an object is being built, or is getting new contents."""
-    return _unfinished.get(id(obj), (_unfinished,))[0] is obj
+    return _unfinished.get(obj) is not None
 
 
 def is_new(obj: Any) -> bool:
     """Return whether an object is being built, and was never complete."""
-    found = _unfinished.get(id(obj))
-    return found is not None and found[0] is obj and not found[1]
+    found = _unfinished.get(obj)
+    return found is not None and not found[0]
 
 
 def is_renewed(obj: Any) -> bool:
     """Return whether an object that was complete is getting new contents."""
-    found = _unfinished.get(id(obj))
-    return found is not None and found[0] is obj and found[1]
+    found = _unfinished.get(obj)
+    return found is not None and bool(found[0])
 
 
 def finish(obj: Any) -> None:
     """Note that an object has its contents."""
-    _unfinished.pop(id(obj), None)
+    _unfinished.remove(obj)
+
+
+def abandon() -> list[type]:
+    """Forget what this thread has not finished, as its message has failed.
+
+    A class may be in use, and is renewed by the next message; anything else is built again.
+
+    Returns
+    -------
+    list of type
+        The classes.
+    """
+    thread = get_ident()
+    classes = []
+    for obj, (_, builder) in _unfinished.items():
+        if builder != thread:
+            continue
+        _unfinished.remove(obj)
+        _last.set(obj, {})
+        if isinstance(obj, type):
+            classes.append(obj)
+        else:
+            for origin in list((_sources.get(obj) or {}).values()):
+                _forget(origin, obj)
+            key = keys.get(obj)
+            if key is not None and built((*key[:2], key[2][STATE])) is obj:
+                _built.pop((*key[:2], key[2][STATE]), None)
+    return classes
 
 
 def replace_latest(module: str, name: str, digest: bytes) -> bytes:

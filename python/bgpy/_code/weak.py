@@ -38,6 +38,16 @@ class WeakTable:
         self._entries[id(obj)] = entry
         return value
 
+    def remove(self, obj: Any) -> None:
+        """Forget the value of an object."""
+        if self.get(obj) is not None:
+            self._entries.pop(id(obj), None)
+
+    def items(self) -> list[tuple[Any, Any]]:
+        """Return all objects with their values."""
+        found = [(entry[0](), entry[1]) for entry in list(self._entries.values())]
+        return [(obj, value) for obj, value in found if obj is not None]
+
     def clear(self) -> None:
         """Forget all values."""
         self._entries.clear()

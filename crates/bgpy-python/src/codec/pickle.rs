@@ -3,6 +3,7 @@
 //! [`loads`] takes a [`Delivered`] message, which exists only after a handshake, so that nothing from an
 //! unauthenticated peer is ever unpickled. `tests/` and CI check that no other file names an unpickler.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bgpy::limits::BUFFERS_MAX;
@@ -22,6 +23,11 @@ use crate::exceptions::{is_no_exception, memory_error, must_pass_on, serializati
 
 /// Maximum size of the head of an extension.
 const HEAD_BYTES: usize = 6;
+
+thread_local! {
+    /// How many messages this thread is unpickling: a pickle may make a call itself.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
 
 /// What is pickled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +102,14 @@ pub fn loads<'py>(
         py.import("_pickle")?.getattr("Unpickler")?.call((file,), Some(&keywords))
     };
     let unpickler = make()?;
-    unpickler.call_method0("load").map_err(|error| {
+    let depth = DEPTH.get();
+    DEPTH.set(depth + 1);
+    let loaded = unpickler.call_method0("load");
+    DEPTH.set(depth);
+    loaded.map_err(|error| {
+        if depth == 0 {
+            abandon(py);
+        }
         if must_pass_on(&error, py) {
             return error;
         }
@@ -108,6 +121,21 @@ pub fn loads<'py>(
         let text = format!("{part} cannot be unpickled: {why}");
         serialization_error(py, text, Some(error))
     })
+}
+
+/// Forgets the functions and classes that a failed message has left unfinished.
+fn abandon(py: Python<'_>) {
+    let abandon = || {
+        let modules = py.import("sys")?.getattr("modules")?;
+        // Without this module, the message contained none.
+        match modules.call_method1("get", ("bgpy._code.build",))? {
+            build if build.is_none() => Ok(()),
+            build => build.call_method0("abandon").map(drop),
+        }
+    };
+    if let Err(error) = abandon() {
+        error.write_unraisable(py, None);
+    }
 }
 
 /// Imports the modules that [`dumps`] needs for code, ahead of time. An error is ignored: it comes up again
