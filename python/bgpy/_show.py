@@ -7,12 +7,17 @@ If that is not possible, the error goes to standard output, and the exit code is
 import sys
 
 from ._bgpy import show
-from ._json import NoForm
 from .errors import BgpyError
 
 if __name__ == "__main__":
+    code = 0
     try:
-        print(show("--no-pickle" not in sys.argv[1:], "--json" in sys.argv[1:]))
-    except (BgpyError, NoForm) as error:
-        print(error)
-        sys.exit(3)
+        text = show("--no-pickle" not in sys.argv[1:], "--json" in sys.argv[1:])
+    except (BgpyError, ValueError) as error:
+        text, code = str(error), 3
+    except KeyboardInterrupt:
+        sys.exit(130)
+    # The command reads UTF-8, whatever the terminal shows.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.flush()
+    sys.exit(code)

@@ -418,7 +418,7 @@ def test_a_second_initialization_keeps_the_first(serve):
     client = serve(lambda client_socket, state, args: respond(client_socket, "first"))
     other = Client(HOST, client.port)
 
-    def never(client_socket):
+    def never(*_):
         raise Overheated
 
     assert other.initialize(never, never, never) == {"message": "Already initialized."}

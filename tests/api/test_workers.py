@@ -195,7 +195,13 @@ def test_without_the_file_of_the_script_there_is_an_error_and_no_hang(scripts: S
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize(
-    "guard", ["if '__main__' == __name__ :", "if True:\n  if __name__ == MAIN:"]
+    "guard",
+    [
+        "if '__main__' == __name__ :",
+        "if True:\n  if __name__ == MAIN:",
+        "if (\n  __name__\n  == '__main__'\n):",
+        "is_main = __name__ == '__main__'\nif is_main:",
+    ],
 )
 def test_main_guards_of_all_kinds(scripts: Scripts, start, method, guard):
     text = f"""

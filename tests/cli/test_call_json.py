@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -10,7 +11,7 @@ TASKS = """
 import array, collections, dataclasses, datetime, decimal, enum, fractions, ipaddress, math
 import pathlib, sqlite3, types, uuid, zoneinfo
 
-import attrs, numpy
+import attrs, numpy, pydantic
 from bgpy import respond
 
 class Colour(enum.Enum):
@@ -23,6 +24,33 @@ class Point:
 
 @attrs.define
 class Pair:
+    a: int
+
+@dataclasses.dataclass
+class Empty:
+    pass
+
+@dataclasses.dataclass
+class Both(dict):
+    a: int
+
+class Loud(str):
+    def __str__(self):
+        return "LOUD"
+
+class Sly:
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda: "called " + name
+
+class datetime64:
+    pass
+
+class DataFrame:
+    pass
+
+class Extra(pydantic.BaseModel, extra="allow"):
     a: int
 
 Row = collections.namedtuple("Row", "id name")
@@ -66,6 +94,13 @@ FORMS = {
     "decimal.Decimal('1.10'), uuid.UUID(int=1)": ["1.10", "00000000-0000-0000-0000-000000000001"],
     "pathlib.PurePosixPath('a/b'), ipaddress.ip_address('::1')": ["a/b", "::1"],
     "Colour.RED": "red",
+    "numpy.array(['2026-01-02', 'NaT'], 'M8[ns]')": ["2026-01-02T00:00:00.000000000", None],
+    "[numpy.timedelta64(1500, 'ms'), numpy.timedelta64(1500, 'ns')]": [1.5, 1.5e-06],
+    "numpy.datetime64('NaT'), numpy.array([1, 'NaT'], 'm8[s]')": [None, [1.0, None]],
+    "Loud('text'), collections.UserString('b')": ["text", "b"],
+    "{frozenset('ab'), frozenset('cd')}": [["a", "b"], ["c", "d"]],
+    "Empty(), {10**5000: 1}": [{}, {str(10**4)[0] + "0" * 5000: 1}],
+    "Extra(a=1, b=2)": {"a": 1, "b": 2},
     "numpy.float32(0.5), numpy.int64(3), numpy.bool_(True)": [0.5, 3, True],
     "numpy.arange(4).reshape(2, 2), numpy.array(3)": [[[0, 1], [2, 3]], 3],
     "numpy.datetime64('2026-01-02'), numpy.float64('nan')": ["2026-01-02", None],
@@ -73,6 +108,13 @@ FORMS = {
 }
 
 NONE = {
+    "Sly()": "it is an object of the class",
+    "datetime64()": "it is an object of the class",
+    "DataFrame()": "it is an object of the class",
+    "Both(a=1)": "it has items and fields",
+    "range(10**12)": "it has 1000000000000 items",
+    "numpy.timedelta64(3, 'M')": "cannot be shown",
+    "pathlib.PurePosixPath('a' + chr(0xdcff))": "not valid Unicode",
     "{'deep': [1, b'x']}": "response['deep'][1] has no form in JSON: it is an object of the class",
     "1j": "complex",
     "fractions.Fraction(1, 3)": "fractions.Fraction",
@@ -122,8 +164,9 @@ def test_what_has_no_form_is_an_error_that_names_the_part(shapes):
         code, data, words = shapes.run("call", "shapes", "--text", answer)
         assert (code, data) == (1, ""), answer
         assert words_wanted in words
-        assert "--repr" in words
-        assert words.startswith(("error: response", "error: a key of response"))
+        assert ("--repr" in words) == ("cannot be shown" not in words)
+        assert words.startswith("error: ")
+        assert words.count("\n") == 1
         code, data, words = shapes.run("call", "shapes", "--text", answer, "--repr")
         assert (code, words, data.count("\n")) == (0, "", 1), answer
 
@@ -167,3 +210,35 @@ def test_an_argument_that_is_no_json_is_told_how_to_write_it(commands, argument,
     assert (code, data) == (2, "")
     assert words.startswith("error: ")
     assert advice in words
+
+
+NOISY = """
+print("the module says hello")
+
+class Quiet:
+    x = 1
+
+    def __reduce__(self):
+        return tuple, ([1, "\u00e9"],)
+"""
+
+
+def test_what_modules_of_the_answer_print_is_no_part_of_it(each_form, tmp_path, monkeypatch):
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "noisy.py").write_text(NOISY + "\ndef make(*items):\n    return items\n")
+    (tmp_path / "asks.py").write_text(
+        "from bgpy import respond\n"
+        "class Asks:\n"
+        "    def __reduce__(self):\n"
+        "        import noisy\n"
+        "        return noisy.make, (1, '\u00e9', {2})\n"
+        "def init_task(): return {}\n"
+        "def exec_task(client_socket, state, args): respond(client_socket, Asks())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "place"))
+    assert each_form.run("start", tmp_path / "asks.py")[0] == 0
+    for encoding in ("utf-8", "latin-1", "ascii"):
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        code, data, words = each_form.run("call", "asks", "1", env=environment)
+        assert (code, json.loads(data)) == (0, [1, "\u00e9", [2]]), words
+    assert each_form.run("stop", "asks")[0] == 0

@@ -7,13 +7,12 @@ the one of this process that is meant, then its contents, which only a new objec
 from __future__ import annotations
 
 import builtins
-import operator
 import sys
 from _weakref import ref
 from contextlib import suppress
 from types import CellType, CodeType, FunctionType, ModuleType
 
-from . import foreign_modules, received, shared, table
+from . import foreign_modules, received, shared, table, unfinished
 from .content import is_by_value
 from .kinds import is_definition
 from .local import MAIN
@@ -41,7 +40,7 @@ def _find(key: Key | Part, kind: type) -> Any:
     """Return the object of this process that a definition means, or None."""
     if len(key) > 2:
         return choose(key, kind)
-    if table.is_unfinished(key[0]):
+    if unfinished.is_unfinished(key[0]):
         return None
     found = part(*key)
     return found if isinstance(found, kind) else None
@@ -59,7 +58,7 @@ def _begin(key: Key | Part, obj: Any) -> Any:
     if len(key) == 2:
         cls, path = key
         table.parts.set(obj, (ref(cls), path))
-        return table.begin_part(obj)
+        return unfinished.begin_part(obj)
     _check_version(key)
     note_new(key, obj)
     return table.begin(key, obj)
@@ -109,10 +108,10 @@ def module(key: Key, place: ModuleType) -> Any:
 
 def fill_module(place: ModuleType, contents: dict[str, Any]) -> None:
     """Fill a new module."""
-    if table.is_unfinished(place):
+    if unfinished.is_unfinished(place):
         for name, value in contents.items():
             vars(place).setdefault(name, value)
-        table.finish(place)
+        unfinished.finish(place)
 
 
 def code(version: tuple[int, int], *parts: Any) -> CodeType | None:
@@ -135,7 +134,7 @@ def function(
 ) -> Any:
     """Return the function that is meant, or a new one."""
     found = _find(key, FunctionType)
-    if found is not None and table.is_new(found) and not _has(found, cells):
+    if found is not None and unfinished.is_new(found) and not unfinished.has_cells(found, cells):
         # Another message builds it, or has failed to, and does not fill the cells of this one.
         found = None
     if found is not None:
@@ -156,17 +155,11 @@ def function(
     return made
 
 
-def _has(function: FunctionType, cells: tuple[CellType, ...]) -> bool:
-    """Return whether a function has these cells."""
-    own = function.__closure__ or ()
-    return len(own) == len(cells) and all(map(operator.is_, own, cells))
-
-
 def fill_attributes(place: Any, attributes: dict[str, Any]) -> None:
     """Give an object its attributes."""
-    if table.is_unfinished(place) or table.is_renewed(type(place)):
+    if unfinished.is_unfinished(place) or unfinished.is_renewed(type(place)):
         vars(place).update(attributes)
-        table.finish(place)
+        unfinished.finish(place)
 
 
 def fill_function(
@@ -175,7 +168,7 @@ def fill_function(
 ) -> None:
     """Fill a new function: the globals that it uses, and its attributes."""
     used, special, attributes, _ = contents
-    if not table.is_unfinished(place):
+    if not unfinished.is_unfinished(place):
         if table.end_refresh(place):
             # Its code and the definitions that it uses are unchanged: only data is updated.
             data = {name: value for name, value in used.items() if not is_definition(value)}
@@ -189,7 +182,7 @@ def fill_function(
     for name, value in special.items():
         setattr(place, name, _with_kept(value, kept) if name in _DEFAULTS else value)
     vars(place).update(_with_kept(attributes, kept))
-    table.finish(place)
+    unfinished.finish(place)
 
 
 def _with_kept(values: Any, kept: dict[int, Any]) -> Any:
@@ -212,8 +205,8 @@ def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[
         received.begin(made)
         received.give(made, start, has=start)
         return made
-    if table.is_unfinished(found):
-        if table.is_renewed(found):
+    if unfinished.is_unfinished(found):
+        if unfinished.is_renewed(found):
             _remake(found, meta, bases)
         received.begin(found)
         received.give(found, start, has=("__slots__", "__orig_bases__"))
@@ -222,7 +215,7 @@ def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[
 
 def _has_others(cls: type, key: Key, meta: Any, bases: tuple[type, ...]) -> bool:
     """Return whether a class has bases or a metaclass of another sender than this definition's."""
-    if table.keys.get(cls) is None or key[3] & table.FORWARDED or table.is_unfinished(cls):
+    if table.keys.get(cls) is None or key[3] & table.FORWARDED or unfinished.is_unfinished(cls):
         return False
     differing = [base for base in cls.__bases__ if base not in bases]
     differing += [] if type(cls) is meta else [type(cls)]
@@ -244,7 +237,7 @@ def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[
     """Return the class of msgspec that is meant, or a new one: its fields cannot be added later."""
     found = choose(key, type)
     if found is not None:
-        if table.is_unfinished(found):
+        if unfinished.is_unfinished(found):
             received.begin(found)
         return found
     import msgspec
@@ -311,7 +304,7 @@ def _stand_in(base: type) -> type:
 
 def fill_methods(place: Any, methods: dict[str, Any]) -> None:
     """Give a new class its methods, before its other attributes, which may be instances of it."""
-    if table.is_unfinished(place):
+    if unfinished.is_unfinished(place):
         received.give(place, methods)
     else:
         received.skip(place)
@@ -319,16 +312,16 @@ def fill_methods(place: Any, methods: dict[str, Any]) -> None:
 
 def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) -> None:
     """Give a new class its other attributes, without calling its metaclass."""
-    if not table.is_unfinished(place):
+    if not unfinished.is_unfinished(place):
         received.skip(place)
         return
     _, attributes, subclasses = contents
-    is_enum = table.is_renewed(place) and "_member_map_" in vars(place)
+    is_enum = unfinished.is_renewed(place) and "_member_map_" in vars(place)
     received.give(place, attributes, _of_members(place, attributes) if is_enum else ())
     received.end(place)
     for cls in subclasses:
         place.register(cls)
-    table.finish(place)
+    unfinished.finish(place)
 
 
 def abandon() -> None:
@@ -344,7 +337,7 @@ def _of_members(cls: Any, attributes: dict[str, Any]) -> set[str]:
 
 def member(cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]) -> Any:
     """Return a member of an enumeration."""
-    if table.is_new(cls):
+    if unfinished.is_new(cls):
         return _begin_member(cls, name, value, base, arguments)
     # By value, which works even if one side has more members; then by name, in case a value has
     # changed.
@@ -363,7 +356,7 @@ def own_member(
     cls: Any, name: str | None, value: Any, base: type, arguments: tuple[Any, ...]
 ) -> Any:
     """Return a member among the contents of its own class; None if the class lacks it."""
-    if table.is_new(cls):
+    if unfinished.is_new(cls):
         return _begin_member(cls, name, value, base, arguments)
     return cls._member_map_.get(name)
 
@@ -377,10 +370,10 @@ def _begin_member(
         begin: Any = getattr(base, "__init__")  # noqa: B009
         if arguments and begin is not object.__init__:
             begin(made, *arguments)
-        table.begin_part(made)
+        unfinished.begin_part(made)
         if known.setdefault((name, value), made) is not made:
             # Another thread was faster.
-            table.finish(made)
+            unfinished.finish(made)
     return known[name, value]
 
 
@@ -390,7 +383,7 @@ def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:
 
     found = _find(key, functools._lru_cache_wrapper)
     if body is None or (
-        found is not None and not (table.is_new(found) and found.__wrapped__ is not body)
+        found is not None and not (unfinished.is_new(found) and found.__wrapped__ is not body)
     ):
         return found
     make: Callable[..., Any] = functools.lru_cache(maxsize, typed)
@@ -447,7 +440,7 @@ def single(key: Key, cls: Any) -> Any:
 
 def fill_single(place: Any, attributes: dict[str, Any]) -> None:
     """Fill a new singleton."""
-    if table.is_unfinished(place):
+    if unfinished.is_unfinished(place):
         for name, value in attributes.items():
             object.__setattr__(place, name, value)
-        table.finish(place)
+        unfinished.finish(place)

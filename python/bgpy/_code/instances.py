@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copyreg
 
-from . import table
+from . import unfinished
 from .kinds import HEAP_TYPE
 
 TYPE_CHECKING = False
@@ -40,12 +40,12 @@ def without_new(kind: Any, make: Any, arguments: tuple[Any, ...], *rest: Any) ->
 
 def new(cls: Any, *arguments: Any) -> Any:
     """Make an instance that gets its state later."""
-    return object.__new__(cls) if table.is_unfinished(cls) else cls.__new__(cls, *arguments)
+    return object.__new__(cls) if unfinished.is_unfinished(cls) else cls.__new__(cls, *arguments)
 
 
 def _called(cls: Any, *arguments: Any) -> Any:
     """Make an instance by a call of its class."""
-    if not table.is_unfinished(cls):
+    if not unfinished.is_unfinished(cls):
         return cls(*arguments)
     made = object.__new__(cls)
     made.__init__(*arguments)

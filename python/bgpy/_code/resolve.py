@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from types import FunctionType, ModuleType
 
-from . import foreign_modules, table
+from . import foreign_modules, table, unfinished
 from .classes import is_struct
 from .content import Content
 from .local import (
@@ -78,7 +78,7 @@ def _as_sent(found: Any, key: Key) -> Any:
         return found
     if key[3] & CERTAIN and _is_as_last(found, key):
         return found
-    if table.is_unfinished(found):
+    if unfinished.is_unfinished(found):
         # Another thread is building it. A mixture of two contents is what nobody has sent.
         return found if table.keys.get(found)[2] == key[2] else None
     if not isinstance(found, type):
@@ -126,13 +126,15 @@ def _same(key: Key, kind: type) -> Any:
     )
     if not isinstance(known, kind) or not table.may_stand(known, key):
         return None
-    if table.is_unfinished(known):
+    if unfinished.is_unfinished(known):
         # Another thread is building it, of the same content.
         return known
     # The object, or one that it uses, may have changed here since, or may be changing now.
     content = _content(key[7], is_raw=True)
     is_same = content.digests(known)[0][STATE] == key[2][STATE]
-    return known if is_same and not any(map(table.is_unfinished, content.parts(known))) else None
+    return (
+        known if is_same and not any(map(unfinished.is_unfinished, content.parts(known))) else None
+    )
 
 
 def _of_others(key: Key, kind: type) -> Any:

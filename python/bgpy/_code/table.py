@@ -7,12 +7,11 @@ moment, in this thread or another, and a forked child finds consistent tables.
 from __future__ import annotations
 
 import itertools
-import operator
 import os
 import sys
-from _thread import get_ident
 
 from .local import placed
+from .unfinished import begin_part, finish, is_unfinished, may_adopt, of_this_thread
 from .weak import WeakTable, oldest, weak_entry
 
 TYPE_CHECKING = False
@@ -103,9 +102,6 @@ _tasks: dict[tuple[str, str], Any] = {}
 _by_origin: dict[bytes, Callable[[], Any]] = {}
 _origins = WeakTable()
 _next = itertools.count(1)
-# Objects that get their contents later: whether they were complete before, and the thread that
-# reads the message, which keeps them alive.
-_unfinished = WeakTable()
 # The content of the last definition that was built of each name.
 _latest: dict[tuple[str, str], bytes] = {}
 
@@ -333,21 +329,6 @@ def begin(key: Key, obj: Any) -> Any:
     return obj
 
 
-def may_adopt(obj: Any, made: Any) -> bool:
-    """Return whether an object may stand for one that was just made.
-
-    While it is being built, by another message, that fills only the cells and functions in it.
-    """
-    if not is_new(obj):
-        return True
-    cells, others = (
-        getattr(obj, "__closure__", None) or (),
-        getattr(made, "__closure__", None) or (),
-    )
-    is_same = len(cells) == len(others) and all(map(operator.is_, cells, others))
-    return is_same and getattr(obj, "__wrapped__", None) is getattr(made, "__wrapped__", None)
-
-
 def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
     """Return the object in a table, after adding this one if there is none."""
     entry = weak_entry(table, place, obj)
@@ -420,34 +401,6 @@ def forget_tasks() -> None:
             sys.modules.pop(name, None)
 
 
-def begin_part(obj: Any, is_renewed: bool = False) -> Any:
-    """Note that an object gets its contents later."""
-    _unfinished.set(obj, (is_renewed, get_ident()))
-    return obj
-
-
-def is_unfinished(obj: Any) -> bool:
-    """Return whether an object is being built, or is getting new contents."""
-    return _unfinished.get(obj) is not None
-
-
-def is_new(obj: Any) -> bool:
-    """Return whether an object is being built, and was never complete."""
-    found = _unfinished.get(obj)
-    return found is not None and not found[0]
-
-
-def is_renewed(obj: Any) -> bool:
-    """Return whether an object that was complete is getting new contents."""
-    found = _unfinished.get(obj)
-    return found is not None and bool(found[0])
-
-
-def finish(obj: Any) -> None:
-    """Note that an object has its contents."""
-    _unfinished.remove(obj)
-
-
 def abandon() -> list[type]:
     """Forget what this thread has not finished, as its message has failed.
 
@@ -458,12 +411,9 @@ def abandon() -> list[type]:
     list of type
         The classes.
     """
-    thread = get_ident()
     classes = []
-    for obj, (_, builder) in _unfinished.items():
-        if builder != thread:
-            continue
-        _unfinished.remove(obj)
+    for obj in of_this_thread():
+        finish(obj)
         _last.set(obj, {})
         if isinstance(obj, type):
             classes.append(obj)

@@ -45,12 +45,36 @@ def main_for(about: dict[str, Any]) -> ModuleType | None:
 
 def _is_guarded(file: str) -> bool:
     """Return whether a script has a main guard."""
-    import re
-
     try:
         with open(file, encoding="utf-8", errors="replace") as source:
-            return any(re.match(r"\s*if\b.*\b__name__\b", line) for line in source)
+            text = source.read()
     except OSError:
+        return False
+    if MAIN not in text:
+        return False
+    # As almost all scripts have it: importing ast takes a while.
+    usual = f'\nif __name__ == "{MAIN}":\n'
+    if usual in text and text.count('"""') == text.count("'''") == 0:
+        return True
+    import ast
+
+    def compares(node: ast.AST) -> bool:
+        parts: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            parts += node.left, *node.comparators
+        elif isinstance(node, ast.Match):
+            parts.append(node.subject)
+            for case in node.cases:
+                parts += ast.walk(case.pattern)
+        found = [getattr(it, "id", None) for it in parts]
+        # The name may be compared with a constant of the script.
+        others = any(it not in (None, "__name__") for it in found)
+        constants = [getattr(it, "value", None) for it in parts]
+        return "__name__" in found and (others or MAIN in constants)
+
+    try:
+        return any(map(compares, ast.walk(ast.parse(text))))
+    except (SyntaxError, ValueError):
         return False
 
 

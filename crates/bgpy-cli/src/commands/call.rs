@@ -88,7 +88,10 @@ impl Call {
     fn shown(&self, message: Delivered, world: &World<'_>) -> Result<String, Exit> {
         let notation = if self.repr { Notation::Repr } else { Notation::Json };
         world.show(message, notation, !self.no_pickle).map_err(|error| {
-            let hint = if self.repr { "" } else { "; --repr prints the answer as Python shows it" };
+            let hint = match error.contains(" has no form in JSON: ") {
+                true => "; --repr prints the answer as Python shows it",
+                false => "",
+            };
             self.error(format!("{error}{hint}"), Exit::Failed)
         })
     }

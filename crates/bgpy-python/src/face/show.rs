@@ -16,11 +16,16 @@ pub fn text(
     allow_pickle: bool,
 ) -> PyResult<String> {
     let policy = Policy { is_for_show: true, ..Policy::new(allow_pickle) };
-    let object = decode(py, "response", message, policy)?;
-    match notation {
-        Notation::Repr => object.repr().map(|text| text.to_string()),
-        Notation::Json => py.import("bgpy._json")?.call_method1("dumps", (object,))?.extract(),
-    }
+    let sys = py.import("sys")?;
+    let output = sys.getattr("stdout")?;
+    // What modules of the answer print when they are imported is no part of it.
+    sys.setattr("stdout", sys.getattr("stderr")?)?;
+    let shown = decode(py, "response", message, policy).and_then(|object| {
+        let text = py.import("bgpy._json")?.getattr("text")?;
+        text.call1((object, notation == Notation::Json))?.extract()
+    });
+    sys.setattr("stdout", output)?;
+    shown
 }
 
 /// Read a message that the command `bgpy` writes to standard input, and return it as text.

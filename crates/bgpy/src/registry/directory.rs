@@ -318,8 +318,7 @@ impl Registry {
         Claim::take(self.starting(name))
     }
 
-    /// Whether a process is about to start a server with this name, perhaps in place of one that it
-    /// has stopped.
+    /// Whether a process is about to start a server with this name, perhaps in place of another.
     pub fn is_about_to_start(&self, name: &Name) -> bool {
         Claim::is_held(&self.starting(name))
     }

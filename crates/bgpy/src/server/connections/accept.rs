@@ -50,8 +50,9 @@ impl Core {
         let has_work = self.has_work() && !self.calls.is_running();
         if !self.pending.throttle.holds_back(has_work, now) {
             self.serve_unauthenticated(scratch)?;
-            let listeners = &self.listeners;
-            let waiting = || listeners.iter().map(|listener| listener.waiting()).sum();
+            let (listeners, unread) = (&self.listeners, self.pending.unread());
+            let waiting =
+                || unread + listeners.iter().map(|listener| listener.waiting()).sum::<usize>();
             self.pending.throttle.begin_if_due(self.calls.done, clock::now(), waiting);
         }
         while let Some(token) = self.pending.overdue(now) {
@@ -60,9 +61,10 @@ impl Core {
         Ok(())
     }
 
-    /// Accepts one connection and reads one before the others get their turn.
+    /// Accepts at most one connection and reads one before the others get their turn.
     fn serve_unauthenticated(&mut self, scratch: &mut [u8]) -> io::Result<()> {
-        if let Some(index) = self.pending.ready_listeners.pop()
+        if self.pending.accepts_now()
+            && let Some(index) = self.pending.ready_listeners.pop()
             && !self.accept(index, 1)?
         {
             self.pending.ready_listeners.push(index);

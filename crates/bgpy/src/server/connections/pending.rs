@@ -17,6 +17,9 @@ use crate::clock;
 /// the accept queue, which costs nothing.
 const LEAST_STAY: Duration = Duration::from_millis(20);
 
+/// Connections with unread bytes that do not delay the next one much.
+const FEW: usize = 4;
+
 /// Tokens of connections, each with the deadline of its handshake. Tokens count up, so the first is
 /// the oldest.
 type Waiting = BTreeMap<usize, Instant>;
@@ -61,6 +64,7 @@ pub(crate) struct Pending {
     pub(crate) ready_listeners: ReadyQueue,
     pub(crate) accept_again: Option<Instant>,
     pub(crate) throttle: Throttle,
+    is_even_turn: bool,
     /// First messages seen so far, to detect replays.
     pub(crate) replays: Replays,
 }
@@ -78,6 +82,7 @@ impl Pending {
             ready_listeners: ReadyQueue::default(),
             accept_again: None,
             throttle: Throttle::default(),
+            is_even_turn: false,
             replays: Replays::default(),
         }
     }
@@ -165,11 +170,22 @@ impl Pending {
         !self.proofs.is_empty() || !self.firsts.is_empty()
     }
 
-    /// The connection to read next. Among those that have proven nothing it is the newest: if there
-    /// are more than can be served, the clients of the oldest have given up or soon will, so these
-    /// are evicted unread.
+    /// The connection to read next: in order of arrival, as any other order starves some.
     pub(crate) fn next(&mut self) -> Option<usize> {
-        self.proofs.pop().or_else(|| self.firsts.pop_newest())
+        self.proofs.pop().or_else(|| self.firsts.pop())
+    }
+
+    /// How many connections have bytes to read.
+    pub(crate) fn unread(&self) -> usize {
+        self.proofs.len() + self.firsts.len()
+    }
+
+    /// Whether to accept a connection in this turn, which reads one: always if few have bytes to
+    /// read, else in each second turn, so that those become fewer and no newcomer waits for all of
+    /// them.
+    pub(crate) fn accepts_now(&mut self) -> bool {
+        self.is_even_turn = !self.is_even_turn;
+        self.is_even_turn || self.unread() <= FEW
     }
 
     /// Whether one more is accepted only in exchange for another.
@@ -276,15 +292,27 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_heard_first_and_then_the_newest() {
+    fn a_proof_is_heard_first_and_then_the_oldest() {
         let mut pending = crowd(3, 2, Instant::now());
         for token in [0, 3, 1, 4, 2] {
             assert!(pending.has_come(token));
         }
         pending.remove(1);
         let order: Vec<_> = std::iter::from_fn(|| pending.next()).collect();
-        assert_eq!(order, [3, 4, 2, 0]);
+        assert_eq!(order, [3, 4, 0, 2]);
         assert!(!pending.are_ready());
+    }
+
+    #[test]
+    fn a_newcomer_is_accepted_though_others_always_have_bytes() {
+        let mut pending = crowd(2 * FEW, 0, Instant::now());
+        let mut accepted = 0;
+        for _ in 0..20 {
+            assert!((0..2 * FEW).all(|token| pending.has_come(token)));
+            accepted += usize::from(pending.accepts_now());
+            pending.next();
+        }
+        assert_eq!(accepted, 10);
     }
 
     #[test]

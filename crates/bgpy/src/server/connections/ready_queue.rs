@@ -52,16 +52,6 @@ impl ReadyQueue {
         }
     }
 
-    /// The token that arrived last.
-    pub(crate) fn pop_newest(&mut self) -> Option<usize> {
-        loop {
-            let token = self.order.pop_back()?;
-            if self.waiting.remove(&token) {
-                return Some(token);
-            }
-        }
-    }
-
     /// Removes the token of a closed connection; it is never used again.
     pub(crate) fn forget(&mut self, token: usize) {
         if self.waiting.remove(&token) && self.order.len() > 2 * self.waiting.len() + FORGOTTEN_MAX
@@ -101,13 +91,13 @@ mod tests {
         turns.forget(3);
         turns.forget(0);
         assert_eq!(turns.len(), 2);
-        assert_eq!([turns.pop_newest(), turns.pop(), turns.pop()], [Some(2), Some(1), None]);
+        assert_eq!([turns.pop(), turns.pop(), turns.pop()], [Some(1), Some(2), None]);
         turns.push(0);
         for token in 1..100_000 {
             turns.push(token);
             turns.forget(token);
         }
         assert!(turns.order.len() <= 2 * turns.len() + FORGOTTEN_MAX + 1);
-        assert_eq!([turns.pop_newest(), turns.pop_newest()], [Some(0), None]);
+        assert_eq!([turns.pop(), turns.pop()], [Some(0), None]);
     }
 }

@@ -12,7 +12,10 @@ const REST: Duration = Duration::from_micros(900);
 /// of the calls then meet one, and a new client waits no longer than in a queue of twice the length.
 const SHORT_QUEUE: usize = 32;
 
-/// For each so many connections in the accept queue, one more is served between two pauses: the
+/// Length of the queue from which they are not held back: serving it takes long enough.
+const CROWD: usize = 512;
+
+/// For each so many connections that wait, one more is served between two pauses: the
 /// last in the queue then waits for about 64 pauses, whatever its length.
 const QUEUE_SHARE: usize = 64;
 
@@ -62,7 +65,7 @@ impl Throttle {
     }
 
     /// Starts a pause if enough connections ended without a proof while calls arrive; `calls` is
-    /// their number so far, and `waiting` the length of the accept queue.
+    /// their number so far, and `waiting` the number of connections that wait to be accepted or read.
     pub(crate) fn begin_if_due(
         &mut self,
         calls: u64,
@@ -81,7 +84,9 @@ impl Throttle {
             return;
         }
         let waiting = waiting();
-        if self.in_vain > waiting / QUEUE_SHARE {
+        if waiting >= CROWD {
+            self.in_vain = 0;
+        } else if self.in_vain > waiting / QUEUE_SHARE {
             self.in_vain = 0;
             self.until = Some(now + if waiting <= SHORT_QUEUE { 2 * REST } else { REST });
         }
@@ -124,5 +129,6 @@ mod tests {
         assert_eq!(come(1, 2, now + LATELY, QUEUE_SHARE - 1), REST);
         assert_eq!(come(3, 3, now, 3 * QUEUE_SHARE), Duration::ZERO, "newcomers would wait");
         assert_eq!(come(1, 4, now, 3 * QUEUE_SHARE), REST);
+        assert_eq!(come(100, 5, now, CROWD), Duration::ZERO, "newcomers would wait too long");
     }
 }
