@@ -19,7 +19,9 @@ use super::decode::Policy;
 use super::memory::{ReceivedBuffer, View};
 use super::path::with_task_names;
 use super::text::text;
-use crate::exceptions::{is_no_exception, memory_error, must_pass_on, serialization_error};
+use crate::exceptions::{
+    is_memory_error, is_no_exception, memory_error, must_pass_on, serialization_error,
+};
 
 /// Maximum size of the head of an extension.
 const HEAD_BYTES: usize = 6;
@@ -107,7 +109,8 @@ pub fn loads<'py>(
     let loaded = unpickler.call_method0("load");
     DEPTH.set(depth);
     loaded.map_err(|error| {
-        if depth == 0 {
+        // Without memory, the next message does it, or the end of what it has left.
+        if depth == 0 && !is_memory_error(&error, py) {
             abandon(py);
         }
         if must_pass_on(&error, py) {

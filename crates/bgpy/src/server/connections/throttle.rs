@@ -12,12 +12,9 @@ const REST: Duration = Duration::from_micros(900);
 /// of the calls then meet one, and a new client waits no longer than in a queue of twice the length.
 const SHORT_QUEUE: usize = 32;
 
-/// Length of the queue from which they are not held back: serving it takes long enough.
-const CROWD: usize = 512;
-
 /// For each so many connections that wait, one more is served between two pauses: the
-/// last in the queue then waits for about 64 pauses, whatever its length.
-const QUEUE_SHARE: usize = 64;
+/// last in the queue then waits for about 48 pauses, whatever its length.
+const QUEUE_SHARE: usize = 48;
 
 /// How long unauthenticated connections wait at most for calls that arrived before them.
 const DEFERENCE: Duration = Duration::from_millis(1);
@@ -84,9 +81,7 @@ impl Throttle {
             return;
         }
         let waiting = waiting();
-        if waiting >= CROWD {
-            self.in_vain = 0;
-        } else if self.in_vain > waiting / QUEUE_SHARE {
+        if self.in_vain > waiting / QUEUE_SHARE {
             self.in_vain = 0;
             self.until = Some(now + if waiting <= SHORT_QUEUE { 2 * REST } else { REST });
         }
@@ -129,6 +124,5 @@ mod tests {
         assert_eq!(come(1, 2, now + LATELY, QUEUE_SHARE - 1), REST);
         assert_eq!(come(3, 3, now, 3 * QUEUE_SHARE), Duration::ZERO, "newcomers would wait");
         assert_eq!(come(1, 4, now, 3 * QUEUE_SHARE), REST);
-        assert_eq!(come(100, 5, now, CROWD), Duration::ZERO, "newcomers would wait too long");
     }
 }
