@@ -123,6 +123,7 @@ def _text(obj: Any) -> str | None:
         return str(obj)
     kinds = sys.modules.get("datetime")
     if kinds is not None:
+        # The time of pandas that is none differs from itself.
         if isinstance(obj, (kinds.date, kinds.time)) and obj == obj:
             return str(obj.isoformat())
         if isinstance(obj, kinds.timezone):
