@@ -1,5 +1,6 @@
 //! A client in the simulation: the real rules and session, with callers that never block.
 
+mod around;
 mod caller;
 mod shaking;
 
@@ -19,7 +20,8 @@ use crate::error::{CallError, Lost};
 use crate::simulation::wire::{End, Wire};
 use crate::wait::Wait;
 
-pub(crate) use caller::{Around, Caller, Client, Wish};
+pub(crate) use around::Around;
+pub(crate) use caller::{Caller, Client, Wish};
 
 /// Most bytes taken by one read.
 const READ: usize = 64 << 10;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bgpy_proto::handshake::{ClientHandshake, Suite, ask_who_is_there, is_answered};
 use bgpy_proto::{CallKind, ClientHello, Id, Outbox, Psk, Want};
 
+use super::around::Around;
 use super::shaking::{Shaken, exchange, send};
 use super::{Ended, Link, Pending, Shared, lost_error, server};
 use crate::client::connect::COMES_BACK_LOOK;
@@ -20,19 +21,6 @@ use crate::error::{CallError, ConnectError, Lost};
 use crate::simulation::wire::{End, Wire};
 use crate::transport::dial::time_left;
 use crate::wait::Wait;
-
-/// The environment of a client.
-pub(crate) trait Around {
-    /// How long until the server is restarted, according to the registry; `None` while it has a
-    /// process.
-    fn pause(&self) -> Option<std::time::Duration>;
-    /// Whether the registry says that it is restarted after a failure.
-    fn comes_back(&self) -> bool;
-    /// Whether its process is gone.
-    fn has_lost_process(&self) -> bool;
-    /// Opens a connection if something listens.
-    fn dial(&mut self, is_own: bool) -> Option<Wire>;
-}
 
 /// State shared by the callers of one client.
 #[derive(Debug)]
@@ -336,7 +324,11 @@ impl Caller {
             Err(_) => Some(false),
         };
         let Some(is_there) = is_there else {
-            self.wake = until;
+            let Some(left) = time_left(self.attempt, &self.wait) else {
+                wire.close(End::Client);
+                return self.late(around);
+            };
+            self.wake = until.min(clock::now() + left);
             self.stage = Stage::Ask { wire, out, answer, until };
             return Ok(false);
         };
