@@ -183,17 +183,25 @@ impl Client {
             assert_eq!(outcome, framed);
             frames.clear();
         }
+        // What follows a goodbye is an error.
+        let last = frames.iter().position(|frame| frame.kind == Kind::Goodbye);
+        let read = last.map(|last| frames[last].call);
+        frames.truncate(last.unwrap_or(frames.len()));
         for id in &self.asked {
             let mut told = frames.iter().filter(|frame| frame.call == *id);
             let mut over = false;
             while let Some(event) = self.session.poll(*id) {
                 assert!(!over, "something follows the last event");
-                over = check_event(event, told.next().expect("an event was invented"));
+                over = match (told.next(), read) {
+                    (Some(answer), _) => check_event(event, answer),
+                    (None, Some(read)) if read < *id => check_refusal(&event),
+                    (None, _) => panic!("an event was invented: {event:?}"),
+                };
             }
             assert!(outcome.is_err() || told.next().is_none(), "an answer was lost");
         }
         assert!(self.session.outbox.is_empty(), "a client speaks only when it is told to");
-        outcome.is_ok() && self.framing.at_boundary()
+        outcome.is_ok() && self.framing.at_boundary() && !self.session.is_over()
     }
 }
 
@@ -229,6 +237,13 @@ fn check_event(event: Event, frame: &Frame) -> bool {
     };
     assert_eq!(kind, frame.kind);
     last
+}
+
+/// Checks the last event of a request that the server did not read before its goodbye.
+fn check_refusal(event: &Event) -> bool {
+    let Event::Failed { failure, object: None } = event else { panic!("not refused: {event:?}") };
+    assert_eq!(**failure, Failure::stopping());
+    true
 }
 
 fn is_log_request(data: &[u8]) -> bool {

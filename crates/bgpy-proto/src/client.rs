@@ -24,6 +24,8 @@ pub struct ClientSession {
     pub outbox: Outbox,
     last_call: u64,
     pending: OpenCalls<Pending>,
+    /// Whether the server has said goodbye: it reads no more.
+    is_over: bool,
 }
 
 #[derive(Debug)]
@@ -103,6 +105,12 @@ impl Pending {
         }
     }
 
+    /// Notes that the server has ended without reading the request.
+    fn refuse(&mut self) {
+        self.ended = true;
+        self.push(Event::Failed { failure: Box::new(Failure::stopping()), object: None });
+    }
+
     fn pop(&mut self) -> Option<Event> {
         self.first.take().or_else(|| self.rest.pop_front())
     }
@@ -110,7 +118,14 @@ impl Pending {
 
 impl ClientSession {
     pub(crate) fn new(outbox: Outbox, receiver: Receiver, server: ServerHello) -> Self {
-        Self { receiver, server, outbox, last_call: 0, pending: OpenCalls::default() }
+        Self {
+            receiver,
+            server,
+            outbox,
+            last_call: 0,
+            pending: OpenCalls::default(),
+            is_over: false,
+        }
     }
 
     /// Sets the supply of memory for large messages.
@@ -121,6 +136,11 @@ impl ClientSession {
     /// The server's announcements about itself.
     pub fn server(&self) -> &ServerHello {
         &self.server
+    }
+
+    /// Whether the server has said goodbye: it reads no more, and new requests fail at once.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Starts a call and returns its id. Its events are kept under that id until it ends or is
@@ -211,9 +231,14 @@ impl ClientSession {
         asked: Asked,
     ) -> Result<u64, ProtocolError> {
         let call = self.last_call + 1;
-        self.send(Frame { flags, payload, ..Frame::bare(kind, call) })?;
+        let mut pending = Pending::new(asked);
+        if self.is_over {
+            pending.refuse();
+        } else {
+            self.send(Frame { flags, payload, ..Frame::bare(kind, call) })?;
+        }
         self.last_call = call;
-        self.pending.insert(call, Pending::new(asked));
+        self.pending.insert(call, pending);
         Ok(call)
     }
 
@@ -223,11 +248,19 @@ impl ClientSession {
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         let Frame { kind, flags, seq, call, payload, missing } = frame;
+        if self.is_over {
+            return Err(ProtocolError::Malformed("a frame behind a goodbye"));
+        }
         if kind == Kind::ServerOffer {
             return self.receiver.offered(seq);
         }
         if let Some(segment) = self.receiver.missed(&payload) {
             self.outbox.offer(Kind::ClientOffer, segment);
+        }
+        if kind == Kind::Goodbye && call <= self.last_call {
+            self.is_over = true;
+            self.pending.after(call).filter(|pending| !pending.ended).for_each(Pending::refuse);
+            return Ok(());
         }
         if call == 0 || call > self.last_call {
             return Err(ProtocolError::Malformed("an answer to a call that was not made"));

@@ -84,6 +84,11 @@ impl Failure {
         Self { code, message: message.into(), exception: None, traceback: None, object: None }
     }
 
+    /// The server is about to end; the call has not run.
+    pub fn stopping() -> Self {
+        Self::new(FailureCode::Stopping, "the server is about to end and takes no more calls")
+    }
+
     /// The server lacks the memory for something.
     pub fn memory(what: impl fmt::Display) -> Self {
         let text = format!("the server has not enough memory for {what}");

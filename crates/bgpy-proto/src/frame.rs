@@ -44,6 +44,8 @@ pub enum Kind {
     ServerOffer = 0x47,
     /// Server: answer to a log request.
     LogReply = 0x48,
+    /// Server: later requests than this one have not run and will not.
+    Goodbye = 0x49,
 }
 
 impl Kind {
@@ -65,6 +67,7 @@ impl Kind {
             0x46 => Self::StatusReply,
             0x47 => Self::ServerOffer,
             0x48 => Self::LogReply,
+            0x49 => Self::Goodbye,
             _ => return None,
         })
     }

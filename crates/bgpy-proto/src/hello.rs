@@ -33,6 +33,9 @@ pub struct ClientHello {
     /// Whether the client accepts pickles.
     #[serde(default = "accepted")]
     pub allow_pickle: bool,
+    /// Whether the client understands a goodbye.
+    #[serde(default)]
+    pub goodbye: bool,
 }
 
 /// The server's announcements.
@@ -72,6 +75,7 @@ impl Default for ClientHello {
             message_bytes_max: MESSAGE_BYTES_MAX,
             segments: false,
             allow_pickle: true,
+            goodbye: true,
         }
     }
 }

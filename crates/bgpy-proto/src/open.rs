@@ -36,6 +36,12 @@ impl<T> OpenCalls<T> {
         Some(&self.calls[index].1)
     }
 
+    /// The calls with a greater id.
+    pub(crate) fn after(&mut self, id: u64) -> impl Iterator<Item = &mut T> {
+        let first = self.calls.partition_point(|(other, _)| *other <= id);
+        self.calls.range_mut(first..).map(|(_, call)| call)
+    }
+
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
         let index = self.index(id)?;
         self.calls.remove(index).map(|(_, call)| call)

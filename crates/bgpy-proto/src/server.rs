@@ -218,6 +218,14 @@ impl ServerSession {
         self.send(Frame { payload, ..Frame::bare(Kind::LogReply, request) });
     }
 
+    /// Tells the client, as the last frame, that the server ends without having read more of its
+    /// requests. Clients of bgpy 1.0 do not understand that, and are told nothing.
+    pub fn say_goodbye(&mut self) {
+        if self.client.goodbye {
+            self.send(Frame::bare(Kind::Goodbye, self.last_call));
+        }
+    }
+
     fn send(&mut self, frame: Frame) {
         self.outbox.send(frame).expect("the frame has no buffers");
     }

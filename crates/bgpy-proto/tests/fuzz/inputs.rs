@@ -14,7 +14,7 @@ pub const REQUESTS: [Kind; 7] =
     [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status, Kind::Log];
 
 /// What servers send.
-pub const ANSWERS: [Kind; 7] = [
+pub const ANSWERS: [Kind; 8] = [
     Kind::Ack,
     Kind::Response,
     Kind::Error,
@@ -22,6 +22,7 @@ pub const ANSWERS: [Kind; 7] = [
     Kind::Pong,
     Kind::StatusReply,
     Kind::LogReply,
+    Kind::Goodbye,
 ];
 
 /// Lengths and counts that stand at some edge.

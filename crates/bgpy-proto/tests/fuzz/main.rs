@@ -24,7 +24,7 @@ const INPUTS: usize = 1_000_000;
 #[test]
 fn frames() {
     let random = &mut Random::new(1);
-    let kinds = [REQUESTS, ANSWERS].concat();
+    let kinds = [&REQUESTS[..], &ANSWERS[..]].concat();
     let mut reached = 0;
     for _ in 0..INPUTS {
         let mut stream = Vec::new();

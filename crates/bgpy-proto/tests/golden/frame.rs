@@ -134,6 +134,8 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     let piece = log_piece();
     talk.server.log(14, &piece);
     talk.answered("log reply", frame(Kind::LogReply, 14, 0, 0, piece.encode().into()));
+    talk.server.say_goodbye();
+    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 16));
     talk.spoken
 }
 

@@ -105,6 +105,7 @@ CLIENT_HELLO = pack(
         "message_bytes_max": 2**40,
         "segments": False,
         "allow_pickle": True,
+        "goodbye": True,
     }
 )
 SERVER_HELLO = pack(
@@ -348,6 +349,7 @@ def frames():
     yield "pong", frame(0x45, 12)
     yield "status reply", frame(0x46, 13, data=status("READY", None))
     yield "log reply", frame(0x48, 14, data=pack(LOG_REPLIES["piece"]))
+    yield "goodbye", frame(0x49, 16)
 
 
 def messages():

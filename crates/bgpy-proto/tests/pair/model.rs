@@ -155,6 +155,25 @@ impl Model {
         self.tell(id, Due::Log(reply));
     }
 
+    /// The server says goodbye, and has been asked for nothing behind `last` but perhaps for pings:
+    /// everything else behind it is refused. Returns whether any was.
+    pub fn goodbye(&mut self, last: u64) -> bool {
+        let mut any = false;
+        for (_, call) in self.calls.range_mut(last + 1..) {
+            if call.open && !call.deaf {
+                call.due.push_back(Due::Failed(Failure::stopping()));
+                any = true;
+            }
+            call.open = false;
+        }
+        any
+    }
+
+    /// Whether something is the answer to a ping.
+    pub fn is_ping(&self, id: u64) -> bool {
+        matches!(self.calls[&id].due.front(), Some(Due::Pong))
+    }
+
     /// The client heard something: it must be what is due next.
     pub fn check_event(&mut self, id: u64, event: Event) {
         let call = self.at(id);

@@ -4,17 +4,17 @@
 use bgpy_proto::client::Event;
 use bgpy_proto::codec::Value;
 use bgpy_proto::frame::Header;
-use bgpy_proto::handshake::Suite;
+use bgpy_proto::handshake::{ClientHandshake, Suite};
 use bgpy_proto::limits::{
     BUFFERS_MAX, CALLS_PER_CONNECTION_MAX, LOG_CURSOR_BYTES_MAX, LOG_REQUEST_BYTES_MAX,
     MESSAGE_BYTES_MAX,
 };
 use bgpy_proto::{
-    CallKind, ClientSession, Failure, FailureCode, Kind, LogRequest, Payload, ProtocolError,
-    Request, Want,
+    CallKind, ClientHello, ClientSession, Failure, FailureCode, Kind, LogRequest, Outbox, Payload,
+    ProtocolError, Replays, Request, Want,
 };
 
-use crate::link::{connect, drain};
+use crate::link::{client_hello, connect, done, drain, more, psk, server};
 
 fn header(kind: Kind, flags: u8, seq: u32, call: u64) -> Header {
     Header { kind, flags, buffers: 0, seq, call, data_bytes: 0 }
@@ -64,6 +64,7 @@ fn a_server_takes_no_answers() {
         Kind::Pong,
         Kind::StatusReply,
         Kind::LogReply,
+        Kind::Goodbye,
     ];
     for kind in answers {
         let (_, mut server) = connect(Suite::Clear);
@@ -117,6 +118,56 @@ fn a_client_takes_no_answer_to_what_it_did_not_ask() {
         let outcome = calling(Want::All).feed(&bare(Kind::Ack, 0, 0, id));
         assert_eq!(rule(outcome), "an answer to a call that was not made");
     }
+}
+
+#[test]
+fn a_client_takes_one_goodbye_to_what_it_did_ask_and_nothing_behind_it() {
+    let outcome = calling(Want::All).feed(&bare(Kind::Goodbye, 0, 0, 2));
+    assert_eq!(rule(outcome), "an answer to a call that was not made");
+    for behind in [Kind::Goodbye, Kind::Ack] {
+        let mut client = calling(Want::All);
+        client.feed(&bare(Kind::Goodbye, 0, 0, 1)).expect("it fits");
+        let outcome = client.feed(&bare(behind, 0, 0, 1));
+        assert_eq!(rule(outcome), "a frame behind a goodbye");
+    }
+}
+
+#[test]
+fn a_goodbye_refuses_only_what_was_not_read() {
+    let (mut client, mut server) = connect(Suite::Clear);
+    let call = |client: &mut ClientSession| {
+        client.call(CallKind::Exec, Want::First, Payload::default()).expect("no buffers")
+    };
+    let (answered, read) = (call(&mut client), call(&mut client));
+    server.feed(&drain(&mut client.outbox)).expect("an honest client is understood");
+    assert_eq!(server.respond(answered, Payload::default(), false), Ok(true));
+    let (unread, status) = (call(&mut client), client.status());
+    server.say_goodbye();
+    client.feed(&drain(&mut server.outbox)).expect("an honest server is understood");
+    assert!(client.is_over());
+    assert!(matches!(client.poll(answered), Some(Event::Response { last: true, .. })));
+    // It may have run, and its answer may have been lost.
+    assert!(client.poll(read).is_none());
+    let _ = drain(&mut client.outbox);
+    for refused in [unread, status, call(&mut client), client.ping()] {
+        let Some(Event::Failed { failure, .. }) = client.poll(refused) else { panic!("unheard") };
+        assert_eq!(failure.code, FailureCode::Stopping);
+        assert!(client.poll(refused).is_none());
+    }
+    assert!(client.outbox.is_empty(), "it writes to nobody");
+}
+
+#[test]
+fn a_client_of_1_0_hears_no_goodbye() {
+    let psk = psk('k');
+    let (mut up, mut down) = (Outbox::default(), Outbox::default());
+    let hello = ClientHello { goodbye: false, ..client_hello() };
+    let client = ClientHandshake::start(Suite::Clear, &psk, &hello, &mut up);
+    let server = more(server(&psk).feed(&drain(&mut up), &mut down, &mut Replays::default()));
+    done(client.feed(&drain(&mut down), &mut up));
+    let mut server = done(server.feed(&drain(&mut up), &mut down, &mut Replays::default()));
+    server.say_goodbye();
+    assert!(server.outbox.is_empty());
 }
 
 #[test]

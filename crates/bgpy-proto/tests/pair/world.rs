@@ -29,6 +29,8 @@ struct World {
     made: Vec<u64>,
     /// Calls that the server knows, over or not.
     known: Vec<u64>,
+    /// The last request that the server knows.
+    asked: u64,
     requests: usize,
 }
 
@@ -65,6 +67,18 @@ fn a_cut_at_any_byte_invents_nothing() {
     assert!(cuts > SEEDS / 2, "only {cuts} connections were cut");
 }
 
+#[test]
+fn a_goodbye_refuses_what_was_not_read() {
+    let mut refused = 0;
+    for seed in 0..SEEDS {
+        let mut world = World::new(seed, usize::MAX);
+        let steps = world.random.below(600);
+        (0..steps).for_each(|_| _ = world.step());
+        refused += u64::from(world.part());
+    }
+    assert!(refused > SEEDS / 10, "only {refused} worlds had something to refuse");
+}
+
 impl World {
     fn new(seed: u64, left: usize) -> Self {
         let suite = SUITES[seed as usize % SUITES.len()];
@@ -84,6 +98,7 @@ impl World {
             model: Model::default(),
             made: Vec::new(),
             known: Vec::new(),
+            asked: 0,
             requests: 0,
         }
     }
@@ -120,6 +135,23 @@ impl World {
         }
     }
 
+    /// Lets the server end; returns whether the client was refused something.
+    fn part(&mut self) -> bool {
+        let (Some(server), true) = (&mut self.server.session, self.client.session.is_some()) else {
+            return false;
+        };
+        server.say_goodbye();
+        let refused = self.model.goodbye(self.asked);
+        while !(self.server.is_quiet() && self.down.is_empty()) {
+            self.server.write(&mut self.down, self.owning, &mut self.random);
+            self.client_reads();
+        }
+        // Whether the server has read a ping is not known here.
+        self.made.retain(|id| !self.model.is_ping(*id));
+        self.hear_all();
+        refused
+    }
+
     fn server_reads(&mut self) {
         let bytes = self.up.read(self.left, &mut self.random);
         self.left -= bytes.len();
@@ -130,14 +162,19 @@ impl World {
             self.requests += 1;
             self.model.check_request(&request);
             match request {
-                Request::Call { id, .. } => self.known.push(id),
+                Request::Call { id, .. } => {
+                    self.known.push(id);
+                    self.asked = id;
+                }
                 Request::Cancel { .. } => {}
                 Request::Status { id } => {
+                    self.asked = id;
                     let status = status(&mut self.random);
                     session.status(id, &status);
                     self.model.tell_status(id, status);
                 }
                 Request::Log { id, .. } => {
+                    self.asked = id;
                     let reply = log_reply(&mut self.random);
                     session.log(id, &reply);
                     self.model.tell_log(id, reply);

@@ -116,6 +116,7 @@ impl Attempt<'_> {
             message_bytes_max: self.options.message_bytes_max,
             segments: segments::SUPPORTED,
             allow_pickle: self.options.allow_pickle,
+            goodbye: true,
         };
         socket.set_read_timeout(Some(SLICE)).map_err(|error| self.dialer.io(error))?;
         let mut outbox = Outbox::default();

@@ -1,6 +1,5 @@
 //! Whether a connection is usable: it is open, belongs to this process, and its server responds.
 
-use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -47,16 +46,25 @@ impl Link {
     /// Checks whether the server has closed the connection while no caller was reading, and whether
     /// this process has closed the descriptor, so that its number may be in use for something else.
     fn is_connected(&self) -> bool {
-        if !self.socket.is_intact() {
-            return false;
+        self.socket.is_intact() && self.hear_out() && !self.is_over()
+    }
+
+    /// Processes what the server has sent while no caller was reading; `false` if it has closed the
+    /// connection.
+    pub(super) fn hear_out(&self) -> bool {
+        // Another caller that reads sees everything itself.
+        let Some(mut reading) = try_lock(&self.reading) else { return true };
+        let mut is_open = true;
+        while is_open
+            && platform::wait(&self.socket, true, false, Duration::ZERO)
+                .is_ok_and(|ready| ready.readable)
+        {
+            is_open = self.read(&mut reading).is_ok();
         }
-        let Some(_reading) = try_lock(&self.reading) else { return true };
-        match platform::wait(&self.socket, true, false, Duration::ZERO) {
-            Ok(ready) if ready.readable => {
-                !matches!(self.socket.peek(&mut [MaybeUninit::uninit()]), Ok(0) | Err(_))
-            }
-            _ => true,
-        }
+        let state = lock(&self.state);
+        drop(reading);
+        self.wake_sleepers(&state);
+        is_open
     }
 
     /// Sends a probe, unless one was sent since this caller's silence began at `heard`.
@@ -85,17 +93,8 @@ impl Link {
         if !self.probe.is_overdue(now) {
             return false;
         }
-        // The answer may have arrived since the last caller gave up. If another caller is reading,
-        // it sees the answer itself.
-        if let Some(mut reading) = try_lock(&self.reading)
-            && platform::wait(&self.socket, true, false, Duration::ZERO)
-                .is_ok_and(|ready| ready.readable)
-            && self.read(&mut reading).is_ok()
-        {
-            let state = lock(&self.state);
-            drop(reading);
-            self.wake_sleepers(&state);
-        }
+        // The answer may have arrived since the last caller gave up.
+        self.hear_out();
         self.probe.unanswered().is_some()
     }
 }

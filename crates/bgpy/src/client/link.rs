@@ -108,6 +108,11 @@ impl Link {
         self.is_ending.load(Ordering::Relaxed)
     }
 
+    /// Whether the server has said goodbye.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_here() && lock(&self.state).session.is_over()
+    }
+
     /// Notes that the server has accepted an EXIT.
     pub(super) fn note_end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);

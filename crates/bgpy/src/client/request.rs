@@ -184,7 +184,11 @@ impl Link {
             let id = request(&mut state.session)?;
             let mut call = Call::new(self.clone(), id);
             call.is_late = is_late;
-            self.flush(state, wait).map(|()| call)
+            match self.flush(state, wait) {
+                // The call's event says that it was refused.
+                Err(CallError::Lost { .. }) if self.is_over() => Ok(call),
+                flushed => flushed.map(|()| call),
+            }
         });
         sent.map_err(|error| if is_late { too_late(error) } else { error })
     }

@@ -70,12 +70,12 @@ pub(crate) enum Ended {
     Badly(CallError),
 }
 
-/// A server's name in errors.
 /// The error for a lost connection.
 pub(crate) fn lost_error(reason: Lost) -> CallError {
     CallError::Lost { server: server(), reason, instance: Id::default(), ended: None }
 }
 
+/// A server's name in errors.
 pub(crate) fn server() -> String {
     "simulated".into()
 }
@@ -132,6 +132,10 @@ impl Link {
     pub(crate) fn turn(&mut self) {
         self.wire.poll(End::Client);
         self.flush();
+        self.read();
+    }
+
+    fn read(&mut self) {
         let mut buffer = vec![0; READ];
         while self.lost.is_none() {
             let placed = self
@@ -168,7 +172,11 @@ impl Link {
                     self.moved = clock::now();
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(error) => self.lose(Lost::Io(error.kind())),
+                Err(error) => {
+                    // The server may have said goodbye.
+                    self.read();
+                    self.lose(Lost::Io(error.kind()));
+                }
             }
         }
         self.writer = None;
@@ -221,6 +229,8 @@ impl Link {
     pub(crate) fn status(&mut self, id: u64) -> Option<Status> {
         match self.session.poll(id)? {
             Event::Status(status) => Some(*status),
+            // The server has ended.
+            Event::Failed { .. } => None,
             event => panic!("{event:?} is no status"),
         }
     }

@@ -52,6 +52,8 @@ impl Link {
             Ok(()) => {}
             Err(kind) => {
                 drop(state);
+                // The server may have said goodbye.
+                self.hear_out();
                 return Err(self.lost(self.lose(Lost::Io(kind))));
             }
         }
@@ -106,7 +108,10 @@ impl Link {
             let sent = self.send(outbox);
             let left = outbox.len();
             drop(state);
-            sent.map_err(|kind| self.lost(self.lose(Lost::Io(kind))))?;
+            sent.map_err(|kind| {
+                self.hear_out();
+                self.lost(self.lose(Lost::Io(kind)))
+            })?;
             if left == 0 {
                 return Ok(());
             }

@@ -197,7 +197,7 @@ impl Calls {
         overload: Option<&str>,
     ) -> Result<(), Failure> {
         if self.is_ending() {
-            return Err(stopping());
+            return Err(Failure::stopping());
         }
         // EXIT is accepted even under overload: it frees the resources.
         if let Some(overload) = overload.filter(|_| kind != CallKind::Exit) {
@@ -381,10 +381,6 @@ fn task(kind: CallKind) -> &'static str {
         CallKind::Exec => "exec_task",
         CallKind::Exit => "exit_task",
     }
-}
-
-pub(super) fn stopping() -> Failure {
-    Failure::new(FailureCode::Stopping, "the server is about to end and takes no more calls")
 }
 
 pub(super) fn not_initialized() -> Failure {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::is_question;
-use bgpy_proto::{Id, Psk, ServerHello, limits};
+use bgpy_proto::{Failure, Id, Psk, ServerHello, limits};
 use mio::event::Event;
 use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
-use super::calls::{Calls, stopping};
+use super::calls::Calls;
 use super::connections::connection::{Connection, Over, Progress};
 use super::connections::dead_peers::is_unreachable;
 use super::connections::log_limiter::{Kind, LogLimiter};
@@ -376,7 +376,7 @@ impl Core {
     /// the same server.
     pub(super) fn refuse(&mut self) {
         for call in self.calls.stop() {
-            self.conclude(call.connection, call.id, &Err(stopping()));
+            self.conclude(call.connection, call.id, &Err(Failure::stopping()));
         }
     }
 
@@ -428,8 +428,15 @@ impl Core {
         }
     }
 
+    /// Says goodbye to the clients and closes all sockets.
+    pub(super) fn leave(&mut self) {
+        let registry = &self.poll_registry;
+        self.connections.values_mut().for_each(|connection| connection.say_goodbye(registry));
+        self.close_sockets();
+    }
+
     /// Closes all sockets.
-    pub(super) fn close_sockets(&mut self) {
+    fn close_sockets(&mut self) {
         self.listeners.clear();
         self.connections.clear();
     }

@@ -257,6 +257,11 @@ impl Process {
         Some(if self.core.has_backlog() { until } else { clock::simulated::peek() })
     }
 
+    /// Closes its connections, before it exits.
+    pub(crate) fn leave(&mut self) {
+        self.core.leave();
+    }
+
     /// Asserts that everything it holds is accounted for and within its limits.
     pub(crate) fn check(&self) {
         self.core.calls.check_counts();

@@ -174,7 +174,12 @@ impl Lineage {
                     up.ready = Some(peek());
                     self.has_been_ready = true;
                 }
-                None => self.ended(true, random),
+                None => {
+                    if up.process.leaves().is_some() {
+                        up.process.leave();
+                    }
+                    self.ended(true, random);
+                }
             },
         }
     }

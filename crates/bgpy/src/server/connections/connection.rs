@@ -289,6 +289,14 @@ impl Connection {
         Ok(false)
     }
 
+    /// Tells the client that its later requests have not run, if it can be told at once.
+    pub(crate) fn say_goodbye(&mut self, registry: &PollRegistry) {
+        if let Some(session) = self.session() {
+            session.say_goodbye();
+            drop(self.flush(registry));
+        }
+    }
+
     /// A duplicate of the socket to wait on, if memory owned by a task is still to be written.
     pub(crate) fn awaited(&mut self) -> Option<Private<Socket>> {
         let is_shared = self.session()?.outbox.is_shared();

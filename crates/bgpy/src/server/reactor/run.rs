@@ -232,7 +232,7 @@ impl Shared {
             }
         }
         // Replies and stoppers keep the core alive; its sockets are closed here.
-        self.core.lock().close_sockets();
+        self.core.lock().leave();
     }
 
     /// Logs all events that were only counted so far.
