@@ -402,6 +402,7 @@ class Server:
         timeout: float | None = None,
         *,
         exist_ok: bool = False,
+        replace: bool = False,
         env: dict[str, str] | None = None,
         cwd: str | PathLike[str] | None = None,
         python: str | PathLike[str] | None = None,
@@ -418,6 +419,11 @@ class Server:
         exist_ok : bool, default False
             Whether to succeed if a server of this name is already running; needs `name`. If several
             processes start the same name at the same time, exactly one starts it and the others use it.
+        replace : bool, default False
+            Whether to end the server of this name, if there is one, after the calls that it has accepted,
+            and to start this one in its place, at the same address and with the same token unless others
+            are given; needs `name`. Clients that call in the meantime wait. The old server goes on if it is
+            certain that the new one cannot start.
         env : dict of str to str, optional
             Environment variables to set for the server, in addition to those of this process.
         cwd : path, optional
@@ -437,7 +443,7 @@ class Server:
             If `cwd` is not a directory, the log file cannot be written, or the token is too weak for the
             address.
         CallTimeout
-            If the server is not ready within `timeout` seconds.
+            If the server is not ready, or the one to be replaced has not ended, within `timeout` seconds.
         """
     def run(self) -> None:
         """Run the server in this process until a client terminates it or a signal stops it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike, fspath
 
 from ._bgpy import Client, Server, ServerInfo, survey, table
@@ -21,6 +22,7 @@ def start(
     name: str | None = None,
     *,
     exist_ok: bool = False,
+    replace: bool = False,
     env: dict[str, str] | None = None,
     cwd: str | PathLike[str] | None = None,
     python: str | PathLike[str] | None = None,
@@ -45,14 +47,19 @@ def start(
         A Python file that defines ``init_task``, ``exec_task`` and, if needed, ``exit_task``, the
         name of a module that does, or the functions themselves, in this order.
     name : str, optional
-        Name of the server, see `Server`.
+        Name of the server, see `Server`. By default that of the file or module; a server whose
+        tasks are functions has none.
     exist_ok : bool, default False
-        Whether to succeed if a server of this name is already running; needs `name`. That server
-        keeps its tasks and options; a `RuntimeWarning` names those that differ.
+        Whether to succeed if a server of this name is already running. That server keeps its tasks
+        and options; a `RuntimeWarning` names those that differ.
+    replace : bool, default False
+        Whether to end the server of this name, if there is one, and to start this one in its place,
+        see `Server.run_background`.
     env, cwd, python
         Environment, working directory and interpreter of the server, see `Server.run_background`.
     timeout : float, optional
-        Maximum time for the start, in seconds; functions get the same time again for ``init_task``.
+        Maximum time for the start, with `replace` also for the end of the old server, in seconds;
+        functions get the same time again for ``init_task``.
     host, port, token, log_level, log_file, idle_timeout, restart, auth
         See `Server`.
     allow_weak_token, allow_pickle, max_message_bytes
@@ -67,6 +74,8 @@ def start(
     ------
     NameTaken
         If a server of this name is already running.
+    ConfigError
+        If the file's or module's name cannot be the name of a server: pass `name`.
     BgpyError
         As for `Server`, `Server.run_background` and `Client.initialize`. A server that this call
         started is stopped again.
@@ -77,7 +86,10 @@ def start(
             "tasks must be a file, the name of a module or a tuple of functions, not one function"
         )
     if not isinstance(tasks, tuple):
-        origin["init_file" if _is_file(tasks) else "init_module"] = fspath(tasks)
+        is_file = _is_file(tasks)
+        origin["init_file" if is_file else "init_module"] = place = fspath(tasks)
+        if name is None:
+            name = _default_name(place, is_file)
     elif len(tasks) not in (2, 3):
         count = len(tasks)
         text = "tasks must be (init_task, exec_task) or (init_task, exec_task, exit_task)"
@@ -97,7 +109,9 @@ def start(
         max_message_bytes=max_message_bytes,
         **origin,
     )
-    server.run_background(timeout, exist_ok=exist_ok, env=env, cwd=cwd, python=python)
+    server.run_background(
+        timeout, exist_ok=exist_ok, replace=replace, env=env, cwd=cwd, python=python
+    )
     if isinstance(tasks, tuple):
         auth = server.token is not None or auth
         with Client(server.target, token=server.token, auth=auth) as client:
@@ -223,6 +237,15 @@ def servers(ended: bool = False, timeout: float | None = None) -> ServerList:
         cannot be trusted.
     """
     return ServerList(survey(ended, timeout))
+
+
+def _default_name(place: str, is_file: bool) -> str:
+    name = os.path.splitext(os.path.basename(place))[0] if is_file else place.split(".")[-1]
+    try:
+        Server(name=name)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; or pass name=") from None
+    return name
 
 
 def _is_file(tasks: str | PathLike[str]) -> bool:

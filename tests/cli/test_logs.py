@@ -239,12 +239,14 @@ def test_it_is_followed_over_a_restart(commands, tasks, tmp_path, monkeypatch, w
     assert follower.returncode == 0
 
 
-def test_a_restart_keeps_a_follower_going(camera):
+@pytest.mark.parametrize("words", [["restart", "camera"], ["start", "--replace"]])
+def test_a_successor_keeps_a_follower_going(camera, tasks, words):
+    words = words if words[0] == "restart" else [*words, tasks]
     follower = camera.spawn("logs", "camera", "-f")
     while "taking the tasks" not in follower.stdout.readline():
         pass
     for _ in range(2):
-        assert camera.run("restart", "camera")[0] == 0
+        assert camera.run(*words)[0] == 0
         assert json.loads(camera.run("call", "camera", '"again"')[1])["calls"] == 1
         while "call 1 again" not in follower.stdout.readline():
             pass

@@ -249,6 +249,34 @@ def test_what_the_server_that_was_found_has_otherwise_is_said(camera, tasks):
         "warning: 'camera' keeps what it was started with: its idle timeout is "
     )
     assert "its restart policy is never, not on-failure" in words
-    assert "`bgpy restart camera`" in words
+    assert "pass --replace instead of --exist-ok" in words
     tasks.write_text(tasks.read_text() + "\n")
     assert "camera.py' has changed since" in camera.run("start", tasks, "--exist-ok")[2]
+
+
+def test_replace_ends_the_server_of_that_name(camera, tasks):
+    client = connect("camera")
+    before = client.status()["pid"]
+    tasks.write_text(tasks.read_text().replace('"calls": 0', '"calls": 100'))
+    code, data, words = camera.run("start", tasks, "--replace")
+    assert (code, data) == (0, "camera\n")
+    assert words.startswith("Started 'camera' ")
+    assert client.call(1)["calls"] == 101
+    assert client.status()["pid"] != before
+
+
+def test_replace_needs_tasks_that_can_start(camera, tasks):
+    before = connect("camera").status()["pid"]
+    tasks.write_text("import no_such_module\n" + tasks.read_text())
+    code, data, words = camera.run("start", tasks, "--replace")
+    assert (code, data) == (1, "")
+    assert "'camera' was not replaced: it goes on, because its interpreter" in words
+    assert "no module named 'no_such_module'" in words
+    assert connect("camera").status()["pid"] == before
+
+
+@pytest.mark.parametrize("other", ["--exist-ok", "--no-wait"])
+def test_replace_excludes(commands, tasks, other):
+    code, _, words = commands.run("start", tasks, "--replace", other)
+    assert code == 2
+    assert "cannot be used with" in words

@@ -76,7 +76,8 @@ impl From<&ServeError> for Exit {
 impl From<&StartError> for Exit {
     fn from(error: &StartError) -> Self {
         match error {
-            StartError::Timeout { .. } => Self::TimedOut,
+            StartError::Timeout { .. } | StartError::StillEnding { .. } => Self::TimedOut,
+            StartError::Replaced { source, .. } => (&**source).into(),
             StartError::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }

@@ -11,7 +11,6 @@ mod commands;
 mod connect;
 mod duration;
 mod exit;
-mod interpreter;
 pub mod native;
 mod output;
 #[cfg(test)]

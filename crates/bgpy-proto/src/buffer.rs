@@ -28,6 +28,29 @@ pub enum Buffer {
     },
 }
 
+impl Buffer {
+    /// Makes it cheap to clone.
+    pub(crate) fn share(&mut self) {
+        if let Self::Owned(bytes) = self {
+            *self = Self::Shared(Arc::new(Kept(std::mem::take(bytes))));
+        }
+    }
+}
+
+/// Bytes that several buffers share.
+#[derive(Debug)]
+struct Kept(Vec<u8>);
+
+impl Memory for Kept {
+    fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn as_mut_ptr(&self) -> *mut u8 {
+        self.0.as_ptr().cast_mut()
+    }
+}
+
 impl std::ops::Deref for Buffer {
     type Target = [u8];
 

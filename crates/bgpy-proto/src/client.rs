@@ -105,8 +105,12 @@ impl Pending {
         }
     }
 
-    /// Notes that the server has ended without reading the request.
+    /// Notes that the server has ended without reading the request. Who asks a question is told by
+    /// the end of the connection.
     fn refuse(&mut self) {
+        if self.ended || !matches!(self.asked, Asked::Call(_)) {
+            return;
+        }
         self.ended = true;
         self.push(Event::Failed { failure: Box::new(Failure::stopping()), object: None });
     }
@@ -138,7 +142,7 @@ impl ClientSession {
         &self.server
     }
 
-    /// Whether the server has said goodbye: it reads no more, and new requests fail at once.
+    /// Whether the server has said goodbye: it reads no more, and new calls fail at once.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
@@ -259,7 +263,7 @@ impl ClientSession {
         }
         if kind == Kind::Goodbye && call <= self.last_call {
             self.is_over = true;
-            self.pending.after(call).filter(|pending| !pending.ended).for_each(Pending::refuse);
+            self.pending.after(call).for_each(Pending::refuse);
             return Ok(());
         }
         if call == 0 || call > self.last_call {

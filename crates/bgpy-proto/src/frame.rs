@@ -165,6 +165,11 @@ impl Payload {
         if bytes > limit { Err(ProtocolError::Unwelcome { bytes, limit }) } else { Ok(()) }
     }
 
+    /// Lets its clones share the buffers.
+    pub fn share(&mut self) {
+        self.buffers.iter_mut().for_each(Buffer::share);
+    }
+
     /// The memory that the payload shares with other owners. Hold it while the payload is sent, to
     /// decide where it is dropped.
     pub fn shared(&self) -> Vec<Arc<dyn Memory>> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 
-use bgpy::{CallError, CallKind, Client, ClientOptions, Delivered, Payload, Value};
+use bgpy::{CallError, Client, ClientOptions, Delivered, Payload, Value};
 use clap::Args;
 
 use crate::connect::{ServerArgs, Trust, advice};
@@ -69,10 +69,8 @@ impl Call {
         if self.no_wait {
             return client.execute(payload, &wait).map_err(advice::failed);
         }
-        let response = client
-            .started_link(&wait)
-            .and_then(|link| link.first(CallKind::Exec, payload, &wait))
-            .map_err(|error| self.failed(&error.with_ending()))?;
+        let response =
+            client.call(payload, &wait).map_err(|error| self.failed(&error.with_ending()))?;
         let plain = if self.repr { None } else { response.message.value().ok() };
         match plain.as_ref().and_then(to_json) {
             Some(json) => output::data(json),

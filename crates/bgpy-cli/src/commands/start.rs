@@ -25,7 +25,8 @@ Examples:
   bgpy start mypackage.tasks --name trainer
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
   bgpy start tasks.py --restart on-failure   restart it after a crash
-  bgpy start tasks.py --exist-ok             succeed if one of that name already runs")]
+  bgpy start tasks.py --exist-ok             succeed if one of that name already runs
+  bgpy start tasks.py --replace              run the tasks as they are now")]
 pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) settings: ServerSettings,
@@ -33,6 +34,11 @@ pub(crate) struct Start {
     /// Succeed if a server of that name already runs (it keeps its code; a warning says what differs)
     #[arg(long)]
     pub(crate) exist_ok: bool,
+
+    /// If a server of that name runs, end it after the calls that it has accepted, and start this one in its
+    /// place; clients that call meanwhile wait
+    #[arg(long, conflicts_with_all = ["exist_ok", "no_wait"])]
+    pub(crate) replace: bool,
 
     /// Return without waiting until the server is ready; see `bgpy wait` and `bgpy status`
     #[arg(long, conflicts_with = "exist_ok")]
@@ -54,6 +60,8 @@ impl Start {
             start::start_unwatched(config).map(|()| None)
         } else if self.exist_ok {
             start_or_attach(&name, &config, &wait).map(Some)
+        } else if self.replace {
+            start::replace(&name, config, &wait).map(|server| Some(Started::Here(server)))
         } else {
             start::start(config, &wait).map(|server| Some(Started::Here(server)))
         };
@@ -80,8 +88,7 @@ fn warn_of_differences(name: &Name, entry: &Entry, asked: &Config) {
     let differences = start::differences(entry, asked);
     if !differences.is_empty() {
         output::warning(format_args!(
-            "'{name}' keeps what it was started with: {}; `bgpy restart {name}` loads its tasks again, to \
-             change anything else stop it first",
+            "'{name}' keeps what it was started with: {}; to change that, pass --replace instead of --exist-ok",
             differences.join("; ")
         ));
     }

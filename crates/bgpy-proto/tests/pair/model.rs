@@ -156,11 +156,11 @@ impl Model {
     }
 
     /// The server says goodbye, and has been asked for nothing behind `last` but perhaps for pings:
-    /// everything else behind it is refused. Returns whether any was.
+    /// every call behind it is refused. Returns whether any was.
     pub fn goodbye(&mut self, last: u64) -> bool {
         let mut any = false;
         for (_, call) in self.calls.range_mut(last + 1..) {
-            if call.open && !call.deaf {
+            if call.open && !call.deaf && call.want.is_some() {
                 call.due.push_back(Due::Failed(Failure::stopping()));
                 any = true;
             }

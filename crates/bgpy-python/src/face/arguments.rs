@@ -62,6 +62,7 @@ arguments! {
     allow_weak_token: bool, "True or False";
     allow_pickle: bool, "True or False";
     exist_ok: bool, "True or False";
+    replace: bool, "True or False";
     env: Option<HashMap<OsString, OsString>>, "a dict of str to str, or None";
     cwd: Option<PathBuf>, "a path or None";
     python: Option<PathBuf>, "a path or None";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallKind, Link, Log, Payload, Response, Token, Wait, limits};
+use bgpy::{CallError, CallKind, Link, Log, Payload, Response, Token, Wait, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -156,8 +156,9 @@ impl Client {
             tasks::check(name, task)?.map_err(|text| config_error(py, text))?;
         }
         // Encoded even for a server that accepts no pickles: it may have its tasks already.
-        let payload = encode_tasks(py, PyTuple::new(py, tasks)?.as_any())?;
-        let first = self.on_started(py, timeout, |link, wait| link.initialize(payload, wait))?;
+        let tasks = PyTuple::new(py, tasks)?;
+        let encoded = || encode_tasks(py, tasks.as_any());
+        let first = self.calling(py, timeout, encoded, Link::initialize)?;
         confirmation(py, if first { "Initialization successful." } else { "Already initialized." })
     }
 
@@ -191,8 +192,11 @@ impl Client {
         await_response: bool,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let payload = self.encode(py, "args", exec_args, timeout)?;
-        self.send(py, CallKind::Exec, payload, await_response, timeout)
+        let encoded = || self.encode(py, "args", exec_args, timeout);
+        let response = self.calling(py, timeout, encoded, |link, payload, wait| {
+            send(link, CallKind::Exec, payload, await_response, wait)
+        })?;
+        self.answer(py, response, "EXEC")
     }
 
     /// Call `exec_task` and return its first response.
@@ -239,9 +243,11 @@ impl Client {
         args: &Bound<'py, PyAny>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let payload = self.encode(py, "args", args, timeout)?;
+        let encoded = || self.encode(py, "args", args, timeout);
         let Response { message, error } =
-            self.on_started(py, timeout, |link, wait| link.first(CallKind::Exec, payload, wait))?;
+            self.calling(py, timeout, encoded, |link, args, wait| {
+                link.first(CallKind::Exec, args, wait)
+            })?;
         let response = decode(py, "response", message, self.policy)?;
         if error {
             let server = self.client.target().to_string();
@@ -284,7 +290,11 @@ impl Client {
     ) -> PyResult<Bound<'py, PyAny>> {
         let nothing = PyDict::new(py).into_any();
         let payload = self.encode(py, "exit_args", exit_args.unwrap_or(&nothing), timeout)?;
-        self.send(py, CallKind::Exit, payload, await_response, timeout)
+        // A server can be stopped before its tasks have started.
+        let response = self.on_link(py, timeout, |link, wait| {
+            send(link, CallKind::Exit, payload, await_response, wait)
+        })?;
+        self.answer(py, response, "EXIT")
     }
 
     /// Return the status of the server, even while a task runs.
@@ -403,29 +413,32 @@ impl Client {
         encode(py, root, object, &server)
     }
 
-    fn send<'py>(
+    /// The response, or the confirmation that a call was accepted.
+    fn answer<'py>(
         &self,
         py: Python<'py>,
-        kind: CallKind,
-        payload: Payload,
-        await_response: bool,
-        timeout: Option<f64>,
+        response: Option<Response>,
+        call: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let act = |link: &Arc<Link>, wait: &Wait<'_>| match await_response {
-            true => link.first(kind, payload, wait).map(Some),
-            false => link.accepted(kind, payload, wait).map(|()| None),
-        };
-        let response = match kind {
-            // A server can be stopped before its tasks have started.
-            CallKind::Exit => self.on_link(py, timeout, act),
-            _ => self.on_started(py, timeout, act),
-        }?;
-        if let Some(response) = response {
-            return decode(py, "response", response.message, self.policy);
+        match response {
+            Some(response) => decode(py, "response", response.message, self.policy),
+            None => Ok(confirmation(py, &format!("Received '{call}'"))?.into_any()),
         }
-        let name = if kind == CallKind::Exit { "EXIT" } else { "EXEC" };
-        Ok(confirmation(py, &format!("Received '{name}'"))?.into_any())
     }
+}
+
+/// Makes a call, and returns its first response if that is awaited.
+fn send(
+    link: &Arc<Link>,
+    kind: CallKind,
+    payload: Payload,
+    await_response: bool,
+    wait: &Wait<'_>,
+) -> Result<Option<Response>, CallError> {
+    if await_response {
+        return link.first(kind, payload, wait).map(Some);
+    }
+    link.accepted(kind, payload, wait).map(|()| None)
 }
 
 fn confirmation<'py>(py: Python<'py>, message: &str) -> PyResult<Bound<'py, PyDict>> {

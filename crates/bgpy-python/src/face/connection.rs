@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgpy::{CallError, ConnectError, Link, Wait};
+use bgpy::{CallError, ConnectError, Link, Payload, Wait};
 use pyo3::prelude::*;
 
 use super::arguments::{limit, waiting};
@@ -27,16 +27,44 @@ impl Client {
             .map_err(|error| call_error(py, error, self.policy))
     }
 
-    /// As [`on_link`](Self::on_link), after a server that is being restarted has its tasks.
-    pub fn on_started<T: Send>(
+    /// Makes a call on a server that has its tasks. If the server ends without running it and another
+    /// one takes its place, the call is encoded again and made there.
+    pub fn calling<T: Send>(
         &self,
         py: Python<'_>,
         timeout: Option<f64>,
-        act: impl FnOnce(&Arc<Link>, &Wait<'_>) -> Result<T, CallError> + Send,
+        encode: impl Fn() -> PyResult<Payload>,
+        act: impl Fn(&Arc<Link>, Payload, &Wait<'_>) -> Result<T, CallError> + Sync,
     ) -> PyResult<T> {
+        let mut payload = encode()?;
         let (limit, since) = (limit(py, timeout)?, Instant::now());
-        let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));
+        let mut left = limit;
+        let mut link = self.started(py, limit)?;
+        loop {
+            let error = match waiting(py, left, |wait| act(&link, payload, wait))? {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            left = limit.map(|limit| limit.saturating_sub(since.elapsed()));
+            let next = if error.is_stopping() {
+                waiting(py, left, |wait| self.client.successor(&link, wait))?
+                    .map_err(|error| call_error(py, error, self.policy))?
+            } else {
+                None
+            };
+            link = next.ok_or_else(|| call_error(py, error, self.policy))?;
+            payload = encode()?;
+        }
+    }
+
+    /// The connection to a server that has its tasks, if it was restarted.
+    fn started(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
         let mut link = self.link(py, limit)?;
+        if link.has_started() {
+            return Ok(link);
+        }
+        let since = Instant::now();
+        let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));
         while !link.has_started() {
             match waiting(py, left(), |wait| link.await_start(wait))? {
                 Ok(()) => break,
@@ -50,8 +78,7 @@ impl Client {
                 Err(error) => return Err(call_error(py, error, self.policy)),
             }
         }
-        waiting(py, limit, |wait| act(&link, wait))?
-            .map_err(|error| call_error(py, error, self.policy))
+        Ok(link)
     }
 
     /// The connection.

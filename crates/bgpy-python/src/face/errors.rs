@@ -178,14 +178,20 @@ pub fn error_response(py: Python<'_>, server: &str, response: &Bound<'_, PyAny>)
 }
 
 pub fn start_error(py: Python<'_>, source: &StartError) -> PyErr {
-    let name = match source {
+    if matches!(source, StartError::Interrupted) {
+        return interrupted(py);
+    }
+    error(py, class_of(source), source.to_string())
+}
+
+fn class_of(source: &StartError) -> Class {
+    match source {
         StartError::LogFile { .. } => Class::ConfigError,
         StartError::Reported { kind, .. } => reported(kind),
-        StartError::Timeout { .. } => Class::CallTimeout,
-        StartError::Interrupted => return interrupted(py),
+        StartError::Timeout { .. } | StartError::StillEnding { .. } => Class::CallTimeout,
+        StartError::Replaced { source, .. } => class_of(source),
         _ => Class::StartError,
-    };
-    error(py, name, source.to_string())
+    }
 }
 
 pub fn serve_error(py: Python<'_>, source: &ServeError) -> PyErr {

@@ -14,11 +14,11 @@ use pyo3::prelude::*;
 
 use super::arguments::{
     allow_pickle, allow_weak_token, auth, cwd, env, exist_ok, host, idle_timeout, init_file,
-    init_module, limit, log_file, log_level, max_message_bytes, name, python, restart,
+    init_module, limit, log_file, log_level, max_message_bytes, name, python, replace, restart,
     restart_policy, server_port, timeout, token, unused, waiting,
 };
 use super::errors::{failure_text, late, serve_error, start_error};
-use super::start::{preparing, recursion, warn_of_differences};
+use super::start::{check_choice, preparing, recursion, warn_of_differences};
 use super::started::lock;
 use crate::exceptions::{Class, config_error, error};
 use crate::serve::config::{address, level, log};
@@ -156,6 +156,11 @@ impl Server {
     /// exist_ok : bool, default False
     ///     Whether to succeed if a server of this name is already running; needs `name`. If several
     ///     processes start the same name at the same time, exactly one starts it and the others use it.
+    /// replace : bool, default False
+    ///     Whether to end the server of this name, if there is one, after the calls that it has accepted,
+    ///     and to start this one in its place, at the same address and with the same token unless others
+    ///     are given; needs `name`. Clients that call in the meantime wait. The old server goes on if it is
+    ///     certain that the new one cannot start.
     /// env : dict of str to str, optional
     ///     Environment variables to set for the server, in addition to those of this process.
     /// cwd : path, optional
@@ -175,13 +180,15 @@ impl Server {
     ///     If `cwd` is not a directory, the log file cannot be written, or the token is too weak for the
     ///     address.
     /// CallTimeout
-    ///     If the server is not ready within `timeout` seconds.
-    #[pyo3(signature = (timeout=None, *, exist_ok=false, env=None, cwd=None, python=None))]
+    ///     If the server is not ready, or the one to be replaced has not ended, within `timeout` seconds.
+    #[pyo3(signature = (timeout=None, *, exist_ok=false, replace=false, env=None, cwd=None, python=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are the keywords of the Python method")]
     fn run_background(
         &self,
         py: Python<'_>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
         #[pyo3(from_py_with = exist_ok)] exist_ok: bool,
+        #[pyo3(from_py_with = replace)] replace: bool,
         #[pyo3(from_py_with = env)] env: Option<HashMap<OsString, OsString>>,
         #[pyo3(from_py_with = cwd)] cwd: Option<PathBuf>,
         #[pyo3(from_py_with = python)] python: Option<PathBuf>,
@@ -193,10 +200,7 @@ impl Server {
                 format!("{self} is already started (pid {pid})"),
             ));
         }
-        if exist_ok && self.config.name.is_none() {
-            let text = "exist_ok=True needs a name to look for: pass name=...";
-            return Err(config_error(py, text));
-        }
+        check_choice(py, exist_ok, replace, self.config.name.as_ref())?;
         if let Some(path) = cwd.as_deref().filter(|path| !path.is_dir()) {
             let text = format!("no such directory: '{}' (cwd)", path.display());
             return Err(error(py, Class::ConfigError, text));
@@ -220,6 +224,7 @@ impl Server {
         let limit = limit(py, timeout)?;
         let start = |wait: &Wait<'_>| match &self.config.name {
             Some(name) if exist_ok => start_or_attach(name, &config, wait),
+            Some(name) if replace => start::replace(name, config.clone(), wait).map(Started::Here),
             _ => start::start(config.clone(), wait).map(Started::Here),
         };
         let started = preparing(py, &config, || waiting(py, limit, start))?;
@@ -420,7 +425,7 @@ impl Server {
 
     fn __enter__<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
         if slf.get().pid().is_none() {
-            slf.get().run_background(py, None, false, None, None, None)?;
+            slf.get().run_background(py, None, false, false, None, None, None)?;
         }
         Ok(slf)
     }

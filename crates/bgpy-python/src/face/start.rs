@@ -4,10 +4,11 @@ use std::thread;
 
 use bgpy::config::Config;
 use bgpy::registry::Entry;
-use bgpy::start;
+use bgpy::{Name, start};
 use pyo3::prelude::*;
 
 use crate::codec::pickle;
+use crate::exceptions::config_error;
 use crate::serve::source::{Source, is_being_imported};
 
 /// Runs `act` while another thread imports the modules that pickle tasks, if a client has to send tasks to
@@ -27,11 +28,27 @@ pub fn warn_of_differences(py: Python<'_>, entry: &Entry, asked: &Config) -> PyR
         return Ok(());
     }
     let text = format!(
-        "the server '{}' keeps what it was started with: {}; to change that, stop it and start it again",
+        "the server '{}' keeps what it was started with: {}; to change that, pass replace=True instead of exist_ok=True",
         entry.target(),
         differences.join("; "),
     );
     py.import("bgpy._warnings")?.call_method1("warn", (text,)).map(drop)
+}
+
+/// Checks what a start is to do about a server that has its name.
+pub fn check_choice(
+    py: Python<'_>,
+    exist_ok: bool,
+    replace: bool,
+    name: Option<&Name>,
+) -> PyResult<()> {
+    let text = match (exist_ok, replace, name) {
+        (true, true, _) => "exist_ok and replace cannot be combined: pass one of them",
+        (true, false, None) => "exist_ok=True needs a name to look for: pass name=...",
+        (false, true, None) => "replace=True needs a name to look for: pass name=...",
+        _ => return Ok(()),
+    };
+    Err(config_error(py, text))
 }
 
 /// Why this start must be refused: it runs during an import that would be repeated by the server that it

@@ -70,6 +70,45 @@ impl Client {
         }
     }
 
+    /// The connection to the server that takes the place of one that has refused a call because it
+    /// ends; `None` if there is no such server and none is about to start.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn successor(
+        &self,
+        refused: &Link,
+        wait: &Wait<'_>,
+    ) -> Result<Option<Arc<Link>>, CallError> {
+        // Calls that the old server has accepted still get their answers on its connection.
+        self.link.lock(|| None).take_if(|link| std::ptr::eq(&raw const **link, refused));
+        match self.started_link(wait) {
+            Ok(link) => Ok(Some(link).filter(|it| it.hello().instance != refused.hello().instance)),
+            Err(CallError::Connect(error)) if error.is_absence() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a call on a server that has its tasks. If the server ends without running it and
+    /// another one takes its place, the call is made there.
+    fn calling<T>(
+        &self,
+        mut payload: Payload,
+        wait: &Wait<'_>,
+        mut act: impl FnMut(&Arc<Link>, Payload) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        payload.share();
+        let mut link = self.started_link(wait)?;
+        loop {
+            match act(&link, payload.clone()) {
+                Err(error) if error.is_stopping() => {
+                    link = self.successor(&link, wait)?.ok_or(error)?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// The open connection, unless this thread is in the middle of writing to it: then a signal
     /// handler has interrupted the write, and its calls use another connection. Never blocks.
     pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
@@ -114,7 +153,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub fn call(&self, payload: Payload, wait: &Wait<'_>) -> Result<Response, CallError> {
-        self.started_link(wait)?.first(CallKind::Exec, payload, wait)
+        self.calling(payload, wait, |link, payload| link.first(CallKind::Exec, payload, wait))
     }
 
     /// Sends a message to `exec_task` and returns when the server has accepted the call.
@@ -122,7 +161,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub fn execute(&self, payload: Payload, wait: &Wait<'_>) -> Result<(), CallError> {
-        self.started_link(wait)?.accepted(CallKind::Exec, payload, wait)
+        self.calling(payload, wait, |link, payload| link.accepted(CallKind::Exec, payload, wait))
     }
 
     /// Sends the tasks and waits for the end of `init_task`; `false` if the server was already
@@ -131,7 +170,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub fn initialize(&self, payload: Payload, wait: &Wait<'_>) -> Result<bool, CallError> {
-        self.started_link(wait)?.initialize(payload, wait)
+        self.calling(payload, wait, |link, payload| link.initialize(payload, wait))
     }
 
     /// Asks for the server's status, also while a task runs.
@@ -233,12 +272,13 @@ impl Client {
         wait: &Wait<'_>,
         mut each: impl FnMut(Delivered, bool),
     ) -> Result<(), CallError> {
-        let link = self.started_link(wait)?;
-        let _waiting = link.waiting()?;
-        let mut call = link.begin(CallKind::Exec, Want::All, payload, wait)?;
-        while let Some(Response { message, error }) = call.next(wait)? {
-            each(message, error);
-        }
-        Ok(())
+        self.calling(payload, wait, |link, payload| {
+            let _waiting = link.waiting()?;
+            let mut call = link.begin(CallKind::Exec, Want::All, payload, wait)?;
+            while let Some(Response { message, error }) = call.next(wait)? {
+                each(message, error);
+            }
+            Ok(())
+        })
     }
 }

@@ -102,12 +102,18 @@ pub(super) fn connect(
             {
                 return Err(distrusted(&server, &doubt.expect("there is one")));
             }
-            Err(ConnectError::NoSuchName { name, .. })
-                if registry.as_ref().is_some_and(|it| it.is_about_to_start(&name))
-                    && attempt.dialer.left().is_ok()
-                    && !wait.is_interrupted() =>
+            // Its starter bounds the time of a start. A server listens before its token can be found.
+            Err(
+                ConnectError::NotRunning { .. }
+                | ConnectError::NoSuchName { .. }
+                | ConnectError::NoToken { .. }
+                | ConnectError::Auth { .. },
+            ) if registry.as_ref().is_some_and(|it| is_about_to_start(it, target, &addresses))
+                && wait.slice().is_some()
+                && !wait.is_interrupted() =>
             {
                 std::thread::sleep(COMES_BACK_LOOK);
+                attempt.dialer.start_again();
             }
             Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
                 let Some(registry) = &registry else { return Err(absent) };
@@ -129,14 +135,36 @@ pub(super) fn connect(
 /// Whether a matching server rejects new calls but has not ended: its last task or `exit_task`
 /// still runs.
 fn is_stopping(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> io::Result<bool> {
-    Ok(registry.ended()?.iter().any(|entry| {
-        let is_meant = match target {
-            Target::Name(name) => entry.name.as_ref() == Some(name),
-            Target::Socket(path) => registry.socket_path_of(entry) == *path,
-            Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
-        };
-        is_meant && entry.ending.is_none() && entry.has_process()
-    }))
+    let ended = ended(registry, target, addresses)?;
+    Ok(ended.iter().any(|entry| entry.ending.is_none() && entry.has_process()))
+}
+
+/// Whether a process is about to start a matching server, perhaps in place of another.
+fn is_about_to_start(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> bool {
+    let ended = ended(registry, target, addresses).unwrap_or_default();
+    // The successor of this very server starts only when its `exit_task` has ended, so that must
+    // not wait for it.
+    if ended.iter().any(|it| it.ending.is_none() && it.process.pid == std::process::id()) {
+        return false;
+    }
+    match target {
+        Target::Name(name) => registry.is_about_to_start(name),
+        Target::Socket(_) | Target::Address(_) => {
+            let mut names = ended.iter().filter_map(|entry| entry.name.as_ref());
+            names.any(|name| registry.is_about_to_start(name))
+        }
+    }
+}
+
+/// The records of matching servers that accept no more calls.
+fn ended(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> io::Result<Vec<Entry>> {
+    let mut ended = registry.ended()?;
+    ended.retain(|entry| match target {
+        Target::Name(name) => entry.name.as_ref() == Some(name),
+        Target::Socket(path) => registry.socket_path_of(entry) == *path,
+        Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
+    });
+    Ok(ended)
 }
 
 /// What explains that no running server has a name.

@@ -229,8 +229,6 @@ impl Link {
     pub(crate) fn status(&mut self, id: u64) -> Option<Status> {
         match self.session.poll(id)? {
             Event::Status(status) => Some(*status),
-            // The server has ended.
-            Event::Failed { .. } => None,
             event => panic!("{event:?} is no status"),
         }
     }

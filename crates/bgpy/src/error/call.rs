@@ -88,6 +88,13 @@ pub enum CallError {
     Interrupted,
 }
 
+impl CallError {
+    /// Whether the server has refused the call because it ends: the call has not run.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self, Self::Failed { failure, .. } if failure.code == FailureCode::Stopping)
+    }
+}
+
 /// Why a connection was lost.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::words::Seconds;
+use crate::name::Name;
 use crate::platform::WithLimit;
 
 /// Python's message if bgpy is not installed.
@@ -66,8 +67,34 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
+    /// The server that has the name does not give way to another.
+    #[error("'{name}' was not replaced: {what}")]
+    NotReplaced {
+        /// The name.
+        name: Name,
+        /// Why, as text.
+        what: String,
+    },
+    /// The server that has the name takes no more calls, but has not ended in time.
+    #[error("'{name}' was not replaced: it takes no more calls, but has not ended within {}: {hindrance}", Seconds(*after))]
+    StillEnding {
+        /// The name.
+        name: Name,
+        /// The limit.
+        after: Duration,
+        /// What it waits for, as text.
+        hindrance: String,
+    },
+    /// The server that had the name was stopped, but its successor does not start.
+    #[error("'{name}' was stopped, but the server in its place does not start: {source}")]
+    Replaced {
+        /// The name.
+        name: Name,
+        /// Why it does not start.
+        source: Box<Self>,
+    },
     /// The caller was interrupted; the server was ended.
-    #[error("interrupted while the server started; it was ended")]
+    #[error("interrupted before the server was ready")]
     Interrupted,
 }
 

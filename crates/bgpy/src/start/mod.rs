@@ -7,8 +7,14 @@
 pub mod attach;
 mod background;
 mod difference;
+#[doc(hidden)]
+pub mod interpreter;
+#[doc(hidden)]
+pub mod preflight;
+mod replace;
 mod starting_child;
 
 pub use difference::differences;
 
 pub use background::{Background, start, start_unwatched};
+pub use replace::replace;

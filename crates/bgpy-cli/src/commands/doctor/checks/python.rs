@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::Finding;
-use crate::interpreter::ask;
+use bgpy::start::interpreter::ask;
 
 const ABOUT: &str = "python";
 

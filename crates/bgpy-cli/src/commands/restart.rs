@@ -1,13 +1,11 @@
 //! `bgpy restart`: stops a server and starts it again.
 
-mod preflight;
-
 use std::ffi::OsString;
 use std::time::Duration;
 
 use bgpy::config::Config;
 use bgpy::registry::{Entry, Registry};
-use bgpy::start;
+use bgpy::start::{self, preflight};
 use bgpy::survey::ServerState;
 use bgpy::termination::until_ended;
 use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
@@ -56,7 +54,8 @@ impl Restart {
         let (target, entry) = (&self.server.target, &info.entry);
         let token = self.server.access.token()?.map(|token| token.expose().to_owned());
         let config = self.config(entry, &registry, token).and_then(|config| {
-            preflight::check(&config, &registry, &info, world.interrupted)?;
+            let running = Some(entry).filter(|_| !info.has_ended());
+            preflight::check(&config, &registry, running, world.interrupted)?;
             Ok(config)
         });
         let config = config.map_err(|reason| {

@@ -12,7 +12,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs an interpreter with a short program, and returns its output.
-pub(crate) fn ask(command: &mut Command, interrupted: &dyn Fn() -> bool) -> io::Result<Output> {
+///
+/// # Errors
+/// The system's error; [`io::ErrorKind::TimedOut`], [`io::ErrorKind::Interrupted`].
+pub fn ask(command: &mut Command, interrupted: &dyn Fn() -> bool) -> io::Result<Output> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let ended = wait(&mut child, interrupted);

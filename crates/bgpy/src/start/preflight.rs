@@ -3,26 +3,25 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use bgpy::address::Address;
-use bgpy::can_listen;
-use bgpy::config::{Config, Launch};
-use bgpy::registry::{Entry, Registry};
-use bgpy::{Level, Log, ServerInfo};
-
-use crate::interpreter::ask;
+use super::interpreter::ask;
+use crate::address::Address;
+use crate::config::{Config, Launch};
+use crate::log::{Level, Log};
+use crate::registry::{Entry, Registry};
+use crate::transport::can_listen;
 
 /// Imports what a server needs, and analyses its tasks without running them.
 const PROGRAM: &str = include_str!("preflight.py");
 
-/// Checks everything that a start needs and that can be checked without starting, while the server itself
-/// may still be running.
+/// Checks everything that a start needs and that can be checked without starting, while a server that
+/// is to give way may still be `running`.
 ///
 /// # Errors
 /// What is missing.
-pub(crate) fn check(
+pub fn check(
     config: &Config,
     registry: &Registry,
-    info: &ServerInfo,
+    running: Option<&Entry>,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<(), String> {
     let launch = config.launch.as_ref().ok_or("how it was started is not known")?;
@@ -37,8 +36,8 @@ pub(crate) fn check(
         let place = registry.directory().display();
         format!("its registry entry cannot be written in '{place}': {error}")
     })?;
-    if !info.has_ended() {
-        check_place(config, registry, &info.entry)?;
+    if let Some(running) = running {
+        check_place(config, registry, running)?;
     }
     check_tasks(config, launch, interrupted)
 }
