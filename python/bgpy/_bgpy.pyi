@@ -511,6 +511,8 @@ class Server:
             If the server and its process have not ended within `timeout` seconds. If it is known what
             the process waits for, the message says so.
         """
+    def _note_tasks(self, fingerprint: str) -> None:
+        """Note which functions a client will send as tasks."""
     def _abandon(self, reason: str) -> None:
         """Kill the server that this process started, because its tasks have not."""
     def __enter__(self) -> Self: ...

@@ -6,6 +6,7 @@ import os
 from os import PathLike, fspath
 
 from ._bgpy import Client, Server, ServerInfo, survey, table
+from ._fingerprint import fingerprint
 from .core.environment import HOST
 from .errors import CallTimeout, ConfigError
 
@@ -109,6 +110,8 @@ def start(
         max_message_bytes=max_message_bytes,
         **origin,
     )
+    if isinstance(tasks, tuple):
+        server._note_tasks(fingerprint(tasks))
     server.run_background(
         timeout, exist_ok=exist_ok, replace=replace, env=env, cwd=cwd, python=python
     )

@@ -109,3 +109,66 @@ def test_another_interpreter_is_named(tasks, tmp_path):
     server = start(tasks, "trainer")
     assert f"not '{python}'" in told(tasks, python=python)
     server.stop(20)
+
+
+SCRIPT = """
+import sys
+import bgpy
+from bgpy import respond
+
+LIMIT = 3
+
+def helper(x):
+    return x + 1
+
+class Kept:
+    size = 1
+
+    def get(self):
+        return [each for each in range(self.size)]
+
+def made(n):
+    def exec_task(client_socket, state, args):
+        # A comment.
+        respond(client_socket, (n, helper(LIMIT), Kept().get(), {"a", "b", "c"}))
+    return exec_task
+
+if __name__ == "__main__":
+    sys.stderr = sys.stdout
+    bgpy.start((dict, made(1)), "trainer", exist_ok=True)
+"""
+
+
+def test_the_same_functions_are_no_difference(scripts):
+    for _ in range(3):
+        assert scripts.run(SCRIPT) == ""
+    # Lines that move and comments change nothing.
+    assert scripts.run("\n\n" + SCRIPT.replace("A comment", "Another")) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("helper(LIMIT),", ""),
+        ("x + 1", "x + 2"),
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("size = 1", "size = 2"),
+        ("range(self.size)", "range(self.size + 1)"),
+        ("made(1)", "made(2)"),
+        ("(n,", "(-n,"),
+        ("(dict,", "(bgpy.errors.__dict__.copy,"),
+        ('"c"', '"d"'),
+        ("args):", "args=None):"),
+    ],
+)
+def test_other_functions_are_a_difference(scripts, before, after):
+    assert scripts.run(SCRIPT) == ""
+    words = scripts.run(SCRIPT.replace(before, after))
+    assert "its tasks are other functions, or older versions of them" in words
+    assert "replace=True" in words
+
+
+def test_functions_in_the_place_of_a_file_are_a_difference(tasks):
+    start(tasks, "trainer")
+    with pytest.warns(RuntimeWarning, match=r"its tasks are from '.*tasks.py', not from functions"):
+        start((dict, print), "trainer", exist_ok=True)

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use bgpy::config::Config;
 use bgpy::server::Supervised;
-use bgpy::start::attach::{Started, start_or_attach};
-use bgpy::start::{self, Background};
-use bgpy::{CallError, Ended, Log, Name, Restart, Wait, limits};
+use bgpy::start::Background;
+use bgpy::start::attach::Started;
+use bgpy::{CallError, Ended, Log, Name, Restart, limits};
 use pyo3::prelude::*;
 
 use super::arguments::{
@@ -17,12 +17,11 @@ use super::arguments::{
     init_module, limit, log_file, log_level, max_message_bytes, name, python, replace, restart,
     restart_policy, server_port, timeout, token, unused, waiting,
 };
-use super::errors::{failure_text, late, serve_error, start_error};
-use super::start::{check_choice, preparing, recursion, warn_of_differences};
-use super::started::lock;
+use super::errors::{failure_text, late, serve_error};
+use super::start::How;
 use crate::exceptions::{Class, config_error, error};
 use crate::serve::config::{address, level, log};
-use crate::serve::interpreter::{python_exit_code, search_path, this_interpreter};
+use crate::serve::interpreter::python_exit_code;
 use crate::serve::run::serve;
 
 /// A server: the address that it listens on, and its options. `run_background` or `run` starts it.
@@ -81,6 +80,8 @@ pub struct Server {
     /// As the constructor was called, without what only a start adds.
     pub(super) config: Config,
     pub(super) started: Mutex<Option<Started>>,
+    /// Tells the functions that a client will send as tasks from others, if they are known.
+    pub(super) tasks_fingerprint: OnceLock<String>,
 }
 
 #[pymethods]
@@ -141,7 +142,7 @@ impl Server {
             message_bytes_max: max_message_bytes.unwrap_or(limits::MESSAGE_BYTES_MAX),
             ..Config::default()
         };
-        Ok(Self { config, started: Mutex::new(None) })
+        Ok(Self { config, started: Mutex::new(None), tasks_fingerprint: OnceLock::new() })
     }
 
     /// Start the server in the background and return when it is ready.
@@ -193,47 +194,8 @@ impl Server {
         #[pyo3(from_py_with = cwd)] cwd: Option<PathBuf>,
         #[pyo3(from_py_with = python)] python: Option<PathBuf>,
     ) -> PyResult<()> {
-        if let Some(pid) = self.pid() {
-            return Err(error(
-                py,
-                Class::StartError,
-                format!("{self} is already started (pid {pid})"),
-            ));
-        }
-        check_choice(py, exist_ok, replace, self.config.name.as_ref())?;
-        if let Some(path) = cwd.as_deref().filter(|path| !path.is_dir()) {
-            let text = format!("no such directory: '{}' (cwd)", path.display());
-            return Err(error(py, Class::ConfigError, text));
-        }
-        let sys = py.import("sys")?;
-        let interpreter = match python {
-            Some(python) => python,
-            None => this_interpreter(&sys)?,
-        };
-        let mut config = self.config.clone();
-        config.search_path = search_path(&sys)?;
-        // The server may have another working directory.
-        for path in [&mut config.log_file, &mut config.init_file].into_iter().flatten() {
-            *path = std::path::absolute(&*path)?;
-        }
-        if let Some(text) = recursion(py, &config)? {
-            return Err(error(py, Class::StartError, text));
-        }
-        let environment = env.into_iter().flatten().collect();
-        config.launch = Some(bgpy_cli::launch(interpreter, &config, cwd, environment));
-        let limit = limit(py, timeout)?;
-        let start = |wait: &Wait<'_>| match &self.config.name {
-            Some(name) if exist_ok => start_or_attach(name, &config, wait),
-            Some(name) if replace => start::replace(name, config.clone(), wait).map(Started::Here),
-            _ => start::start(config.clone(), wait).map(Started::Here),
-        };
-        let started = preparing(py, &config, || waiting(py, limit, start))?;
-        let started = started.map_err(|error| start_error(py, &error))?;
-        if let Started::Attached(entry) = &started {
-            warn_of_differences(py, entry, &config)?;
-        }
-        *lock(&self.started) = Some(started);
-        Ok(())
+        let how = How { exist_ok, replace, env, cwd, python };
+        self.start(py, timeout, how)
     }
 
     /// Run the server in this process until a client terminates it or a signal stops it.
@@ -346,6 +308,12 @@ impl Server {
         self.see_to_end(py, timeout, |client, wait| client.end(wait))
     }
 
+    /// Note which functions a client will send as tasks.
+    #[pyo3(name = "_note_tasks")]
+    fn note_tasks(&self, fingerprint: String) {
+        drop(self.tasks_fingerprint.set(fingerprint));
+    }
+
     /// Kill the server that this process started, because its tasks have not.
     #[pyo3(name = "_abandon")]
     fn abandon(&self, py: Python<'_>, reason: &str) {
@@ -413,7 +381,7 @@ impl Server {
 
     /// Process id of the server, or None before a start in the background.
     #[getter]
-    fn pid(&self) -> Option<u32> {
+    pub(super) fn pid(&self) -> Option<u32> {
         self.known(Background::pid, |entry| entry.process.pid)
     }
 

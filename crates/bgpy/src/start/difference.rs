@@ -21,7 +21,7 @@ pub fn differences(running: &Entry, wanted: &Config) -> Vec<String> {
     if wanted.port != 0 {
         found.note("port", running.address.port(), wanted.port);
     }
-    if wanted.token.is_some() && running.token.is_some() && wanted.token != running.token {
+    if differ(&running.token, &wanted.token) {
         found.0.push("its token is another one".to_owned());
     }
     if let Some(path) = &wanted.log_file {
@@ -52,21 +52,24 @@ impl Differences {
     }
 
     fn in_tasks(&mut self, running: &Entry, known: &Config, wanted: &Config) {
-        if !wanted.has_tasks() {
+        if !wanted.has_tasks() && wanted.tasks_fingerprint.is_none() {
             return;
         }
         let place = |config: &Config| match (&config.init_file, &config.init_module) {
-            (Some(path), _) => shown(Some(path)),
-            (None, Some(module)) => format!("the module {module}"),
-            (None, None) => "a client".to_owned(),
+            (Some(path), _) => Some(shown(Some(path))),
+            (None, module) => module.as_ref().map(|module| format!("the module {module}")),
         };
         let (from, to) = (place(known), place(wanted));
         if from != to {
+            let from = from.as_deref().unwrap_or("a client");
+            let to = to.as_deref().unwrap_or("functions");
             self.0.push(format!("its tasks are from {from}, not from {to}"));
         } else if let Some(path) = &wanted.init_file
             && has_changed(path, running.started_ms)
         {
-            self.0.push(format!("{from} has changed since it started"));
+            self.0.push(format!("'{}' has changed since it started", path.display()));
+        } else if differ(&known.tasks_fingerprint, &wanted.tasks_fingerprint) {
+            self.0.push("its tasks are other functions, or older versions of them".to_owned());
         }
     }
 
@@ -98,6 +101,11 @@ impl Differences {
 fn is_same_program(one: &Path, other: &Path) -> bool {
     let target = |path: &Path| path.canonicalize().ok();
     one == other || (one.parent() == other.parent() && target(one) == target(other))
+}
+
+/// Whether two things are known, and not the same.
+fn differ(one: &Option<String>, other: &Option<String>) -> bool {
+    one.as_ref().zip(other.as_ref()).is_some_and(|(one, other)| one != other)
 }
 
 fn has_changed(path: &Path, since_ms: i64) -> bool {
