@@ -513,6 +513,10 @@ class Server:
         """
     def _note_tasks(self, fingerprint: str) -> None:
         """Note which functions a client will send as tasks."""
+    def _renew(self, instance: str) -> bool:
+        """Start the server again at the same place, without tasks, if it is this one and runs; return whether
+        it is.
+        """
     def _abandon(self, reason: str) -> None:
         """Kill the server that this process started, because its tasks have not."""
     def __enter__(self) -> Self: ...

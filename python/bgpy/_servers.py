@@ -121,7 +121,10 @@ def start(
             if server.is_started_here:
                 start_tasks(server, client, tasks, timeout)
             else:
-                _initialize(client, tasks, timeout)
+                # One with tasks keeps them; otherwise this waits for those of another starter.
+                status = client.status(timeout)
+                if status["state"] == "UNINITIALIZED" or status["task"] == "init_task":
+                    _initialize(client, tasks, timeout)
     return server
 
 

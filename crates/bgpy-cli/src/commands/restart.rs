@@ -140,20 +140,12 @@ impl Restart {
         registry: &Registry,
         given: Option<String>,
     ) -> Result<Config, String> {
-        let known = entry.config.as_deref().filter(|config| config.launch.is_some());
-        let known = known.filter(|config| config.has_tasks()).ok_or(
+        let known = start::settings(registry, entry).filter(Config::has_tasks);
+        let mut config = known.ok_or(
             "it was not started in the background from a file or module of tasks: stop it, and start \
              it again the way it was started",
         )?;
-        let mut config = Config {
-            port: entry.address.port(),
-            wanted_port: Some(known.wanted_port()),
-            instance: String::new(),
-            log_file: registry.chosen_log_file(known).map(Into::into),
-            token: entry.token.clone().or(given),
-            is_token_made_up: entry.token.is_some() && !entry.has_chosen_token,
-            ..known.clone()
-        };
+        config.token = config.token.or(given);
         let in_environment = std::env::var_os("BGPY_TOKEN").is_some_and(|token| !token.is_empty());
         let lacks_token = entry.has_chosen_token && config.token.is_none() && !in_environment;
         let launch = config.launch.as_mut().expect("it was looked for above");

@@ -1,10 +1,9 @@
 //! The blocking client.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallError, CallKind, Link, Log, Payload, Response, Token, Wait, limits};
+use bgpy::{CallKind, Link, Log, Payload, Response, Token, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -12,7 +11,9 @@ use super::arguments::{
     allow_pickle, auth, host, limit, log_file, log_level, max_message_bytes, port, target, timeout,
     token,
 };
+use super::connection::send;
 use super::errors::error_response;
+use super::notebook::renewed;
 use super::status::status_dict;
 use crate::codec::decode::{Policy, decode};
 use crate::codec::encode::{Receiver, encode, encode_tasks};
@@ -158,8 +159,14 @@ impl Client {
         // Encoded even for a server that accepts no pickles: it may have its tasks already.
         let tasks = PyTuple::new(py, tasks)?;
         let encoded = || encode_tasks(py, tasks.as_any());
-        let first = self.calling(py, timeout, encoded, Link::initialize)?;
-        confirmation(py, if first { "Initialization successful." } else { "Already initialized." })
+        loop {
+            let first = self.calling(py, timeout, encoded, Link::initialize)?;
+            if !renewed(self, &tasks, first)? {
+                let text =
+                    if first { "Initialization successful." } else { "Already initialized." };
+                return confirmation(py, text);
+            }
+        }
     }
 
     /// Call `exec_task`, and by default return once the server has accepted the call.
@@ -425,20 +432,6 @@ impl Client {
             None => Ok(confirmation(py, &format!("Received '{call}'"))?.into_any()),
         }
     }
-}
-
-/// Makes a call, and returns its first response if that is awaited.
-fn send(
-    link: &Arc<Link>,
-    kind: CallKind,
-    payload: Payload,
-    await_response: bool,
-    wait: &Wait<'_>,
-) -> Result<Option<Response>, CallError> {
-    if await_response {
-        return link.first(kind, payload, wait).map(Some);
-    }
-    link.accepted(kind, payload, wait).map(|()| None)
 }
 
 fn confirmation<'py>(py: Python<'py>, message: &str) -> PyResult<Bound<'py, PyDict>> {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgpy::{CallError, ConnectError, Link, Payload, Wait};
+use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Wait};
 use pyo3::prelude::*;
 
 use super::arguments::{limit, waiting};
@@ -89,4 +89,18 @@ impl Client {
         let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
         opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
     }
+}
+
+/// Makes a call, and returns its first response if that is awaited.
+pub fn send(
+    link: &Arc<Link>,
+    kind: CallKind,
+    payload: Payload,
+    await_response: bool,
+    wait: &Wait<'_>,
+) -> Result<Option<Response>, CallError> {
+    if await_response {
+        return link.first(kind, payload, wait).map(Some);
+    }
+    link.accepted(kind, payload, wait).map(|()| None)
 }

@@ -5,6 +5,7 @@ pub mod client;
 pub mod command;
 mod connection;
 mod errors;
+mod notebook;
 pub mod server;
 pub mod servers;
 pub mod show;

@@ -18,6 +18,7 @@ use super::arguments::{
     restart_policy, server_port, timeout, token, unused, waiting,
 };
 use super::errors::{failure_text, late, serve_error};
+use super::notebook;
 use super::start::How;
 use crate::exceptions::{Class, config_error, error};
 use crate::serve::config::{address, level, log};
@@ -185,7 +186,7 @@ impl Server {
     #[pyo3(signature = (timeout=None, *, exist_ok=false, replace=false, env=None, cwd=None, python=None))]
     #[expect(clippy::too_many_arguments, reason = "they are the keywords of the Python method")]
     fn run_background(
-        &self,
+        slf: &Bound<'_, Self>,
         py: Python<'_>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
         #[pyo3(from_py_with = exist_ok)] exist_ok: bool,
@@ -195,7 +196,8 @@ impl Server {
         #[pyo3(from_py_with = python)] python: Option<PathBuf>,
     ) -> PyResult<()> {
         let how = How { exist_ok, replace, env, cwd, python };
-        self.start(py, timeout, how)
+        slf.get().start(py, timeout, how)?;
+        notebook::note(slf)
     }
 
     /// Run the server in this process until a client terminates it or a signal stops it.
@@ -314,6 +316,13 @@ impl Server {
         drop(self.tasks_fingerprint.set(fingerprint));
     }
 
+    /// Start the server again at the same place, without tasks, if it is this one and runs; return whether
+    /// it is.
+    #[pyo3(name = "_renew")]
+    fn renew(&self, py: Python<'_>, instance: &str) -> PyResult<bool> {
+        self.renew_here(py, instance)
+    }
+
     /// Kill the server that this process started, because its tasks have not.
     #[pyo3(name = "_abandon")]
     fn abandon(&self, py: Python<'_>, reason: &str) {
@@ -393,7 +402,7 @@ impl Server {
 
     fn __enter__<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, Self>> {
         if slf.get().pid().is_none() {
-            slf.get().run_background(py, None, false, false, None, None, None)?;
+            Self::run_background(&slf, py, None, false, false, None, None, None)?;
         }
         Ok(slf)
     }

@@ -73,6 +73,19 @@ impl Server {
         *lock(&self.started) = Some(started);
         Ok(())
     }
+
+    /// Ends the server if this process has started it as this instance, and starts it again at the same
+    /// place; returns whether it is this one.
+    pub(super) fn renew_here(&self, py: Python<'_>, instance: &str) -> PyResult<bool> {
+        let entry = self.child().and_then(|child| child.entry());
+        let Some(entry) = entry.filter(|entry| entry.instance == instance) else {
+            return Ok(false);
+        };
+        let renewed = waiting(py, None, |wait| start::renew(&entry, wait))?;
+        let renewed = renewed.map_err(|error| start_error(py, &error))?;
+        *lock(&self.started) = Some(Started::Here(renewed));
+        Ok(true)
+    }
 }
 
 /// Runs `act` while another thread imports the modules that pickle tasks, if a client has to send tasks to

@@ -8,7 +8,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::words::Seconds;
-use crate::name::Name;
 use crate::platform::WithLimit;
 
 /// Python's message if bgpy is not installed.
@@ -68,28 +67,28 @@ pub enum StartError {
         source: io::Error,
     },
     /// The server that has the name does not give way to another.
-    #[error("'{name}' was not replaced: {what}")]
+    #[error("'{server}' was not replaced: {what}")]
     NotReplaced {
-        /// The name.
-        name: Name,
+        /// How users name it.
+        server: String,
         /// Why, as text.
         what: String,
     },
     /// The server that has the name takes no more calls, but has not ended in time.
-    #[error("'{name}' was not replaced: it takes no more calls, but has not ended within {}: {hindrance}", Seconds(*after))]
+    #[error("'{server}' was not replaced: it takes no more calls, but has not ended within {}: {hindrance}", Seconds(*after))]
     StillEnding {
-        /// The name.
-        name: Name,
+        /// How users name it.
+        server: String,
         /// The limit.
         after: Duration,
         /// What it waits for, as text.
         hindrance: String,
     },
     /// The server that had the name was stopped, but its successor does not start.
-    #[error("'{name}' was stopped, but the server in its place does not start: {source}")]
+    #[error("'{server}' was stopped, but the server in its place does not start: {source}")]
     Replaced {
-        /// The name.
-        name: Name,
+        /// How users name it.
+        server: String,
         /// Why it does not start.
         source: Box<Self>,
     },

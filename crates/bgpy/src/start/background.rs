@@ -141,7 +141,8 @@ impl Background {
         self.entry().filter(is_retired).map(|entry| entry.hindrance())
     }
 
-    fn entry(&self) -> Option<Entry> {
+    /// Its entry in the registry, also after its end.
+    pub fn entry(&self) -> Option<Entry> {
         self.registry.as_ref()?.entry(&self.instance)
     }
 }

@@ -17,4 +17,4 @@ mod starting_child;
 pub use difference::differences;
 
 pub use background::{Background, start, start_unwatched};
-pub use replace::replace;
+pub use replace::{renew, replace, settings};

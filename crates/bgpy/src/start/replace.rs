@@ -31,17 +31,61 @@ pub fn replace(name: &Name, mut config: Config, wait: &Wait<'_>) -> Result<Backg
     };
     let claim = claim(&registry, name, wait)?;
     let old = holder(&registry, name).map_err(|what| not_replaced(name, what))?;
-    if let Some(old) = &old {
-        take_over(&mut config, old);
-        let checked = preflight::check(&config, &registry, Some(old), &|| wait.is_interrupted());
-        checked.map_err(|what| not_replaced(name, format!("it goes on, because {what}")))?;
-        end(&registry, name, old, wait)?;
-    }
-    let started = background::start(config, wait);
+    let started = match &old {
+        None => background::start(config, wait),
+        Some(old) => {
+            take_over(&mut config, old);
+            succeed(&registry, old, config, wait)
+        }
+    };
     claim.release();
-    started.map_err(|source| match old {
-        None => source,
-        Some(_) => StartError::Replaced { name: name.clone(), source: Box::new(source) },
+    started
+}
+
+/// Ends a server of this user on this machine, and starts it again with the same settings.
+///
+/// # Errors
+/// As for [`replace`].
+pub fn renew(old: &Entry, wait: &Wait<'_>) -> Result<Background, StartError> {
+    let what = "its settings are not known";
+    let registry = Registry::of_user().map_err(|source| StartError::System { what, source })?;
+    let config =
+        settings(&registry, old).ok_or_else(|| not_replaced(&old.target(), what.to_owned()))?;
+    let claim = old.name.as_ref().map(|name| claim(&registry, name, wait)).transpose()?;
+    let started = succeed(&registry, old, config, wait);
+    if let Some(claim) = claim {
+        claim.release();
+    }
+    started
+}
+
+/// The settings for starting a server again; `None` if it was not started in the background.
+pub fn settings(registry: &Registry, old: &Entry) -> Option<Config> {
+    let known = old.config.as_deref().filter(|config| config.launch.is_some())?;
+    Some(Config {
+        port: old.address.port(),
+        wanted_port: Some(known.wanted_port()),
+        instance: String::new(),
+        log_file: registry.chosen_log_file(known).map(Into::into),
+        token: old.token.clone(),
+        is_token_made_up: old.token.is_some() && !old.has_chosen_token,
+        ..known.clone()
+    })
+}
+
+/// Starts a server in the place of another.
+fn succeed(
+    registry: &Registry,
+    old: &Entry,
+    config: Config,
+    wait: &Wait<'_>,
+) -> Result<Background, StartError> {
+    preflight::check(&config, registry, Some(old), &|| wait.is_interrupted())
+        .map_err(|what| not_replaced(&old.target(), format!("it goes on, because {what}")))?;
+    end(registry, old, wait)?;
+    background::start(config, wait).map_err(|source| StartError::Replaced {
+        server: old.target().to_string(),
+        source: Box::new(source),
     })
 }
 
@@ -88,23 +132,23 @@ fn take_over(config: &mut Config, old: &Entry) {
 }
 
 /// Ends the old server, after the calls that it has accepted.
-fn end(registry: &Registry, name: &Name, old: &Entry, wait: &Wait<'_>) -> Result<(), StartError> {
+fn end(registry: &Registry, old: &Entry, wait: &Wait<'_>) -> Result<(), StartError> {
     if old.retired_ms.is_none() {
         match Client::new(old.unique_target(), ClientOptions::default()).end(wait) {
             Ok(()) | Err(CallError::Timeout { accepted: true, .. }) => {}
             Err(CallError::Interrupted) => return Err(StartError::Interrupted),
-            Err(error) => return Err(not_replaced(name, error.to_string())),
+            Err(error) => return Err(not_replaced(&old.target(), error.to_string())),
         }
     }
     until_ended(registry, old, wait).map_err(|hindrance| match wait.slice() {
         Some(_) => StartError::Interrupted,
         None => {
             let after = wait.limit().unwrap_or_default();
-            StartError::StillEnding { name: name.clone(), after, hindrance }
+            StartError::StillEnding { server: old.target().to_string(), after, hindrance }
         }
     })
 }
 
-fn not_replaced(name: &Name, what: String) -> StartError {
-    StartError::NotReplaced { name: name.clone(), what }
+fn not_replaced(server: &(impl ToString + ?Sized), what: String) -> StartError {
+    StartError::NotReplaced { server: server.to_string(), what }
 }
