@@ -8,7 +8,7 @@ import os
 import sys
 from importlib.machinery import PathFinder, SourceFileLoader
 
-from ._code.local import tasks_module
+from ._code.local import is_local, tasks_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,3 +122,22 @@ def _is_found(name: str, file: str) -> bool:
 def _is_of(spec: ModuleSpec, file: str) -> bool:
     origin = spec.origin
     return isinstance(origin, str) and os.path.realpath(origin) == os.path.realpath(file)
+
+
+def local_files(file: str | None, module: str | None) -> list[str]:
+    """Return the file of the tasks, and those of all imported modules that are the user's own.
+
+    Parameters
+    ----------
+    file, module : str, optional
+        The file or module of the tasks, which is not among the imported modules if it has failed.
+    """
+    own = [sys.modules.get(name) for name in [*sys.modules] if is_local(name)]
+    files = {getattr(it, "__file__", None) for it in own}
+    if module is not None and module not in sys.modules:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            spec = None
+        files.add(spec and spec.origin)
+    return [os.path.abspath(path) for path in {*files, file} if isinstance(path, str)]

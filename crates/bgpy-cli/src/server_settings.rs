@@ -57,6 +57,10 @@ pub(crate) struct ServerSettings {
     #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
     pub(crate) restart: Restart,
 
+    /// Restart the server when the file of its tasks or a module of yours that they import changes
+    #[arg(long)]
+    pub(crate) watch: bool,
+
     /// Require no token: anyone who can connect can run any code. Loopback addresses only
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_auth: bool,
@@ -146,6 +150,7 @@ impl ServerSettings {
             name: Some(name),
             idle_timeout_s: self.idle_timeout.map(|limit| limit.as_secs_f64()),
             restart: self.restart,
+            watch: self.watch,
             auth: !self.no_auth,
             allow_weak_token: self.allow_weak_token,
             allow_pickle: self.allow_pickle || !self.no_pickle,

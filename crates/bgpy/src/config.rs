@@ -75,6 +75,8 @@ pub struct Config {
     pub idle_timeout_s: Option<f64>,
     /// When the server is restarted.
     pub restart: Restart,
+    /// Whether it is started again when the files of its tasks change.
+    pub watch: bool,
     /// The server's instance id, in hexadecimal digits; generated if it is empty.
     pub instance: String,
 }
@@ -149,6 +151,7 @@ impl Default for Config {
             name: None,
             idle_timeout_s: None,
             restart: Restart::Never,
+            watch: false,
             instance: String::new(),
         }
     }

@@ -67,6 +67,8 @@ pub mod shutdown;
 pub mod supervisor;
 #[doc(hidden)]
 pub mod termination;
+#[doc(hidden)]
+pub mod watch;
 
 mod clock;
 mod deadlock;

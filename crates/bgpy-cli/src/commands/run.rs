@@ -16,6 +16,7 @@ use crate::server_settings::ServerSettings;
 #[command(after_help = "\
 Examples:
   bgpy run tasks.py                  a server named 'tasks' that logs to the terminal
+  bgpy run tasks.py --watch          start again after each edit
   bgpy run tasks.py --name trainer --bind 0.0.0.0:54321 --token-file token")]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -30,6 +31,11 @@ impl Run {
 
     /// Runs the server in child processes, and ends as the last one does.
     pub(crate) fn supervise(self, program: Result<PathBuf, String>) -> Result<u8, Exit> {
+        if self.settings.watch {
+            let text =
+                "--watch and --restart cannot be combined here: use one of them, or bgpy start";
+            return Err(output::error(text, Exit::Usage));
+        }
         let config = self.settings.config_with_launch(program)?;
         match supervisor::run_in_foreground(config) {
             Ok(status) => supervisor::end_like(status),
@@ -42,7 +48,13 @@ impl Run {
             let wanted = self.settings.python.clone();
             return self.supervise(wanted.map_or_else(|| interpreter.program(), Ok));
         }
-        let config = self.settings.config()?;
+        // Whether another version can be started is checked in a process of its own.
+        let config = if self.settings.watch {
+            let wanted = self.settings.python.clone();
+            self.settings.config_with_launch(wanted.map_or_else(|| interpreter.program(), Ok))?
+        } else {
+            self.settings.config()?
+        };
         let directory = self.settings.cwd.as_deref();
         if let Some(path) = directory
             && let Err(error) = env::set_current_dir(path)

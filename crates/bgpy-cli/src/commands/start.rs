@@ -26,7 +26,8 @@ Examples:
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
   bgpy start tasks.py --restart on-failure   restart it after a crash
   bgpy start tasks.py --exist-ok             succeed if one of that name already runs
-  bgpy start tasks.py --replace              run the tasks as they are now")]
+  bgpy start tasks.py --replace              run the tasks as they are now
+  bgpy start tasks.py --watch                restart it after each edit")]
 pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) settings: ServerSettings,

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::SystemTime;
 
 use bgpy::config::Config;
 use bgpy::server::Supervised;
-use bgpy::{Delivered, Ended, Log};
+use bgpy::{Delivered, Ended, Log, ServeError, start};
 use bgpy_cli::{Exit, Interpreter, Notation};
-use pyo3::exceptions::PySystemExit;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
 use super::show;
@@ -17,6 +19,7 @@ use crate::serve::forked::exit_code_for;
 use crate::serve::interpreter::this_interpreter;
 use crate::serve::output;
 use crate::serve::run::serve;
+use crate::serve::watching::{Plan, Then, this_command, wait_for_change};
 
 /// Run the command `bgpy`.
 ///
@@ -32,6 +35,41 @@ use crate::serve::run::serve;
 #[pyfunction]
 pub fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| bgpy_cli::run(arguments, &ThisInterpreter))
+}
+
+/// Starts a server again whose files have changed, or change after a failed start. Returns only if that is
+/// not to be, or with the reason why it cannot be.
+fn again(
+    py: Python<'_>,
+    config: &Config,
+    since: SystemTime,
+    plan: &Plan,
+    ended: &PyResult<Result<Ended, ServeError>>,
+) -> Option<PyErr> {
+    let then = std::mem::take(&mut *plan.lock().unwrap_or_else(PoisonError::into_inner));
+    let claim = match (then, ended) {
+        (Then::Again(claim), Ok(Ok(Ended::Orderly | Ended::ExitTask(_)))) => claim,
+        (_, Ok(Ok(Ended::Start(failure)))) => {
+            let text = format_args!(
+                "the tasks could not be started: {failure}; waiting for a change of their files"
+            );
+            bgpy_cli::error(text, Exit::Failed);
+            if let Err(error) = wait_for_change(py, config, since) {
+                return Some(error);
+            }
+            None
+        }
+        _ => return None,
+    };
+    let flush = |stream| py.import("sys")?.getattr(stream)?.call_method0("flush").map(drop);
+    // What cannot be written is lost with or without a word about it.
+    for stream in ["stdout", "stderr"] {
+        drop::<PyResult<()>>(flush(stream));
+    }
+    Some(match this_command(py) {
+        Ok(command) => start::again::exec(command, claim.as_ref()).into(),
+        Err(error) => error,
+    })
 }
 
 /// The interpreter that this code runs in.
@@ -52,7 +90,17 @@ impl Interpreter for ThisInterpreter {
             if let Err(error) = output::prepare(py, &log) {
                 return failed(error);
             }
-            let exit = match serve(py, &config, log, None, Supervised::default(), true) {
+            let (plan, since) = (config.watch.then(Plan::default), SystemTime::now());
+            let ended = serve(py, &config, log, None, Supervised::default(), true, plan.clone());
+            if let Some(plan) = plan
+                && let Some(again) = again(py, &config, since, &plan, &ended)
+            {
+                if again.is_instance_of::<PyKeyboardInterrupt>(py) {
+                    return Exit::Interrupted.code();
+                }
+                return failed(again);
+            }
+            let exit = match ended {
                 Ok(Ok(Ended::Orderly)) => Exit::Done,
                 Ok(Ok(Ended::Start(failure))) => bgpy_cli::error(
                     format_args!("the tasks could not be started: {failure}"),

@@ -223,7 +223,7 @@ impl Server {
         }
         let file = self.config.log_file.as_ref();
         let log = log(py, &self.config.log_level, file, Log::stderr)?;
-        match serve(py, &self.config, log, None, Supervised::default(), false)?
+        match serve(py, &self.config, log, None, Supervised::default(), false, None)?
             .map_err(|error| serve_error(py, &error))?
         {
             Ended::Orderly => Ok(()),

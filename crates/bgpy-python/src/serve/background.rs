@@ -46,7 +46,7 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     // After `take_output`: the traceback of a crash goes to the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
     // An error has already been reported to the parent and to the log.
-    let ended = serve(py, &config, log, Some(reporter), *supervised, true)?;
+    let ended = serve(py, &config, log, Some(reporter), *supervised, true, None)?;
     let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
 }

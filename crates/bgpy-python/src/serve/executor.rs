@@ -4,6 +4,7 @@
 use bgpy::bootstrap::{Report, Reporter};
 use bgpy::durable::{FirstTasks, Staged};
 use bgpy::log::{INITIALISED, TAKING};
+use bgpy::registry::Claim;
 use bgpy::server::Stopper;
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
@@ -16,6 +17,7 @@ use super::interpreter::this_interpreter;
 use super::program::{self, Program};
 use super::signals::GRACE;
 use super::source::{Origin, Source};
+use super::watching::Watching;
 use crate::codec::decode::{Policy, decode};
 use crate::codec::pickle;
 use crate::codec::text::text;
@@ -39,6 +41,10 @@ pub struct PythonExecutor {
     pub stopper: Stopper,
     /// The SystemExit with which a signal handler stopped the server.
     pub exit: Option<PyErr>,
+    /// Starts the server again when the files of its tasks change.
+    pub watching: Option<Watching>,
+    /// Lets clients wait until the server is ready.
+    pub claim: Option<Claim>,
 }
 
 impl PythonExecutor {
@@ -81,6 +87,12 @@ impl Executor for PythonExecutor {
     }
 
     fn ready(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            claim.release();
+        }
+        if let Some(watching) = self.watching.take() {
+            watching.begin();
+        }
         if let Some((mut reporter, report)) = self.reporter.take() {
             reporter.report(&report);
         }

@@ -19,3 +19,4 @@ pub mod run;
 mod signals;
 pub mod source;
 pub mod tasks;
+pub mod watching;

@@ -3,6 +3,7 @@
 use bgpy::bootstrap::{Report, Reporter};
 use bgpy::config::Config;
 use bgpy::server::Supervised;
+use bgpy::start::again;
 use bgpy::{Ended, Log, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 
@@ -12,10 +13,12 @@ use super::forked::Home;
 use super::interpreter::{extend_search_path, python_version};
 use super::signals::Handlers;
 use super::source::Source;
+use super::watching::{Plan, Watching};
 use crate::codec::decode::Policy;
 
 /// Listens, and runs calls on this thread, until the server ends. `owns_process` says that the process exists
-/// for this server alone and exits after it.
+/// for this server alone and exits after it. With a `plan`, a server that watches its files stops after a change
+/// and notes there that it is to start again.
 ///
 /// # Errors
 /// The SystemExit of a signal handler that stopped the server, in good order, or another Python exception.
@@ -26,8 +29,14 @@ pub fn serve(
     reporter: Option<Reporter>,
     mut supervised: Supervised,
     owns_process: bool,
+    plan: Option<Plan>,
 ) -> PyResult<Result<Ended, ServeError>> {
     extend_search_path(py, config)?;
+    let mut kept = config.clone();
+    if plan.is_some() {
+        // It was not started in the background.
+        kept.launch = None;
+    }
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
         auth: config.auth,
@@ -39,7 +48,7 @@ pub fn serve(
         name: config.name.clone(),
         idle_timeout: config.idle_timeout(),
         owns_process,
-        config: Some(config.clone()),
+        config: Some(kept),
         log: log.clone(),
         ..ServerOptions::default()
     };
@@ -57,6 +66,8 @@ pub fn serve(
         }
     };
     let ready = Report::Ready { pid: std::process::id(), address: server.address() };
+    let watching =
+        config.watch.then(|| Watching::new(py, config, &server, &log, plan)).transpose()?;
     let mut executor = PythonExecutor {
         home: Home::here(),
         policy: Policy::from(config),
@@ -67,6 +78,8 @@ pub fn serve(
         program: None,
         stopper: server.stopper(),
         exit: None,
+        watching,
+        claim: config.name.as_ref().filter(|_| config.watch).and_then(again::handed_on),
     };
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));

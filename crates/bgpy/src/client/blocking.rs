@@ -1,13 +1,14 @@
 //! The blocking client.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use bgpy_proto::codec::Value;
 use bgpy_proto::{CallKind, Delivered, Id, LogReply, LogRequest, Payload, Status, Want};
 
 use super::call::Response;
-use super::connect::connect;
+use super::connect::{COMES_BACK_LOOK, connect, is_to_be_replaced};
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
@@ -80,12 +81,23 @@ impl Client {
         refused: &Link,
         wait: &Wait<'_>,
     ) -> Result<Option<Arc<Link>>, CallError> {
-        // Calls that the old server has accepted still get their answers on its connection.
-        self.link.lock(|| None).take_if(|link| std::ptr::eq(&raw const **link, refused));
-        match self.started_link(wait) {
-            Ok(link) => Ok(Some(link).filter(|it| it.hello().instance != refused.hello().instance)),
-            Err(CallError::Connect(error)) if error.is_absence() => Ok(None),
-            Err(error) => Err(error),
+        let old = refused.hello().instance;
+        loop {
+            // Calls that the old server has accepted still get their answers on its connection.
+            self.link.lock(|| None).take_if(|link| link.hello().instance == old);
+            match self.started_link(wait) {
+                Ok(link) if link.hello().instance != old => return Ok(Some(link)),
+                // A server that was stopped by a signal listens while its last task runs.
+                Ok(_) if is_to_be_replaced(&self.target) => {}
+                Ok(_) => return Ok(None),
+                Err(CallError::Connect(error)) if error.is_absence() => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            let slice = wait.slice().ok_or_else(|| refused.timed_out(wait, false))?;
+            if wait.is_interrupted() {
+                return Err(CallError::Interrupted);
+            }
+            thread::sleep(slice.min(COMES_BACK_LOOK));
         }
     }
 

@@ -61,6 +61,7 @@ pub(super) fn connect(
             .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?,
         Target::Name(_) | Target::Socket(_) => Vec::new(),
     };
+    let mut has_looked_again = false;
     loop {
         let entries = known(&|entry| match target {
             Target::Name(name) => entry.name.as_ref() == Some(name),
@@ -114,7 +115,11 @@ pub(super) fn connect(
             {
                 std::thread::sleep(COMES_BACK_LOOK);
                 attempt.dialer.start_again();
+                has_looked_again = false;
             }
+            // It may have started since its entry was looked for.
+            Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
+                if !std::mem::replace(&mut has_looked_again, true) => {}
             Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
                 let Some(registry) = &registry else { return Err(absent) };
                 return Err(match (is_stopping(registry, target, &addresses), absent) {
@@ -147,24 +152,37 @@ fn is_about_to_start(registry: &Registry, target: &Target, addresses: &[SocketAd
     if ended.iter().any(|it| it.ending.is_none() && it.process.pid == std::process::id()) {
         return false;
     }
-    match target {
-        Target::Name(name) => registry.is_about_to_start(name),
-        Target::Socket(_) | Target::Address(_) => {
-            let mut names = ended.iter().filter_map(|entry| entry.name.as_ref());
-            names.any(|name| registry.is_about_to_start(name))
-        }
+    if let Target::Name(name) = target {
+        return registry.is_about_to_start(name);
     }
+    let mut entries = registry.entries().unwrap_or_default();
+    entries.retain(|entry| is_meant(registry, entry, target, addresses));
+    let mut names = ended.iter().chain(&entries).filter_map(|entry| entry.name.as_ref());
+    names.any(|name| registry.is_about_to_start(name))
+}
+
+/// Whether a process is about to start a server in the place of one that still listens.
+pub(super) fn is_to_be_replaced(target: &Target) -> bool {
+    let addresses = match target {
+        Target::Address(address) => address.resolve().unwrap_or_default(),
+        Target::Name(_) | Target::Socket(_) => Vec::new(),
+    };
+    Registry::of_user().is_ok_and(|registry| is_about_to_start(&registry, target, &addresses))
 }
 
 /// The records of matching servers that accept no more calls.
 fn ended(registry: &Registry, target: &Target, addresses: &[SocketAddr]) -> io::Result<Vec<Entry>> {
     let mut ended = registry.ended()?;
-    ended.retain(|entry| match target {
+    ended.retain(|entry| is_meant(registry, entry, target, addresses));
+    Ok(ended)
+}
+
+fn is_meant(registry: &Registry, entry: &Entry, target: &Target, addresses: &[SocketAddr]) -> bool {
+    match target {
         Target::Name(name) => entry.name.as_ref() == Some(name),
         Target::Socket(path) => registry.socket_path_of(entry) == *path,
         Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
-    });
-    Ok(ended)
+    }
 }
 
 /// What explains that no running server has a name.

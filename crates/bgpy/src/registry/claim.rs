@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::Id;
 
+use super::Registry;
+use crate::name::Name;
 use crate::platform::{self, AsRawFd, RawFd};
 
 /// How long a lock is held by a process that only checks it.
@@ -122,6 +124,47 @@ impl Claim {
             drop(fs::remove_file(&self.path));
         }
         drop(self.file.unlock());
+    }
+}
+
+impl Registry {
+    /// Claims a name for a server of this process; `None` if a running server has it.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn claim(&self, name: &Name) -> io::Result<Option<Claim>> {
+        Claim::take(self.name_path(name))
+    }
+
+    /// A claim inherited from another process.
+    pub(crate) fn inherited_claim(&self, name: &Name, file: std::fs::File) -> Claim {
+        Claim::inherited(self.name_path(name), file)
+    }
+
+    fn name_path(&self, name: &Name) -> PathBuf {
+        self.directory().join(format!("{name}.name"))
+    }
+
+    /// Claims the right to start a server with this name; `None` while another process has it.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
+        Claim::take(self.starting(name))
+    }
+
+    /// A claim of that kind, inherited from another program.
+    pub(crate) fn inherited_start(&self, name: &Name, file: std::fs::File) -> Claim {
+        Claim::inherited(self.starting(name), file)
+    }
+
+    /// Whether a process is about to start a server with this name, perhaps in place of another.
+    pub fn is_about_to_start(&self, name: &Name) -> bool {
+        Claim::is_held(&self.starting(name))
+    }
+
+    fn starting(&self, name: &Name) -> PathBuf {
+        self.directory().join(format!("{name}.starting"))
     }
 }
 

@@ -7,7 +7,6 @@ use std::process::ExitStatus;
 
 use bgpy_proto::Id;
 
-use super::claim::Claim;
 use super::entry::{Ending, Entry, now_ms};
 use super::files::{Found, examine, file_name, files, read, read_one, short, socket_name, vacate};
 use super::write::{check_room, stamp, write};
@@ -291,40 +290,6 @@ impl Registry {
             is_named && lingers && entry.process.presence() == Presence::There
         });
         Ok(entries)
-    }
-
-    /// Claims a name for a server of this process; `None` if a running server has it.
-    ///
-    /// # Errors
-    /// The system's error.
-    pub fn claim(&self, name: &Name) -> io::Result<Option<Claim>> {
-        Claim::take(self.name_path(name))
-    }
-
-    /// A claim inherited from another process.
-    pub(crate) fn inherited_claim(&self, name: &Name, file: std::fs::File) -> Claim {
-        Claim::inherited(self.name_path(name), file)
-    }
-
-    fn name_path(&self, name: &Name) -> PathBuf {
-        self.directory.join(format!("{name}.name"))
-    }
-
-    /// Claims the right to start a server with this name; `None` while another process has it.
-    ///
-    /// # Errors
-    /// The system's error.
-    pub fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
-        Claim::take(self.starting(name))
-    }
-
-    /// Whether a process is about to start a server with this name, perhaps in place of another.
-    pub fn is_about_to_start(&self, name: &Name) -> bool {
-        Claim::is_held(&self.starting(name))
-    }
-
-    fn starting(&self, name: &Name) -> PathBuf {
-        self.directory.join(format!("{name}.starting"))
     }
 
     /// The entries of servers on this machine that listen on one of these addresses.

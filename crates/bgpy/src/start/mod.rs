@@ -4,6 +4,8 @@
 //! its standard output: ready, or why not. The child's standard error is the log from the start, so
 //! its output is kept whatever happens. Neither arguments nor environment hold a secret.
 
+#[doc(hidden)]
+pub mod again;
 pub mod attach;
 mod background;
 mod difference;

@@ -98,6 +98,16 @@ pub(crate) fn kill_group(child: &mut Child) {
     drop(child.kill());
 }
 
+/// Replaces this program by another one; returns only if that fails.
+pub(crate) fn exec(mut command: Command) -> io::Error {
+    std::os::unix::process::CommandExt::exec(&mut command)
+}
+
+/// Starts a process that the end of this one, and signals to its process group, leave alone.
+pub(crate) fn set_apart(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
 /// Ends this process with the exit code or signal of another one.
 pub(crate) fn end_like(status: ExitStatus) -> ! {
     use signal_hook::low_level::{emulate_default_handler, raise};

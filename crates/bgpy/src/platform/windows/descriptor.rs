@@ -22,6 +22,14 @@ pub(crate) fn number(descriptor: &impl AsRawFd) -> i32 {
     descriptor.as_raw_fd()
 }
 
+pub(crate) fn hand_on(_descriptor: &impl AsRawFd) -> io::Result<i32> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn take_inherited(_number: i32) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(crate) fn is_descriptor_lost(_error: &io::Error) -> bool {
     false
 }

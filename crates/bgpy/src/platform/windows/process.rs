@@ -84,6 +84,18 @@ pub(crate) fn kill_group(child: &mut Child) {
     drop(child.kill());
 }
 
+/// Runs a program in place of this one, which waits for it; returns only if it cannot be started.
+pub(crate) fn exec(mut command: std::process::Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => end_like(status),
+        Err(error) => error,
+    }
+}
+
+pub(crate) fn set_apart(command: &mut std::process::Command) {
+    background(command);
+}
+
 pub(crate) fn end_like(status: ExitStatus) -> ! {
     std::process::exit(status.code().unwrap_or(1))
 }
