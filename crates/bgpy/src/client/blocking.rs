@@ -8,7 +8,7 @@ use bgpy_proto::codec::Value;
 use bgpy_proto::{CallKind, Delivered, Id, LogReply, LogRequest, Payload, Status, Want};
 
 use super::call::Response;
-use super::connect::{COMES_BACK_LOOK, connect, is_to_be_replaced};
+use super::connect::{COMES_BACK_LOOK, connect, has_successor};
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
@@ -82,15 +82,14 @@ impl Client {
         wait: &Wait<'_>,
     ) -> Result<Option<Arc<Link>>, CallError> {
         let old = refused.hello().instance;
-        loop {
+        while has_successor(&self.target, old) {
             // Calls that the old server has accepted still get their answers on its connection.
             self.link.lock(|| None).take_if(|link| link.hello().instance == old);
             match self.started_link(wait) {
                 Ok(link) if link.hello().instance != old => return Ok(Some(link)),
-                // A server that was stopped by a signal listens while its last task runs.
-                Ok(_) if is_to_be_replaced(&self.target) => {}
-                Ok(_) => return Ok(None),
-                Err(CallError::Connect(error)) if error.is_absence() => return Ok(None),
+                // The old one still listens while its last task runs, or is just closing.
+                Ok(_) | Err(CallError::Connect(ConnectError::Io { .. })) => {}
+                Err(CallError::Connect(error)) if error.is_absence() => {}
                 Err(error) => return Err(error),
             }
             let slice = wait.slice().ok_or_else(|| refused.timed_out(wait, false))?;
@@ -99,6 +98,7 @@ impl Client {
             }
             thread::sleep(slice.min(COMES_BACK_LOOK));
         }
+        Ok(None)
     }
 
     /// Makes a call on a server that has its tasks. If the server ends without running it and

@@ -161,13 +161,20 @@ fn is_about_to_start(registry: &Registry, target: &Target, addresses: &[SocketAd
     names.any(|name| registry.is_about_to_start(name))
 }
 
-/// Whether a process is about to start a server in the place of one that still listens.
-pub(super) fn is_to_be_replaced(target: &Target) -> bool {
+/// Whether another server has taken the place of one that ends, or is about to.
+pub(super) fn has_successor(target: &Target, old: Id) -> bool {
     let addresses = match target {
         Target::Address(address) => address.resolve().unwrap_or_default(),
         Target::Name(_) | Target::Socket(_) => Vec::new(),
     };
-    Registry::of_user().is_ok_and(|registry| is_about_to_start(&registry, target, &addresses))
+    let Ok(registry) = Registry::of_user() else { return false };
+    let old = old.to_string();
+    // In this order: an entry is there before its starter lets others start.
+    is_about_to_start(&registry, target, &addresses)
+        || registry.entries().is_ok_and(|entries| {
+            let is_next = |it: &Entry| it.instance != old && it.has_process();
+            entries.iter().any(|it| is_next(it) && is_meant(&registry, it, target, &addresses))
+        })
 }
 
 /// The records of matching servers that accept no more calls.
