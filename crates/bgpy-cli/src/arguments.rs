@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bgpy::escape;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 use crate::commands::call::Call;
 use crate::commands::completions::Completions;
@@ -33,6 +33,8 @@ use crate::output;
 #[command(
     name = "bgpy",
     version = bgpy::VERSION,
+    disable_help_flag = true,
+    max_term_width = 100,
     about = "Keep a Python or Rust process alive in the background, and call it from anywhere",
     after_help = "\
 Examples:
@@ -42,13 +44,18 @@ Examples:
   bgpy logs trainer -f                          follow what it prints
   bgpy stop trainer                             stop it
 
-Name a server by its name, HOST:PORT or socket path. bgpy finds the tokens of your own servers on
-this machine; for any other server pass --token-file or set BGPY_TOKEN. A token is never an argument,
+Name a server by its name, HOST:PORT or socket path. bgpy finds the tokens of your own servers on \
+this machine; for any other server pass --token-file or set BGPY_TOKEN. A token is never an argument, \
 because other users of the machine can read those."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
+
+    /// Print help
+    // The short form has aligned columns.
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, display_order = 1000)]
+    help: Option<bool>,
 }
 
 /// The subcommands.

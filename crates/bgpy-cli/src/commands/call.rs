@@ -18,10 +18,10 @@ const NESTED_MAX: usize = 127;
 /// Call a server's exec_task with JSON, and print its answer as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Dates, decimals, arrays, dataclasses and the like are printed in their usual form in JSON, which the page of
+Dates, decimals, arrays, dataclasses and the like are printed in their usual form in JSON, which the page of \
 this command lists. For an answer without one, use --repr.
 
-Exit codes: 0 answered, 1 the task raised or did not answer, or the answer has no form in JSON,
+Exit codes: 0 answered, 1 the task raised or did not answer, or the answer has no form in JSON, \
 2 invalid JSON, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another version.
 
 Examples:

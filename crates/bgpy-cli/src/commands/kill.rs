@@ -15,11 +15,15 @@ use crate::output;
 /// Kill one of your servers on this machine; its task does not finish, exit_task does not run
 #[derive(Debug, Args)]
 #[command(after_help = "\
-To end a server that responds, use `bgpy stop`. A process is killed only if it is proven to be the
-server's, which is not possible for one in another container, for example. If TARGET matches two servers,
+To end a server that responds, use `bgpy stop`. A process is killed only if it is proven to be the \
+server's, which is not possible for one in another container, for example. If TARGET matches two servers, \
 because one is still stopping and its successor already runs, the command names both and kills neither.
 
-Exit codes: 0 its process is gone, 1 failed, 3 not running.")]
+Exit codes: 0 its process is gone, 1 failed, 3 not running.
+
+Examples:
+  bgpy kill trainer
+  bgpy stop trainer || bgpy kill trainer")]
 pub(crate) struct Kill {
     #[command(flatten)]
     pub(crate) server: ServerArgs,

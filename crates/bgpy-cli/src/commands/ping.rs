@@ -13,8 +13,12 @@ use crate::output::{self, Output};
 /// Check that a server responds, even while it is busy
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it responded, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another
-version.")]
+Exit codes: 0 it responded, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another \
+version.
+
+Examples:
+  bgpy ping trainer
+  bgpy ping gpu7:54321 --timeout 2")]
 pub(crate) struct Ping {
     #[command(flatten)]
     pub(crate) server: ServerArgs,

@@ -24,17 +24,22 @@ const SOON: Duration = Duration::from_millis(500);
 /// Stop one of your servers on this machine, and start it again with the same settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All settings are kept: name, address, token, directory, log file, limits and --env variables. All other
-environment variables are those of this shell, and the tasks are loaded again from their file or module.
-A server is stopped only if it can be started again: its directory and interpreter exist, its address is
-available, its log and registry entry can be written, and its tasks are found and compile. Whether
+All settings are kept: name, address, token, directory, log file, limits and --env variables. All other \
+environment variables are those of this shell, and the tasks are loaded again from their file or module. \
+A server is stopped only if it can be started again: its directory and interpreter exist, its address is \
+available, its log and registry entry can be written, and its tasks are found and compile. Whether \
 init_task raises is known only after the old server has ended. A RESTARTING server is started at once.
 
-A server that has ended is started, too. A token that you chose and the values of --env are not kept
+A server that has ended is started, too. A token that you chose and the values of --env are not kept \
 after a server has ended: pass them again with --token-file and --env.
 
-Exit codes: 0 ready, 1 not started, or not stopped because it could not be started again, 3 no such
-server, 4 timed out: it has not ended within the grace time, and is not started again.")]
+Exit codes: 0 ready, 1 not started, or not stopped because it could not be started again, 3 no such \
+server, 4 timed out: it has not ended within the grace time, and is not started again.
+
+Examples:
+  bgpy restart trainer
+  bgpy restart trainer --env CUDA_VISIBLE_DEVICES=1
+  bgpy restart trainer --grace 120           give a long call time to end")]
 pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) server: ServerArgs,

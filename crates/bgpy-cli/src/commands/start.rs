@@ -17,7 +17,7 @@ use crate::server_settings::ServerSettings;
 /// Start a server in the background, and return when it is ready
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 ready, 1 not started (the server's own error is shown), 2 wrong arguments, 4 not ready in
+Exit codes: 0 ready, 1 not started (the server's own error is shown), 2 wrong arguments, 4 not ready in \
 time.
 
 Examples:

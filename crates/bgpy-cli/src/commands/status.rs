@@ -18,7 +18,7 @@ const LAST_LINES: usize = 10;
 /// Show everything about a server, and what it is doing now
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 running, 3 not running (shows how it ended, or when it will be restarted), 4 no response,
+Exit codes: 0 running, 3 not running (shows how it ended, or when it will be restarted), 4 no response, \
 5 wrong token, 6 not a bgpy server or another version.
 
 Examples:

@@ -14,8 +14,8 @@ use crate::{World, output};
 /// Stop servers: each finishes the calls that it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 ended, and its process is gone, 1 exit_task or the process failed, 3 not running, 4 not
-ended within the grace time: a task still runs, or the process waits for a thread or a child process,
+Exit codes: 0 ended, and its process is gone, 1 exit_task or the process failed, 3 not running, 4 not \
+ended within the grace time: a task still runs, or the process waits for a thread or a child process, \
 which the message names.
 
 Examples:

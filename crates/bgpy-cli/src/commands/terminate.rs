@@ -25,7 +25,7 @@ Examples:
   BGPY_TOKEN=... bgpy terminate gpu7 54321     a server on another machine
   bgpy terminate 127.0.0.1 54321 --timeout 10  give up after ten seconds
 
-Exit codes: 0 ended, 1 exit_task or the process failed, 2 wrong arguments, 3 not running, 4 timed out,
+Exit codes: 0 ended, 1 exit_task or the process failed, 2 wrong arguments, 3 not running, 4 timed out, \
 5 wrong token, 6 not a bgpy server or another version, 130 interrupted.")]
 pub(crate) struct Terminate {
     /// Host name or address of the server

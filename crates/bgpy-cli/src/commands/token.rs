@@ -20,7 +20,7 @@ pub(crate) struct Tokens {
 enum Action {
     /// Print a new token
     #[command(after_help = "\
-Example:
+Examples:
   (umask 077; bgpy token create > token)
   bgpy start tasks.py --bind 0.0.0.0:54321 --token-file token
   bgpy call gpu7:54321 '{\"x\": 1}' --token-file token    on the other machine")]

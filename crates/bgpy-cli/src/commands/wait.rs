@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Wait until a server is ready, idle or has ended
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 state reached, 3 not running, or ended before it was reached, 4 timed out, 5 wrong token,
+Exit codes: 0 state reached, 3 not running, or ended before it was reached, 4 timed out, 5 wrong token, \
 130 interrupted.
 
 Examples:

@@ -16,7 +16,7 @@ use crate::output::{self, Output};
 /// Find problems with bgpy on this machine, and say how to fix them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each finding is ok, a note (nothing has to be done), or wrong. --fix removes only files that are surely
+Each finding is ok, a note (nothing has to be done), or wrong. --fix removes only files that are surely \
 unused: those that dead servers have left behind.
 
 Exit codes: 0 nothing is wrong, 1 something is wrong.

@@ -19,11 +19,11 @@ const TOKEN_FILE: &str = "Let the unit refer to this file, which holds the token
 /// Print a systemd unit for a server that was started from a file or module of tasks
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The unit starts the server at login, or at boot with `loginctl enable-linger`, notifies systemd when it
-is ready, and restarts it when it fails. It contains all settings of the server, including the --env
+The unit starts the server at login, or at boot with `loginctl enable-linger`, notifies systemd when it \
+is ready, and restarts it when it fails. It contains all settings of the server, including the --env \
 variables, but not a token that you chose: it refers to the file that you pass with --token-file.
 
-Example:
+Examples:
   bgpy start tasks.py --name trainer
   bgpy systemd trainer > ~/.config/systemd/user/bgpy-trainer.service
   bgpy stop trainer

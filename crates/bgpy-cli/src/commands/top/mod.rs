@@ -22,7 +22,7 @@ use crate::output::{self, Colors};
 /// Watch your servers on this machine: what they do, how fast, and what they log
 #[derive(Debug, Args)]
 #[command(after_help = "\
-CALLS/S is the rate of calls that ended since the last refresh, ANSWER how long the server took to respond
+CALLS/S is the rate of calls that ended since the last refresh, ANSWER how long the server took to respond \
 to it, QUEUE the number of waiting calls. Below is the end of the log of the selected server.
 
 Keys: up and down (or k and j) select a server; q, Esc and Ctrl-C quit.
