@@ -20,7 +20,20 @@ from .local import (
     tasks_module,
     unwanted,
 )
-from .table import BARE, BOUND, CERTAIN, CODE, DATA, EXACT, FORWARDED, NAMED, SHIPPED, STATE, TIES
+from .table import (
+    ALIKE,
+    BARE,
+    BOUND,
+    CERTAIN,
+    CODE,
+    DATA,
+    EXACT,
+    FORWARDED,
+    NAMED,
+    SHIPPED,
+    STATE,
+    TIES,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +87,9 @@ def _as_sent(found: Any, key: Key) -> Any:
     if known is None:
         # It was sent from here, and comes back.
         return found
+    if not key[3] & (ALIKE | SHIPPED | EXACT) and not _is_of_tasks(found):
+        # By now its variables are known to change.
+        return None
     if key[3] & FORWARDED:
         return found
     if key[3] & CERTAIN and _is_as_last(found, key):
