@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 
 from . import foreign_modules, received, shared, table, unfinished
+from .classes import register
 from .creation import created
 from .kinds import is_definition
 from .local import MAIN
@@ -281,8 +282,7 @@ def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) ->
     received.give(place, attributes, _of_members(place, attributes) if is_enum else ())
     received.end(place)
     shared.keep(place, attributes.values())
-    for cls in subclasses:
-        place.register(cls)
+    register(place, subclasses)
     unfinished.finish(place)
 
 

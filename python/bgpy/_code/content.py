@@ -431,8 +431,10 @@ class Content:
 
 
 def _ties(parts: list[Any]) -> bytes:
-    """Return the origins of the definitions among some objects."""
-    return b"".join([table.origin(part) for part in parts if is_definition(part)])
+    """Return the origins of the definitions among some objects, and of those registered there."""
+    found = [part for part in parts if is_definition(part)]
+    found += [other for part in found if isinstance(part, type) for other in registered(part)]
+    return b"".join(map(table.origin, found))
 
 
 def _first_of(item: tuple[bytes, Any]) -> bytes:
