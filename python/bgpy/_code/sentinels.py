@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-# Number of plain objects that are noted before any is forgotten. They cannot be referenced weakly, so
-# each is looked at again and again, whether anybody else holds it.
+# Number of plain objects that are noted before any is forgotten. They cannot be referenced weakly,
+# so each is looked at again and again, whether anybody else holds it.
 _KEPT_MIN = 4096
 
 # Methods that say how an object is pickled.
