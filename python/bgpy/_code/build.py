@@ -18,7 +18,7 @@ from .creation import created
 from .kinds import is_definition
 from .local import MAIN
 from .names import names
-from .resolve import choose, has_whole, note_new
+from .resolve import choose, has_whole, note_new, stands
 from .task_modules import main_for, place
 
 TYPE_CHECKING = False
@@ -53,14 +53,15 @@ def part(cls: type, path: tuple[str, ...]) -> Any:
     return found
 
 
-def _begin(key: Key | Part, obj: Any) -> Any:
+def _begin(key: Key | Part, obj: Any, other: Any = None) -> Any:
+    """Note a new object, unless another thread was faster; `other` is one that is not meant."""
     if len(key) == 2:
         cls, path = key
         table.parts.set(obj, (ref(cls), path))
         return unfinished.begin_part(obj)
     _check_version(key)
     note_new(key, obj)
-    return table.begin(key, obj)
+    return table.begin(key, obj, lambda it, key: it is not other and stands(it, key))
 
 
 def _check_version(key: Key) -> None:
@@ -202,12 +203,12 @@ def _with_kept(values: Any, kept: dict[int, Any]) -> Any:
 
 def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
     """Return the class that is meant, or a new one without most of its attributes."""
-    found = choose(key, type)
+    found, other = choose(key, type), None
     if found is not None and _has_others(found, key, meta, bases):
         table.leave(key[5], found)
-        found = None
+        other, found = found, None
     if found is None:
-        made = _begin(key, created(meta, name, bases, start))
+        made = _begin(key, created(meta, name, bases, start), other)
         received.begin(made)
         received.give(made, start, has=start)
         return made
@@ -383,11 +384,17 @@ def variable(
     found = choose(key, kind)
     if found is not None:
         return found
-    return _begin(key, _of(key, kind(name, *constraints, **options)))
+    return _complete(_begin(key, _of(key, kind(name, *constraints, **options))))
 
 
 def _of(key: Key, obj: Any) -> Any:
     obj.__module__ = key[0]
+    return obj
+
+
+def _complete(obj: Any) -> Any:
+    """Note that an object gets no contents later."""
+    unfinished.finish(obj)
     return obj
 
 
@@ -396,7 +403,7 @@ def alias(key: Key, kind: Any, name: str, value: Any, parameters: tuple[Any, ...
     found = choose(key, kind)
     if found is not None:
         return found
-    return _begin(key, kind(name, value, type_params=parameters))
+    return _complete(_begin(key, kind(name, value, type_params=parameters)))
 
 
 def single(key: Key, cls: Any) -> Any:

@@ -45,7 +45,7 @@ def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
     """
     attributes = {
         name: value
-        for name, value in vars(cls).items()
+        for name, value in list(vars(cls).items())
         if name not in _MADE and not (isinstance(value, _SLOTS) and value.__objclass__ is cls)
     }
     start = {name: attributes.pop(name) for name in _START if name in attributes}

@@ -78,7 +78,7 @@ def _is_stateless(obj: Any) -> bool:
     kind = type(obj)
     if not kind.__flags__ & HEAP_TYPE or issubclass(kind, type) or not kind.__weakrefoffset__:
         return False
-    own = [name for base in kind.__mro__[:-1] for name in vars(base)]
+    own = [name for base in kind.__mro__[:-1] for name in list(vars(base))]
     if not _REDUCERS.isdisjoint(own):
         return False
     try:

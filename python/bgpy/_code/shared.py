@@ -156,7 +156,8 @@ def _is_same(one: CellType, other: CellType) -> bool:
     """Return whether two cells have the same value, which nothing but an assignment changes."""
     this, that = contents_of(one), contents_of(other)
     if not this or not that:
-        return this == that
+        # It may be filled later, by this message or by another one.
+        return False
     value, its = this[0], that[0]
     if value is its:
         return True
