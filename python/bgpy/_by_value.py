@@ -157,8 +157,13 @@ def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[m
     tasks = _modules_of(obj) if is_tasks else None
 
     def dumped(**how: bool) -> tuple[bytes, list[memoryview]]:
-        file, buffers = io.BytesIO(), _Buffers(buffers_max)
-        _ByValue(file, buffers, tasks, **how).dump(obj)
+        # Twice if a function that assigns to a variable came after one that reads it.
+        for _ in range(2):
+            file, buffers = io.BytesIO(), _Buffers(buffers_max)
+            pickler = _ByValue(file, buffers, tasks, **how)
+            pickler.dump(obj)
+            if not pickler.definitions.is_outdated:
+                break
         return file.getvalue(), buffers.views
 
     try:

@@ -302,3 +302,45 @@ def test_no_class_is_a_mixture_of_two_versions(monkeypatch):
         assert all(whole(it[0]) for it in found), seed
         assert last[0]().number() == 2, seed
         assert whole(last[0]), seed
+
+
+# What two processes have the same of, such as two servers of one file.
+TWINS = {
+    "enumeration": """
+        import enum
+        class Twin(enum.IntEnum):
+            A = 1
+            B = 2
+            def other(self):
+                return Twin.B if self is Twin.A else Twin.A
+        """,
+    "class that has an instance": """
+        class Twin:
+            def same(self):
+                return Twin.it is self
+        Twin.it = Twin()
+        """,
+    "generic class": """
+        import typing
+        T = typing.TypeVar("T")
+        class Base(typing.Generic[T]):
+            def get(self) -> T: ...
+        class Twin(Base[int]):
+            pass
+        """,
+}
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a debugger or coverage has set a trace")
+@pytest.mark.parametrize("case", TWINS)
+def test_threads_build_one_of_what_two_processes_have_sent(monkeypatch, case):
+    monkeypatch.setitem(CASES, case, (TWINS[case], "[Twin]", "", ""))
+    (warm_up, *one), (_, *other) = (messages_of(case, 1 + SEEDS) for _ in range(2))
+    for message in warm_up:
+        pickle.loads(message)
+    for seed, messages in enumerate(zip(one, other, strict=True)):
+        loads = [lambda it=it[-1]: pickle.loads(it) for it in messages * 2]
+        found = Schedule(seed, loads).run()
+        assert len({id(it[0]) for it in found}) == 1, seed
+        if case == "enumeration":
+            assert found[0][0].A.other() is found[0][0].B, seed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
@@ -155,6 +156,52 @@ def test_threads_that_send_or_build_one_at_once_mean_the_same(kind):
             strange = table.new_origin()
             made = list(threads.map(lambda _, it=strange: sentinels.sentinel(it, kind), range(16)))
             assert len(set(map(id, made))) == 1
+
+
+# What passes between two uses of a sentinel, which the client or the server may hold as well.
+PASSING = {
+    "one message": "there(len, [object() for _ in range(9000)])",
+    "one after the other": "for _ in range(9): there(len, [object() for _ in range(1000)])",
+    "some that are held": "held = [object() for _ in range(9000)]; there(keep, held)",
+    "some that come from there": "there(lambda: [object() for _ in range(9000)])",
+}
+
+
+@pytest.mark.parametrize("passing", PASSING)
+def test_a_sentinel_is_known_whatever_passes(scripts, passing):
+    code = """
+    held = []
+    def keep(them): held.append(them)
+    def f(it, other=PLAIN): return it is PLAIN is other
+    class A:
+        it = PLAIN
+        def f(self): return self.it is PLAIN
+    """
+    ask = "print(there(f, PLAIN), there(A().f), there(lambda it: it, PLAIN) is PLAIN)"
+    assert run(scripts, code, ask, *[PASSING[passing], ask] * 2) == ["True True True"] * 3
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_plain_objects_that_nobody_holds_take_no_memory(is_sent):
+    """However many there are, and however many others are held in the meantime."""
+
+    def note(number):
+        made = [object() for _ in range(number)]
+        if is_sent:
+            return made, [sentinels.reduce(it)[1] for it in made]
+        parts = [(table.new_origin(), object) for _ in made]
+        return [sentinels.sentinel(*it) for it in parts], parts
+
+    held, parts = note(20_000)
+    for _ in range(50):
+        note(2_000)
+    assert all(map(operator.is_, held, [sentinels.sentinel(*it) for it in parts]))
+    assert len(sentinels._plain) <= 2 * len(held) + 4_096
+    del held
+    for _ in range(50):
+        note(2_000)
+    assert len(sentinels._plain) <= 2 * 4_096
+    assert len(sentinels._plain) == len(sentinels._plain_by_origin) == len(sentinels._turns)
 
 
 SINGLETON = """

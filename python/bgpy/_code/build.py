@@ -10,19 +10,21 @@ import builtins
 import sys
 from _weakref import ref
 from contextlib import suppress
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 from . import foreign_modules, received, shared, table, unfinished
-from .content import is_by_value
+from .classes import register
+from .creation import created
 from .kinds import is_definition
 from .local import MAIN
 from .names import names
-from .resolve import choose, has_whole, note_new
+from .resolve import choose, has_whole, note_new, stands
 from .task_modules import main_for, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CellType
     from typing import Any
 
     from .table import Key
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     Part = tuple[type, tuple[str, ...]]
 
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
-
-# Modules of metaclasses that do nothing more than `type` once a class is complete.
-_PLAIN_META = {"builtins", "enum", "typing", "typing_extensions"}
 
 
 def _find(key: Key | Part, kind: type) -> Any:
@@ -54,14 +53,15 @@ def part(cls: type, path: tuple[str, ...]) -> Any:
     return found
 
 
-def _begin(key: Key | Part, obj: Any) -> Any:
+def _begin(key: Key | Part, obj: Any, other: Any = None) -> Any:
+    """Note a new object, unless another thread was faster; `other` is one that is not meant."""
     if len(key) == 2:
         cls, path = key
         table.parts.set(obj, (ref(cls), path))
         return unfinished.begin_part(obj)
     _check_version(key)
     note_new(key, obj)
-    return table.begin(key, obj)
+    return table.begin(key, obj, lambda it, key: it is not other and stands(it, key))
 
 
 def _check_version(key: Key) -> None:
@@ -121,7 +121,7 @@ def code(version: tuple[int, int], *parts: Any) -> CodeType | None:
 
 def cell(origin: bytes) -> CellType:
     """Return the cell of a closure that is meant, or an empty one."""
-    return shared.cell_of(origin) or CellType()
+    return shared.cell(origin)
 
 
 def function(
@@ -134,24 +134,31 @@ def function(
 ) -> Any:
     """Return the function that is meant, or a new one."""
     found = _find(key, FunctionType)
-    if found is not None and unfinished.is_new(found) and not unfinished.has_cells(found, cells):
-        # Another message builds it, or has failed to, and does not fill the cells of this one.
-        found = None
-    if found is not None:
+    if found is not None and not unfinished.is_new(found):
         if len(key) == 2:
             table.begin_refresh(key[0], found)
+            return found
+        if not cells or shared.suits(found, cells, origins):
+            return found
+        table.leave(key[5], found)
+        found = None
+    settled = shared.settled(cells, origins)
+    # If another message builds it, or has failed to, it does not fill the cells of this one.
+    if found is not None and unfinished.has_cells(found, settled):
         return found
     if body is None:
         # Code for another version of Python: a method that the class of this process lacks is left
         # out, and a function is refused.
         return None if len(key) == 2 else _check_version(key)
-    made = _begin(key, FunctionType(body, vars(place), name, None, cells or None))
+    made = _begin(key, FunctionType(body, vars(place), name, None, settled or None))
     holder = key[0] if len(key) == 2 else made
     about = table.keys.get(holder)
     is_task = about is not None and bool(about[3] & (table.SHIPPED | table.EXACT))
-    if is_task or len(key) == 2:
+    is_kept = is_task or len(key) == 2
+    if is_kept:
         foreign_modules.hold(holder, place, is_task)
-        shared.hold_cells(made, cells, origins, is_task)
+    if settled:
+        shared.hold_cells(made, origins, is_kept, is_task)
     return made
 
 
@@ -196,12 +203,12 @@ def _with_kept(values: Any, kept: dict[int, Any]) -> Any:
 
 def class_(key: Key, meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
     """Return the class that is meant, or a new one without most of its attributes."""
-    found = choose(key, type)
+    found, other = choose(key, type), None
     if found is not None and _has_others(found, key, meta, bases):
         table.leave(key[5], found)
-        found = None
+        other, found = found, None
     if found is None:
-        made = _begin(key, _class(meta, name, bases, start))
+        made = _begin(key, created(meta, name, bases, start), other)
         received.begin(made)
         received.give(made, start, has=start)
         return made
@@ -257,55 +264,11 @@ def _post_init(new: Any) -> None:
     type(new).__post_init__(new)
 
 
-def _class(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
-    if any(map(_has_hook, bases)):
-        made = _made(meta, name, tuple(map(_stand_in, bases)), start)
-        try:
-            type.__setattr__(made, "__bases__", bases)
-        except TypeError:
-            # The object layout differs. Call the hook, which may work without its arguments.
-            pass
-        else:
-            return made
-    return _made(meta, name, bases, start)
-
-
-def _made(meta: Any, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> Any:
-    # The user's own metaclasses have run where the class was defined, and are skipped here.
-    for base in meta.__mro__:
-        module_name = base.__module__
-        if is_by_value(base) or module_name in _PLAIN_META:
-            continue
-        made = base.__new__(meta, name, bases, dict(start))
-        if module_name != "abc":
-            base.__init__(made, name, bases, dict(start))
-        return made
-    return type.__new__(meta, name, bases, dict(start))
-
-
-def _has_hook(base: type) -> bool:
-    """Return whether deriving a class from this one runs the user's own code."""
-    holders = (cls for cls in base.__mro__ if "__init_subclass__" in vars(cls))
-    return is_by_value(next(holders))
-
-
-def _stand_in(base: type) -> type:
-    """Make a class with the same object layout as the user's own base, but without its hook.
-
-    The hook has run where the class was defined; its arguments are not known any more.
-    """
-    if not is_by_value(base):
-        return base
-    kept = {
-        name: vars(base)[name] for name in ("__slots__", "__orig_bases__") if name in vars(base)
-    }
-    return type(base.__name__, tuple(map(_stand_in, base.__bases__)), kept)
-
-
 def fill_methods(place: Any, methods: dict[str, Any]) -> None:
     """Give a new class its methods, before its other attributes, which may be instances of it."""
     if unfinished.is_unfinished(place):
         received.give(place, methods)
+        shared.keep(place, methods.values())
     else:
         received.skip(place)
 
@@ -319,8 +282,8 @@ def fill_class(place: Any, contents: tuple[None, dict[str, Any], list[type]]) ->
     is_enum = unfinished.is_renewed(place) and "_member_map_" in vars(place)
     received.give(place, attributes, _of_members(place, attributes) if is_enum else ())
     received.end(place)
-    for cls in subclasses:
-        place.register(cls)
+    shared.keep(place, attributes.values())
+    register(place, subclasses)
     unfinished.finish(place)
 
 
@@ -382,9 +345,14 @@ def cached(key: Key | Part, body: Any, maxsize: int | None, typed: bool) -> Any:
     import functools
 
     found = _find(key, functools._lru_cache_wrapper)
-    if body is None or (
-        found is not None and not (unfinished.is_new(found) and found.__wrapped__ is not body)
-    ):
+    if found is not None and body is not None and found.__wrapped__ is not body:
+        if unfinished.is_new(found):
+            found = None
+        elif len(key) > 2 and not shared.keeps_cells(found):
+            # Its function has other variables in this message.
+            table.leave(key[5], found)
+            found = None
+    if body is None or found is not None:
         return found
     make: Callable[..., Any] = functools.lru_cache(maxsize, typed)
     return _begin(key, make(body))
@@ -416,11 +384,17 @@ def variable(
     found = choose(key, kind)
     if found is not None:
         return found
-    return _begin(key, _of(key, kind(name, *constraints, **options)))
+    return _complete(_begin(key, _of(key, kind(name, *constraints, **options))))
 
 
 def _of(key: Key, obj: Any) -> Any:
     obj.__module__ = key[0]
+    return obj
+
+
+def _complete(obj: Any) -> Any:
+    """Note that an object gets no contents later."""
+    unfinished.finish(obj)
     return obj
 
 
@@ -429,7 +403,7 @@ def alias(key: Key, kind: Any, name: str, value: Any, parameters: tuple[Any, ...
     found = choose(key, kind)
     if found is not None:
         return found
-    return _begin(key, kind(name, value, type_params=parameters))
+    return _complete(_begin(key, kind(name, value, type_params=parameters)))
 
 
 def single(key: Key, cls: Any) -> Any:

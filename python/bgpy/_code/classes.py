@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 
 from .constants import constant
+from .kinds import REGISTERED
 from .local import find, module_of
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ _MADE = {
     "_abc_impl",
     "__annotations_cache__",
     "__slotnames__",
+    REGISTERED,
     # All local variables of the function around the class, for annotations not resolved yet.
     "__pydantic_parent_namespace__",
 }
@@ -43,7 +45,7 @@ def class_parts(cls: type) -> tuple[dict[str, Any], dict[str, Any], list[type]]:
     """
     attributes = {
         name: value
-        for name, value in vars(cls).items()
+        for name, value in list(vars(cls).items())
         if name not in _MADE and not (isinstance(value, _SLOTS) and value.__objclass__ is cls)
     }
     start = {name: attributes.pop(name) for name in _START if name in attributes}
@@ -64,6 +66,18 @@ def registered(cls: type) -> list[type]:
 
     found = [ref() for ref in _get_dump(cls)[0]]
     return sorted((it for it in found if it is not None), key=lambda it: it.__qualname__)
+
+
+def register(cls: Any, others: list[type]) -> None:
+    """Register classes with an abstract one that has arrived, and let it keep them alive.
+
+    It refers to them only weakly. Where they are from, something else holds them; here, they may be
+    needed by later messages only.
+    """
+    for other in others:
+        cls.register(other)
+    if others:
+        type.__setattr__(cls, REGISTERED, others)
 
 
 def is_method(value: Any) -> bool:

@@ -15,7 +15,7 @@ from types import (
     UnionType,
 )
 
-from . import snapshot, table
+from . import holders, snapshot, table
 from .assigned import Assignments
 from .classes import is_struct, registered, struct_factory, struct_options
 from .constants import constant, digest
@@ -243,6 +243,8 @@ class Content:
         for value in (function.__defaults__, function.__kwdefaults__, hints(function)):
             node.own.append(self._tell_all(value, node))
         for cell in function.__closure__ or ():
+            if holders.is_assigned(cell):
+                node.has_state = node.is_bound = True
             try:
                 value = cell.cell_contents
             except ValueError:
@@ -429,8 +431,10 @@ class Content:
 
 
 def _ties(parts: list[Any]) -> bytes:
-    """Return the origins of the definitions among some objects."""
-    return b"".join([table.origin(part) for part in parts if is_definition(part)])
+    """Return the origins of the definitions among some objects, and of those registered there."""
+    found = [part for part in parts if is_definition(part)]
+    found += [other for part in found if isinstance(part, type) for other in registered(part)]
+    return b"".join(map(table.origin, found))
 
 
 def _first_of(item: tuple[bytes, Any]) -> bytes:

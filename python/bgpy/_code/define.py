@@ -11,7 +11,7 @@ import sys
 from operator import getitem
 from types import FunctionType, MethodType, ModuleType
 
-from . import build, sentinels, shared, table
+from . import build, holders, sentinels, shared, table
 from .classes import class_parts, inner_functions, is_method, is_struct, member_parts, struct_parts
 from .content import Content, is_by_value
 from .hints import namespace, resolved
@@ -105,6 +105,10 @@ class Definitions:
         self._held: list[Any] = []
         # Instances among the attributes of their class, which is incomplete when they are built.
         self._own_instances: set[int] = set()
+        # Whether something was reduced before it was known that its variables are assigned to: what
+        # the receiver has of it from an earlier message must not stand for it.
+        self.is_outdated = False
+        self._new_cells: set[holders.Shared] = set()
         # Types whose objects are left to the pickler.
         self._foreign: set[int] = set()
 
@@ -194,7 +198,7 @@ class Definitions:
         path = about.get("__path__")
         if path is not None:
             about["__path__"] = list(path)
-        origin = shared.origin(home.namespace) if module is None else table.origin(module)
+        origin = holders.origin(home.namespace) if module is None else table.origin(module)
         if self._tasks is None:
             return build.home, (name, about, origin)
         is_shipped = module is not None and name in self._tasks
@@ -232,6 +236,8 @@ class Definitions:
     def _function(self, function: FunctionType) -> Any:
         if function.__globals__ is _BUILD:
             return NotImplemented
+        if function.__closure__:
+            self.is_outdated |= holders.hold_cells(function, self._new_cells)
         key: Any = self._parts.get(id(function))
         if key is None:
             if self._is_named_there(function):
@@ -242,11 +248,10 @@ class Definitions:
             key = self._key(function)
         home = self._home(function.__globals__)
         if home.module is None:
-            shared.hold(function, home.namespace)
+            holders.hold(function, home.namespace)
         code, cells = function.__code__, function.__closure__ or ()
-        for cell in cells:
-            shared.hold(function, cell)
-        made = (key, code, home, function.__name__, cells, tuple(map(shared.origin, cells)))
+        origins = tuple(map(holders.origin_of_cell, cells))
+        made = (key, code, home, function.__name__, cells, origins)
         return build.function, made, self._contents(function), None, None, build.fill_function
 
     def _contents(self, function: FunctionType) -> tuple[Any, ...]:

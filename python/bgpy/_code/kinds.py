@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# The attribute of an abstract class that keeps the classes that have arrived with it.
+REGISTERED = "__bgpy_registered__"
 # Attributes of a class that differ between processes, or that follow from the others.
 _UNTOLD = {
     "__module__",
@@ -19,6 +21,7 @@ _UNTOLD = {
     "__static_attributes__",
     "__annotations_cache__",
     "__slotnames__",
+    REGISTERED,
     # That of a dataclass shows its defaults, with their addresses.
     "__doc__",
 }

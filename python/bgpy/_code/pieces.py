@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import CellType, CodeType, MappingProxyType
 
-from . import build, shared
+from . import build, holders, shared
 from .codes import kept_by_code
 from .constants import MARKS
 from .local import is_named
@@ -92,7 +92,7 @@ def _code(code: CodeType) -> Any:
 
 def _cell(cell: CellType) -> Any:
     contents = shared.contents_of(cell)
-    return build.cell, (shared.origin(cell),), contents, None, None, shared.fill_cell
+    return build.cell, (holders.origin_of_cell(cell),), contents, None, None, shared.fill_cell
 
 
 def _property(obj: property) -> Any:

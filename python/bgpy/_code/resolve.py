@@ -20,7 +20,21 @@ from .local import (
     tasks_module,
     unwanted,
 )
-from .table import BARE, BOUND, CERTAIN, CODE, DATA, EXACT, FORWARDED, NAMED, SHIPPED, STATE, TIES
+from .table import (
+    ALIKE,
+    BARE,
+    BOUND,
+    CERTAIN,
+    CODE,
+    DATA,
+    EXACT,
+    FORWARDED,
+    NAMED,
+    SHIPPED,
+    STATE,
+    TIES,
+)
+from .weak import oldest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +44,13 @@ if TYPE_CHECKING:
     from .table import Identity, Key
 
 _WARNED_MAX = 4096
+# Number of names whose last content is remembered.
+_LATEST_MAX = 4096
 _DIGEST = 16
 
 _warned: set[Identity] = set()
+# The content of the last definition that was built of each name.
+_latest: dict[tuple[str, str], bytes] = {}
 # For each module, the content that tasks last needed, and whether the module here has it.
 _wholes: dict[str, tuple[bytes | None, bool]] = {}
 
@@ -62,7 +80,7 @@ def choose(key: Key, kind: type) -> Any:
             return None
     if flags & EXACT and flags & NAMED and has_whole(key[0], key[6], key[7]):
         return _imported(key[0], key[1], kind)
-    chosen = _of_tasks(key, kind) if flags & (SHIPPED | EXACT) else _of_others(key, kind)
+    chosen = _same(key, kind) if flags & (SHIPPED | EXACT) else _of_others(key, kind)
     if chosen is not None and table.keys.get(chosen) is not None:
         table.join(key, chosen)
     return chosen
@@ -74,6 +92,9 @@ def _as_sent(found: Any, key: Key) -> Any:
     if known is None:
         # It was sent from here, and comes back.
         return found
+    if not key[3] & (ALIKE | SHIPPED | EXACT) and not _is_of_tasks(found):
+        # By now its variables are known to change.
+        return None
     if key[3] & FORWARDED:
         return found
     if key[3] & CERTAIN and _is_as_last(found, key):
@@ -113,28 +134,27 @@ def _is_as_last(found: Any, key: Key) -> bool:
     return True
 
 
-def _of_tasks(key: Key, kind: type) -> Any:
-    """Return an object that arrived before with the same tasks."""
-    known = _same(key, kind)
-    return known if known is not None and _is_of_tasks(known) else None
-
-
 def _same(key: Key, kind: type) -> Any:
     """Return an object that was built before with exactly the same content."""
     known = (
         table.built((*key[:2], key[2][STATE])) if key[3] & (CERTAIN | BOUND) == CERTAIN else None
     )
-    if not isinstance(known, kind) or not table.may_stand(known, key):
-        return None
+    return known if isinstance(known, kind) and stands(known, key) else None
+
+
+def stands(known: Any, key: Key) -> bool:
+    """Return whether an object that was built with the content of a key may stand for it."""
+    if not table.may_stand(known, key):
+        return False
+    if key[3] & (SHIPPED | EXACT) and not _is_of_tasks(known):
+        return False
     if unfinished.is_unfinished(known):
         # Another thread is building it, of the same content.
-        return known
+        return True
     # The object, or one that it uses, may have changed here since, or may be changing now.
     content = _content(key[7], is_raw=True)
     is_same = content.digests(known)[0][STATE] == key[2][STATE]
-    return (
-        known if is_same and not any(map(unfinished.is_unfinished, content.parts(known))) else None
-    )
+    return is_same and not any(map(unfinished.is_unfinished, content.parts(known)))
 
 
 def _of_others(key: Key, kind: type) -> Any:
@@ -213,12 +233,21 @@ def note_new(key: Key, obj: Any) -> None:
     # A variable may hold one class after the other.
     if not (flags & NAMED and isinstance(obj, type) and obj.__name__ == name.rpartition(".")[2]):
         return
-    if table.replace_latest(module, name, code) != code:
+    if _replace_latest(module, name, code) != code:
         _warn(
             (module, name, code),
             f"{module}.{name} was sent with a definition that differs from the previous one, and "
             "becomes a separate class: restart the server if its tasks should use the new one",
         )
+
+
+def _replace_latest(module: str, name: str, digest: bytes) -> bytes:
+    """Note the content of a name, and return the one that was noted before."""
+    before = _latest.pop((module, name), digest)
+    _latest[module, name] = digest
+    while len(_latest) > _LATEST_MAX:
+        _latest.pop(oldest(_latest, ("", "")), None)
+    return before
 
 
 def _is_whole(found: Found, whole: bytes | None) -> bool:

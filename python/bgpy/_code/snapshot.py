@@ -19,6 +19,7 @@ from types import (
     UnionType,
 )
 
+from . import holders
 from .classes import is_struct, registered
 from .constants import PLAIN, constant
 from .data import attributes, describes
@@ -184,6 +185,7 @@ def _of_function(function: FunctionType, assignments: Assignments) -> list[Any]:
     if function.__closure__:
         kept = assignments.cells(function)
         for cell in function.__closure__:
+            found.append(holders.is_assigned(cell))
             try:
                 found += cell.cell_contents, id(cell) in kept
             except ValueError:

@@ -11,7 +11,7 @@ import os
 import sys
 
 from .local import placed
-from .unfinished import begin_part, finish, is_unfinished, may_adopt, of_this_thread
+from .unfinished import begin_part, finish, may_adopt, of_this_thread
 from .weak import WeakTable, oldest, weak_entry
 
 TYPE_CHECKING = False
@@ -57,9 +57,6 @@ VERSION = sys.version_info.minor << _VERSION_SHIFT
 _KEPT_MAX = 256
 _REFRESHED_MAX = 1 << 16
 
-# Number of names whose last content is remembered.
-_LATEST_MAX = 4096
-
 # Number of processes that are remembered for each definition: those that sent it last.
 _SOURCES_MAX = 64
 
@@ -102,8 +99,6 @@ _tasks: dict[tuple[str, str], Any] = {}
 _by_origin: dict[bytes, Callable[[], Any]] = {}
 _origins = WeakTable()
 _next = itertools.count(1)
-# The content of the last definition that was built of each name.
-_latest: dict[tuple[str, str], bytes] = {}
 
 
 def _renew_process() -> None:
@@ -155,10 +150,15 @@ def remember(origin: bytes, obj: Any) -> None:
 
 def _forget(origin: bytes | None, obj: Any) -> None:
     if origin is not None and of_origin(origin) is obj:
-        entry = _by_origin.pop(origin, None)
-        if entry is not None and entry() is not obj:
-            # Another thread has just let it lead to a new object.
-            _by_origin.setdefault(origin, entry)
+        _drop(_by_origin, origin, obj)
+
+
+def _drop(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> None:
+    """Remove an object from a table."""
+    entry = table.pop(place, None)
+    if entry is not None and entry() is not obj:
+        # Another thread has just put a new one there.
+        table.setdefault(place, entry)
 
 
 def of_origins(origins: bytes, kind: type) -> Any:
@@ -286,8 +286,18 @@ def is_foreign(key: Key) -> bool:
     return key[3] >> _VERSION_SHIFT != sys.version_info.minor
 
 
-def begin(key: Key, obj: Any) -> Any:
-    """Note that an object is being built, and return the one that a faster thread has begun."""
+def begin(key: Key, obj: Any, stands: Callable[[Any, Key], bool]) -> Any:
+    """Note that an object is being built, and return the one of a faster thread if there is one.
+
+    Parameters
+    ----------
+    key : tuple
+        The definition's key.
+    obj : object
+        The object.
+    stands : callable
+        Returns whether an object that has the content of a key may stand for it.
+    """
     module, name, digests, flags, _, origins, *_ = key
     modules.add(module)
     # First of all, because other threads can find the object from here on.
@@ -298,26 +308,23 @@ def begin(key: Key, obj: Any) -> Any:
     origin = origins[:_ORIGIN_BYTES]
     _sources.set(obj, {})
     _note_state(key, obj)
-    first = _first(_by_origin, origin, obj)
-    if first is not obj:
-        known = keys.get(first)
-        if (
-            known is not None
-            and known[2] == digests
-            and known[:2] == key[:2]
-            and may_adopt(first, obj)
-        ):
-            return first
-        remember(origin, obj)
+    begun = of_origin(origin)
+    if _is_as_begun(begun, key, obj):
+        return begun
     identity = (module, name, digests[STATE])
     if flags & CERTAIN and not flags & BOUND:
-        first = _first(_built, identity, obj)
-        if first is not obj:
-            if is_unfinished(first) and may_stand(first, key) and may_adopt(first, obj):
+        while (first := _first(_built, identity, obj)) is not obj:
+            if may_adopt(first, obj) and stands(first, key):
                 join(key, first)
                 return first
             # The entry has other content by now, or cannot stand for this definition.
-            _note_built(identity, obj)
+            _drop(_built, identity, first)
+    # Only now, because the object of another process may have been the one.
+    first = _first(_by_origin, origin, obj)
+    if first is not obj:
+        if _is_as_begun(first, key, obj):
+            return first
+        remember(origin, obj)
     join(key, obj)
     if flags & NAMED:
         _kept.pop((module, name), None)
@@ -327,6 +334,13 @@ def begin(key: Key, obj: Any) -> Any:
     if flags & (SHIPPED | EXACT):
         _tasks[module, name] = obj
     return obj
+
+
+def _is_as_begun(first: Any, key: Key, obj: Any) -> bool:
+    """Return whether another thread has begun to build the same as this one."""
+    known = keys.get(first)
+    is_same = known is not None and known[2] == key[2] and known[:2] == key[:2]
+    return is_same and may_adopt(first, obj)
 
 
 def _first(table: dict[Any, Callable[[], Any]], place: Any, obj: Any) -> Any:
@@ -424,12 +438,3 @@ def abandon() -> list[type]:
             if key is not None and built((*key[:2], key[2][STATE])) is obj:
                 _built.pop((*key[:2], key[2][STATE]), None)
     return classes
-
-
-def replace_latest(module: str, name: str, digest: bytes) -> bytes:
-    """Note the content of a name, and return the one that was noted before."""
-    before = _latest.pop((module, name), digest)
-    _latest[module, name] = digest
-    while len(_latest) > _LATEST_MAX:
-        _latest.pop(oldest(_latest, ("", "")), None)
-    return before

@@ -60,9 +60,9 @@ def has_cells(function: Any, cells: tuple[CellType, ...]) -> bool:
 def may_adopt(obj: Any, made: Any) -> bool:
     """Return whether an object may stand for one that was just made.
 
-    While it is being built, by another message, that fills only the cells and functions in it.
+    A function has its own variables, which another message fills.
     """
-    if not is_new(obj):
+    if isinstance(obj, type):
         return True
     cells, others = (
         getattr(obj, "__closure__", None) or (),
