@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import bgpy
 from bgpy import (
     Client,
     ConfigError,
