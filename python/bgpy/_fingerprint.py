@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from _blake2 import blake2b
-from types import CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 
 from ._code.local import is_local
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-_SCALARS = (bool, int, float, complex, str, bytes, type(None), type(...))
+_TEXTS = (str, bytes)
+_PLAIN = (bool, int, float, complex, type(None), type(...))
+# More than this is told of no tasks: some carry large data along.
+_PARTS_MAX = 20_000
 # Attributes of a class that say where it stands, or that follow from the others.
 _UNTOLD = {"__dict__", "__doc__", "__firstlineno__", "__module__", "__weakref__"}
 _UNTOLD |= {"__static_attributes__", "__annotations_cache__", "__abstractmethods__", "_abc_impl"}
@@ -30,26 +33,35 @@ def fingerprint(tasks: Iterable[Any]) -> str:
     stands in its file. It is the same in each process of one version of Python.
     """
     told = blake2b(digest_size=16)
-    seen: dict[int, int] = {}
-    for part in _parts([sys.hexversion >> 16, *tasks], seen):
+    for part in _parts([sys.hexversion >> 16, *tasks]):
         told.update(b"%d:" % len(part))
         told.update(part)
     return told.hexdigest()
 
 
-def _parts(objects: Iterable[Any], seen: dict[int, int]) -> Iterator[bytes]:
-    for obj in objects:
+def _parts(objects: list[Any]) -> Iterator[bytes]:
+    # The objects are kept, so that no other one gets the same id meanwhile.
+    seen: dict[int, tuple[int, Any]] = {}
+    left = objects[::-1]
+    for _ in range(_PARTS_MAX):
+        if not left:
+            return
+        obj = left.pop()
         kind = type(obj)
-        if isinstance(obj, _SCALARS):
-            yield f"{kind.__name__} {obj!r}".encode(errors="surrogatepass")
-            continue
-        # What refers to itself is told once.
-        if id(obj) in seen:
-            yield b"again %d" % seen[id(obj)]
-            continue
-        seen[id(obj)] = len(seen)
-        yield f"{kind.__module__}.{kind.__qualname__}".encode(errors="surrogatepass")
-        yield from _parts(_inside(obj), seen)
+        if kind in _TEXTS:
+            yield kind.__name__.encode()
+            yield obj if kind is bytes else obj.encode(errors="surrogatepass")
+        elif kind in _PLAIN:
+            yield (hex(obj) if kind is int else repr(obj)).encode()
+        elif id(obj) in seen:
+            # What refers to itself is told once.
+            yield b"again %d" % seen[id(obj)][0]
+        else:
+            seen[id(obj)] = (len(seen), obj)
+            inside = list(_inside(obj))
+            left += inside[::-1]
+            name = f"{kind.__module__}.{kind.__qualname__} {len(inside)}"
+            yield name.encode(errors="surrogatepass")
 
 
 def _inside(obj: Any) -> Iterable[Any]:
@@ -64,24 +76,30 @@ def _inside(obj: Any) -> Iterable[Any]:
         named = [obj.__module__, obj.__qualname__]
         if not _is_own(obj):
             return named
-        told = sorted(vars(obj).items())
+        told = sorted(name for name in vars(obj) if name not in _UNTOLD)
         return [
             *named,
             *obj.__bases__,
-            *(it for pair in told if pair[0] not in _UNTOLD for it in pair),
+            *(part for name in told for part in (name, vars(obj)[name])),
         ]
     if isinstance(obj, (staticmethod, classmethod, MethodType)):
         return [obj.__func__]
     if isinstance(obj, property):
         return [obj.fget, obj.fset]
-    if isinstance(obj, dict):
+    # Those of the user may run code of the user.
+    if type(obj) is dict:
         return [part for pair in obj.items() for part in pair]
-    if isinstance(obj, (set, frozenset)):
-        return sorted(obj, key=repr)
-    if isinstance(obj, (tuple, list)):
-        return obj
-    wrapped = [getattr(obj, name, None) for name in ("__wrapped__", "func", "args", "keywords")]
-    return [getattr(obj, "__module__", None), getattr(obj, "__qualname__", None), *wrapped]
+    if type(obj) in (set, frozenset):
+        return sorted((it for it in obj if type(it) in (*_TEXTS, *_PLAIN)), key=repr)
+    if type(obj) in (tuple, list):
+        return list(obj)
+    if type(obj).__name__ == "_lru_cache_wrapper":
+        return [obj.__wrapped__]
+    if type(obj).__name__ == "partial" and type(obj).__module__ == "functools":
+        return [obj.func, obj.args, obj.keywords]
+    if isinstance(obj, BuiltinFunctionType):
+        return [obj.__module__, obj.__qualname__]
+    return [type(obj)]
 
 
 def _variables(function: FunctionType) -> Iterator[Any]:
@@ -94,7 +112,7 @@ def _variables(function: FunctionType) -> Iterator[Any]:
         names.update(name for code in inner for name in code.co_names)
     for name in sorted(names & function.__globals__.keys()):
         value = function.__globals__[name]
-        if isinstance(value, _SCALARS) or _is_own(value):
+        if type(value) in (*_TEXTS, *_PLAIN) or _is_own(value):
             yield name
             yield value
 

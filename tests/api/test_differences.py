@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bgpy import Server, start
+from bgpy._fingerprint import fingerprint
 
 FILE = """
 from bgpy import respond
@@ -172,3 +174,31 @@ def test_functions_in_the_place_of_a_file_are_a_difference(tasks):
     start(tasks, "trainer")
     with pytest.warns(RuntimeWarning, match=r"its tasks are from '.*tasks.py', not from functions"):
         start((dict, print), "trainer", exist_ok=True)
+
+
+def test_tasks_of_any_kind_have_a_fingerprint():
+    """Whatever functions carry along: it is no reason for a start to fail."""
+    nested: list[object] = []
+    for _ in range(5_000):
+        nested = [nested]
+
+    class Odd(dict[str, object]):
+        def items(self):
+            raise AssertionError("code of the user was run")
+
+        def __repr__(self):
+            raise AssertionError("code of the user was run")
+
+    odd = Odd()
+
+    def itself(n, big=10**5000, text="\ud800", nested=nested, odd=odd, kinds=frozenset({Odd})):
+        return itself(n - 1)
+
+    class Task:
+        def __call__(self, *args):
+            return itself
+
+    tasks = [itself, functools.partial(itself, 1), Task(), Task().__call__, functools.cache(itself)]
+    for task in (*tasks, print, dict, len, [*range(10**6)].append):
+        assert fingerprint((task, task)) == fingerprint((task, task))
+    assert len({fingerprint((task,)) for task in tasks}) == len(tasks)
