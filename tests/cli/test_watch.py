@@ -91,6 +91,7 @@ def test_a_foreground_server_follows_its_files(each_form, project):
     process = each_form.spawn("run", project.tasks, "--watch")
     await_line(process.stdout, "version 1 1")
     await_line(process.stderr, "taking the tasks")
+    (before,) = servers()
     client = connect("camera")
     assert client.call(None) == (1, 1)
     for version in (2, 3):
@@ -101,6 +102,7 @@ def test_a_foreground_server_follows_its_files(each_form, project):
         assert process.stdout.readline() == "leaving\n"
         await_line(process.stdout, f"version {version} 1")
         assert client.status()["pid"] == process.pid
+        assert servers()[0].address == before.address
     project.write(4, "def broken(:\n")
     assert "SyntaxError" in await_line(process.stderr, "has changed, but ")
     assert client.call(None) == (3, 1)

@@ -1,6 +1,7 @@
 //! The command line `bgpy`, run by the interpreter that it is installed for.
 
 use std::ffi::OsString;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::SystemTime;
@@ -19,7 +20,7 @@ use crate::serve::forked::exit_code_for;
 use crate::serve::interpreter::this_interpreter;
 use crate::serve::output;
 use crate::serve::run::serve;
-use crate::serve::watching::{Plan, Then, this_command, wait_for_change};
+use crate::serve::watching::{Plan, this_command, wait_for_change};
 
 /// Run the command `bgpy`.
 ///
@@ -47,9 +48,9 @@ fn again(
     ended: &PyResult<Result<Ended, ServeError>>,
 ) -> Option<PyErr> {
     let then = std::mem::take(&mut *plan.lock().unwrap_or_else(PoisonError::into_inner));
-    let claim = match (then, ended) {
-        (Then::Again(claim), Ok(Ok(Ended::Orderly | Ended::ExitTask(_)))) => claim,
-        (_, Ok(Ok(Ended::Start(failure)))) => {
+    match ended {
+        Ok(Ok(Ended::Orderly | Ended::ExitTask(_))) if then.again => {}
+        Ok(Ok(Ended::Start(failure))) => {
             let text = format_args!(
                 "the tasks could not be started: {failure}; waiting for a change of their files"
             );
@@ -57,17 +58,16 @@ fn again(
             if let Err(error) = wait_for_change(py, config, since) {
                 return Some(error);
             }
-            None
         }
         _ => return None,
-    };
+    }
     let flush = |stream| py.import("sys")?.getattr(stream)?.call_method0("flush").map(drop);
     // What cannot be written is lost with or without a word about it.
     for stream in ["stdout", "stderr"] {
         drop::<PyResult<()>>(flush(stream));
     }
     Some(match this_command(py) {
-        Ok(command) => start::again::exec(command, claim.as_ref()).into(),
+        Ok(command) => start::again::exec(command, then.claim.as_ref(), then.port).into(),
         Err(error) => error,
     })
 }
@@ -76,7 +76,11 @@ fn again(
 struct ThisInterpreter;
 
 impl Interpreter for ThisInterpreter {
-    fn serve(&self, config: Config) -> u8 {
+    fn serve(&self, mut config: Config) -> u8 {
+        if config.watch && config.port == 0 {
+            let is_free = |port: &u16| TcpListener::bind((config.host.as_str(), *port)).is_ok();
+            config.port = start::again::port_before().filter(is_free).unwrap_or_default();
+        }
         Python::attach(|py| {
             let failed = |error: PyErr| bgpy_cli::error(error.value(py), Exit::Failed).code();
             if let Err(error) = take_default_signals(py, &TERMINAL_SIGNALS) {

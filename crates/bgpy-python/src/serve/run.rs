@@ -81,6 +81,13 @@ pub fn serve(
         watching,
         claim: config.name.as_ref().filter(|_| config.watch).and_then(again::handed_on),
     };
+    if config.watch {
+        // Not for the processes that tasks start.
+        let environ = py.import("os")?.getattr("environ")?;
+        for name in again::VARIABLES {
+            environ.call_method1("pop", (name, py.None()))?;
+        }
+    }
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));
     if let Some(handlers) = handlers {

@@ -26,12 +26,13 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What a server in the foreground does once it has ended.
 #[derive(Debug, Default)]
-pub enum Then {
-    /// Nothing.
-    #[default]
-    End,
-    /// It is started again; clients wait for it if there is a claim.
-    Again(Option<Claim>),
+pub struct Then {
+    /// Whether it is started again.
+    pub again: bool,
+    /// Lets clients wait for it.
+    pub claim: Option<Claim>,
+    /// The port that it had.
+    pub port: Option<u16>,
 }
 
 /// Shared by a server in the foreground and whoever watches its files.
@@ -60,6 +61,8 @@ impl Watching {
         let (log, since) = (log.clone(), SystemTime::now());
         Ok(match plan {
             Some(plan) => {
+                plan.lock().unwrap_or_else(PoisonError::into_inner).port =
+                    Some(server.address().port());
                 let config = Box::new(config.clone());
                 Self::Stop { config, stopper: server.stopper(), log, plan, since }
             }
@@ -107,7 +110,9 @@ impl Watching {
                 }
                 log.info(format_args!("'{what}' has changed: starting again"));
                 let claim = config.name.as_ref().and_then(|name| claim(registry.ok()?, name));
-                *plan.lock().unwrap_or_else(PoisonError::into_inner) = Then::Again(claim);
+                let mut then = plan.lock().unwrap_or_else(PoisonError::into_inner);
+                (then.again, then.claim) = (true, claim);
+                drop(then);
                 stopper.stop(GRACE);
                 false
             }

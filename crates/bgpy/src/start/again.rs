@@ -11,14 +11,29 @@ use crate::registry::{Claim, Registry};
 /// Names the descriptor of the claim in the program that takes the place of this process.
 const CLAIM: &str = "BGPY_START_CLAIM";
 
+/// Names the port that the server of this process had.
+const PORT: &str = "BGPY_START_PORT";
+
+/// The environment variables by which one program tells the next.
+pub const VARIABLES: [&str; 2] = [CLAIM, PORT];
+
 /// Replaces this process by a program that starts a server, for which clients wait if there is a claim.
-/// Returns only if that fails.
-pub fn exec(mut command: Command, claim: Option<&Claim>) -> io::Error {
+/// It listens on the port of before, if it has a choice. Returns only if that fails.
+pub fn exec(mut command: Command, claim: Option<&Claim>, port: Option<u16>) -> io::Error {
+    command.env_remove(CLAIM).env_remove(PORT);
     if let Some(descriptor) = claim.and_then(|claim| platform::hand_on(claim.file()).ok()) {
         command.env(CLAIM, descriptor.to_string());
     }
+    if let Some(port) = port {
+        command.env(PORT, port.to_string());
+    }
     note_ends();
     platform::exec(command)
+}
+
+/// The port of the server that the program before this one was.
+pub fn port_before() -> Option<u16> {
+    env::var(PORT).ok()?.parse().ok()
 }
 
 /// Records that the servers of this process have ended, because the next program has the same process.
