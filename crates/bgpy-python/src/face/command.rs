@@ -55,6 +55,7 @@ fn again(
                 "the tasks could not be started: {failure}; waiting for a change of their files"
             );
             bgpy_cli::error(text, Exit::Failed);
+            start::again::note_ends();
             if let Err(error) = wait_for_change(py, config, since) {
                 return Some(error);
             }

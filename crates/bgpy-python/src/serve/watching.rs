@@ -21,6 +21,9 @@ use super::interpreter::this_interpreter;
 use super::signals::GRACE;
 use super::source::Source;
 
+/// The time that a server has for ending before its successor starts, in seconds: a year.
+const GRACE_S: &str = "31536000";
+
 /// How often a process that waits for a change lets signal handlers run.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -131,7 +134,8 @@ fn claim(registry: Registry, name: &Name) -> Option<Claim> {
 /// Why the server was not restarted.
 fn restart(python: &Path, server: &str) -> Result<(), String> {
     let mut command = Command::new(python);
-    command.args(["-P", "-m", "bgpy", "restart", server]);
+    // However long the running task takes.
+    command.args(["-P", "-m", "bgpy", "restart", server, "--grace", GRACE_S]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut words = String::new();
     let ran = spawn_apart(&mut command).and_then(|mut child| {

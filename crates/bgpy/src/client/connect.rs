@@ -110,9 +110,12 @@ pub(super) fn connect(
                 | ConnectError::NoToken { .. }
                 | ConnectError::Auth { .. },
             ) if registry.as_ref().is_some_and(|it| is_about_to_start(it, target, &addresses))
-                && wait.slice().is_some()
                 && !wait.is_interrupted() =>
             {
+                if wait.slice().is_none() {
+                    let after = wait.limit().unwrap_or_default();
+                    return Err(ConnectError::Restarting { server, after, failing: None });
+                }
                 std::thread::sleep(COMES_BACK_LOOK);
                 attempt.dialer.start_again();
                 has_looked_again = false;

@@ -71,7 +71,7 @@ pub enum ServeError {
     },
     /// A server of this user has the name.
     #[error(
-        "a server named '{name}' is already running: use it with --exist-ok (exist_ok=True), stop it (`bgpy stop {name}`), or choose another name"
+        "a server named '{name}' is already running: start this one in its place with --replace (replace=True), use it with --exist-ok (exist_ok=True), stop it (`bgpy stop {name}`), or choose another name"
     )]
     NameTaken {
         /// The name.

@@ -37,7 +37,7 @@ pub fn port_before() -> Option<u16> {
 }
 
 /// Records that the servers of this process have ended, because the next program has the same process.
-fn note_ends() {
+pub fn note_ends() {
     let Ok(registry) = Registry::of_user() else { return };
     let own = ProcessId::own();
     for entry in registry.ended().unwrap_or_default() {

@@ -34,6 +34,9 @@ pub fn differences(running: &Entry, wanted: &Config) -> Vec<String> {
     found.note("log level", &known.log_level, &wanted.log_level);
     found.note("idle timeout", timeout(known), timeout(wanted));
     found.note("restart policy", known.restart, wanted.restart);
+    if wanted.watch {
+        found.note("watching for changes", on(known.watch), on(true));
+    }
     found.note("authentication", on(known.auth), on(wanted.auth));
     found.note("unpickling", on(known.allow_pickle), on(wanted.allow_pickle));
     found.note("limit of messages", known.message_bytes_max, wanted.message_bytes_max);
