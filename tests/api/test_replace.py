@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -68,17 +69,19 @@ def test_a_server_that_is_alone_is_just_started(tasks):
 
 
 @pytest.mark.parametrize("way", ["name", "address"])
-def test_callers_notice_nothing_but_the_new_code(tasks, way):
+@pytest.mark.parametrize("is_shared", [False, True], ids=["clients", "client"])
+def test_callers_notice_nothing_but_the_new_code(tasks, way, is_shared):
     first = tasks.start()
     (info,) = servers()
     target = {"name": "greeter", "address": info.address}[way]
     told: list[object] = []
     is_over = threading.Event()
+    common = connect(target)
 
     def call() -> None:
         last = 0
         try:
-            with connect(target) as client:
+            with nullcontext(common) if is_shared else connect(target) as client:
                 while not (is_over.is_set() and last == 5):
                     version, _, args = client.call([last], timeout=LIMIT_S)
                     assert args == [last]
@@ -88,7 +91,7 @@ def test_callers_notice_nothing_but_the_new_code(tasks, way):
         except Exception as error:
             told.append(error)
 
-    threads = [threading.Thread(target=call) for _ in range(3)]
+    threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
         thread.start()
     for version in range(1, 6):
@@ -98,7 +101,8 @@ def test_callers_notice_nothing_but_the_new_code(tasks, way):
     is_over.set()
     for thread in threads:
         thread.join()
-    assert told == [5] * 3
+    common.close()
+    assert told == [5] * 8
 
 
 def test_what_was_accepted_runs_on_the_old_server(tasks, gate):

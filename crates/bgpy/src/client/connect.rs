@@ -120,9 +120,14 @@ pub(super) fn connect(
                 attempt.dialer.start_again();
                 has_looked_again = false;
             }
-            // It may have started since its entry was looked for.
-            Err(ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })
-                if !std::mem::replace(&mut has_looked_again, true) => {}
+            // It may have started since its entry was looked for, and its token with it.
+            Err(
+                ConnectError::NotRunning { .. }
+                | ConnectError::NoSuchName { .. }
+                | ConnectError::NoToken { .. }
+                | ConnectError::Auth { .. },
+            ) if (addresses.is_empty() || is_here(&addresses))
+                && !std::mem::replace(&mut has_looked_again, true) => {}
             Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
                 let Some(registry) = &registry else { return Err(absent) };
                 return Err(match (is_stopping(registry, target, &addresses), absent) {

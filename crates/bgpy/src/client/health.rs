@@ -46,25 +46,25 @@ impl Link {
     /// Checks whether the server has closed the connection while no caller was reading, and whether
     /// this process has closed the descriptor, so that its number may be in use for something else.
     fn is_connected(&self) -> bool {
-        self.socket.is_intact() && self.hear_out() && !self.is_over()
+        if !self.socket.is_intact() {
+            return false;
+        }
+        self.hear_out();
+        !self.is_lost.load(Ordering::Acquire) && !self.is_over()
     }
 
-    /// Processes what the server has sent while no caller was reading; `false` if it has closed the
-    /// connection.
+    /// Processes what the server has sent, unless another caller reads, which sees it itself. Returns
+    /// whether that was done.
     pub(super) fn hear_out(&self) -> bool {
-        // Another caller that reads sees everything itself.
-        let Some(mut reading) = try_lock(&self.reading) else { return true };
-        let mut is_open = true;
-        while is_open
-            && platform::wait(&self.socket, true, false, Duration::ZERO)
-                .is_ok_and(|ready| ready.readable)
-        {
-            is_open = self.read(&mut reading).is_ok();
-        }
+        let Some(mut reading) = try_lock(&self.reading) else { return false };
+        while platform::wait(&self.socket, true, false, Duration::ZERO)
+            .is_ok_and(|ready| ready.readable)
+            && self.read(&mut reading).is_ok()
+        {}
         let state = lock(&self.state);
         drop(reading);
         self.wake_sleepers(&state);
-        is_open
+        true
     }
 
     /// Sends a probe, unless one was sent since this caller's silence began at `heard`.

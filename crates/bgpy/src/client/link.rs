@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{ClientSession, ServerHello};
+use bgpy_proto::{ClientSession, Failure, ServerHello};
 use socket2::Socket;
 
 use super::probe::Probe;
@@ -188,6 +188,12 @@ impl Link {
     pub(super) fn lost(&self, reason: Lost) -> CallError {
         let (server, instance) = (self.server.clone(), self.hello().instance);
         CallError::Lost { server, reason, instance, ended: None }
+    }
+
+    /// The error for a call that was not sent, because the server had said goodbye.
+    pub(super) fn refused(&self) -> CallError {
+        let (server, failure) = (self.server.clone(), Box::new(Failure::stopping()));
+        CallError::Failed { server, failure, object: None }
     }
 
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::Outbox;
 
@@ -15,6 +15,12 @@ use crate::platform;
 use crate::sync::{lock, try_lock};
 use crate::transport::is_pause;
 use crate::wait::Wait;
+
+/// How long the leader may take to read what was sent before the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often that is checked.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Bytes written before other callers get to `state`.
 const WRITE_TURN_BYTES: usize = 8 << 20;
@@ -28,7 +34,9 @@ impl Link {
         let mut state = lock(&self.state);
         loop {
             if let Some(lost) = &state.lost {
-                return Err(self.lost(lost.clone()));
+                // After a goodbye it is certain that what was not sent has not run.
+                let is_over = state.session.is_over();
+                return Err(if is_over { self.refused() } else { self.lost(lost.clone()) });
             }
             if !state.writing {
                 return Ok(state);
@@ -52,9 +60,7 @@ impl Link {
             Ok(()) => {}
             Err(kind) => {
                 drop(state);
-                // The server may have said goodbye.
-                self.hear_out();
-                return Err(self.lost(self.lose(Lost::Io(kind))));
+                return Err(self.cannot_write(kind));
             }
         }
         state.writing = true;
@@ -108,10 +114,7 @@ impl Link {
             let sent = self.send(outbox);
             let left = outbox.len();
             drop(state);
-            sent.map_err(|kind| {
-                self.hear_out();
-                self.lost(self.lose(Lost::Io(kind)))
-            })?;
+            sent.map_err(|kind| self.cannot_write(kind))?;
             if left == 0 {
                 return Ok(());
             }
@@ -119,6 +122,21 @@ impl Link {
                 moved = clock::now();
             }
         }
+    }
+
+    /// Gives the connection up, after reading what the server has sent before it closed it: answers
+    /// for other callers, and perhaps its goodbye.
+    fn cannot_write(&self, kind: io::ErrorKind) -> CallError {
+        let since = clock::now();
+        while self.is_here() && !self.hear_out() && clock::since(since) < LAST_WORDS {
+            // The leader reads them, until it finds the end.
+            let state = lock(&self.state);
+            if state.lost.is_some() {
+                break;
+            }
+            drop(self.sleep(state, LOOK));
+        }
+        self.lost(self.lose(Lost::Io(kind)))
     }
 
     /// Runs signal handlers with no lock held.
