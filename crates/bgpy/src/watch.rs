@@ -135,18 +135,22 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (one, two, told) = watched(directory.path());
         let next = || told.recv_timeout(Duration::from_secs(30)).unwrap();
-        fs::write(&one, "another").unwrap();
-        assert_eq!(next(), one);
+        // In one step: a file that is just being written is another one twice.
         let draft = directory.path().join("draft");
-        fs::write(&draft, "a replacement").unwrap();
-        fs::rename(&draft, &two).unwrap();
+        let replace = |path: &Path, text: &str| {
+            fs::write(&draft, text).unwrap();
+            fs::rename(&draft, path).unwrap();
+        };
+        replace(&one, "another");
+        assert_eq!(next(), one);
+        replace(&two, "a replacement");
         assert_eq!(next(), two);
         // A file that others write beside it, and one that goes away, are nothing.
         fs::write(&draft, "more").unwrap();
         fs::remove_file(&one).unwrap();
         let three = directory.path().join("later/three");
         fs::create_dir(three.parent().unwrap()).unwrap();
-        fs::write(&three, "3").unwrap();
+        replace(&three, "3");
         assert_eq!(next(), three);
     }
 

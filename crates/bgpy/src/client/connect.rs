@@ -61,13 +61,15 @@ pub(super) fn connect(
             .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?,
         Target::Name(_) | Target::Socket(_) => Vec::new(),
     };
+    let is_it = |entry: &Entry| match target {
+        Target::Name(name) => entry.name.as_ref() == Some(name),
+        Target::Socket(path) => entry.socket.as_ref() == Some(path),
+        Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
+    };
+    let instance = |entry: &Entry| entry.instance.clone();
     let mut has_looked_again = false;
     loop {
-        let entries = known(&|entry| match target {
-            Target::Name(name) => entry.name.as_ref() == Some(name),
-            Target::Socket(path) => entry.socket.as_ref() == Some(path),
-            Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
-        })?;
+        let entries = known(&is_it)?;
         if restart.wait_out(&entries)? {
             attempt.dialer.start_again();
             continue;
@@ -126,8 +128,8 @@ pub(super) fn connect(
                 | ConnectError::NoSuchName { .. }
                 | ConnectError::NoToken { .. }
                 | ConnectError::Auth { .. },
-            ) if (addresses.is_empty() || is_here(&addresses))
-                && !std::mem::replace(&mut has_looked_again, true) => {}
+            ) if !std::mem::replace(&mut has_looked_again, true)
+                && known(&is_it)?.iter().map(instance).ne(entries.iter().map(instance)) => {}
             Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
                 let Some(registry) = &registry else { return Err(absent) };
                 return Err(match (is_stopping(registry, target, &addresses), absent) {
