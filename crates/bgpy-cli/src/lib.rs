@@ -11,6 +11,7 @@ mod commands;
 mod connect;
 mod duration;
 mod exit;
+mod interpreter;
 pub mod native;
 mod output;
 #[cfg(test)]
@@ -19,14 +20,12 @@ mod platform;
 mod server_settings;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
-use bgpy::Delivered;
-use bgpy::config::Config;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 
 pub use exit::Exit;
+pub use interpreter::{Interpreter, Notation};
 pub use output::error;
 pub use output::table::Table;
 pub use output::view::servers_table;
@@ -36,70 +35,8 @@ use self::arguments::{Arguments, Command};
 use self::commands::completions;
 use self::commands::run::Run;
 use self::commands::server::Server;
+use self::interpreter::Context;
 use self::output::terminal;
-
-/// How an answer is written that only Python can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notation {
-    /// JSON.
-    Json,
-    /// Python's repr.
-    Repr,
-}
-
-/// The Python interpreter that the command runs in.
-pub trait Interpreter {
-    /// Runs a server in the foreground until it ends, and returns the exit code; [`Exit`] maps the errors
-    /// of `bgpy` to codes.
-    fn serve(&self, config: Config) -> u8;
-
-    /// Sets environment variables, for this process and in `os.environ`.
-    fn set_environment(&self, variables: &[(String, String)]);
-
-    /// The interpreter's executable, which runs servers in the background.
-    ///
-    /// # Errors
-    /// Why there is none.
-    fn program(&self) -> Result<PathBuf, String>;
-
-    /// A message as text; it is unpickled only if that is allowed.
-    ///
-    /// # Errors
-    /// Why it cannot be shown.
-    fn show(
-        &self,
-        message: Delivered,
-        notation: Notation,
-        allow_pickle: bool,
-    ) -> Result<String, String>;
-
-    /// Whether the user has interrupted the command, with Ctrl-C for example. Polled a few times a second
-    /// while a command waits; each signal is reported once.
-    fn interrupted(&self) -> bool;
-}
-
-/// What commands need from Python, whether or not they run in the same process.
-pub(crate) struct World<'a> {
-    pub(crate) interrupted: &'a dyn Fn() -> bool,
-    program: &'a dyn Fn() -> Result<PathBuf, String>,
-    show: &'a dyn Fn(Delivered, Notation, bool) -> Result<String, String>,
-}
-
-impl World<'_> {
-    /// The interpreter for a background server: the one that the user chose, if any.
-    fn program(&self, wanted: Option<&Path>) -> Result<PathBuf, String> {
-        wanted.map_or_else(self.program, |program| Ok(program.to_owned()))
-    }
-
-    fn show(
-        &self,
-        message: Delivered,
-        notation: Notation,
-        allow_pickle: bool,
-    ) -> Result<String, String> {
-        (self.show)(message, notation, allow_pickle)
-    }
-}
 
 /// A command that becomes a server.
 enum Foreground {
@@ -110,12 +47,12 @@ enum Foreground {
 /// Runs the command and returns the exit code. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Interpreter) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let world = World {
+    let context = Context {
         interrupted: &|| interpreter.interrupted(),
         program: &|| interpreter.program(),
         show: &|message, notation, allow_pickle| interpreter.show(message, notation, allow_pickle),
     };
-    dispatch(&arguments, &world, |foreground| match foreground {
+    dispatch(&arguments, &context, |foreground| match foreground {
         Foreground::Server(server) => server.run(interpreter),
         Foreground::Run(run) => run.run(interpreter),
     })
@@ -123,7 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Inte
 
 fn dispatch(
     arguments: &[OsString],
-    world: &World<'_>,
+    context: &Context<'_>,
     serve: impl FnOnce(Foreground) -> Result<u8, Exit>,
 ) -> u8 {
     bgpy::supervisor::keep_children();
@@ -149,23 +86,23 @@ fn dispatch(
     finish(match command {
         Command::Server(server) => return serve(Foreground::Server(server)),
         Command::Run(run) => return serve(Foreground::Run(run.into())),
-        Command::Call(call) => call.run(world),
+        Command::Call(call) => call.run(context),
         Command::Completions(completions) => completions.run(),
-        Command::Doctor(doctor) => doctor.run(world),
-        Command::Kill(kill) => kill.run(world),
-        Command::Logs(logs) => logs.run(world),
-        Command::Ping(ping) => ping.run(world),
-        Command::Ps(ps) => ps.run(world),
-        Command::Restart(restart) => restart.run(world),
-        Command::Start(start) => start.run(world),
-        Command::Status(status) => status.run(world),
-        Command::Stop(stop) => stop.run(world),
-        Command::Systemd(systemd) => systemd.run(world),
-        Command::Terminate(terminate) => terminate.run(world),
+        Command::Doctor(doctor) => doctor.run(context),
+        Command::Kill(kill) => kill.run(context),
+        Command::Logs(logs) => logs.run(context),
+        Command::Ping(ping) => ping.run(context),
+        Command::Ps(ps) => ps.run(context),
+        Command::Restart(restart) => restart.run(context),
+        Command::Start(start) => start.run(context),
+        Command::Status(status) => status.run(context),
+        Command::Stop(stop) => stop.run(context),
+        Command::Systemd(systemd) => systemd.run(context),
+        Command::Terminate(terminate) => terminate.run(context),
         Command::Token(tokens) => tokens.run(),
-        Command::Top(top) => top.run(world),
+        Command::Top(top) => top.run(context),
         Command::Version => commands::version::run(),
-        Command::Wait(wait) => wait.run(world),
+        Command::Wait(wait) => wait.run(context),
     })
 }
 

@@ -101,14 +101,14 @@ fn write_out(shown: &mut String, character: char) {
 
 /// Makes a stream of bytes safe to show; it may be invalid UTF-8, and chunks may split characters.
 #[derive(Debug, Default)]
-pub struct Stream {
+pub struct Escaper {
     /// An incomplete character, line end or joined sequence.
     begun: Vec<u8>,
     /// The character before it.
     before: Option<char>,
 }
 
-impl Stream {
+impl Escaper {
     /// Takes the next bytes, and returns what can be shown.
     pub fn feed(&mut self, bytes: &[u8]) -> String {
         self.begun.extend_from_slice(bytes);
@@ -230,13 +230,13 @@ mod tests {
         let shown = "a\\x1b[1m\r\nb\u{e9}\u{200d}\u{e9}\\u200d\\xff\\u202e\\rc\r\n\u{e9}\\u200d\
                      \\xf0\\x9f\\x98";
         for cut in 0..=bytes.len() {
-            let mut stream = Stream::default();
+            let mut stream = Escaper::default();
             let mut told = stream.feed(&bytes[..cut]);
             told += &stream.feed(&bytes[cut..]);
             told += &stream.finish();
             assert_eq!(told, shown, "cut at {cut}");
         }
-        let mut stream = Stream::default();
+        let mut stream = Escaper::default();
         let told: String = bytes.iter().map(|byte| stream.feed(&[*byte])).collect();
         assert_eq!(told + &stream.finish(), shown);
     }

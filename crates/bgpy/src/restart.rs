@@ -19,7 +19,7 @@ pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(crate) const HEALTHY: Duration = Duration::from_secs(60);
 
 /// How long a server may fail before it is given up.
-const PATIENCE: Duration = Duration::from_secs(5 * 60);
+const GIVE_UP_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// Minimum number of restarts, unless the user sets it.
 const LEAST: u32 = 5;
@@ -116,12 +116,12 @@ pub(crate) struct Times {
     pub(crate) pause: Duration,
     pub(crate) pause_max: Duration,
     pub(crate) healthy: Duration,
-    pub(crate) patience: Duration,
+    pub(crate) give_up_after: Duration,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { pause: PAUSE, pause_max: PAUSE_MAX, healthy: HEALTHY, patience: PATIENCE }
+        Self { pause: PAUSE, pause_max: PAUSE_MAX, healthy: HEALTHY, give_up_after: GIVE_UP_AFTER }
     }
 }
 
@@ -167,7 +167,7 @@ impl Schedule {
         now: Instant,
         took_calls_for: Option<Duration>,
     ) -> Option<Duration> {
-        let Times { pause, pause_max, healthy, patience } = self.times;
+        let Times { pause, pause_max, healthy, give_up_after } = self.times;
         let spell = &mut self.spell;
         spell.healthy_for += took_calls_for.unwrap_or_default();
         if spell.healthy_for >= healthy {
@@ -179,7 +179,7 @@ impl Schedule {
             Some(_) => (spell.crashes, spell.failed_starts) = (spell.crashes + 1, 0),
             None => spell.failed_starts += 1,
         }
-        if spell.failures > self.least && now.saturating_duration_since(since) >= patience {
+        if spell.failures > self.least && now.saturating_duration_since(since) >= give_up_after {
             return None;
         }
         if spell.failures == 1 && spell.crashes == 1 {

@@ -8,9 +8,10 @@ use clap::Args;
 
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output;
 use crate::output::json::{from_json, to_json};
-use crate::{Notation, World, platform};
+use crate::{Notation, platform};
 
 /// Maximum nesting of lists and objects, which is that of `serde_json`.
 const NESTED_MAX: usize = 127;
@@ -25,10 +26,10 @@ Exit codes: 0 answered, 1 the task raised or did not answer, or the answer has n
 2 invalid JSON, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another version.
 
 Examples:
-  bgpy call trainer '{\"name\": \"world\"}'
+  bgpy call trainer '{\"name\": \"context\"}'
   bgpy call trainer @request.json --timeout 60
   echo '[1, 2, 3]' | bgpy call trainer -
-  bgpy call greeter --text world                  send text, without the quotes of JSON
+  bgpy call greeter --text context                  send text, without the quotes of JSON
   bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted
   bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]
 pub(crate) struct Call {
@@ -60,12 +61,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let options = self.server.access.options(&self.trust)?;
         let options = ClientOptions { allow_pickle: !self.no_pickle, ..options };
         let client = Client::new(self.server.target.clone(), options);
         let payload = self.payload().map_err(|text| output::error(text, Exit::Usage))?;
-        let wait = self.server.access.wait(world);
+        let wait = self.server.access.wait(context);
         if self.no_wait {
             return client.execute(payload, &wait).map_err(advice::failed);
         }
@@ -74,7 +75,7 @@ impl Call {
         let plain = if self.repr { None } else { response.message.value().ok() };
         match plain.as_ref().and_then(to_json) {
             Some(json) => output::data(json),
-            None => output::data(self.shown(response.message, world)?),
+            None => output::data(self.shown(response.message, context)?),
         }
         if response.error {
             return Err(output::error("the task responded with an error", Exit::Failed));
@@ -83,9 +84,9 @@ impl Call {
     }
 
     /// An answer as text that only Python can make of it.
-    fn shown(&self, message: Delivered, world: &World<'_>) -> Result<String, Exit> {
+    fn shown(&self, message: Delivered, context: &Context<'_>) -> Result<String, Exit> {
         let notation = if self.repr { Notation::Repr } else { Notation::Json };
-        world.show(message, notation, !self.no_pickle).map_err(|error| {
+        context.show(message, notation, !self.no_pickle).map_err(|error| {
             let hint = match error.contains(" has no form in JSON: ") {
                 true => "; --repr prints the answer as Python shows it",
                 false => "",

@@ -7,9 +7,9 @@ use bgpy::survey::look_up_all;
 use bgpy::termination::kill;
 use clap::Args;
 
-use crate::World;
 use crate::connect::{ServerArgs, unread};
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output;
 
 /// Kill one of your servers on this machine; its task does not finish, exit_task does not run
@@ -30,8 +30,8 @@ pub(crate) struct Kill {
 }
 
 impl Kill {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let wait = self.server.access.wait(world);
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
+        let wait = self.server.access.wait(context);
         let (registry, info) = self.server.known(&wait)?;
         let target = &self.server.target;
         let has_ended =

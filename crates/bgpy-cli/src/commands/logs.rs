@@ -12,9 +12,9 @@ use bgpy::survey::look_up;
 use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target, Wait};
 use clap::Args;
 
-use crate::World;
 use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output::terminal;
 use crate::output::{self, Pieces};
 
@@ -65,19 +65,19 @@ pub(crate) struct Logs {
 const SUCCESSION: Duration = Duration::from_secs(2);
 
 impl Logs {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let (registry, target) = (registry()?, &self.server.target);
-        let Some(info) = self.server.look_up(&registry, &self.server.access.wait(world))? else {
+        let Some(info) = self.server.look_up(&registry, &self.server.access.wait(context))? else {
             return match target {
                 Target::Name(_) => Err(self.server.unknown()),
-                Target::Address(_) | Target::Socket(_) => self.ask(world),
+                Target::Address(_) | Target::Socket(_) => self.ask(context),
             };
         };
         let Some(path) = &info.entry.log_file else {
             let text = format_args!("{target} has no log file: it logs where it was started");
             return Err(output::error(text, Exit::Failed));
         };
-        let shown = self.show(&registry, info.entry.clone(), path, world.interrupted);
+        let shown = self.show(&registry, info.entry.clone(), path, context.interrupted);
         shown.map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => Exit::Interrupted,
             _ => {
@@ -158,9 +158,9 @@ impl Logs {
     }
 
     /// Shows the log of a server that is not in the registry, by asking the server for it.
-    fn ask(&self, world: &World<'_>) -> Result<(), Exit> {
+    fn ask(&self, context: &Context<'_>) -> Result<(), Exit> {
         let client = self.server.client(&self.trust)?;
-        let (wait, target) = (self.server.access.wait(world), &self.server.target);
+        let (wait, target) = (self.server.access.wait(context), &self.server.target);
         let mut link = client.link(&wait).map_err(advice::failed)?;
         let (mut output, mut request) = (Shown::new(), self.begin().request());
         if self.shows_remains()
@@ -199,7 +199,7 @@ impl Logs {
             if terminal::is_gone() {
                 return Ok(());
             }
-            if (world.interrupted)() {
+            if (context.interrupted)() {
                 return Err(Exit::Interrupted);
             }
             if self.follow && wait.slice().is_none() {

@@ -5,9 +5,9 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use crate::World;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output::{self, Output};
 
 /// Check that a server responds, even while it is busy
@@ -31,9 +31,9 @@ pub(crate) struct Ping {
 }
 
 impl Ping {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let client = self.server.client(&self.trust)?;
-        let wait = self.server.access.wait(world);
+        let wait = self.server.access.wait(context);
         let start = Instant::now();
         client.ping(&wait).map_err(advice::failed)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;

@@ -6,10 +6,10 @@ use bgpy::survey::survey;
 use bgpy::{ServerInfo, Wait};
 use clap::Args;
 
-use crate::World;
 use crate::connect::{registry, unread};
 use crate::duration::seconds;
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output::view::{server_json, servers_table};
 use crate::output::{self, Output};
 
@@ -37,8 +37,8 @@ pub(crate) struct Ps {
 }
 
 impl Ps {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let wait = Wait::new(self.timeout, world.interrupted);
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
+        let wait = Wait::new(self.timeout, context.interrupted);
         let infos = survey(&registry()?, self.all, &wait).map_err(unread)?;
         if self.output.is_json() {
             output::json(&infos.iter().map(server_json).collect());

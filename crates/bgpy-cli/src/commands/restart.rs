@@ -11,10 +11,10 @@ use bgpy::termination::until_ended;
 use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
 use clap::Args;
 
-use crate::World;
 use crate::connect::shutdown::{self, StopError};
 use crate::connect::{Grace, ServerArgs};
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output;
 use crate::server_settings::variable;
 
@@ -53,14 +53,14 @@ pub(crate) struct Restart {
 }
 
 impl Restart {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let wait = self.server.access.wait(world);
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
+        let wait = self.server.access.wait(context);
         let (registry, info) = self.server.known(&wait)?;
         let (target, entry) = (&self.server.target, &info.entry);
         let token = self.server.access.token()?.map(|token| token.expose().to_owned());
         let config = self.config(entry, &registry, token).and_then(|config| {
             let running = Some(entry).filter(|_| !info.has_ended());
-            preflight::check(&config, &registry, running, world.interrupted)?;
+            preflight::check(&config, &registry, running, context.interrupted)?;
             Ok(config)
         });
         let config = config.map_err(|reason| {
@@ -72,7 +72,7 @@ impl Restart {
         let name = config.name.as_ref();
         let claim = name.and_then(|name| registry.claim_start(name).ok().flatten());
         if !info.has_ended() {
-            self.see_to_end(&registry, &info, world)?;
+            self.see_to_end(&registry, &info, context)?;
         }
         let server = start::start(config, &wait).map_err(|error| {
             if info.has_ended() {
@@ -99,11 +99,11 @@ impl Restart {
         &self,
         registry: &Registry,
         info: &ServerInfo,
-        world: &World<'_>,
+        context: &Context<'_>,
     ) -> Result<(), Exit> {
         let (target, entry) = (&self.server.target, &info.entry);
         let limit = self.grace.limit(&self.server.access);
-        let wait = Wait::new(Some(limit), world.interrupted);
+        let wait = Wait::new(Some(limit), context.interrupted);
         let limit = limit.as_secs_f64();
         if info.state == ServerState::Alive(State::Busy) {
             output::note(format_args!("Waiting up to {limit} s for the running task of {target}."));
@@ -120,9 +120,9 @@ impl Restart {
             }
             Err(problem) => return Err(problem.report(target)),
         }
-        let soon = Wait::new(Some(SOON), world.interrupted);
+        let soon = Wait::new(Some(SOON), context.interrupted);
         let Err(hindrance) = until_ended(registry, entry, &soon) else { return Ok(()) };
-        if wait.slice().is_some() && !(world.interrupted)() {
+        if wait.slice().is_some() && !(context.interrupted)() {
             output::note(format_args!("Waiting up to {limit} s for {target}: {hindrance}."));
         }
         until_ended(registry, entry, &wait).map_err(|hindrance| {

@@ -7,9 +7,9 @@ use bgpy::survey::look_up;
 use bgpy::{Name, Target, start};
 use clap::Args;
 
-use crate::World;
 use crate::connect::registry;
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output::view::server_json;
 use crate::output::{self, Output};
 use crate::server_settings::ServerSettings;
@@ -50,12 +50,12 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         self.settings.warn_of_places();
-        let program = world.program(self.settings.python.as_deref());
+        let program = context.program(self.settings.python.as_deref());
         let config = self.settings.config_with_launch(program)?;
         let name = config.name.clone().expect("a recipe has a name");
-        let wait = self.settings.access.wait(world);
+        let wait = self.settings.access.wait(context);
         let asked = config.clone();
         let started = if self.no_wait {
             start::start_unwatched(config).map(|()| None)

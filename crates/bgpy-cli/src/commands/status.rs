@@ -6,9 +6,9 @@ use bgpy::{Link, Restart, ServerInfo, Status};
 use clap::Args;
 use serde_json::json;
 
-use crate::World;
 use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output::view::{bytes, server_json, span, status_json, style, time};
 use crate::output::{self, Output};
 
@@ -36,8 +36,8 @@ pub(crate) struct ShowStatus {
 }
 
 impl ShowStatus {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let wait = self.server.access.wait(world);
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
+        let wait = self.server.access.wait(context);
         // Without a registry, the server itself is asked.
         let known =
             registry().map_or(Ok(None), |registry| self.server.look_up(&registry, &wait))?;

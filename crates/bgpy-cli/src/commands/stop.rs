@@ -9,7 +9,8 @@ use clap::Args;
 use crate::connect::shutdown::{self, StopError};
 use crate::connect::{Access, Grace, Trust, registry, unread};
 use crate::exit::Exit;
-use crate::{World, output};
+use crate::interpreter::Context;
+use crate::output;
 
 /// Stop servers: each finishes the calls that it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
@@ -48,13 +49,14 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let registry = registry()?;
         // A target that means this server and no other, and the one to call it by.
         let targets = match &self.target {
             Some(target) => vec![(target.clone(), target.clone())],
             None => {
-                let running = survey(&registry, false, &self.access.wait(world)).map_err(unread)?;
+                let running =
+                    survey(&registry, false, &self.access.wait(context)).map_err(unread)?;
                 let both = |info: &ServerInfo| (info.entry.unique_target(), info.entry.target());
                 running.iter().map(both).collect()
             }
@@ -64,7 +66,7 @@ impl Stop {
         }
         let mut outcome = Ok(());
         for (meant, called) in targets {
-            match self.stop(&registry, &meant, &called, world) {
+            match self.stop(&registry, &meant, &called, context) {
                 Ok(()) => {}
                 // With --all, a server that has ended in the meantime is fine.
                 Err(Exit::NotRunning) if self.all => {}
@@ -80,11 +82,11 @@ impl Stop {
         registry: &Registry,
         meant: &Target,
         target: &Target,
-        world: &World<'_>,
+        context: &Context<'_>,
     ) -> Result<(), Exit> {
         let client = Client::new(meant.clone(), self.access.options(&self.trust)?);
         let limit = self.grace.limit(&self.access);
-        let wait = Wait::new(Some(limit), world.interrupted);
+        let wait = Wait::new(Some(limit), context.interrupted);
         let found = look_up(registry, meant, &wait).map_err(unread)?;
         let entry = found.filter(|info| !info.has_ended()).map(|info| info.entry);
         let mut ended = shutdown::stop(&client, entry.as_ref(), &wait);

@@ -9,12 +9,12 @@ use bgpy::{Client, ClientOptions, Level, Log, Target, Wait};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::World;
 use crate::arguments::file;
 use crate::connect::shutdown::{StopError, end};
 use crate::connect::{advice, token};
 use crate::duration::seconds;
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output;
 
 /// Stop a server by host and port, as in bgpy 0.3
@@ -63,8 +63,8 @@ pub(crate) struct Terminate {
 
 impl Terminate {
     /// Stops the server and waits until it has ended.
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let token = token::asked_for(self.token, world.interrupted)?;
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
+        let token = token::asked_for(self.token, context.interrupted)?;
         let log = match file(self.log_file) {
             None => Log::silent(),
             Some(path) => Log::file(self.log_level, &path).map_err(|error| {
@@ -82,7 +82,7 @@ impl Terminate {
         };
         let client = Client::new(server.clone(), options);
         // The time limit starts here: typing the token does not count.
-        let wait = Wait::new(self.timeout, world.interrupted);
+        let wait = Wait::new(self.timeout, context.interrupted);
         match terminate(&client, &wait) {
             Ok(()) => {
                 let text = format!("Terminated {server}.");

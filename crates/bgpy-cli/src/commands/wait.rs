@@ -7,10 +7,10 @@ use bgpy::shutdown::see_out;
 use bgpy::{CallError, Client, ConnectError, State, Target, Wait};
 use clap::{Args, ValueEnum};
 
-use crate::World;
 use crate::connect::shutdown::StopError;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output;
 
 /// How often the server is asked for its state.
@@ -60,9 +60,9 @@ impl Wanted {
 }
 
 impl WaitFor {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let (client, target) = (self.server.client(&self.trust)?, &self.server.target);
-        let wait = self.server.access.wait(world);
+        let wait = self.server.access.wait(context);
         // Servers that have ended are remembered for a while; an unknown name may be misspelt.
         if self.state == Wanted::Exit && matches!(target, Target::Name(_)) {
             self.server.known(&wait)?;

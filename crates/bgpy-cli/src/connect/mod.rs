@@ -16,7 +16,8 @@ use clap::Args;
 
 use crate::duration::seconds;
 use crate::exit::Exit;
-use crate::{World, output};
+use crate::interpreter::Context;
+use crate::output;
 
 /// A server, and how to connect to it.
 #[derive(Debug, Args)]
@@ -71,8 +72,8 @@ impl Access {
     }
 
     /// The time limit, which starts now.
-    pub(crate) fn wait<'a>(&self, world: &'a World<'_>) -> Wait<'a> {
-        Wait::new(self.timeout, world.interrupted)
+    pub(crate) fn wait<'a>(&self, context: &'a Context<'_>) -> Wait<'a> {
+        Wait::new(self.timeout, context.interrupted)
     }
 }
 

@@ -11,24 +11,25 @@ use bgpy::Delivered;
 
 use self::search::{Environment, NotFound, find};
 use crate::exit::Exit;
-use crate::{Foreground, Notation, World, dispatch, output, platform};
+use crate::interpreter::Context;
+use crate::{Foreground, Notation, dispatch, output, platform};
 
 /// Runs the command like [`run`](crate::run), except that a command that becomes a server is handed over to
 /// `python -m bgpy` with its arguments unchanged, once they have been checked. Then it does not return on
 /// systems where a process can become another program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let world = World {
+    let context = Context {
         // Ctrl-C ends this process.
         interrupted: &|| false,
         program: &|| interpreter().map_err(|error| error.to_string()),
         show: &show,
     };
-    dispatch(&arguments, &world, |foreground| {
+    dispatch(&arguments, &context, |foreground| {
         let wanted = match foreground {
             Foreground::Run(run) if run.is_supervisor() => {
                 let wanted = run.settings.python.clone();
-                return run.supervise(world.program(wanted.as_deref()));
+                return run.supervise(context.program(wanted.as_deref()));
             }
             Foreground::Run(run) => run.settings.python,
             Foreground::Server(_) => None,

@@ -127,24 +127,24 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
 /// Standard output for text that arrives in pieces.
 pub(crate) struct Pieces {
     /// Escapes the text, on a terminal.
-    stream: Option<escape::Stream>,
+    escaper: Option<escape::Escaper>,
 }
 
 impl Pieces {
     pub(crate) fn new() -> Self {
-        Self { stream: io::stdout().is_terminal().then(escape::Stream::default) }
+        Self { escaper: io::stdout().is_terminal().then(escape::Escaper::default) }
     }
 
     /// Writes a piece; `false` if standard output takes no more.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
-        let shown = self.stream.as_mut().map(|stream| stream.feed(bytes));
+        let shown = self.escaper.as_mut().map(|escaper| escaper.feed(bytes));
         write_all(shown.as_deref().map_or(bytes, str::as_bytes))
     }
 
     /// Writes what was held back because it might continue.
     pub(crate) fn finish(self) {
-        if let Some(stream) = self.stream {
-            write_all(stream.finish().as_bytes());
+        if let Some(escaper) = self.escaper {
+            write_all(escaper.finish().as_bytes());
         }
     }
 }

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::exit_blockers::exit_blockers;
 use super::failure::{task_failure, traceback};
-use super::forked::Home;
+use super::forked::ServerProcess;
 use super::interpreter::this_interpreter;
 use super::program::{self, Program};
 use super::signals::GRACE;
@@ -26,7 +26,7 @@ use crate::exceptions::{is_memory_error, is_no_exception};
 /// Runs the calls of a server.
 pub struct PythonExecutor {
     /// The server's process, as opposed to children that tasks fork.
-    pub home: Home,
+    pub server_process: ServerProcess,
     pub policy: Policy,
     /// What to import the program from, unless a client sends it.
     pub source: Option<Source>,
@@ -69,9 +69,10 @@ impl Executor for PythonExecutor {
         };
         self.log.info(format_args!("{TAKING}{origin}"));
         let place = origin.to_string();
-        let (policy, home) = (self.policy, self.home);
+        let (policy, server_process) = (self.policy, self.server_process);
         let started = Python::attach(|py| {
-            home.run(py, || program::load(py, origin, policy))
+            server_process
+                .run(py, || program::load(py, origin, policy))
                 .map_err(|error| task_failure(py, &error, None))
         });
         match started {
@@ -104,11 +105,12 @@ impl Executor for PythonExecutor {
 
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
         let staged = self.first.as_ref().map(|first| first.stage(&message)).transpose();
-        let home = self.home;
+        let server_process = self.server_process;
         let program = Python::attach(|py| {
             pickle::forget_tasks(py);
-            let message = receive(py, program::ROOT, message, self.policy, home, reply)?;
-            home.run(py, || program::receive(&message, reply))
+            let message = receive(py, program::ROOT, message, self.policy, server_process, reply)?;
+            server_process
+                .run(py, || program::receive(&message, reply))
                 .map_err(|error| task_failure(py, &error, Some(reply)))
         })?;
         self.program = Some(program);
@@ -122,22 +124,25 @@ impl Executor for PythonExecutor {
     }
 
     fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
-        let (policy, home) = (self.policy, self.home);
+        let (policy, server_process) = (self.policy, self.server_process);
         let program = self.program()?;
         Python::attach(|py| {
-            let arguments = receive(py, "args", message, policy, home, reply)?;
-            home.run(py, || program.call(py, reply, arguments))
+            let arguments = receive(py, "args", message, policy, server_process, reply)?;
+            server_process
+                .run(py, || program.call(py, reply, arguments))
                 .map_err(|error| task_failure(py, &error, Some(reply)))
         })
     }
 
     fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure> {
-        let (policy, home) = (self.policy, self.home);
+        let (policy, server_process) = (self.policy, self.server_process);
         let program = self.program()?;
         Python::attach(|py| {
-            let decoded = |message| receive(py, "exit_args", message, policy, home, reply);
+            let decoded =
+                |message| receive(py, "exit_args", message, policy, server_process, reply);
             let arguments = message.map(decoded).transpose()?;
-            home.run(py, || program.exit(py, reply, arguments))
+            server_process
+                .run(py, || program.exit(py, reply, arguments))
                 .map_err(|error| task_failure(py, &error, Some(reply)))
         })
     }
@@ -147,9 +152,9 @@ impl Executor for PythonExecutor {
     }
 
     fn signalled(&mut self) {
-        let home = self.home;
+        let server_process = self.server_process;
         Python::attach(|py| {
-            let Err(error) = home.run(py, || py.check_signals()) else { return };
+            let Err(error) = server_process.run(py, || py.check_signals()) else { return };
             // Between two calls, there is no task that an exception of a handler could interrupt.
             let is_exit = error.is_instance_of::<PySystemExit>(py);
             if is_exit || error.is_instance_of::<PyKeyboardInterrupt>(py) {
@@ -169,10 +174,10 @@ fn receive<'py>(
     root: &str,
     message: Delivered,
     policy: Policy,
-    home: Home,
+    server_process: ServerProcess,
     reply: &Reply,
 ) -> Result<Bound<'py, PyAny>, Failure> {
-    home.run(py, || decode(py, root, message, policy)).map_err(|error| {
+    server_process.run(py, || decode(py, root, message, policy)).map_err(|error| {
         // Ctrl-C, `sys.exit` and the like are failures of the task, as they would be inside it.
         if is_no_exception(&error, py) {
             return task_failure(py, &error, Some(reply));

@@ -6,13 +6,13 @@ use pyo3::prelude::*;
 
 /// Distinguishes the server's process from children that its tasks fork.
 #[derive(Debug, Clone, Copy)]
-pub struct Home {
+pub struct ServerProcess {
     process: u32,
 }
 
-impl Home {
+impl ServerProcess {
     /// Marks this process as the server's.
-    pub fn here() -> Self {
+    pub fn this() -> Self {
         Self { process: generation() }
     }
 

@@ -2,12 +2,12 @@
 //! disk is full.
 
 use bgpy::Log;
-use bgpy::log::Stream;
+use bgpy::log::StandardStream;
 use pyo3::prelude::*;
 
 /// Prepares standard output and error of a server's process; `log` counts the lines that they lose.
 pub fn prepare(py: Python<'_>, log: &Log) -> PyResult<()> {
-    let streams = [("stdout", Stream::Output), ("stderr", Stream::Error)];
+    let streams = [("stdout", StandardStream::Output), ("stderr", StandardStream::Error)];
     let prepare = py.import("bgpy._output")?.getattr("prepare")?;
     for (name, stream) in streams {
         prepare.call1((name, Losses { log: log.clone(), stream }))?;
@@ -19,7 +19,7 @@ pub fn prepare(py: Python<'_>, log: &Log) -> PyResult<()> {
 #[pyclass(frozen)]
 struct Losses {
     log: Log,
-    stream: Stream,
+    stream: StandardStream,
 }
 
 #[pymethods]

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use super::config::address;
 use super::executor::{PythonExecutor, failed_to_start};
-use super::forked::Home;
+use super::forked::ServerProcess;
 use super::interpreter::{extend_search_path, python_version};
 use super::signals::Handlers;
 use super::source::Source;
@@ -69,7 +69,7 @@ pub fn serve(
     let watching =
         config.watch.then(|| Watching::new(py, config, &server, &log, plan)).transpose()?;
     let mut executor = PythonExecutor {
-        home: Home::here(),
+        server_process: ServerProcess::this(),
         policy: Policy::from(config),
         source: Source::of(config),
         first: tasks,

@@ -7,8 +7,9 @@ use std::time::Instant;
 use bgpy_proto::codec::Value;
 use bgpy_proto::{CallKind, Delivered, Id, LogReply, LogRequest, Payload, Status, Want};
 
+use super::absence::has_successor;
 use super::call::Response;
-use super::connect::{COMES_BACK_LOOK, connect, has_successor};
+use super::connect::{RETRY_EVERY, connect};
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
@@ -96,7 +97,7 @@ impl Client {
             if wait.is_interrupted() {
                 return Err(CallError::Interrupted);
             }
-            thread::sleep(slice.min(COMES_BACK_LOOK));
+            thread::sleep(slice.min(RETRY_EVERY));
         }
         Ok(None)
     }

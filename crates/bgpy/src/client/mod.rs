@@ -1,5 +1,6 @@
 //! Clients: finding a server, shaking hands with it, and calling it.
 
+mod absence;
 mod attempt;
 mod blocking;
 mod call;
@@ -7,11 +8,11 @@ mod connect;
 mod greeting;
 mod handshake_retry;
 mod health;
+mod leader;
 mod link;
 mod options;
 mod probe;
 mod proof;
-mod reader;
 mod reading;
 mod request;
 mod restart_wait;

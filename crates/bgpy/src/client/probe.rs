@@ -11,10 +11,10 @@ use bgpy_proto::limits;
 use crate::clock;
 
 /// How long a probe may be unanswered before the next call abandons the connection.
-const PATIENCE: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The minimum, however short the timeouts of calls are: a busy machine is not dead.
-const PATIENCE_LEAST: Duration = Duration::from_millis(25);
+const ANSWER_TIMEOUT_MIN: Duration = Duration::from_millis(25);
 
 /// The last probe of a connection.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Probe {
 
     /// Notes that a call has timed out.
     pub(super) fn give_up(&self) {
-        if self.unanswered().is_some_and(|asked| clock::since(asked) >= PATIENCE_LEAST) {
+        if self.unanswered().is_some_and(|asked| clock::since(asked) >= ANSWER_TIMEOUT_MIN) {
             self.is_given_up.store(true, Ordering::Relaxed);
         }
     }
@@ -86,7 +86,7 @@ impl Probe {
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         self.unanswered().is_some_and(|asked| {
             self.is_given_up.load(Ordering::Relaxed)
-                || now.saturating_duration_since(asked) >= PATIENCE
+                || now.saturating_duration_since(asked) >= ANSWER_TIMEOUT
         })
     }
 

@@ -14,10 +14,10 @@ use crate::registry::{Entry, Registry};
 use crate::wait::{SLICE, Wait};
 
 /// How long to wait for a restart, unless the caller sets a limit.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often a starting server is polled.
-pub(super) const LOOK: Duration = Duration::from_millis(10);
+pub(super) const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// The time a caller gives a server to restart.
 pub(super) struct RestartWait<'a> {
@@ -92,7 +92,8 @@ impl<'a> RestartWait<'a> {
 
     /// The rest of the caller's time.
     pub(super) fn left(&self) -> Option<Duration> {
-        let left = self.wait.left().unwrap_or(PATIENCE.saturating_sub(clock::since(self.since)));
+        let left =
+            self.wait.left().unwrap_or(DEFAULT_LIMIT.saturating_sub(clock::since(self.since)));
         (!left.is_zero()).then_some(left)
     }
 
@@ -106,7 +107,7 @@ impl<'a> RestartWait<'a> {
     fn failed(&self, entry: Option<&Entry>) -> ConnectError {
         ConnectError::Restarting {
             server: self.server.to_owned(),
-            after: self.wait.limit().unwrap_or(PATIENCE),
+            after: self.wait.limit().unwrap_or(DEFAULT_LIMIT),
             failing: entry.and_then(|entry| entry.failing.clone()),
         }
     }
@@ -144,7 +145,7 @@ impl Link {
             if wait.is_interrupted() {
                 return Err(CallError::Interrupted);
             }
-            thread::sleep(slice.min(LOOK));
+            thread::sleep(slice.min(POLL_EVERY));
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub struct Log {
 
 /// A stream that tasks print to.
 #[derive(Debug, Clone, Copy)]
-pub enum Stream {
+pub enum StandardStream {
     /// Standard output.
     Output,
     /// Standard error.
@@ -123,20 +123,20 @@ impl Log {
 
     /// Counts lines printed by a task that could not be written, and whether the first of them was
     /// written in part.
-    pub fn lose_lines(&self, stream: Stream, lines: u64, is_torn: bool, why: &str) {
+    pub fn lose_lines(&self, stream: StandardStream, lines: u64, is_torn: bool, why: &str) {
         let why = Some(why.to_owned()).filter(|why| !why.is_empty());
         self.with_loss(stream, |loss, _| loss.count_lines(lines, is_torn, why));
     }
 
     /// Reports there how much was lost, if anything was; `false` if that cannot be written either.
-    pub fn tell_loss(&self, stream: Stream) -> bool {
+    pub fn tell_loss(&self, stream: StandardStream) -> bool {
         self.with_loss(stream, |loss, output| loss.tell(output))
     }
 
     /// Runs `act` with the losses of a stream and the place to report them.
     fn with_loss<T>(
         &self,
-        stream: Stream,
+        stream: StandardStream,
         act: impl FnOnce(&mut Loss, &mut dyn io::Write) -> T,
     ) -> T {
         if let Sink::File(log) = &mut *self.sink()
@@ -145,15 +145,15 @@ impl Log {
             return act(loss, &mut file);
         }
         let mut output = match stream {
-            Stream::Output => &Output::Stdout,
-            Stream::Error => &Output::Stderr,
+            StandardStream::Output => &Output::Stdout,
+            StandardStream::Error => &Output::Stderr,
         };
         act(&mut self.printed.lock(Default::default)[stream as usize], &mut output)
     }
 
     /// Reports losses where that can be written by now, even if nothing more is printed.
     pub fn tell_losses(&self) {
-        for stream in [Stream::Output, Stream::Error] {
+        for stream in [StandardStream::Output, StandardStream::Error] {
             self.tell_loss(stream);
         }
     }

@@ -13,7 +13,7 @@ pub(crate) use excerpt::LISTENS;
 pub use excerpt::{INITIALISED, ROTATED_AWAY, TAKING};
 #[cfg(test)]
 pub(crate) use file::aged;
-pub use handle::{Log, Stream};
+pub use handle::{Log, StandardStream};
 pub use level::Level;
 pub(crate) use record::record;
 pub use record::{time, when};

@@ -70,7 +70,7 @@ pub(crate) struct Readiness {
 
 /// The state of data under way to the other end of a TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Delivery {
+pub(crate) struct Undelivered {
     /// Retransmissions and window probes since the other end last answered.
     pub(crate) tries: u8,
     /// Time since anything arrived from there, including acknowledgements.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Delivery, Presence, ProcessId};
+use super::{Presence, ProcessId, Undelivered};
 
 /// A process, not necessarily a child of this one, identified by its start time.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(crate) fn waiting_connections(_listener: &impl AsFd) -> usize {
 }
 
 /// This system does not report the state of data under way.
-pub(crate) fn delivery(_socket: &impl AsFd) -> io::Result<Option<Delivery>> {
+pub(crate) fn undelivered(_socket: &impl AsFd) -> io::Result<Option<Undelivered>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -22,7 +22,7 @@ use super::connections::reserve::Reserve;
 use super::reactor::poller_check::PollerCheck;
 use super::reactor::signal::Waker;
 use super::registration::Registration;
-use super::status::About;
+use super::status::Reporter;
 use crate::clock;
 use crate::log::Log;
 use crate::platform::{self, Private};
@@ -33,7 +33,7 @@ use crate::transport::Listener;
 const READ_TURN_BYTES: usize = 256 << 10;
 
 /// The longest wait of the poller, whose timeout is limited to a few weeks.
-const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const POLL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The first token of connections; smaller ones are listeners.
 const FIRST_CONNECTION: usize = 16;
@@ -56,7 +56,7 @@ pub(super) struct Core {
     /// Connections that may accept more of their queued output.
     unwritten: ReadyQueue,
     pub(super) calls: Calls,
-    pub(super) about: About,
+    pub(super) reporter: Reporter,
     pub(super) psk: Psk,
     /// Whether clients without a token are accepted.
     pub(super) is_open: bool,
@@ -122,7 +122,7 @@ impl Core {
             log_limiter: LogLimiter::default(),
             unread: ReadyQueue::default(),
             unwritten: ReadyQueue::default(),
-            about: About::new(registration.name().cloned(), log.clone()),
+            reporter: Reporter::new(registration.name().cloned(), log.clone()),
             calls: Calls::new(idle_timeout),
             psk,
             is_open,
@@ -207,7 +207,7 @@ impl Core {
     }
 
     /// How long the poller may wait before there is work here; `None` means forever.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
         let ready = [&self.unread, &self.unwritten];
         if ready.iter().any(|queue| !queue.is_empty()) {
             return Some(Duration::ZERO);
@@ -219,13 +219,13 @@ impl Core {
         let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time has passed when the poller returns.
         let left = soonest.saturating_duration_since(clock::now()) + Duration::from_millis(1);
-        Some(left.min(PATIENCE_MAX))
+        Some(left.min(POLL_TIMEOUT_MAX))
     }
 
     /// Reads and serves one connection, for one turn.
     pub(super) fn read(&mut self, token: usize, scratch: &mut [u8]) {
         let mut left = READ_TURN_BYTES / scratch.len();
-        self.about.may_read_log = true;
+        self.reporter.may_read_log = true;
         let outcome = loop {
             let Some(connection) = self.connections.get_mut(&token) else { return };
             if connection.backlog() > limits::OUTBOX_PAUSE_BYTES {
@@ -240,7 +240,7 @@ impl Core {
             if connection.is_session() && !was_session {
                 self.pending.remove(token);
                 connection.is_client();
-                self.about.clients += 1;
+                self.reporter.clients += 1;
                 self.log.debug(format_args!("a client has come from {}", connection.peer));
             } else if connection.has_answered_handshake() {
                 self.pending.answered(token);
@@ -251,7 +251,7 @@ impl Core {
                 while let Some(request) = session.poll() {
                     let overload = overload.as_deref();
                     if let Some(other) = self.calls.admit(session, token, request, overload) {
-                        self.about.answer(session, &other, &self.calls);
+                        self.reporter.answer(session, &other, &self.calls);
                     }
                 }
             }
@@ -343,7 +343,7 @@ impl Core {
         self.note_gone(token);
         let what = format_args!("connection from {peer} ended: {why}");
         if is_session {
-            self.about.clients -= 1;
+            self.reporter.clients -= 1;
             self.log.debug(what);
         } else {
             self.pending.gone(token);

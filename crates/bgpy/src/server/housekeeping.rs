@@ -1,11 +1,11 @@
 //! Periodic work of a server, busy or idle: its log, its files, and clients that have vanished.
 
 use super::connections::connection::Connection;
-use super::connections::dead_peers::{PATIENCE, Patience};
+use super::connections::dead_peers::{LIMIT, Limit};
 use super::core::Core;
 use super::shared::Shared;
 use crate::log::Log;
-use crate::platform::Delivery;
+use crate::platform::Undelivered;
 
 impl Shared {
     /// Rotates a large log, logs what was lost, closes connections of clients that have vanished,
@@ -25,20 +25,20 @@ impl Shared {
 
     /// Closes the connections of clients that have vanished.
     fn drop_dead_peers(&self) {
-        if self.looks.is_due() {
-            self.core.lock().drop_dead_peers(PATIENCE);
+        if self.last_check.is_due() {
+            self.core.lock().drop_dead_peers(LIMIT);
         }
     }
 }
 
 impl Core {
-    fn drop_dead_peers(&mut self, patience: Patience) {
+    fn drop_dead_peers(&mut self, limit: Limit) {
         let look = |(token, connection): (&usize, &mut Connection)| {
-            let delivery = connection.undelivered()?;
-            patience.is_over(delivery).then_some((*token, delivery))
+            let undelivered = connection.undelivered()?;
+            limit.is_exceeded_by(undelivered).then_some((*token, undelivered))
         };
         let vanished: Vec<_> = self.connections.iter_mut().filter_map(look).collect();
-        for (token, Delivery { tries, silence }) in vanished {
+        for (token, Undelivered { tries, silence }) in vanished {
             let silence_s = silence.as_secs();
             let why = format!(
                 "no answer for {silence_s} s to data sent to it, nor to {tries} retransmissions"

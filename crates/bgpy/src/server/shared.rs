@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::connections::dead_peers::Looks;
+use super::connections::dead_peers::LastCheck;
 use super::core::{Core, CoreParts};
 use super::end::End;
 use super::reactor::leader::Leader;
@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) executing: OnceLock<Sleeper>,
     pub(super) files: FileCheck,
     /// When clients were last checked for having vanished.
-    pub(super) looks: Looks,
+    pub(super) last_check: LastCheck,
     /// Turns of the executing thread, so that the stand-in sees whether it makes progress.
     pub(super) turns: AtomicU64,
     /// Whether the executing thread is busy with anything but polling.
@@ -71,7 +71,7 @@ impl Shared {
             standin: StandInSwitch::default(),
             executing: OnceLock::new(),
             files: FileCheck::of(core.registration()),
-            looks: Looks::default(),
+            last_check: LastCheck::default(),
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),

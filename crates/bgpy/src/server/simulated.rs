@@ -162,12 +162,12 @@ impl Process {
             self.report(token, wire.has_ended(End::Server), has_room && wants_room);
         }
         self.core.proceed(&mut self.scratch).expect("listeners are not lost");
-        self.wakes = self.core.patience().map(|patience| clock::now() + patience);
+        self.wakes = self.core.poll_timeout().map(|timeout| clock::now() + timeout);
     }
 
     /// Wakes the leader if there is work that it does not know of.
     fn wake(&mut self) {
-        if self.core.patience() == Some(Duration::ZERO) {
+        if self.core.poll_timeout() == Some(Duration::ZERO) {
             self.wakes = Some(clock::now());
         }
     }
@@ -270,7 +270,7 @@ impl Process {
         }
         assert!(self.core.pending.len() <= 2 * limits::HANDSHAKES_MAX);
         let sessions = self.core.connections.values().filter(|it| it.is_session()).count();
-        assert_eq!(sessions as u64, self.core.about.clients, "clients are counted");
+        assert_eq!(sessions as u64, self.core.reporter.clients, "clients are counted");
         assert_eq!(self.core.connections.len() - sessions, self.core.pending.len(), "pending");
     }
 

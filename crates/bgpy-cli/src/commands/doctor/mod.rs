@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::checks::{Finding, Level, check_all};
-use crate::World;
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output::{self, Output};
 
 /// Find problems with bgpy on this machine, and say how to fix them
@@ -35,14 +35,14 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         // Each interruption is reported only once, but several checks poll.
         let was_interrupted = Cell::new(false);
         let interrupted = || {
-            was_interrupted.set(was_interrupted.get() || (world.interrupted)());
+            was_interrupted.set(was_interrupted.get() || (context.interrupted)());
             was_interrupted.get()
         };
-        let findings = check_all(self.fix, world.program(None), &interrupted);
+        let findings = check_all(self.fix, context.program(None), &interrupted);
         if interrupted() {
             return Err(Exit::Interrupted);
         }

@@ -7,9 +7,9 @@ use std::env;
 use clap::Args;
 
 use self::unit::Plan;
-use crate::World;
 use crate::connect::ServerArgs;
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output;
 use crate::server_settings::absolute;
 
@@ -39,8 +39,8 @@ pub(crate) struct Systemd {
 }
 
 impl Systemd {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
-        let (registry, info) = self.server.known(&self.server.access.wait(world))?;
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
+        let (registry, info) = self.server.known(&self.server.access.wait(context))?;
         let token_file = self.server.access.token_file.as_deref().map(absolute).transpose()?;
         let plan = Plan::of(&info.entry, &registry, token_file.as_deref());
         let unit = plan.and_then(|plan| plan.unit(env::current_exe().ok().as_deref()));

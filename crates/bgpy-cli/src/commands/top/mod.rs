@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::World;
 use crate::connect::registry;
 use crate::duration::seconds;
 use crate::exit::Exit;
+use crate::interpreter::Context;
 use crate::output::{self, Colors};
 
 /// Watch your servers on this machine: what they do, how fast, and what they log
@@ -43,7 +43,7 @@ pub(crate) struct Top {
 }
 
 impl Top {
-    pub(crate) fn run(self, world: &World<'_>) -> Result<(), Exit> {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         if !io::stdout().is_terminal() || is_dumb {
             let what = if is_dumb { "a terminal that can move its cursor" } else { "a terminal" };
@@ -51,7 +51,7 @@ impl Top {
                 format_args!("`bgpy top` needs {what}; use `bgpy ps` to print the servers once");
             return Err(output::error(text, Exit::Usage));
         }
-        event_loop::run(registry()?, self.interval, self.colors.are_wanted(), world.interrupted)
+        event_loop::run(registry()?, self.interval, self.colors.are_wanted(), context.interrupted)
             .unwrap_or_else(|error| {
                 let text = format_args!(
                     "the terminal cannot be used: {error}; use `bgpy ps` to print the servers once"

@@ -10,11 +10,11 @@ use bgpy_proto::{CallKind, ClientHello, Id, Outbox, Psk, Want};
 use super::around::Around;
 use super::shaking::{Shaken, exchange, send};
 use super::{Ended, Link, Pending, Shared, lost_error, server};
-use crate::client::connect::COMES_BACK_LOOK;
+use crate::client::connect::RETRY_EVERY;
 use crate::client::greeting::ANSWER;
 use crate::client::handshake_retry::{HandshakeRetries, Next, Verdict};
 use crate::client::restart_wait::{
-    LOOK, Pause, RestartWait, has_tasks, may_be_back_soon, may_go_elsewhere,
+    POLL_EVERY, Pause, RestartWait, has_tasks, may_be_back_soon, may_go_elsewhere,
 };
 use crate::clock;
 use crate::error::{CallError, ConnectError, Lost};
@@ -206,7 +206,7 @@ impl Caller {
     fn failed(&mut self, error: ConnectError, around: &dyn Around) -> Result<bool, Ended> {
         let left = time_left(self.attempt, &self.wait);
         if around.comes_back() && may_be_back_soon(&error) && left.is_some() {
-            return Ok(self.sleep(clock::now() + COMES_BACK_LOOK, false));
+            return Ok(self.sleep(clock::now() + RETRY_EVERY, false));
         }
         Err(Ended::Badly(error.into()))
     }
@@ -385,7 +385,7 @@ impl Caller {
         let now = clock::simulated::peek();
         let (mut status, mut again) = (status, again);
         if answered.is_some() {
-            (status, again) = (None, now + LOOK);
+            (status, again) = (None, now + POLL_EVERY);
         } else if status.is_none() && now >= again && !borrowed.is_taken(self.number) {
             status = Some(borrowed.ask_status());
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use crate::platform::Delivery;
+use crate::platform::Undelivered;
 
 /// The longest pause between retransmissions: `TCP_RTO_MAX_MS`, which Linux 6.15 and later have.
 const RTO_MAX_MS: (i32, u32) = (44, 8_000);
@@ -26,7 +26,7 @@ pub(crate) fn hasten_delivery(socket: &impl AsFd) {
 ///
 /// # Errors
 /// The system's error, also if it does not report the state.
-pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
+pub(crate) fn undelivered(socket: &impl AsFd) -> io::Result<Option<Undelivered>> {
     let number = socket.as_fd().as_raw_fd();
     let mut waiting: libc::c_int = 0;
     // SAFETY: the descriptor is open, and the result is a number of this type.
@@ -38,7 +38,7 @@ pub(crate) fn delivery(socket: &impl AsFd) -> io::Result<Option<Delivery>> {
     }
     let info = tcp_info(socket)?;
     let heard_ms = info.tcpi_last_ack_recv.min(info.tcpi_last_data_recv);
-    Ok(Some(Delivery {
+    Ok(Some(Undelivered {
         tries: info.tcpi_retransmits.max(info.tcpi_probes),
         silence: Duration::from_millis(heard_ms.into()),
     }))

@@ -1,9 +1,9 @@
 //! What all Unix systems have in common. Where they differ, it asks the file of the system.
 
 mod descriptor;
+mod directories;
 mod files;
 mod fork;
-mod home;
 mod notify;
 mod process;
 mod sleeper;
@@ -15,9 +15,9 @@ pub(crate) mod wake_up;
 mod write;
 
 pub(crate) use descriptor::*;
+pub(crate) use directories::*;
 pub(crate) use files::*;
 pub(crate) use fork::*;
-pub(crate) use home::*;
 pub(crate) use notify::*;
 pub(crate) use process::*;
 pub(crate) use sleeper::*;

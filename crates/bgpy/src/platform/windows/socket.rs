@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::{SockAddr, Socket};
 
 use super::unix_socket::PolledStream;
-use crate::platform::{Delivery, Readiness};
+use crate::platform::{Readiness, Undelivered};
 
 /// Whether a short read means that the socket is empty: here a poller reports a socket again only
 /// after a read that would have blocked.
@@ -80,7 +80,7 @@ pub(crate) fn waiting_connections<S>(_listener: &S) -> usize {
     0
 }
 
-pub(crate) fn delivery<S>(_socket: &S) -> io::Result<Option<Delivery>> {
+pub(crate) fn undelivered<S>(_socket: &S) -> io::Result<Option<Undelivered>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -9,10 +9,10 @@ use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
 use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 use socket2::{SockRef, Socket};
 
-use super::dead_peers::Signs;
+use super::dead_peers::Traffic;
 use crate::memory::segments::Segments;
 use crate::memory::{self, reclaim};
-use crate::platform::{self, Delivery, Private};
+use crate::platform::{self, Private, Undelivered};
 #[cfg(test)]
 use crate::simulation::wire::{End, ServerEnd};
 use crate::transport::Stream;
@@ -41,7 +41,7 @@ pub(crate) struct Connection {
     /// Whether the peer has closed its side. The poller reports that once, perhaps together with
     /// the last bytes; from then on only EOF ends reading.
     ends: bool,
-    signs: Signs,
+    traffic: Traffic,
     /// Why its calls are refused, if they are.
     pub(crate) overloaded: Option<String>,
     /// Name for the log.
@@ -95,7 +95,7 @@ impl Connection {
             waits_to_write: false,
             is_awaited: false,
             ends: false,
-            signs: Signs::default(),
+            traffic: Traffic::default(),
             overloaded: None,
             peer,
         })
@@ -166,7 +166,7 @@ impl Connection {
             return match count {
                 Ok(0) => Err(Over::Closed),
                 Ok(_) => {
-                    self.signs.heard = true;
+                    self.traffic.heard = true;
                     self.feed(&[], replays).map(|()| Progress::More).map_err(Over::Protocol)
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Nothing),
@@ -185,7 +185,7 @@ impl Connection {
                 Err(error) => return Err(Over::Io(error)),
             }
         };
-        self.signs.heard = true;
+        self.traffic.heard = true;
         self.feed(&scratch[..count], replays).map_err(Over::Protocol)?;
         // A read stops after a descriptor, whatever follows it.
         let is_short = count < scratch.len() && !has_descriptor;
@@ -271,7 +271,7 @@ impl Connection {
             match sent {
                 Ok(count) => {
                     outbox.advance(count);
-                    self.signs.sent = true;
+                    self.traffic.sent = true;
                     left = left.saturating_sub(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
@@ -311,18 +311,18 @@ impl Connection {
         Ok(owned)
     }
 
-    /// Delivery state of unacknowledged data sent to a TCP client; `None` if the client has sent
+    /// State of unacknowledged data sent to a TCP client; `None` if the client has sent
     /// something since the last query.
-    pub(crate) fn undelivered(&mut self) -> Option<Delivery> {
+    pub(crate) fn undelivered(&mut self) -> Option<Undelivered> {
         let Stream::Tcp(stream) = &*self.stream else { return None };
-        let has_been_heard = std::mem::take(&mut self.signs.heard);
-        if has_been_heard || !self.signs.sent || !self.is_session() {
+        let has_been_heard = std::mem::take(&mut self.traffic.heard);
+        if has_been_heard || !self.traffic.sent || !self.is_session() {
             return None;
         }
-        let delivery = platform::delivery(stream).ok().flatten();
+        let undelivered = platform::undelivered(stream).ok().flatten();
         // Data queued here goes to the system as soon as that has room.
-        self.signs.sent = delivery.is_some();
-        delivery
+        self.traffic.sent = undelivered.is_some();
+        undelivered
     }
 
     /// Whether bytes have arrived that are not read yet.

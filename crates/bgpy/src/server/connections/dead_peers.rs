@@ -10,18 +10,18 @@ use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::platform::Delivery;
+use crate::platform::Undelivered;
 use crate::sync::lock;
 
 /// How often clients are checked.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// When an unresponsive client counts as vanished. With [`EVERY`], it is detected within a minute.
-pub(crate) const PATIENCE: Patience = Patience { tries: 3, silence: Duration::from_secs(50) };
+pub(crate) const LIMIT: Limit = Limit { tries: 3, silence: Duration::from_secs(50) };
 
 /// How much a client may leave unanswered.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct Limit {
     /// Retransmissions: one or two losses happen on a slow or congested network.
     tries: u8,
     silence: Duration,
@@ -29,11 +29,11 @@ pub(crate) struct Patience {
 
 /// The time of the last check.
 #[derive(Debug)]
-pub(crate) struct Looks(Mutex<Instant>);
+pub(crate) struct LastCheck(Mutex<Instant>);
 
 /// Traffic between the server and a client since the last check.
 #[derive(Debug, Default)]
-pub(crate) struct Signs {
+pub(crate) struct Traffic {
     /// Data was sent and is not known to have arrived in full.
     pub(crate) sent: bool,
     pub(crate) heard: bool,
@@ -45,25 +45,25 @@ pub(crate) fn is_unreachable(error: &io::Error) -> bool {
     matches!(error.kind(), HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
 }
 
-impl Patience {
+impl Limit {
     /// Whether a client with undelivered data has vanished.
-    pub(crate) fn is_over(self, delivery: Delivery) -> bool {
-        delivery.tries >= self.tries && delivery.silence >= self.silence
+    pub(crate) fn is_exceeded_by(self, undelivered: Undelivered) -> bool {
+        undelivered.tries >= self.tries && undelivered.silence >= self.silence
     }
 }
 
-impl Default for Looks {
+impl Default for LastCheck {
     fn default() -> Self {
         Self(Mutex::new(Instant::now()))
     }
 }
 
-impl Looks {
+impl LastCheck {
     pub(crate) fn is_due(&self) -> bool {
-        let mut looked = lock(&self.0);
-        let is_due = looked.elapsed() >= EVERY;
+        let mut checked = lock(&self.0);
+        let is_due = checked.elapsed() >= EVERY;
         if is_due {
-            *looked = Instant::now();
+            *checked = Instant::now();
         }
         is_due
     }
@@ -88,24 +88,24 @@ mod tests {
             (15, 949_000, true),
         ];
         for (tries, silence_ms, has_vanished) in table {
-            let delivery = Delivery { tries, silence: Duration::from_millis(silence_ms) };
-            assert_eq!(PATIENCE.is_over(delivery), has_vanished, "{delivery:?}");
+            let undelivered = Undelivered { tries, silence: Duration::from_millis(silence_ms) };
+            assert_eq!(LIMIT.is_exceeded_by(undelivered), has_vanished, "{undelivered:?}");
         }
     }
 
     #[test]
     fn it_is_found_within_a_minute() {
         // An idle server runs its checks once a second.
-        assert!(PATIENCE.silence + EVERY + Duration::from_secs(2) < Duration::from_secs(60));
+        assert!(LIMIT.silence + EVERY + Duration::from_secs(2) < Duration::from_secs(60));
     }
 
     #[test]
     fn it_is_looked_from_time_to_time() {
         let now = Instant::now();
         let Some(before) = now.checked_sub(EVERY) else { return };
-        let looks = Looks(Mutex::new(before));
-        assert!(looks.is_due());
-        assert!(!looks.is_due());
+        let last_check = LastCheck(Mutex::new(before));
+        assert!(last_check.is_due());
+        assert!(!last_check.is_due());
     }
 
     #[cfg(target_os = "linux")]
@@ -121,11 +121,14 @@ mod tests {
         let _reader = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut writer, _) = listener.accept().unwrap();
         keepalive::ask(socket2::SockRef::from(&writer)).unwrap();
-        assert_eq!(platform::delivery(&writer).unwrap(), None);
+        assert_eq!(platform::undelivered(&writer).unwrap(), None);
         // The reader does not read, and its buffer is full.
         writer.set_nonblocking(true).unwrap();
         while writer.write(&[0; 65_536]).is_ok() {}
-        let delivery = platform::delivery(&writer).unwrap().expect("something waits");
-        assert!(!PATIENCE.is_over(delivery) && delivery.silence < PATIENCE.silence, "{delivery:?}");
+        let undelivered = platform::undelivered(&writer).unwrap().expect("something waits");
+        assert!(
+            !LIMIT.is_exceeded_by(undelivered) && undelivered.silence < LIMIT.silence,
+            "{undelivered:?}"
+        );
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Leader {
     poll: Private<Poll>,
     events: Events,
     scratch: Vec<u8>,
-    pub(crate) patience: Option<Duration>,
+    pub(crate) poll_timeout: Option<Duration>,
     spin: Spin,
     signals: Receiver,
 }
@@ -37,7 +37,7 @@ impl Leader {
             poll,
             events: Events::with_capacity(256),
             scratch: vec![0; SCRATCH_BYTES],
-            patience: Some(Duration::ZERO),
+            poll_timeout: Some(Duration::ZERO),
             spin: Spin::default(),
             signals,
         };
@@ -56,8 +56,8 @@ impl Leader {
 
     /// Spins on the sockets for a moment; `false` if nothing arrived.
     pub(crate) fn look(&mut self) -> bool {
-        let Self { poll, events, patience, spin, .. } = self;
-        if patience.is_some_and(|patience| patience.is_zero()) {
+        let Self { poll, events, poll_timeout, spin, .. } = self;
+        if poll_timeout.is_some_and(|poll_timeout| poll_timeout.is_zero()) {
             return false;
         }
         let look = || {
@@ -72,7 +72,7 @@ impl Leader {
     /// # Errors
     /// The system's error when the poller no longer works.
     pub(crate) fn wait(&mut self, signalled: &AtomicBool) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, self.patience) {
+        match self.poll.poll(&mut self.events, self.poll_timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
                 signalled.store(true, Ordering::SeqCst);
@@ -101,7 +101,7 @@ impl Leader {
             }
         }
         core.proceed(&mut self.scratch)?;
-        self.patience = core.patience();
+        self.poll_timeout = core.poll_timeout();
         Ok(core.has_work().then_some(core))
     }
 }

@@ -124,8 +124,8 @@ impl Shared {
         });
         self.executor_waits.store(false, Ordering::SeqCst);
         if self.has_idle_timeout {
-            // A task may have ended after the leader computed its patience.
-            leader.patience = self.core.lock().patience();
+            // A task may have ended after the leader computed its poll_timeout.
+            leader.poll_timeout = self.core.lock().poll_timeout();
         }
         self.away.store(false, Ordering::SeqCst);
         // The stand-in increments `relieved` after its last turn: if it has changed, calls may have
@@ -166,7 +166,8 @@ impl Shared {
         self.core.lock().ack_all(running_for);
         let (log, mut looked) = (self.log(), Instant::now());
         while !self.executor_waits.load(Ordering::SeqCst) && !self.standin.is_over() {
-            leader.patience = Some(leader.patience.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
+            leader.poll_timeout =
+                Some(leader.poll_timeout.map_or(LOG_LOOK, |limit| limit.min(LOG_LOOK)));
             let served = leader
                 .wait(&self.signalled)
                 .and_then(|()| leader.serve(&self.core, &self.signalled));
@@ -222,7 +223,7 @@ impl Shared {
             self.core.lock().retire();
         }
         while !self.has_failed() && Instant::now() < until && self.core.lock().has_backlog() {
-            leader.patience = Some(Duration::from_millis(100));
+            leader.poll_timeout = Some(Duration::from_millis(100));
             if leader
                 .wait(&self.signalled)
                 .and_then(|()| leader.serve(&self.core, &self.signalled))

@@ -26,7 +26,7 @@ const TIMES: Times = Times {
     pause: Duration::from_millis(1),
     pause_max: Duration::from_millis(50),
     healthy: Duration::from_secs(60),
-    patience: Duration::from_secs(1),
+    give_up_after: Duration::from_secs(1),
 };
 
 struct World {
@@ -81,7 +81,7 @@ fn a_server_that_goes_on_failing_is_given_up_and_says_why() {
     let mut world = World::new();
     let since = Instant::now();
     let status = world.supervisor().run();
-    assert!(since.elapsed() >= TIMES.patience);
+    assert!(since.elapsed() >= TIMES.give_up_after);
     assert_eq!(status.code(), Some(3));
     assert!(world.starts() > 2, "{}", world.starts());
     let ending = world.ending();
@@ -105,7 +105,7 @@ fn a_supervisor_needs_no_disk_and_counts_what_its_log_lacks() {
     std::fs::remove_dir_all(world.registry.directory()).unwrap();
     let place = log.parent().unwrap().to_owned();
     let late = std::thread::spawn(move || {
-        std::thread::sleep(TIMES.patience / 2);
+        std::thread::sleep(TIMES.give_up_after / 2);
         std::fs::create_dir(place).unwrap();
     });
     assert_eq!(supervisor.run().code(), Some(3));

@@ -14,7 +14,7 @@ use crate::transport::is_pause;
 const READ_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Leader {
     pub(super) buffer: Vec<u8>,
     /// Whether bytes arrived since `heard` was last set. The clock is read only when nothing
     /// arrives.
@@ -23,7 +23,7 @@ pub(super) struct Reader {
     pub(super) spin: Spin,
 }
 
-impl Reader {
+impl Leader {
     /// No caller has listened before `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self { buffer: Vec::new(), fresh: false, heard: now, spin: Spin::default() }
