@@ -13,6 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from result import time_text
 from workspace import Placement
 
 OURS, RAW, OTHERS, INK = "#c2410c", "#64748b", "#b6c4d4", "#1f2937"
@@ -58,23 +59,24 @@ def draw(medians_us: dict[str, dict[str, float]], path: Path) -> None:
             axes.text(time * 1.1, row, label(time), va="center", fontsize=9)
         for tick in axes.get_yticklabels():
             tick.set_fontweight("bold" if color(tick.get_text()) == OURS else "normal")
-        axes.tick_params(left=False, bottom=False, labelcolor=INK)
+        axes.tick_params(left=False, colors=INK)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _at: time_label(time)))
         axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("median time of a call, logarithmic scale")
         axes.grid(axis="x", color=OTHERS, linewidth=0.4)
         axes.set_axisbelow(True)
-        axes.spines[:].set_visible(False)
+        axes.spines[["top", "left", "right"]].set_visible(False)
+        axes.spines["bottom"].set_color(RAW)
         axes.margins(y=0.01)
         figure.suptitle(
-            "64 bytes to another Python process and back, median, logarithmic scale",
-            x=0.01,
-            ha="left",
-            fontsize=11,
+            "64 bytes to another Python process and back", x=0.01, ha="left", fontsize=11
         )
+        handles = [Patch(color=shade) for shade in (OURS, RAW, OTHERS)]
+        labels = ["bgpy", "raw socket", "other tool"]
         if near:
-            handles = [Patch(color=INK), Patch(color=INK, alpha=0.35, linewidth=0)]
-            labels = [f"caller and server on {Placement.FREE}", f"on {Placement.ONE}"]
-            axes.legend(handles, labels, frameon=False, loc="upper right", fontsize=9)
+            handles += [Patch(color=INK), Patch(color=INK, alpha=0.35, linewidth=0)]
+            labels += [f"wide bar: {Placement.FREE}", f"narrow, pale bar: {Placement.ONE}"]
+        axes.legend(handles, labels, frameon=False, loc="upper right", fontsize=9)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=120)
         plt.close(figure)
 
@@ -111,16 +113,14 @@ def draw_sizes(medians_us: dict[str, dict[int, float]], path: Path) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_xticks(sorted({size for line in medians_us.values() for size in line}))
+        axes.set_xlabel("size of the array, logarithmic scale")
+        axes.set_ylabel("median time, logarithmic scale")
         axes.grid(color=OTHERS, linewidth=0.4)
-        axes.tick_params(left=False, bottom=False, labelcolor=INK)
-        axes.spines[:].set_visible(False)
+        axes.tick_params(colors=INK)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(RAW)
         axes.legend(frameon=False, loc="upper left")
-        figure.suptitle(
-            "A NumPy array to another Python process, median, logarithmic scales",
-            x=0.01,
-            ha="left",
-            fontsize=11,
-        )
+        figure.suptitle("A NumPy array to another Python process", x=0.01, ha="left", fontsize=11)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=120)
         plt.close(figure)
 
@@ -146,6 +146,4 @@ def color(name: str) -> str:
 
 def label(time_us: float) -> str:
     """Return a time with its unit."""
-    if time_us < 1000:
-        return f"{time_us:.0f} µs" if time_us >= 10 else f"{time_us:.1f} µs"
-    return f"{time_us / 1000:,.0f} ms"
+    return time_text(time_us * 1e3)

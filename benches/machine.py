@@ -31,8 +31,12 @@ def facts() -> list[tuple[str, str]]:
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("Rust", first_line(["rustc", "--version"])),
         ("bgpy", bgpy.__version__),
-        ("peers", f"{peers}, bgpy {version_in(OLD_PYTHON, 'bgpy')}"),
-        ("Ray", version_in(RAY_PYTHON, "ray")),
+        (
+            "other tools",
+            f"{peers}, multiprocessing of Python {platform.python_version()}, "
+            f"bgpy {version_in(OLD_PYTHON, 'bgpy')}, "
+            f"Ray {version_in(RAY_PYTHON, 'ray')}",
+        ),
         ("data", ", ".join(f"{name} {version(name)}" for name in DATA)),
         ("date", datetime.datetime.now(datetime.UTC).date().isoformat()),
         (LOAD, f"{os.getloadavg()[0]:.2f}"),

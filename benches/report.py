@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import machine
-from result import MISSING, Result, Table
+from result import MISSING, Goal, Result, Table
 
 INTRODUCTION = """\
 # Benchmarks
 
-How fast bgpy is, compared with raw sockets and with similar tools. Read the ratios; absolute
-times depend on the machine below.
+How fast bgpy is, compared with raw sockets and with similar tools. The times are medians of one
+run on one [machine](#machine); on another machine, expect other times and similar ratios.
+"""
 
-![Small call, medians](benchmarks.svg)
+CHART = """\
+![Times of a small call by bgpy, raw sockets and other tools](benchmarks.svg)
 """
 
 METHOD = """\
@@ -78,13 +80,34 @@ def page(
         parts.append(
             f"**The machine was busy with other work (load {load}), which affects the figures.**\n"
         )
-    goals = goals_table(results)
-    parts += ["## Goals\n", f"{goals.note}\n", goals.markdown() + "\n"]
+    goals = [goal for result in results for goal in result.goals]
+    parts += [summary_table(results).markdown() + "\n", f"{goals_met(goals)}\n", CHART]
+    table = goals_table(results)
+    parts += [f"## {table.title}\n", f"{table.note}\n", table.markdown() + "\n"]
     for table in (table for result in results for table in result.tables):
         parts += [f"## {table.title}\n", f"{table.note}\n", table.markdown() + "\n"]
     parts += ["## Machine\n", machine_table(facts).markdown() + "\n"]
     parts += [METHOD.format(pinning=PINNED.format(pin=pin) if pin else UNPINNED), REPRODUCE]
     return "\n".join(parts)
+
+
+def summary_table(results: list[Result]) -> Table:
+    """Return the summary: a row for each kind of work."""
+    table = Table(
+        "Summary",
+        ["work", "bgpy, same host", "bgpy, TCP encrypted", "fastest other tool", "for scale"],
+        words=True,
+    )
+    for row in (row for result in results for row in result.headlines):
+        table.add(row.work, row.same_host, row.encrypted, row.peer, row.floor)
+    return table
+
+
+def goals_met(goals: list[Goal]) -> str:
+    """Return in a sentence how many goals were reached."""
+    measured = [goal for goal in goals if goal.met is not None]
+    met = sum(goal.met for goal in measured)
+    return f"In this run, bgpy met {met} of its {len(measured)} [performance goals](#goals)."
 
 
 def goals_table(results: list[Result]) -> Table:

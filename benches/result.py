@@ -63,11 +63,23 @@ class Goal:
 
 
 @dataclass
+class Headline:
+    """A row of the summary at the top of the page."""
+
+    work: str
+    same_host: str = MISSING
+    encrypted: str = MISSING
+    peer: str = MISSING
+    floor: str = MISSING
+
+
+@dataclass
 class Result:
     """What one measure has found."""
 
     tables: list[Table] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
+    headlines: list[Headline] = field(default_factory=list)
     # Microseconds of a small call by placement and by the title of its way, for the chart.
     medians_us: dict[str, dict[str, float]] = field(default_factory=dict)
     # Microseconds by the title of the way and by the bytes sent, for the other chart.
@@ -114,6 +126,16 @@ class Rounds:
         """Return the lowest and the highest median of a round."""
         low, high = min(self.medians) / unit_ns, max(self.medians) / unit_ns
         return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def time_text(time_ns: float) -> str:
+    """Return a time with its unit, in two or three digits."""
+    unit, word = next(unit for unit in UNITS if time_ns >= unit[0] or unit == UNITS[-1])
+    value = time_ns / unit
+    return f"{value:,.0f} {word}" if value >= 10 else f"{value:.1f} {word}"
+
+
+UNITS = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")]
 
 
 def told(reason: object) -> str:

@@ -9,7 +9,7 @@ import ways
 from result import MISSING, Result, Scale, Table
 from workspace import Placement
 
-from .turns import Turns, take_turns
+from .turns import Turns, headline, take_turns
 
 BYTES = 10_000_000
 LIMIT_S = 300.0
@@ -45,4 +45,6 @@ def run(scale: Scale) -> Result:
         )
     if scale.quick:
         table.fail("bgpy 0.3.1", "it takes minutes and is left out of the quick run")
-    return Result([table])
+    ours = [ways.SAME_HOST, ways.ENCRYPTED]
+    row = headline("10 MB of bytes and back", outcomes, ours, "ways.raw:BulkTcp")
+    return Result([table], headlines=[row])

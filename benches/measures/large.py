@@ -9,7 +9,7 @@ from result import MISSING, Goal, Result, Scale, Table
 from ways.way import Act
 from workspace import Placement
 
-from .turns import Outcome, Turns, take_turns
+from .turns import Outcome, Turns, headline, take_turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,9 @@ def run(scale: Scale) -> Result:
         outcomes = take_turns(names, turns, scale.place(Placement.FREE))
         result.tables.append(table(turns, outcomes))
         result.goals += goals(act, outcomes)
+        work = f"NumPy array of 100 MB {WORK[act]}"
+        row = headline(work, outcomes, OURS[-2:], ways.ONE_WAY_TCP)
+        result.headlines.append(row)
     return result
 
 

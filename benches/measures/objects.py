@@ -11,7 +11,7 @@ from result import MISSING, Goal, Result, Scale, Table
 from ways.way import Act
 from workspace import Placement
 
-from .turns import Outcome, Turns, take_turns
+from .turns import Outcome, Turns, headline, take_turns
 
 PICKLE_MAX = 1.5
 OURS = [ways.PICKLE, ways.OBJECTS_SAME_HOST, ways.OBJECTS_ENCRYPTED]
@@ -73,6 +73,8 @@ def run(scale: Scale) -> Result:
         outcomes = take_turns(names, turns, scale.place(Placement.FREE))
         result.tables.append(table(kind, turns, outcomes))
         result.goals += goals(kind, outcomes)
+        row = headline(f"{kind.name} as an argument", outcomes, OURS[1:], ways.PICKLE)
+        result.headlines.append(row)
     return result
 
 

@@ -8,9 +8,10 @@ import ways
 from result import MISSING, Goal, Result, Rounds, Scale, Table
 from workspace import Placement
 
-from .turns import Outcome, Turns, take_turns
+from .turns import Outcome, Turns, headline, take_turns
 
 DATA = b"x" * 64
+OURS = [ways.SAME_HOST, ways.ENCRYPTED]
 GOALS = [(ways.SAME_HOST, "same host", 0.8), (ways.ENCRYPTED, "TCP encrypted", 1.25)]
 
 
@@ -29,6 +30,9 @@ def run(scale: Scale) -> Result:
             for outcome in outcomes.values()
             if not outcome.failure
         }
+        if place == scale.place(Placement.FREE):
+            work = f"{len(DATA)} bytes and back"
+            result.headlines.append(headline(work, outcomes, OURS, ways.BASE))
     return result
 
 

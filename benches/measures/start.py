@@ -10,7 +10,7 @@ from time import perf_counter_ns
 import bgpy
 import bgpy_server
 from echo_tasks import exec_task, exit_task, init_task
-from result import Goal, Result, Rounds, Scale, Table, told
+from result import MISSING, Goal, Headline, Result, Rounds, Scale, Table, time_text, told
 from ways.old_bgpy import OldClient
 from workspace import Placement, Workspace
 
@@ -65,7 +65,10 @@ def run(scale: Scale) -> Result:
                 floor,
             )
         )
-    return Result([table], goals)
+    floor = f"{time_text(base)} (`{BARE}`)"
+    peer = f"{time_text(old.median)} (bgpy 0.3.1)" if isinstance(old, Rounds) else MISSING
+    row = Headline("start of a server", time_text(rounds[READY].median), MISSING, peer, floor)
+    return Result([table], goals, [row])
 
 
 def timed(action: Callable[[], object]) -> int:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from result import Rounds, told
-from ways import load
+import ways
+from result import MISSING, Headline, Rounds, time_text, told
 from ways.way import Act, Way
 from workspace import Placement, Workspace, apart, deadline
 
@@ -80,22 +80,22 @@ def lap(names: list[str], turns: Turns, placement: Placement) -> dict[str, Outco
     """Start all ways and measure them in turns; one that fails is left out from there on."""
     outcomes = {name: Outcome(name) for name in names}
     data = turns.data() if callable(turns.data) else turns.data
-    ways: dict[str, Way] = {}
+    opened: dict[str, Way] = {}
     with Workspace(placement) as workspace:
         for name, outcome in outcomes.items():
             with failing(outcome, turns.limit_s):
-                kind = load(name)
+                kind = ways.load(name)
                 outcome.title = kind.title
                 way = kind(workspace)
                 way.open()
                 way.check(data, turns.act)
-                ways[name] = way
+                opened[name] = way
         for number in range(turns.rounds):
-            for name, way in ways.items():
+            for name, way in opened.items():
                 if not outcomes[name].failure and number < (way.rounds_max or turns.rounds):
                     with failing(outcomes[name], turns.limit_s):
                         take_turn(way, turns, data, outcomes[name].rounds)
-        for name, way in ways.items():
+        for name, way in opened.items():
             with failing(outcomes[name], turns.limit_s):
                 way.close()
     return outcomes
@@ -116,3 +116,19 @@ def failing(outcome: Outcome, limit_s: float) -> Iterator[None]:
             yield
     except Exception as error:
         outcome.failure = outcome.failure or told(error)
+
+
+def headline(work: str, outcomes: dict[str, Outcome], ours: list[str], floor: str) -> Headline:
+    """Return a row of the summary: both ways of bgpy, the fastest peer, and a floor."""
+    measured = {name: outcome for name, outcome in outcomes.items() if not outcome.failure}
+    peers = [measured[name] for name in measured if name in {*ways.PEERS, *ways.OBJECT_PEERS}]
+    best = min(peers, key=lambda peer: peer.rounds.median, default=None)
+    same_host, encrypted = (
+        time_text(measured[name].rounds.median) if name in measured else MISSING for name in ours
+    )
+    return Headline(work, same_host, encrypted, named(best), named(measured.get(floor)))
+
+
+def named(outcome: Outcome | None) -> str:
+    """Return the median of a way with its name."""
+    return f"{time_text(outcome.rounds.median)} ({outcome.title})" if outcome else MISSING
