@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use bgpy::config::Config;
+use bgpy::error::StartError;
 use bgpy::registry::{Entry, Registry};
-use bgpy::start::{self, preflight};
+use bgpy::start::{self, again, preflight};
 use bgpy::survey::ServerState;
 use bgpy::termination::until_ended;
 use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
@@ -74,7 +75,14 @@ impl Restart {
         if !info.has_ended() {
             self.see_to_end(&registry, &info, context)?;
         }
-        let server = start::start(config, &wait).map_err(|error| {
+        let server = loop {
+            match start::start(config.clone(), &wait) {
+                // Tasks that failed after a change of their files have been changed once more.
+                Err(StartError::Reported { kind, .. }) if kind == again::CHANGED_AGAIN => {}
+                result => break result,
+            }
+        };
+        let server = server.map_err(|error| {
             if info.has_ended() {
                 return output::failure(&error);
             }
