@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -29,11 +28,11 @@ class Target:
 
 
 @pytest.fixture(params=["name", "address", "socket"])
-def target(request, camera, tmp_path) -> Iterator[Target]:
+def target(request, camera, tmp_path) -> Target:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     (server,) = servers()
-    yield Target(camera, str(getattr(server, request.param)), str(pipe))
+    return Target(camera, str(getattr(server, request.param)), str(pipe))
 
 
 def test_while_it_runs(target):
