@@ -70,6 +70,18 @@ def test_only_what_a_session_delivered_can_be_unpickled():
     made = named_in_rust(r"\bDelivered(::new\(| \{)", "bgpy-proto", "bgpy", "bgpy-python")
     sessions = {"bgpy-proto/src/client.rs", "bgpy-proto/src/server.rs"}
     assert made == sessions | {"bgpy-proto/src/delivered.rs"}
+    handed_over = named_in_rust(r"\bhanded_over\(", "bgpy-proto", "bgpy", "bgpy-cli", "bgpy-python")
+    first_tasks = {source for source in handed_over if source.startswith("bgpy/src/durable/")}
+    assert first_tasks
+    assert handed_over == first_tasks | {"bgpy-proto/src/delivered.rs"}
+
+
+def test_errors_of_the_core_name_no_options_of_one_language():
+    core = [*(CRATES / "bgpy/src/error").glob("*.rs"), CRATES / "bgpy-proto/src/error.rs"]
+    for source in core:
+        # A whole command of the shell, in backticks, helps everybody.
+        texts = re.sub(r"`[^`]*`", "", code(source))
+        assert not re.search(r"=True|=False|\w=\.\.\.| --[a-z]", texts), source
 
 
 def test_the_extension_module_has_layers():

@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 
+pub use connect::advice::serve_error;
 pub use exit::Exit;
 pub use interpreter::{Interpreter, Notation};
 pub use output::error;

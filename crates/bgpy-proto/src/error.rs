@@ -20,7 +20,7 @@ pub enum ProtocolError {
     #[error("the peer does not hold the same token")]
     Unauthenticated,
     /// The client's first message was answered before, so it may be a replay.
-    #[error("its first message is one that was answered before")]
+    #[error("its first message repeats an earlier one")]
     Replayed,
     /// A length exceeds its limit.
     #[error("{what} of {bytes} bytes exceeds the limit of {limit} bytes")]
@@ -34,7 +34,7 @@ pub enum ProtocolError {
     },
     /// A message is longer than the peer accepts; it was not sent.
     #[error(
-        "it has {bytes} bytes, and the other side takes {limit} at most (its max_message_bytes)"
+        "it has {bytes} bytes; the other side accepts at most {limit}"
     )]
     Unwelcome {
         /// Its length, in bytes.

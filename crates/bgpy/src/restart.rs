@@ -67,7 +67,7 @@ impl FromStr for Restart {
         }
         .ok_or_else(|| {
             format!(
-                "restart='{text}' is invalid: use never, on-failure, or on-failure:N for at \
+                "'{text}' is not a restart policy: use never, on-failure, or on-failure:N for at \
                  least N restarts before the server is given up"
             )
         })

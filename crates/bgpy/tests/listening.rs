@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bgpy::address::Address;
+use bgpy::error::FailureKind;
 use bgpy::registry::Registry;
 use bgpy::{
     CallError, Client, ClientOptions, ConnectError, Ended, ServeError, Server, ServerOptions,
@@ -58,7 +59,7 @@ fn an_address_in_use_is_told_and_nothing_is_left_behind() {
     assert!(
         matches!(&refused, ServeError::AddressInUse { address: told } if *told == address.to_string())
     );
-    assert_eq!(refused.kind(), "address-in-use");
+    assert_eq!(refused.kind(), FailureKind::AddressInUse);
     assert_eq!(left_behind(&registry), [""; 0]);
     drop(taken);
     drop(Server::bind(&address, options(Some(&registry))).unwrap());

@@ -72,7 +72,7 @@ def _check_version(key: Key) -> None:
         raise RuntimeError(
             f"the message contains code for Python {theirs}, which Python {ours} cannot run: use "
             "the same version on both sides, or install the module that defines the code on both "
-            "(for tasks, use --init-file)"
+            "(for tasks: start the server from a file of tasks)"
         )
 
 

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use bgpy::config::Config;
-use bgpy::error::StartError;
+use bgpy::error::{FailureKind, StartError};
 use bgpy::registry::{Entry, Registry};
-use bgpy::start::{self, again, preflight};
+use bgpy::start::{self, preflight};
 use bgpy::survey::ServerState;
 use bgpy::termination::until_ended;
 use bgpy::{Client, ClientOptions, ServerInfo, State, Wait};
@@ -78,7 +78,7 @@ impl Restart {
         let server = loop {
             match start::start(config.clone(), &wait) {
                 // Tasks that failed after a change of their files have been changed once more.
-                Err(StartError::Reported { kind, .. }) if kind == again::CHANGED_AGAIN => {}
+                Err(StartError::Reported { kind: FailureKind::Changed, .. }) => {}
                 result => break result,
             }
         };

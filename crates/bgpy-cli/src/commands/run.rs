@@ -7,6 +7,7 @@ use bgpy::{Restart, supervisor};
 use clap::Args;
 
 use crate::Interpreter;
+use crate::connect::advice::serve_error;
 use crate::exit::Exit;
 use crate::output;
 use crate::server_settings::ServerSettings;
@@ -39,7 +40,7 @@ impl Run {
         let config = self.settings.config_with_launch(program)?;
         match supervisor::run_in_foreground(config) {
             Ok(status) => supervisor::end_like(status),
-            Err(error) => Err(output::failure(&error)),
+            Err(error) => Err(output::error(serve_error(&error), Exit::from(&error))),
         }
     }
 

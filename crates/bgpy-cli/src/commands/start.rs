@@ -1,13 +1,14 @@
 //! `bgpy start`: runs a server in the background.
 
 use bgpy::config::Config;
+use bgpy::error::StartError;
 use bgpy::registry::Entry;
 use bgpy::start::attach::{Started, start_or_attach};
 use bgpy::survey::look_up;
 use bgpy::{Name, Target, start};
 use clap::Args;
 
-use crate::connect::registry;
+use crate::connect::{advice, registry};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::view::server_json;
@@ -66,7 +67,9 @@ impl Start {
         } else {
             start::start(config, &wait).map(|server| Some(Started::Here(server)))
         };
-        match started.map_err(|error| output::failure(&error))? {
+        let failed =
+            |error: StartError| output::error(advice::start_error(&error), Exit::from(&error));
+        match started.map_err(failed)? {
             Some(started) => {
                 if let Started::Attached(entry) = &started {
                     warn_of_differences(&name, entry, &asked);

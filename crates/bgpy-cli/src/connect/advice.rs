@@ -1,6 +1,7 @@
 //! Connection errors, with advice for the command line.
 
-use bgpy::{CallError, ConnectError};
+use bgpy::error::{FailureKind, StartError};
+use bgpy::{CallError, ConnectError, FailureCode, ServeError};
 
 use crate::exit::Exit;
 use crate::output;
@@ -23,6 +24,9 @@ pub(crate) fn call_error(error: &CallError) -> String {
 pub(crate) fn call_error_of(error: &CallError, option: &str) -> String {
     match error {
         CallError::Connect(error) => connect_error_of(error, option),
+        CallError::Failed { failure, .. } if failure.code == FailureCode::NotInitialized => {
+            format!("{error}: a Python client can send them with initialize(...)")
+        }
         error => error.to_string(),
     }
 }
@@ -43,6 +47,30 @@ fn connect_error_of(error: &ConnectError, option: &str) -> String {
         _ => String::new(),
     };
     format!("{error}{advice}")
+}
+
+/// Describes why `bgpy start` failed, and what to do in a shell.
+pub(crate) fn start_error(error: &StartError) -> String {
+    let advice = match error {
+        StartError::Reported { kind: FailureKind::NameTaken, .. } => {
+            "; --replace starts this one in its place, and --exist-ok uses the running one"
+        }
+        StartError::Reported { kind, .. } => serve_advice(*kind),
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
+
+/// Describes why a server cannot be set up, and what to do in a shell.
+pub fn serve_error(error: &ServeError) -> String {
+    format!("{error}{}", serve_advice(error.kind()))
+}
+
+fn serve_advice(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::WeakToken => ", or allow this one with --allow-weak-token",
+        _ => "",
+    }
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
 
 /// The argument `restart`.
 pub fn restart_policy(py: Python<'_>, text: &str) -> PyResult<Restart> {
-    let policy = text.parse().map_err(|error: String| config_error(py, error))?;
+    let policy = text.parse();
+    let policy = policy.map_err(|error: String| config_error(py, format!("restart: {error}")))?;
     if policy != Restart::Never && !supervisor::IS_SUPPORTED {
         let text = format!("restart={text:?}: this system has no way to restart servers");
         return Err(config_error(py, text));

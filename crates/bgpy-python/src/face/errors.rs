@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
+use bgpy::error::FailureKind;
 use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError};
+use bgpy_proto::ProtocolError;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -90,6 +92,9 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
             error(py, Class::NoResponse, format!("{text}: {advice}"))
         }
         CallError::Memory { .. } => PyMemoryError::new_err(text),
+        CallError::Message(ProtocolError::Unwelcome { .. }) => {
+            serialization_error(py, format!("{text}; its max_message_bytes is the limit"), None)
+        }
         CallError::Message(_) => serialization_error(py, text, None),
         CallError::WouldDeadlock { .. } => {
             let advice = "execute(...) without await_response queues a call";
@@ -125,7 +130,11 @@ fn failed(
         FailureCode::Serialization | FailureCode::Refused => Class::SerializationError,
         FailureCode::Overloaded => Class::Overloaded,
     };
-    let raised = error(py, name, text);
+    let advice = match failure.code {
+        FailureCode::NotInitialized => ": call initialize(init_task, exec_task, exit_task) first",
+        _ => "",
+    };
+    let raised = error(py, name, format!("{text}{advice}"));
     let about = raised.value(py);
     let described = || -> PyResult<()> {
         if let Some(traceback) = &failure.traceback {
@@ -181,13 +190,20 @@ pub fn start_error(py: Python<'_>, source: &StartError) -> PyErr {
     if matches!(source, StartError::Interrupted) {
         return interrupted(py);
     }
-    error(py, class_of(source), source.to_string())
+    let advice = match source {
+        StartError::Reported { kind: FailureKind::NameTaken, .. } => {
+            "; replace=True starts this one in its place, and exist_ok=True uses the running one"
+        }
+        StartError::Reported { kind, .. } => serve_advice(*kind),
+        _ => "",
+    };
+    error(py, class_of(source), format!("{source}{advice}"))
 }
 
 fn class_of(source: &StartError) -> Class {
     match source {
         StartError::LogFile { .. } => Class::ConfigError,
-        StartError::Reported { kind, .. } => reported(kind),
+        StartError::Reported { kind, .. } => reported(*kind),
         StartError::Timeout { .. } | StartError::StillEnding { .. } => Class::CallTimeout,
         StartError::Replaced { source, .. } => class_of(source),
         _ => Class::StartError,
@@ -195,16 +211,25 @@ fn class_of(source: &StartError) -> Class {
 }
 
 pub fn serve_error(py: Python<'_>, source: &ServeError) -> PyErr {
-    error(py, reported(source.kind()), source.to_string())
+    let kind = source.kind();
+    error(py, reported(kind), format!("{source}{}", serve_advice(kind)))
+}
+
+/// What to do in Python about a server that cannot be set up, beside what the error says.
+fn serve_advice(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::WeakToken => ", or allow this one with allow_weak_token=True",
+        _ => "",
+    }
 }
 
 /// The exception for a kind of error that a background server reports.
-fn reported(kind: &str) -> Class {
+fn reported(kind: FailureKind) -> Class {
     match kind {
-        "config" => Class::ConfigError,
-        "address-in-use" => Class::AddressInUse,
-        "name-taken" | "name-held" => Class::NameTaken,
-        "would-deadlock" => Class::WouldDeadlock,
+        FailureKind::Config | FailureKind::WeakToken => Class::ConfigError,
+        FailureKind::AddressInUse => Class::AddressInUse,
+        FailureKind::NameTaken | FailureKind::NameHeld => Class::NameTaken,
+        FailureKind::WouldDeadlock => Class::WouldDeadlock,
         _ => Class::StartError,
     }
 }

@@ -3,10 +3,10 @@
 
 use bgpy::bootstrap::{Report, Reporter};
 use bgpy::durable::{FirstTasks, Staged};
+use bgpy::error::FailureKind;
 use bgpy::log::{INITIALISED, TAKING};
 use bgpy::registry::Claim;
 use bgpy::server::Stopper;
-use bgpy::start::again;
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
@@ -82,11 +82,11 @@ impl Executor for PythonExecutor {
                 let message = start_failed(&place, &failure);
                 let has_changed = |it: &Watching| it.awaits_change(&message, &self.stopper);
                 let kind = match self.watching.as_ref().is_some_and(has_changed) {
-                    true => again::CHANGED_AGAIN,
-                    false => START,
+                    true => FailureKind::Changed,
+                    false => FailureKind::Other,
                 };
                 if let Some((mut reporter, _)) = self.reporter.take() {
-                    reporter.report(&Report::Failed { kind: kind.to_owned(), message });
+                    reporter.report(&Report::Failed { kind, message });
                 }
                 return Err(failure);
             }
@@ -215,10 +215,7 @@ fn start_failed(origin: &str, failure: &Failure) -> String {
     {
         // What is missing may be installed for another one.
         let python = python.display();
-        what += &format!("\n\nThe interpreter was '{python}'; --python (python=) chooses another.");
+        what += &format!("\n\nThe interpreter was '{python}': install the module for it, or choose another one.");
     }
     format!("the tasks in {origin} could not be started:{what}")
 }
-
-/// The kind of report of a server that was set up but did not start.
-pub const START: &str = "start";

@@ -2,13 +2,14 @@
 
 use bgpy::bootstrap::{Report, Reporter};
 use bgpy::config::Config;
+use bgpy::error::FailureKind;
 use bgpy::server::Supervised;
 use bgpy::start::again;
 use bgpy::{Ended, Log, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 
 use super::config::address;
-use super::executor::{PythonExecutor, START};
+use super::executor::PythonExecutor;
 use super::forked::ServerProcess;
 use super::interpreter::{extend_search_path, python_version};
 use super::signals::Handlers;
@@ -95,7 +96,8 @@ pub fn serve(
     }
     // If the tasks failed to start, that is already reported, with the traceback; this is any other reason.
     if let (Ended::Start(failure), Some((mut reporter, _))) = (&ended, executor.reporter.take()) {
-        reporter.report(&Report::Failed { kind: START.to_owned(), message: failure.to_string() });
+        let (kind, message) = (FailureKind::Other, failure.to_string());
+        reporter.report(&Report::Failed { kind, message });
     }
     executor.exit.map_or(Ok(Ok(ended)), Err)
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ServeError;
+use crate::error::{FailureKind, ServeError};
 use crate::platform::{self, Private};
 
 /// A report of a child.
@@ -22,8 +22,8 @@ pub enum Report {
     },
     /// The server failed to start.
     Failed {
-        /// A short name for the kind of error.
-        kind: String,
+        /// The kind of failure.
+        kind: FailureKind,
         /// The error message.
         message: String,
     },
@@ -42,7 +42,7 @@ impl Report {
     pub fn failed(error: &ServeError) -> Self {
         let named = error.naming_the_server();
         let error = named.as_ref().unwrap_or(error);
-        Self::Failed { kind: error.kind().to_owned(), message: error.to_string() }
+        Self::Failed { kind: error.kind(), message: error.to_string() }
     }
 
     /// The serialized report.

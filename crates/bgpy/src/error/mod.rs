@@ -3,11 +3,13 @@
 
 mod call;
 mod connect;
+mod kind;
 mod serve;
 mod start;
 mod words;
 
 pub use call::{CallError, Lost};
 pub use connect::{ConnectError, Trace};
+pub use kind::FailureKind;
 pub use serve::ServeError;
 pub use start::StartError;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::FailureKind;
 use crate::name::Name;
 use crate::platform::WithLimit;
 
@@ -54,7 +55,7 @@ pub enum ServeError {
     /// A weak token on an address that other machines can reach.
     #[error(
         "the token for {address} can be guessed, and other machines can reach that address: generate one with \
-         `bgpy token create`, or allow this one with --allow-weak-token (allow_weak_token=True)"
+         `bgpy token create`"
     )]
     WeakToken {
         /// `host:port`.
@@ -71,7 +72,7 @@ pub enum ServeError {
     },
     /// A server of this user has the name.
     #[error(
-        "a server named '{name}' is already running: start this one in its place with --replace (replace=True), use it with --exist-ok (exist_ok=True), stop it (`bgpy stop {name}`), or choose another name"
+        "a server named '{name}' is already running: stop it (`bgpy stop {name}`) or choose another name"
     )]
     NameTaken {
         /// The name.
@@ -105,14 +106,15 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// A short name of the error, passed from a background server to its starter.
-    pub fn kind(&self) -> &'static str {
+    /// What a background server reports to its starter.
+    pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Resolve { .. } | Self::WeakToken { .. } | Self::Unprotected { .. } => "config",
-            Self::AddressInUse { .. } | Self::AddressOfServer { .. } => "address-in-use",
-            Self::NameTaken { .. } => "name-taken",
-            Self::NameHeld { .. } => "name-held",
-            Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => "start",
+            Self::Resolve { .. } | Self::Unprotected { .. } => FailureKind::Config,
+            Self::WeakToken { .. } => FailureKind::WeakToken,
+            Self::AddressInUse { .. } | Self::AddressOfServer { .. } => FailureKind::AddressInUse,
+            Self::NameTaken { .. } => FailureKind::NameTaken,
+            Self::NameHeld { .. } => FailureKind::NameHeld,
+            Self::Bind { .. } | Self::Registry { .. } | Self::Io(_) => FailureKind::Other,
         }
     }
 }
@@ -129,7 +131,7 @@ impl fmt::Display for Unusable<'_> {
         match directory {
             None => write!(
                 f,
-                "there is no place to keep the server's name in: {source}, or start it without a name"
+                "there is no place to keep the server's name in: {source}; or start the server without a name"
             ),
             Some(directory) => write!(
                 f,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::FailureKind;
 use super::words::Seconds;
 use crate::platform::WithLimit;
 
@@ -37,7 +38,7 @@ pub enum StartError {
     #[error("{message}")]
     Reported {
         /// The kind of error, so that it can be raised as such.
-        kind: String,
+        kind: FailureKind,
         /// The server's message.
         message: String,
     },

@@ -384,10 +384,7 @@ fn task(kind: CallKind) -> &'static str {
 }
 
 pub(super) fn not_initialized() -> Failure {
-    Failure::new(
-        FailureCode::NotInitialized,
-        "the server has no tasks yet: call initialize(init_task, exec_task, exit_task) first",
-    )
+    Failure::new(FailureCode::NotInitialized, "the server has no tasks yet")
 }
 
 #[cfg(test)]

@@ -193,7 +193,7 @@ impl Core {
         }
         if self.calls.idle_until().is_some_and(|at| at <= clock::now()) {
             let limit = self.calls.idle_timeout().unwrap_or_default().as_secs_f64();
-            self.log.info(format_args!("no call for {limit} s (idle_timeout): ending"));
+            self.log.info(format_args!("no call for {limit} s, the idle timeout: ending"));
             self.stop();
         }
         // What ended in this turn may have freed missing descriptors.

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::bootstrap::Report;
+use crate::error::FailureKind;
 use crate::platform::{self, AsRawFd, RawFd, unix_socket};
 
 /// How long a supervisor may take to release the listeners and the name.
@@ -24,7 +25,7 @@ impl AsRawFd for SupervisorPipe {
 impl SupervisorPipe {
     /// Reports why the server cannot continue.
     pub(super) fn fail(&mut self, reason: &str) {
-        let report = Report::Failed { kind: "server".into(), message: reason.to_owned() };
+        let report = Report::Failed { kind: FailureKind::Other, message: reason.to_owned() };
         self.send(&report);
     }
 

@@ -21,9 +21,6 @@ const CHANGED: &str = "BGPY_START_CHANGED";
 /// The environment variables by which one program tells the next.
 pub const VARIABLES: [&str; 3] = [CLAIM, PORT, CHANGED];
 
-/// The kind of a failed start after which the files of the tasks have changed once more.
-pub const CHANGED_AGAIN: &str = "changed";
-
 /// Tells `bgpy restart`, and the server that it starts, that files have changed: if the tasks fail,
 /// that server waits for the next change.
 pub fn note_change(command: &mut Command) {

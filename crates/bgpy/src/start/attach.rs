@@ -7,7 +7,7 @@ use bgpy_proto::State;
 use super::background::{self, Background};
 use crate::client::{ClientOptions, connect_to};
 use crate::config::Config;
-use crate::error::{CallError, ConnectError, ServeError, StartError};
+use crate::error::{CallError, ConnectError, FailureKind, StartError};
 use crate::name::Name;
 use crate::registry::{Entry, Registry};
 use crate::wait::Wait;
@@ -55,8 +55,8 @@ pub fn start_or_attach(
                         turn.release();
                     }
                     match started {
-                        Err(StartError::Reported { kind, .. })
-                            if kind == taken(name) && seen.elapsed() < UNSEEN => {}
+                        Err(StartError::Reported { kind: FailureKind::NameTaken, .. })
+                            if seen.elapsed() < UNSEEN => {}
                         started => return started.map(Started::Here),
                     }
                 }
@@ -111,13 +111,9 @@ fn find(registry: Option<&Registry>, name: &Name, wait: &Wait<'_>) -> Result<Fou
     Ok(Found::Nobody)
 }
 
-fn taken(name: &Name) -> &'static str {
-    ServeError::NameTaken { name: name.clone() }.kind()
-}
-
 fn waits_for_itself(name: &Name) -> StartError {
     StartError::Reported {
-        kind: "would-deadlock".to_owned(),
+        kind: FailureKind::WouldDeadlock,
         message: format!(
             "the server named '{name}' is this very process, which is not ready before its tasks are: give the \
              other server another name"

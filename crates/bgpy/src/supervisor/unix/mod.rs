@@ -20,7 +20,7 @@ use self::watch::Start;
 use super::Role;
 use crate::bootstrap::{Orders, Report, Reporter};
 use crate::config::Config;
-use crate::error::ServeError;
+use crate::error::{FailureKind, ServeError};
 use crate::platform;
 use crate::platform::ProcessId;
 use crate::registry::Registry;
@@ -57,7 +57,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
     let divided = UnixStream::pair().and_then(|ends| Ok((ends, fork()?)));
     let ((line, pipe), child) = divided.inspect_err(|error| {
         let message = format!("the process cannot be divided: {error}");
-        reporter.report(&Report::Failed { kind: "start".into(), message });
+        reporter.report(&Report::Failed { kind: FailureKind::Other, message });
     })?;
     let Some(child) = child else {
         crate::fork::be_original();
