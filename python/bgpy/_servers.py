@@ -59,8 +59,8 @@ def start(
     env, cwd, python
         Environment, working directory and interpreter of the server, see `Server.run_background`.
     timeout : float, optional
-        Maximum time for the start, with `replace` also for the end of the old server, in seconds;
-        functions get the same time again for ``init_task``.
+        Time limit in seconds for the start (and, with `replace`, for stopping the old server). With
+        functions, the same limit applies again to ``init_task``.
     host, port, token, log_level, log_file, idle_timeout, restart, auth
         See `Server`.
     allow_weak_token, allow_pickle, max_message_bytes

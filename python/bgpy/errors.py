@@ -12,7 +12,7 @@ class ConfigError(BgpyError, ValueError):
 
 
 class StartError(BgpyError, RuntimeError):
-    """A server fails to start; the message contains its error."""
+    """A server could not be started; the message contains its error."""
 
 
 class AddressInUse(StartError, OSError):
@@ -20,7 +20,7 @@ class AddressInUse(StartError, OSError):
 
 
 class NameTaken(StartError):
-    """A server of this name is already running, or has ended but its process has not."""
+    """A server of this name is already running, or its process has not exited yet."""
 
 
 class ConnectError(BgpyError, ConnectionError):

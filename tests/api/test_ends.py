@@ -105,7 +105,7 @@ def test_it_is_stopping_and_says_what_it_waits_for(lingering):
     (info,) = servers()
     assert (info.state, info.pid, info.exit_code) == ("STOPPING", pid, None)
     assert held_by in info.reason
-    with pytest.raises(CallTimeout, match="takes no more calls, but its process"):
+    with pytest.raises(CallTimeout, match="has shut down, but its process"):
         server.wait(timeout=0.1)
     code, text = command("stop", "lingers", "--grace", "0.2")
     assert code == 4

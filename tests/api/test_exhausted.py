@@ -96,7 +96,7 @@ def test_a_server_without_descriptors_is_found_reached_and_ended(runtime, opener
             assert late.call(1, timeout=LIMIT_S) == 1
         assert client.call(2, timeout=LIMIT_S) == 2
     assert files_of(runtime) == files
-    assert "put back" not in Path(server.log_file).read_text()
+    assert "replaced a foreign file" not in Path(server.log_file).read_text()
     server.stop(LIMIT_S)
     assert servers() == []
     (info,) = servers(ended=True)
@@ -130,7 +130,7 @@ def test_nothing_is_removed_that_cannot_be_looked_at(full, runtime):
         assert client.call("file") == "Too many open files"
         log = Path(server.log_file)
         (runtime / "full.name").unlink()
-        until(lambda: "cannot be looked at, or not be put back: Too many" in log.read_text())
+        until(lambda: "cannot check or restore the server's files: Too many" in log.read_text())
         assert files_of(runtime) == files
         client.call("free")
         until((runtime / "full.name").exists)
@@ -153,7 +153,7 @@ def test_what_stands_in_the_way_stays_until_there_is_something_in_its_place(full
         lock.unlink()
         os.mkfifo(lock)
         log = Path(server.log_file)
-        until(lambda: "cannot be looked at, or not be put back: Too many" in log.read_text())
+        until(lambda: "cannot check or restore the server's files: Too many" in log.read_text())
         assert entry.read_text() == sock.read_text() == "{garbage"
         assert lock.is_fifo()
         client.call("free")

@@ -122,6 +122,6 @@ def test_doctor_tells_of_a_place_that_ends_with_the_login_and_of_the_former_one(
     )
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / "new"))
     told = subprocess.run([BGPY, "doctor"], capture_output=True, text=True).stdout
-    assert f"known in '{former}' alone: old" in told
+    assert f"still registered in '{former}': old" in told
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(former))
     server.stop(timeout=30)

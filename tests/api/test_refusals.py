@@ -62,22 +62,22 @@ def deep():
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        ({"model": Net()}, r'^args\["model"\] is an api.test_refusals.Net, which'),
-        ([0, (1, Net)], r"^args\[1\]\[1\] is a type, which"),
-        ({3: {decimal.Decimal(1): Net()}}, r"^args\[3\]\[Decimal\('1'\)\] is an api"),
-        ({1, Net}, r"^list\(args\)\[[01]\] is a type, which"),
-        ({(1, Net): 2}, r"^list\(args\)\[0\]\[1\] is a type, which"),
-        ({'say "hi"': Net}, r'^args\["say \\"hi\\""\] is a type, which'),
-        ({"k" * 1000: Net}, r'^args\["k{39}\.\.\.\] is a type, which'),
-        (twice(), r'^args\["b"\]\[0\] is a list that occurs in the message twice, which'),
-        (deep(), r"^args is nested deeper than plain data can be, which"),
+        ({"model": Net()}, r'^args\["model"\] \(an api.test_refusals.Net\)'),
+        ([0, (1, Net)], r"^args\[1\]\[1\] \(a type\)"),
+        ({3: {decimal.Decimal(1): Net()}}, r"^args\[3\]\[Decimal\('1'\)\] \(an api"),
+        ({1, Net}, r"^list\(args\)\[[01]\] \(a type\)"),
+        ({(1, Net): 2}, r"^list\(args\)\[0\]\[1\] \(a type\)"),
+        ({'say "hi"': Net}, r'^args\["say \\"hi\\""\] \(a type\)'),
+        ({"k" * 1000: Net}, r'^args\["k{39}\.\.\.\] \(a type\)'),
+        (twice(), r'^args\["b"\]\[0\] \(a list that occurs in the message twice\)'),
+        (deep(), r"^args, nested deeper than plain data can be,"),
     ],
     ids=["dict", "tuple", "key", "set", "in-key", "quotes", "long-key", "shared", "deep"],
 )
 def test_the_part_that_needs_a_pickle_is_named(strict, args, told):
     client = Client(HOST, strict.port, token=strict.token)
     calls = client.status()["calls"]
-    rest = r".* needs a pickle, and the server accepts no pickles \(allow_pickle=False\)$"
+    rest = r".* cannot be sent without pickle, which the server refuses \(allow_pickle=False\)$"
     for call in (client.call, client.execute):
         with pytest.raises(SerializationError, match=told + rest) as caught:
             call(args)
@@ -98,8 +98,8 @@ def test_a_client_takes_none_either(start):
     port = start().port
     Client(HOST, port).initialize(dict, exec_task, print)
     assert Client(HOST, port, allow_pickle=False).call({}) == (
-        'response["deep"][0] is a types.SimpleNamespace, which needs a pickle, and the client '
-        "accepts no pickles (allow_pickle=False)"
+        'response["deep"][0] (a types.SimpleNamespace) cannot be sent without pickle, which the '
+        "client refuses (allow_pickle=False)"
     )
     assert Client(HOST, port).call({}) == {"deep": [types.SimpleNamespace()]}
 

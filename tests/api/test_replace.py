@@ -195,7 +195,7 @@ def test_the_old_one_goes_on_if_the_new_one_cannot_start(tasks, text):
     old = tasks.start()
     tasks.path.write_text(text)
     with pytest.raises(
-        StartError, match="'greeter' was not replaced: it goes on, because "
+        StartError, match="'greeter' was not replaced: it is still running, because the new one cannot start: "
     ) as told:
         tasks.start()
     assert str(tasks.path) in str(told.value) or "no_such_module" in str(told.value)
@@ -212,7 +212,7 @@ def test_the_old_one_goes_on_if_the_new_one_cannot_start(tasks, text):
 )
 def test_the_old_one_goes_on_if_an_option_is_refused(tasks, options, words):
     old = tasks.start()
-    with pytest.raises(StartError, match="it goes on, because ") as told:
+    with pytest.raises(StartError, match="it is still running, because ") as told:
         tasks.start(**options)
     assert words in str(told.value)
     assert connect("greeter").call(1) == (0, old.pid, 1)

@@ -29,7 +29,7 @@ from bgpy import (
 from bgpy import start as start_named
 
 LIMIT_S = 20
-SOCKET_TOLD = "stood in the place of the server's socket"
+SOCKET_TOLD = "by the server's own socket"
 
 
 def until(true):
@@ -430,7 +430,7 @@ def test_what_the_server_has_written_stays(named, runtime):
         (runtime / "mine.name").unlink()
         until((runtime / "mine.name").exists)
     assert {what: path.lstat().st_ino for what, path in files.items()} == numbers
-    assert "put back" not in Path(server.log_file).read_text()
+    assert "replaced a foreign file" not in Path(server.log_file).read_text()
 
 
 def test_a_client_says_what_stands_in_the_place_of_an_entry(named, runtime):
@@ -442,7 +442,7 @@ def test_a_client_says_what_stands_in_the_place_of_an_entry(named, runtime):
             remove(entry) if entry.is_symlink() or entry.exists() else None
             entry.touch()
             kind(entry, None)
-            with pytest.raises(BgpyError, match=r"\.json' is no longer a valid entry"):
+            with pytest.raises(BgpyError, match=r"the registry entry '.*\.json' is damaged"):
                 connect("mine", timeout=5)
         assert servers() == []
     finally:

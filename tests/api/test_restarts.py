@@ -138,7 +138,7 @@ def test_everybody_sees_how_it_fails_and_when_it_is_tried_again(device):
     device.fail(4)
     (info,) = servers()
     assert info.state == "RESTARTING"
-    assert info.reason.startswith(f"it has failed {info.failures} times, last: exit status: 1: ")
+    assert info.reason.startswith(f"it has failed {info.failures} times, last: exit code 1: ")
     assert "the device is busy" in info.reason
     assert "next try in" in info.reason
     assert 0 < info.next_try - time.time() < 31
@@ -268,7 +268,7 @@ def test_what_stands_in_the_place_of_its_entry_then_is_not_believed(device, runt
     # What the supervisor has written is not foreign to the server.
     entry.unlink()
     until(entry.exists)
-    assert "stood in the place" not in server.log_file.read_text()
+    assert "replaced a foreign file" not in server.log_file.read_text()
 
 
 def put(entry, replace):

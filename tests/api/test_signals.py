@@ -65,7 +65,7 @@ def test_a_signal_ends_an_idle_server(begin, runtime, exited, number):
     assert server.wait(LIMIT_S) == 0
     assert exited.read_text() == "({'seen': 'last'}, {})"
     assert_gone(server, runtime)
-    assert "told to end" in server.log_file.read_text()
+    assert "stop requested" in server.log_file.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -143,7 +143,7 @@ def test_a_created_token_is_taken_where_others_reach_the_server(start):
 def test_a_made_up_token_protects_where_others_reach_the_server(start, elsewhere, runtime):
     server = start(host=ANYWHERE)
     (entry,) = runtime.glob("*.json")
-    assert f"other machines need the token which stands in {entry}" in server.log_file.read_text()
+    assert f"other machines need the token which is in {entry}" in server.log_file.read_text()
     Client(HOST, server.port).ping()
     elsewhere()
     with pytest.raises(AuthError):

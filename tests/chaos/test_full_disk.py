@@ -129,7 +129,7 @@ told["shown"] = [(info.pid, info.generation) for info in servers()]
 told["behind"] = entry()["process"]["pid"] not in told["pids"]
 make_writable()
 until(lambda: entry()["process"]["pid"] == told["pids"][-1])
-until(lambda: "the entry in the registry is written now" in server.log_file.read_text())
+until(lambda: "registry entry written" in server.log_file.read_text())
 told["log"] = server.log_file.read_text()
 told["stopped"] = bgpy("stop", "camera")
 """

@@ -160,7 +160,7 @@ def test_two_users_of_one_machine(runtime, elsewhere):
     told = run([*command, info.socket, server.port, OTHER], cwd="/")
     none, by_name, by_socket = told["theirs"]
     for told_of in (none, by_name[1], by_socket[1], told["port"][1]):
-        assert f"nothing in the directory of servers '{runtime}' is believed" in told_of
+        assert f"the registry '{runtime}' cannot be trusted" in told_of
     assert by_name[0] == by_socket[0] == told["port"][0] == "ConnectError"
     assert told["own"][0] == 0
     assert told["own"][1][0] == "NotRunning"

@@ -159,7 +159,7 @@ def test_a_first_ctrl_c_says_what_it_waits_for(commands, tasks, tmp_path):
         pass
     process.send_signal(signal.SIGINT)
     words = ""
-    while "told to end" not in words:
+    while "stop requested" not in words:
         words += process.stderr.readline()
     assert words.endswith(
         "waiting for the running task, which a second signal or Ctrl-C interrupts\n"

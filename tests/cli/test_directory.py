@@ -80,7 +80,7 @@ def test_nothing_in_it_is_believed(commands, camera, doubt, runtime):
     for target in ("camera", address, str(socket)):
         with pytest.raises(ConnectError) as raised:
             connect(target, timeout=5)
-        assert f"nothing in the directory of servers '{runtime}' is believed" in str(raised.value)
+        assert f"the registry '{runtime}' cannot be trusted" in str(raised.value)
         assert doubt in str(raised.value)
     with pytest.raises(ConfigError) as listed:
         servers()

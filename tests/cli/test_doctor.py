@@ -1,4 +1,4 @@
-"""`bgpy doctor`: finds each bad state, says how to mend it, and removes only what is unused."""
+"""`bgpy doctor`: finds each bad state, says how to fix it, and removes only what is unused."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def doctor(commands):
         assert words == ""
         findings = {}
         for finding in json.loads(data):
-            assert (finding["mend"] is None) == (finding["level"] == "ok")
+            assert (finding["fix"] is None) == (finding["level"] == "ok")
             findings.setdefault(finding["about"], []).append(finding)
         levels = {finding["level"] for each in findings.values() for finding in each}
-        assert code == ("wrong" in levels)
+        assert code == ("error" in levels)
         return code, findings
 
     return doctor
@@ -53,7 +53,7 @@ def doctor(commands):
 
 def only(findings, about):
     (finding,) = findings[about]
-    return finding["level"], finding["text"], finding["mend"]
+    return finding["level"], finding["text"], finding["fix"]
 
 
 def aged(path):
@@ -93,20 +93,20 @@ def test_a_directory_that_cannot_be_made(doctor, tmp_path, monkeypatch):
     for path in (file, file / "run"):
         monkeypatch.setenv("BGPY_RUNTIME_DIR", str(path))
         code, findings = doctor()
-        level, text, mend = only(findings, "directory")
-        assert (code, level) == (1, "wrong")
+        level, text, fix = only(findings, "directory")
+        assert (code, level) == (1, "error")
         assert str(path) in text
-        assert "BGPY_RUNTIME_DIR" in mend
+        assert "BGPY_RUNTIME_DIR" in fix
 
 
 def test_a_directory_that_others_enter(doctor, runtime):
     runtime.chmod(0o755)
     code, findings = doctor("--fix")
-    level, text, mend = only(findings, "directory")
-    assert (code, level) == (1, "wrong")
+    level, text, fix = only(findings, "directory")
+    assert (code, level) == (1, "error")
     assert "mode 755" in text
-    assert mend == f"chmod 700 '{runtime}'"
-    subprocess.run(mend, shell=True, check=True)
+    assert fix == f"chmod 700 '{runtime}'"
+    subprocess.run(fix, shell=True, check=True)
     assert doctor()[0] == 0
 
 
@@ -114,38 +114,38 @@ def test_a_directory_that_others_enter(doctor, runtime):
 def test_a_directory_of_another_user(doctor, runtime):
     os.chown(runtime, 12345, -1)
     _, findings = doctor()
-    level, text, mend = only(findings, "directory")
-    assert level == "wrong"
+    level, text, fix = only(findings, "directory")
+    assert level == "error"
     assert "12345" in text
-    assert "BGPY_RUNTIME_DIR" in mend
+    assert "BGPY_RUNTIME_DIR" in fix
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_directory_that_takes_no_files(doctor, runtime):
     runtime.chmod(0o500)
     _, findings = doctor()
-    level, text, mend = only(findings, "directory")
+    level, text, fix = only(findings, "directory")
     runtime.chmod(0o700)
-    assert level == "wrong"
+    assert level == "error"
     assert "no file can be created" in text
-    assert mend == f"chmod 700 '{runtime}'"
+    assert fix == f"chmod 700 '{runtime}'"
 
 
 def test_a_path_too_long_for_sockets(doctor, tmp_path, monkeypatch):
     monkeypatch.setenv("BGPY_RUNTIME_DIR", str(tmp_path / ("x" * 100)))
     code, findings = doctor()
-    level, text, mend = only(findings, "sockets")
+    level, text, fix = only(findings, "sockets")
     assert (code, level) == (0, "note")
     assert "TCP" in text
-    assert "shorter" in mend
+    assert "shorter" in fix
 
 
 @pytest.mark.parametrize(
     ("text", "level", "told"),
     [
-        ("", "wrong", "cannot be read"),
-        ('{"format": 1, "inst', "wrong", "cannot be read"),
-        (json.dumps(ENTRY | {"format": 99}), "wrong", "format 99"),
+        ("", "error", "cannot be read"),
+        ('{"format": 1, "inst', "error", "cannot be read"),
+        (json.dumps(ENTRY | {"format": 99}), "error", "format 99"),
         (json.dumps(ENTRY), "note", "another machine"),
     ],
     ids=["empty", "torn", "newer", "foreign"],
@@ -157,7 +157,7 @@ def test_an_entry_that_may_be_a_servers_is_told_of_and_stays(doctor, runtime, te
     for options in ([], ["--fix"]):
         code, findings = doctor(*options)
         found = only(findings, "leftovers")
-        assert (code, found[0]) == (level == "wrong", level)
+        assert (code, found[0]) == (level == "error", level)
         assert told in found[1]
         assert str(path) in found[1]
         assert path.read_text() == text
@@ -178,7 +178,7 @@ def test_what_is_unused_is_removed_when_told_to(doctor, start, runtime):
     code, findings = doctor()
     assert code == 0
     assert [finding["level"] for finding in findings["leftovers"]] == ["note"] * 4
-    assert all("--fix" in finding["mend"] for finding in findings["leftovers"])
+    assert all("--fix" in finding["fix"] for finding in findings["leftovers"])
     assert all(path.exists() for path in left)
     _, findings = doctor("--fix")
     told = [finding["text"] for finding in findings["leftovers"]]
@@ -198,10 +198,10 @@ def test_the_entry_of_a_dead_server(doctor, start, runtime):
     # Whoever waited for it may have cleared it away.
     path.write_text(entry)
     code, findings = doctor()
-    level, text, mend = only(findings, "leftovers")
+    level, text, fix = only(findings, "leftovers")
     assert (code, level) == (0, "note")
     assert f"process {server.pid} is gone" in text
-    assert "--fix" in mend
+    assert "--fix" in fix
     assert path.exists()
     assert only(doctor("--fix")[1], "leftovers")[0] == "ok"
     assert not path.exists()
@@ -244,18 +244,18 @@ def test_a_server_that_does_not_answer(doctor, start):
     assert only(doctor()[1], "answers") == ("ok", "every server responds", None)
     stand_still(server.pid)
     code, findings = doctor()
-    level, text, mend = only(findings, "answers")
-    assert (code, level) == (1, "wrong")
+    level, text, fix = only(findings, "answers")
+    assert (code, level) == (1, "error")
     assert f"127.0.0.1:{server.port} is STALE" in text
-    assert f"`bgpy kill 127.0.0.1:{server.port}` ends it" in mend
+    assert f"`bgpy kill 127.0.0.1:{server.port}` ends it" in fix
 
 
 def test_tokens(doctor, monkeypatch):
     monkeypatch.setenv("BGPY_TOKEN", "chosen by a person")
-    level, text, mend = only(doctor()[1], "token")
+    level, text, fix = only(doctor()[1], "token")
     assert level == "note"
     assert "chosen" not in text
-    assert "bgpy token create" in mend
+    assert "bgpy token create" in fix
     monkeypatch.setenv("BGPY_TOKEN", token_create())
     assert only(doctor()[1], "token")[0] == "ok"
 
@@ -295,18 +295,18 @@ def interpreter(tmp_path, monkeypatch):
 def test_an_interpreter_with_another_bgpy_or_none(doctor, interpreter, script, told):
     interpreter(script)
     code, findings = doctor()
-    level, text, mend = only(findings, "python")
-    assert (code, level) == (1, "wrong")
+    level, text, fix = only(findings, "python")
+    assert (code, level) == (1, "error")
     assert told in text
-    assert "pip install bgpy==" in mend
+    assert "pip install bgpy==" in fix
 
 
 def test_no_interpreter(doctor, monkeypatch):
     monkeypatch.setenv("BGPY_PYTHON", "/nowhere/python")
-    level, text, mend = only(doctor()[1], "python")
-    assert level == "wrong"
+    level, text, fix = only(doctor()[1], "python")
+    assert level == "error"
     assert "/nowhere/python" in text
-    assert "BGPY_PYTHON" in mend
+    assert "BGPY_PYTHON" in fix
 
 
 def test_lines_for_people_have_colors_when_wanted(commands):

@@ -39,7 +39,7 @@ def test_one_that_would_be_started_again(commands, tasks, runtime):
     code, data, _ = commands.run("status", "camera")
     assert code == 3
     assert "signal 9 (SIGKILL): killed by `bgpy kill`" in data
-    assert "starting it again" not in commands.run("logs", "camera")[1]
+    assert "restarting the server" not in commands.run("logs", "camera")[1]
     assert commands.run("start", tasks)[0] == 0
 
 

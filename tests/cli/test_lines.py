@@ -82,7 +82,7 @@ def test_no_line_is_torn(commands, tmp_path, monkeypatch, stream, unbuffered):
     assert [line for line in lines if line.startswith("line 0")]
     # What is printed between two records stands between them.
     ends = [re.sub(r"^.*\] ", "", line) for line in lines[-4:]]
-    assert ends == ["told to end", "running exit_task", "bye", "ended"]
+    assert ends == ["stop requested", "running exit_task", "bye", "ended"]
 
 
 NOT_STARTED = {

@@ -80,8 +80,8 @@ def test_one_that_fails_is_started_again(supervised, commands):
     data, words = supervised.communicate(timeout=30)
     assert supervised.returncode == 0
     assert data == "call 1 {'variable': 'FILM'}\nleaving\n"
-    assert "the server's process has failed: signal: 9 (SIGKILL)" in words
-    assert "starting it again (generation 1)" in words
+    assert "the server's process has failed: signal 9 (SIGKILL)" in words
+    assert "restarting the server (restart 1)" in words
     assert words.endswith("ended\n")
 
 

@@ -158,7 +158,7 @@ def test_a_restart_on_failure(each_form, tasks):
     assert connect("camera").call(1, timeout=30)["calls"] == 1
     _, data, _ = each_form.run("status", "camera")
     assert "restarts  2 (on-failure:1)" in data
-    assert "signal: 9 (SIGKILL)" in data
+    assert "signal 9 (SIGKILL)" in data
 
 
 def test_a_restart_that_cannot_be(commands, tasks):
@@ -246,7 +246,7 @@ def test_what_the_server_that_was_found_has_otherwise_is_said(camera, tasks):
     )
     assert (code, data) == (0, "camera\n")
     assert words.startswith(
-        "warning: 'camera' keeps what it was started with: its idle timeout is "
+        "warning: 'camera' already runs with other settings: its idle timeout is "
     )
     assert "its restart policy is never, not on-failure" in words
     assert "pass --replace instead of --exist-ok" in words
@@ -270,7 +270,7 @@ def test_replace_needs_tasks_that_can_start(camera, tasks):
     tasks.write_text("import no_such_module\n" + tasks.read_text())
     code, data, words = camera.run("start", tasks, "--replace")
     assert (code, data) == (1, "")
-    assert "'camera' was not replaced: it goes on, because its interpreter" in words
+    assert "'camera' was not replaced: it is still running, because the new one cannot start: its interpreter" in words
     assert "no module named 'no_such_module'" in words
     assert connect("camera").status()["pid"] == before
 

@@ -79,7 +79,7 @@ def test_one_that_has_failed_shows_its_last_words(camera):
     assert "reason    signal 9 (SIGKILL): " in data
     *_, words, reason = data.splitlines()
     assert words == "call 1 some light"
-    assert reason.endswith("the server's process has failed: signal: 9 (SIGKILL)")
+    assert reason.endswith("the server's process has failed: signal 9 (SIGKILL)")
 
 
 @pytest.mark.parametrize(

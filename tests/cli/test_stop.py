@@ -94,10 +94,10 @@ def test_one_that_is_stopping_says_so(stopping, socket):
             assert f"{target} is stopping" in words
         with pytest.raises(ServerStopping, match="is stopping"):
             connect(target)
-    why = "its last task or exit_task still runs"
+    why = "its last task or exit_task is still running"
     assert why in stopping.run("status", "camera")[1]
     assert why in stopping.run("doctor")[1]
-    assert "told to end by" in stopping.run("logs", "camera")[1]
+    assert "stop requested by" in stopping.run("logs", "camera")[1]
 
 
 def test_one_that_is_stopping_can_have_a_successor(stopping, tasks):

@@ -45,8 +45,8 @@ Examples:
   bgpy stop trainer                             stop it
 
 Name a server by its name, HOST:PORT or socket path. bgpy finds the tokens of your own servers on \
-this machine; for any other server pass --token-file or set BGPY_TOKEN. A token is never an argument, \
-because other users of the machine can read those."
+this machine; for any other server pass --token-file or set BGPY_TOKEN. Never pass a token as an \
+argument: other users can see it."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -11,7 +11,7 @@ use bgpy::{Level, Name, Restart, limits};
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
 
-use crate::connect::Access;
+use crate::connect::TokenFile;
 use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::output;
@@ -24,7 +24,7 @@ const TOKEN_FILE: &str = "Read the token from this file [default: BGPY_TOKEN, el
 // A client finds the token of a server, but a server is given its own.
 #[command(mut_arg("token_file", |argument| argument.help(TOKEN_FILE)))]
 pub(crate) struct ServerSettings {
-    /// Python file, or module name, that defines init_task, exec_task and exit_task
+    /// Python file or module with the tasks: init_task, exec_task and, if needed, exit_task
     #[arg(value_name = "FILE|MODULE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) tasks: OsString,
 
@@ -52,12 +52,12 @@ pub(crate) struct ServerSettings {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) idle_timeout: Option<Duration>,
 
-    /// Restart the server when it fails: never, on-failure, or on-failure:N to restart it at least N
-    /// times before giving up [default N: 5]
+    /// Restart the server when it fails: never, on-failure, or on-failure:N to tolerate N failures,
+    /// and five minutes, before giving up [default N: 5]
     #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
     pub(crate) restart: Restart,
 
-    /// Restart the server when the file of its tasks or a module of yours that they import changes
+    /// Restart when the tasks file or one of your own modules that it imports changes
     #[arg(long)]
     pub(crate) watch: bool,
 
@@ -65,7 +65,7 @@ pub(crate) struct ServerSettings {
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_auth: bool,
 
-    /// Accept a token that can be guessed, even where other machines can connect
+    /// Allow a guessable token on an address that other machines can reach
     #[arg(long)]
     pub(crate) allow_weak_token: bool,
 
@@ -94,7 +94,7 @@ pub(crate) struct ServerSettings {
     pub(crate) log_file: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) access: Access,
+    pub(crate) secret: TokenFile,
 }
 
 impl ServerSettings {
@@ -135,7 +135,7 @@ impl ServerSettings {
                 output::error(format_args!("{error}; or pass --name"), Exit::Usage)
             })?,
         };
-        let token = self.access.token()?.map(|token| token.expose().to_owned());
+        let token = self.secret.token()?.map(|token| token.expose().to_owned());
         if self.no_auth {
             output::no_authentication(&self.bind);
         }
@@ -222,10 +222,10 @@ fn bind(text: &str) -> Result<Address, String> {
     }
 }
 
-/// Parses a restart policy; the error of `Restart` names the argument of Python.
+/// Parses a restart policy; clap's error repeats the text itself.
 fn restart(text: &str) -> Result<Restart, String> {
     text.parse().map_err(|_| {
-        "use never, on-failure, or on-failure:N to restart at least N times before giving up"
+        "use never, on-failure, or on-failure:N to tolerate N failures, and five minutes, before giving up"
             .to_owned()
     })
 }

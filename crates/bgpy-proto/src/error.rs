@@ -33,9 +33,7 @@ pub enum ProtocolError {
         limit: u64,
     },
     /// A message is longer than the peer accepts; it was not sent.
-    #[error(
-        "it has {bytes} bytes; the other side accepts at most {limit}"
-    )]
+    #[error("it has {bytes} bytes; the other side accepts at most {limit}")]
     Unwelcome {
         /// Its length, in bytes.
         bytes: u64,

@@ -217,8 +217,8 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
     let stale = |entry: Entry, reason| {
         let full = entry.process.descriptors_used_up().map(|limit| {
             format!(
-                "{}, and has all of the {limit} files and connections open that it may have, so that it \
-                 accepts no new clients",
+                "{}, and has reached its limit of {limit} open files (RLIMIT_NOFILE), so that it accepts no \
+                 new clients",
                 whereabouts(&entry)
             )
         });
@@ -300,7 +300,8 @@ fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<Answer, CallError> {
 fn whereabouts(entry: &Entry) -> String {
     let pid = entry.process.pid;
     match entry.process.presence() {
-        Presence::There | Presence::Gone => format!("process {pid} is there"),
+        Presence::There => format!("process {pid} is there"),
+        Presence::Gone => format!("process {pid} is gone"),
         Presence::Unknown => format!(
             "process {pid} may be there, which cannot be told from here as it belongs to another \
              container or /proc cannot be read"

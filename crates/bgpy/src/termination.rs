@@ -46,7 +46,8 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
     ending.signal = Some(9);
     if let Some(before) = entry.ending.take() {
         let held_by = before.held_by.as_deref().unwrap_or("an exit hook");
-        ending.reason = format!("{reason} after its end, as its process waited for {held_by}");
+        ending.reason =
+            format!("{reason} after it had shut down, as its process waited for {held_by}");
     }
     registry.end(&mut entry, ending);
     Ok(pid)

@@ -178,14 +178,14 @@ fn messages_above_the_limit_of_either_side_are_not_sent() {
     };
     let client = client_of(1 << 20);
     let refused = call(&client, large()).unwrap_err();
-    assert!(refused.to_string().contains("takes 65536 at most"), "{refused}");
+    assert!(refused.to_string().contains("accepts at most 65536"), "{refused}");
     assert_eq!(
         call(&client, Value::Bytes(vec![1; 1 << 15])).unwrap(),
         Value::Bytes(vec![1; 1 << 15])
     );
     let modest = client_of(1 << 12);
     let failed = call(&modest, Value::Bytes(vec![1; 1 << 15])).unwrap_err();
-    assert!(failed.to_string().contains("takes 4096 at most"), "{failed}");
+    assert!(failed.to_string().contains("accepts at most 4096"), "{failed}");
     assert_eq!(call(&modest, 1_u64).unwrap(), Value::Int(1));
     client.terminate(payload(Value::Nil), &limit()).unwrap();
     assert!(matches!(thread.join().unwrap(), Ended::Orderly));

@@ -2,12 +2,12 @@
 
 use std::io::ErrorKind;
 
-use bgpy::ServerInfo;
 use bgpy::survey::look_up_all;
 use bgpy::termination::kill;
+use bgpy::{ServerInfo, Target};
 use clap::Args;
 
-use crate::connect::{ServerArgs, unread};
+use crate::connect::{Timeout, completion, known, unread};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output;
@@ -19,21 +19,24 @@ To end a server that responds, use `bgpy stop`. A process is killed only if it i
 server's, which is not possible for one in another container, for example. If TARGET matches two servers, \
 because one is still stopping and its successor already runs, the command names both and kills neither.
 
-Exit codes: 0 its process is gone, 1 failed, 3 not running.
+Exit codes: 0 its process is gone, 1 not killed, 2 wrong arguments, 3 not running.
 
 Examples:
   bgpy kill trainer
   bgpy stop trainer || bgpy kill trainer")]
 pub(crate) struct Kill {
+    /// The server: its name, HOST:PORT or socket path
+    #[arg(value_name = "TARGET", add = completion::targets())]
+    pub(crate) target: Target,
+
     #[command(flatten)]
-    pub(crate) server: ServerArgs,
+    pub(crate) limit: Timeout,
 }
 
 impl Kill {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
-        let wait = self.server.access.wait(context);
-        let (registry, info) = self.server.known(&wait)?;
-        let target = &self.server.target;
+        let (target, wait) = (&self.target, self.limit.wait(context));
+        let (registry, info) = known(target, &wait)?;
         let has_ended =
             || output::error(format_args!("{target} has already ended"), Exit::NotRunning);
         if info.has_ended() {

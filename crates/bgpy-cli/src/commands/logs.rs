@@ -114,7 +114,7 @@ impl Logs {
             output.remains(&text);
         }
         let (mut tail, mut text) = (Tail::open(path, self.begin())?, Vec::new());
-        let wait = Wait::new(self.server.access.timeout, &|| false);
+        let wait = Wait::new(self.server.access.limit.timeout, &|| false);
         let mut has_ended = false;
         loop {
             let came = tail.read(&mut text)?;

@@ -22,6 +22,13 @@ use crate::server_settings::variable;
 /// If the process is not gone this soon after its server has ended, the user is told what it waits for.
 const SOON: Duration = Duration::from_millis(500);
 
+/// The help of `--timeout`.
+const TIMEOUT: &str = "Upper limit for the whole command; shortens --grace";
+
+/// The help of `--token-file`.
+const TOKEN_FILE: &str =
+    "Read the token for a server that has ended from this file [default: BGPY_TOKEN]";
+
 /// Stop one of your servers on this machine, and start it again with the same settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -41,6 +48,8 @@ Examples:
   bgpy restart trainer
   bgpy restart trainer --env CUDA_VISIBLE_DEVICES=1
   bgpy restart trainer --grace 120           give a long call time to end")]
+#[command(mut_arg("timeout", |argument| argument.help(TIMEOUT)))]
+#[command(mut_arg("token_file", |argument| argument.help(TOKEN_FILE)))]
 pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) server: ServerArgs,

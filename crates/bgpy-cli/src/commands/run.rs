@@ -12,6 +12,9 @@ use crate::exit::Exit;
 use crate::output;
 use crate::server_settings::ServerSettings;
 
+/// The help of `--log-file`.
+const LOG_FILE: &str = "Append the log to this file [default: standard error]";
+
 /// Run a server in the foreground, until `bgpy stop` or Ctrl-C ends it
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -19,6 +22,7 @@ Examples:
   bgpy run tasks.py                  a server named 'tasks' that logs to the terminal
   bgpy run tasks.py --watch          start again after each edit
   bgpy run tasks.py --name trainer --bind 0.0.0.0:54321 --token-file token")]
+#[command(mut_arg("log_file", |argument| argument.help(LOG_FILE)))]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) settings: ServerSettings,

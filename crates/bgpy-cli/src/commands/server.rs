@@ -41,7 +41,7 @@ pub(crate) struct Server {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// Load init_task, exec_task and exit_task from this Python file at the start
+    /// Load init_task, exec_task and, if it has one, exit_task from this Python file at the start
     #[arg(short, long, value_name = "FILE")]
     pub(crate) init_file: Option<PathBuf>,
 
@@ -49,7 +49,7 @@ pub(crate) struct Server {
     #[arg(long)]
     pub(crate) no_auth: bool,
 
-    /// Accept a token that can be guessed, even where other machines can connect
+    /// Allow a guessable token on an address that other machines can reach
     #[arg(long)]
     pub(crate) allow_weak_token: bool,
 }

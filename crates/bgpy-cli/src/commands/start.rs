@@ -8,12 +8,15 @@ use bgpy::survey::look_up;
 use bgpy::{Name, Target, start};
 use clap::Args;
 
-use crate::connect::{advice, registry};
+use crate::connect::{Timeout, advice, registry};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::view::server_json;
 use crate::output::{self, Output};
 use crate::server_settings::ServerSettings;
+
+/// The help of `--log-file`.
+const LOG_FILE: &str = "Append the log to this file [default: one in the runtime directory]";
 
 /// Start a server in the background, and return when it is ready
 #[derive(Debug, Args)]
@@ -29,16 +32,20 @@ Examples:
   bgpy start tasks.py --exist-ok             succeed if one of that name already runs
   bgpy start tasks.py --replace              run the tasks as they are now
   bgpy start tasks.py --watch                restart it after each edit")]
+#[command(mut_arg("log_file", |argument| argument.help(LOG_FILE)))]
 pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) settings: ServerSettings,
+
+    #[command(flatten)]
+    pub(crate) limit: Timeout,
 
     /// Succeed if a server of that name already runs (it keeps its code; a warning says what differs)
     #[arg(long)]
     pub(crate) exist_ok: bool,
 
     /// If a server of that name runs, end it after the calls that it has accepted, and start this one in its
-    /// place; clients that call meanwhile wait
+    /// place; calls wait in the meantime
     #[arg(long, conflicts_with_all = ["exist_ok", "no_wait"])]
     pub(crate) replace: bool,
 
@@ -56,7 +63,7 @@ impl Start {
         let program = context.program(self.settings.python.as_deref());
         let config = self.settings.config_with_launch(program)?;
         let name = config.name.clone().expect("a recipe has a name");
-        let wait = self.settings.access.wait(context);
+        let wait = self.limit.wait(context);
         let asked = config.clone();
         let started = if self.no_wait {
             start::start_unwatched(config).map(|()| None)
@@ -92,7 +99,7 @@ fn warn_of_differences(name: &Name, entry: &Entry, asked: &Config) {
     let differences = start::differences(entry, asked);
     if !differences.is_empty() {
         output::warning(format_args!(
-            "'{name}' keeps what it was started with: {}; to change that, pass --replace instead of --exist-ok",
+            "'{name}' already runs with other settings: {}; to change that, pass --replace instead of --exist-ok",
             differences.join("; ")
         ));
     }

@@ -12,6 +12,9 @@ use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output;
 
+/// The help of `--timeout`.
+const TIMEOUT: &str = "Upper limit for each server; shortens --grace";
+
 /// Stop servers: each finishes the calls that it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -24,6 +27,8 @@ Examples:
   bgpy stop trainer --grace 1m   give its running task a minute to finish
   bgpy stop trainer --force      kill it if it has not ended within the grace time
   bgpy stop --all")]
+#[command(override_usage = "bgpy stop [OPTIONS] <TARGET> | --all")]
+#[command(mut_arg("timeout", |argument| argument.help(TIMEOUT)))]
 pub(crate) struct Stop {
     /// The server: its name, HOST:PORT or socket path
     #[arg(value_name = "TARGET", required_unless_present = "all", conflicts_with = "all",
@@ -50,6 +55,8 @@ pub(crate) struct Stop {
 
 impl Stop {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
+        // A file that cannot be read is an error even if no server needs the token.
+        self.access.token()?;
         let registry = registry()?;
         // A target that means this server and no other, and the one to call it by.
         let targets = match &self.target {

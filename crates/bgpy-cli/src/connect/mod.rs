@@ -41,10 +41,24 @@ pub(crate) struct Trust {
 /// How long to wait, and the token to authenticate with.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
+    #[command(flatten)]
+    pub(crate) limit: Timeout,
+
+    #[command(flatten)]
+    pub(crate) secret: TokenFile,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+pub(crate) struct Timeout {
     /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+}
 
+/// The token to authenticate with.
+#[derive(Debug, Args)]
+pub(crate) struct TokenFile {
     /// Read the token from this file [default: found for your own servers, else BGPY_TOKEN]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
@@ -59,10 +73,24 @@ pub(crate) struct Grace {
     grace: Duration,
 }
 
-impl Access {
+impl Timeout {
+    /// The time limit, which starts now.
+    pub(crate) fn wait<'a>(&self, context: &'a Context<'_>) -> Wait<'a> {
+        Wait::new(self.timeout, context.interrupted)
+    }
+}
+
+impl TokenFile {
     /// The token from the file, if one was given.
     pub(crate) fn token(&self) -> Result<Option<Token>, Exit> {
         self.token_file.as_deref().map(token::read_file).transpose()
+    }
+}
+
+impl Access {
+    /// The token from the file, if one was given.
+    pub(crate) fn token(&self) -> Result<Option<Token>, Exit> {
+        self.secret.token()
     }
 
     /// The options of a client.
@@ -73,14 +101,14 @@ impl Access {
 
     /// The time limit, which starts now.
     pub(crate) fn wait<'a>(&self, context: &'a Context<'_>) -> Wait<'a> {
-        Wait::new(self.timeout, context.interrupted)
+        self.limit.wait(context)
     }
 }
 
 impl Grace {
     /// The grace time, which `--timeout` may shorten.
     pub(crate) fn limit(&self, access: &Access) -> Duration {
-        access.timeout.map_or(self.grace, |timeout| timeout.min(self.grace))
+        access.limit.timeout.map_or(self.grace, |timeout| timeout.min(self.grace))
     }
 }
 
@@ -93,9 +121,9 @@ impl ServerArgs {
     /// The server as the registry knows it, whether it runs or has ended. It must be one of this user's on
     /// this machine.
     pub(crate) fn known(&self, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
-        let registry = registry()?;
-        let known = self.look_up(&registry, wait)?;
-        known.map(|info| (registry, info)).ok_or_else(|| self.unknown())
+        // A file that cannot be read is an error even if this server needs no token.
+        self.access.token()?;
+        known(&self.target, wait)
     }
 
     /// The server as a registry knows it, if it does.
@@ -104,20 +132,32 @@ impl ServerArgs {
         registry: &Registry,
         wait: &Wait<'_>,
     ) -> Result<Option<ServerInfo>, Exit> {
+        self.access.token()?;
         look_up(registry, &self.target, wait).map_err(unread)
     }
 
     /// Prints that there is no such server.
     pub(crate) fn unknown(&self) -> Exit {
-        let what = match &self.target {
-            Target::Name(name) => format!("named '{name}'"),
-            Target::Address(_) | Target::Socket(_) => format!("at {}", self.target),
-        };
-        let text = format_args!(
-            "no server {what} is known on this machine: `bgpy ps -a` lists the ones that you have started"
-        );
-        output::error(text, Exit::NotRunning)
+        unknown(&self.target)
     }
+}
+
+/// A server of this user on this machine, whether it runs or has ended.
+pub(crate) fn known(target: &Target, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
+    let registry = registry()?;
+    let known = look_up(&registry, target, wait).map_err(unread)?;
+    known.map(|info| (registry, info)).ok_or_else(|| unknown(target))
+}
+
+fn unknown(target: &Target) -> Exit {
+    let what = match target {
+        Target::Name(name) => format!("named '{name}'"),
+        Target::Address(_) | Target::Socket(_) => format!("at {target}"),
+    };
+    let text = format_args!(
+        "no server {what} is known on this machine: `bgpy ps -a` lists the ones that you have started"
+    );
+    output::error(text, Exit::NotRunning)
 }
 
 /// The registry of this user, if it can be trusted.

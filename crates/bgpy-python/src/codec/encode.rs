@@ -66,8 +66,9 @@ pub fn encode_tasks(py: Python<'_>, tasks: &Bound<'_, PyAny>) -> PyResult<Payloa
 
 fn refused(py: Python<'_>, root: &str, culprit: &Culprit, receiver: &str) -> PyErr {
     let told = culprit.tell(py, root);
-    let text =
-        format!("{told} needs a pickle, and {receiver} accepts no pickles (allow_pickle=False)");
+    let text = format!(
+        "{told} cannot be sent without pickle, which {receiver} refuses (allow_pickle=False)"
+    );
     serialization_error(py, text, None)
 }
 

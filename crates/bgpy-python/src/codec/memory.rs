@@ -76,7 +76,7 @@ impl Memory for Constant {
     }
 }
 
-/// A buffer of a received message. The object that is made from it owns the memory and may write to it.
+/// A received buffer; objects created from it own the memory and may write to it.
 #[pyclass(module = "bgpy._bgpy", name = "Buffer", frozen)]
 pub struct ReceivedBuffer {
     memory: Held,

@@ -79,17 +79,17 @@ impl Culprit {
         path
     }
 
-    /// The path, what is there, and why it is not plain, as the start of a sentence: `x is a y.Z, which`.
+    /// The path, what is there, and why it is not plain: `x (a y.Z)`.
     pub fn tell(&self, py: Python<'_>, root: &str) -> String {
         let kind = a_type(&self.part.bind(py).get_type());
         match self.reason {
-            Reason::Type => format!("{} is {kind}, which", self.path(py, root)),
+            Reason::Type => format!("{} ({kind})", self.path(py, root)),
             Reason::Shared => {
-                format!("{} is {kind} that occurs in the message twice, which", self.path(py, root))
+                format!("{} ({kind} that occurs in the message twice)", self.path(py, root))
             }
-            Reason::Depth => format!("{root} is nested deeper than plain data can be, which"),
+            Reason::Depth => format!("{root}, nested deeper than plain data can be,"),
             Reason::Form | Reason::Memory => {
-                format!("{} is {kind} of a size or form that", self.path(py, root))
+                format!("{} ({kind} of an unusual size or form)", self.path(py, root))
             }
         }
     }

@@ -32,7 +32,7 @@ use crate::serve::tasks;
 /// Parameters
 /// ----------
 /// host : str
-///     Host name or IP address of the server. Without a port, any target: the name of a server,
+///     Host name or IP address of the server. If `port` is omitted, any target: the name of a server,
 ///     ``host:port``, ``[address]:port`` for IPv6, or the path of a server's socket.
 /// port : int, optional
 ///     Port that the server listens on.
@@ -46,7 +46,8 @@ use crate::serve::tasks;
 /// auth : bool, default True
 ///     Whether the server must prove that it knows the token. With False, the client also talks to a
 ///     server on this machine that was started with ``auth=False``, whoever runs it; a server in the
-///     registry must still prove its token, and once a server has, so must every later one.
+///     registry must still prove its token, and once one server has proven it, this client requires the
+///     proof from then on.
 /// allow_pickle : bool, default True
 ///     Whether the client unpickles what the server sends. With False, it accepts only plain data: None,
 ///     bool, numbers, str, bytes, bytearray, lists, tuples, dicts and sets of those, dates and times,
@@ -234,7 +235,7 @@ impl Client {
     /// ConnectionLost
     ///     If the server died in the meantime; the call may or may not have run.
     /// CallTimeout
-    ///     If there is no response within `timeout` seconds; the task runs on.
+    ///     If there is no response within `timeout` seconds; a task that has started keeps running.
     /// ServerStopping
     ///     If the server is stopping and accepts no more calls.
     /// Overloaded

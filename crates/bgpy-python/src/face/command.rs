@@ -115,7 +115,9 @@ impl Interpreter for ThisInterpreter {
                     bgpy_cli::error(format_args!("exit_task failed: {failure}"), Exit::Failed)
                 }
                 Ok(Ok(Ended::Failed(reason))) => bgpy_cli::error(reason, Exit::Failed),
-                Ok(Err(error)) => bgpy_cli::error(bgpy_cli::serve_error(&error), Exit::from(&error)),
+                Ok(Err(error)) => {
+                    bgpy_cli::error(bgpy_cli::serve_error(&error), Exit::from(&error))
+                }
                 Err(error) if error.is_instance_of::<PySystemExit>(py) => {
                     return exit_code_for(py, &error) as u8;
                 }

@@ -25,7 +25,7 @@ use crate::serve::config::{address, level, log};
 use crate::serve::interpreter::python_exit_code;
 use crate::serve::run::serve;
 
-/// A server: the address that it listens on, and its options. `run_background` or `run` starts it.
+/// A server, described by its address and options; start it with `run_background` or `run`.
 ///
 /// As a context manager, it starts in the background unless it is running, and stops at the end of the
 /// block.
@@ -45,19 +45,19 @@ use crate::serve::run::serve;
 ///     File to append the log to. By default, a background server logs to a file in the user's runtime
 ///     directory, and a foreground server logs to standard error.
 /// init_file : path, optional
-///     Python file that defines ``init_task``, ``exec_task`` and ``exit_task``. The server loads it
-///     before it is ready.
+///     Python file that defines ``init_task``, ``exec_task`` and, if needed, ``exit_task``. The server
+///     loads it before it is ready.
 /// name : str, optional
 ///     Name by which clients of the same user find the server on this machine: a letter, and up to 63
 ///     more letters, digits, ``.``, ``_`` or ``-``. Only one running server can have a name.
 /// init_module : str, optional
-///     Module that defines the three tasks, which the server imports instead of loading `init_file`.
+///     Module that defines the tasks, which the server imports instead of loading `init_file`.
 /// idle_timeout : float, optional
-///     Seconds without a call after which the server stops, through ``exit_task``.
+///     Seconds without a call after which the server runs ``exit_task`` and stops.
 /// restart : str, default "never"
-///     "on-failure" restarts a background server that crashes, with growing pauses, until it has failed
-///     more than 5 times ("on-failure:N": N times) and for five minutes without taking calls for one.
-///     It keeps its address and name, and gets its tasks from its file or module, or those that the
+///     "on-failure" restarts a background server that crashes, with growing pauses. It gives up after
+///     more than 5 failures ("on-failure:N": N), if at least five minutes have passed without the server
+///     having been up for a minute. The server keeps its address and name, and gets its tasks from its file or module, or those that the
 ///     first client sent. Clients that call in the meantime wait.
 /// auth : bool, default True
 ///     Whether clients must know the token. With False, only loopback addresses are allowed, and clients
@@ -161,8 +161,8 @@ impl Server {
     /// replace : bool, default False
     ///     Whether to end the server of this name, if there is one, after the calls that it has accepted,
     ///     and to start this one in its place, at the same address and with the same token unless others
-    ///     are given; needs `name`. Clients that call in the meantime wait. The old server goes on if it is
-    ///     certain that the new one cannot start.
+    ///     are given; needs `name`. Clients that call in the meantime wait. The old server keeps running if the
+    ///     new one is known not to start.
     /// env : dict of str to str, optional
     ///     Environment variables to set for the server, in addition to those of this process.
     /// cwd : path, optional
@@ -202,7 +202,7 @@ impl Server {
 
     /// Run the server in this process until a client terminates it or a signal stops it.
     ///
-    /// When this method returns, the server has ended; its process need not.
+    /// When this method returns, the server has shut down; the calling process continues.
     ///
     /// On the main thread, it handles SIGTERM and SIGINT (Ctrl-C): the running task finishes, waiting
     /// calls get an error, and `exit_task` runs. A second signal interrupts the running task.
@@ -243,7 +243,7 @@ impl Server {
     /// Returns
     /// -------
     /// bool
-    ///     True also if the server responds that it has too many clients.
+    ///     True also if the server responds but is full.
     #[pyo3(signature = (timeout=5.0))]
     fn is_alive(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let link = self.client(py)?;

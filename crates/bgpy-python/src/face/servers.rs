@@ -46,13 +46,13 @@ impl ServerInfo {
         &self.0.entry.instance
     }
 
-    /// How many times it has been restarted after a failure, and so has lost its state.
+    /// Number of restarts after failures; each one lost the state.
     #[getter]
     fn generation(&self) -> u32 {
         self.0.entry.generation
     }
 
-    /// How many times it has failed since it last took calls for a minute.
+    /// Number of failures since it was last healthy (up for a minute).
     #[getter]
     fn failures(&self) -> u32 {
         self.0.failures()

@@ -33,7 +33,7 @@ impl Server {
     /// Starts the server in the background.
     pub(super) fn start(&self, py: Python<'_>, timeout: Option<f64>, how: How) -> PyResult<()> {
         if let Some(pid) = self.pid() {
-            let text = format!("{self} is already started (pid {pid})");
+            let text = format!("{self} is already running (pid {pid})");
             return Err(error(py, Class::StartError, text));
         }
         check_choice(py, &how, self.config.name.as_ref())?;
@@ -105,7 +105,7 @@ fn warn_of_differences(py: Python<'_>, entry: &Entry, asked: &Config) -> PyResul
         return Ok(());
     }
     let text = format!(
-        "the server '{}' keeps what it was started with: {}; to change that, pass replace=True instead of exist_ok=True",
+        "the server '{}' already runs with other settings: {}; to change that, pass replace=True instead of exist_ok=True",
         entry.target(),
         differences.join("; "),
     );

@@ -1,6 +1,7 @@
 //! `ClientSocket` and `respond`: how a task responds to its caller.
 
 use bgpy::Reply;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::codec::encode::{Receiver, encode};
@@ -83,9 +84,14 @@ impl ClientSocket {
 #[pyo3(signature = (client_socket, response, error=false))]
 pub fn respond(
     py: Python<'_>,
-    client_socket: &Bound<'_, ClientSocket>,
+    client_socket: &Bound<'_, PyAny>,
     response: &Bound<'_, PyAny>,
     error: bool,
 ) -> PyResult<()> {
-    client_socket.get().respond(py, response, error)
+    let Ok(socket) = client_socket.cast::<ClientSocket>() else {
+        let kind = client_socket.get_type().name()?;
+        let text = format!("client_socket must be the first argument of the task, not {kind}");
+        return Err(PyTypeError::new_err(text));
+    };
+    socket.get().respond(py, response, error)
 }

@@ -35,7 +35,7 @@ pub enum CallError {
         if *accepted { "accepted the call but did not answer" } else { "did not answer" },
         Seconds(*after),
         if *accepted {
-            "the call runs to its end if it has begun, and is dropped otherwise"
+            "if the task has started it keeps running; otherwise the call is cancelled"
         } else {
             "the call may or may not have run"
         })]
@@ -134,8 +134,8 @@ impl fmt::Display for WhileCalling<'_> {
         if let Some(ended) = ended {
             return write!(
                 f,
-                "{server} has ended before the call was answered, which may or may not have run. Its end: \
-                 {ended}; `bgpy logs {server}` shows its log"
+                "{server} ended before it answered; the call may or may not have run ({ended}); \
+                 `bgpy logs {server}` shows its log"
             );
         }
         write!(

@@ -12,6 +12,7 @@ use super::words::{Age, Seconds, Stopping};
 use crate::name::Name;
 use crate::platform::WithLimit;
 use crate::restart::Failing;
+use crate::target::Target;
 
 /// Why no connection was established.
 #[derive(Debug, Error)]
@@ -26,7 +27,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// Nothing listens there.
-    #[error("no server listens on {server}: start one there, or check host and port")]
+    #[error("no server listens on {server}: start one there, or check {}", place(server))]
     NotRunning {
         /// The target, as the user named it.
         server: String,
@@ -56,7 +57,7 @@ pub enum ConnectError {
         server: String,
     },
     /// The server has failed and did not restart in time; nothing was sent.
-    #[error("{server} is being restarted and was not back within {}: {}; its log tells more",
+    #[error("{server} is being restarted and was not back within {}: {}; see its log",
         Seconds(*after),
         failing.as_ref().map_or_else(|| "it is not ready yet".to_owned(), ToString::to_string))]
     Restarting {
@@ -90,7 +91,7 @@ pub enum ConnectError {
     /// The connection ended during each attempt at the handshake.
     #[error(
         "the connection to {server} was closed during the handshake, each time: the server may be about to \
-         end or have too many connections, or something in between closes them"
+         end or have too many connections, or a proxy or firewall in between closes connections"
     )]
     Cut {
         /// As the user named it.
@@ -124,7 +125,7 @@ pub enum ConnectError {
         replaced: bool,
     },
     /// A server on another machine must prove the token.
-    #[error("{server} is on another machine, where a server has to prove that it knows the token")]
+    #[error("{server} is on another machine, so it must prove its token")]
     Unprotected {
         /// The target, as the user named it.
         server: String,
@@ -190,8 +191,8 @@ impl fmt::Display for Absent<'_> {
             ),
             (Some(path), _) => write!(
                 f,
-                "no server named '{name}' was found: '{}' is no longer a valid entry, and may have been its \
-                 own. A running server repairs its entry within seconds; `bgpy doctor` says more",
+                "no server named '{name}' was found: the registry entry '{}' is damaged; it may be this \
+                 server's. A running server repairs its entry within seconds; `bgpy doctor` says more",
                 path.display()
             ),
         }
@@ -215,6 +216,14 @@ impl fmt::Display for Unanswered {
                 f.write_str("check the address, and whether a firewall is in between")
             }
         }
+    }
+}
+
+/// What to check about a target on which nothing listens.
+fn place(server: &str) -> &'static str {
+    match server.parse() {
+        Ok(Target::Socket(_)) => "the path",
+        _ => "host and port",
     }
 }
 

@@ -22,7 +22,7 @@ pub const TAKING: &str = "taking the tasks from ";
 pub const INITIALISED: &str = "initialised";
 
 /// The line that ends the excerpt.
-pub const ROTATED_AWAY: &str = "the lines above are what is kept of those that were rotated away";
+pub const ROTATED_AWAY: &str = "lines above: kept from deleted log files";
 
 /// Bytes of a line that are examined. Longer lines are truncated.
 const LINE_BYTES_MAX: usize = 16 << 10;

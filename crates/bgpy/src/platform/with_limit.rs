@@ -14,8 +14,8 @@ impl fmt::Display for WithLimit<'_> {
         let Some(limit) = descriptor_limit(self.0) else { return Ok(()) };
         write!(
             f,
-            ": this process has all of the {limit} files and connections open that RLIMIT_NOFILE lets it have; \
-             close some, or raise the limit (ulimit -n)"
+            ": this process has reached its limit of {limit} open files (RLIMIT_NOFILE); close some, or raise \
+             the limit (ulimit -n)"
         )
     }
 }

@@ -92,8 +92,8 @@ impl Registry {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 let directory = self.directory.display();
                 let text = format!(
-                    "nothing in the directory of servers '{directory}' is believed: {error}. Look as the \
-                     user whose servers they are, or set {DIRECTORY_VARIABLE} to a directory of yours \
+                    "the registry '{directory}' cannot be trusted: {error}. Look as the user \
+                     whose servers they are, or set {DIRECTORY_VARIABLE} to a directory of yours \
                      with mode 700"
                 );
                 Err(io::Error::new(error.kind(), text))

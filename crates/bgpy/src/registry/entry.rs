@@ -182,21 +182,23 @@ impl Entry {
     pub fn hindrance(&self) -> String {
         let pid = self.process.pid;
         let Some(ending) = &self.ending else {
-            return "it takes no more calls, but its last task or exit_task still runs".to_owned();
+            return "its last task or exit_task is still running".to_owned();
         };
         if self.process.presence() == Presence::Unknown {
             return format!(
-                "it takes no more calls, but whether its process {pid} has ended cannot be told from here: \
-                 it belongs to another container, or /proc cannot be read"
+                "it has shut down, but whether its process {pid} has exited cannot be told from here: it \
+                 belongs to another container, or /proc cannot be read"
             );
         }
         match &ending.held_by {
             Some(held_by) => {
-                format!("it takes no more calls, but its process {pid} still waits for {held_by}")
+                format!(
+                    "it has shut down, but its process {pid} has not exited yet: it waits for {held_by}"
+                )
             }
             None => format!(
-                "it takes no more calls, but its process {pid} is still there: it is about to end, \
-                 unless an exit hook or a library that it uses keeps it"
+                "it has shut down, but its process {pid} has not exited yet; an exit hook or a library may \
+                 be holding it up"
             ),
         }
     }

@@ -375,7 +375,8 @@ impl Calls {
     }
 }
 
-fn task(kind: CallKind) -> &'static str {
+/// The task that a call runs.
+pub(super) fn task(kind: CallKind) -> &'static str {
     match kind {
         CallKind::Init => "init_task",
         CallKind::Exec => "exec_task",

@@ -241,7 +241,7 @@ impl Core {
                 self.pending.remove(token);
                 connection.is_client();
                 self.reporter.clients += 1;
-                self.log.debug(format_args!("a client has come from {}", connection.peer));
+                self.log.debug(format_args!("client connected: {}", connection.peer));
             } else if connection.has_answered_handshake() {
                 self.pending.answered(token);
             }
@@ -259,7 +259,8 @@ impl Core {
             if self.calls.has_exit() {
                 if !was_ending {
                     let peer = &connection.peer;
-                    self.log.info(format_args!("told to end by {peer}: taking no more calls"));
+                    self.log
+                        .info(format_args!("stop requested by {peer}; no more calls are accepted"));
                 }
                 self.retire();
             }

@@ -22,9 +22,9 @@ impl Shared {
         let mut core = self.core.lock();
         core.stop();
         core.log.info(if core.calls.is_running() {
-            "told to end: waiting for the running task, which a second signal or Ctrl-C interrupts"
+            "stop requested: waiting for the running task, which a second signal or Ctrl-C interrupts"
         } else {
-            "told to end"
+            "stop requested"
         });
         drop(core);
         self.wake();

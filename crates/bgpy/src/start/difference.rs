@@ -22,7 +22,7 @@ pub fn differences(running: &Entry, wanted: &Config) -> Vec<String> {
         found.note("port", running.address.port(), wanted.port);
     }
     if differ(&running.token, &wanted.token) {
-        found.0.push("its token is another one".to_owned());
+        found.0.push("its token differs".to_owned());
     }
     if let Some(path) = &wanted.log_file {
         found.note("log file", shown(known.log_file.as_deref()), shown(Some(path)));
@@ -72,7 +72,7 @@ impl Differences {
         {
             self.0.push(format!("'{}' has changed since it started", path.display()));
         } else if differ(&known.tasks_fingerprint, &wanted.tasks_fingerprint) {
-            self.0.push("its tasks are other functions, or older versions of them".to_owned());
+            self.0.push("its functions differ from yours".to_owned());
         }
     }
 
@@ -94,7 +94,7 @@ impl Differences {
             if other.map(|(_, value)| value) != Some(value) {
                 // The values may be secrets.
                 let name = name.display();
-                self.0.push(format!("its variable {name} was not set to this value"));
+                self.0.push(format!("its variable {name} has another value, or none"));
             }
         }
     }

@@ -80,8 +80,12 @@ fn succeed(
     config: Config,
     wait: &Wait<'_>,
 ) -> Result<Background, StartError> {
-    preflight::check(&config, registry, Some(old), &|| wait.is_interrupted())
-        .map_err(|what| not_replaced(&old.target(), format!("it goes on, because {what}")))?;
+    preflight::check(&config, registry, Some(old), &|| wait.is_interrupted()).map_err(|what| {
+        not_replaced(
+            &old.target(),
+            format!("it is still running, because the new one cannot start: {what}"),
+        )
+    })?;
     end(registry, old, wait)?;
     background::start(config, wait).map_err(|source| StartError::Replaced {
         server: old.target().to_string(),

@@ -16,7 +16,7 @@ use crate::output::{self, Output};
 /// Find problems with bgpy on this machine, and say how to fix them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each finding is ok, a note (nothing has to be done), or wrong. --fix removes only files that are surely \
+Each finding is ok, a note (no action needed), or an error. --fix removes only files that are certain to be \
 unused: those that dead servers have left behind.
 
 Exit codes: 0 nothing is wrong, 1 something is wrong.
@@ -53,8 +53,8 @@ impl Doctor {
                 output::styled(line(finding, self.output.is_colored()));
             }
         }
-        let is_wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
-        if is_wrong { Err(Exit::Failed) } else { Ok(()) }
+        let has_error = findings.iter().any(|finding| finding.level == Level::Error);
+        if has_error { Err(Exit::Failed) } else { Ok(()) }
     }
 }
 
@@ -63,7 +63,7 @@ fn finding_json(finding: &Finding) -> Value {
         "level": finding.level.as_str(),
         "about": finding.about,
         "text": finding.text,
-        "mend": finding.mend,
+        "fix": finding.fix,
     })
 }
 
@@ -72,12 +72,12 @@ fn line(finding: &Finding, colored: bool) -> String {
         _ if !colored => Style::new(),
         Level::Ok => AnsiColor::Green.on_default(),
         Level::Note => AnsiColor::Yellow.on_default(),
-        Level::Wrong => AnsiColor::Red.on_default().bold(),
+        Level::Error => AnsiColor::Red.on_default().bold(),
     };
-    let Finding { level, about, text, mend } = finding;
-    let mend = mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
-    let (level, text, mend) = (level.as_str(), output::shown(text), output::shown(&mend));
-    format!("{style}{level:<5}{style:#}  {about:<9}  {text}{mend}")
+    let Finding { level, about, text, fix } = finding;
+    let fix = fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
+    let (level, text, fix) = (level.as_str(), output::shown(text), output::shown(&fix));
+    format!("{style}{level:<5}{style:#}  {about:<9}  {text}{fix}")
 }
 
 #[cfg(test)]
@@ -88,8 +88,8 @@ mod tests {
     fn a_finding_is_one_line() {
         let ok = Finding::ok("token", "BGPY_TOKEN is not set");
         assert_eq!(line(&ok, false), "ok     token      BGPY_TOKEN is not set");
-        let wrong = Finding::wrong("directory", "others may enter it", "chmod 700 it");
-        assert_eq!(line(&wrong, false), "wrong  directory  others may enter it; chmod 700 it");
-        assert!(line(&wrong, true).starts_with("\u{1b}[1m\u{1b}[31mwrong\u{1b}[0m  directory"));
+        let error = Finding::error("directory", "others may enter it", "chmod 700 it");
+        assert_eq!(line(&error, false), "error  directory  others may enter it; chmod 700 it");
+        assert!(line(&error, true).starts_with("\u{1b}[1m\u{1b}[31merror\u{1b}[0m  directory"));
     }
 }

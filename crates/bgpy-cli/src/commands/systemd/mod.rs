@@ -31,7 +31,6 @@ Examples:
   systemctl --user enable --now bgpy-trainer
 
 Exit codes: 0 printed, 1 a setting cannot be written in a unit (the error names it), 3 no such server.")]
-// The token itself is not read.
 #[command(mut_arg("token_file", |argument| argument.help(TOKEN_FILE)))]
 pub(crate) struct Systemd {
     #[command(flatten)]
@@ -41,7 +40,8 @@ pub(crate) struct Systemd {
 impl Systemd {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let (registry, info) = self.server.known(&self.server.access.wait(context))?;
-        let token_file = self.server.access.token_file.as_deref().map(absolute).transpose()?;
+        let token_file =
+            self.server.access.secret.token_file.as_deref().map(absolute).transpose()?;
         let plan = Plan::of(&info.entry, &registry, token_file.as_deref());
         let unit = plan.and_then(|plan| plan.unit(env::current_exe().ok().as_deref()));
         let unit = unit.map_err(|reason| {

@@ -204,7 +204,7 @@ impl Core {
         // A connection with unread bytes has not been slow: the server has.
         let is_slow = |token: &usize| self.connections.get(token).is_none_or(|it| !it.has_unread());
         let Some(token) = overdue.into_iter().find(is_slow) else { return false };
-        self.cut(token, "its descriptor is needed to tell others that no descriptors are left");
+        self.cut(token, "closed to free a descriptor for error replies");
         self.reserve.open_overflow()
     }
 
@@ -228,8 +228,8 @@ impl Core {
         self.note(Kind::NotAccepted, &what);
         match platform::descriptor_limit(error) {
             Some(limit) => format!(
-                "its process {} has all of the {limit} files and connections open that RLIMIT_NOFILE lets it \
-                 have, and takes no more clients",
+                "its process {} has reached its limit of {limit} open files (RLIMIT_NOFILE), and takes no more \
+                 clients",
                 std::process::id()
             ),
             None => format!("the system lets it take no more clients ({error})"),

@@ -8,7 +8,7 @@ use socket2::Socket;
 use super::connection::Connection;
 use crate::memory::segments::Segments;
 use crate::platform::{self, Private};
-use crate::server::calls::Called;
+use crate::server::calls::{Called, task};
 use crate::server::core::Core;
 use crate::server::reply::Answers;
 use crate::server::shared::Shared;
@@ -142,9 +142,10 @@ impl Core {
         self.calls.finish(kind, outcome.is_ok());
         let told = self.conclude(connection, id, outcome);
         if let Err(failure) = outcome {
-            let to = if told { "its caller was told" } else { "its caller no longer waits" };
+            let to = if told { "reported to the caller" } else { "its caller no longer waits" };
+            let task = task(kind);
             let traceback = failure.traceback.as_deref().unwrap_or_default();
-            self.log.error(format_args!("{kind:?} failed ({to}): {failure}\n{traceback}"));
+            self.log.error(format_args!("{task} failed ({to}): {failure}\n{traceback}"));
         }
     }
 

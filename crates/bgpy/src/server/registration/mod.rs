@@ -217,7 +217,7 @@ fn put_back(registry: &Registry, entry: &Entry, was_written: bool, log: &Log) ->
         registry.put(entry)?
     };
     if !was_written {
-        log.info("the entry in the registry is written now");
+        log.info("registry entry written");
     }
     Ok(written)
 }
@@ -234,8 +234,7 @@ fn replace(
     let stamp = put()?;
     if let Ok(about) = foreign {
         log.warning(format_args!(
-            "something else stood in the place of the server's {what}, '{}': it was {}. It is removed, \
-             and the {what} put back",
+            "replaced a foreign file at '{}' ({}) by the server's own {what}",
             path.display(),
             platform::kind(&about)
         ));

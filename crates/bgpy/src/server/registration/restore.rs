@@ -33,8 +33,7 @@ impl Core {
             Err(error) if !self.registration.has_trouble => {
                 self.registration.has_trouble = true;
                 self.log.warning(format_args!(
-                    "the server's files cannot be looked at, or not be put back: {error}. This is tried \
-                     again every second"
+                    "cannot check or restore the server's files: {error}; retrying every second"
                 ));
             }
             Err(_) => {}

@@ -112,8 +112,8 @@ impl Server {
             let directory = directory.display();
             if is_unwritten {
                 log.error(format_args!(
-                    "the entry in {directory} cannot be written ({source}): it is that of the process \
-                     before this one until it can be"
+                    "the entry in {directory} cannot be written ({source}): the old entry stays until it \
+                     can be written"
                 ));
             } else {
                 log.warning(format_args!(
@@ -259,7 +259,7 @@ fn announcement(
         words.push((Level::Warning, text.to_owned()));
     } else if is_exposed(address) {
         let token = match token_place {
-            Some(path) => format!("which stands in {}", path.display()),
+            Some(path) => format!("which is in {}", path.display()),
             None => "that you set".to_owned(),
         };
         let text = format!("other machines need the token {token}: set BGPY_TOKEN there");

@@ -99,7 +99,8 @@ impl Child {
 
     /// How it failed, in one line.
     pub(super) fn last_words(&self, status: ExitStatus) -> String {
-        let Some(failure) = &self.failure else { return status.to_string() };
+        let status = shown(status);
+        let Some(failure) = &self.failure else { return status };
         let words = match failure.split_once(":\n\n") {
             Some((words, traceback)) => &format!("{words}: {}", exception(traceback)),
             None => failure.split("\n\n").next().unwrap_or_default(),
@@ -149,6 +150,11 @@ impl Child {
             .filter_map(|line| serde_json::from_slice(line).ok())
             .collect()
     }
+}
+
+/// How a process ended, in the words of `bgpy status`.
+fn shown(status: ExitStatus) -> String {
+    status.to_string().replace("signal: ", "signal ").replace("exit status: ", "exit code ")
 }
 
 /// The exception of a traceback: the text after the last listed frame.

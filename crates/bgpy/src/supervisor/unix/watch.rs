@@ -194,7 +194,7 @@ impl Supervisor {
             }
             self.generation += 1;
             let generation = self.generation;
-            self.say(Level::Warning, format_args!("starting it again (generation {generation})"));
+            self.say(Level::Warning, format_args!("restarting the server (restart {generation})"));
             let (is_foreground, failing) = (self.is_foreground, self.failing.as_ref());
             let successor = Successor { generation, is_foreground, failing };
             match Child::start(&self.config, held, &successor) {
@@ -243,7 +243,7 @@ impl Supervisor {
         let seconds = since.unwrap_or_default().as_secs();
         let (failures, policy) = (self.schedule.failures(), self.config.restart);
         format!(
-            "{last}; given up after {failures} failures in {seconds} s without a minute of taking calls \
+            "{last}; given up after {failures} failures in {seconds} s; it was never up for a minute \
              ({policy})"
         )
     }

@@ -21,7 +21,9 @@ pub(super) fn starts(running: &[Entry], now_ms: i64) -> Vec<Finding> {
     let early = running.iter().filter_map(|entry| Some((entry, ahead(entry)?)));
     let findings = early.map(|(entry, ahead)| {
         let (target, ahead) = (entry.target(), span(ahead.as_secs_f64()));
-        let text = format!("{target} started {ahead} in the future, so the clock was set back");
+        let text = format!(
+            "{target}: its start time is {ahead} in the future: this machine's clock was set back"
+        );
         Finding::note(ABOUT, text, "check the time of this machine; `date` prints it")
     });
     let findings: Vec<_> = findings.collect();

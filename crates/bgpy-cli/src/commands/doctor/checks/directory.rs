@@ -28,12 +28,12 @@ pub(super) fn runtime(registry: &Registry) -> Vec<Finding> {
         Err(error) if error.kind() == ErrorKind::NotFound => return vec![missing(path)],
         Err(error) => {
             let text = format!("'{shown}' cannot be accessed: {error}");
-            return vec![Finding::wrong(ABOUT, text, another())];
+            return vec![Finding::error(ABOUT, text, another())];
         }
     };
     if !about.is_dir() {
-        let mend = format!("remove it, or {}", another());
-        return vec![Finding::wrong(ABOUT, format!("'{shown}' is not a directory"), mend)];
+        let fix = format!("remove it, or {}", another());
+        return vec![Finding::error(ABOUT, format!("'{shown}' is not a directory"), fix)];
     }
     if registry.check().is_err() {
         return vec![not_private(path, &about)];
@@ -85,8 +85,8 @@ pub(super) fn logs(registry: &Registry) -> Vec<Finding> {
         Finding::ok("logs", text)
     } else {
         let path = registry.directory().display();
-        let mend = format!("remove the ones that you do not need from '{path}'");
-        Finding::note("logs", text, mend)
+        let fix = format!("remove the ones that you do not need from '{path}'");
+        Finding::note("logs", text, fix)
     }]
 }
 
@@ -104,8 +104,8 @@ fn missing(path: &Path) -> Finding {
         above => {
             let above = above.unwrap_or(Path::new("/")).display();
             let text = format!("'{shown}' does not exist, and cannot be created in '{above}'");
-            let mend = format!("create it, with mode 700, or {}", another());
-            Finding::wrong(ABOUT, text, mend)
+            let fix = format!("create it, with mode 700, or {}", another());
+            Finding::error(ABOUT, text, fix)
         }
     }
 }
@@ -114,14 +114,14 @@ fn not_private(path: &Path, about: &fs::Metadata) -> Finding {
     let shown = path.display();
     if let Some(owner) = platform::other_owner(about) {
         let text = format!("'{shown}' belongs to another user (id {owner})");
-        return Finding::wrong(ABOUT, text, another());
+        return Finding::error(ABOUT, text, another());
     }
     let Some(mode) = platform::access_mode(about) else {
-        return Finding::wrong(ABOUT, format!("other users may enter '{shown}'"), another());
+        return Finding::error(ABOUT, format!("other users may enter '{shown}'"), another());
     };
     let text =
         format!("other users may enter '{shown}' (mode {mode:03o}), so nothing in it is trusted");
-    Finding::wrong(ABOUT, text, format!("chmod 700 '{shown}'"))
+    Finding::error(ABOUT, text, format!("chmod 700 '{shown}'"))
 }
 
 /// Writes and removes a small file.
@@ -144,7 +144,7 @@ fn write_probe(directory: &Path) -> io::Result<()> {
 
 fn unwritable(path: &Path, error: &io::Error) -> Finding {
     let shown = path.display();
-    let (text, mend) = match error.kind() {
+    let (text, fix) = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (
             format!("the file system of '{shown}' is full: {error}"),
             format!("remove files there that you do not need, or {}", another()),
@@ -155,7 +155,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Finding {
         ),
         _ => (format!("'{shown}' cannot be used: {error}"), another()),
     };
-    Finding::wrong(ABOUT, text, mend)
+    Finding::error(ABOUT, text, fix)
 }
 
 /// The number and total size of logs, including rotated ones.
@@ -205,9 +205,9 @@ mod tests {
         registry.prepare().unwrap();
         fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o750)).unwrap();
         let finding = only(runtime(&registry));
-        assert_eq!(finding.level, Level::Wrong);
+        assert_eq!(finding.level, Level::Error);
         assert!(finding.text.contains("mode 750"), "{finding:?}");
-        assert!(finding.mend.unwrap().starts_with("chmod 700 "));
+        assert!(finding.fix.unwrap().starts_with("chmod 700 "));
     }
 
     #[test]
@@ -217,23 +217,23 @@ mod tests {
         let finding = only(runtime(&registry));
         assert_eq!(
             (finding.level, finding.text.contains("is not a directory")),
-            (Level::Wrong, true)
+            (Level::Error, true)
         );
         let below = Registry::at(registry.directory().join("run"));
-        assert_eq!(only(runtime(&below)).level, Level::Wrong);
+        assert_eq!(only(runtime(&below)).level, Level::Error);
     }
 
     #[test]
     fn a_full_file_system_is_told_from_a_closed_one() {
         let path = Path::new("/run/bgpy");
-        for (kind, text, mend) in [
+        for (kind, text, fix) in [
             (ErrorKind::StorageFull, "is full", "remove"),
             (ErrorKind::PermissionDenied, "no file can be created", "chmod 700"),
             (ErrorKind::ReadOnlyFilesystem, "cannot be used", DIRECTORY_VARIABLE),
         ] {
             let finding = unwritable(path, &kind.into());
             assert!(finding.text.contains(text), "{finding:?}");
-            assert!(finding.mend.unwrap().contains(mend));
+            assert!(finding.fix.unwrap().contains(fix));
         }
     }
 

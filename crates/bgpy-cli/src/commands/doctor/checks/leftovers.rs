@@ -20,20 +20,20 @@ fn finding(registry: &Registry, leftover: &Leftover, fix: bool) -> Finding {
     if !leftover.kind.is_unused() {
         let path = leftover.path.display();
         return match leftover.kind {
-            Kind::Newer(_) => Finding::wrong(
+            Kind::Newer(_) => Finding::error(
                 ABOUT,
                 text,
                 "install a newer bgpy, so that this command sees its server",
             ),
             Kind::Foreign(_) => {
-                let mend = format!("if its server no longer runs there, remove '{path}'");
-                Finding::note(ABOUT, text, mend)
+                let fix = format!("if its server no longer runs there, remove '{path}'");
+                Finding::note(ABOUT, text, fix)
             }
             _ => {
-                let mend = format!(
+                let fix = format!(
                     "stop its server if it runs (ps shows processes), then remove '{path}'"
                 );
-                Finding::wrong(ABOUT, text, mend)
+                Finding::error(ABOUT, text, fix)
             }
         };
     }
@@ -43,8 +43,8 @@ fn finding(registry: &Registry, leftover: &Leftover, fix: bool) -> Finding {
     match registry.clear(leftover) {
         Ok(()) => Finding::ok(ABOUT, format!("removed: {text}")),
         Err(error) => {
-            let mend = format!("remove '{}'", leftover.path.display());
-            Finding::wrong(ABOUT, format!("{text}, and cannot be removed: {error}"), mend)
+            let fix = format!("remove '{}'", leftover.path.display());
+            Finding::error(ABOUT, format!("{text}, and cannot be removed: {error}"), fix)
         }
     }
 }
@@ -69,7 +69,7 @@ fn describe(leftover: &Leftover) -> String {
         }
         Kind::Draft => format!("'{path}' is an unfinished entry"),
         Kind::Socket => format!("nothing listens on the socket '{path}', which has no entry"),
-        Kind::Lock(name) => format!("'{path}' is the lock of the name {name}, which no server has"),
+        Kind::Lock(name) => format!("'{path}' is the unused lock of the name {name}"),
     }
 }
 
@@ -105,10 +105,10 @@ mod tests {
     #[test]
     fn what_may_be_used_stays() {
         let (torn, is_there) = of_entry("{\"format\": 1, \"inst");
-        assert_eq!((torn.level, is_there), (Level::Wrong, true));
-        assert!(torn.mend.unwrap().contains("a.json"));
+        assert_eq!((torn.level, is_there), (Level::Error, true));
+        assert!(torn.fix.unwrap().contains("a.json"));
         let (newer, is_there) = of_entry(&entry(1, 99, "m"));
-        assert_eq!((newer.level, is_there), (Level::Wrong, true));
+        assert_eq!((newer.level, is_there), (Level::Error, true));
         assert!(newer.text.contains("format 99"));
         let (foreign, is_there) = of_entry(&entry(1, 1, "elsewhere boot"));
         assert_eq!((foreign.level, is_there), (Level::Note, true));

@@ -4,7 +4,7 @@
 mod answers;
 mod clock;
 mod directory;
-mod former;
+mod earlier_versions;
 mod leftovers;
 mod port;
 mod python;
@@ -27,7 +27,7 @@ pub(crate) enum Level {
     /// Worth knowing; nothing has to be done.
     Note,
     /// It has to be fixed.
-    Wrong,
+    Error,
 }
 
 /// The result of a check.
@@ -39,7 +39,7 @@ pub(crate) struct Finding {
     /// What was found.
     pub(crate) text: String,
     /// How to fix it.
-    pub(crate) mend: Option<String>,
+    pub(crate) fix: Option<String>,
 }
 
 impl Level {
@@ -48,30 +48,30 @@ impl Level {
         match self {
             Self::Ok => "ok",
             Self::Note => "note",
-            Self::Wrong => "wrong",
+            Self::Error => "error",
         }
     }
 }
 
 impl Finding {
     pub(crate) fn ok(about: &'static str, text: impl Into<String>) -> Self {
-        Self { level: Level::Ok, about, text: text.into(), mend: None }
+        Self { level: Level::Ok, about, text: text.into(), fix: None }
     }
 
     pub(crate) fn note(
         about: &'static str,
         text: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> Self {
-        Self { level: Level::Note, about, text: text.into(), mend: Some(mend.into()) }
+        Self { level: Level::Note, about, text: text.into(), fix: Some(fix.into()) }
     }
 
-    pub(crate) fn wrong(
+    pub(crate) fn error(
         about: &'static str,
         text: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> Self {
-        Self { level: Level::Wrong, about, text: text.into(), mend: Some(mend.into()) }
+        Self { level: Level::Error, about, text: text.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn check_all(
 ) -> Vec<Finding> {
     let mut findings = match Registry::of_user() {
         Ok(registry) => with_registry(&registry, fix, interrupted),
-        Err(error) => vec![Finding::wrong(
+        Err(error) => vec![Finding::error(
             directory::ABOUT,
             format!("there is no runtime directory: {error}"),
             format!("set {DIRECTORY_VARIABLE} to a directory of yours"),
@@ -106,7 +106,7 @@ fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool)
     {
         Ok(known) => known,
         Err(error) => {
-            findings.push(Finding::wrong(
+            findings.push(Finding::error(
                 directory::ABOUT,
                 error.to_string(),
                 "make the directory readable, or raise the limit of open files (ulimit -n)",
@@ -118,7 +118,7 @@ fn with_registry(registry: &Registry, fix: bool, interrupted: &dyn Fn() -> bool)
     let infos = look_at_all(registry, running.clone(), &Wait::new(None, interrupted));
     findings.extend(answers::of_servers(&infos));
     findings.extend(stopping::of_servers(&ended));
-    findings.extend(former::servers(&registry.former(), interrupted));
+    findings.extend(earlier_versions::servers(&registry.former(), interrupted));
     findings.extend(clock::starts(&running, clock::now_ms()));
     findings.extend(versions::of_servers(&running));
     findings.extend(port::port(registry, port::DEFAULT, interrupted));

@@ -41,13 +41,13 @@ pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> boo
             "a program that is not a bgpy server of this version".to_owned()
         }
         Err(ConnectError::Timeout { .. }) => "a program that does not answer".to_owned(),
-        Err(error) => return vec![Finding::note(ABOUT, error.to_string(), mend(port))],
+        Err(error) => return vec![Finding::note(ABOUT, error.to_string(), fix(port))],
     };
     let text = format!("{what} listens on 127.0.0.1:{port}, the default");
-    vec![Finding::note(ABOUT, text, mend(port))]
+    vec![Finding::note(ABOUT, text, fix(port))]
 }
 
-fn mend(port: u16) -> String {
+fn fix(port: u16) -> String {
     format!("use another port than {port} for your servers, or 0 for a free one")
 }
 

@@ -25,8 +25,8 @@ pub(super) fn interpreter(
         // The error says what to do; a finding is one line.
         Err(error) => {
             let lines: Vec<_> = error.lines().map(str::trim).collect();
-            let mend = "set BGPY_PYTHON to an interpreter that has bgpy installed";
-            return vec![Finding::wrong(ABOUT, lines.join(", "), mend)];
+            let fix = "set BGPY_PYTHON to an interpreter that has bgpy installed";
+            return vec![Finding::error(ABOUT, lines.join(", "), fix)];
         }
     };
     // -P keeps files of the working directory from being imported.
@@ -35,27 +35,27 @@ pub(super) fn interpreter(
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Vec::new(),
         Err(error) => {
             let text = format!("'{}' cannot be run: {error}", python.display());
-            vec![Finding::wrong(ABOUT, text, "set BGPY_PYTHON to another interpreter")]
+            vec![Finding::error(ABOUT, text, "set BGPY_PYTHON to another interpreter")]
         }
     }
 }
 
 fn judge(python: &Path, output: &Output) -> Finding {
     let shown = python.display();
-    let install = format!("'{shown}' -m pip install bgpy=={}", bgpy::VERSION);
-    let mend = format!("{install}, or set BGPY_PYTHON to another interpreter");
+    let install = format!("run `'{shown}' -m pip install bgpy=={}`", bgpy::VERSION);
+    let fix = format!("{install}, or set BGPY_PYTHON to another interpreter");
     let (said, words) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let versions = said.trim().split_once(' ').filter(|_| output.status.success());
     let Some((version, found)) = versions else {
         let reason = words.trim().lines().last().unwrap_or("it printed no error").trim();
         let text = format!("'{shown}' cannot import bgpy: {reason}");
-        return Finding::wrong(ABOUT, text, mend);
+        return Finding::error(ABOUT, text, fix);
     };
     if found != bgpy::VERSION {
         let own = bgpy::VERSION;
         let text = format!("'{shown}' has bgpy {found}, but this command is bgpy {own}");
-        return Finding::wrong(ABOUT, text, mend);
+        return Finding::error(ABOUT, text, fix);
     }
     Finding::ok(ABOUT, format!("'{shown}' is Python {version} with bgpy {found}"))
 }
@@ -93,10 +93,10 @@ mod tests {
     #[test]
     fn another_version_or_none_is_wrong() {
         let other = look("echo 3.14.0 0.3.0");
-        assert_eq!((other.level, other.text.contains("has bgpy 0.3.0")), (Level::Wrong, true));
+        assert_eq!((other.level, other.text.contains("has bgpy 0.3.0")), (Level::Error, true));
         let none = look("echo \"ModuleNotFoundError: No module named 'bgpy'\" >&2; exit 1");
         assert!(none.text.ends_with("No module named 'bgpy'"), "{none:?}");
-        assert!(none.mend.unwrap().contains("pip install bgpy=="));
+        assert!(none.fix.unwrap().contains("pip install bgpy=="));
         assert!(look("exit 3").text.ends_with("it printed no error"));
     }
 

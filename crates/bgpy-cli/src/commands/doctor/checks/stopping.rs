@@ -9,15 +9,16 @@ use super::Finding;
 pub(super) fn of_servers(ended: &[Entry]) -> Vec<Finding> {
     let busy = ended.iter().filter(|entry| entry.ending.is_none() && entry.has_process());
     let busy = busy.map(|entry| {
-        let mend = "wait, or end its process with `bgpy kill`";
-        Finding::note("stopping", format!("{}: {}", entry.target(), entry.hindrance()), mend)
+        let target = entry.target();
+        let fix = format!("wait, or end its process with `bgpy kill {target}`");
+        Finding::note("stopping", format!("{target}: {}", entry.hindrance()), fix)
     });
     let is_left = |entry: &&Entry| entry.ending.is_some() && !entry.is_over();
     let left = ended.iter().filter(is_left).map(|entry| {
         let (target, pid) = (entry.target(), entry.process.pid);
         // Its name may be another server's by now.
-        let mend = format!("if it does not end by itself, run `kill {pid}`");
-        Finding::wrong("stopping", format!("{target}: {}", entry.hindrance()), mend)
+        let fix = format!("if it does not end by itself, run `kill {pid}`");
+        Finding::error("stopping", format!("{target}: {}", entry.hindrance()), fix)
     });
     busy.chain(left).collect()
 }

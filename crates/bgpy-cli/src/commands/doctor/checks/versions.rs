@@ -17,11 +17,7 @@ pub(super) fn of_servers(running: &[Entry]) -> Vec<Finding> {
     let others = running.iter().filter(|entry| entry.bgpy != own).map(|entry| {
         let (target, version) = (entry.target(), &entry.bgpy);
         let text = format!("{target} runs bgpy {version}, but this command is bgpy {own}");
-        Finding::note(
-            ABOUT,
-            text,
-            format!("run `bgpy restart {target}` when it may be interrupted"),
-        )
+        Finding::note(ABOUT, text, format!("run `bgpy restart {target}` when convenient"))
     });
     let others: Vec<_> = others.collect();
     if !others.is_empty() {
@@ -53,8 +49,8 @@ pub(super) fn on_path(path: Option<&OsStr>) -> Vec<Finding> {
         found.iter().map(|(program, _)| format!("'{}'", program.display())).collect();
     vec![match &shown[..] {
         [] => {
-            let mend = "add its directory to PATH, or run `python -m bgpy`";
-            Finding::note(ABOUT, "bgpy is not on PATH", mend)
+            let fix = "add its directory to PATH, or run `python -m bgpy`";
+            Finding::note(ABOUT, "bgpy is not on PATH", fix)
         }
         [one] => Finding::ok(ABOUT, format!("PATH finds {one}")),
         [first, others @ ..] => {

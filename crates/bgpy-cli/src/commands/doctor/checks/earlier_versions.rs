@@ -18,13 +18,13 @@ pub(super) fn servers(former: &[Registry], interrupted: &dyn Fn() -> bool) -> Ve
         (!names.is_empty()).then(|| {
             let place = registry.directory().display();
             let text = format!(
-                "servers of an earlier version of bgpy are known in '{place}' alone: {}",
+                "servers of an earlier version of bgpy are still registered in '{place}': {}",
                 names.join(", ")
             );
-            let mend = format!(
+            let fix = format!(
                 "stop them with `{DIRECTORY_VARIABLE}='{place}' bgpy stop --all`, then start them again"
             );
-            Finding::note("directory", text, mend)
+            Finding::note("directory", text, fix)
         })
     };
     former.iter().filter_map(running).collect()
