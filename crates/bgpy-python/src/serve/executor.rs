@@ -1,7 +1,7 @@
 //! The Python implementation of [`bgpy::Executor`]: it decodes calls, runs them in a [`Program`], and reports
 //! what they raise.
 
-use bgpy::bootstrap::{Report, Reporter};
+use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::durable::{FirstTasks, Staged};
 use bgpy::error::FailureKind;
 use bgpy::log::{INITIALISED, TAKING};
@@ -35,7 +35,7 @@ pub struct PythonExecutor {
     pub first: Option<FirstTasks>,
     pub log: Log,
     /// The process to tell when the server is ready, and the report.
-    pub reporter: Option<(Reporter, Report)>,
+    pub reporter: Option<(StartReporter, Report)>,
     /// The program, once it has started.
     pub program: Option<Box<dyn Program>>,
     /// Stops the server.

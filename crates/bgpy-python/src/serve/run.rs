@@ -1,6 +1,6 @@
 //! Runs a server on the calling thread.
 
-use bgpy::bootstrap::{Report, Reporter};
+use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::config::Config;
 use bgpy::error::FailureKind;
 use bgpy::server::Supervised;
@@ -27,7 +27,7 @@ pub fn serve(
     py: Python<'_>,
     config: &Config,
     log: Log,
-    reporter: Option<Reporter>,
+    reporter: Option<StartReporter>,
     mut supervised: Supervised,
     owns_process: bool,
     plan: Option<Plan>,

@@ -5,4 +5,4 @@ mod orders;
 mod report;
 
 pub(crate) use orders::{Inheritance, Orders};
-pub use report::{Report, Reporter};
+pub use report::{Report, StartReporter};

@@ -33,7 +33,7 @@ pub enum Report {
 
 /// The child's end of the line.
 #[derive(Debug)]
-pub struct Reporter {
+pub struct StartReporter {
     output: Private<File>,
 }
 
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-impl Reporter {
+impl StartReporter {
     /// Reports to the process that started this one, and detaches from it: its session, its
     /// terminal and its pipes.
     pub(crate) fn to_parent() -> io::Result<Self> {

@@ -4,7 +4,7 @@ use std::io;
 
 use bgpy_proto::Id;
 
-use crate::error::Trace;
+use crate::error::AbsenceHint;
 use crate::name::Name;
 use crate::registry::{Entry, Meant, Registry};
 use crate::target::Target;
@@ -54,17 +54,17 @@ fn ended(meant: &Meant<'_>) -> io::Result<Vec<Entry>> {
 }
 
 /// What explains that no running server has a name.
-pub(super) fn trace(registry: &Registry, name: &Name) -> Option<Trace> {
+pub(super) fn hint(registry: &Registry, name: &Name) -> Option<AbsenceHint> {
     let ended = registry.ended().unwrap_or_default();
     let ended = ended.iter().filter(|entry| entry.name.as_ref() == Some(name));
     let endings = ended.filter_map(|entry| entry.ending.as_ref());
     if let Some(ending) = endings.max_by_key(|ending| ending.at_ms) {
         let how = if ending.orderly { "as intended".to_owned() } else { ending.to_string() };
-        return Some(Trace::Ended { ago: ending.ago(), how });
+        return Some(AbsenceHint::Ended { ago: ending.ago(), how });
     }
     let running = registry.entries().unwrap_or_default();
     let names = running.into_iter().filter_map(|entry| entry.name);
     let distance = |other: &Name| strsim::osa_distance(other.as_str(), name.as_str());
     let nearest = names.min_by_key(distance);
-    nearest.filter(|other| distance(other) <= 1 + name.as_str().len() / 4).map(Trace::Similar)
+    nearest.filter(|other| distance(other) <= 1 + name.as_str().len() / 4).map(AbsenceHint::Similar)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bgpy_proto::Id;
 
-use super::absence::{is_about_to_start, is_stopping, trace};
+use super::absence::{hint, is_about_to_start, is_stopping};
 use super::attempt::Attempt;
 use super::link::Link;
 use super::options::ClientOptions;
@@ -131,8 +131,8 @@ pub(super) fn connect(
                     (Ok(true), _) => ConnectError::Stopping { server: attempt.dialer.server },
                     (Err(error), _) => distrusted(&server, &error),
                     (Ok(false), ConnectError::NoSuchName { name, .. }) => {
-                        let (unreadable, trace) = (registry.unreadable(), trace(registry, &name));
-                        ConnectError::NoSuchName { name, unreadable, trace }
+                        let (unreadable, hint) = (registry.unreadable(), hint(registry, &name));
+                        ConnectError::NoSuchName { name, unreadable, hint }
                     }
                     (Ok(false), absent) => absent,
                 });

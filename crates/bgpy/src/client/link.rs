@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{ClientSession, Failure, ServerHello};
 use socket2::Socket;
 
-use super::leader::Leader;
 use super::probe::Probe;
 use super::proof::Proof;
+use super::read_state::ReadState;
 use crate::clock;
 use crate::error::{CallError, ConnectError, Lost};
 use crate::memory;
@@ -46,7 +46,7 @@ pub struct Link {
     pub(super) state: Mutex<LinkState>,
     pub(super) answered: Condvar,
     /// Held by the leader, the caller that reads for all.
-    pub(super) reading: Mutex<Leader>,
+    pub(super) reading: Mutex<ReadState>,
 }
 
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Link {
             segments,
             state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
             answered: Condvar::new(),
-            reading: Mutex::new(Leader::new(now)),
+            reading: Mutex::new(ReadState::new(now)),
         }
     }
 

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use bgpy_proto::client::Event;
 
-use super::leader::Leader;
 use super::link::{Link, LinkState};
 use super::probe::Silence;
+use super::read_state::ReadState;
 use crate::clock;
 use crate::error::Lost;
 use crate::platform;
@@ -64,7 +64,7 @@ impl Link {
     fn read_until(
         &self,
         call: u64,
-        mut reading: MutexGuard<'_, Leader>,
+        mut reading: MutexGuard<'_, ReadState>,
         wait: &Wait<'_>,
     ) -> Result<Option<Event>, WaitEnd> {
         // Silence counts from when a caller began to listen: bytes that arrived earlier count as
@@ -93,7 +93,7 @@ impl Link {
     }
 
     /// Waits for bytes for a slice of time and processes them; `false` if none arrived.
-    fn read_for(&self, reading: &mut Leader, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
+    fn read_for(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
         reading.make_room();
         let placed = self.read_placed(reading).map_err(WaitEnd::Lost)?;
         if placed == Some(true) {
@@ -120,7 +120,7 @@ impl Link {
     }
 
     /// Reads once; `false` if nothing arrived within a slice of time.
-    pub(super) fn read(&self, reading: &mut Leader) -> Result<bool, Lost> {
+    pub(super) fn read(&self, reading: &mut ReadState) -> Result<bool, Lost> {
         reading.make_room();
         let outcome = match &self.segments {
             Some(segments) => {
@@ -133,7 +133,7 @@ impl Link {
 
     /// Reads the next bytes of a large message directly into its buffer; `Some(false)` if none are
     /// there, `None` if no large message is under way.
-    fn read_placed(&self, reading: &mut Leader) -> Result<Option<bool>, Lost> {
+    fn read_placed(&self, reading: &mut ReadState) -> Result<Option<bool>, Lost> {
         let mut state = lock(&self.state);
         let Some((part, missing)) = state.session.place() else { return Ok(None) };
         let outcome = reading.spin.look(|| match platform::read_end(&self.socket, part, missing) {
@@ -152,7 +152,7 @@ impl Link {
     }
 
     /// Processes the result of a read; `false` if nothing arrived.
-    fn digest(&self, reading: &mut Leader, outcome: io::Result<usize>) -> Result<bool, Lost> {
+    fn digest(&self, reading: &mut ReadState, outcome: io::Result<usize>) -> Result<bool, Lost> {
         match outcome {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
@@ -166,13 +166,13 @@ impl Link {
     }
 
     /// Notes that the server has sent something.
-    fn heard(&self, reading: &mut Leader) {
+    fn heard(&self, reading: &mut ReadState) {
         reading.fresh = true;
         self.probe.answered();
     }
 
     /// Probes a silent server, and gives the connection up if no answer arrives.
-    fn watch(&self, reading: &mut Leader, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+    fn watch(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         if std::mem::take(&mut reading.fresh) {
             reading.heard = clock::now();
         }

@@ -22,7 +22,7 @@ impl Attempt<'_> {
                 result => return result,
             }
         }
-        Err(ConnectError::NoSuchName { name: name.clone(), unreadable: None, trace: None })
+        Err(ConnectError::NoSuchName { name: name.clone(), unreadable: None, hint: None })
     }
 
     pub(super) fn by_entry(&self, entry: &Entry) -> Result<Link, ConnectError> {

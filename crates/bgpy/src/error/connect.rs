@@ -33,14 +33,14 @@ pub enum ConnectError {
         server: String,
     },
     /// This user has no running server with this name on this machine.
-    #[error("{}", Absent { name, unreadable: unreadable.as_deref(), trace: trace.as_ref() })]
+    #[error("{}", Absent { name, unreadable: unreadable.as_deref(), hint: hint.as_ref() })]
     NoSuchName {
         /// The name.
         name: Name,
         /// Something in the place of an entry, which may have been its entry.
         unreadable: Option<PathBuf>,
         /// What the registry knows that explains it.
-        trace: Option<Trace>,
+        hint: Option<AbsenceHint>,
     },
     /// Others may have written to the registry, so it cannot be trusted.
     #[error("{server} cannot be looked up: {doubt}")]
@@ -153,7 +153,7 @@ impl ConnectError {
 /// What is known about a name that no running server has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Trace {
+pub enum AbsenceHint {
     /// The last server of this name has ended.
     Ended {
         /// How long ago.
@@ -169,19 +169,19 @@ pub enum Trace {
 struct Absent<'a> {
     name: &'a Name,
     unreadable: Option<&'a Path>,
-    trace: Option<&'a Trace>,
+    hint: Option<&'a AbsenceHint>,
 }
 
 impl fmt::Display for Absent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name;
-        match (self.unreadable, self.trace) {
-            (None, Some(Trace::Ended { ago, how })) => write!(
+        match (self.unreadable, self.hint) {
+            (None, Some(AbsenceHint::Ended { ago, how })) => write!(
                 f,
                 "no server named '{name}' runs here: it ended {} ago ({how}); `bgpy logs {name}` shows its log",
                 Age(*ago)
             ),
-            (None, Some(Trace::Similar(similar))) => {
+            (None, Some(AbsenceHint::Similar(similar))) => {
                 write!(f, "no server named '{name}' runs here: did you mean '{similar}'?")
             }
             (None, None) => write!(

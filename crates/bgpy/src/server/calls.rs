@@ -93,7 +93,7 @@ pub(super) struct Calls {
     queue_bytes: u64,
     /// Cancelled calls that are still queued. They are dropped at their turn, so that a cancel
     /// needs no search.
-    taken_back: HashSet<(usize, u64)>,
+    cancelled: HashSet<(usize, u64)>,
     /// Refused calls whose cancels are the next requests on their connections.
     refused: HashSet<(usize, u64)>,
     /// The queued or running EXIT.
@@ -119,7 +119,7 @@ impl Calls {
             unused: idle_timeout.map(|limit| Unused { limit, since: clock::now() }),
             queue: VecDeque::new(),
             queue_bytes: 0,
-            taken_back: HashSet::new(),
+            cancelled: HashSet::new(),
             refused: HashSet::new(),
             exit: None,
             running: None,
@@ -183,9 +183,9 @@ impl Calls {
         let call = Some((connection, id));
         let running = self.running.as_ref().map(|call| (call.connection, call.id));
         if call != running && call != self.exit {
-            self.taken_back.insert((connection, id));
+            self.cancelled.insert((connection, id));
             if self.queue_bytes > KEPT_BYTES && self.is_worth_clearing() {
-                self.clear_taken_back();
+                self.drop_cancelled();
             }
         }
     }
@@ -207,7 +207,7 @@ impl Calls {
             return Err(not_initialized());
         }
         if self.is_full(message) && self.is_worth_clearing() {
-            self.clear_taken_back();
+            self.drop_cancelled();
         }
         if self.is_full(message) {
             let text = format!("{} calls wait already; try again later", self.queue.len());
@@ -224,13 +224,13 @@ impl Calls {
 
     /// Whether enough of the queue is cancelled to make a pass over all of it worthwhile.
     fn is_worth_clearing(&self) -> bool {
-        self.taken_back.len() * 64 >= self.queue.len()
+        self.cancelled.len() * 64 >= self.queue.len()
     }
 
-    fn clear_taken_back(&mut self) {
-        let Self { queue, queue_bytes, taken_back, inits, .. } = self;
+    fn drop_cancelled(&mut self) {
+        let Self { queue, queue_bytes, cancelled, inits, .. } = self;
         queue.retain(|call| {
-            let is_wanted = !taken_back.remove(&(call.connection, call.id));
+            let is_wanted = !cancelled.remove(&(call.connection, call.id));
             if !is_wanted {
                 *queue_bytes -= call.message.bytes();
                 *inits -= u64::from(call.kind == CallKind::Init);
@@ -273,7 +273,7 @@ impl Calls {
                 self.give_back();
             }
             let is_wanted =
-                self.taken_back.is_empty() || !self.taken_back.remove(&(call.connection, call.id));
+                self.cancelled.is_empty() || !self.cancelled.remove(&(call.connection, call.id));
             if is_wanted {
                 // While the stand-in polls, it does not check for long tasks, so read the clock
                 // now.
@@ -290,7 +290,7 @@ impl Calls {
     fn give_back(&mut self) {
         if self.queue.capacity() > KEPT_CALLS {
             self.queue = VecDeque::new();
-            self.taken_back.shrink_to(KEPT_CALLS);
+            self.cancelled.shrink_to(KEPT_CALLS);
             reclaim::trim_soon();
         }
     }
@@ -314,12 +314,12 @@ impl Calls {
     pub(super) fn stop(&mut self) -> VecDeque<Waiting> {
         self.stopping = true;
         self.queue_bytes = 0;
-        self.taken_back.clear();
+        self.cancelled.clear();
         std::mem::take(&mut self.queue)
     }
 
     /// Notes that the running call is long: it started `before` now.
-    pub(super) fn takes_long(&mut self, before: Duration) {
+    pub(super) fn mark_long(&mut self, before: Duration) {
         if let Some(call) = &mut self.running {
             call.since = call.since.or_else(|| clock::now().checked_sub(before));
         }
@@ -371,7 +371,7 @@ impl Calls {
 
     /// The number of queued calls that are not cancelled.
     pub(super) fn waiting(&self) -> usize {
-        self.queue.len() - self.taken_back.len()
+        self.queue.len() - self.cancelled.len()
     }
 }
 
@@ -395,15 +395,15 @@ impl Calls {
         let bytes: u64 = self.queue.iter().map(|call| call.message.bytes()).sum();
         assert_eq!(self.queue_bytes, bytes, "bytes that wait are counted");
         assert!(self.queue.len() <= limits::QUEUE_CALLS_MAX, "too many calls wait");
-        let is_taken_back = |call: &&Waiting| self.taken_back.contains(&(call.connection, call.id));
-        let taken_back = self.queue.iter().filter(is_taken_back).count();
-        assert_eq!(taken_back, self.taken_back.len(), "only what waits is taken back");
+        let is_cancelled = |call: &&Waiting| self.cancelled.contains(&(call.connection, call.id));
+        let cancelled = self.queue.iter().filter(is_cancelled).count();
+        assert_eq!(cancelled, self.cancelled.len(), "only what waits is cancelled");
         assert!(self.refused.is_empty(), "a refused call is forgotten with its cancel");
     }
 
     /// Asserts that nothing is left of finished calls.
     pub(super) fn check_empty(&self) {
-        assert!(self.queue.is_empty() && self.taken_back.is_empty(), "calls are left");
+        assert!(self.queue.is_empty() && self.cancelled.is_empty(), "calls are left");
         assert_eq!((self.queue_bytes, self.inits), (0, 0));
         assert!(self.running.is_none());
     }

@@ -22,7 +22,7 @@ use super::connections::reserve::Reserve;
 use super::reactor::poller_check::PollerCheck;
 use super::reactor::signal::Waker;
 use super::registration::Registration;
-use super::status::Reporter;
+use super::status::StatusReporter;
 use crate::clock;
 use crate::log::Log;
 use crate::platform::{self, Private};
@@ -56,7 +56,7 @@ pub(super) struct Core {
     /// Connections that may accept more of their queued output.
     unwritten: ReadyQueue,
     pub(super) calls: Calls,
-    pub(super) reporter: Reporter,
+    pub(super) reporter: StatusReporter,
     pub(super) psk: Psk,
     /// Whether clients without a token are accepted.
     pub(super) is_open: bool,
@@ -122,7 +122,7 @@ impl Core {
             log_limiter: LogLimiter::default(),
             unread: ReadyQueue::default(),
             unwritten: ReadyQueue::default(),
-            reporter: Reporter::new(registration.name().cloned(), log.clone()),
+            reporter: StatusReporter::new(registration.name().cloned(), log.clone()),
             calls: Calls::new(idle_timeout),
             psk,
             is_open,
@@ -164,12 +164,12 @@ impl Core {
         if is_writable {
             self.flush(token);
         }
-        self.has_come(token);
+        self.mark_readable(token);
     }
 
     /// Notes that a connection may have bytes to read.
-    pub(super) fn has_come(&mut self, token: usize) {
-        if !self.pending.has_come(token) {
+    pub(super) fn mark_readable(&mut self, token: usize) {
+        if !self.pending.mark_readable(token) {
             self.unread.push(token);
         }
     }
@@ -239,7 +239,7 @@ impl Core {
             };
             if connection.is_session() && !was_session {
                 self.pending.remove(token);
-                connection.is_client();
+                connection.enable_keepalive();
                 self.reporter.clients += 1;
                 self.log.debug(format_args!("client connected: {}", connection.peer));
             } else if connection.has_answered_handshake() {
@@ -267,7 +267,7 @@ impl Core {
             left -= 1;
             match progress {
                 Progress::More if left == 0 => {
-                    self.has_come(token);
+                    self.mark_readable(token);
                     break Ok(());
                 }
                 Progress::More => {}
@@ -360,7 +360,7 @@ impl Core {
     /// Acks the running call and the queued ones, because the task takes a while.
     pub(super) fn ack_all(&mut self, running_for: Duration) {
         self.calls.ack_at_once = true;
-        self.calls.takes_long(running_for);
+        self.calls.mark_long(running_for);
         let calls: Vec<_> = self.calls.accepted().collect();
         for (connection, id) in calls {
             self.with_session(connection, |session| session.ack(id));

@@ -12,7 +12,7 @@ use crate::platform;
 
 /// The part of the status that the calls do not know.
 #[derive(Debug)]
-pub(super) struct Reporter {
+pub(super) struct StatusReporter {
     name: Option<Name>,
     log: Log,
     started: Instant,
@@ -23,7 +23,7 @@ pub(super) struct Reporter {
     pub(super) may_read_log: bool,
 }
 
-impl Reporter {
+impl StatusReporter {
     pub(super) fn new(name: Option<Name>, log: Log) -> Self {
         Self { name, log, started: clock::now(), clients: 0, may_read_log: true }
     }

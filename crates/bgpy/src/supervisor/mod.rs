@@ -15,7 +15,7 @@ mod unix;
 
 use std::process::ExitStatus;
 
-use crate::bootstrap::Reporter;
+use crate::bootstrap::StartReporter;
 use crate::config::Config;
 use crate::server::Supervised;
 
@@ -41,7 +41,7 @@ pub enum Role {
     /// The server.
     Server {
         /// Where it reports to.
-        reporter: Reporter,
+        reporter: StartReporter,
         /// Its configuration.
         config: Box<Config>,
         /// What its supervisor passes on.

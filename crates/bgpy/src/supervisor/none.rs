@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitStatus;
 
 use super::Role;
-use crate::bootstrap::{Orders, Reporter};
+use crate::bootstrap::{Orders, StartReporter};
 use crate::config::Config;
 use crate::error::ServeError;
 
@@ -27,7 +27,7 @@ impl Supervisor {
 /// # Errors
 /// The system's error.
 pub fn divide(_fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role> {
-    let (config, reporter) = (Orders::take()?.config.into(), Reporter::to_parent()?);
+    let (config, reporter) = (Orders::take()?.config.into(), StartReporter::to_parent()?);
     Ok(Role::Server { reporter, config, supervised: Box::default() })
 }
 

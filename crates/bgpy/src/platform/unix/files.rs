@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::standing::check_private;
+use super::path_check::check_private;
 use crate::platform::{born, memory_file};
 
 /// A file that discards what is written to it.

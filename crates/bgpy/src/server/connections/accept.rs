@@ -145,7 +145,7 @@ impl Core {
                 self.pending.add(token, is_own, clock::now());
                 // Its first bytes may have arrived before it was registered, and then no event
                 // reports them.
-                self.has_come(token);
+                self.mark_readable(token);
             }
             Err(error) if platform::is_descriptor_lost(&error) => return Err(error),
             Err(error) => {

@@ -112,8 +112,8 @@ impl Connection {
         matches!(self.stage, Stage::Session(_))
     }
 
-    /// Notes that the handshake is complete.
-    pub(crate) fn is_client(&self) {
+    /// Has the system find out whether the client still exists, once it has proven the token.
+    pub(crate) fn enable_keepalive(&self) {
         if let Stream::Tcp(stream) = &*self.stream {
             // If the peer is gone, the next read shows it.
             drop(prepare(stream));

@@ -111,7 +111,7 @@ impl Pending {
     }
 
     /// Notes that an unauthenticated TCP connection may have bytes; `false` if it is not one.
-    pub(crate) fn has_come(&mut self, token: usize) -> bool {
+    pub(crate) fn mark_readable(&mut self, token: usize) -> bool {
         if self.tcp.silent.contains_key(&token) {
             self.firsts.push(token);
         } else if self.tcp.answered.contains_key(&token) {
@@ -278,7 +278,7 @@ mod tests {
         both.add(1000, true, now);
         assert_eq!((both.next_to_evict(true), both.next_to_evict(false)), (Some(1000), Some(0)));
         both.answered(1000);
-        assert!(!both.has_come(1000), "it is on the Unix socket");
+        assert!(!both.mark_readable(1000), "it is on the Unix socket");
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
     fn a_proof_is_heard_first_and_then_the_oldest() {
         let mut pending = crowd(3, 2, Instant::now());
         for token in [0, 3, 1, 4, 2] {
-            assert!(pending.has_come(token));
+            assert!(pending.mark_readable(token));
         }
         pending.remove(1);
         let order: Vec<_> = std::iter::from_fn(|| pending.next()).collect();
@@ -308,7 +308,7 @@ mod tests {
         let mut pending = crowd(2 * FEW, 0, Instant::now());
         let mut accepted = 0;
         for _ in 0..20 {
-            assert!((0..2 * FEW).all(|token| pending.has_come(token)));
+            assert!((0..2 * FEW).all(|token| pending.mark_readable(token)));
             accepted += usize::from(pending.accepts_now());
             pending.next();
         }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use crate::address::Address;
-use crate::bootstrap::{Inheritance, Reporter};
+use crate::bootstrap::{Inheritance, StartReporter};
 use crate::config::Config;
 use crate::durable::FirstTasks;
 use crate::error::ServeError;
@@ -109,7 +109,7 @@ pub(super) fn inherit(
     inheritance: &Inheritance,
     config: &Config,
     registry: Option<&Registry>,
-) -> io::Result<(Reporter, Supervised)> {
+) -> io::Result<(StartReporter, Supervised)> {
     let take = platform::take_inherited;
     let optional = |number: Option<i32>| number.map(take).transpose();
     let name = config.name.as_ref();
@@ -127,7 +127,7 @@ pub(super) fn inherit(
         trouble: None,
     };
     let pipe: UnixStream = take(inheritance.supervisor_pipe)?.into();
-    let reporter = Reporter::to(File::from(OwnedFd::from(pipe.try_clone()?)));
+    let reporter = StartReporter::to(File::from(OwnedFd::from(pipe.try_clone()?)));
     let supervised = Supervised {
         supervisor: Some(inheritance.supervisor.clone()),
         generation: inheritance.generation,

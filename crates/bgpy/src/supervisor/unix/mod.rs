@@ -18,7 +18,7 @@ use self::child::Child;
 use self::held::{HeldResources, Successor};
 use self::watch::Start;
 use super::Role;
-use crate::bootstrap::{Orders, Report, Reporter};
+use crate::bootstrap::{Orders, Report, StartReporter};
 use crate::config::Config;
 use crate::error::{FailureKind, ServeError};
 use crate::platform;
@@ -44,7 +44,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         let (reporter, supervised) = held::inherit(&inheritance, &config, registry.as_ref())?;
         return Ok(Role::Server { reporter, config: config.into(), supervised: supervised.into() });
     }
-    let mut reporter = Reporter::to_parent()?;
+    let mut reporter = StartReporter::to_parent()?;
     let held = match HeldResources::of(&mut config, registry.as_ref()) {
         Ok(held) => held,
         Err(error) => {
@@ -64,7 +64,7 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
         drop((line, reporter));
         let is_kept = held.is_some();
         let (binding, tasks) = held.map(HeldResources::into_parts).unzip();
-        let reporter = Reporter::to(File::from(OwnedFd::from(pipe.try_clone()?)));
+        let reporter = StartReporter::to(File::from(OwnedFd::from(pipe.try_clone()?)));
         let pipe = is_kept.then_some(SupervisorPipe { stream: pipe });
         let tasks = tasks.flatten();
         let supervised = Supervised {

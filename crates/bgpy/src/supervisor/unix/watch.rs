@@ -16,7 +16,7 @@ use super::child::Child;
 use super::held::{HeldResources, Successor};
 use super::log::SupervisorLog;
 use super::notice::Notice;
-use crate::bootstrap::{Report, Reporter};
+use crate::bootstrap::{Report, StartReporter};
 use crate::config::Config;
 use crate::log::Level;
 use crate::platform;
@@ -33,7 +33,7 @@ pub struct Supervisor {
     /// For a server that may be restarted, as long as it accepts calls.
     held: Option<HeldResources>,
     /// The starter, until it is told whether the first process is ready.
-    starter: Option<Reporter>,
+    starter: Option<StartReporter>,
     child: Child,
     signals: SignalDelivery<UnixStream, SignalOnly>,
     schedule: Schedule,
@@ -53,7 +53,7 @@ pub(super) struct Start {
     pub(super) config: Config,
     pub(super) registry: Option<Registry>,
     pub(super) held: Option<HeldResources>,
-    pub(super) starter: Option<Reporter>,
+    pub(super) starter: Option<StartReporter>,
     pub(super) child: Child,
     pub(super) is_foreground: bool,
 }

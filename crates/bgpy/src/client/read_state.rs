@@ -14,7 +14,7 @@ use crate::transport::is_pause;
 const READ_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
-pub(super) struct Leader {
+pub(super) struct ReadState {
     pub(super) buffer: Vec<u8>,
     /// Whether bytes arrived since `heard` was last set. The clock is read only when nothing
     /// arrives.
@@ -23,7 +23,7 @@ pub(super) struct Leader {
     pub(super) spin: Spin,
 }
 
-impl Leader {
+impl ReadState {
     /// No caller has listened before `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self { buffer: Vec::new(), fresh: false, heard: now, spin: Spin::default() }
