@@ -26,7 +26,7 @@ __version__: Final[str]
 
 @final
 class Buffer:
-    """A buffer of a received message. The object that is made from it owns the memory and may write to it."""
+    """A received buffer; objects created from it own the memory and may write to it."""
     def __reduce__(self) -> tuple[type[bytearray], tuple[bytearray]]: ...
 
 @final
@@ -64,7 +64,7 @@ class Client:
     Parameters
     ----------
     host : str
-        Host name or IP address of the server. Without a port, any target: the name of a server,
+        Host name or IP address of the server. If `port` is omitted, any target: the name of a server,
         ``host:port``, ``[address]:port`` for IPv6, or the path of a server's socket.
     port : int, optional
         Port that the server listens on.
@@ -78,7 +78,8 @@ class Client:
     auth : bool, default True
         Whether the server must prove that it knows the token. With False, the client also talks to a
         server on this machine that was started with ``auth=False``, whoever runs it; a server in the
-        registry must still prove its token, and once a server has, so must every later one.
+        registry must still prove its token, and once one server has proven it, this client requires the
+        proof from then on.
     allow_pickle : bool, default True
         Whether the client unpickles what the server sends. With False, it accepts only plain data: None,
         bool, numbers, str, bytes, bytearray, lists, tuples, dicts and sets of those, dates and times,
@@ -211,7 +212,7 @@ class Client:
         ConnectionLost
             If the server died in the meantime; the call may or may not have run.
         CallTimeout
-            If there is no response within `timeout` seconds; the task runs on.
+            If there is no response within `timeout` seconds; a task that has started keeps running.
         ServerStopping
             If the server is stopping and accepts no more calls.
         Overloaded
@@ -294,7 +295,7 @@ class Client:
 
 @final
 class Server:
-    """A server: the address that it listens on, and its options. `run_background` or `run` starts it.
+    """A server, described by its address and options; start it with `run_background` or `run`.
 
     As a context manager, it starts in the background unless it is running, and stops at the end of the
     block.
@@ -314,19 +315,19 @@ class Server:
         File to append the log to. By default, a background server logs to a file in the user's runtime
         directory, and a foreground server logs to standard error.
     init_file : path, optional
-        Python file that defines ``init_task``, ``exec_task`` and ``exit_task``. The server loads it
-        before it is ready.
+        Python file that defines ``init_task``, ``exec_task`` and, if needed, ``exit_task``. The server
+        loads it before it is ready.
     name : str, optional
         Name by which clients of the same user find the server on this machine: a letter, and up to 63
         more letters, digits, ``.``, ``_`` or ``-``. Only one running server can have a name.
     init_module : str, optional
-        Module that defines the three tasks, which the server imports instead of loading `init_file`.
+        Module that defines the tasks, which the server imports instead of loading `init_file`.
     idle_timeout : float, optional
-        Seconds without a call after which the server stops, through ``exit_task``.
+        Seconds without a call after which the server runs ``exit_task`` and stops.
     restart : str, default "never"
-        "on-failure" restarts a background server that crashes, with growing pauses, until it has failed
-        more than 5 times ("on-failure:N": N times) and for five minutes without taking calls for one.
-        It keeps its address and name, and gets its tasks from its file or module, or those that the
+        "on-failure" restarts a background server that crashes, with growing pauses. It gives up after
+        more than 5 failures ("on-failure:N": N), if at least five minutes have passed without the server
+        having been up for a minute. The server keeps its address and name, and gets its tasks from its file or module, or those that the
         first client sent. Clients that call in the meantime wait.
     auth : bool, default True
         Whether clients must know the token. With False, only loopback addresses are allowed, and clients
@@ -422,8 +423,8 @@ class Server:
         replace : bool, default False
             Whether to end the server of this name, if there is one, after the calls that it has accepted,
             and to start this one in its place, at the same address and with the same token unless others
-            are given; needs `name`. Clients that call in the meantime wait. The old server goes on if it is
-            certain that the new one cannot start.
+            are given; needs `name`. Clients that call in the meantime wait. The old server keeps running if the
+            new one is known not to start.
         env : dict of str to str, optional
             Environment variables to set for the server, in addition to those of this process.
         cwd : path, optional
@@ -448,7 +449,7 @@ class Server:
     def run(self) -> None:
         """Run the server in this process until a client terminates it or a signal stops it.
 
-        When this method returns, the server has ended; its process need not.
+        When this method returns, the server has shut down; the calling process continues.
 
         On the main thread, it handles SIGTERM and SIGINT (Ctrl-C): the running task finishes, waiting
         calls get an error, and `exit_task` runs. A second signal interrupts the running task.
@@ -473,7 +474,7 @@ class Server:
         Returns
         -------
         bool
-            True also if the server responds that it has too many clients.
+            True also if the server responds but is full.
         """
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait until the server has ended.
@@ -557,10 +558,10 @@ class ServerInfo:
         """Its identity, which stays the same over restarts."""
     @property
     def generation(self) -> int:
-        """How many times it has been restarted after a failure, and so has lost its state."""
+        """Number of restarts after failures; each one lost the state."""
     @property
     def failures(self) -> int:
-        """How many times it has failed since it last took calls for a minute."""
+        """Number of failures since it was last healthy (up for a minute)."""
     @property
     def last_failure(self) -> str | None:
         """How it last failed, or None."""
