@@ -246,8 +246,11 @@ impl Server {
     ///     True also if the server responds that it has too many clients.
     #[pyo3(signature = (timeout=5.0))]
     fn is_alive(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
-        let link = self.client(py)?;
         let limit = limit(py, Some(timeout))?;
+        if py.detach(|| self.has_ended()) {
+            return Ok(false);
+        }
+        let link = self.client(py)?;
         let answer = waiting(py, limit, |wait| link.ping(wait))?;
         // A server with too many clients refuses the ping, and so is alive.
         Ok(matches!(answer, Ok(()) | Err(CallError::Failed { .. })))
