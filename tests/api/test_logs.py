@@ -1,0 +1,209 @@
+"""The log of a server in Python: its end, new lines, and prints while a call waits."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from bgpy import BgpyError, Client, ConfigError, NotRunning, RemoteError, Server, connect, respond
+from bgpy import start as start_server
+
+
+def say(client_socket, state, args):
+    for line in args:
+        print(line)
+    respond(client_socket, len(args))
+
+
+@pytest.fixture
+def talker():
+    with start_server((dict, say), name="talker") as server:
+        yield server
+
+
+def test_the_end_of_the_log_is_text(talker):
+    client = connect("talker")
+    client.call([f"line {number}" for number in range(200)])
+    for told in (client.logs(3), talker.logs(lines=3)):
+        assert told == "line 197\nline 198\nline 199\n"
+        assert repr(told) == str(told)
+        assert isinstance(told, str)
+    assert len(client.logs().splitlines()) == len(talker.logs().splitlines()) == 100
+    assert client.logs(0) == ""
+    assert "listens on" in talker.logs(10_000)
+
+
+def test_what_is_printed_need_not_be_text(talker):
+    def exec_task(client_socket, state, args):
+        import os
+
+        os.write(1, "grün ".encode() + b"\xff\n")
+        respond(client_socket, None)
+
+    with start_server((dict, exec_task), name="odd") as server:
+        client = connect("odd")
+        client.call(None)
+        assert client.logs(1) == server.logs(1) == "grün \\xff\n"
+
+
+def test_the_log_can_be_read_while_a_task_runs_and_after_the_end(serve, gate):
+    def exec_task(client_socket, state, args):
+        print("before")
+        args.enter()
+
+    with start_server((dict, exec_task), name="busy") as server:
+        client = connect("busy")
+        client.execute(gate)
+        gate.wait_entered()
+        assert client.logs(1) == server.logs(1) == "before\n"
+        gate.open()
+    assert "before\n" in server.logs()
+    with pytest.raises(NotRunning):
+        client.logs()
+
+
+@pytest.mark.parametrize("is_client", [True, False])
+def test_lines_are_followed_until_the_end(talker, is_client):
+    client = connect("talker")
+    lines = (connect("talker") if is_client else talker).logs(0, follow=True)
+    client.call(["one", "two"])
+    assert [next(lines), next(lines)] == ["one", "two"]
+    client.call(["three"])
+    assert next(lines) == "three"
+    client.terminate()
+    rest = list(lines)
+    assert not {"one", "two", "three"} & set(rest)
+    # The file remains, while nobody answers any more.
+    assert rest or is_client
+
+
+def test_a_server_without_a_log_file_says_so(talker):
+    with pytest.raises(BgpyError, match="has no log file"):
+        Server().logs()
+    with pytest.raises(ConfigError, match="lines=-1 is not a number of lines"):
+        talker.logs(-1)
+    with pytest.raises(TypeError, match="lines must be a whole number, not str"):
+        connect("talker").logs("10")
+
+
+def test_prints_are_shown_while_the_call_waits(gates, capsys):
+    def exec_task(client_socket, state, args):
+        first, second = args
+        print("first")
+        first.enter()
+        print("no newline", end="", flush=True)
+        second.enter()
+        print("\nlast")
+        respond(client_socket, "done")
+
+    first, second = gates(), gates()
+    shown = []
+
+    def look():
+        for gate in (first, second):
+            gate.wait_entered()
+            while True:
+                shown.append(capsys.readouterr().out)
+                if "".join(shown).endswith(("first\n", "no newline")[gate is second]):
+                    break
+            gate.open()
+
+    with start_server((dict, exec_task), name="printing"):
+        client = connect("printing")
+        looking = threading.Thread(target=look)
+        looking.start()
+        assert client.call((first, second), timeout=30, echo=True) == "done"
+        looking.join()
+    assert "".join(shown) + capsys.readouterr().out == "first\nno newline\nlast\n"
+
+
+def test_only_what_is_printed_during_the_call_is_shown(talker, capsys):
+    client = connect("talker")
+    client.call(["before"])
+    assert client.call(["now"], echo=True) == 1
+    client.call(["after"])
+    assert capsys.readouterr().out == "now\n"
+
+
+def test_prints_of_a_task_that_fails_are_shown(capsys):
+    def exec_task(client_socket, state, args):
+        print("so far")
+        raise ValueError(args)
+
+    with start_server((dict, exec_task), name="failing"), pytest.raises(RemoteError, match="it"):
+        connect("failing").call("it", echo=True)
+    assert capsys.readouterr().out == "so far\n"
+
+
+def test_a_call_whose_server_dies_raises_what_it_raises_without_echo(capsys):
+    def exec_task(client_socket, state, args):
+        import os
+
+        print("dying")
+        os._exit(3)
+
+    start_server((dict, exec_task), name="dying")
+    with pytest.raises(ConnectionError):
+        connect("dying").call(None, echo=True)
+
+
+def test_a_server_that_logs_to_no_file_refuses_to_echo(scripts):
+    serving = scripts.spawn(
+        """
+        import bgpy
+        import bgpy.example.tasks
+
+        server = bgpy.Server(name="loud", init_module="bgpy.example.tasks")
+        server.run()
+        """
+    )
+    for line in serving.stderr:
+        if "listens on" in line:
+            break
+    client = Client("loud")
+    for ask in (lambda: client.call({}, echo=True), client.logs):
+        with pytest.raises(BgpyError, match="loud: it logs to no file"):
+            ask()
+    client.terminate({})
+    serving.communicate(timeout=30)
+
+
+def test_much_that_is_printed_comes_whole(talker, capsys):
+    client = connect("talker")
+    lines = ["x" * 1000 + str(number) for number in range(6000)]
+    assert client.call(lines, echo=True) == 6000
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_a_server_that_prints_all_the_time_keeps_no_caller(capsys):
+    def init_task():
+        import threading
+
+        def print_on():
+            while True:
+                print("y" * 10_000)
+
+        threading.Thread(target=print_on, daemon=True).start()
+        return {}
+
+    def exec_task(client_socket, state, args):
+        respond(client_socket, args)
+
+    with start_server((init_task, exec_task), name="noisy"):
+        assert connect("noisy").call(1, echo=True) == 1
+    assert set(capsys.readouterr().out.strip().split("\n")[1:5]) == {"y" * 10_000}
+
+
+def test_what_print_raises_ends_the_wait(talker, monkeypatch):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError("closed")
+
+        def flush(self):
+            pass
+
+    client = connect("talker")
+    monkeypatch.setattr("sys.stdout", Closed())
+    with pytest.raises(BrokenPipeError, match="closed"):
+        client.call(["one"], echo=True)
