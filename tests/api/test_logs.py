@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 
-from bgpy import BgpyError, Client, ConfigError, NotRunning, RemoteError, Server, connect, respond
+from bgpy import (
+    BgpyError,
+    CallTimeout,
+    Client,
+    ConfigError,
+    NotRunning,
+    RemoteError,
+    Server,
+    respond,
+)
+from bgpy import connect as to
 from bgpy import start as start_server
 
 
@@ -23,7 +34,7 @@ def talker():
 
 
 def test_the_end_of_the_log_is_text(talker):
-    client = connect("talker")
+    client = to("talker")
     client.call([f"line {number}" for number in range(200)])
     for told in (client.logs(3), talker.logs(lines=3)):
         assert told == "line 197\nline 198\nline 199\n"
@@ -42,7 +53,7 @@ def test_what_is_printed_need_not_be_text(talker):
         respond(client_socket, None)
 
     with start_server((dict, exec_task), name="odd") as server:
-        client = connect("odd")
+        client = to("odd")
         client.call(None)
         assert client.logs(1) == server.logs(1) == "grün \\xff\n"
 
@@ -53,7 +64,7 @@ def test_the_log_can_be_read_while_a_task_runs_and_after_the_end(serve, gate):
         args.enter()
 
     with start_server((dict, exec_task), name="busy") as server:
-        client = connect("busy")
+        client = to("busy")
         client.execute(gate)
         gate.wait_entered()
         assert client.logs(1) == server.logs(1) == "before\n"
@@ -65,8 +76,8 @@ def test_the_log_can_be_read_while_a_task_runs_and_after_the_end(serve, gate):
 
 @pytest.mark.parametrize("is_client", [True, False])
 def test_lines_are_followed_until_the_end(talker, is_client):
-    client = connect("talker")
-    lines = (connect("talker") if is_client else talker).logs(0, follow=True)
+    client = to("talker")
+    lines = (to("talker") if is_client else talker).logs(0, follow=True)
     client.call(["one", "two"])
     assert [next(lines), next(lines)] == ["one", "two"]
     client.call(["three"])
@@ -83,8 +94,13 @@ def test_a_server_without_a_log_file_says_so(talker):
         Server().logs()
     with pytest.raises(ConfigError, match="lines=-1 is not a number of lines"):
         talker.logs(-1)
+    client = to("talker")
     with pytest.raises(TypeError, match="lines must be a whole number, not str"):
-        connect("talker").logs("10")
+        client.logs("10")
+    with pytest.raises(TypeError, match="follow must be True or False, not str"):
+        client.logs(follow="yes")
+    with pytest.raises(TypeError, match="echo must be True or False, not int"):
+        client.call(1, echo=1)
 
 
 def test_prints_are_shown_while_the_call_waits(gates, capsys):
@@ -110,7 +126,7 @@ def test_prints_are_shown_while_the_call_waits(gates, capsys):
             gate.open()
 
     with start_server((dict, exec_task), name="printing"):
-        client = connect("printing")
+        client = to("printing")
         looking = threading.Thread(target=look)
         looking.start()
         assert client.call((first, second), timeout=30, echo=True) == "done"
@@ -118,8 +134,37 @@ def test_prints_are_shown_while_the_call_waits(gates, capsys):
     assert "".join(shown) + capsys.readouterr().out == "first\nno newline\nlast\n"
 
 
+def test_logs_and_prints_come_over_either_transport(connect, capsys):
+    client = connect(say)
+    assert client.call(["one", "two"], echo=True) == 2
+    assert capsys.readouterr().out == "one\ntwo\n"
+    assert client.logs(2) == "one\ntwo\n"
+
+
+def test_a_call_with_echo_has_its_time_limit(serve, gate, capsys):
+    def exec_task(client_socket, state, args):
+        print("begun")
+        args.enter()
+
+    client = serve(exec_task)
+    with pytest.raises(CallTimeout, match=r"within 0\.5 s"):
+        client.call(gate, timeout=0.5, echo=True)
+    assert capsys.readouterr().out == "begun\n"
+    gate.open()
+
+
+def test_a_forked_process_reads_the_log_as_well(talker):
+    client = to("talker")
+    client.call(["before the fork"])
+    child = os.fork()
+    if child == 0:
+        os._exit(client.logs(1) != "before the fork\n")
+    assert os.waitpid(child, 0)[1] == 0
+    assert client.logs(1) == "before the fork\n"
+
+
 def test_only_what_is_printed_during_the_call_is_shown(talker, capsys):
-    client = connect("talker")
+    client = to("talker")
     client.call(["before"])
     assert client.call(["now"], echo=True) == 1
     client.call(["after"])
@@ -132,7 +177,7 @@ def test_prints_of_a_task_that_fails_are_shown(capsys):
         raise ValueError(args)
 
     with start_server((dict, exec_task), name="failing"), pytest.raises(RemoteError, match="it"):
-        connect("failing").call("it", echo=True)
+        to("failing").call("it", echo=True)
     assert capsys.readouterr().out == "so far\n"
 
 
@@ -145,7 +190,7 @@ def test_a_call_whose_server_dies_raises_what_it_raises_without_echo(capsys):
 
     start_server((dict, exec_task), name="dying")
     with pytest.raises(ConnectionError):
-        connect("dying").call(None, echo=True)
+        to("dying").call(None, echo=True)
 
 
 def test_a_server_that_logs_to_no_file_refuses_to_echo(scripts):
@@ -170,9 +215,9 @@ def test_a_server_that_logs_to_no_file_refuses_to_echo(scripts):
 
 
 def test_much_that_is_printed_comes_whole(talker, capsys):
-    client = connect("talker")
+    client = to("talker")
     lines = ["x" * 1000 + str(number) for number in range(6000)]
-    assert client.call(lines, echo=True) == 6000
+    assert client.call(lines, timeout=10, echo=True) == 6000
     assert capsys.readouterr().out.splitlines() == lines
 
 
@@ -180,19 +225,27 @@ def test_a_server_that_prints_all_the_time_keeps_no_caller(capsys):
     def init_task():
         import threading
 
+        state = {"lines": 0}
+
         def print_on():
             while True:
                 print("y" * 10_000)
+                state["lines"] += 1
 
         threading.Thread(target=print_on, daemon=True).start()
-        return {}
+        return state
 
     def exec_task(client_socket, state, args):
-        respond(client_socket, args)
+        import time
+
+        until = state["lines"] + args
+        while state["lines"] < until:
+            time.sleep(0.001)
+        respond(client_socket, "done")
 
     with start_server((init_task, exec_task), name="noisy"):
-        assert connect("noisy").call(1, echo=True) == 1
-    assert set(capsys.readouterr().out.strip().split("\n")[1:5]) == {"y" * 10_000}
+        assert to("noisy").call(1000, timeout=30, echo=True) == "done"
+    assert "y" * 10_000 in capsys.readouterr().out.splitlines()
 
 
 def test_what_print_raises_ends_the_wait(talker, monkeypatch):
@@ -203,7 +256,7 @@ def test_what_print_raises_ends_the_wait(talker, monkeypatch):
         def flush(self):
             pass
 
-    client = connect("talker")
+    client = to("talker")
     monkeypatch.setattr("sys.stdout", Closed())
     with pytest.raises(BrokenPipeError, match="closed"):
         client.call(["one"], echo=True)

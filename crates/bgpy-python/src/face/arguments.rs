@@ -1,10 +1,10 @@
 //! Arguments of the Python functions, checked; an error names the argument.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy::{Restart, Target, Wait, limits, supervisor};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
@@ -158,6 +158,10 @@ pub fn waiting<T: Send>(
     waiting_with(py, limit, None, act)
 }
 
+/// How often a function is called that [`waiting_with`] is given. It is asked for after each part of a long
+/// message, too.
+const MEANWHILE: Duration = Duration::from_millis(100);
+
 /// Like [`waiting`], and also calls a function now and then, which may raise as well.
 pub fn waiting_with<T: Send>(
     py: Python<'_>,
@@ -167,12 +171,18 @@ pub fn waiting_with<T: Send>(
 ) -> PyResult<T> {
     let (result, raised) = py.detach(|| {
         let raised = RefCell::new(None);
+        let called = Cell::new(Instant::now());
         let interrupted = || {
-            // While the interpreter shuts down, this thread cannot attach any more: end the wait.
             let check = |py: Python<'_>| {
                 py.check_signals()?;
-                meanwhile.map_or(Ok(()), |meanwhile| meanwhile.call0(py).map(drop))
+                let due = meanwhile.filter(|_| called.get().elapsed() >= MEANWHILE);
+                let outcome = due.map_or(Ok(()), |meanwhile| meanwhile.call0(py).map(drop));
+                if due.is_some() {
+                    called.set(Instant::now());
+                }
+                outcome
             };
+            // While the interpreter shuts down, this thread cannot attach any more: end the wait.
             let Some(checked) = Python::try_attach(check) else { return true };
             let stop = checked.is_err();
             *raised.borrow_mut() = checked.err();

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy::error::Lost;
 use bgpy::log::read::{Prints, piece};
@@ -94,6 +94,9 @@ impl LogReader {
 impl LogReader {
     /// Return the next piece, and whether more is there already; None after the end of the server.
     fn read<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, bool)>> {
+        if self.is_in_the_way() {
+            return Ok(Some((PyBytes::new(py, b""), false)));
+        }
         let request = lock(&self.request).clone();
         let read = match &self.source {
             Source::Server { client, link } => self.ask(client.bind(py), link, &request)?,
@@ -144,6 +147,16 @@ pub fn echo(py: Python<'_>, reader: LogReader) -> PyResult<Py<PyAny>> {
 }
 
 impl LogReader {
+    /// Whether this thread is in the middle of writing the call that it reads beside.
+    fn is_in_the_way(&self) -> bool {
+        match &self.source {
+            Source::Server { link, .. } if self.prints.is_some() => {
+                !lock(link).is_usable(Instant::now())
+            }
+            _ => false,
+        }
+    }
+
     /// The next piece from the server; none if it has ended.
     fn ask(
         &self,
