@@ -153,6 +153,7 @@ def test_a_call_with_echo_has_its_time_limit(serve, gate, capsys):
     gate.open()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_process_reads_the_log_as_well(talker):
     client = to("talker")
     client.call(["before the fork"])
