@@ -209,15 +209,7 @@ class ServerList(list[ServerInfo]):
         return table(list(self))
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = [line.split("\t") for line in table(list(self), "\t").splitlines()]
-        cells = [[escape(cell) for cell in row] for row in rows]
-        head = "".join(f"<th>{cell}</th>" for cell in cells[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells[1:]
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return table(list(self), as_html=True)
 
 
 def servers(ended: bool = False, timeout: float | None = None) -> ServerList:

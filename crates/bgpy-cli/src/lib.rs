@@ -28,7 +28,7 @@ pub use exit::Exit;
 pub use interpreter::{Interpreter, Notation};
 pub use output::error;
 pub use output::table::Table;
-pub use output::view::servers_table;
+pub use output::view::{servers_table, status_rows};
 pub use server_settings::launch;
 
 use self::arguments::{Arguments, Command};

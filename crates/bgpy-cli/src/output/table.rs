@@ -113,12 +113,14 @@ impl Table {
         text
     }
 
-    /// The table as lines with a separator between the cells.
-    pub fn separated(&self, separator: &str) -> String {
-        let titles = self.columns.iter().map(|column| column.title).collect::<Vec<_>>();
-        let rows = self.rows.iter().map(|row| row.iter().map(|c| c.text.as_str()).collect());
-        let lines = std::iter::once(titles).chain(rows).map(|cells| cells.join(separator));
-        lines.collect::<Vec<_>>().join("\n")
+    /// The titles of the columns.
+    pub fn titles(&self) -> Vec<&str> {
+        self.columns.iter().map(|column| column.title).collect()
+    }
+
+    /// The texts of the cells, row by row.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
+        self.rows.iter().map(|row| row.iter().map(|cell| cell.text.as_str()).collect())
     }
 
     /// The indices of the columns that fit.

@@ -40,6 +40,20 @@ pub fn servers_table(infos: &[&ServerInfo]) -> Table {
     table
 }
 
+/// What a server is doing, as titles and texts.
+pub fn status_rows(status: &Status) -> Vec<(&'static str, String)> {
+    let Status { queue, calls, clients, .. } = status;
+    let mut rows = vec![("state", status.state.as_str().to_owned())];
+    if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
+        rows.push(("task", format!("{task}, for {}", span(seconds))));
+    }
+    rows.push(("calls", format!("{calls} completed, {queue} queued")));
+    rows.push(("clients", clients.to_string()));
+    rows.push(("uptime", span(status.uptime_s)));
+    rows.extend(status.rss_bytes.map(|resident| ("memory", bytes(resident))));
+    rows
+}
+
 /// A server as JSON, without its token.
 pub(crate) fn server_json(info: &ServerInfo) -> Value {
     let entry = &info.entry;

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 
 use super::arguments::{limit, waiting};
 use super::errors::{call_error, late};
+use super::html::{ANSWER_S, Properties};
 use super::server::Server;
 use crate::codec::decode::Policy;
 use crate::serve::interpreter::python_version;
@@ -83,6 +84,22 @@ impl Server {
             Err(CallError::Timeout { .. }) => Err(late(py, self, timeout, None)),
             Err(error) => Err(call_error(py, error, Policy::from(&self.config))),
         }
+    }
+
+    /// What a notebook displays.
+    pub(super) fn properties(&self, py: Python<'_>) -> PyResult<Properties> {
+        let mut shown = Properties::of(self.target().to_string());
+        if self.pid().is_none() && self.config.name.is_none() && self.port() == 0 {
+            shown.add("state", "not started");
+            return Ok(shown);
+        }
+        let (client, limit) = (self.client(py)?, limit(py, Some(ANSWER_S))?);
+        shown.add_status(py, waiting(py, limit, |wait| client.status(wait)))?;
+        shown.add("address", format!("{}:{}", self.host(), self.port()));
+        if let Some(log) = self.log_file() {
+            shown.add("log", log.display().to_string());
+        }
+        Ok(shown)
     }
 
     /// A client of this server.

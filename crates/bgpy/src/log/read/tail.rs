@@ -159,7 +159,10 @@ impl Tail {
 
 /// The piece of a log that a request asks for, up to `limit` bytes. Reads a bounded part of the
 /// log, and keeps no state between requests but the cursor.
-pub(crate) fn piece(path: &Path, request: &LogRequest, limit: usize) -> io::Result<LogPiece> {
+///
+/// # Errors
+/// As for [`Tail::open`].
+pub fn piece(path: &Path, request: &LogRequest, limit: usize) -> io::Result<LogPiece> {
     let mut tail = Tail::resume(path, Cursor::of(request))?;
     let mut text = Vec::new();
     let more = !tail.search()? || tail.read_some(&mut text, limit)? == limit;
