@@ -26,7 +26,7 @@ def exec_task(client_socket, state, args):
 def exit_task(*_):
     print("bye")
 """
-RECORD = r"\d{4}-\d\d-\d\dT[^ ]+ (DEBUG|INFO) +\[\d+\] (?!.*line \d)[^\n]*"
+RECORD = r"\d{4}-\d\d-\d\dT[^ ]+ (DEBUG|INFO) +(?!.*line \d)[^\n]*"
 LINE = re.compile(rf"line \d of 5|bye|{RECORD}")
 
 

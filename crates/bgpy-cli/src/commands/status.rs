@@ -52,7 +52,7 @@ impl ShowStatus {
             };
         }
         let link = self.server.client(&self.trust)?.link(&wait).map_err(advice::failed)?;
-        let status = link.status(&wait).map_err(advice::failed)?;
+        let status = link.status(&wait).map_err(advice::failed)?.of_others();
         self.show_answer(&link, &status);
         Ok(())
     }
@@ -152,6 +152,9 @@ impl Lines {
         self.add("calls", &format!("{calls} completed, {queue} queued"));
         self.add("clients", &clients.to_string());
         self.add("uptime", &span(status.uptime_s));
+        if let Some(used) = status.cpu_s {
+            self.add("cpu", &span(used));
+        }
         if let Some(resident) = status.rss_bytes {
             self.add("memory", &bytes(resident));
         }
