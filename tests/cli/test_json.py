@@ -91,7 +91,8 @@ def test_logs(camera):
 
 
 def test_followed_logs_come_line_by_line(camera):
-    follower = camera.spawn("logs", "camera", "-f", "-n", 0, "-o", "json")
+    follower = camera.spawn("logs", "camera", "-f", "-n", 1, "-o", "json")
+    assert json.loads(follower.stdout.readline())["text"].startswith("ready at ")
     connect("camera").call("over there")
     assert json.loads(follower.stdout.readline())["text"] == "call 1 over there"
     camera.run("stop", "camera")

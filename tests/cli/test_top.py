@@ -166,14 +166,17 @@ def test_a_server_is_stopped_after_a_question(commands, server, top):
 def test_a_server_is_restarted_while_the_view_goes_on(commands, server, tasks, top):
     server("trainer")
     pid = connect("trainer").status()["pid"]
-    screen = top("--interval", 0.2, size=(40, 10))
-    screen.wait_for("READY")
+    screen = top("--interval", 0.2, size=(160, 50))
+    screen.wait_for("READY", f"  {pid}  ")
     screen.press(b"r")
     screen.wait_for("Restart trainer? y/n")
     screen.press(b"y")
     screen.wait_for("Restarted trainer (process")
-    assert connect("trainer").status()["pid"] != pid
-    screen.wait(lambda text: re.search(r"trainer\s+READY", text))
+    again = connect("trainer").status()["pid"]
+    assert again != pid
+    screen.wait_for("READY", f"  {again}  ")
+    screen.resize(40, 10)
+    screen.wait(lambda text: "ADDRESS" not in text and "trainer" in text)
     tasks.write_text("def init_task(:")
     screen.press(b"r")
     screen.wait_for("Restart trainer? y/n")

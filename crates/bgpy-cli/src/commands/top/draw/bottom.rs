@@ -1,5 +1,6 @@
 //! Draws the bottom of the screen: a question, what an action has to tell, or the keys.
 
+use bgpy::duration::shown;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -10,7 +11,6 @@ use super::text::{cut, words_in};
 use crate::commands::top::actions::{Action, Report};
 use crate::commands::top::keys::{HINTS, LOG_HINTS, View};
 use crate::commands::top::state::{Question, State};
-use crate::output::view::span;
 
 /// Minimum height for a line with the keys.
 const KEYS_HEIGHT: u16 = 8;
@@ -91,7 +91,7 @@ fn keys(state: &State, width: usize) -> Bottom {
     }
     let number = state.servers.as_ref().map_or(0, Vec::len);
     let plural = if number == 1 { "" } else { "s" };
-    let interval = span(state.interval.as_secs_f64());
+    let interval = shown(state.interval);
     let right = Span::styled(format!("{number} server{plural}, every {interval}"), dim);
     let left = Span::styled(left, dim);
     let has_room = left.width() + BETWEEN.len() + right.width() <= width;
