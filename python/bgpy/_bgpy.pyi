@@ -582,7 +582,9 @@ class ServerInfo:
         """Exit code of its process, negative for a signal; None while it runs, or if it is unknown."""
     @property
     def status(self) -> Status | None:
-        """Its status, as `Client.status` returns it; None if it did not answer."""
+        """Its status, as `Client.status` returns it, but without the connection that asked among its clients; None
+        if it did not answer.
+        """
 
 def respond(client_socket: ClientSocket, response: Any, error: bool = False) -> None:
     """Send a response to the client that called the task.

@@ -81,7 +81,7 @@ def test_no_line_is_torn(commands, tmp_path, monkeypatch, stream, unbuffered):
     assert [line for line in lines if not LINE.fullmatch(line)] == []
     assert [line for line in lines if line.startswith("line 0")]
     # What is printed between two records stands between them.
-    ends = [re.sub(r"^.*\] ", "", line) for line in lines[-4:]]
+    ends = [re.sub(r"^2.* INFO +", "", line) for line in lines[-4:]]
     assert ends == ["told to end", "running exit_task", "bye", "ended"]
 
 
