@@ -202,6 +202,22 @@ def test_the_old_one_goes_on_if_the_new_one_cannot_start(tasks, text):
     assert connect("greeter").call(1) == (0, old.pid, 1)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"host": "0.0.0.0", "token": "guessed"}, "can be guessed"),
+        ({"host": "0.0.0.0", "auth": False}, "without authentication is refused on 0.0.0.0"),
+        ({"host": "nowhere.invalid"}, "nowhere.invalid"),
+    ],
+)
+def test_the_old_one_goes_on_if_an_option_is_refused(tasks, options, words):
+    old = tasks.start()
+    with pytest.raises(StartError, match="it goes on, because ") as told:
+        tasks.start(**options)
+    assert words in str(told.value)
+    assert connect("greeter").call(1) == (0, old.pid, 1)
+
+
 def test_it_is_said_that_the_old_one_was_stopped(tasks):
     tasks.start()
     client = connect("greeter")

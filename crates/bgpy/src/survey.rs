@@ -15,7 +15,7 @@ use crate::client::{ClientOptions, connect_to};
 use crate::duration::shown;
 use crate::error::{CallError, ConnectError, Lost, ServeError};
 use crate::platform::{Presence, ProcessId};
-use crate::registry::{Ending, Entry, Registry};
+use crate::registry::{Ending, Entry, Meant, Registry};
 use crate::restart::HEALTHY;
 use crate::target::Target;
 use crate::termination::outcome;
@@ -125,20 +125,15 @@ pub fn look_up_all(
 }
 
 fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> io::Result<Vec<ServerInfo>> {
-    let means = |entry: &Entry| match target {
-        Target::Name(name) => entry.name.as_ref() == Some(name),
-        Target::Socket(path) => entry.socket.as_ref() == Some(path),
-        Target::Address(address) => address
-            .resolve()
-            .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
-    };
-    let entries = registry.entries()?.into_iter().filter(|entry| means(entry)).collect();
+    let meant = Meant { registry, target, addresses: &target.addresses() };
+    let is_meant = |entry: &Entry| meant.includes(entry);
+    let entries = registry.entries()?.into_iter().filter(is_meant).collect();
     let mut infos = look_at_all(registry, entries, wait);
     infos.extend(
         registry
             .ended()?
             .into_iter()
-            .filter(means)
+            .filter(is_meant)
             .map(|entry| ServerInfo::of_ended(registry, entry)),
     );
     // A server that retires at this moment is in both places.

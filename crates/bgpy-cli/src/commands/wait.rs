@@ -77,8 +77,8 @@ impl WaitFor {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let (client, target) = (self.server.client(&self.trust)?, &self.server.target);
         let wait = self.server.access.wait(context);
-        // Servers that have ended are remembered for a while; an unknown name may be misspelt.
-        if self.state == Wanted::Exit && matches!(target, Target::Name(_)) {
+        // Servers that have ended are remembered for a while; one that is not known may be misspelt.
+        if self.state == Wanted::Exit && !matches!(target, Target::Address(_)) {
             self.server.known(&wait)?;
         }
         let reached = match self.state {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bgpy::config::Config;
 use bgpy::duration::shown;
+use bgpy::error::StartError;
 use bgpy::registry::Registry;
-use bgpy::start::{self, Background, preflight};
+use bgpy::start::{self, Background, again, preflight};
 use bgpy::survey::ServerState;
 use bgpy::termination::until_ended;
 use bgpy::{CallError, Client, ClientOptions, ServerInfo, State, Target, Wait};
@@ -68,7 +69,14 @@ impl Restart<'_> {
         if !self.info.has_ended() {
             self.see_to_end()?;
         }
-        let server = start::start(config, self.wait).map_err(|error| {
+        let server = loop {
+            match start::start(config.clone(), self.wait) {
+                // Tasks that failed after a change of their files have been changed once more.
+                Err(StartError::Reported { kind, .. }) if kind == again::CHANGED_AGAIN => {}
+                result => break result,
+            }
+        };
+        let server = server.map_err(|error| {
             let exit = Exit::from(&error);
             if self.info.has_ended() {
                 return failure(error.to_string(), exit);

@@ -219,13 +219,18 @@ impl Logs {
 /// The server that `bgpy restart` has started in place of one that has ended, or is about to.
 fn successor(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<Entry> {
     let name = entry.name.as_ref()?;
-    while registry.is_about_to_start(name) && wait.slice().is_some() && !terminal::is_gone() {
-        thread::sleep(LOOK);
-    }
     let ended_ms = registry.ended_entry(&entry.instance)?.ending?.at_ms;
     let is_next = |next: &Entry| {
         next.instance != entry.instance
             && next.started_ms - ended_ms < SUCCESSION.as_millis() as i64
     };
-    registry.named(name).ok()?.into_iter().find(is_next)
+    loop {
+        // In this order: a server has its entry before its starter lets others start.
+        let is_to_come = registry.is_about_to_start(name);
+        let next = registry.named(name).ok()?.into_iter().find(is_next);
+        if next.is_some() || !is_to_come || wait.slice().is_none() || terminal::is_gone() {
+            return next;
+        }
+        thread::sleep(LOOK);
+    }
 }
