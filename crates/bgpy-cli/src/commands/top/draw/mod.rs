@@ -173,7 +173,7 @@ mod tests {
         assert!(lines[3].starts_with(" log of trainer \u{2500}"), "{lines:#?}");
         assert_eq!((lines[4].as_str(), lines[22].as_str()), ("line 22", "line 40"));
         assert!(lines[23].starts_with("? keys   q quit"), "{lines:#?}");
-        assert!(lines[23].ends_with("s stop   r restart   2 servers, every 1s"), "{lines:#?}");
+        assert!(lines[23].ends_with("r restart     2 servers, every 1s"), "{lines:#?}");
         assert_eq!((buffer[(9, 1)].fg, buffer[(9, 2)].fg), (Color::Cyan, Color::Red));
         assert!(buffer[(0, 1)].modifier.contains(Modifier::REVERSED));
         assert!(!buffer[(0, 2)].modifier.contains(Modifier::REVERSED));
