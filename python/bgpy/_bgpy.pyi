@@ -269,8 +269,9 @@ class Client:
             ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (name of the running
             task, or None), ``busy_s`` (seconds that it has been running, or None), ``queue`` (number of
             waiting calls), ``calls`` (number of calls that have run), ``clients`` (number of connected
-            clients), ``uptime_s`` (seconds since the start), ``pid``, ``rss_bytes`` (resident memory of
-            the process, or None) and ``name`` (or None).
+            clients, this one included), ``uptime_s`` (seconds since the start), ``cpu_s`` (CPU time that the
+            process has used in seconds, or None), ``pid``, ``rss_bytes`` (resident memory of the process, or
+            None) and ``name`` (or None).
 
         Raises
         ------
@@ -683,7 +684,9 @@ class ServerInfo(Mapping[str, str | int | float | None]):
         """Exit code of its process, negative for a signal; None while it runs, or if it is unknown."""
     @property
     def status(self) -> Status | None:
-        """Its status, as `Client.status` returns it; None if it did not answer."""
+        """Its status, as `Client.status` returns it, but without the connection that asked among its clients; None
+        if it did not answer.
+        """
     def __getitem__(self, key: str, /) -> str | int | float | None: ...
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...

@@ -138,7 +138,7 @@ def start_tasks(
     try:
         return _initialize(client, tasks, timeout)
     except CallTimeout:
-        late = f"did not finish within {timeout:g} s"
+        late = f"did not finish within {timeout:g}s"
         server._abandon(f"init_task {late}: ended by its starter")
         text = f"init_task of {server.target} {late}; the server was ended"
         raise CallTimeout(text) from None

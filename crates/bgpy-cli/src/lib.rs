@@ -9,7 +9,6 @@
 mod arguments;
 mod commands;
 mod connect;
-mod duration;
 mod exit;
 mod interpreter;
 pub mod native;
@@ -101,7 +100,7 @@ fn dispatch(
         Command::Terminate(terminate) => terminate.run(context),
         Command::Token(tokens) => tokens.run(),
         Command::Top(top) => top.run(context),
-        Command::Version => commands::version::run(),
+        Command::Version(version) => version.run(),
         Command::Wait(wait) => wait.run(context),
     })
 }

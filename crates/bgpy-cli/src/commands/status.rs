@@ -52,7 +52,7 @@ impl ShowStatus {
             };
         }
         let link = self.server.client(&self.trust)?.link(&wait).map_err(advice::failed)?;
-        let status = link.status(&wait).map_err(advice::failed)?;
+        let status = link.status(&wait).map_err(advice::failed)?.of_others();
         self.show_answer(&link, &status);
         Ok(())
     }

@@ -323,8 +323,9 @@ impl Client {
     ///     ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (name of the running
     ///     task, or None), ``busy_s`` (seconds that it has been running, or None), ``queue`` (number of
     ///     waiting calls), ``calls`` (number of calls that have run), ``clients`` (number of connected
-    ///     clients), ``uptime_s`` (seconds since the start), ``pid``, ``rss_bytes`` (resident memory of
-    ///     the process, or None) and ``name`` (or None).
+    ///     clients, this one included), ``uptime_s`` (seconds since the start), ``cpu_s`` (CPU time that the
+    ///     process has used in seconds, or None), ``pid``, ``rss_bytes`` (resident memory of the process, or
+    ///     None) and ``name`` (or None).
     ///
     /// Raises
     /// ------

@@ -1,7 +1,9 @@
 //! Maps the errors of the core to the exceptions of `bgpy.errors`. No other module does.
 
 use std::fmt::Display;
+use std::time::Duration;
 
+use bgpy::duration::shown;
 use bgpy::{CallError, ConnectError, Ended, Failure, FailureCode, ServeError, StartError};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
@@ -18,7 +20,9 @@ pub fn late(
     timeout: Option<f64>,
     hindrance: Option<String>,
 ) -> PyErr {
-    let mut text = format!("{server} has not ended within {} s", timeout.unwrap_or_default());
+    let limit = timeout.and_then(|limit| Duration::try_from_secs_f64(limit).ok());
+    let limit = shown(limit.unwrap_or_default());
+    let mut text = format!("{server} has not ended within {limit}");
     if let Some(hindrance) = hindrance {
         text = format!("{text}: {hindrance}");
     }

@@ -106,7 +106,8 @@ impl ServerInfo {
         ending.signal.map(|signal| -signal).or(ending.code)
     }
 
-    /// Its status, as `Client.status` returns it; None if it did not answer.
+    /// Its status, as `Client.status` returns it, but without the connection that asked among its clients; None
+    /// if it did not answer.
     #[getter]
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.info.status.as_ref().map(|status| status_dict(py, status)).transpose()

@@ -3,7 +3,7 @@
 use crate::log::record::{CONTINUED, STAMP_BYTES, moment};
 
 /// A timestamp, as a pattern: a digit stands for any, the sign for either.
-const STAMP: &[u8; STAMP_BYTES] = b"0000-00-00T00:00:00.000+00:00";
+const STAMP: &[u8; STAMP_BYTES] = b"0000-00-00T00:00:00+00:00";
 
 /// Leaves out the records of a log that is read piece by piece.
 #[derive(Debug, Default)]
