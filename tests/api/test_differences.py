@@ -64,7 +64,7 @@ def test_the_same_again_is_no_difference(tasks, tmp_path):
     ("options", "words"),
     [
         ({"restart": "on-failure:5"}, "its restart policy is never, not on-failure"),
-        ({"idle_timeout": 5}, "its idle timeout is none, not 5 s"),
+        ({"idle_timeout": 5}, "its idle timeout is none, not 5s"),
         ({"env": {"SECRET": "hidden"}}, "its variable SECRET has another value, or none"),
         ({"cwd": "/"}, "not '/'"),
         ({"log_level": "DEBUG"}, "its log level is INFO, not DEBUG"),

@@ -239,7 +239,7 @@ def test_a_task_that_does_not_end_in_time(tasks, gate):
     start((dict, exec_task), "greeter")
     connect("greeter").execute(None)
     gate.wait_entered()
-    with pytest.raises(CallTimeout, match="takes no more calls, but has not ended within 0.2 s"):
+    with pytest.raises(CallTimeout, match="takes no more calls, but has not ended within 0.2s"):
         start(tasks.path, replace=True, timeout=0.2)
     # The next one takes over from one that is ending.
     opening = threading.Timer(0.05, gate.open)

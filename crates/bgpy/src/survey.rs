@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{Id, State, Status};
 
 use crate::client::{ClientOptions, connect_to};
+use crate::duration::shown;
 use crate::error::{CallError, ConnectError, Lost, ServeError};
 use crate::platform::{Presence, ProcessId};
 use crate::registry::{Ending, Entry, Meant, Registry};
@@ -255,10 +256,9 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
             }
         }
         Err(CallError::Connect(ConnectError::Timeout { process: Some(_), after, .. })) => {
-            let (place, seconds) = (whereabouts(&entry), after.as_secs_f64());
-            let reason = format!(
-                "{place}, but did not answer within {seconds} s: it is stopped or overloaded"
-            );
+            let (place, limit) = (whereabouts(&entry), shown(after));
+            let reason =
+                format!("{place}, but did not answer within {limit}: it is stopped or overloaded");
             stale(entry, reason)
         }
         Err(error) => {
@@ -287,7 +287,7 @@ fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<Answer, CallError> {
     let is_behind = generation > entry.generation;
     let process = is_behind.then(|| ProcessId::beside(&entry.process, pid));
     // The instance id of the connection belongs to the process that gives this status.
-    let status = link.status(wait)?;
+    let status = link.status(wait)?.of_others();
     let instance = hello.instance.to_string();
     if let Some(process) = process.filter(|_| instance == entry.instance) {
         (entry.process, entry.generation) = (process, generation);

@@ -1,9 +1,11 @@
 //! Maps the errors of the core to the exceptions of `bgpy.errors`. No other module does.
 
 use std::fmt::Display;
+use std::time::Duration;
 
+use bgpy::duration::shown;
 use bgpy::error::FailureKind;
-use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError};
+use bgpy::{CallError, ConnectError, Ended, Failure, FailureCode, ServeError, StartError};
 use bgpy_proto::ProtocolError;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
@@ -20,7 +22,9 @@ pub fn late(
     timeout: Option<f64>,
     hindrance: Option<String>,
 ) -> PyErr {
-    let mut text = format!("{server} has not ended within {} s", timeout.unwrap_or_default());
+    let limit = timeout.and_then(|limit| Duration::try_from_secs_f64(limit).ok());
+    let limit = shown(limit.unwrap_or_default());
+    let mut text = format!("{server} has not ended within {limit}");
     if let Some(hindrance) = hindrance {
         text = format!("{text}: {hindrance}");
     }
@@ -223,6 +227,16 @@ fn serve_advice(kind: FailureKind) -> &'static str {
     }
 }
 
+/// An error unless a server that this process ran has ended in good order.
+pub fn in_good_order(py: Python<'_>, ended: Ended) -> PyResult<()> {
+    match ended {
+        Ended::Orderly => Ok(()),
+        Ended::Start(failure) => Err(error(py, Class::StartError, failure_text(&failure))),
+        Ended::ExitTask(failure) => Err(error(py, Class::RemoteError, failure_text(&failure))),
+        Ended::Failed(reason) => Err(error(py, Class::BgpyError, reason)),
+    }
+}
+
 /// The exception for a kind of error that a background server reports.
 fn reported(kind: FailureKind) -> Class {
     match kind {
@@ -235,7 +249,7 @@ fn reported(kind: FailureKind) -> Class {
 }
 
 /// The text of a failure, with its traceback.
-pub fn failure_text(failure: &Failure) -> String {
+fn failure_text(failure: &Failure) -> String {
     match &failure.traceback {
         Some(traceback) => format!("{failure}\n\n{traceback}"),
         None => failure.to_string(),

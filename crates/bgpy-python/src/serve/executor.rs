@@ -4,7 +4,6 @@
 use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::durable::{FirstTasks, Staged};
 use bgpy::error::FailureKind;
-use bgpy::log::{INITIALISED, TAKING};
 use bgpy::registry::Claim;
 use bgpy::server::Stopper;
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
@@ -68,7 +67,7 @@ impl Executor for PythonExecutor {
         let Some(origin) = self.source.take().map(Origin::Source).or(kept) else {
             return Ok(false);
         };
-        self.log.info(format_args!("{TAKING}{origin}"));
+        self.log.info(format_args!("taking the tasks from {origin}"));
         let place = origin.to_string();
         let (policy, server_process) = (self.policy, self.server_process);
         let started = Python::attach(|py| {
@@ -126,7 +125,6 @@ impl Executor for PythonExecutor {
                 "cannot keep the tasks for a restart: {error}. A restarted server will have none"
             ));
         }
-        self.log.info(INITIALISED);
         Ok(())
     }
 
