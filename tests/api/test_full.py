@@ -119,7 +119,7 @@ def test_who_comes_is_told_at_once(full, client, how):
     for _ in range(10):
         for ask in ASKS:
             began = time.monotonic()
-            with pytest.raises(Overloaded, match=r"all of the 64 .* that RLIMIT_NOFILE lets it"):
+            with pytest.raises(Overloaded, match=r"its limit of 64 open files \(RLIMIT_NOFILE\)"):
                 ask(client())
             assert time.monotonic() - began < AT_ONCE_S
         assert client().status(timeout=LIMIT_S)["state"] == "READY"
@@ -129,7 +129,7 @@ def test_who_comes_is_told_at_once(full, client, how):
         late.call(3)
     full.empty()
     assert late.call(4, timeout=LIMIT_S) == 4
-    assert "has all of the 64 files" in Path(full.server.log_file).read_text()
+    assert "has reached its limit of 64 open files" in Path(full.server.log_file).read_text()
 
 
 def test_many_who_come_at_once_are_all_told(full, client):
@@ -207,7 +207,7 @@ def test_it_is_seen_as_it_is(full):
     full.fill("clients", lambda: Client("full"))
     (info,) = servers()
     assert (info.state, info.pid) == ("READY", full.server.pid)
-    assert "all of the 64 files" in info.reason
+    assert "its limit of 64 open files" in info.reason
     assert full.server.is_alive()
     with pytest.warns(RuntimeWarning, match="its tasks are from"):
         assert start_named(__file__, "full", exist_ok=True).pid == info.pid
@@ -224,7 +224,7 @@ def test_commands_tell_the_truth_and_end_it(full):
     full.fill("clients", lambda: Client("full"))
     for words in (["ps"], ["status", "full"], ["doctor"]):
         _, said = bgpy(*words)
-        assert "all of the 64 files" in said
+        assert "its limit of 64 open files" in said
         assert "kill" not in said
         assert "STALE" not in said
     for words in (["ping", "full"], ["call", "full", "1"]):

@@ -188,7 +188,7 @@ def test_functions_that_do_not_start_end_their_server(runtime):
 
 def test_functions_that_cannot_be_sent_leave_somebody_elses_server(started):
     server = started(FUNCTIONS, "trainer")
-    with pytest.warns(RuntimeWarning, match="its tasks are other functions"):
+    with pytest.warns(RuntimeWarning, match="its functions differ from yours"):
         start((dict, lambda *_: lock, echo), "trainer", exist_ok=True)
     assert connect("trainer").status()["pid"] == server.pid
 

@@ -440,5 +440,5 @@ def test_a_failed_exit_task_is_told_and_ends_the_server(start):
 
 
 def test_only_a_client_socket_can_be_responded_to():
-    with pytest.raises((TypeError, ConfigError), match="ClientSocket"):
+    with pytest.raises((TypeError, ConfigError), match="client_socket must be .* not str"):
         respond("client", {})
