@@ -110,7 +110,7 @@ def test_who_does_not_read_the_log_keeps_nobody_waiting(
     reader.join(LIMIT_S)
     lines = bytes(text).decode().splitlines()
     lost = [int(count) for count in re.findall(r"(\d+) records? (?:was|were) lost", text.decode())]
-    failed = sum("Exec failed" in line for line in lines)
+    failed = sum("exec_task failed" in line for line in lines)
     assert lost
     assert failed + sum(lost) == 40
     assert lines[-1].endswith("ended")

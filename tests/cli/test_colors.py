@@ -66,7 +66,7 @@ def test_levels_have_their_colors(camera, screen):
     assert re.search(
         r"\x1b\[2m\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\x1b\[0m INFO  ready", text
     )
-    assert re.search(r"\x1b\[0m \x1b\[31mERROR\x1b\[0m Exec failed", text)
+    assert re.search(r"\x1b\[0m \x1b\[31mERROR\x1b\[0m exec_task failed", text)
     lines = COLOR.sub("", text).splitlines()
     assert lines == camera.run("logs", "camera")[1].splitlines()
 

@@ -97,7 +97,7 @@ def test_one_that_is_stopping_says_so(stopping, socket):
     why = "its last task or exit_task is still running"
     assert why in stopping.run("status", "camera")[1]
     assert why in stopping.run("doctor")[1]
-    assert "stop requested by" in stopping.run("logs", "camera")[1]
+    assert "stop requested by a client on this machine" in stopping.run("logs", "camera")[1]
 
 
 def test_one_that_is_stopping_can_have_a_successor(stopping, tasks):

@@ -215,7 +215,8 @@ def test_quitting_waits_for_a_restart(commands, tmp_path, top):
     screen.wait_for("Waiting up to 10s for the running task of slow.")
     screen.wait_for("STOPPING")
     screen.press(b"q")
-    screen.wait_for("Waiting for what was begun")
+    # It is printed wherever the cursor is, so that it may be wrapped.
+    screen.wait(lambda text: "Waiting for what was begun" in text.replace("\n", " "))
     pipe.write_text("go on")
     assert screen.end() == 0
     assert "Restarted slow" in screen.text

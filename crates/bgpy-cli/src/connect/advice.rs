@@ -69,6 +69,7 @@ pub fn serve_error(error: &ServeError) -> String {
 fn serve_advice(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::WeakToken => ", or allow this one with --allow-weak-token",
+        FailureKind::Import => "; --python chooses another",
         _ => "",
     }
 }

@@ -223,6 +223,7 @@ pub fn serve_error(py: Python<'_>, source: &ServeError) -> PyErr {
 fn serve_advice(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::WeakToken => ", or allow this one with allow_weak_token=True",
+        FailureKind::Import => "; python=... chooses another",
         _ => "",
     }
 }

@@ -78,11 +78,11 @@ impl Executor for PythonExecutor {
         match started {
             Ok(program) => self.program = Some(program),
             Err(failure) => {
-                let message = start_failed(&place, &failure);
+                let (kind, message) = start_failed(&place, &failure);
                 let has_changed = |it: &Watching| it.awaits_change(&message, &self.stopper);
                 let kind = match self.watching.as_ref().is_some_and(has_changed) {
                     true => FailureKind::Changed,
-                    false => FailureKind::Other,
+                    false => kind,
                 };
                 if let Some((mut reporter, _)) = self.reporter.take() {
                     reporter.report(&Report::Failed { kind, message });
@@ -200,13 +200,14 @@ fn receive<'py>(
 }
 
 /// Says that the tasks failed to start, and why.
-fn start_failed(origin: &str, failure: &Failure) -> String {
+fn start_failed(origin: &str, failure: &Failure) -> (FailureKind, String) {
     // The last line of a traceback is the exception.
     let mut what = match &failure.traceback {
         Some(traceback) => format!("\n\n{}", traceback.trim_end()),
         None => format!(" {failure}"),
     };
     let exception = what.lines().last().unwrap_or_default();
+    let mut kind = FailureKind::Other;
     if ["ModuleNotFoundError:", "ImportError:"].iter().any(|kind| exception.starts_with(kind))
         && let Ok(python) =
             Python::attach(|py| py.import("sys").and_then(|sys| this_interpreter(&sys)))
@@ -217,5 +218,5 @@ fn start_failed(origin: &str, failure: &Failure) -> String {
             "\n\nThe interpreter was '{python}': install the module for it, or choose another one."
         );
     }
-    format!("the tasks in {origin} could not be started:{what}")
+    (kind, format!("the tasks in {origin} could not be started:{what}"))
 }

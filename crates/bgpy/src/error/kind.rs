@@ -21,6 +21,8 @@ pub enum FailureKind {
     WouldDeadlock,
     /// Its tasks failed, and their files have changed since.
     Changed,
+    /// Its tasks import something that its interpreter lacks.
+    Import,
     /// Any other failure, and any that only another version knows.
     #[serde(other, rename = "start")]
     Other,

@@ -261,7 +261,7 @@ impl Core {
                 if !was_ending {
                     let peer = &connection.peer;
                     self.log
-                        .info(format_args!("stop requested by {peer}; no more calls are accepted"));
+                        .info(format_args!("stop requested by a client on {peer}; no more calls are accepted"));
                 }
                 self.retire();
             }
