@@ -14,6 +14,7 @@ __all__ = [
     "Server",
     "ServerInfo",
     "__version__",
+    "import_module",
     "main",
     "respond",
     "run_background_server",
