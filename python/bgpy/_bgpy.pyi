@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Final, Literal, Self, final, overload
 
 from ._types import InitTask, LogLevel, RestartPolicy, Status, Task
@@ -14,6 +14,7 @@ __all__ = [
     "Server",
     "ServerInfo",
     "__version__",
+    "import_module",
     "main",
     "respond",
     "run_background_server",
@@ -722,6 +723,14 @@ def respond(client_socket: ClientSocket, response: Any, error: bool = False) -> 
         If the response cannot be pickled, or the client does not accept it.
     BgpyError
         If a process that a task forked calls it: only the server itself can respond.
+    """
+
+def import_module(name: str) -> ModuleType:
+    """Import a module on a thread of its own, where no signal handler runs. The module must not be the first to
+    import `threading`, directly or through others, which takes the thread of its import for the main thread.
+
+    # Errors
+    What the import raises.
     """
 
 def token_create(length: int = 64) -> str:

@@ -14,8 +14,10 @@ import io
 import sys
 from _pickle import PickleBuffer, Pickler, PicklingError
 
+from ._bgpy import import_module
 from ._code.local import is_local, module_of
 from ._code.table import keys, modules
+from ._signal_handlers import has_raised
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +52,9 @@ def dumps(
     """
     try:
         return *_by_reference(obj, _Buffers(buffers_max)), False
-    except Exception:
+    except Exception as error:
+        if has_raised(error):
+            raise
         # Pickled by value, it may succeed; otherwise that error is as good as this one.
         return *_by_value(obj, buffers_max, is_tasks), True
 
@@ -111,14 +115,11 @@ class _ByReference(Pickler):
 def _special(obj: Any) -> Any:
     """Reduce an object whose buffers or identity pickle would not keep."""
     if type(obj) is object:
-        from ._code import sentinels
-
-        return sentinels.reduce(obj)
+        return import_module("bgpy._code.sentinels").reduce(obj)
     if type(obj) is memoryview:
         return bytes, (PickleBuffer(obj) if obj.c_contiguous else obj.tobytes(),)
     if type(obj).__module__ == "torch.storage":
-        from bgpy import _torch
-
+        _torch = import_module("bgpy._torch")
         if type(obj) is _torch.Storage:
             return _torch.reduce(obj)
     return NotImplemented
@@ -137,10 +138,9 @@ class _ByValue(Pickler):
         with_hints: bool = False,
         is_bare: bool = False,
     ) -> None:
-        from ._code.define import Definitions
-
+        define = import_module("bgpy._code.define")
         super().__init__(file, protocol=5, buffer_callback=buffers)
-        self.definitions = Definitions(tasks, by_name, with_hints, is_bare)
+        self.definitions = define.Definitions(tasks, by_name, with_hints, is_bare)
 
     def reducer_override(self, obj: Any) -> Any:
         reduced = _special(obj)
@@ -168,7 +168,9 @@ def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[m
 
     try:
         return dumped(with_hints=True)
-    except Exception:
+    except Exception as error:
+        if has_raised(error):
+            raise
         # The object that cannot be pickled may be used only by annotations.
         try:
             return dumped()
@@ -176,11 +178,13 @@ def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[m
             # Or it may belong to the class of a method, which the method need not use. And a module
             # that cannot be pickled, because of a lock or a socket in it, may be one that the
             # receiver can import, such as a server that was started from here.
-            from contextlib import suppress
-
             for other in ("is_bare", "by_name"):
-                with suppress(Exception):
+                if has_raised(error):
+                    break
+                try:
                     return dumped(**{other: True})
+                except Exception as last:
+                    error = last if has_raised(last) else error
             raise error from None
 
 

@@ -97,3 +97,22 @@ def test_numbers_of_other_kinds_are_taken():
         client.ping(numpy.float32(5))
     with pytest.raises(bgpy.NotRunning):
         client.ping(timeout=None)
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda: client.call(1, timeout=HUGE), "timeout is out of range"),
+        (lambda: bgpy.servers(timeout=-HUGE), "timeout is out of range"),
+        (lambda: Server(idle_timeout=HUGE), "idle_timeout is out of range"),
+        (lambda: Client("127.0.0.1", HUGE), "port"),
+        (lambda: Server("127.0.0.1", -HUGE), "port"),
+        (lambda: Server(max_message_bytes=HUGE), "max_message_bytes"),
+    ],
+)
+def test_a_number_that_no_machine_holds_is_refused(runtime, act, words):
+    with pytest.raises(bgpy.ConfigError, match=words):
+        act()

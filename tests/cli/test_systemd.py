@@ -112,6 +112,15 @@ def test_a_port_that_was_not_chosen_stays_so(commands, tasks):
     assert bind() == "127.0.0.1:0"
 
 
+@pytest.mark.parametrize("restart", ["never", "on-failure"])
+def test_a_server_that_watches_its_files_goes_on_to(commands, tasks, restart):
+    assert commands.run("start", tasks, "--watch", "--restart", restart)[0] == 0
+    command = Unit(commands.run("systemd", "camera")[1]).command()
+    assert "--watch" in command
+    # `bgpy run` refuses both.
+    assert "--restart" not in command
+
+
 ODD = '50% $HOME ${HOME} it\'s "so" back\\slash ; # é'
 
 

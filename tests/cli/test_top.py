@@ -216,7 +216,7 @@ def test_quitting_waits_for_a_restart(commands, tmp_path, top):
     screen.wait_for("STOPPING")
     screen.press(b"q")
     # It is printed wherever the cursor is, so that it may be wrapped.
-    screen.wait(lambda text: "Waiting for what was begun" in text.replace("\n", " "))
+    screen.wait(lambda text: "Waiting for what was begun" in " ".join(text.split()))
     pipe.write_text("go on")
     assert screen.end() == 0
     assert "Restarted slow" in screen.text

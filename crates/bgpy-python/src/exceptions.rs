@@ -3,7 +3,8 @@
 
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
+
+use crate::lazy::{Lazy, import};
 
 /// The classes of `bgpy.errors` that this crate raises.
 macro_rules! classes {
@@ -30,9 +31,7 @@ classes! {
 }
 
 fn class_object(py: Python<'_>, class: Class) -> PyResult<Bound<'_, PyAny>> {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || py.import("bgpy.errors").map(Bound::unbind))?;
-    module.bind(py).getattr(class.name())
+    import(py, "bgpy.errors")?.getattr(class.name())
 }
 
 /// An exception of `bgpy.errors`.
@@ -77,7 +76,14 @@ pub fn is_no_exception(error: &PyErr, py: Python<'_>) -> bool {
 }
 
 /// Whether encoding and decoding must pass on an error unchanged: no part of an object is to blame for a lack
-/// of memory, nor for Ctrl-C, `sys.exit` and the like.
+/// of memory, nor for Ctrl-C, `sys.exit` and the like, nor for what a signal handler raises.
 pub fn must_pass_on(error: &PyErr, py: Python<'_>) -> bool {
-    is_memory_error(error, py) || is_no_exception(error, py)
+    is_memory_error(error, py) || is_no_exception(error, py) || is_of_handler(error, py)
+}
+
+/// Whether a signal handler has raised the exception.
+fn is_of_handler(error: &PyErr, py: Python<'_>) -> bool {
+    static HAS_RAISED: Lazy = Lazy::new("bgpy._signal_handlers", "has_raised");
+    let told = HAS_RAISED.get(py).and_then(|told| told.call1((error.value(py),))?.extract());
+    told.unwrap_or(false)
 }

@@ -4,11 +4,13 @@
 //! `codec::pickle` and nowhere else), running tasks, and raising exceptions. The GIL is never held across a
 //! socket operation or a wait: each of those is inside `py.detach`.
 //!
-//! Dependencies point one way: `face` uses `serve`, which uses `codec`, which uses `exceptions`.
+//! Dependencies point one way: `face` uses `serve`, which uses `codec`, which uses `exceptions`
+//! and `lazy`.
 
 mod codec;
 mod exceptions;
 mod face;
+mod lazy;
 mod serve;
 
 use pyo3::prelude::*;
@@ -32,6 +34,8 @@ mod _bgpy {
     use super::face::show::show;
     #[pymodule_export]
     use super::face::token::token_create;
+    #[pymodule_export]
+    use super::lazy::import;
     #[pymodule_export]
     use super::serve::background::run_background_server;
     #[pymodule_export]

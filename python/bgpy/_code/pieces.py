@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import CellType, CodeType, MappingProxyType
 
+from .._bgpy import import_module
 from . import build, holders, shared
 from .codes import kept_by_code
 from .constants import MARKS
@@ -39,9 +40,10 @@ def piece(obj: Any, kind: type) -> Any:
         # Before Python 3.12 it holds a lock, which cannot be pickled.
         return build.locked, (kind,), {k: v for k, v in vars(obj).items() if k != "lock"}
     if name in _EXOTIC and module in ("builtins", "collections", "_io"):
-        from cloudpickle import CloudPickler
+        # Here, because it takes the thread of its import for the main thread.
+        import threading  # noqa: F401
 
-        return CloudPickler.dispatch_table[kind](obj)
+        return import_module("cloudpickle").CloudPickler.dispatch_table[kind](obj)
     return None
 
 

@@ -4,7 +4,6 @@ use bgpy_proto::codec::text::{has_surrogates, is_decimal};
 use bgpy_proto::codec::{Date, DateTime, PathKind, Reader, Span, Time, Token, Zone, complex, ext};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString, PyType};
 
 use super::decode::{Decoder, malformed};
@@ -13,6 +12,7 @@ use super::stdlib::{Kind, class};
 use super::unknown_member::UnknownMember;
 use super::{builtins, enum_flags};
 use crate::exceptions::{must_pass_on, serialization_error};
+use crate::lazy::Lazy;
 
 /// The object of an extension whose contents are not values themselves.
 pub fn atom<'py>(py: Python<'py>, kind: i8, contents: &[u8]) -> PyResult<Bound<'py, PyAny>> {
@@ -223,7 +223,7 @@ fn enumeration<'py>(
 
 /// A module from `sys.modules`.
 fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let modules = MODULES.import(py, "sys", "modules")?;
+    static MODULES: Lazy = Lazy::new("sys", "modules");
+    let modules = MODULES.get(py)?.cast::<PyDict>()?;
     Ok(modules.get_item(name)?.filter(|module| module.is_instance_of::<PyModule>()))
 }

@@ -5,13 +5,13 @@
 
 use bgpy::Payload;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use super::path::{Culprit, Reason, a_type, with_task_names};
 use super::pickle::{self, Content};
 use super::plain::{Plain, Repeats};
 use super::text::text;
 use crate::exceptions::{is_no_exception, memory_error, must_pass_on, serialization_error};
+use crate::lazy::Lazy;
 
 /// The receiver of a message.
 pub struct Receiver<'a> {
@@ -74,13 +74,13 @@ fn refused(py: Python<'_>, root: &str, culprit: &Culprit, receiver: &str) -> PyE
 
 /// Names the part of an object that raised when it was pickled.
 fn unpicklable(root: &str, object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
-    static CULPRIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CULPRIT: Lazy = Lazy::new("bgpy._pickling_paths", "culprit");
     let py = object.py();
     if must_pass_on(&error, py) {
         return error;
     }
     let find = || -> PyResult<(String, Bound<'_, pyo3::types::PyType>)> {
-        let culprit = CULPRIT.import(py, "bgpy._pickling_paths", "culprit")?;
+        let culprit = CULPRIT.get(py)?;
         culprit.call1((object, root, error.value(py)))?.extract()
     };
     let (path, class) = match find() {

@@ -6,12 +6,12 @@ use bgpy_proto::codec::{Date, DateTime, PathKind, Span, Time, Zone, ext, text, w
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyString, PyTuple, PyType};
 
 use super::path::{NotPlain, Reason, Step};
 use super::plain::Plain;
 use super::stdlib::{Kind, kind_of};
+use crate::lazy::Lazy;
 
 /// The protocol passed to `__reduce_ex__`; from 4 on, the state of a time includes its fold.
 const PICKLE_PROTOCOL: u8 = 5;
@@ -120,10 +120,9 @@ impl<'py> Plain<'py> {
     }
 
     fn uuid(&mut self, object: &Bound<'py, PyAny>) -> Option<()> {
-        static UNKNOWN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let unknown = || Ok::<_, PyErr>(safe_uuid(self.py)?.getattr("unknown")?.unbind());
-        let unknown = UNKNOWN.get_or_try_init(self.py, unknown).ok()?;
-        if !object.getattr(intern!(self.py, "is_safe")).ok()?.is(unknown) {
+        static SAFE: Lazy = Lazy::new("uuid", "SafeUUID");
+        let unknown = SAFE.get(self.py).ok()?.getattr(intern!(self.py, "unknown")).ok()?;
+        if !object.getattr(intern!(self.py, "is_safe")).ok()?.is(&unknown) {
             return None;
         }
         let number: u128 = object.getattr(intern!(self.py, "int")).ok()?.extract().ok()?;
@@ -201,8 +200,8 @@ impl<'py> Plain<'py> {
         if unsafe { ffi::PyType_IsSubtype(class.as_type_ptr(), base.as_type_ptr()) } == 0 {
             return None;
         }
-        static NAMED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let named = NAMED.import(self.py, "bgpy._by_value", "enumeration").ok()?;
+        static NAMED: Lazy = Lazy::new("bgpy._by_value", "enumeration");
+        let named = NAMED.get(self.py).ok()?;
         let found = named.call1((class,));
         let (module, name): (String, String) = found.and_then(|found| found.extract()).ok()?;
         let mut head = Vec::new();
@@ -215,12 +214,8 @@ impl<'py> Plain<'py> {
 
 /// The class of all enumerations.
 pub fn enum_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static ENUM: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    ENUM.import(py, "enum", "Enum")
-}
-
-fn safe_uuid(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    py.import("uuid")?.getattr("SafeUUID")
+    static ENUM: Lazy = Lazy::new("enum", "Enum");
+    Ok(ENUM.get(py)?.cast()?)
 }
 
 /// The arguments with which pickle would call the object's class.

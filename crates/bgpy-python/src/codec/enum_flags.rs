@@ -4,10 +4,10 @@
 //! which `re.RegexFlag` and every `IntFlag` have, every int is a combination.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyType};
 
 use crate::exceptions::serialization_error;
+use crate::lazy::Lazy;
 
 /// A peer cannot add members to a class that has this many. Existing members are always accepted.
 const MEMBERS_MAX: usize = 4096;
@@ -23,11 +23,11 @@ pub fn check(
     module: &str,
     name: &str,
 ) -> PyResult<()> {
-    static FLAG: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static FLAG: Lazy = Lazy::new("enum", "Flag");
     let py = class.py();
     // Only ints are combinations; for any other value, Python raises unless it is a member.
     let Ok(number) = value.cast::<PyInt>() else { return Ok(()) };
-    if !class.is_subclass(FLAG.import(py, "enum", "Flag")?)? {
+    if !class.is_subclass(FLAG.get(py)?)? {
         return Ok(());
     }
     let members = class.getattr("_value2member_map_")?;

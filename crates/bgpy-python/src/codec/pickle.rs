@@ -11,7 +11,6 @@ use bgpy::{Buffer, Delivered, Payload};
 use bgpy_proto::codec::{Reader, Token, ext, write};
 use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::builtins;
@@ -22,6 +21,7 @@ use super::text::text;
 use crate::exceptions::{
     is_memory_error, is_no_exception, memory_error, must_pass_on, serialization_error,
 };
+use crate::lazy::{Lazy, import};
 
 /// Maximum size of the head of an extension.
 const HEAD_BYTES: usize = 6;
@@ -44,12 +44,11 @@ pub enum Content {
 
 /// Pickles an object; functions and classes that the receiver may lack are pickled by value.
 pub fn dumps(py: Python<'_>, object: &Bound<'_, PyAny>, content: Content) -> PyResult<Payload> {
-    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let by_value = || PyResult::Ok(py.import("bgpy._by_value")?.getattr("dumps")?.unbind());
-    let dumps = DUMPS.get_or_try_init(py, by_value)?;
+    static DUMPS: Lazy = Lazy::new("bgpy._by_value", "dumps");
+    let dumps = DUMPS.get(py)?;
     let buffers_max = if content == Content::Exception { 0 } else { BUFFERS_MAX };
     let (pickle, views, holds_code): (Bound<'_, PyBytes>, Bound<'_, PyList>, bool) =
-        dumps.call1(py, (object, buffers_max, content == Content::Tasks))?.extract(py)?;
+        dumps.call1((object, buffers_max, content == Content::Tasks))?.extract()?;
     let pickle = pickle.as_bytes();
     let (kind, version) =
         if holds_code { (ext::CODE, &version(py)[..]) } else { (ext::PICKLE, &[][..]) };
@@ -144,14 +143,14 @@ fn abandon(py: Python<'_>) {
 /// Imports the modules that [`dumps`] needs for code, ahead of time. An error is ignored: it comes up again
 /// in `dumps`.
 pub fn prepare_dumps(py: Python<'_>) {
-    drop(py.import("bgpy._by_value"));
-    drop(py.import("bgpy._code.define"));
+    drop(import(py, "bgpy._by_value"));
+    drop(import(py, "bgpy._code.define"));
 }
 
 /// Imports the modules that [`loads`] needs for code, ahead of time.
 pub fn prepare_loads(py: Python<'_>) {
     drop(py.import("_pickle"));
-    drop(py.import("bgpy._code.build"));
+    drop(import(py, "bgpy._code.build"));
 }
 
 /// Forgets the functions and classes of tasks that a client sent before and that failed to start.
@@ -168,10 +167,10 @@ fn part_of(
     pickle: &Bound<'_, PyBytes>,
     unpickler: &Bound<'_, PyAny>,
 ) -> PyResult<String> {
-    static CULPRIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CULPRIT: Lazy = Lazy::new("bgpy._unpickling_paths", "culprit");
     let py = pickle.py();
     let made = unpickler.getattr("memo")?.call_method0("copy")?.len()?;
-    CULPRIT.import(py, "bgpy._unpickling_paths", "culprit")?.call1((pickle, made, root))?.extract()
+    CULPRIT.get(py)?.call1((pickle, made, root))?.extract()
 }
 
 /// Major and minor version of the running interpreter.

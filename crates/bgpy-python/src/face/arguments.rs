@@ -20,6 +20,9 @@ pub fn target(py: Python<'_>, text: &str) -> PyResult<Target> {
 /// Turns PyO3's error for a wrong type, which does not name the argument, into one that does.
 fn typed<T>(value: &Bound<'_, PyAny>, name: &str, what: &str, result: PyResult<T>) -> PyResult<T> {
     result.map_err(|error| {
+        if error.is_instance_of::<PyOverflowError>(value.py()) {
+            return config_error(value.py(), format!("{name} is out of range: it must be {what}"));
+        }
         if !error.is_instance_of::<PyTypeError>(value.py()) {
             return error;
         }

@@ -214,9 +214,8 @@ fn start_failed(origin: &str, failure: &Failure) -> (FailureKind, String) {
     {
         // What is missing may be installed for another one.
         let python = python.display();
-        what += &format!(
-            "\n\nThe interpreter was '{python}': install the module for it, or choose another one."
-        );
+        what += &format!("\n\nThe interpreter was '{python}'");
+        kind = FailureKind::Import;
     }
     (kind, format!("the tasks in {origin} could not be started:{what}"))
 }

@@ -163,8 +163,9 @@ mod tests {
     fn the_beginning_and_the_last_error_are_kept_over_any_number_of_files() {
         let listens = record(Level::Info, "bgpy 1.0.0 listens on 127.0.0.1:1");
         let ready = record(Level::Info, format_args!("{READY}127.0.0.1:1 (process 1)"));
-        let [first, last] = ["first", "last"]
-            .map(|text| record(Level::Error, format_args!("exec_task failed: {text}\nTraceback\n  x")));
+        let [first, last] = ["first", "last"].map(|text| {
+            record(Level::Error, format_args!("exec_task failed: {text}\nTraceback\n  x"))
+        });
         let (other, debug) = (record(Level::Info, "other"), record(Level::Debug, "a client"));
         let prints = "printed\n    with spaces\n".repeat(1000);
         let beginning = format!("{listens}{other}{ready}");

@@ -260,8 +260,9 @@ impl Core {
             if self.calls.has_exit() {
                 if !was_ending {
                     let peer = &connection.peer;
-                    self.log
-                        .info(format_args!("stop requested by a client on {peer}; no more calls are accepted"));
+                    self.log.info(format_args!(
+                        "stop requested by a client on {peer}; no more calls are accepted"
+                    ));
                 }
                 self.retire();
             }

@@ -106,7 +106,9 @@ impl<'a> Plan<'a> {
         let limit = config.idle_timeout_s.map(|limit| limit.to_string());
         let most = (config.message_bytes_max != limits::MESSAGE_BYTES_MAX)
             .then(|| config.message_bytes_max.to_string());
-        let restart = (config.restart != Restart::Never).then(|| config.restart.to_string());
+        // systemd restarts a server that watches its files, which does not do both.
+        let restarts = config.restart != Restart::Never && !config.watch;
+        let restart = restarts.then(|| config.restart.to_string());
         let is_usual = config.log_level.parse() == Ok(Level::Info);
         let level = (!is_usual).then_some(config.log_level.as_str());
         let mut options: Vec<(&str, Option<&OsStr>)> = vec![
@@ -130,6 +132,7 @@ impl<'a> Plan<'a> {
             ("--no-auth", !config.auth),
             ("--allow-weak-token", config.allow_weak_token),
             ("--no-pickle", !config.allow_pickle),
+            ("--watch", config.watch),
         ];
         words
             .extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| (*flag).to_owned()));

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn records_are_left_out_wherever_the_log_is_cut() {
-        let error = record(Level::Error, "exec_task failed: ValueError\nTraceback:\n  line\nValueError");
+        let error =
+            record(Level::Error, "exec_task failed: ValueError\nTraceback:\n  line\nValueError");
         let log = [
             "    indented\n",
             &error,
