@@ -17,6 +17,7 @@ use crate::platform::{self, Sleeper};
 use crate::server::calls::{Called, Due, Waiting, not_initialized};
 use crate::server::connections::log_limiter;
 use crate::server::core::Core;
+use crate::server::debugging::Debugging;
 use crate::server::executor::{Ended, Executor};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
@@ -36,8 +37,17 @@ impl Shared {
                 return self.refuse_to_start(Failure::new(FailureCode::Task, text));
             }
         };
-        let instance = self.core.lock().instance();
+        let debugging = executor
+            .debugger()
+            .map(|debugger| Debugging::new(Arc::downgrade(self), debugger))
+            .unwrap_or_default();
+        let instance = {
+            let mut core = self.core.lock();
+            core.reporter.debugging = debugging;
+            core.instance()
+        };
         let ended = deadlock::serving(instance, || self.run_calls(executor));
+        self.core.lock().reporter.debugging = Debugging::default();
         self.standin.quit();
         self.wake();
         // The stand-in neither panics nor blocks, so the join cannot fail or hang.
