@@ -112,7 +112,7 @@ def test_a_task_that_sleeps(hall, tmp_path):
     busy(tmp_path, "sleep")
     data = hall.run("dump", "hall")[1]
     assert re.search(r"Thread 'MainThread' runs exec_task for \d+\.\d s:\n", data)
-    assert 'line 44, in rest_in_peace\n    time.sleep(60)' in data
+    assert "in rest_in_peace\n    time.sleep(60)" in data
     assert data.index("in exec_task") < data.index("in rest_in_peace")
     assert "_background.py" not in data
 
@@ -124,7 +124,7 @@ def test_a_call_that_holds_the_interpreter(hall, tmp_path):
         code, data, words = hall.run("dump", "hall")
         assert (code, words) == (0, "")
         assert "a call into an extension holds it (the GIL)" in data
-        assert re.search(r"hall\.py\", line 48,? in hold_the_interpreter", data)
+        assert re.search(r'hall\.py", line \d+ in hold_the_interpreter', data)
 
 
 def test_several_threads(hall):
