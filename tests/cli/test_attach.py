@@ -109,7 +109,11 @@ def on_terminal(commands):
         )
         try:
             process = commands.spawn(
-                *arguments, stdin=None, stdout=None, stderr=None, pass_fds=[line],
+                *arguments,
+                stdin=None,
+                stdout=None,
+                stderr=None,
+                pass_fds=[line],
                 env={**os.environ, "TERM": "xterm"},
             )
         finally:
@@ -271,9 +275,10 @@ def test_a_client_that_dies_leaves_it_waiting(cellar):
     thread, outcome = calling("break")
     waits(cellar, "exec_task at cellar.py")
     first = cellar.spawn("attach", "cellar")
-    first.stdin.write("films = 12\n")
+    first.stdin.write("films = 12\np 'it is set'\n")
     first.stdin.flush()
-    assert "-> respond" in first.stdout.readline() + first.stdout.readline()
+    while "it is set" not in (line := first.stdout.readline()):
+        assert line
     first.send_signal(signal.SIGKILL)
     first.wait(LIMIT_S)
     # It takes some seconds until nobody is there any more; a prompt knows nothing of films.
@@ -303,7 +308,8 @@ def test_two_threads_at_breakpoints(commands, tmp_path):
         "    for thread in threads:\n        thread.start()\n"
         "    for thread in threads:\n        thread.join()\n"
         "    respond(client_socket, state)\n\n\n"
-        "def part(number, state):\n    found = number\n    breakpoint()\n    state[number] = found\n"
+        "def part(number, state):\n    found = number\n    breakpoint()\n"
+        "    state[number] = found\n"
     )
     commands.run("start", path)
     thread, outcome = calling(None)

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def stop(
-    debugger: Debugger, frame: FrameType, *arguments: Any, header: str | None = None, **keywords: Any
+    debugger: Debugger,
+    frame: FrameType,
+    *arguments: Any,
+    header: str | None = None,
+    **keywords: Any,
 ) -> None:
     """Let the task in this thread wait at a breakpoint, from its next line on.
 
@@ -71,7 +75,7 @@ class TaskDebugger(pdb.Pdb):
 
     def __init__(self, debugger: Debugger) -> None:
         self._session = AtBreakpoint()
-        own = {"stdin": _Input(self._session), "stdout": _Output(self._session)}
+        own: Any = {"stdin": _Input(self._session), "stdout": _Output(self._session)}
         super().__init__(nosigint=True, readrc=False, **own)
         self._debugger = debugger
         self._is_known = False
@@ -150,6 +154,8 @@ class _Input:
         while True:
             try:
                 return self._session.readline()
+            except EOFError:
+                return "continue\n"
             except KeyboardInterrupt:
                 # That of the client came too late for what it was to interrupt. Any other one is
                 # a second signal to the server, which ends the task.
@@ -158,7 +164,7 @@ class _Input:
 
 
 class _Output:
-    """Prints for the client. pdb makes it the standard output of all threads while it runs a statement."""
+    """Prints for the client. pdb makes it the output of all threads while it runs a statement."""
 
     encoding = "utf-8"
 

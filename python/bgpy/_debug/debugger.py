@@ -52,8 +52,8 @@ class Debugger:
     server : Server
         The server.
     spare : tuple of int, optional
-        A signal that nobody uses, and the descriptor of a file: the handler of the signal writes the
-        stacks of all threads there, without the GIL.
+        A signal that nobody uses, and the descriptor of a file: the handler of the signal writes
+        the stacks of all threads there, without the GIL.
     """
 
     def __init__(
@@ -89,6 +89,8 @@ class Debugger:
         """Restore what was there before the server."""
         self.let_go()
         hooks.remove(self)
+        for session in list(self._sessions.values()):
+            session.abandon()
 
     def stacks(self, running: tuple[str, float] | None) -> str:
         """Return what every thread does.
@@ -123,6 +125,9 @@ class Debugger:
         """
         if not self.allow_pickle:
             raise Refused(NO_CODE)
+        if "threading" not in sys.modules and sys.version_info < (3, 13):
+            # It would take this thread for the main thread.
+            raise Refused("the server is starting: `bgpy dump` shows where it is")
         self._forget_ended()
         sessions = list(self._sessions.items())
         if not prompt:

@@ -67,10 +67,10 @@ def _debugger() -> Debugger | None:
     import _thread
 
     own = [debugger for debugger in installed if debugger.thread == _thread.get_ident()]
-    return (own or installed or [None])[-1]
+    return own[-1] if own else installed[-1] if installed else None
 
 
-def _stop(*arguments: Any, **keywords: Any) -> object:
+def _stop(*arguments: Any, **keywords: Any) -> Any:
     """Take the place of ``sys.breakpointhook``."""
     debugger = _debugger()
     if debugger is None or os.environ.get("PYTHONBREAKPOINT", "") not in ("", "pdb.set_trace"):
@@ -78,7 +78,8 @@ def _stop(*arguments: Any, **keywords: Any) -> object:
     from .breakpoints import stop
 
     # Nothing may follow: the task is traced from here on.
-    return stop(debugger, sys._getframe(1), *arguments, **keywords)
+    stop(debugger, sys._getframe(1), *arguments, **keywords)
+    return None
 
 
 class _Pdb:
@@ -102,7 +103,7 @@ class _Pdb:
             sys.meta_path.remove(cls._finder)
         module = sys.modules.get("pdb")
         if module is not None and cls._replaced is not None and module.set_trace is _set_trace:
-            module.set_trace = cls._replaced
+            module.set_trace = cls._replaced  # type: ignore[attr-defined]
         cls._finder = None
 
     @classmethod
@@ -131,13 +132,14 @@ class _Pdb:
         return spec
 
 
-def _set_trace(*arguments: Any, **keywords: Any) -> object:
+def _set_trace(*arguments: Any, **keywords: Any) -> None:
     """Take the place of ``pdb.set_trace``."""
     debugger = _debugger()
     if debugger is None:
         import pdb
 
-        return pdb.Pdb().set_trace(sys._getframe(1))
+        pdb.Pdb().set_trace(sys._getframe(1))
+        return
     from .breakpoints import stop
 
-    return stop(debugger, sys._getframe(1), *arguments, **keywords)
+    stop(debugger, sys._getframe(1), *arguments, **keywords)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import code
+import functools
 import threading
 import types
 
@@ -106,10 +107,8 @@ def _module(task: Any) -> tuple[str, dict[str, Any]]:
     """Return the name and the variables of the module that defines a task."""
     while not isinstance(task, types.FunctionType):
         inner = getattr(task, "func", None) or getattr(task, "__func__", None)
-        inner = inner or getattr(type(task), "__call__", None)
-        if inner is None or inner is task or not callable(inner):
-            return "", {}
-        if isinstance(inner, types.WrapperDescriptorType):
+        inner = inner or vars(type(task)).get("__call__")
+        if not isinstance(inner, types.FunctionType | types.MethodType | functools.partial):
             return "", {}
         task = inner
     return task.__module__, task.__globals__

@@ -45,7 +45,7 @@ class Session:
         self._written_s = 0.0
         self._reads: str | None = None
         self._asked_s = time.monotonic()
-        self._is_closed = self.is_over = False
+        self._is_closed = self._is_abandoned = self.is_over = False
         self._thread: int | None = None
         # Whether KeyboardInterrupt is on its way to the thread.
         self._is_interrupted = False
@@ -94,6 +94,8 @@ class Session:
                 self._reads = None
 
     def _wait(self) -> None:
+        if self._is_abandoned:
+            raise EOFError
         if not self.is_prompt:
             # The next client finds the task where it is.
             self._changed.wait()
@@ -179,6 +181,12 @@ class Session:
         """End a prompt, or leave a task at its breakpoint."""
         with self._changed:
             self._is_closed, self._asked_s = True, time.monotonic() - ABANDONED_S
+            self._changed.notify_all()
+
+    def abandon(self) -> None:
+        """Let nobody come any more, as the server has ended."""
+        with self._changed:
+            self._is_abandoned = True
             self._changed.notify_all()
 
     def attach(self) -> None:

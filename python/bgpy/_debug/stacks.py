@@ -54,12 +54,14 @@ def describe(server: int, running: tuple[str, float] | None) -> str:
     lines = [f"{this_process()}, most recent call last\n"]
     for ident in order[:THREADS]:
         name, is_daemon = names.get(ident, (f"{ident:#x}", False))
+        if ident == server and ident not in names:
+            name = "MainThread"
         about = ", daemon" if is_daemon else ""
         if ident == server:
             about = f" runs {running[0]} for {running[1]:.1f} s" if running else " runs the server"
         lines.append(f"\nThread {name!r}{about}:\n")
         lines += _lines(threads[ident]) or ["  waits for calls\n"]
-        lines += _asyncio(names.get(ident, (f"{ident:#x}", False))[0], threads[ident])
+        lines += _asyncio(name, threads[ident])
     if len(order) > THREADS:
         lines.append(f"\n{len(order) - THREADS} more threads\n")
     return "".join(lines)
@@ -79,9 +81,7 @@ def frames_of(frame: FrameType | None) -> Iterator[FrameType]:
 def _is_own(frame: FrameType) -> bool:
     """Return whether a frame belongs to what runs the server, not to its tasks."""
     file, name = frame.f_code.co_filename, frame.f_code.co_name
-    return (
-        file in _OWN or file == "<frozen runpy>" or (file, name) == ("<string>", "<module>")
-    )
+    return file in _OWN or file == "<frozen runpy>" or (file, name) == ("<string>", "<module>")
 
 
 def _names() -> dict[int, tuple[str, bool]]:

@@ -106,12 +106,7 @@ DEBUG_REQUESTS = {
 }
 DEBUG_REPLIES = {
     "stacks": {"stacks": "MainThread\n"},
-    "breakpoint": {
-        "opened": 3,
-        "after": 70_000,
-        "place": "exec_task at tasks.py:12",
-        "about": "the debugger",
-    },
+    "breakpoint": {"opened": 3, "after": 70_000, "place": "run at tasks.py:12", "about": "pdb"},
     "prompt": {"opened": 4, "after": 0, "place": None, "about": "a prompt"},
     "console": {"output": b"{'a': 1}\n\xff", "after": 70_010, "reads": ">>> ", "over": False},
     "over": {"output": b"", "after": 70_010, "reads": None, "over": True},

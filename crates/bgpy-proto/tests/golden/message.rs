@@ -85,14 +85,11 @@ fn messages() {
 }
 
 fn debug_replies() -> [(&'static str, DebugReply); 7] {
-    let place = Some("exec_task at tasks.py:12".to_owned());
+    let place = Some("run at tasks.py:12".to_owned());
     let (output, after) = (Vec::new(), 70_010);
     [
         ("stacks", DebugReply::Stacks { stacks: "MainThread\n".into() }),
-        (
-            "breakpoint",
-            DebugReply::Opened { opened: 3, after: 70_000, place, about: "the debugger".into() },
-        ),
+        ("breakpoint", DebugReply::Opened { opened: 3, after: 70_000, place, about: "pdb".into() }),
         (
             "prompt",
             DebugReply::Opened { opened: 4, after: 0, place: None, about: "a prompt".into() },

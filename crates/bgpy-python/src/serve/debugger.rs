@@ -103,6 +103,14 @@ impl PythonDebugger {
         Ok(Self { python: Arc::new(python.unbind()), signal_file, worker })
     }
 
+    /// Prepares prompts, on the thread that runs the tasks: before Python 3.13, `threading` takes the thread
+    /// that imports it first for the main thread. It costs some milliseconds, which nobody waits for here.
+    pub fn ready(&self, py: Python<'_>) {
+        if let Err(error) = py.import("threading") {
+            error.write_unraisable(py, None);
+        }
+    }
+
     /// Restores what was there before, and ends the thread.
     ///
     /// # Errors

@@ -108,6 +108,7 @@ impl Executor for PythonExecutor {
             // Meanwhile, the client learns that the server is ready and pickles its tasks.
             Python::attach(pickle::prepare_loads);
         }
+        Python::attach(|py| self.debugger.ready(py));
     }
 
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {

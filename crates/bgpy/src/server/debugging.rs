@@ -1,13 +1,12 @@
 //! Debug requests, which may have to wait for the interpreter: a thread of their own answers them.
 
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Weak};
 use std::thread;
 
 use bgpy_proto::{DebugReply, DebugRequest};
-
-use super::shared::Shared;
 
 /// Debug requests that wait. A client has one under way at a time.
 const WAITING: usize = 64;
@@ -38,17 +37,20 @@ pub(super) struct Question {
     pub(super) output_bytes_max: usize,
 }
 
+/// Sends a reply to whoever asked; `false` if the server has ended.
+pub(super) type Tell = dyn Fn(usize, u64, &DebugReply) -> bool + Send + Sync;
+
 /// The way to the debugger, if the server has one.
 #[derive(Default)]
 pub(super) struct Debugging {
-    debugger: Option<(Weak<Shared>, Arc<dyn Debugger>)>,
+    debugger: Option<(Arc<dyn Debugger>, Arc<Tell>)>,
     /// To the thread, which the first request starts.
     questions: Option<SyncSender<Question>>,
 }
 
 impl Debugging {
-    pub(super) fn new(shared: Weak<Shared>, debugger: Arc<dyn Debugger>) -> Self {
-        Self { debugger: Some((shared, debugger)), questions: None }
+    pub(super) fn new(debugger: Arc<dyn Debugger>, tell: Arc<Tell>) -> Self {
+        Self { debugger: Some((debugger, tell)), questions: None }
     }
 
     /// Has a question answered, soon.
@@ -56,7 +58,7 @@ impl Debugging {
     /// # Errors
     /// Why it will not be.
     pub(super) fn ask(&mut self, question: Question) -> Result<(), String> {
-        let Some((shared, debugger)) = &self.debugger else {
+        let Some((debugger, tell)) = &self.debugger else {
             return Err(
                 "there is no interpreter to look into: the server does not run Python".into()
             );
@@ -64,7 +66,7 @@ impl Debugging {
         let questions = match &mut self.questions {
             Some(questions) => questions,
             none => {
-                let begun = begin(shared.clone(), debugger.clone());
+                let begun = begin(debugger.clone(), tell.clone());
                 none.insert(begun.map_err(|error| {
                     format!("the system gives the server no thread for that ({error})")
                 })?)
@@ -81,24 +83,20 @@ impl Debugging {
 
 impl fmt::Debug for Debugging {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Debugging")
-            .field("has_begun", &self.questions.is_some())
-            .finish_non_exhaustive()
+        let has_begun = self.questions.is_some();
+        f.debug_struct("Debugging").field("has_begun", &has_begun).finish_non_exhaustive()
     }
 }
 
 /// Starts the thread, which ends when nobody can ask any more.
-fn begin(
-    shared: Weak<Shared>,
-    debugger: Arc<dyn Debugger>,
-) -> std::io::Result<SyncSender<Question>> {
+fn begin(debugger: Arc<dyn Debugger>, tell: Arc<Tell>) -> io::Result<SyncSender<Question>> {
     let (sender, questions) = sync_channel::<Question>(WAITING);
     thread::Builder::new().name("bgpy-debug".into()).stack_size(512 << 10).spawn(move || {
         for Question { connection, id, request, running, output_bytes_max } in questions {
             let reply = debugger.answer(request, running, output_bytes_max);
-            let Some(shared) = shared.upgrade() else { return };
-            // The connection may be gone: its number is never used again.
-            shared.core.lock().with_session(connection, |session| session.debug(id, &reply));
+            if !tell(connection, id, &reply) {
+                return;
+            }
         }
     })?;
     Ok(sender)

@@ -61,6 +61,8 @@ struct Session<'a> {
     output: Pieces,
     /// Whether the output ends in the middle of a line.
     is_torn: bool,
+    /// On a terminal, Ctrl-C is for what the server runs.
+    interrupts: Option<Interrupts>,
 }
 
 /// What a session does now.
@@ -93,7 +95,9 @@ impl Attach {
             }
         }
         let output = Pieces::new();
-        let mut session = Session { link, number, after, context, output, is_torn: false };
+        let interrupts = lines.is_terminal().then(Interrupts::watch);
+        let mut session =
+            Session { link, number, after, context, output, is_torn: false, interrupts };
         let outcome = session.converse(&mut lines);
         let was_left = !matches!(outcome, Ok(Course::Over));
         session.output.finish();
@@ -114,7 +118,7 @@ impl Session<'_> {
         loop {
             course = match course {
                 Course::Over => return Ok(course),
-                Course::Runs => self.run(lines.is_terminal())?,
+                Course::Runs => self.run()?,
                 Course::Reads(prompt) => {
                     if typed.is_empty() {
                         self.tear_off(lines);
@@ -138,8 +142,7 @@ impl Session<'_> {
     }
 
     /// Waits until what runs has ended, or reads a line.
-    fn run(&mut self, is_terminal: bool) -> Result<Course, Exit> {
-        let interrupts = is_terminal.then(Interrupts::watch);
+    fn run(&mut self) -> Result<Course, Exit> {
         let (mut pause, mut is_interrupted) = (ASK, false);
         loop {
             thread::sleep(pause);
@@ -151,8 +154,8 @@ impl Session<'_> {
             pause = if self.after == before { (pause * 2).min(ASK_LEAST) } else { ASK };
             // An interpreter around the command records it, too.
             let is_recorded = (self.context.interrupted)();
-            let has_come = interrupts.as_ref().map_or(is_recorded, Interrupts::have_come);
-            if has_come && (is_interrupted || !is_terminal) {
+            let has_come = self.interrupts.as_ref().map_or(is_recorded, Interrupts::have_come);
+            if has_come && (is_interrupted || self.interrupts.is_none()) {
                 return Err(Exit::Interrupted);
             }
             if has_come {

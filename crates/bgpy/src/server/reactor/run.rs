@@ -10,14 +10,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{CallKind, Failure, FailureCode};
+use bgpy_proto::{CallKind, DebugReply, Failure, FailureCode};
 
 use crate::deadlock;
 use crate::platform::{self, Sleeper};
 use crate::server::calls::{Called, Due, Waiting, not_initialized};
 use crate::server::connections::log_limiter;
 use crate::server::core::Core;
-use crate::server::debugging::Debugging;
+use crate::server::debugging::{Debugger, Debugging};
 use crate::server::executor::{Ended, Executor};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
@@ -37,10 +37,8 @@ impl Shared {
                 return self.refuse_to_start(Failure::new(FailureCode::Task, text));
             }
         };
-        let debugging = executor
-            .debugger()
-            .map(|debugger| Debugging::new(Arc::downgrade(self), debugger))
-            .unwrap_or_default();
+        let debugger = executor.debugger();
+        let debugging = debugger.map(|debugger| self.debugging(debugger)).unwrap_or_default();
         let instance = {
             let mut core = self.core.lock();
             core.reporter.debugging = debugging;
@@ -105,6 +103,20 @@ impl Shared {
             return Ended::Failed(reason.clone());
         }
         exit.map_or_else(Ended::ExitTask, |()| Ended::Orderly)
+    }
+
+    fn debugging(self: &Arc<Self>, debugger: Arc<dyn Debugger>) -> Debugging {
+        let shared = Arc::downgrade(self);
+        // The connection may be gone by then: its number is never used again.
+        let tell = move |connection, id, reply: &DebugReply| {
+            let shared = shared.upgrade();
+            shared.is_some_and(|shared| {
+                let mut core = shared.core.lock();
+                core.with_session(connection, |session| session.debug(id, reply));
+                true
+            })
+        };
+        Debugging::new(debugger, Arc::new(tell))
     }
 
     fn refuse_to_start(self: &Arc<Self>, failure: Failure) -> Ended {
