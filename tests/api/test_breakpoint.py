@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,7 +92,8 @@ def test_a_second_signal_ends_a_task_that_waits(start):
         pass
     os.kill(server.pid, signal.SIGTERM)
     server.wait(20)
-    assert "BdbQuit" in log.read_text()
+    # The signal may come before the debugger reads.
+    assert re.search("Exec failed .*(BdbQuit|KeyboardInterrupt)", log.read_text())
 
 
 def test_streams_are_replaced_only_while_there_is_a_session(start):

@@ -103,6 +103,19 @@ class TaskDebugger(pdb.Pdb):
             session.place = None
             session.begins = session.position()
 
+    def _cmdloop(self) -> None:
+        """Take the place of a method of pdb, which would ignore any KeyboardInterrupt."""
+        while True:
+            try:
+                self.cmdloop()
+                return
+            except KeyboardInterrupt:
+                if not self._session.was_interrupted():
+                    # A second signal to the server ends the task.
+                    self.set_quit()
+                    return
+                self.message("--KeyboardInterrupt--")
+
     def announce(self, header: str) -> None:
         """Print what the task has to say."""
         self._session.write(f"{header}\n")
@@ -131,7 +144,8 @@ class TaskDebugger(pdb.Pdb):
         """Stop tracing where the task returns: what follows is the server."""
         dispatched = super().dispatch_return(frame, argument)
         if frame is self._bottom and not self.quitting:
-            sys.settrace(None)
+            # From 3.14 on, pdb may trace in other ways, too.
+            getattr(self, "stop_trace", lambda: sys.settrace(None))()
             self._end()
             return None
         return dispatched
@@ -157,10 +171,9 @@ class _Input:
             except EOFError:
                 return "continue\n"
             except KeyboardInterrupt:
-                # That of the client came too late for what it was to interrupt. Any other one is
-                # a second signal to the server, which ends the task.
+                # One of the client's came too late for what it was to interrupt.
                 if not self._session.was_interrupted():
-                    return "quit\n"
+                    raise
 
 
 class _Output:

@@ -20,6 +20,9 @@ ATTACHED_S = 5.0
 # A prompt whose client has not asked for so long is ended.
 ABANDONED_S = 60.0
 
+# How often a task that waits looks for signals.
+SIGNALS_S = 0.5
+
 # A line that is not finished by then is shown: it is not the prompt of what reads next.
 TAIL_S = 0.05
 
@@ -97,8 +100,9 @@ class Session:
         if self._is_abandoned:
             raise EOFError
         if not self.is_prompt:
-            # The next client finds the task where it is.
-            self._changed.wait()
+            # The next client finds the task where it is. In slices, because a signal that arrives
+            # right before the wait does not end it.
+            self._changed.wait(SIGNALS_S)
             return
         silent_s = time.monotonic() - self._asked_s
         if self._is_closed or silent_s > ABANDONED_S:
