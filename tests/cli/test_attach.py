@@ -334,6 +334,72 @@ def test_a_server_that_takes_no_pickles(commands, tmp_path):
     assert re.search(r"breakpoint in exec_task at cellar\.py:\d+ is passed over", log(commands))
 
 
+def test_an_interpreter_that_is_held(commands, tmp_path):
+    path, mark = tmp_path / "cellar.py", tmp_path / "mark"
+    path.write_text(
+        "import ctypes, pathlib\n\ndef init_task():\n    return {}\n\n"
+        "def exec_task(client_socket, state, args):\n"
+        "    pathlib.Path(args).touch()\n    ctypes.PyDLL(None).sleep(60)\n"
+    )
+    commands.run("start", path)
+    connect("cellar").execute(str(mark))
+    while not mark.exists():
+        pass
+    code, data, words = commands.run("attach", "cellar", given="state\n")
+    assert (code, data) == (1, "")
+    assert "a call into an extension holds it (the GIL); `bgpy dump` shows where" in words
+
+
+def test_a_prompt_that_comes_to_a_breakpoint(cellar):
+    outer = cellar.spawn("attach", "cellar")
+    outer.stdin.write("def stop():\n    found = 5\n    breakpoint()\n    return found\n\nstop()\n")
+    outer.stdin.flush()
+    waits(cellar, "stop at <bgpy attach>")
+    assert cellar.run("attach", "cellar", given="found = 6\nc\n")[0] == 0
+    data, _ = outer.communicate("print('here')\n", timeout=LIMIT_S)
+    assert (outer.returncode, data) == (0, "6\nhere\n")
+
+
+def test_a_prompt_of_a_client_that_died_is_closed(cellar):
+    first = cellar.spawn("attach", "cellar")
+    first.stdin.write("import bgpy._debug.session as session\nsession.ABANDONED_S = 3\n1\n")
+    first.stdin.flush()
+    assert first.stdout.readline() == "1\n"
+    first.kill()
+    first.wait(LIMIT_S)
+    names = "import threading\n[thread.name for thread in threading.enumerate()]\n"
+    assert "bgpy-prompt-1" in cellar.run("attach", "cellar", given=names)[1]
+    until = time.monotonic() + LIMIT_S
+    while "bgpy-prompt-1'" in cellar.run("attach", "cellar", given=names)[1]:
+        assert time.monotonic() < until
+
+
+def test_a_server_that_ends(cellar):
+    prompt = cellar.spawn("attach", "cellar")
+    prompt.stdin.write("1\n")
+    prompt.stdin.flush()
+    assert prompt.stdout.readline() == "1\n"
+    assert cellar.run("stop", "cellar")[0] == 0
+    data, words = prompt.communicate("state\n", timeout=LIMIT_S)
+    assert (prompt.returncode, data) == (1, "")
+    assert "cellar has ended, and the session with it: " in words
+
+
+def test_beside_a_task_that_computes(commands, tmp_path):
+    path = tmp_path / "cellar.py"
+    path.write_text(
+        "def init_task():\n    return {'rounds': 0}\n\n"
+        "def exec_task(client_socket, state, args):\n"
+        "    while 'enough' not in state:\n        state['rounds'] += 1\n"
+    )
+    commands.run("start", path)
+    connect("cellar").execute(None)
+    given = "state['rounds'] > 0\nstate['enough'] = True\n"
+    assert commands.run("attach", "cellar", given=given)[:2] == (0, "True\n")
+    # The task has ended.
+    commands.run("wait", "cellar", "--for", "idle")
+
+
 def test_only_so_many_prompts(cellar):
     prompts = [cellar.spawn("attach", "cellar") for _ in range(8)]
     for prompt in prompts:

@@ -2,14 +2,20 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bgpy::address::Address;
 use bgpy::server::{Debugger, Running as Task};
 use bgpy::{
-    CallError, DebugReply, DebugRequest, Delivered, Executor, Failure, Reply, Service, Value, Wait,
+    CallError, Client, ClientOptions, DebugReply, DebugRequest, Delivered, Executor, Failure, Reply, Service, Token, Value, Wait,
 };
+
+use bgpy_proto::handshake::{ServerHandshake, Step};
+use bgpy_proto::{Outbox, Replays, ServerHello};
 
 use support::{LIMIT, Running, limit};
 
@@ -123,4 +129,37 @@ fn a_server_without_an_interpreter_refuses() {
     let server = Running::start(move |_| Service::new(|_| Ok(()), move |(), value| exec(value)));
     let outcome = server.client().debug(&DebugRequest::Stacks, &limit());
     assert!(refusal(outcome).contains("does not run Python"));
+}
+
+#[test]
+fn a_server_of_an_older_version_is_not_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let token = Token::generate(32);
+    let psk = token.psk();
+    let server = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let hello = ServerHello { bgpy: "1.0.0".into(), debug: false, ..ServerHello::default() };
+        let mut handshake = ServerHandshake::new(psk, hello, false);
+        let (mut out, mut buffer) = (Outbox::default(), [0; 4096]);
+        loop {
+            let count = stream.read(&mut buffer).unwrap();
+            match handshake.feed(&buffer[..count], &mut out, &mut Replays::default()).unwrap() {
+                Step::Done(_) => break,
+                Step::More(more) => handshake = more,
+            }
+            while !out.is_empty() {
+                let count = stream.write(out.front()).unwrap();
+                out.advance(count);
+            }
+        }
+        // Nothing comes but the end.
+        assert_eq!(stream.read(&mut buffer).unwrap(), 0);
+    });
+    let client = Client::new(address, ClientOptions { token: Some(token), ..Default::default() });
+    let outcome = client.debug(&DebugRequest::Stacks, &limit());
+    let Err(error @ CallError::CannotDebug { .. }) = outcome else { panic!("{outcome:?}") };
+    assert!(error.to_string().contains("bgpy 1.0.0 on 127.0.0.1"), "{error}");
+    client.close();
+    server.join().unwrap();
 }

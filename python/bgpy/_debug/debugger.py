@@ -68,14 +68,19 @@ class Debugger:
         self.allow_pickle = allow_pickle
         self.server = server
         self.thread = _thread.get_ident()
-        self._signal = None if spare is None else spare[0]
+        self._signal: int | None = None
         self._sessions: dict[int, Session] = {}
         self._numbers = itertools.count(1)
         if spare is not None:
             import faulthandler
 
             signal, descriptor = spare
-            faulthandler.register(signal, file=descriptor, all_threads=True, chain=False)
+            try:
+                faulthandler.register(signal, file=descriptor, all_threads=True, chain=False)
+            except (AttributeError, OSError, RuntimeError, ValueError):
+                # Without it, everything else works.
+                return
+            self._signal = signal
 
     def let_go(self) -> None:
         """Remove the handler of the signal."""

@@ -105,12 +105,17 @@ def to(session: Session) -> Iterator[None]:
     with _lock:
         if not _sessions:
             _put()
+        # A prompt may call what comes to a breakpoint.
+        outer = _sessions.get(thread)
         _sessions[thread] = session
     try:
         yield
     finally:
         with _lock:
-            _sessions.pop(thread, None)
+            if outer is None:
+                _sessions.pop(thread, None)
+            else:
+                _sessions[thread] = outer
             if not _sessions:
                 _take_away()
 

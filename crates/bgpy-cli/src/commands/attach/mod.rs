@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use bgpy::{DebugReply, DebugRequest, Link, Wait};
+use bgpy::{CallError, DebugReply, DebugRequest, Link, Wait};
 use clap::Args;
 
 use self::lines::{Line, Lines};
@@ -193,7 +193,15 @@ impl Session<'_> {
 
     fn debug(&self, request: &DebugRequest) -> Result<DebugReply, Exit> {
         // A signal is handled once the answer is here.
-        self.link.debug(request, &Wait::new(None, &|| false)).map_err(advice::failed)
+        self.link.debug(request, &Wait::new(None, &|| false)).map_err(|error| {
+            match error.with_ending() {
+                CallError::Lost { server, ended: Some(ended), .. } => {
+                    let text = format_args!("{server} has ended, and the session with it: {ended}");
+                    output::error(text, Exit::Failed)
+                }
+                error => advice::failed(error),
+            }
+        })
     }
 
     /// Begins another line on a terminal: what edits lines takes the whole of one.
