@@ -96,8 +96,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 @pytest.fixture
-def on_terminal(commands):
-    """Return a function that runs the command on a terminal of its own."""
+def on_terminal(each_form):
+    """Return a function that runs each form of the command on a terminal of its own."""
+    commands = each_form
     terminals = []
 
     def run(*arguments):

@@ -11,7 +11,8 @@ use std::time::Duration;
 use bgpy::address::Address;
 use bgpy::server::{Debugger, Running as Task};
 use bgpy::{
-    CallError, Client, ClientOptions, DebugReply, DebugRequest, Delivered, Executor, Failure, Reply, Service, Token, Value, Wait,
+    CallError, Client, ClientOptions, DebugReply, DebugRequest, Delivered, Executor, Failure,
+    Reply, Service, Token, Value, Wait,
 };
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
