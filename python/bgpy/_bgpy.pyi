@@ -1,8 +1,8 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, final
+from typing import Any, Final, Literal, Self, final, overload
 
 from ._types import InitTask, LogLevel, RestartPolicy, Status, Task
 
@@ -10,6 +10,7 @@ __all__ = [
     "Buffer",
     "Client",
     "ClientSocket",
+    "LogReader",
     "Server",
     "ServerInfo",
     "__version__",
@@ -182,7 +183,7 @@ class Client:
         BgpyError
             As for `call`.
         """
-    def call(self, args: Any, timeout: float | None = None) -> Any:
+    def call(self, args: Any, timeout: float | None = None, *, echo: bool = False) -> Any:
         """Call `exec_task` and return its first response.
 
         Parameters
@@ -192,6 +193,9 @@ class Client:
         timeout : float, optional
             Maximum time to wait, in seconds. By default there is no limit, but the wait ends if the
             server dies or the network fails, even while a task runs.
+        echo : bool, default False
+            Whether to print what the server's tasks print during the call, a moment later: this one, but
+            also those of other callers that run meanwhile.
 
         Returns
         -------
@@ -220,6 +224,8 @@ class Client:
             If the argument or the response cannot be pickled or unpickled.
         WouldDeadlock
             If a task of the same server makes the call, and so would wait for itself.
+        BgpyError
+            If `echo` is set and the server logs to no file.
         """
     def terminate(
         self, exit_args: Any = None, await_response: bool = False, timeout: float | None = None
@@ -263,8 +269,9 @@ class Client:
             ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (name of the running
             task, or None), ``busy_s`` (seconds that it has been running, or None), ``queue`` (number of
             waiting calls), ``calls`` (number of calls that have run), ``clients`` (number of connected
-            clients), ``uptime_s`` (seconds since the start), ``pid``, ``rss_bytes`` (resident memory of
-            the process, or None) and ``name`` (or None).
+            clients, this one included), ``uptime_s`` (seconds since the start), ``cpu_s`` (CPU time that the
+            process has used in seconds, or None), ``pid``, ``rss_bytes`` (resident memory of the process, or
+            None) and ``name`` (or None).
 
         Raises
         ------
@@ -283,6 +290,56 @@ class Client:
         ------
         BgpyError
             As for `call`.
+        """
+    @overload
+    def logs(
+        self, lines: int = 100, follow: Literal[False] = False, timeout: float | None = None
+    ) -> str:
+        """Return the end of the server's log, with everything that its tasks print, even while a task runs.
+
+        Parameters
+        ----------
+        lines : int, default 100
+            Number of lines.
+        follow : bool, default False
+            Whether to return an iterator, which goes on with new lines until the server ends.
+        timeout : float, optional
+            Maximum time to wait for each answer of the server, in seconds.
+
+        Returns
+        -------
+        str or iterator of str
+            The text, which a notebook displays as it is; with `follow` the lines.
+
+        Raises
+        ------
+        BgpyError
+            If the server logs to no file, or as for `call`.
+        """
+    @overload
+    def logs(
+        self, lines: int = 100, *, follow: Literal[True], timeout: float | None = None
+    ) -> Iterator[str]:
+        """Return the end of the server's log, with everything that its tasks print, even while a task runs.
+
+        Parameters
+        ----------
+        lines : int, default 100
+            Number of lines.
+        follow : bool, default False
+            Whether to return an iterator, which goes on with new lines until the server ends.
+        timeout : float, optional
+            Maximum time to wait for each answer of the server, in seconds.
+
+        Returns
+        -------
+        str or iterator of str
+            The text, which a notebook displays as it is; with `follow` the lines.
+
+        Raises
+        ------
+        BgpyError
+            If the server logs to no file, or as for `call`.
         """
     def close(self) -> None:
         """Close the connection. The server keeps running; the next call connects again."""
@@ -511,6 +568,48 @@ class Server:
             If the server and its process have not ended within `timeout` seconds. If it is known what
             the process waits for, the message says so.
         """
+    @overload
+    def logs(self, lines: int = 100, follow: Literal[False] = False) -> str:
+        """Return the end of the server's log, with everything that its tasks print, also after its end.
+
+        Parameters
+        ----------
+        lines : int, default 100
+            Number of lines.
+        follow : bool, default False
+            Whether to return an iterator, which goes on with new lines until the server ends.
+
+        Returns
+        -------
+        str or iterator of str
+            The text, which a notebook displays as it is; with `follow` the lines.
+
+        Raises
+        ------
+        BgpyError
+            If the server has no log file, or it cannot be read. `Client.logs` asks the server instead.
+        """
+    @overload
+    def logs(self, lines: int = 100, *, follow: Literal[True]) -> Iterator[str]:
+        """Return the end of the server's log, with everything that its tasks print, also after its end.
+
+        Parameters
+        ----------
+        lines : int, default 100
+            Number of lines.
+        follow : bool, default False
+            Whether to return an iterator, which goes on with new lines until the server ends.
+
+        Returns
+        -------
+        str or iterator of str
+            The text, which a notebook displays as it is; with `follow` the lines.
+
+        Raises
+        ------
+        BgpyError
+            If the server has no log file, or it cannot be read. `Client.logs` asks the server instead.
+        """
     def _note_tasks(self, fingerprint: str) -> None:
         """Note which functions a client will send as tasks."""
     def _renew(self, instance: str) -> bool:
@@ -526,8 +625,12 @@ class Server:
     ) -> None: ...
 
 @final
-class ServerInfo:
-    """A server of this user on this machine, as it was when it was listed."""
+class ServerInfo(Mapping[str, str | int | float | None]):
+    """A server of this user on this machine, as it was when it was listed.
+
+    It is also a mapping of plain values, with the fields of `status` among its own: ``dict(info)`` is a
+    row of a table, and ``pandas.DataFrame(bgpy.servers())`` the table.
+    """
     @property
     def name(self) -> str | None:
         """The server's name, or None."""
@@ -581,7 +684,20 @@ class ServerInfo:
         """Exit code of its process, negative for a signal; None while it runs, or if it is unknown."""
     @property
     def status(self) -> Status | None:
-        """Its status, as `Client.status` returns it; None if it did not answer."""
+        """Its status, as `Client.status` returns it, but without the connection that asked among its clients; None
+        if it did not answer.
+        """
+    def __getitem__(self, key: str, /) -> str | int | float | None: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def get(self, key: str, default: Any = None, /) -> Any:
+        """Return the value of a key, or a default."""
+
+@final
+class LogReader:
+    """Reads the log of a server."""
+    def read(self) -> tuple[bytes, bool] | None:
+        """Return the next piece, and whether more is there already; None after the end of the server."""
 
 def respond(client_socket: ClientSocket, response: Any, error: bool = False) -> None:
     """Send a response to the client that called the task.
@@ -676,5 +792,5 @@ def show(allow_pickle: bool, as_json: bool) -> str:
 def survey(ended: bool, timeout: float | None) -> list[ServerInfo]:
     """List servers; see `bgpy.servers`."""
 
-def table(servers: Sequence[ServerInfo], separator: str | None = None) -> str:
-    """Return servers as a table, its columns aligned with spaces or divided by a separator."""
+def table(servers: Sequence[ServerInfo], as_html: bool = False) -> str:
+    """Return servers as a table of aligned columns, or of HTML."""

@@ -21,6 +21,9 @@ _TEXTS = (str, bytes)
 _PLAIN = (bool, int, float, complex, type(None), type(...))
 # More than this is told of no tasks: some carry large data along.
 _PARTS_MAX = 20_000
+# Larger collections that a module holds are data rather than code.
+_ITEMS_MAX = 1_000
+_DEPTH_MAX = 8
 # Attributes of a class that say where it stands, or that follow from the others.
 _UNTOLD = {"__dict__", "__doc__", "__firstlineno__", "__module__", "__weakref__"}
 _UNTOLD |= {"__static_attributes__", "__annotations_cache__", "__abstractmethods__", "_abc_impl"}
@@ -82,7 +85,9 @@ def _inside(obj: Any) -> Iterable[Any]:
             *obj.__bases__,
             *(part for name in told for part in (name, vars(obj)[name])),
         ]
-    if isinstance(obj, (staticmethod, classmethod, MethodType)):
+    if isinstance(obj, MethodType):
+        return [obj.__func__, obj.__self__]
+    if isinstance(obj, (staticmethod, classmethod)):
         return [obj.__func__]
     if isinstance(obj, property):
         return [obj.fget, obj.fset]
@@ -93,13 +98,24 @@ def _inside(obj: Any) -> Iterable[Any]:
         return sorted((it for it in obj if type(it) in (*_TEXTS, *_PLAIN)), key=repr)
     if type(obj) in (tuple, list):
         return list(obj)
-    if type(obj).__name__ == "_lru_cache_wrapper":
-        return [obj.__wrapped__]
-    if type(obj).__name__ == "partial" and type(obj).__module__ == "functools":
-        return [obj.func, obj.args, obj.keywords]
+    if (function := _wrapped(obj)) is not None:
+        return [function, getattr(obj, "args", ()), getattr(obj, "keywords", {})]
     if isinstance(obj, BuiltinFunctionType):
         return [obj.__module__, obj.__qualname__]
-    return [type(obj)]
+    return [type(obj), *_state(obj)]
+
+
+def _state(obj: Any) -> Iterator[Any]:
+    """Yield the attributes of an instance of an own class, as far as their content counts."""
+    try:
+        # Without code of the user.
+        state = object.__getattribute__(obj, "__dict__") if _is_own(type(obj)) else {}
+    except AttributeError:
+        return
+    for name in sorted(state):
+        if _counts(state[name]):
+            yield name
+            yield state[name]
 
 
 def _variables(function: FunctionType) -> Iterator[Any]:
@@ -112,9 +128,34 @@ def _variables(function: FunctionType) -> Iterator[Any]:
         names.update(name for code in inner for name in code.co_names)
     for name in sorted(names & function.__globals__.keys()):
         value = function.__globals__[name]
-        if type(value) in (*_TEXTS, *_PLAIN) or _is_own(value):
+        if _counts(value):
             yield name
             yield value
+
+
+def _counts(value: Any, depth: int = 0) -> bool:
+    """Return whether a variable is part of the code: plain data, functions and classes.
+
+    Connections, locks and the like may be others in each process.
+    """
+    if type(value) in (*_TEXTS, *_PLAIN):
+        return True
+    if type(value) in (tuple, list, set, frozenset, dict):
+        items = (*value, *value.values()) if type(value) is dict else value
+        return (
+            depth < _DEPTH_MAX
+            and len(value) <= _ITEMS_MAX
+            and all(_counts(item, depth + 1) for item in items)
+        )
+    return _is_own(value) or _is_own(_wrapped(value))
+
+
+def _wrapped(value: Any) -> Any:
+    """Return the function in a `functools.lru_cache` or `functools.partial`."""
+    name = type(value).__name__
+    if type(value).__module__ != "functools":
+        return None
+    return value.__wrapped__ if name == "_lru_cache_wrapper" else getattr(value, "func", None)
 
 
 def _is_own(obj: Any) -> bool:

@@ -138,7 +138,7 @@ def start_tasks(
     try:
         return _initialize(client, tasks, timeout)
     except CallTimeout:
-        late = f"did not finish within {timeout:g} s"
+        late = f"did not finish within {timeout:g}s"
         server._abandon(f"init_task {late}: ended by its starter")
         text = f"init_task of {server.target} {late}; the server was ended"
         raise CallTimeout(text) from None
@@ -209,15 +209,7 @@ class ServerList(list[ServerInfo]):
         return table(list(self))
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = [line.split("\t") for line in table(list(self), "\t").splitlines()]
-        cells = [[escape(cell) for cell in row] for row in rows]
-        head = "".join(f"<th>{cell}</th>" for cell in cells[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells[1:]
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return table(list(self), as_html=True)
 
 
 def servers(ended: bool = False, timeout: float | None = None) -> ServerList:

@@ -40,6 +40,7 @@ class Status(TypedDict):
     calls: int
     clients: int
     uptime_s: float
+    cpu_s: float | None
     pid: int
     rss_bytes: int | None
     name: str | None

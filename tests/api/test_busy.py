@@ -99,7 +99,7 @@ def test_a_timeout_during_the_task_ends_only_the_wait(serve, gate):
         respond(client_socket, dict(state))
 
     client = serve(run)
-    with pytest.raises(CallTimeout, match=r"within 0\.2 s"):
+    with pytest.raises(CallTimeout, match=r"within 0\.2s"):
         client.call("wait", timeout=0.2)
     gate.wait_entered()
     assert client.status()["state"] == "BUSY"

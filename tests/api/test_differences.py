@@ -64,7 +64,7 @@ def test_the_same_again_is_no_difference(tasks, tmp_path):
     ("options", "words"),
     [
         ({"restart": "on-failure:5"}, "its restart policy is never, not on-failure"),
-        ({"idle_timeout": 5}, "its idle timeout is none, not 5 s"),
+        ({"idle_timeout": 5}, "its idle timeout is none, not 5s"),
         ({"env": {"SECRET": "hidden"}}, "its variable SECRET was not set to this value"),
         ({"cwd": "/"}, "not '/'"),
         ({"log_level": "DEBUG"}, "its log level is INFO, not DEBUG"),
@@ -114,14 +114,34 @@ def test_another_interpreter_is_named(tasks, tmp_path):
 
 
 SCRIPT = """
+import functools
 import sys
+import uuid
 import bgpy
 from bgpy import respond
 
 LIMIT = 3
+SETTINGS = {"rates": [0.1, 0.2], "on": {True}}
+# Another one in each process: this is no difference.
+RUN = uuid.uuid4()
+LOOP = [SETTINGS]
+LOOP.append(LOOP)
 
-def helper(x):
+def helper(x, y=0):
     return x + 1
+
+@functools.lru_cache
+def cached(x):
+    return x * 10
+
+shifted = functools.partial(helper, 2)
+
+class Maker:
+    def __init__(self, by):
+        self.by, self.run = by, uuid.uuid4()
+
+    def state(self):
+        return {"by": self.by}
 
 class Kept:
     size = 1
@@ -132,12 +152,13 @@ class Kept:
 def made(n):
     def exec_task(client_socket, state, args):
         # A comment.
-        respond(client_socket, (n, helper(LIMIT), Kept().get(), {"a", "b", "c"}))
+        answer = (n, helper(LIMIT), Kept().get(), {"a", "b", "c"}, LOOP, RUN)
+        respond(client_socket, (answer, SETTINGS["rates"], cached(1), shifted()))
     return exec_task
 
 if __name__ == "__main__":
     sys.stderr = sys.stdout
-    bgpy.start((dict, made(1)), "trainer", exist_ok=True)
+    bgpy.start((Maker(7).state, made(1)), "trainer", exist_ok=True)
 """
 
 
@@ -158,7 +179,11 @@ def test_the_same_functions_are_no_difference(scripts):
         ("range(self.size)", "range(self.size + 1)"),
         ("made(1)", "made(2)"),
         ("(n,", "(-n,"),
-        ("(dict,", "(bgpy.errors.__dict__.copy,"),
+        ("(Maker(7).state,", "(bgpy.errors.__dict__.copy,"),
+        ("Maker(7)", "Maker(8)"),
+        ("0.2]", "0.3]"),
+        ("x * 10", "x * 20"),
+        ("partial(helper, 2)", "partial(helper, 3)"),
         ('"c"', '"d"'),
         ("args):", "args=None):"),
     ],

@@ -21,7 +21,7 @@ def test_it_ends_through_exit_task(serve, tmp_path):
     assert left.exists()
     (info,) = servers(ended=True)
     assert (info.state, info.reason) == ("EXITED", None)
-    assert "no call for 0.3 s (idle_timeout): ending" in info.log_file.read_text()
+    assert "no call for 0.3s (idle_timeout): ending" in info.log_file.read_text()
     client.close()
 
 

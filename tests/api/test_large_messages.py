@@ -262,10 +262,13 @@ def test_memory_that_is_kept_for_the_next_message_is_given_back(start, tmp_path,
     for client in clients:
         client.call(array[:MEGABYTE])
     before = [numbers(pid)[0] for pid in processes]
-    for client in clients:
+    kept = []
+    for client, pid in zip(clients, processes, strict=False):
         for _ in range(ROUNDS):
             client.call(array)
-    kept = [numbers(pid)[0] for pid in processes]
+        # At once: it is given back after a while, in which a busy machine may not get to the end.
+        kept.append(numbers(pid)[0])
+    kept.append(numbers(os.getpid())[0])
     assert all(now - then > 48 * 1024 for now, then in zip(kept, before, strict=True))
     deadline = time.monotonic() + 150
     while any(numbers(p)[0] - then > 16 * 1024 for p, then in zip(processes, before, strict=True)):

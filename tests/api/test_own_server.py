@@ -1,161 +1,95 @@
-"""A task that would wait for its own server hears so at once."""
+"""A `Server` acts on the server that it has started or found, and on no other."""
 
 from __future__ import annotations
 
-import threading
+import os
+import signal
+from multiprocessing import get_context
 
 import pytest
 
-import bgpy
-from bgpy import Client, Server, WouldDeadlock, respond
+from bgpy import Client, Server, connect, respond, start
 
 HOST = "127.0.0.1"
 
 
-def run(client_socket, state, args):
-    """Do what is asked for with a client of the server that runs this."""
-    what, port = args
-    if what == "done":
-        respond(client_socket, state.get("done", 0))
-        return
-    if what == "queued":
-        state["done"] = state.get("done", 0) + 1
-        return
-    own = bgpy.Client("127.0.0.1", port)
-    acts = {
-        "call": lambda: own.call(("done", port)),
-        "execute": lambda: own.execute(("done", port), await_response=True),
-        "terminate": lambda: own.terminate(await_response=True),
-        "initialize": lambda: own.initialize(dict, run, print),
-        "stop": lambda: bgpy.Server("127.0.0.1", port).stop(),
-        "wait": lambda: bgpy.Server("127.0.0.1", port).wait(),
-        "status": lambda: own.status()["state"],
-        "ping": lambda: own.ping(),
-        "later": lambda: own.execute(("queued", port))["message"],
-    }
-    try:
-        respond(client_socket, acts[what]())
-    except bgpy.WouldDeadlock as error:
-        respond(client_socket, str(error))
+def count(client_socket, state, args):
+    state["calls"] = state.get("calls", 0) + 1
+    respond(client_socket, state["calls"])
 
 
-@pytest.mark.parametrize("what", ["call", "execute", "terminate", "initialize", "stop", "wait"])
-def test_a_task_that_waits_for_itself_is_told(serve, start, what):
-    server = start()
-    client = Client(HOST, server.port)
-    client.initialize(dict, run, print)
-    assert "cannot answer before this task has ended" in client.call((what, server.port))
-    assert client.call(("done", server.port)) == 0
-    assert server.is_alive()
+@pytest.fixture
+def another(request):
+    """Return what starts another server with the same name or at the same port."""
+
+    def begin(first: Server) -> Server:
+        name = first.name and str(first.name)
+        other = Server(HOST, 0 if name else first.port, name=name)
+        other.run_background()
+        request.addfinalizer(lambda: other.stop(20))
+        with client(other) as caller:
+            caller.initialize(dict, count)
+            assert caller.call(None) == 1
+        return other
+
+    return begin
 
 
-def test_what_does_not_wait_is_allowed(start):
-    server = start()
-    client = Client(HOST, server.port)
-    client.initialize(dict, run, print)
-    assert client.call(("status", server.port)) == "BUSY"
-    assert client.call(("ping", server.port)) is None
-    assert client.call(("later", server.port)) == "Received 'EXEC'"
-    assert client.call(("done", server.port)) == 1
+def client(server: Server) -> Client:
+    return Client(HOST, server.port)
 
 
-def test_two_servers_of_one_process_do_not_wait_for_each_other(scripts):
-    printed = scripts.run(
-        """
-        import threading
-        import bgpy
-
-        def relay(client_socket, state, targets):
-            if not targets:
-                return bgpy.respond(client_socket, "the end")
-            try:
-                answer = bgpy.Client(targets[0]).call(targets[1:])
-            except bgpy.WouldDeadlock:
-                answer = "a circle"
-            bgpy.respond(client_socket, answer)
-
-        names = ["one", "two", "three"]
-        servers = [threading.Thread(target=bgpy.Server(name=name).run) for name in names]
-        for server in servers:
-            server.start()
-        while len(bgpy.servers()) < len(names):
-            pass
-        clients = [bgpy.Client(name) for name in names]
-        for client in clients:
-            client.initialize(dict, relay, lambda *_: None)
-        for route in (["two", "three"], ["two", "one"], ["two", "three", "one"], ["one"]):
-            print(clients[0].call(route))
-        for client in clients:
-            client.terminate()
-        for server in servers:
-            server.join()
-        """
-    )
-    assert printed.splitlines() == ["the end", "a circle", "a circle", "a circle"]
+@pytest.mark.parametrize("name", ["db", None])
+@pytest.mark.parametrize("how", ["started", "found", "no token"])
+def test_one_that_has_ended_is_not_taken_for_another(name, how, another):
+    first = Server(HOST, 0, name=name, auth=how != "no token")
+    first.run_background()
+    if how == "found":
+        if name is None:
+            pytest.skip("only a name can be found")
+        held, first = first, Server(HOST, 0, name=name)
+        first.run_background(exist_ok=True)
+        assert first.pid == held.pid
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait(timeout=20)
+    other = another(first)
+    assert not first.is_alive()
+    first.wait(timeout=20)
+    first.stop(20)
+    assert other.is_alive()
+    with client(other) as caller:
+        assert caller.call(None) == 2
 
 
-def test_another_thread_of_the_process_may_call(start):
-    """A thread that a task has left calls the server like any client."""
-
-    def leave(client_socket, state, port):
-        if port is None:
-            respond(client_socket, state["thread"].is_alive())
-            return
-        client = bgpy.Client("127.0.0.1", port)
-        state["thread"] = threading.Thread(target=lambda: client.call(None))
-        state["thread"].start()
-        respond(client_socket, "left")
-
-    server = start()
-    client = Client(HOST, server.port)
-    client.initialize(dict, leave, lambda client_socket, state, args: state["thread"].join())
-    assert client.call(server.port) == "left"
-    assert client.call(None) in (True, False)
-    client.terminate()
-    assert server.wait(20) == 0
+def test_the_end_of_a_block_stops_no_other(another):
+    with Server(name="db") as first:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(timeout=20)
+        other = another(first)
+    with client(other) as caller:
+        assert caller.call(None) == 2
 
 
-def test_it_is_an_error_of_bgpy():
-    assert issubclass(WouldDeadlock, (bgpy.BgpyError, RuntimeError))
+def test_one_that_was_replaced_is_left_to_its_successor():
+    first = start((dict, count), "db")
+    second = start((dict, count), "db", replace=True)
+    first.stop(20)
+    assert connect("db").call(None) == 1
+    second.stop(20)
+    assert not second.is_alive()
 
 
-async def asynchronous(client_socket, state, args):
-    pass
+def stop(server: Server) -> None:
+    server.stop(20)
+    assert server.wait(timeout=20) in (0, None)
 
 
-def generator(client_socket, state, args):
-    yield
-
-
-async def both(client_socket, state, args):
-    yield
-
-
-class Callable:
-    async def __call__(self, client_socket, state, args):
-        pass
-
-
-@pytest.mark.parametrize(
-    "task",
-    [asynchronous, generator, both, Callable(), Callable().__call__],
-    ids=["async def", "generator", "async generator", "object", "method"],
-)
-def test_what_cannot_be_a_task_is_refused_before_anything_is_sent(start, task):
-    import functools
-
-    server = start()
-    client = Client(HOST, server.port)
-    for refused in (task, functools.partial(task)):
-        with pytest.raises(bgpy.ConfigError, match="exec_task is .*: use a plain function"):
-            client.initialize(dict, refused, print)
-    assert client.status()["state"] == "UNINITIALIZED"
-
-
-def test_a_file_with_a_task_that_cannot_run_does_not_start(tmp_path):
-    path = tmp_path / "tasks.py"
-    path.write_text(
-        "def init_task(): return {}\nasync def exec_task(s, st, a): pass\ndef exit_task(*a): pass\n"
-    )
-    with pytest.raises(bgpy.StartError, match=r"exec_task .*async def.*asyncio.run"):
-        Server(init_file=path).run_background()
+def test_a_forked_child_of_the_starter_can_stop_it():
+    server = Server()
+    server.run_background()
+    child = get_context("fork").Process(target=stop, args=(server,))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert not server.is_alive()
+    assert server.wait(timeout=20) == 0

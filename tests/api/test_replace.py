@@ -202,6 +202,22 @@ def test_the_old_one_goes_on_if_the_new_one_cannot_start(tasks, text):
     assert connect("greeter").call(1) == (0, old.pid, 1)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"host": "0.0.0.0", "token": "guessed"}, "can be guessed"),
+        ({"host": "0.0.0.0", "auth": False}, "without authentication is refused on 0.0.0.0"),
+        ({"host": "nowhere.invalid"}, "nowhere.invalid"),
+    ],
+)
+def test_the_old_one_goes_on_if_an_option_is_refused(tasks, options, words):
+    old = tasks.start()
+    with pytest.raises(StartError, match="it goes on, because ") as told:
+        tasks.start(**options)
+    assert words in str(told.value)
+    assert connect("greeter").call(1) == (0, old.pid, 1)
+
+
 def test_it_is_said_that_the_old_one_was_stopped(tasks):
     tasks.start()
     client = connect("greeter")
@@ -223,7 +239,7 @@ def test_a_task_that_does_not_end_in_time(tasks, gate):
     start((dict, exec_task), "greeter")
     connect("greeter").execute(None)
     gate.wait_entered()
-    with pytest.raises(CallTimeout, match="takes no more calls, but has not ended within 0.2 s"):
+    with pytest.raises(CallTimeout, match="takes no more calls, but has not ended within 0.2s"):
         start(tasks.path, replace=True, timeout=0.2)
     # The next one takes over from one that is ending.
     opening = threading.Timer(0.05, gate.open)

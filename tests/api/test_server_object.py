@@ -32,7 +32,7 @@ def test_wait_returns_the_exit_code(start):
 
 def test_wait_for_a_server_that_lives_ends_in_time(start):
     server = start()
-    with pytest.raises(CallTimeout, match=f"{HOST}:{server.port} has not ended within 0.1 s"):
+    with pytest.raises(CallTimeout, match=f"{HOST}:{server.port} has not ended within 0.1s"):
         server.wait(0.1)
     assert server.is_alive()
 

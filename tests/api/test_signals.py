@@ -141,7 +141,7 @@ def test_a_task_that_does_not_end_is_given_half_a_minute(begin, gate, runtime):
     assert server.wait(30 + LIMIT_S) == -signal.SIGKILL
     assert time.monotonic() - began >= 30
     assert_gone(server, runtime)
-    assert "not ended within 30 s of being told to: killed" in server.log_file.read_text()
+    assert "not ended within 30s of being told to: killed" in server.log_file.read_text()
 
 
 def test_a_failing_exit_task_is_seen_in_the_exit_code(start):

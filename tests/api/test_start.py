@@ -189,7 +189,7 @@ def test_a_server_that_dies_while_it_starts_has_the_last_word(runtime, tmp_path,
 def test_a_start_that_takes_too_long_is_ended(start, tmp_path, gate, port):
     text = f'open({gate.coming!r}, "w").close(); open({gate.leaving!r}).read(1)\n' + TASKS
     slow = Server(HOST, port, init_file=tasks_file(tmp_path, text))
-    with pytest.raises(CallTimeout, match="was not ready within 0.5 s"):
+    with pytest.raises(CallTimeout, match="was not ready within 0.5s"):
         slow.run_background(timeout=0.5)
     assert slow.pid is None
     assert children() == set()
@@ -204,7 +204,7 @@ def test_functions_that_take_too_long_to_start_are_ended(gate, port, form, by):
     tasks = (lambda: gate.enter() or {}, lambda *_: None, lambda *_: None)
     is_late = by == "timeout"
     timeout = 0.5 if is_late else None
-    told = "init_task of .* did not finish within 0.5 s; the server was ended" if is_late else None
+    told = "init_task of .* did not finish within 0.5s; the server was ended" if is_late else None
 
     def interrupt():
         gate.wait_entered()

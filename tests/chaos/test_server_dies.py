@@ -89,7 +89,7 @@ def test_a_server_that_does_not_shake_hands(treat: Callable[..., None]) -> None:
     with fake(treat) as port, Client(HOST, port, token=token_create()) as client:
         for act in (client.ping, lambda timeout: client.call({}, timeout=timeout)):
             began = time.monotonic()
-            with pytest.raises(CallTimeout, match=f"{HOST}:{port} did not answer within 1 s"):
+            with pytest.raises(CallTimeout, match=f"{HOST}:{port} did not answer within 1s"):
                 act(timeout=1)
             assert 1 <= time.monotonic() - began < SOON_S
 

@@ -117,7 +117,7 @@ def test_a_server_that_was_not_ready_in_time_was_ended_for_that(commands, tmp_pa
         assert commands.run("start", slow, "--timeout", 1, *options)[0] == 4
         code, data, _ = commands.run("status", "slow")
         assert code == 3
-        assert "not ready within 1 s: ended by its starter" in data
+        assert "not ready within 1s: ended by its starter" in data
 
 
 def test_a_reason_has_a_process_and_a_line(commands, tasks):

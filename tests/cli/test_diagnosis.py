@@ -125,7 +125,7 @@ def test_a_crash_is_told_with_the_call_and_afterwards(each_form, tmp_path, name)
     assert "`bgpy logs crashes`" in words
     code, _, words = each_form.run("call", "crashes", "1")
     assert code == 3
-    assert f"it ended 0 s ago (signal {number} ({name}): " in words or "it ended 1 s ago" in words
+    assert f"it ended 0s ago (signal {number} ({name}): " in words or "it ended 1s ago" in words
     assert each_form.run("start", tmp_path / "crashes.py")[0] == 0
     client = connect("crashes")
     with pytest.raises(ConnectionLost, match=f"Its end: signal {number} "):

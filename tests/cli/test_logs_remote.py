@@ -44,7 +44,7 @@ class Elsewhere:
         self.serving = commands.spawn("server", HOST, 0, "-i", path / "tasks.py", *options)
         monkeypatch.delenv("BGPY_TOKEN")
         said = ""
-        while "listens on" not in said:
+        while "ready at" not in said:
             assert self.serving.poll() is None
             if options[0] == "--log-file":
                 said = self.log.read_text() if self.log.exists() else ""

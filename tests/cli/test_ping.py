@@ -61,7 +61,7 @@ def test_none_that_is_known(commands):
 def test_a_wait_that_is_too_long(commands):
     code, _, words = commands.run("wait", "nobody", "--for", "ready", "--timeout", "0.1")
     assert code == 4
-    assert words == "error: nobody was not ready within 0.1 s\n"
+    assert words == "error: nobody was not ready within 0.1s\n"
 
 
 def test_a_token_file_that_never_ends(commands):

@@ -383,7 +383,7 @@ def test_one_whose_process_stays_is_not_started_again(commands, tasks):
     code, _, words = commands.run("restart", "camera", "--grace", "1")
     assert code == 4
     waiting, failed = words.splitlines()
-    assert waiting.startswith("Waiting up to 1 s for camera: ")
+    assert waiting.startswith("Waiting up to 1s for camera: ")
     for line in (waiting, failed):
         assert "Thread-1" in line
     assert "`bgpy kill camera`" in failed

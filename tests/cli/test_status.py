@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -21,6 +22,9 @@ def test_what_is_known(each_form, camera):
     assert (code, words) == (0, "")
     assert (lines["server"], lines["state"]) == ("camera", "READY")
     assert lines["calls"] == "1 completed, 0 queued"
+    # The command's own connection is no client.
+    assert lines["clients"] == "1"
+    assert re.fullmatch(r"\d+(\.\d)?s", lines["cpu"])
     assert lines["process"] == str(client.status()["pid"])
     assert lines["log"].endswith(".log")
     assert "Python 3." in lines["versions"]
@@ -58,6 +62,8 @@ def test_from_elsewhere(camera, runtime, tmp_path, monkeypatch):
         "READY",
         entry["instance"],
     )
+    assert about["status"]["clients"] == 0
+    assert about["status"]["cpu_s"] > 0
 
 
 def test_one_that_has_ended(camera):

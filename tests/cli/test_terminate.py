@@ -99,7 +99,7 @@ def test_a_server_that_takes_its_time(commands, serve, gate):
     gate.wait_entered()
     code, data, words = commands.run("terminate", HOST, client.port, "--timeout", 0.2)
     assert (code, data) == (4, "")
-    assert "has not ended within 0.2 s" in words
+    assert "has not ended within 0.2s" in words
     assert client.status()["state"] == "STOPPING"
     gate.open()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -130,6 +131,34 @@ def test_what_does_not_start_is_waited_for(commands, project, extra):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
+
+
+def test_a_background_server_whose_tasks_fail_waits_for_the_next_change(commands, project):
+    assert commands.run("start", project.tasks, "--watch")[0] == 0
+    log = commands.spawn("logs", "camera", "-f").stdout
+    await_line(log, "version 1 1")
+    client = connect("camera")
+    project.write(2, "raise OSError('no light')\n")
+    await_line(log, "waiting for a change of the files")
+    await_line(log, "OSError: no light")
+    assert [server.state for server in servers()] == ["STARTING"]
+    # Whoever calls it now waits for the next version, here for the one after the next.
+    project.write(3, "init_task()['nothing']\n")
+    await_line(log, "KeyError")
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(client.call, None, timeout=60)
+        project.write(4)
+        assert waiting.result() == (4, 1)
+    # One that waits can be stopped, and does not come back.
+    project.write(5, "raise OSError('no light')\n")
+    await_line(log, "OSError: no light")
+    code, _, words = commands.run("stop", "camera")
+    assert code == 1
+    assert "camera has ended, but failed: exit code 1: not started: OSError: no light" in words
+    assert not servers()
+    project.write(6)
+    assert commands.run("start", project.tasks)[0] == 0
+    assert client.call(None, timeout=30) == (6, 1)
 
 
 def test_a_module_is_followed(commands, project, monkeypatch):

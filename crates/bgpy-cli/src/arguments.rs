@@ -27,6 +27,7 @@ use crate::commands::systemd::Systemd;
 use crate::commands::terminate::Terminate;
 use crate::commands::token::Tokens;
 use crate::commands::top::Top;
+use crate::commands::version::Version;
 use crate::commands::wait::WaitFor;
 use crate::exit::Exit;
 use crate::output;
@@ -83,8 +84,7 @@ pub(crate) enum Command {
     Completions(Completions),
     Server(Server),
     Terminate(Terminate),
-    /// Print the version
-    Version,
+    Version(Version),
 }
 
 /// Parses the arguments. A request for help is an error as well, with [`Exit::Done`].

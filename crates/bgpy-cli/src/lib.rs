@@ -9,7 +9,6 @@
 mod arguments;
 mod commands;
 mod connect;
-mod duration;
 mod exit;
 mod interpreter;
 pub mod native;
@@ -28,7 +27,7 @@ pub use exit::Exit;
 pub use interpreter::{Interpreter, Notation};
 pub use output::error;
 pub use output::table::Table;
-pub use output::view::servers_table;
+pub use output::view::{servers_table, status_rows};
 pub use server_settings::launch;
 
 use self::arguments::{Arguments, Command};
@@ -103,7 +102,7 @@ fn dispatch(
         Command::Terminate(terminate) => terminate.run(context),
         Command::Token(tokens) => tokens.run(),
         Command::Top(top) => top.run(context),
-        Command::Version => commands::version::run(),
+        Command::Version(version) => version.run(),
         Command::Wait(wait) => wait.run(context),
     })
 }

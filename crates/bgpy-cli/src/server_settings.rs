@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bgpy::address::Address;
 use bgpy::config::{Config, Launch};
+use bgpy::duration;
 use bgpy::{Level, Name, Restart, limits};
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
 
 use crate::connect::Access;
-use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::output;
 
@@ -48,8 +48,8 @@ pub(crate) struct ServerSettings {
     #[arg(long, value_name = "FILE")]
     pub(crate) python: Option<PathBuf>,
 
-    /// Run exit_task and end after this many seconds without a call
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    /// Run exit_task and end after this much time without a call
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::read)]
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Restart the server when it fails: never, on-failure, or on-failure:N to restart it at least N

@@ -277,7 +277,7 @@ fn a_busy_server_ends_later_than_somebody_waits() {
     client.execute(nothing(), &Wait::forever()).expect("it accepts");
     let outcome = shell.run(&server.terminate(&["--timeout", "0.3"]));
     assert_eq!(outcome.code, 4);
-    assert!(outcome.words.contains("has not ended within 0.3 s"), "{}", outcome.words);
+    assert!(outcome.words.contains("has not ended within 0.3s"), "{}", outcome.words);
     hold.send(()).expect("the task waits");
     assert!(matches!(server.end(), Ended::Orderly));
 }
@@ -304,7 +304,7 @@ fn a_silent_peer_is_not_waited_for() {
     let arguments = ["terminate", "127.0.0.1", &port, "--timeout", "0.3"];
     let outcome = Shell::new().run_with_token(&arguments, "token");
     assert_eq!(outcome.code, 4);
-    assert!(outcome.words.contains("did not answer within 0.3 s"), "{}", outcome.words);
+    assert!(outcome.words.contains("did not answer within 0.3s"), "{}", outcome.words);
     thread.join().expect("the peer does not panic");
 }
 

@@ -39,6 +39,8 @@ pub struct Status {
     pub clients: u64,
     /// Time since the start.
     pub uptime_s: f64,
+    /// CPU time that the process has used, in all of its threads, if the server reports it.
+    pub cpu_s: Option<f64>,
     /// Process id on the server's machine.
     pub pid: u64,
     /// Resident memory of the process, in bytes, if the system reports it.
@@ -67,6 +69,12 @@ impl fmt::Display for State {
 }
 
 impl Status {
+    /// The status without the connection that asked for it, which is no client of its own.
+    #[must_use]
+    pub fn of_others(self) -> Self {
+        Self { clients: self.clients.saturating_sub(1), ..self }
+    }
+
     /// Encodes the status.
     pub fn encode(&self) -> Vec<u8> {
         codec::to_vec(self).expect("a status is flat and short")
@@ -96,11 +104,51 @@ mod tests {
                 calls: u64::MAX,
                 clients: 0,
                 uptime_s: 1e9,
+                cpu_s: Some(0.5),
                 pid: 1,
                 rss_bytes: Some(1 << 30),
                 name: Some("trainer".into()),
             };
             assert_eq!(Status::decode(&status.encode()), Some(status));
+        }
+    }
+
+    #[test]
+    fn who_asks_is_no_client_of_its_own() {
+        let of = |clients| status(clients).of_others().clients;
+        assert_eq!((of(3), of(1), of(0)), (2, 0, 0));
+    }
+
+    #[test]
+    fn a_server_may_report_less() {
+        #[derive(Serialize)]
+        struct Least {
+            state: State,
+            queue: u64,
+            calls: u64,
+            clients: u64,
+            uptime_s: f64,
+            pid: u64,
+        }
+        let least =
+            Least { state: State::Ready, queue: 0, calls: 0, clients: 1, uptime_s: 0.0, pid: 1 };
+        let expected = Status { cpu_s: None, ..status(1) };
+        assert_eq!(Status::decode(&codec::to_vec(&least).unwrap()), Some(expected));
+    }
+
+    fn status(clients: u64) -> Status {
+        Status {
+            state: State::Ready,
+            task: None,
+            busy_s: None,
+            queue: 0,
+            calls: 0,
+            clients,
+            uptime_s: 0.0,
+            cpu_s: Some(1.0),
+            pid: 1,
+            rss_bytes: None,
+            name: None,
         }
     }
 }

@@ -23,6 +23,8 @@ mod _bgpy {
     #[pymodule_export]
     use super::face::command::main;
     #[pymodule_export]
+    use super::face::log_reader::LogReader;
+    #[pymodule_export]
     use super::face::server::Server;
     #[pymodule_export]
     use super::face::servers::{ServerInfo, survey, table};
@@ -41,6 +43,7 @@ mod _bgpy {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         // Records this process, so that processes forked from it are recognised as such.
         bgpy::fork::is_forked();
+        super::face::servers::register_as_mapping(module.py())?;
         module.add("__version__", bgpy::VERSION)
     }
 }

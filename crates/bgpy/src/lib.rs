@@ -58,6 +58,8 @@ pub mod bootstrap;
 #[doc(hidden)]
 pub mod durable;
 #[doc(hidden)]
+pub mod duration;
+#[doc(hidden)]
 pub mod escape;
 #[doc(hidden)]
 pub mod fork;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::duration::shown;
+
 /// The pause before the second restart in a row; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -233,9 +235,10 @@ impl fmt::Display for Failing {
         }
         match self.next_in() {
             Some(left) if left >= Duration::from_secs(1) => {
-                write!(f, "; next try in {} s", left.as_secs_f64().ceil())
+                let left = Duration::from_secs(left.as_secs_f64().ceil() as u64);
+                write!(f, "; next try in {}", shown(left))
             }
-            Some(_) => f.write_str("; next try in less than a second"),
+            Some(_) => f.write_str("; next try in less than 1s"),
             None => Ok(()),
         }
     }
@@ -348,11 +351,11 @@ mod tests {
             Failing { failures, last: "signal 9".into(), at_ms: now, next_ms }.to_string()
         };
         assert_eq!(told(1, None), "it has failed: signal 9");
-        let soon = "; next try in less than a second";
+        let soon = "; next try in less than 1s";
         assert_eq!(told(1, Some(now + 900)), format!("it has failed: signal 9{soon}"));
         let words = "it has failed 3 times, last: signal 9";
         assert_eq!(told(3, Some(now - 1)), words);
         // The clock was set.
-        assert_eq!(told(3, Some(i64::MAX)), format!("{words}; next try in 30 s"));
+        assert_eq!(told(3, Some(i64::MAX)), format!("{words}; next try in 30s"));
     }
 }

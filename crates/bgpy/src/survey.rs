@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{Id, State, Status};
 
 use crate::client::{ClientOptions, connect_to};
+use crate::duration::shown;
 use crate::error::{CallError, ConnectError, Lost, ServeError};
 use crate::platform::{Presence, ProcessId};
-use crate::registry::{Ending, Entry, Registry};
+use crate::registry::{Ending, Entry, Meant, Registry};
 use crate::restart::HEALTHY;
 use crate::target::Target;
 use crate::termination::outcome;
@@ -124,20 +125,15 @@ pub fn look_up_all(
 }
 
 fn all_of(registry: &Registry, target: &Target, wait: &Wait<'_>) -> io::Result<Vec<ServerInfo>> {
-    let means = |entry: &Entry| match target {
-        Target::Name(name) => entry.name.as_ref() == Some(name),
-        Target::Socket(path) => entry.socket.as_ref() == Some(path),
-        Target::Address(address) => address
-            .resolve()
-            .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
-    };
-    let entries = registry.entries()?.into_iter().filter(|entry| means(entry)).collect();
+    let meant = Meant { registry, target, addresses: &target.addresses() };
+    let is_meant = |entry: &Entry| meant.includes(entry);
+    let entries = registry.entries()?.into_iter().filter(is_meant).collect();
     let mut infos = look_at_all(registry, entries, wait);
     infos.extend(
         registry
             .ended()?
             .into_iter()
-            .filter(means)
+            .filter(is_meant)
             .map(|entry| ServerInfo::of_ended(registry, entry)),
     );
     // A server that retires at this moment is in both places.
@@ -260,10 +256,9 @@ fn look_at(registry: &Registry, mut entry: Entry, limit: Duration) -> ServerInfo
             }
         }
         Err(CallError::Connect(ConnectError::Timeout { process: Some(_), after, .. })) => {
-            let (place, seconds) = (whereabouts(&entry), after.as_secs_f64());
-            let reason = format!(
-                "{place}, but did not answer within {seconds} s: it is stopped or overloaded"
-            );
+            let (place, limit) = (whereabouts(&entry), shown(after));
+            let reason =
+                format!("{place}, but did not answer within {limit}: it is stopped or overloaded");
             stale(entry, reason)
         }
         Err(error) => {
@@ -292,7 +287,7 @@ fn ask(entry: &mut Entry, wait: &Wait<'_>) -> Result<Answer, CallError> {
     let is_behind = generation > entry.generation;
     let process = is_behind.then(|| ProcessId::beside(&entry.process, pid));
     // The instance id of the connection belongs to the process that gives this status.
-    let status = link.status(wait)?;
+    let status = link.status(wait)?.of_others();
     let instance = hello.instance.to_string();
     if let Some(process) = process.filter(|_| instance == entry.instance) {
         (entry.process, entry.generation) = (process, generation);

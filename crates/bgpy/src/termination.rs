@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::platform::Process;
-use crate::registry::{Ending, Entry, Registry};
+use crate::registry::{Ending, Entry, Meant, Registry};
 use crate::target::Target;
 use crate::wait::Wait;
 
@@ -56,15 +56,9 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
 /// supervisor has ended. `false` if there is no such server, or if that is unknown.
 pub fn end_paused(target: &Target, wait: &Wait<'_>) -> bool {
     let Ok(registry) = Registry::of_user() else { return false };
-    let is_meant = |entry: &Entry| match target {
-        Target::Name(name) => entry.name.as_ref() == Some(name),
-        Target::Socket(path) => entry.socket.as_ref() == Some(path),
-        Target::Address(address) => address
-            .resolve()
-            .is_ok_and(|addresses| addresses.iter().any(|address| entry.serves(*address))),
-    };
+    let meant = Meant { registry: &registry, target, addresses: &target.addresses() };
     let mut entries = registry.entries().unwrap_or_default().into_iter();
-    let paused = entries.find(|entry| entry.pause().is_some() && is_meant(entry));
+    let paused = entries.find(|entry| entry.pause().is_some() && meant.includes(entry));
     let supervisor = paused.and_then(|entry| Process::open(&entry.supervisor?).ok().flatten());
     // If the pause ends at this moment, the supervisor passes the signal on to the server.
     let Some(supervisor) = supervisor.filter(|supervisor| supervisor.terminate().is_ok()) else {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -17,8 +18,14 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// How often the list of files is renewed: more of them come into use.
 const RENEW: Duration = Duration::from_secs(1);
 
-/// What tells a version of a file from others; `None` if there is no file.
-type Version = Option<(SystemTime, u64)>;
+/// A version of a file.
+#[derive(Debug, Clone, Copy)]
+struct Version {
+    modified: SystemTime,
+    bytes: u64,
+    /// Of its content: a file that is only touched, or written as it was, has not changed.
+    digest: u64,
+}
 
 /// Calls `changed` in a thread of its own each time that one of the files has changed, with its path,
 /// until that returns `false`. `files` lists the files, some of which may come later; those that are
@@ -45,7 +52,7 @@ pub fn watch(
     };
     watched.renew(files());
     for version in watched.versions.values_mut() {
-        version.take_if(|(modified, _)| *modified > since);
+        version.take_if(|version| version.modified > since);
     }
     let watch = move || {
         loop {
@@ -79,7 +86,8 @@ struct Watched {
     watcher: RecommendedWatcher,
     /// Directories are watched, because many editors replace a file by another.
     directories: HashSet<PathBuf>,
-    versions: HashMap<PathBuf, Version>,
+    /// `None` for a file that is not there.
+    versions: HashMap<PathBuf, Option<Version>>,
 }
 
 impl Watched {
@@ -91,7 +99,7 @@ impl Watched {
             {
                 self.directories.insert(place);
             }
-            self.versions.entry(path).or_insert_with_key(|path| version(path));
+            self.versions.entry(path).or_insert_with_key(|path| Version::of(path).ok());
         }
     }
 
@@ -99,9 +107,11 @@ impl Watched {
     fn changed(&mut self) -> Option<PathBuf> {
         let mut changed = None;
         for (path, known) in &mut self.versions {
-            let now = version(path);
-            if now.is_some() && now != *known {
-                *known = now;
+            if known.is_some_and(|known| known.is_current(path)) {
+                continue;
+            }
+            let Ok(now) = Version::of(path) else { continue };
+            if known.replace(now).is_none_or(|known| known.digest != now.digest) {
                 changed = Some(path.clone());
             }
         }
@@ -109,9 +119,20 @@ impl Watched {
     }
 }
 
-fn version(path: &Path) -> Version {
-    let about = fs::metadata(path).ok()?;
-    Some((about.modified().ok()?, about.len()))
+impl Version {
+    fn of(path: &Path) -> io::Result<Self> {
+        // In this order: what is written in between is seen the next time.
+        let about = fs::metadata(path)?;
+        let mut hasher = DefaultHasher::new();
+        fs::read(path)?.hash(&mut hasher);
+        Ok(Self { modified: about.modified()?, bytes: about.len(), digest: hasher.finish() })
+    }
+
+    /// Whether the file has not been written since, as far as the system tells.
+    fn is_current(self, path: &Path) -> bool {
+        let modified = |about: fs::Metadata| about.modified().ok().zip(Some(about.len()));
+        fs::metadata(path).ok().and_then(modified) == Some((self.modified, self.bytes))
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +166,8 @@ mod tests {
         assert_eq!(next(), one);
         replace(&two, "a replacement");
         assert_eq!(next(), two);
-        // A file that others write beside it, and one that goes away, are nothing.
+        // A file that is written as it was, one beside it, and one that goes away, are nothing.
+        replace(&two, "a replacement");
         fs::write(&draft, "more").unwrap();
         fs::remove_file(&one).unwrap();
         let three = directory.path().join("later/three");

@@ -140,6 +140,7 @@ fn a_status() -> Status {
         calls: 0,
         clients: 1,
         uptime_s: 0.0,
+        cpu_s: None,
         pid: 1,
         rss_bytes: None,
         name: None,

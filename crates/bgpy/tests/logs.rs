@@ -80,7 +80,7 @@ fn read(client: &Client, mut request: LogRequest) -> (Vec<u8>, LogRequest) {
 /// The numbers of the records in a text.
 fn numbers(text: &[u8]) -> Vec<usize> {
     let text = String::from_utf8_lossy(text);
-    let number = |line: &str| line.split_once("] number ").map(|(_, rest)| rest[..6].parse());
+    let number = |line: &str| line.split_once(" number ").map(|(_, rest)| rest[..6].parse());
     text.lines().filter_map(number).map(Result::unwrap).collect()
 }
 

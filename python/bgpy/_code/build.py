@@ -19,6 +19,7 @@ from .kinds import is_definition
 from .local import MAIN
 from .names import names
 from .resolve import choose, has_whole, note_new, stands
+from .source_lines import with_source
 from .task_modules import main_for, place
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from types import CellType
     from typing import Any
 
+    from .source_lines import Source
     from .table import Key
 
     # A part of a class: the class, and the attributes that lead to the part.
@@ -131,6 +133,7 @@ def function(
     name: str,
     cells: tuple[CellType, ...],
     origins: tuple[bytes, ...],
+    source: Source | None,
 ) -> Any:
     """Return the function that is meant, or a new one."""
     found = _find(key, FunctionType)
@@ -150,6 +153,7 @@ def function(
         # Code for another version of Python: a method that the class of this process lacks is left
         # out, and a function is refused.
         return None if len(key) == 2 else _check_version(key)
+    body = with_source(body, source)
     made = _begin(key, FunctionType(body, vars(place), name, None, settled or None))
     holder = key[0] if len(key) == 2 else made
     about = table.keys.get(holder)

@@ -32,6 +32,7 @@ from .local import (
 )
 from .names import names
 from .pieces import PIECES, built_in, piece
+from .source_lines import source_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ class Definitions:
             holders.hold(function, home.namespace)
         code, cells = function.__code__, function.__closure__ or ()
         origins = tuple(map(holders.origin_of_cell, cells))
-        made = (key, code, home, function.__name__, cells, origins)
+        made = (key, code, home, function.__name__, cells, origins, source_of(code))
         return build.function, made, self._contents(function), None, None, build.fill_function
 
     def _contents(self, function: FunctionType) -> tuple[Any, ...]:

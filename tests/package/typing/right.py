@@ -58,6 +58,12 @@ def use(path: Path) -> None:
         assert_type(info, ServerInfo)
         if info.state == "FAILED":
             print(info.reason, info.exit_code)
+        assert_type(dict(info), dict[str, str | int | float | None])
+    assert_type(connect("greeter").logs(), str)
+    for line in connect("greeter").logs(0, follow=True):
+        assert_type(line, str)
+    assert_type(Server().logs(lines=3), str)
+    connect("greeter").call("hello", echo=True)
     initialize(init_task, exec_task)
     initialize(init_task, exec_task, exit_task, "127.0.0.1", 54321)
     initialize("127.0.0.1", 54321, init_task, exec_task, exit_task)

@@ -9,8 +9,8 @@ use clap::Args;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output;
 use crate::output::json::{from_json, to_json};
+use crate::output::{self, Colors};
 use crate::{Notation, platform};
 
 /// Maximum nesting of lists and objects, which is that of `serde_json`.
@@ -27,7 +27,7 @@ Exit codes: 0 answered, 1 the task raised or did not answer, or the answer has n
 
 Examples:
   bgpy call trainer '{\"name\": \"context\"}'
-  bgpy call trainer @request.json --timeout 60
+  bgpy call trainer @request.json --timeout 1m
   echo '[1, 2, 3]' | bgpy call trainer -
   bgpy call greeter --text context                  send text, without the quotes of JSON
   bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted
@@ -58,6 +58,9 @@ pub(crate) struct Call {
 
     #[command(flatten)]
     pub(crate) trust: Trust,
+
+    #[command(flatten)]
+    pub(crate) colors: Colors,
 }
 
 impl Call {
@@ -74,13 +77,17 @@ impl Call {
             client.call(payload, &wait).map_err(|error| self.failed(&error.with_ending()))?;
         let plain = if self.repr { None } else { response.message.value().ok() };
         match plain.as_ref().and_then(to_json) {
-            Some(json) => output::data(json),
-            None => output::data(self.shown(response.message, context)?),
+            Some(json) => self.print(&json.to_string()),
+            None => self.print(&self.shown(response.message, context)?),
         }
         if response.error {
             return Err(output::error("the task responded with an error", Exit::Failed));
         }
         Ok(())
+    }
+
+    fn print(&self, answer: &str) {
+        output::json_text(answer, self.colors.are_wanted() && !self.repr);
     }
 
     /// An answer as text that only Python can make of it.
@@ -123,7 +130,7 @@ impl Call {
         if let CallError::Failed { failure, .. } = error
             && let Some(traceback) = &failure.traceback
         {
-            output::note(traceback.trim_end());
+            output::traceback(traceback, self.colors.are_wanted_for_messages());
         }
         self.error(advice::call_error(error), Exit::from(error))
     }

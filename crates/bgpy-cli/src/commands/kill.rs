@@ -6,11 +6,12 @@ use bgpy::ServerInfo;
 use bgpy::survey::look_up_all;
 use bgpy::termination::kill;
 use clap::Args;
+use serde_json::json;
 
 use crate::connect::{ServerArgs, unread};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output;
+use crate::output::{self, Form};
 
 /// Kill one of your servers on this machine; its task does not finish, exit_task does not run
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ Examples:
 pub(crate) struct Kill {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 impl Kill {
@@ -50,6 +54,10 @@ impl Kill {
             ErrorKind::NotFound => has_ended(),
             _ => output::error(format_args!("{target} cannot be killed: {error}"), Exit::Failed),
         })?;
+        if self.form.is_json() {
+            output::json(&json!({ "target": target.to_string(), "pid": pid, "result": "killed" }));
+        }
+        output::achieved(format!("{target} was killed (process {pid})"));
         output::note(format_args!("Killed {target} (process {pid})."));
         Ok(())
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output::{self, Output};
+use crate::output::{self, Form};
 
 /// Check that a server responds, even while it is busy
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ version.
 
 Examples:
   bgpy ping trainer
-  bgpy ping gpu7:54321 --timeout 2")]
+  bgpy ping gpu7:54321 --timeout 2s")]
 pub(crate) struct Ping {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -27,7 +27,7 @@ pub(crate) struct Ping {
     pub(crate) trust: Trust,
 
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) form: Form,
 }
 
 impl Ping {
@@ -37,10 +37,10 @@ impl Ping {
         let start = Instant::now();
         client.ping(&wait).map_err(advice::failed)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
-        if self.output.is_json() {
-            output::data(json!({ "ms": ms }));
+        if self.form.is_json() {
+            output::json(&json!({ "target": self.server.target.to_string(), "ms": ms }));
         } else {
-            output::data(format_args!("{} responded in {ms:.1} ms", self.server.target));
+            output::data(format_args!("{} responded in {ms:.1}ms", self.server.target));
         }
         Ok(())
     }

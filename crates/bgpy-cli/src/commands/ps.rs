@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use bgpy::duration;
 use bgpy::survey::survey;
 use bgpy::{ServerInfo, Wait};
 use clap::Args;
 
 use crate::connect::{registry, unread};
-use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::view::{server_json, servers_table};
@@ -28,8 +28,8 @@ pub(crate) struct Ps {
     #[arg(short, long)]
     pub(crate) all: bool,
 
-    /// Give up on a server that does not respond within this many seconds [default: 2]
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    /// Give up on a server that does not respond within this time [default: 2s]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::read)]
     pub(crate) timeout: Option<Duration>,
 
     #[command(flatten)]

@@ -3,15 +3,14 @@
 use bgpy::config::Config;
 use bgpy::registry::Entry;
 use bgpy::start::attach::{Started, start_or_attach};
-use bgpy::survey::look_up;
-use bgpy::{Name, Target, start};
+use bgpy::{Name, State, Target, start};
 use clap::Args;
+use serde_json::json;
 
-use crate::connect::registry;
+use crate::connect::started_json;
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output::view::server_json;
-use crate::output::{self, Output};
+use crate::output::{self, Form};
 use crate::server_settings::ServerSettings;
 
 /// Start a server in the background, and return when it is ready
@@ -23,7 +22,7 @@ time.
 Examples:
   bgpy start tasks.py                        a server named 'tasks'
   bgpy start mypackage.tasks --name trainer
-  bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 120
+  bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 2m
   bgpy start tasks.py --restart on-failure   restart it after a crash
   bgpy start tasks.py --exist-ok             succeed if one of that name already runs
   bgpy start tasks.py --replace              run the tasks as they are now
@@ -46,7 +45,7 @@ pub(crate) struct Start {
     pub(crate) no_wait: bool,
 
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) form: Form,
 }
 
 impl Start {
@@ -71,10 +70,14 @@ impl Start {
                 if let Started::Attached(entry) = &started {
                     warn_of_differences(&name, entry, &asked);
                 }
-                report(&name, &started, self.output, &wait);
+                report(&name, &started, self.form, &wait);
             }
             None => {
-                output::data(&name);
+                if self.form.is_json() {
+                    output::json(&json!({ "name": name, "state": State::Starting.as_str() }));
+                } else {
+                    output::data(&name);
+                }
                 output::achieved(format!("'{name}' is starting; see `bgpy status {name}`"));
                 // Its process id is not known yet: the child of this process is the supervisor.
                 output::note(format_args!("Starting '{name}'."));
@@ -96,18 +99,16 @@ fn warn_of_differences(name: &Name, entry: &Entry, asked: &Config) {
 }
 
 /// Prints what was started; scripts read the name.
-fn report(name: &Name, started: &Started, output: Output, wait: &bgpy::Wait<'_>) {
-    let info = registry()
-        .ok()
-        .and_then(|registry| look_up(&registry, &Target::Name(name.clone()), wait).ok()?);
-    match info.filter(|_| output.is_json()) {
-        Some(info) => output::json(&server_json(&info)),
-        None => output::data(name),
-    }
+fn report(name: &Name, started: &Started, form: Form, wait: &bgpy::Wait<'_>) {
     let (word, pid, address) = match started {
         Started::Here(server) => ("Started", server.pid, server.address),
         Started::Attached(entry) => ("Found", entry.process.pid, entry.address),
     };
+    if form.is_json() {
+        output::json(&started_json(&Target::Name(name.clone()), pid, address, wait));
+    } else {
+        output::data(name);
+    }
     output::achieved(format!(
         "the server '{name}' is running (process {pid}) at {address}; `bgpy stop {name}` stops it"
     ));

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output::view::{bytes, server_json, span, status_json, style, time};
+use crate::output::view::{server_json, status_json, status_rows, style, time};
 use crate::output::{self, Output};
 
 /// Lines of the log that are shown for a server that has failed.
@@ -52,7 +52,7 @@ impl ShowStatus {
             };
         }
         let link = self.server.client(&self.trust)?.link(&wait).map_err(advice::failed)?;
-        let status = link.status(&wait).map_err(advice::failed)?;
+        let status = link.status(&wait).map_err(advice::failed)?.of_others();
         self.show_answer(&link, &status);
         Ok(())
     }
@@ -145,15 +145,9 @@ impl Lines {
 
     fn status(&mut self, status: &Status) {
         self.state(ServerState::Alive(status.state));
-        if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
-            self.add("task", &format!("{task}, for {}", span(seconds)));
-        }
-        let Status { queue, calls, clients, .. } = status;
-        self.add("calls", &format!("{calls} completed, {queue} queued"));
-        self.add("clients", &clients.to_string());
-        self.add("uptime", &span(status.uptime_s));
-        if let Some(resident) = status.rss_bytes {
-            self.add("memory", &bytes(resident));
+        // The first row is the state, without its color.
+        for (title, text) in status_rows(status).split_off(1) {
+            self.add(title, &text);
         }
     }
 

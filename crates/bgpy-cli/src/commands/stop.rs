@@ -2,15 +2,16 @@
 
 use bgpy::registry::Registry;
 use bgpy::survey::{look_up, survey};
-use bgpy::termination::{kill, outcome, until_ended};
+use bgpy::termination::kill;
 use bgpy::{Client, ServerInfo, Target, Wait};
 use clap::Args;
+use serde_json::{Value, json};
 
-use crate::connect::shutdown::{self, StopError};
+use crate::connect::shutdown;
 use crate::connect::{Access, Grace, Trust, registry, unread};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output;
+use crate::output::{self, Form};
 
 /// Stop servers: each finishes the calls that it has accepted, runs exit_task, and ends
 #[derive(Debug, Args)]
@@ -46,6 +47,26 @@ pub(crate) struct Stop {
 
     #[command(flatten)]
     pub(crate) trust: Trust,
+
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// What was done to a server.
+struct Outcome {
+    target: Target,
+    pid: Option<u32>,
+    result: StopResult,
+    /// Why it has not ended, or not in order.
+    error: Option<String>,
+    exit: Result<(), Exit>,
+}
+
+#[derive(Clone, Copy)]
+enum StopResult {
+    Stopped,
+    Killed,
+    Failed,
 }
 
 impl Stop {
@@ -64,62 +85,78 @@ impl Stop {
         if targets.is_empty() {
             output::note("No servers are running.");
         }
-        let mut outcome = Ok(());
+        let mut outcomes = Vec::new();
         for (meant, called) in targets {
-            match self.stop(&registry, &meant, &called, context) {
-                Ok(()) => {}
-                // With --all, a server that has ended in the meantime is fine.
-                Err(Exit::NotRunning) if self.all => {}
-                Err(Exit::Interrupted) => return Err(Exit::Interrupted),
-                failed => outcome = failed,
+            let outcome = self.stop(&registry, &meant, called, context)?;
+            let is_interrupted = outcome.exit == Err(Exit::Interrupted);
+            outcomes.push(outcome);
+            if is_interrupted {
+                break;
             }
         }
-        outcome
+        // With --all, a server that has ended in the meantime is fine.
+        outcomes.retain(|outcome| !self.all || outcome.exit != Err(Exit::NotRunning));
+        if self.form.is_json() {
+            let servers: Vec<_> = outcomes.iter().map(Outcome::json).collect();
+            output::json(&json!({ "servers": servers }));
+        }
+        outcomes.iter().rev().find_map(|outcome| outcome.exit.err()).map_or(Ok(()), Err)
     }
 
     fn stop(
         &self,
         registry: &Registry,
         meant: &Target,
-        target: &Target,
+        target: Target,
         context: &Context<'_>,
-    ) -> Result<(), Exit> {
+    ) -> Result<Outcome, Exit> {
         let client = Client::new(meant.clone(), self.access.options(&self.trust)?);
         let limit = self.grace.limit(&self.access);
         let wait = Wait::new(Some(limit), context.interrupted);
         let found = look_up(registry, meant, &wait).map_err(unread)?;
         let entry = found.filter(|info| !info.has_ended()).map(|info| info.entry);
-        let mut ended = shutdown::stop(&client, entry.as_ref(), &wait);
-        // A server whose exit_task failed ends nevertheless.
-        if let (Ok(()) | Err(StopError::ExitTask(_)), Some(entry)) = (&ended, &entry) {
-            match until_ended(registry, entry, &wait) {
-                // Time is left, so the user interrupted.
-                Err(_) if wait.slice().is_some() => return Err(Exit::Interrupted),
-                Err(hindrance) => ended = Err(StopError::Slow { after: limit, hindrance }),
-                Ok(()) if ended.is_ok() => {
-                    let ending = outcome(registry, entry, &wait);
-                    let failed = ending.filter(|ending| !ending.orderly);
-                    ended = failed.map_or(Ok(()), |ending| Err(StopError::Failed(ending)));
-                }
-                Ok(()) => {}
-            }
-        }
-        let Err(problem) = ended else {
+        let pid = entry.as_ref().map(|entry| entry.process.pid);
+        let outcome =
+            |target, result, error, exit| Ok(Outcome { target, pid, result, error, exit });
+        let Err(problem) = shutdown::stop_for_good(&client, registry, entry.as_ref(), &wait) else {
             output::note(format_args!("Stopped {target}."));
-            return Ok(());
+            return outcome(target, StopResult::Stopped, None, Ok(()));
         };
+        let text = problem.text(&target);
         if problem.exit() != Exit::TimedOut {
-            return Err(problem.report(target));
+            let exit = output::error(&text, problem.exit());
+            return outcome(target, StopResult::Failed, Some(text), Err(exit));
         }
         let Some(entry) = entry.filter(|_| self.force) else {
-            let text = format_args!("{}; --force kills it", problem.text(target));
-            return Err(output::error(text, Exit::TimedOut));
+            let exit = output::error(format_args!("{text}; --force kills it"), Exit::TimedOut);
+            return outcome(target, StopResult::Failed, Some(text), Err(exit));
         };
-        let pid = kill(registry, entry, "killed by `bgpy stop --force`").map_err(|error| {
-            let text = format_args!("{target} has not ended, and cannot be killed: {error}");
-            output::error(text, Exit::Failed)
-        })?;
-        output::note(format_args!("Killed {target} (process {pid})."));
-        Ok(())
+        match kill(registry, entry, "killed by `bgpy stop --force`") {
+            Ok(pid) => {
+                output::note(format_args!("Killed {target} (process {pid})."));
+                outcome(target, StopResult::Killed, Some(text), Ok(()))
+            }
+            Err(error) => {
+                let text = format!("{target} has not ended, and cannot be killed: {error}");
+                let exit = output::error(&text, Exit::Failed);
+                outcome(target, StopResult::Failed, Some(text), Err(exit))
+            }
+        }
+    }
+}
+
+impl Outcome {
+    fn json(&self) -> Value {
+        let result = match self.result {
+            StopResult::Stopped => "stopped",
+            StopResult::Killed => "killed",
+            StopResult::Failed => "failed",
+        };
+        json!({
+            "target": self.target.to_string(),
+            "pid": self.pid,
+            "result": result,
+            "error": self.error,
+        })
     }
 }

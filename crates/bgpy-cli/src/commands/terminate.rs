@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bgpy::address::Address;
+use bgpy::duration;
 use bgpy::shutdown::see_out;
 use bgpy::{Client, ClientOptions, Level, Log, Target, Wait};
 use clap::Args;
@@ -12,7 +13,6 @@ use clap::builder::NonEmptyStringValueParser;
 use crate::arguments::file;
 use crate::connect::shutdown::{StopError, end};
 use crate::connect::{advice, token};
-use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output;
@@ -21,9 +21,9 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bgpy terminate 127.0.0.1 54321               one of your servers on this machine
-  BGPY_TOKEN=... bgpy terminate gpu7 54321     a server on another machine
-  bgpy terminate 127.0.0.1 54321 --timeout 10  give up after ten seconds
+  bgpy terminate 127.0.0.1 54321                one of your servers on this machine
+  BGPY_TOKEN=... bgpy terminate gpu7 54321      a server on another machine
+  bgpy terminate 127.0.0.1 54321 --timeout 10s  give up after ten seconds
 
 Exit codes: 0 ended, 1 exit_task or the process failed, 2 wrong arguments, 3 not running, 4 timed out, \
 5 wrong token, 6 not a bgpy server or another version, 130 interrupted.")]
@@ -56,8 +56,8 @@ pub(crate) struct Terminate {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// Give up after this many seconds [default: wait until the server has ended]
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    /// Give up after this time, e.g. 10s or 2m [default: wait until the server has ended]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::read)]
     pub(crate) timeout: Option<Duration>,
 }
 

@@ -2,9 +2,10 @@
 
 use bgpy::Token;
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, Form};
 
 /// Bytes of a token by default.
 const BYTES: usize = 64;
@@ -29,13 +30,21 @@ Examples:
         #[arg(long, value_name = "BYTES", default_value_t = BYTES as u16,
               value_parser = clap::value_parser!(u16).range(32..=1024))]
         bytes: u16,
+
+        #[command(flatten)]
+        form: Form,
     },
 }
 
 impl Tokens {
     pub(crate) fn run(self) -> Result<(), Exit> {
-        let Action::Create { bytes } = self.action;
-        output::data(Token::generate(usize::from(bytes)).expose());
+        let Action::Create { bytes, form } = self.action;
+        let token = Token::generate(usize::from(bytes));
+        if form.is_json() {
+            output::json(&json!({ "token": token.expose() }));
+        } else {
+            output::data(token.expose());
+        }
         Ok(())
     }
 }

@@ -1,10 +1,25 @@
 //! `bgpy version`: prints the version.
 
-use crate::exit::Exit;
-use crate::output;
+use clap::Args;
+use serde_json::json;
 
-/// Prints the version.
-pub(crate) fn run() -> Result<(), Exit> {
-    output::data(format_args!("bgpy {}", bgpy::VERSION));
-    Ok(())
+use crate::exit::Exit;
+use crate::output::{self, Form};
+
+/// Print the version
+#[derive(Debug, Args)]
+pub(crate) struct Version {
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+impl Version {
+    pub(crate) fn run(self) -> Result<(), Exit> {
+        if self.form.is_json() {
+            output::json(&json!({ "bgpy": bgpy::VERSION }));
+        } else {
+            output::data(format_args!("bgpy {}", bgpy::VERSION));
+        }
+        Ok(())
+    }
 }

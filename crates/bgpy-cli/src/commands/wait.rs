@@ -3,15 +3,17 @@
 use std::thread;
 use std::time::Duration;
 
+use bgpy::duration::shown;
 use bgpy::shutdown::see_out;
 use bgpy::{CallError, Client, ConnectError, State, Target, Wait};
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use crate::connect::shutdown::StopError;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output;
+use crate::output::{self, Form};
 
 /// How often the server is asked for its state.
 const LOOK: Duration = Duration::from_millis(20);
@@ -24,7 +26,7 @@ Exit codes: 0 state reached, 3 not running, or ended before it was reached, 4 ti
 
 Examples:
   bgpy start tasks.py --name trainer --no-wait
-  bgpy wait trainer --for ready --timeout 60
+  bgpy wait trainer --for ready --timeout 1m
   bgpy wait trainer --for idle && bgpy stop trainer")]
 pub(crate) struct WaitFor {
     #[command(flatten)]
@@ -36,6 +38,9 @@ pub(crate) struct WaitFor {
     /// The state to wait for
     #[arg(long = "for", value_enum, value_name = "STATE")]
     pub(crate) state: Wanted,
+
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,6 +54,15 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
+    /// Its name as an argument.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Idle => "idle",
+            Self::Exit => "exit",
+        }
+    }
+
     /// Describes a server that has not reached the state.
     fn words(self) -> &'static str {
         match self {
@@ -63,8 +77,8 @@ impl WaitFor {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let (client, target) = (self.server.client(&self.trust)?, &self.server.target);
         let wait = self.server.access.wait(context);
-        // Servers that have ended are remembered for a while; an unknown name may be misspelt.
-        if self.state == Wanted::Exit && matches!(target, Target::Name(_)) {
+        // Servers that have ended are remembered for a while; one that is not known may be misspelt.
+        if self.state == Wanted::Exit && !matches!(target, Target::Address(_)) {
             self.server.known(&wait)?;
         }
         let reached = match self.state {
@@ -72,14 +86,23 @@ impl WaitFor {
             Wanted::Ready | Wanted::Idle => self.until(&client, &wait).map(|()| Ok(None)),
         };
         match reached {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                if self.form.is_json() {
+                    output::json(&json!({
+                        "target": target.to_string(),
+                        "state": self.state.name(),
+                        "waited_s": wait.since().elapsed().as_secs_f64(),
+                    }));
+                }
+                Ok(())
+            }
             Ok(Err(hindrance)) => Err(StopError::Stopping(hindrance).report(target)),
             Err(
                 CallError::Timeout { after, .. }
                 | CallError::Connect(ConnectError::Timeout { after, .. }),
             ) => {
-                let (state, seconds) = (self.state.words(), after.as_secs_f64());
-                let text = format_args!("{target} {state} within {seconds} s");
+                let (state, limit) = (self.state.words(), shown(after));
+                let text = format_args!("{target} {state} within {limit}");
                 Err(output::error(text, Exit::TimedOut))
             }
             Err(CallError::Lost { .. }) => {

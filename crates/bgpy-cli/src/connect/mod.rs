@@ -2,22 +2,26 @@
 
 pub(crate) mod advice;
 pub(crate) mod completion;
+pub(crate) mod restart;
 pub(crate) mod shutdown;
 pub(crate) mod token;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bgpy::duration;
 use bgpy::registry::Registry;
 use bgpy::survey::look_up;
 use bgpy::{Client, ClientOptions, ServerInfo, Target, Token, Wait};
 use clap::Args;
+use serde_json::json;
 
-use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output;
+use crate::output::view::server_json;
 
 /// A server, and how to connect to it.
 #[derive(Debug, Args)]
@@ -41,8 +45,8 @@ pub(crate) struct Trust {
 /// How long to wait, and the token to authenticate with.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
-    /// Give up after this many seconds
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    /// Give up after this time, e.g. 10s or 2m
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::read)]
     pub(crate) timeout: Option<Duration>,
 
     /// Read the token from this file [default: found for your own servers, else BGPY_TOKEN]
@@ -50,12 +54,20 @@ pub(crate) struct Access {
     pub(crate) token_file: Option<PathBuf>,
 }
 
+/// How long a server may take to end by default.
+const GRACE: &str = "10s";
+
+/// How long a server may take to end by default.
+pub(crate) fn default_grace() -> Duration {
+    duration::read(GRACE).expect("it is a duration")
+}
+
 /// How long a server may take to end.
 #[derive(Debug, Args)]
 pub(crate) struct Grace {
-    /// Give the server this many seconds to end
-    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true,
-          value_parser = seconds)]
+    /// Give the server this much time to end
+    #[arg(long, value_name = "DURATION", default_value = GRACE, allow_negative_numbers = true,
+          value_parser = duration::read)]
     grace: Duration,
 }
 
@@ -118,6 +130,22 @@ impl ServerArgs {
         );
         output::error(text, Exit::NotRunning)
     }
+}
+
+/// A server that was just started, as JSON: all that is known, or the least if it is not found any more.
+pub(crate) fn started_json(
+    target: &Target,
+    pid: u32,
+    address: SocketAddr,
+    wait: &Wait<'_>,
+) -> serde_json::Value {
+    let registry = Registry::of_user().ok();
+    let info = registry.and_then(|registry| look_up(&registry, target, wait).ok()?);
+    let found = info.filter(|info| !info.has_ended());
+    found.as_ref().map_or_else(
+        || json!({ "name": target.to_string(), "pid": pid, "address": address.to_string() }),
+        server_json,
+    )
 }
 
 /// The registry of this user, if it can be trusted.

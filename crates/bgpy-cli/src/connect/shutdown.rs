@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bgpy::duration::shown;
 use bgpy::error::Lost;
-use bgpy::registry::{Ending, Entry};
-use bgpy::termination::end_paused;
+use bgpy::registry::{Ending, Entry, Registry};
+use bgpy::termination::{end_paused, outcome, until_ended};
 use bgpy::{CallError, CallKind, Client, Failure, FailureCode, Link, Target, Value, Wait, Want};
 
 use super::advice;
@@ -25,6 +26,31 @@ pub(crate) enum StopError {
     ExitTask(Failure),
     /// It has ended, but its process failed.
     Failed(Ending),
+}
+
+/// Stops a server, and waits until its process is gone if the registry knows it, which has `entry` for it.
+pub(crate) fn stop_for_good(
+    client: &Client,
+    registry: &Registry,
+    entry: Option<&Entry>,
+    wait: &Wait<'_>,
+) -> Result<(), StopError> {
+    let stopped = stop(client, entry, wait);
+    let Some(entry) = entry else { return stopped };
+    // A server whose exit_task failed ends nevertheless.
+    if !matches!(stopped, Ok(()) | Err(StopError::ExitTask(_))) {
+        return stopped;
+    }
+    if let Err(hindrance) = until_ended(registry, entry, wait) {
+        // Time is left, so the user interrupted.
+        if wait.slice().is_some() {
+            return Err(StopError::Call(CallError::Interrupted));
+        }
+        return Err(StopError::Slow { after: wait.limit().unwrap_or_default(), hindrance });
+    }
+    stopped?;
+    let ending = outcome(registry, entry, wait);
+    ending.filter(|ending| !ending.orderly).map_or(Ok(()), |ending| Err(StopError::Failed(ending)))
 }
 
 /// Stops a server, unless it is stopping already, and waits until it takes no more calls. `entry` is its entry
@@ -95,7 +121,7 @@ impl StopError {
         match self {
             Self::Call(error) => advice::call_error(error),
             Self::Slow { after, hindrance } => {
-                format!("{server} has not ended within {} s: {hindrance}", after.as_secs_f64())
+                format!("{server} has not ended within {}: {hindrance}", shown(*after))
             }
             Self::Stopping(hindrance) => format!("{server} is still stopping: {hindrance}"),
             Self::ExitTask(failure) => format!(

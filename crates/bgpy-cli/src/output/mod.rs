@@ -7,6 +7,7 @@
 pub(crate) mod big_integer;
 mod closed;
 pub(crate) mod json;
+mod paint;
 pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod view;
@@ -23,6 +24,7 @@ use bgpy::escape;
 use clap::{Args, ValueEnum};
 
 use self::closed::is_closed;
+use self::paint::RecordPainter;
 use crate::exit::Exit;
 
 /// Why data could not be written; [`finish`] reports it.
@@ -34,12 +36,19 @@ static ACHIEVED: Mutex<Option<String>> = Mutex::new(None);
 /// How data is printed.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Output {
-    /// Output format
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) form: Form,
 
     #[command(flatten)]
     pub(crate) colors: Colors,
+}
+
+/// The form of data, for commands that print none in color.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Form {
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
 }
 
 /// Whether to print in color.
@@ -55,7 +64,7 @@ pub(crate) struct Colors {
 pub(crate) enum Format {
     /// for people
     #[default]
-    Table,
+    Text,
     /// for scripts
     Json,
 }
@@ -72,10 +81,17 @@ pub(crate) enum When {
     Never,
 }
 
+impl Form {
+    /// Whether it is JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+}
+
 impl Output {
     /// Whether the format is JSON.
     pub(crate) fn is_json(self) -> bool {
-        self.output == Format::Json
+        self.form.is_json()
     }
 
     /// Whether to print in color.
@@ -90,15 +106,24 @@ impl Output {
 }
 
 impl Colors {
-    /// Whether to print in color.
+    /// Whether to print data in color.
     pub(crate) fn are_wanted(self) -> bool {
+        self.are_wanted_on(&io::stdout())
+    }
+
+    /// Whether to print messages in color.
+    pub(crate) fn are_wanted_for_messages(self) -> bool {
+        self.are_wanted_on(&io::stderr())
+    }
+
+    fn are_wanted_on(self, stream: &impl IsTerminal) -> bool {
         match self.color {
             When::Always => true,
             When::Never => false,
             When::Auto => {
                 let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
                 let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-                io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+                stream.is_terminal() && !is_set("NO_COLOR") && !is_dumb
             }
         }
     }
@@ -112,6 +137,22 @@ pub(crate) fn data(line: impl Display) {
 /// Prints a value as JSON.
 pub(crate) fn json(value: &serde_json::Value) {
     data(format_args!("{value:#}"));
+}
+
+/// Prints a value as a line of JSON at once; `false` if standard output takes no more.
+pub(crate) fn json_line(value: &serde_json::Value) -> bool {
+    let line = format!("{}\n", shown(&value.to_string()));
+    write_all(line.as_bytes())
+}
+
+/// Prints JSON from elsewhere as it is, in color if wanted.
+pub(crate) fn json_text(text: &str, colored: bool) {
+    let text = shown(text);
+    if colored {
+        styled(paint::json(&text));
+    } else {
+        styled(text);
+    }
 }
 
 /// Prints a line of data that is [escaped](shown) already.
@@ -128,23 +169,41 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
 pub(crate) struct Pieces {
     /// Escapes the text, on a terminal.
     escaper: Option<escape::Escaper>,
+    /// Colors the records in it, if wanted.
+    painter: Option<RecordPainter>,
 }
 
 impl Pieces {
-    pub(crate) fn new() -> Self {
-        Self { escaper: io::stdout().is_terminal().then(escape::Escaper::default) }
+    /// For text without records.
+    pub(crate) fn plain() -> Self {
+        Self::of_log(false)
+    }
+
+    /// For a log, with its records in color if wanted.
+    pub(crate) fn of_log(colored: bool) -> Self {
+        Self {
+            escaper: io::stdout().is_terminal().then(escape::Escaper::default),
+            painter: colored.then(RecordPainter::new),
+        }
     }
 
     /// Writes a piece; `false` if standard output takes no more.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
         let shown = self.escaper.as_mut().map(|escaper| escaper.feed(bytes));
-        write_all(shown.as_deref().map_or(bytes, str::as_bytes))
+        let shown = shown.as_deref().map_or(bytes, str::as_bytes);
+        match &mut self.painter {
+            Some(painter) => write_all(&painter.feed(shown)),
+            None => write_all(shown),
+        }
     }
 
     /// Writes what was held back because it might continue.
-    pub(crate) fn finish(self) {
-        if let Some(escaper) = self.escaper {
-            write_all(escaper.finish().as_bytes());
+    pub(crate) fn finish(mut self) {
+        if let Some(escaper) = self.escaper.take() {
+            self.write(escaper.finish().as_bytes());
+        }
+        if let Some(painter) = self.painter {
+            write_all(&painter.finish());
         }
     }
 }
@@ -188,9 +247,19 @@ pub(crate) fn finish(exit: Exit) -> Exit {
 
 /// Prints a message for people.
 pub(crate) fn note(line: impl Display) {
-    let line = line.to_string();
-    let line = if io::stderr().is_terminal() { escape::text(&line) } else { Cow::Borrowed(&*line) };
-    drop(writeln!(io::stderr(), "{line}"));
+    drop(writeln!(io::stderr(), "{}", message(&line.to_string())));
+}
+
+/// Prints a traceback from elsewhere, in color if wanted.
+pub(crate) fn traceback(text: &str, colored: bool) {
+    let text = message(text.trim_end());
+    let text = if colored { paint::traceback(&text).into() } else { text };
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// Text from elsewhere, escaped if standard error is a terminal.
+fn message(text: &str) -> Cow<'_, str> {
+    if io::stderr().is_terminal() { escape::text(text) } else { Cow::Borrowed(text) }
 }
 
 /// Prints a warning.

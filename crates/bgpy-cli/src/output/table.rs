@@ -63,11 +63,7 @@ impl Table {
 
     /// The columns that fit, each with its width.
     pub(crate) fn fitted(&self, width: usize) -> Vec<Fitted<'_>> {
-        let shown = self.shown(width).into_iter().enumerate();
-        let fit = |(at, column): (usize, usize)| {
-            let own = self.width(column);
-            // The first column is always shown, truncated if necessary.
-            let width = if at == 0 { own.min(width) } else { own };
+        let fit = |(column, width): (usize, usize)| {
             let cells = self.rows.iter().map(|row| {
                 let cell = &row[column];
                 (cut(&cell.text, width).0, cell.style)
@@ -75,7 +71,7 @@ impl Table {
             let Column { title, is_number, .. } = self.columns[column];
             Fitted { title, is_number, width, cells: cells.collect() }
         };
-        shown.map(fit).collect()
+        self.shown(width).into_iter().map(fit).collect()
     }
 
     /// The table as aligned lines, not wider than `width`, without colors.
@@ -85,18 +81,13 @@ impl Table {
 
     /// Like [`aligned`](Self::aligned), in color if wanted.
     pub(crate) fn lines(&self, width: Option<usize>, colored: bool) -> String {
-        let shown = self.shown(width.unwrap_or(usize::MAX));
-        let mut widths: Vec<_> = shown.iter().map(|column| self.width(*column)).collect();
-        // The first column is always shown, truncated if necessary.
-        if let (Some(first), Some(width)) = (widths.first_mut(), width) {
-            *first = (*first).min(width.max(1));
-        }
+        let shown = self.shown(width.map_or(usize::MAX, |width| width.max(1)));
         let mut text = String::new();
         let titles = self.columns.iter().map(|column| Cell::from(column.title)).collect();
         for (index, row) in std::iter::once(&titles).chain(&self.rows).enumerate() {
             let mut line = String::new();
             let mut pending = 0;
-            for (column, width) in shown.iter().zip(&widths) {
+            for (column, width) in &shown {
                 let cell = &row[*column];
                 let (content, length) = cut(&cell.text, *width);
                 let room = width - length;
@@ -113,26 +104,33 @@ impl Table {
         text
     }
 
-    /// The table as lines with a separator between the cells.
-    pub fn separated(&self, separator: &str) -> String {
-        let titles = self.columns.iter().map(|column| column.title).collect::<Vec<_>>();
-        let rows = self.rows.iter().map(|row| row.iter().map(|c| c.text.as_str()).collect());
-        let lines = std::iter::once(titles).chain(rows).map(|cells| cells.join(separator));
-        lines.collect::<Vec<_>>().join("\n")
+    /// The titles of the columns.
+    pub fn titles(&self) -> Vec<&str> {
+        self.columns.iter().map(|column| column.title).collect()
     }
 
-    /// The indices of the columns that fit.
-    fn shown(&self, width: usize) -> Vec<usize> {
-        let mut shown: Vec<_> = (0..self.columns.len()).collect();
-        while shown.len() > 1 {
-            let total: usize = shown.iter().map(|column| self.width(*column) + GAP).sum();
-            if total - GAP <= width {
-                break;
+    /// The texts of the cells, row by row.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
+        self.rows.iter().map(|row| row.iter().map(|cell| cell.text.as_str()).collect())
+    }
+
+    /// The indices of the columns that fit, with their widths. The first column is always shown, truncated
+    /// if necessary: to half the width if others then have room.
+    fn shown(&self, width: usize) -> Vec<(usize, usize)> {
+        let mut shown: Vec<_> =
+            (0..self.columns.len()).map(|column| (column, self.width(column))).collect();
+        let Some(&(_, first)) = shown.first() else { return shown };
+        let needed = first.min(width / 2);
+        loop {
+            let others: usize = shown[1..].iter().map(|(_, width)| width + GAP).sum();
+            let has_others = shown.len() > 1;
+            if !has_others || needed + others <= width {
+                shown[0].1 = first.min(width.saturating_sub(others));
+                return shown;
             }
-            let least = (1..shown.len()).min_by_key(|at| self.columns[shown[*at]].rank);
+            let least = (1..shown.len()).min_by_key(|at| self.columns[shown[*at].0].rank);
             shown.remove(least.expect("there is more than one column"));
         }
-        shown
     }
 
     fn width(&self, column: usize) -> usize {
@@ -186,6 +184,7 @@ mod tests {
     fn what_has_no_room_is_left_out_or_cut() {
         assert_eq!(table().aligned(Some(20)), "NAME     STATE\ntrainer  READY\nb        BUSY");
         assert_eq!(table().aligned(Some(4)), "NAME\ntra…\nb");
+        assert_eq!(table().aligned(Some(13)), "NAME    STATE\ntrain…  READY\nb       BUSY");
         assert_eq!(table().aligned(Some(0)), "…\n…\nb");
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use bgpy::survey::ServerState;
-use bgpy::{ServerInfo, State, Status};
+use bgpy::{Level, ServerInfo, State, Status};
 use serde_json::{Value, json};
 
 use crate::output::table::{Cell, Table};
@@ -38,6 +38,21 @@ pub fn servers_table(infos: &[&ServerInfo]) -> Table {
         ]);
     }
     table
+}
+
+/// What a server is doing, as titles and texts.
+pub fn status_rows(status: &Status) -> Vec<(&'static str, String)> {
+    let Status { queue, calls, clients, .. } = status;
+    let mut rows = vec![("state", status.state.as_str().to_owned())];
+    if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
+        rows.push(("task", format!("{task}, for {}", span(seconds))));
+    }
+    rows.push(("calls", format!("{calls} completed, {queue} queued")));
+    rows.push(("clients", clients.to_string()));
+    rows.push(("uptime", span(status.uptime_s)));
+    rows.extend(status.cpu_s.map(|used| ("cpu", span(used))));
+    rows.extend(status.rss_bytes.map(|resident| ("memory", bytes(resident))));
+    rows
 }
 
 /// A server as JSON, without its token.
@@ -79,6 +94,7 @@ pub(crate) fn status_json(status: &Status) -> Value {
         "calls": status.calls,
         "clients": status.clients,
         "uptime_s": status.uptime_s,
+        "cpu_s": status.cpu_s,
         "pid": status.pid,
         "rss_bytes": status.rss_bytes,
         "name": status.name,
@@ -95,6 +111,16 @@ pub(crate) fn style(state: ServerState) -> Style {
         ServerState::Exited => return Style::new().dimmed(),
     };
     color.on_default()
+}
+
+/// The color of a record's level.
+pub(crate) fn level_style(level: Level) -> Style {
+    match level {
+        Level::Debug => Style::new().dimmed(),
+        Level::Info => Style::new(),
+        Level::Warning => AnsiColor::Yellow.on_default(),
+        Level::Error | Level::Critical => AnsiColor::Red.on_default(),
+    }
 }
 
 /// A duration in its two largest units.

@@ -332,6 +332,7 @@ fn status() -> Status {
         calls: 1 << 40,
         clients: 3,
         uptime_s: 1e6,
+        cpu_s: Some(1e3),
         pid: 77,
         rss_bytes: Some(1 << 30),
         name: Some("trainer".into()),

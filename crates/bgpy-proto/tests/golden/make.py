@@ -75,6 +75,7 @@ def status(state, busy_s):
             "calls": 2**63,
             "clients": 2,
             "uptime_s": 86400.5,
+            "cpu_s": 12.5 if busy_s else None,
             "pid": 4242,
             "rss_bytes": 2**25 if busy_s else None,
             "name": "trainer" if busy_s else None,

@@ -133,6 +133,7 @@ pub fn status(state: State) -> Status {
         calls: 1 << 63,
         clients: 2,
         uptime_s: 86_400.5,
+        cpu_s: is_busy.then_some(12.5),
         pid: 4242,
         rss_bytes: is_busy.then_some(1 << 25),
         name: is_busy.then(|| "trainer".into()),

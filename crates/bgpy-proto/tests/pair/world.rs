@@ -396,6 +396,7 @@ fn status(random: &mut Random) -> Status {
         calls: random.word(),
         clients: random.magnitude(20) as u64,
         uptime_s: random.magnitude(30) as f64 / 8.0,
+        cpu_s: random.one_in(2).then(|| random.below(1000) as f64 / 8.0),
         pid: random.magnitude(22) as u64,
         rss_bytes: random.one_in(2).then(|| random.word()),
         name: random.one_in(2).then(|| "trainer".into()),

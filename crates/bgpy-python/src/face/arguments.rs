@@ -1,10 +1,10 @@
 //! Arguments of the Python functions, checked; an error names the argument.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy::{Restart, Target, Wait, limits, supervisor};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
@@ -59,6 +59,8 @@ arguments! {
     init_module: Option<String>, "a str or None";
     name: Option<String>, "a str or None";
     auth: bool, "True or False";
+    echo: bool, "True or False";
+    follow: bool, "True or False";
     allow_weak_token: bool, "True or False";
     allow_pickle: bool, "True or False";
     exist_ok: bool, "True or False";
@@ -109,6 +111,18 @@ pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>>
     })
 }
 
+/// The argument `lines`: a number of lines of a log.
+pub fn lines(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    match value.extract::<u64>() {
+        // An int, but negative or too large for a u64.
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            let text = format!("lines={value} is not a number of lines");
+            Err(config_error(value.py(), text))
+        }
+        found => typed(value, "lines", "a whole number", found),
+    }
+}
+
 /// The argument `max_message_bytes`; None for the limit of the protocol.
 pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     let (least, most) = (limits::MESSAGE_BYTES_LEAST, limits::MESSAGE_BYTES_MAX);
@@ -141,11 +155,35 @@ pub fn waiting<T: Send>(
     limit: Option<Duration>,
     act: impl FnOnce(&Wait<'_>) -> T + Send,
 ) -> PyResult<T> {
+    waiting_with(py, limit, None, act)
+}
+
+/// How often a function is called that [`waiting_with`] is given. It is asked for after each part of a long
+/// message, too.
+const MEANWHILE: Duration = Duration::from_millis(100);
+
+/// Like [`waiting`], and also calls a function now and then, which may raise as well.
+pub fn waiting_with<T: Send>(
+    py: Python<'_>,
+    limit: Option<Duration>,
+    meanwhile: Option<&Py<PyAny>>,
+    act: impl FnOnce(&Wait<'_>) -> T + Send,
+) -> PyResult<T> {
     let (result, raised) = py.detach(|| {
         let raised = RefCell::new(None);
+        let called = Cell::new(Instant::now());
         let interrupted = || {
+            let check = |py: Python<'_>| {
+                py.check_signals()?;
+                let due = meanwhile.filter(|_| called.get().elapsed() >= MEANWHILE);
+                let outcome = due.map_or(Ok(()), |meanwhile| meanwhile.call0(py).map(drop));
+                if due.is_some() {
+                    called.set(Instant::now());
+                }
+                outcome
+            };
             // While the interpreter shuts down, this thread cannot attach any more: end the wait.
-            let Some(checked) = Python::try_attach(|py| py.check_signals()) else { return true };
+            let Some(checked) = Python::try_attach(check) else { return true };
             let stop = checked.is_err();
             *raised.borrow_mut() = checked.err();
             stop

@@ -3,20 +3,21 @@
 use std::path::PathBuf;
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallKind, Link, Log, Payload, Response, Token, limits};
+use bgpy::{CallKind, Link, Log, Token, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::arguments::{
-    allow_pickle, auth, host, limit, log_file, log_level, max_message_bytes, port, target, timeout,
-    token,
+    allow_pickle, auth, echo, follow, host, lines, log_file, log_level, max_message_bytes, port,
+    target, timeout, token,
 };
 use super::connection::send;
-use super::errors::error_response;
+use super::log_reader::{self, LogReader};
+use super::messages::confirmation;
 use super::notebook::renewed;
 use super::status::status_dict;
-use crate::codec::decode::{Policy, decode};
-use crate::codec::encode::{Receiver, encode, encode_tasks};
+use crate::codec::decode::Policy;
+use crate::codec::encode::encode_tasks;
 use crate::codec::path::TASK_NAMES;
 use crate::exceptions::config_error;
 use crate::serve::config::{address, log};
@@ -160,7 +161,7 @@ impl Client {
         let tasks = PyTuple::new(py, tasks)?;
         let encoded = || encode_tasks(py, tasks.as_any());
         loop {
-            let first = self.calling(py, timeout, encoded, Link::initialize)?;
+            let first = self.calling(py, timeout, None, encoded, Link::initialize)?;
             if !renewed(self, &tasks, first)? {
                 let text =
                     if first { "Initialization successful." } else { "Already initialized." };
@@ -200,7 +201,7 @@ impl Client {
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let encoded = || self.encode(py, "args", exec_args, timeout);
-        let response = self.calling(py, timeout, encoded, |link, payload, wait| {
+        let response = self.calling(py, timeout, None, encoded, |link, payload, wait| {
             send(link, CallKind::Exec, payload, await_response, wait)
         })?;
         self.answer(py, response, "EXEC")
@@ -215,6 +216,9 @@ impl Client {
     /// timeout : float, optional
     ///     Maximum time to wait, in seconds. By default there is no limit, but the wait ends if the
     ///     server dies or the network fails, even while a task runs.
+    /// echo : bool, default False
+    ///     Whether to print what the server's tasks print during the call, a moment later: this one, but
+    ///     also those of other callers that run meanwhile.
     ///
     /// Returns
     /// -------
@@ -243,24 +247,26 @@ impl Client {
     ///     If the argument or the response cannot be pickled or unpickled.
     /// WouldDeadlock
     ///     If a task of the same server makes the call, and so would wait for itself.
-    #[pyo3(signature = (args, timeout=None))]
+    /// BgpyError
+    ///     If `echo` is set and the server logs to no file.
+    #[pyo3(signature = (args, timeout=None, *, echo=false))]
     fn call<'py>(
-        &self,
+        slf: &Bound<'py, Self>,
         py: Python<'py>,
         args: &Bound<'py, PyAny>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+        #[pyo3(from_py_with = echo)] echo: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let encoded = || self.encode(py, "args", args, timeout);
-        let Response { message, error } =
-            self.calling(py, timeout, encoded, |link, args, wait| {
-                link.first(CallKind::Exec, args, wait)
-            })?;
-        let response = decode(py, "response", message, self.policy)?;
-        if error {
-            let server = self.client.target().to_string();
-            return Err(error_response(py, &server, &response));
-        }
-        Ok(response)
+        let this = slf.get();
+        let encoded = || this.encode(py, "args", args, timeout);
+        let echo = echo.then(|| LogReader::of_prints(slf, timeout)).transpose()?;
+        let echo = echo.map(|reader| log_reader::echo(py, reader)).transpose()?;
+        let outcome = this.calling(py, timeout, echo.as_ref(), encoded, |link, args, wait| {
+            link.first(CallKind::Exec, args, wait)
+        });
+        let printed = echo.map(|echo| echo.call_method0(py, "finish")).transpose();
+        let response = this.response(py, outcome?)?;
+        printed.map(|_| response)
     }
 
     /// Run `exit_task` and stop the server, after the calls that it has already accepted.
@@ -317,8 +323,9 @@ impl Client {
     ///     ``state`` (STARTING, UNINITIALIZED, READY, BUSY or STOPPING), ``task`` (name of the running
     ///     task, or None), ``busy_s`` (seconds that it has been running, or None), ``queue`` (number of
     ///     waiting calls), ``calls`` (number of calls that have run), ``clients`` (number of connected
-    ///     clients), ``uptime_s`` (seconds since the start), ``pid``, ``rss_bytes`` (resident memory of
-    ///     the process, or None) and ``name`` (or None).
+    ///     clients, this one included), ``uptime_s`` (seconds since the start), ``cpu_s`` (CPU time that the
+    ///     process has used in seconds, or None), ``pid``, ``rss_bytes`` (resident memory of the process, or
+    ///     None) and ``name`` (or None).
     ///
     /// Raises
     /// ------
@@ -352,6 +359,37 @@ impl Client {
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<()> {
         self.on_link(py, timeout, |link, wait| link.ping(wait))
+    }
+
+    /// Return the end of the server's log, with everything that its tasks print, even while a task runs.
+    ///
+    /// Parameters
+    /// ----------
+    /// lines : int, default 100
+    ///     Number of lines.
+    /// follow : bool, default False
+    ///     Whether to return an iterator, which goes on with new lines until the server ends.
+    /// timeout : float, optional
+    ///     Maximum time to wait for each answer of the server, in seconds.
+    ///
+    /// Returns
+    /// -------
+    /// str or iterator of str
+    ///     The text, which a notebook displays as it is; with `follow` the lines.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     If the server logs to no file, or as for `call`.
+    #[pyo3(signature = (lines=100, follow=false, timeout=None))]
+    fn logs<'py>(
+        slf: &Bound<'py, Self>,
+        py: Python<'py>,
+        #[pyo3(from_py_with = lines)] lines: u64,
+        #[pyo3(from_py_with = follow)] follow: bool,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        log_reader::logs(py, LogReader::of_client(slf, lines, follow, timeout)?)
     }
 
     /// Close the connection. The server keeps running; the next call connects again.
@@ -404,38 +442,8 @@ impl Client {
             None => format!("Client({:?})", self.host),
         }
     }
-}
 
-impl Client {
-    /// Encodes an object for the server, whose hello says whether it accepts pickles.
-    fn encode(
-        &self,
-        py: Python<'_>,
-        root: &str,
-        object: &Bound<'_, PyAny>,
-        timeout: Option<f64>,
-    ) -> PyResult<Payload> {
-        let takes_pickles = || Ok(self.link(py, limit(py, timeout)?)?.hello().allow_pickle);
-        let server = Receiver { name: "the server", takes_pickles: &takes_pickles };
-        encode(py, root, object, &server)
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        self.properties(py).map(|shown| shown.html())
     }
-
-    /// The response, or the confirmation that a call was accepted.
-    fn answer<'py>(
-        &self,
-        py: Python<'py>,
-        response: Option<Response>,
-        call: &str,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        match response {
-            Some(response) => decode(py, "response", response.message, self.policy),
-            None => Ok(confirmation(py, &format!("Received '{call}'"))?.into_any()),
-        }
-    }
-}
-
-fn confirmation<'py>(py: Python<'py>, message: &str) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("message", message)?;
-    Ok(dict)
 }

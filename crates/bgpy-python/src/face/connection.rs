@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Wait};
 use pyo3::prelude::*;
 
-use super::arguments::{limit, waiting};
+use super::arguments::{limit, waiting, waiting_with};
 use super::client::Client;
 use super::errors::{call_error, connect_error};
+use super::html::{ANSWER_S, Properties, is_within_reach};
 
 impl Client {
     /// Acts on the connection, which is opened first if there is none.
@@ -28,11 +29,12 @@ impl Client {
     }
 
     /// Makes a call on a server that has its tasks. If the server ends without running it and another
-    /// one takes its place, the call is encoded again and made there.
+    /// one takes its place, the call is encoded again and made there. `meanwhile` is called now and then.
     pub fn calling<T: Send>(
         &self,
         py: Python<'_>,
         timeout: Option<f64>,
+        meanwhile: Option<&Py<PyAny>>,
         encode: impl Fn() -> PyResult<Payload>,
         act: impl Fn(&Arc<Link>, Payload, &Wait<'_>) -> Result<T, CallError> + Sync,
     ) -> PyResult<T> {
@@ -41,7 +43,8 @@ impl Client {
         let mut left = limit;
         let mut link = self.started(py, limit)?;
         loop {
-            let error = match waiting(py, left, |wait| act(&link, payload, wait))? {
+            let acted = waiting_with(py, left, meanwhile, |wait| act(&link, payload, wait));
+            let error = match acted.map_err(|raised| interrupted(py, raised, self))? {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -81,6 +84,20 @@ impl Client {
         Ok(link)
     }
 
+    /// What a notebook displays.
+    pub fn properties(&self, py: Python<'_>) -> PyResult<Properties> {
+        let target = self.client.target();
+        let mut shown = Properties::of(target.to_string());
+        if is_within_reach(target) || self.client.current(Instant::now()).is_some() {
+            let limit = limit(py, Some(ANSWER_S))?;
+            let ask = |link: Arc<Link>| waiting(py, limit, |wait| link.status(wait));
+            shown.add_status(py, self.link(py, limit).and_then(ask))?;
+        } else {
+            shown.add("state", "not connected");
+        }
+        Ok(shown)
+    }
+
     /// The connection.
     pub fn link(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
         if let Some(link) = self.client.current(Instant::now()) {
@@ -89,6 +106,18 @@ impl Client {
         let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
         opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
     }
+}
+
+/// Adds to what a signal handler has raised during a call, such as `KeyboardInterrupt`, that the call itself is
+/// not interrupted.
+fn interrupted(py: Python<'_>, raised: PyErr, client: &Client) -> PyErr {
+    let server = client.client.target();
+    let note = format!(
+        "the call may still be running on '{server}': bgpy.connect('{server}').status() shows it"
+    );
+    // If the note fails, what was raised must still be.
+    drop(raised.value(py).call_method1("add_note", (note,)));
+    raised
 }
 
 /// Makes a call, and returns its first response if that is awaited.

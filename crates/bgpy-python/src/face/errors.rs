@@ -1,8 +1,10 @@
 //! Maps the errors of the core to the exceptions of `bgpy.errors`. No other module does.
 
 use std::fmt::Display;
+use std::time::Duration;
 
-use bgpy::{CallError, ConnectError, Failure, FailureCode, ServeError, StartError};
+use bgpy::duration::shown;
+use bgpy::{CallError, ConnectError, Ended, Failure, FailureCode, ServeError, StartError};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -18,7 +20,9 @@ pub fn late(
     timeout: Option<f64>,
     hindrance: Option<String>,
 ) -> PyErr {
-    let mut text = format!("{server} has not ended within {} s", timeout.unwrap_or_default());
+    let limit = timeout.and_then(|limit| Duration::try_from_secs_f64(limit).ok());
+    let limit = shown(limit.unwrap_or_default());
+    let mut text = format!("{server} has not ended within {limit}");
     if let Some(hindrance) = hindrance {
         text = format!("{text}: {hindrance}");
     }
@@ -198,6 +202,16 @@ pub fn serve_error(py: Python<'_>, source: &ServeError) -> PyErr {
     error(py, reported(source.kind()), source.to_string())
 }
 
+/// An error unless a server that this process ran has ended in good order.
+pub fn in_good_order(py: Python<'_>, ended: Ended) -> PyResult<()> {
+    match ended {
+        Ended::Orderly => Ok(()),
+        Ended::Start(failure) => Err(error(py, Class::StartError, failure_text(&failure))),
+        Ended::ExitTask(failure) => Err(error(py, Class::RemoteError, failure_text(&failure))),
+        Ended::Failed(reason) => Err(error(py, Class::BgpyError, reason)),
+    }
+}
+
 /// The exception for a kind of error that a background server reports.
 fn reported(kind: &str) -> Class {
     match kind {
@@ -210,7 +224,7 @@ fn reported(kind: &str) -> Class {
 }
 
 /// The text of a failure, with its traceback.
-pub fn failure_text(failure: &Failure) -> String {
+fn failure_text(failure: &Failure) -> String {
     match &failure.traceback {
         Some(traceback) => format!("{failure}\n\n{traceback}"),
         None => failure.to_string(),

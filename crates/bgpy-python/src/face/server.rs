@@ -9,18 +9,19 @@ use bgpy::config::Config;
 use bgpy::server::Supervised;
 use bgpy::start::Background;
 use bgpy::start::attach::Started;
-use bgpy::{CallError, Ended, Log, Name, Restart, limits};
+use bgpy::{CallError, Log, Name, Restart, limits};
 use pyo3::prelude::*;
 
 use super::arguments::{
-    allow_pickle, allow_weak_token, auth, cwd, env, exist_ok, host, idle_timeout, init_file,
-    init_module, limit, log_file, log_level, max_message_bytes, name, python, replace, restart,
-    restart_policy, server_port, timeout, token, unused, waiting,
+    allow_pickle, allow_weak_token, auth, cwd, env, exist_ok, follow, host, idle_timeout,
+    init_file, init_module, limit, lines, log_file, log_level, max_message_bytes, name, python,
+    replace, restart, restart_policy, server_port, timeout, token, unused, waiting,
 };
-use super::errors::{failure_text, late, serve_error};
+use super::errors::{in_good_order, late, serve_error};
+use super::log_reader::{self, LogReader};
 use super::notebook;
 use super::start::How;
-use crate::exceptions::{Class, config_error, error};
+use crate::exceptions::config_error;
 use crate::serve::config::{address, level, log};
 use crate::serve::interpreter::python_exit_code;
 use crate::serve::run::serve;
@@ -223,14 +224,9 @@ impl Server {
         }
         let file = self.config.log_file.as_ref();
         let log = log(py, &self.config.log_level, file, Log::stderr)?;
-        match serve(py, &self.config, log, None, Supervised::default(), false, None)?
-            .map_err(|error| serve_error(py, &error))?
-        {
-            Ended::Orderly => Ok(()),
-            Ended::Start(failure) => Err(error(py, Class::StartError, failure_text(&failure))),
-            Ended::ExitTask(failure) => Err(error(py, Class::RemoteError, failure_text(&failure))),
-            Ended::Failed(reason) => Err(error(py, Class::BgpyError, reason)),
-        }
+        serve(py, &self.config, log, None, Supervised::default(), false, None)?
+            .map_err(|error| serve_error(py, &error))
+            .and_then(|ended| in_good_order(py, ended))
     }
 
     /// Return whether a server responds at this address.
@@ -246,8 +242,11 @@ impl Server {
     ///     True also if the server responds that it has too many clients.
     #[pyo3(signature = (timeout=5.0))]
     fn is_alive(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
-        let link = self.client(py)?;
         let limit = limit(py, Some(timeout))?;
+        if py.detach(|| self.has_ended()) {
+            return Ok(false);
+        }
+        let link = self.client(py)?;
         let answer = waiting(py, limit, |wait| link.ping(wait))?;
         // A server with too many clients refuses the ping, and so is alive.
         Ok(matches!(answer, Ok(()) | Err(CallError::Failed { .. })))
@@ -308,6 +307,34 @@ impl Server {
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<()> {
         self.see_to_end(py, timeout, |client, wait| client.end(wait))
+    }
+
+    /// Return the end of the server's log, with everything that its tasks print, also after its end.
+    ///
+    /// Parameters
+    /// ----------
+    /// lines : int, default 100
+    ///     Number of lines.
+    /// follow : bool, default False
+    ///     Whether to return an iterator, which goes on with new lines until the server ends.
+    ///
+    /// Returns
+    /// -------
+    /// str or iterator of str
+    ///     The text, which a notebook displays as it is; with `follow` the lines.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     If the server has no log file, or it cannot be read. `Client.logs` asks the server instead.
+    #[pyo3(signature = (lines=100, follow=false))]
+    fn logs<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = lines)] lines: u64,
+        #[pyo3(from_py_with = follow)] follow: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        log_reader::logs(py, LogReader::of_server(py, self, lines, follow)?)
     }
 
     /// Note which functions a client will send as tasks.
@@ -371,7 +398,7 @@ impl Server {
 
     /// Log file as passed; after a start in the background, the file that the server logs to.
     #[getter]
-    fn log_file(&self) -> Option<PathBuf> {
+    pub(super) fn log_file(&self) -> Option<PathBuf> {
         let log_file = |background: &Background| background.log_file.clone();
         self.known(log_file, |entry| entry.log_file.clone()).unwrap_or(self.config.log_file.clone())
     }
@@ -415,5 +442,9 @@ impl Server {
     fn __repr__(&self) -> String {
         let name = self.config.name.as_ref().map(|name| format!(", name={:?}", name.as_str()));
         format!("Server({:?}, {}{})", self.host(), self.port(), name.unwrap_or_default())
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        self.properties(py).map(|shown| shown.html())
     }
 }

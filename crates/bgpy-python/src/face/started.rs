@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use bgpy::address::Address;
-use bgpy::registry::Entry;
+use bgpy::registry::{Entry, Registry};
 use bgpy::shutdown::see_out;
 use bgpy::start::Background;
 use bgpy::start::attach::Started;
@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 
 use super::arguments::{limit, waiting};
 use super::errors::{call_error, late};
+use super::html::{ANSWER_S, Properties};
 use super::server::Server;
 use crate::codec::decode::Policy;
 use crate::serve::interpreter::python_version;
@@ -41,6 +42,23 @@ impl Server {
         }
     }
 
+    /// Whether the server that this object has started or found has ended. Another one may have its name or
+    /// address by now.
+    pub(super) fn has_ended(&self) -> bool {
+        let is_over = |entry: &Entry| {
+            let now = Registry::of_user().ok().and_then(|all| all.entry(&entry.instance));
+            now.map_or(!entry.has_process(), |now| now.is_over())
+        };
+        self.known(Background::has_ended, is_over).unwrap_or(false)
+    }
+
+    /// A target that means the server that this object has started or found, and no other.
+    fn own_target(&self) -> Option<Target> {
+        let entry = self.known(Background::entry, |entry| Some(entry.clone())).flatten()?;
+        let registry = Registry::of_user().ok()?;
+        registry.own_target(&registry.entry(&entry.instance)?)
+    }
+
     /// Runs `end`, which stops the server or waits for its end, and then waits for the end of its process, if
     /// that is on this machine.
     pub(super) fn see_to_end(
@@ -49,7 +67,11 @@ impl Server {
         timeout: Option<f64>,
         end: impl FnOnce(&bgpy::Client, &bgpy::Wait<'_>) -> Result<(), CallError> + Send,
     ) -> PyResult<()> {
-        let (client, target, child) = (self.client(py)?, self.target(), self.child());
+        if py.detach(|| self.has_ended()) {
+            return Ok(());
+        }
+        let (client, child) = (self.client(py)?, self.child());
+        let target = client.target().clone();
         let outcome = waiting(py, limit(py, timeout)?, |wait| match child {
             Some(child) => end(&client, wait).map(|()| child.wait(wait).map(drop)),
             None => {
@@ -64,6 +86,22 @@ impl Server {
         }
     }
 
+    /// What a notebook displays.
+    pub(super) fn properties(&self, py: Python<'_>) -> PyResult<Properties> {
+        let mut shown = Properties::of(self.target().to_string());
+        if self.pid().is_none() && self.config.name.is_none() && self.port() == 0 {
+            shown.add("state", "not started");
+            return Ok(shown);
+        }
+        let (client, limit) = (self.client(py)?, limit(py, Some(ANSWER_S))?);
+        shown.add_status(py, waiting(py, limit, |wait| client.status(wait)))?;
+        shown.add("address", format!("{}:{}", self.host(), self.port()));
+        if let Some(log) = self.log_file() {
+            shown.add("log", log.display().to_string());
+        }
+        Ok(shown)
+    }
+
     /// A client of this server.
     pub(super) fn client(&self, py: Python<'_>) -> PyResult<bgpy::Client> {
         let options = bgpy::ClientOptions {
@@ -72,7 +110,8 @@ impl Server {
             python: Some(python_version(py)),
             ..bgpy::ClientOptions::default()
         };
-        Ok(bgpy::Client::new(self.target(), options))
+        let target = py.detach(|| self.own_target()).unwrap_or_else(|| self.target());
+        Ok(bgpy::Client::new(target, options))
     }
 }
 

@@ -6,8 +6,19 @@ use pyo3::types::PyDict;
 
 /// The dict that `Client.status` returns.
 pub fn status_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>> {
-    let Status { state, task, busy_s, queue, calls, clients, uptime_s, pid, rss_bytes, name } =
-        status;
+    let Status {
+        state,
+        task,
+        busy_s,
+        queue,
+        calls,
+        clients,
+        uptime_s,
+        cpu_s,
+        pid,
+        rss_bytes,
+        name,
+    } = status;
     let dict = PyDict::new(py);
     dict.set_item("state", state.as_str())?;
     dict.set_item("task", task)?;
@@ -16,6 +27,7 @@ pub fn status_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py,
     dict.set_item("calls", calls)?;
     dict.set_item("clients", clients)?;
     dict.set_item("uptime_s", uptime_s)?;
+    dict.set_item("cpu_s", cpu_s)?;
     dict.set_item("pid", pid)?;
     dict.set_item("rss_bytes", rss_bytes)?;
     dict.set_item("name", name)?;

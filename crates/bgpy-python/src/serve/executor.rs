@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bgpy::bootstrap::{Report, Reporter};
 use bgpy::durable::{FirstTasks, Staged};
-use bgpy::log::{INITIALISED, TAKING};
 use bgpy::registry::Claim;
 use bgpy::server::{Debugger, Stopper};
+use bgpy::start::again;
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
@@ -74,7 +74,7 @@ impl Executor for PythonExecutor {
         let Some(origin) = self.source.take().map(Origin::Source).or(kept) else {
             return Ok(false);
         };
-        self.log.info(format_args!("{TAKING}{origin}"));
+        self.log.info(format_args!("taking the tasks from {origin}"));
         let place = origin.to_string();
         let (policy, server_process, shown) = (self.policy, self.server_process, &self.shown);
         let started = Python::attach(|py| {
@@ -85,8 +85,14 @@ impl Executor for PythonExecutor {
         match started {
             Ok(program) => self.program = Some(program),
             Err(failure) => {
+                let message = start_failed(&place, &failure);
+                let has_changed = |it: &Watching| it.awaits_change(&message, &self.stopper);
+                let kind = match self.watching.as_ref().is_some_and(has_changed) {
+                    true => again::CHANGED_AGAIN,
+                    false => START,
+                };
                 if let Some((mut reporter, _)) = self.reporter.take() {
-                    reporter.report(&start_failed(&place, &failure));
+                    reporter.report(&Report::Failed { kind: kind.to_owned(), message });
                 }
                 return Err(failure);
             }
@@ -127,7 +133,6 @@ impl Executor for PythonExecutor {
                 "cannot keep the tasks for a restart: {error}. A restarted server will have none"
             ));
         }
-        self.log.info(INITIALISED);
         Ok(())
     }
 
@@ -206,8 +211,8 @@ fn receive<'py>(
     })
 }
 
-/// The report that the tasks failed to start.
-fn start_failed(origin: &str, failure: &Failure) -> Report {
+/// Says that the tasks failed to start, and why.
+fn start_failed(origin: &str, failure: &Failure) -> String {
     // The last line of a traceback is the exception.
     let mut what = match &failure.traceback {
         Some(traceback) => format!("\n\n{}", traceback.trim_end()),
@@ -222,10 +227,8 @@ fn start_failed(origin: &str, failure: &Failure) -> Report {
         let python = python.display();
         what += &format!("\n\nThe interpreter was '{python}'; --python (python=) chooses another.");
     }
-    failed_to_start(format!("the tasks in {origin} could not be started:{what}"))
+    format!("the tasks in {origin} could not be started:{what}")
 }
 
-/// The report of a server that was set up but did not start.
-pub fn failed_to_start(message: String) -> Report {
-    Report::Failed { kind: "start".into(), message }
-}
+/// The kind of report of a server that was set up but did not start.
+pub const START: &str = "start";

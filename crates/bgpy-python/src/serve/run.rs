@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use super::config::address;
 use super::debugger::{About, PythonDebugger};
-use super::executor::{PythonExecutor, failed_to_start};
+use super::executor::{PythonExecutor, START};
 use super::forked::ServerProcess;
 use super::interpreter::{extend_search_path, python_version};
 use super::shown::Shown;
@@ -112,7 +112,7 @@ pub fn serve(
     }
     // If the tasks failed to start, that is already reported, with the traceback; this is any other reason.
     if let (Ended::Start(failure), Some((mut reporter, _))) = (&ended, executor.reporter.take()) {
-        reporter.report(&failed_to_start(failure.to_string()));
+        reporter.report(&Report::Failed { kind: START.to_owned(), message: failure.to_string() });
     }
     executor.exit.map_or(Ok(Ok(ended)), Err)
 }

@@ -1,9 +1,9 @@
 //! Starting a server again when the files of its tasks change.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use bgpy::config::Config;
 use bgpy::registry::{Claim, Registry};
 use bgpy::server::Stopper;
-use bgpy::start::again::spawn_apart;
+use bgpy::start::again::{self, spawn_apart};
 use bgpy::start::preflight;
 use bgpy::watch::watch;
 use bgpy::{Log, Name};
@@ -44,7 +44,15 @@ pub type Plan = Arc<Mutex<Then>>;
 /// What happens when a file has changed.
 pub enum Watching {
     /// A server in the background is replaced by `bgpy restart`.
-    Restart { source: Option<Source>, python: PathBuf, server: String, log: Log, since: SystemTime },
+    Restart {
+        source: Option<Source>,
+        python: PathBuf,
+        server: String,
+        log: Log,
+        since: SystemTime,
+        /// Whether it was started that way itself.
+        is_after_change: bool,
+    },
     /// A server in the foreground is stopped, and starts itself again.
     Stop { config: Box<Config>, stopper: Stopper, log: Log, plan: Plan, since: SystemTime },
 }
@@ -73,7 +81,9 @@ impl Watching {
                 let python = this_interpreter(&py.import("sys")?)?;
                 let name = config.name.as_ref().map(ToString::to_string);
                 let server = name.unwrap_or_else(|| server.address().to_string());
-                Self::Restart { source: Source::of(config), python, server, log, since }
+                let is_after_change = again::is_after_change();
+                let source = Source::of(config);
+                Self::Restart { source, python, server, log, since, is_after_change }
             }
         })
     }
@@ -88,6 +98,23 @@ impl Watching {
         if let Err(error) = watch(move || files(source.as_ref()), since, changed) {
             log.error(format_args!("the files of the tasks cannot be watched: {error}"));
         }
+    }
+
+    /// For a server whose tasks have failed: waits for a change of their files if such a change was
+    /// the reason of its start, because nobody else starts it again. Returns whether they have changed.
+    pub fn awaits_change(&self, failure: &str, stopper: &Stopper) -> bool {
+        let Self::Restart { source, log, since, is_after_change: true, .. } = self else {
+            return false;
+        };
+        log.critical(format_args!("waiting for a change of the files, because {failure}"));
+        let Ok(changed) = changes(source.clone(), *since) else { return false };
+        while !stopper.is_ending() {
+            if changed.recv_timeout(LOOK).is_ok() {
+                log.info("a file has changed: starting again");
+                return true;
+            }
+        }
+        false
     }
 
     /// Acts on a change; returns whether to go on watching.
@@ -134,8 +161,10 @@ fn claim(registry: Registry, name: &Name) -> Option<Claim> {
 /// Why the server was not restarted.
 fn restart(python: &Path, server: &str) -> Result<(), String> {
     let mut command = Command::new(python);
-    // However long the running task takes.
-    command.args(["-P", "-m", "bgpy", "restart", server, "--grace", GRACE_S]);
+    // However long the running task takes, and a correction of the tasks if they fail.
+    command.args(["-P", "-m", "bgpy", "restart", server]);
+    command.args(["--grace", GRACE_S, "--timeout", GRACE_S]);
+    again::note_change(&mut command);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut words = String::new();
     let ran = spawn_apart(&mut command).and_then(|mut child| {
@@ -156,13 +185,8 @@ fn restart(python: &Path, server: &str) -> Result<(), String> {
 /// # Errors
 /// The exception of a signal handler, such as KeyboardInterrupt.
 pub fn wait_for_change(py: Python<'_>, config: &Config, since: SystemTime) -> PyResult<()> {
-    let (sender, changed) = channel();
     let source = Source::of(config);
-    let tell = move |_: &Path| sender.send(()).is_err();
-    // In a thread that gets no signals: they are for this one.
-    let begin = || watch(move || files(source.as_ref()), since, tell);
-    py.detach(|| thread::scope(|scope| scope.spawn(begin).join()).unwrap_or(Ok(())))?;
-    let mut changed = changed;
+    let mut changed = py.detach(|| changes(source, since))?;
     loop {
         py.check_signals()?;
         let waiting = &mut changed;
@@ -170,6 +194,16 @@ pub fn wait_for_change(py: Python<'_>, config: &Config, since: SystemTime) -> Py
             return Ok(());
         }
     }
+}
+
+/// Tells of the next change of the files.
+fn changes(source: Option<Source>, since: SystemTime) -> io::Result<Receiver<()>> {
+    let (sender, changed) = channel();
+    let tell = move |_: &Path| sender.send(()).is_err();
+    // In a thread that gets no signals: they are for this one.
+    let begin = || watch(move || files(source.as_ref()), since, tell);
+    thread::scope(|scope| scope.spawn(begin).join()).unwrap_or(Ok(()))?;
+    Ok(changed)
 }
 
 /// The file of the tasks, and those of the user's modules that this process has imported.

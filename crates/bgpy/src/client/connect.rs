@@ -15,7 +15,7 @@ use super::proof::Proof;
 use super::restart_wait::{RestartWait, may_be_back_soon};
 use crate::error::ConnectError;
 use crate::platform::WithLimit;
-use crate::registry::{Entry, Registry, is_of_this_machine};
+use crate::registry::{Entry, Meant, Registry, is_of_this_machine};
 use crate::target::Target;
 use crate::transport::dial::Dialer;
 use crate::wait::Wait;
@@ -48,28 +48,24 @@ pub(super) fn connect(
     {
         return Err(distrusted(&server, doubt));
     }
-    let known = |is_meant: &dyn Fn(&Entry) -> bool| {
-        let Some(registry) = &registry else { return Ok(Vec::new()) };
-        let mut entries = registry.entries().map_err(|error| distrusted(&server, &error))?;
-        // Clients that find the entry of a dead server mark it as dead.
-        entries.retain_mut(|entry| is_meant(entry) && !registry.mark_dead(entry));
-        Ok::<_, ConnectError>(entries)
-    };
     let addresses = match target {
         Target::Address(address) => address
             .resolve()
             .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?,
         Target::Name(_) | Target::Socket(_) => Vec::new(),
     };
-    let is_it = |entry: &Entry| match target {
-        Target::Name(name) => entry.name.as_ref() == Some(name),
-        Target::Socket(path) => entry.socket.as_ref() == Some(path),
-        Target::Address(_) => addresses.iter().any(|address| entry.serves(*address)),
+    let meant = registry.as_ref().map(|registry| Meant { registry, target, addresses: &addresses });
+    let known = || {
+        let Some(meant) = &meant else { return Ok(Vec::new()) };
+        let mut entries = meant.registry.entries().map_err(|error| distrusted(&server, &error))?;
+        // Clients that find the entry of a dead server mark it as dead.
+        entries.retain_mut(|entry| meant.includes(entry) && !meant.registry.mark_dead(entry));
+        Ok::<_, ConnectError>(entries)
     };
     let instance = |entry: &Entry| entry.instance.clone();
     let mut has_looked_again = false;
     loop {
-        let entries = known(&is_it)?;
+        let entries = known()?;
         if restart.wait_out(&entries)? {
             attempt.dialer.start_again();
             continue;
@@ -111,9 +107,7 @@ pub(super) fn connect(
                 | ConnectError::NoSuchName { .. }
                 | ConnectError::NoToken { .. }
                 | ConnectError::Auth { .. },
-            ) if registry.as_ref().is_some_and(|it| is_about_to_start(it, target, &addresses))
-                && !wait.is_interrupted() =>
-            {
+            ) if meant.as_ref().is_some_and(is_about_to_start) && !wait.is_interrupted() => {
                 if wait.slice().is_none() {
                     let after = wait.limit().unwrap_or_default();
                     return Err(ConnectError::Restarting { server, after, failing: None });
@@ -129,10 +123,11 @@ pub(super) fn connect(
                 | ConnectError::NoToken { .. }
                 | ConnectError::Auth { .. },
             ) if !std::mem::replace(&mut has_looked_again, true)
-                && known(&is_it)?.iter().map(instance).ne(entries.iter().map(instance)) => {}
+                && known()?.iter().map(instance).ne(entries.iter().map(instance)) => {}
             Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
-                let Some(registry) = &registry else { return Err(absent) };
-                return Err(match (is_stopping(registry, target, &addresses), absent) {
+                let Some(meant) = &meant else { return Err(absent) };
+                let registry = meant.registry;
+                return Err(match (is_stopping(meant), absent) {
                     (Ok(true), _) => ConnectError::Stopping { server: attempt.dialer.server },
                     (Err(error), _) => distrusted(&server, &error),
                     (Ok(false), ConnectError::NoSuchName { name, .. }) => {

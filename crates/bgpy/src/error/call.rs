@@ -8,7 +8,8 @@ use bgpy_proto::{Delivered, Failure, FailureCode, Id, ProtocolError};
 use thiserror::Error;
 
 use super::ConnectError;
-use super::words::{Seconds, Stopping};
+use super::words::Stopping;
+use crate::duration::shown;
 
 /// Why a call failed.
 #[derive(Debug, Error)]
@@ -33,7 +34,7 @@ pub enum CallError {
     /// The call timed out.
     #[error("{server} {} within {}: {}",
         if *accepted { "accepted the call but did not answer" } else { "did not answer" },
-        Seconds(*after),
+        shown(*after),
         if *accepted {
             "the call runs to its end if it has begun, and is dropped otherwise"
         } else {
@@ -116,7 +117,7 @@ pub enum Lost {
     #[error("{0}")]
     Io(io::ErrorKind),
     /// The server sent nothing for this long, not even an answer to a ping.
-    #[error("no response for {}", Seconds(*.0))]
+    #[error("no response for {}", shown(*.0))]
     Silent(Duration),
     /// The server violated the protocol.
     #[error(transparent)]

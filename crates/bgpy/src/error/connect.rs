@@ -8,7 +8,8 @@ use std::time::Duration;
 use bgpy_proto::ProtocolError;
 use thiserror::Error;
 
-use super::words::{Age, Seconds, Stopping};
+use super::words::Stopping;
+use crate::duration::{age, shown};
 use crate::name::Name;
 use crate::platform::WithLimit;
 use crate::restart::Failing;
@@ -57,7 +58,7 @@ pub enum ConnectError {
     },
     /// The server has failed and did not restart in time; nothing was sent.
     #[error("{server} is being restarted and was not back within {}: {}; its log tells more",
-        Seconds(*after),
+        shown(*after),
         failing.as_ref().map_or_else(|| "it is not ready yet".to_owned(), ToString::to_string))]
     Restarting {
         /// As the user named it.
@@ -76,7 +77,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// Connecting or the handshake took too long.
-    #[error("{server} did not answer within {}: {}", Seconds(*after), Unanswered(*process, *connected))]
+    #[error("{server} did not answer within {}: {}", shown(*after), Unanswered(*process, *connected))]
     Timeout {
         /// The target, as the user named it.
         server: String,
@@ -178,7 +179,7 @@ impl fmt::Display for Absent<'_> {
             (None, Some(Trace::Ended { ago, how })) => write!(
                 f,
                 "no server named '{name}' runs here: it ended {} ago ({how}); `bgpy logs {name}` shows its log",
-                Age(*ago)
+                age(*ago)
             ),
             (None, Some(Trace::Similar(similar))) => {
                 write!(f, "no server named '{name}' runs here: did you mean '{similar}'?")

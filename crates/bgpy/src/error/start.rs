@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::words::Seconds;
+use crate::duration::shown;
 use crate::platform::WithLimit;
 
 /// Python's message if bgpy is not installed.
@@ -50,7 +50,7 @@ pub enum StartError {
         output: String,
     },
     /// The start timed out; the server was ended.
-    #[error("the server was not ready within {} and was ended{}", Seconds(*after), Printed(output))]
+    #[error("the server was not ready within {} and was ended{}", shown(*after), Printed(output))]
     Timeout {
         /// The limit.
         after: Duration,
@@ -75,7 +75,7 @@ pub enum StartError {
         what: String,
     },
     /// The server that has the name takes no more calls, but has not ended in time.
-    #[error("'{server}' was not replaced: it takes no more calls, but has not ended within {}: {hindrance}", Seconds(*after))]
+    #[error("'{server}' was not replaced: it takes no more calls, but has not ended within {}: {hindrance}", shown(*after))]
     StillEnding {
         /// How users name it.
         server: String,

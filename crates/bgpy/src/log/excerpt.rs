@@ -9,17 +9,14 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::level::Level;
-use super::record::{CONTINUED, STAMP_BYTES, moment};
+use super::record::{CONTINUED, Parts, parts};
 
 /// Part of a server's first record, between its version and its address.
 pub(crate) const LISTENS: &str = " listens on ";
 
-/// The last record of the beginning, for a server with tasks from elsewhere than a client; their
-/// source follows.
-pub const TAKING: &str = "taking the tasks from ";
-
-/// The same for a server with tasks from a client.
-pub const INITIALISED: &str = "initialised";
+/// Start of the record with which a server has tasks, and accepts calls; its address follows. It is
+/// the last one of the beginning.
+pub(crate) const READY: &str = "ready at ";
 
 /// The line that ends the excerpt.
 pub const ROTATED_AWAY: &str = "the lines above are what is kept of those that were rotated away";
@@ -30,9 +27,6 @@ const LINE_BYTES_MAX: usize = 16 << 10;
 /// Most bytes kept of the beginning, and of the error. Both fit into the first piece of a log that
 /// a client gets.
 const PART_BYTES_MAX: usize = 24 << 10;
-
-/// Width of the level in a record.
-const LEVEL_BYTES: usize = 8;
 
 /// Most records of the beginning: while the server waits for its tasks, unauthenticated connections
 /// may add some.
@@ -50,9 +44,8 @@ pub(super) struct Excerpt {
     is_error_older: bool,
     /// What the previous line belongs to.
     part: Part,
-    /// Time and process id of the last record, as in the log.
-    stamp: Vec<u8>,
-    writer: Vec<u8>,
+    /// Time of the last record, as in the log.
+    stamp: String,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -61,14 +54,6 @@ enum Part {
     Neither,
     Beginning,
     Error,
-}
-
-/// The first line of a record.
-struct Head<'a> {
-    stamp: &'a [u8],
-    level: Level,
-    writer: &'a [u8],
-    text: &'a [u8],
 }
 
 impl Excerpt {
@@ -96,28 +81,29 @@ impl Excerpt {
     }
 
     fn add(&mut self, line: &[u8]) {
-        let Some(head) = Head::of(line) else {
+        let text = String::from_utf8_lossy(line);
+        let Some(head) = parts(&text) else {
             if !line.starts_with(CONTINUED.as_bytes()) {
                 self.part = Part::Neither;
             }
             return self.keep(line);
         };
-        (self.stamp, self.writer) = (head.stamp.to_owned(), head.writer.to_owned());
+        head.stamp.clone_into(&mut self.stamp);
         self.part = Part::Neither;
-        if head.text == ROTATED_AWAY.as_bytes() {
+        if head.text == ROTATED_AWAY {
             self.is_complete = true;
         } else if head.level >= Level::Error {
             self.error.clear();
             (self.part, self.is_error_older) = (Part::Error, self.records == 0);
-        } else if head.begins() {
+        } else if begins(&head) {
             self.beginning.clear();
             (self.records, self.is_complete) = (1, false);
             (self.part, self.is_error_older) = (Part::Beginning, true);
         } else if self.records > 0 && !self.is_complete && head.level >= Level::Info {
             self.records += 1;
             self.part = Part::Beginning;
-            self.is_complete = self.records == BEGINNING_RECORDS_MAX
-                || [TAKING, INITIALISED].iter().any(|last| head.text.starts_with(last.as_bytes()));
+            self.is_complete =
+                self.records == BEGINNING_RECORDS_MAX || head.text.starts_with(READY);
         }
         self.keep(line);
     }
@@ -144,37 +130,17 @@ impl Excerpt {
         if !text.is_empty() {
             // With the time of the last record in the excerpt, because a search by time goes by it.
             let level = Level::Info;
-            text.extend_from_slice(&self.stamp);
-            text.extend_from_slice(format!(" {level:<8} ").as_bytes());
-            text.extend_from_slice(&self.writer);
-            text.extend_from_slice(format!(" {ROTATED_AWAY}\n").as_bytes());
+            let stamp = &self.stamp;
+            text.extend_from_slice(format!("{stamp} {level:<5} {ROTATED_AWAY}\n").as_bytes());
         }
         text
     }
 }
 
-impl<'a> Head<'a> {
-    fn of(line: &'a [u8]) -> Option<Self> {
-        let (stamp, rest) = line.split_at_checked(STAMP_BYTES)?;
-        // Most lines are output of tasks; this check rules them out without parsing a time.
-        if stamp[4] != b'-' || stamp[10] != b'T' {
-            return None;
-        }
-        moment(stamp)?;
-        let (level, rest) = rest.strip_prefix(b" ")?.split_at_checked(LEVEL_BYTES)?;
-        let level = std::str::from_utf8(level).ok()?.trim_end().parse().ok()?;
-        let rest = rest.strip_prefix(b" ").filter(|rest| rest.starts_with(b"["))?;
-        let (writer, text) = rest.split_at(rest.iter().position(|byte| *byte == b']')? + 1);
-        Some(Self { stamp, level, writer, text: text.trim_ascii() })
-    }
-
-    fn begins(&self) -> bool {
-        let listens = |text: &[u8]| text.starts_with(LISTENS.as_bytes());
-        let version = self.text.strip_prefix(b"bgpy ");
-        version.is_some_and(|rest| {
-            rest.iter().position(|byte| *byte == b' ').is_some_and(|at| listens(&rest[at..]))
-        })
-    }
+/// Whether a record is a server's first one.
+fn begins(head: &Parts<'_>) -> bool {
+    let version = head.text.strip_prefix("bgpy ");
+    version.is_some_and(|rest| rest.find(' ').is_some_and(|at| rest[at..].starts_with(LISTENS)))
 }
 
 #[cfg(test)]
@@ -189,20 +155,20 @@ mod tests {
     }
 
     fn note(before: &str) -> String {
-        let (stamp, _) = before.split_at(STAMP_BYTES);
-        format!("{stamp} INFO     [{}] {ROTATED_AWAY}\n", std::process::id())
+        let (stamp, _) = before.split_once(' ').unwrap();
+        format!("{stamp} INFO  {ROTATED_AWAY}\n")
     }
 
     #[test]
     fn the_beginning_and_the_last_error_are_kept_over_any_number_of_files() {
         let listens = record(Level::Info, "bgpy 1.0.0 listens on 127.0.0.1:1");
-        let initialised = record(Level::Info, INITIALISED);
+        let ready = record(Level::Info, format_args!("{READY}127.0.0.1:1 (process 1)"));
         let [first, last] = ["first", "last"]
             .map(|text| record(Level::Error, format_args!("Exec failed: {text}\nTraceback\n  x")));
         let (other, debug) = (record(Level::Info, "other"), record(Level::Debug, "a client"));
         let prints = "printed\n    with spaces\n".repeat(1000);
-        let beginning = format!("{listens}{other}{initialised}");
-        let file = format!("{listens}{debug}{prints}{other}{initialised}{other}{first}{prints}");
+        let beginning = format!("{listens}{other}{ready}");
+        let file = format!("{listens}{debug}{prints}{other}{ready}{other}{first}{prints}");
         let kept = remains(&[&file]);
         assert_eq!(kept, format!("{beginning}{first}{}", note(&first)));
         // The excerpt is the oldest file of the next rotation.
@@ -219,7 +185,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_what_tells_nothing() {
         assert_eq!(remains(&["", "printed\n", &record(Level::Warning, "a peer")]), "");
-        assert_eq!(remains(&["2026-01-01T00:00:00.000+00:00", "\u{ff}\n\n    x"]), "");
+        assert_eq!(remains(&["2026-01-01T00:00:00+00:00", "\u{ff}\n\n    x"]), "");
     }
 
     #[test]
@@ -231,6 +197,6 @@ mod tests {
         let kept = remains(&[&format!("{listens}{waits}{error}")]);
         assert!(kept.len() < 2 * PART_BYTES_MAX, "{}", kept.len());
         assert_eq!(kept.lines().filter(|line| line.contains("a peer")).count(), 15);
-        assert!(kept.contains("xxx\n    line\n") && kept.ends_with(&note(&error[..STAMP_BYTES])));
+        assert!(kept.contains("xxx\n    line\n") && kept.ends_with(&note(&error)));
     }
 }

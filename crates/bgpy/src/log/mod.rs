@@ -9,12 +9,12 @@ pub mod read;
 mod record;
 mod writer;
 
-pub(crate) use excerpt::LISTENS;
-pub use excerpt::{INITIALISED, ROTATED_AWAY, TAKING};
+pub use excerpt::ROTATED_AWAY;
+pub(crate) use excerpt::{LISTENS, READY};
 #[cfg(test)]
 pub(crate) use file::aged;
 pub use handle::{Log, StandardStream};
 pub use level::Level;
 pub(crate) use record::record;
-pub use record::{time, when};
+pub use record::{Parts, parts, time, when};
 pub(crate) use writer::Loss;

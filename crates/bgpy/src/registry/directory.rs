@@ -12,7 +12,8 @@ use super::files::{Found, examine, file_name, files, read, read_one, short, sock
 use super::write::{check_room, stamp, write};
 use crate::config::{Config, Launch};
 use crate::name::Name;
-use crate::platform::{self, Presence};
+use crate::platform::{self, Presence, unix_socket};
+use crate::target::Target;
 
 /// The environment variable that sets the directory.
 pub const DIRECTORY_VARIABLE: &str = "BGPY_RUNTIME_DIR";
@@ -123,6 +124,14 @@ impl Registry {
     /// end.
     pub(crate) fn socket_path_of(&self, entry: &Entry) -> PathBuf {
         self.directory.join(socket_name(&entry.instance))
+    }
+
+    /// A target that means the server of an entry and never another one, also once it accepts no
+    /// more calls; `None` if it has no Unix socket.
+    pub fn own_target(&self, entry: &Entry) -> Option<Target> {
+        let has_socket =
+            unix_socket::EXIST && (entry.socket.is_some() || entry.retired_ms.is_some());
+        has_socket.then(|| Target::Socket(self.socket_path_of(entry)))
     }
 
     /// The default log file of a server.

@@ -6,6 +6,7 @@ mod entry;
 mod files;
 mod leftovers;
 mod machine;
+mod meant;
 mod prune;
 mod write;
 
@@ -15,4 +16,5 @@ pub(crate) use entry::is_of_this_machine;
 pub use entry::{Ending, Entry};
 pub(crate) use files::{beside, vacate};
 pub use leftovers::{Kind, Leftover};
+pub(crate) use meant::Meant;
 pub(crate) use write::put;

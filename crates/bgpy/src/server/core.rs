@@ -24,6 +24,7 @@ use super::reactor::signal::Waker;
 use super::registration::Registration;
 use super::status::Reporter;
 use crate::clock;
+use crate::duration::shown;
 use crate::log::Log;
 use crate::platform::{self, Private};
 use crate::registry::Ending;
@@ -192,8 +193,8 @@ impl Core {
             self.log_counted(clock::now());
         }
         if self.calls.idle_until().is_some_and(|at| at <= clock::now()) {
-            let limit = self.calls.idle_timeout().unwrap_or_default().as_secs_f64();
-            self.log.info(format_args!("no call for {limit} s (idle_timeout): ending"));
+            let limit = shown(self.calls.idle_timeout().unwrap_or_default());
+            self.log.info(format_args!("no call for {limit} (idle_timeout): ending"));
             self.stop();
         }
         // What ended in this turn may have freed missing descriptors.

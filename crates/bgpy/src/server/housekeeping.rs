@@ -1,9 +1,12 @@
 //! Periodic work of a server, busy or idle: its log, its files, and clients that have vanished.
 
+use std::time::Duration;
+
 use super::connections::connection::Connection;
 use super::connections::dead_peers::{LIMIT, Limit};
 use super::core::Core;
 use super::shared::Shared;
+use crate::duration::shown;
 use crate::log::Log;
 use crate::platform::Undelivered;
 
@@ -39,9 +42,9 @@ impl Core {
         };
         let vanished: Vec<_> = self.connections.iter_mut().filter_map(look).collect();
         for (token, Undelivered { tries, silence }) in vanished {
-            let silence_s = silence.as_secs();
+            let silence = shown(Duration::from_secs(silence.as_secs()));
             let why = format!(
-                "no answer for {silence_s} s to data sent to it, nor to {tries} retransmissions"
+                "no answer for {silence} to data sent to it, nor to {tries} retransmissions"
             );
             self.log_dead_peer(token, &why);
             self.cut(token, &why);

@@ -27,6 +27,7 @@ pub use reactor::signal::SignalPipe;
 pub use reply::{Answers, Reply};
 pub use service::Service;
 pub use setup::binding::Binding;
+pub(crate) use setup::check_exposure;
 pub use setup::listening::{Server, Stopper};
 pub use setup::supervised::Supervised;
 pub use supervisor_pipe::SupervisorPipe;

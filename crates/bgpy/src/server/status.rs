@@ -93,6 +93,7 @@ impl Reporter {
             calls: calls.done,
             clients: self.clients,
             uptime_s: clock::since(self.started).as_secs_f64(),
+            cpu_s: platform::cpu_time().map(|used| used.as_secs_f64()),
             pid: u64::from(std::process::id()),
             rss_bytes: platform::resident_bytes(std::process::id()),
             name: self.name.as_ref().map(Name::to_string),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::shared::Shared;
+use crate::duration::shown;
 use crate::platform;
 use crate::registry::Ending;
 
@@ -28,8 +29,8 @@ impl Shared {
         });
         drop(core);
         self.wake();
-        let seconds = grace.as_secs_f64();
-        let reason = format!("not ended within {seconds} s of being told to: killed");
+        let limit = shown(grace);
+        let reason = format!("not ended within {limit} of being told to: killed");
         self.kill_after(grace, reason);
     }
 

@@ -1,4 +1,5 @@
-//! A server in the foreground that is started again by its own process.
+//! A server that is started again when its files change: in the foreground by its own process, in the
+//! background by `bgpy restart`.
 
 use std::env;
 use std::io;
@@ -14,13 +15,30 @@ const CLAIM: &str = "BGPY_START_CLAIM";
 /// Names the port that the server of this process had.
 const PORT: &str = "BGPY_START_PORT";
 
+/// Says that a server is started because its files have changed.
+const CHANGED: &str = "BGPY_START_CHANGED";
+
 /// The environment variables by which one program tells the next.
-pub const VARIABLES: [&str; 2] = [CLAIM, PORT];
+pub const VARIABLES: [&str; 3] = [CLAIM, PORT, CHANGED];
+
+/// The kind of a failed start after which the files of the tasks have changed once more.
+pub const CHANGED_AGAIN: &str = "changed";
+
+/// Tells `bgpy restart`, and the server that it starts, that files have changed: if the tasks fail,
+/// that server waits for the next change.
+pub fn note_change(command: &mut Command) {
+    command.env(CHANGED, "1");
+}
+
+/// Whether this process was started because files have changed.
+pub fn is_after_change() -> bool {
+    env::var_os(CHANGED).is_some()
+}
 
 /// Replaces this process by a program that starts a server, for which clients wait if there is a claim.
 /// It listens on the port of before, if it has a choice. Returns only if that fails.
 pub fn exec(mut command: Command, claim: Option<&Claim>, port: Option<u16>) -> io::Error {
-    command.env_remove(CLAIM).env_remove(PORT);
+    command.env_remove(CLAIM).env_remove(PORT).env_remove(CHANGED);
     if let Some(descriptor) = claim.and_then(|claim| platform::hand_on(claim.file()).ok()) {
         command.env(CLAIM, descriptor.to_string());
     }

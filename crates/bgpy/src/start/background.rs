@@ -10,6 +10,7 @@ use super::starting_child::{End, NoReport, Printed, StartingChild};
 use crate::bootstrap::{Orders, Report};
 use crate::config::Config;
 use crate::error::StartError;
+use crate::fork;
 use crate::platform;
 use crate::registry::{Entry, Registry};
 use crate::sync::lock;
@@ -28,6 +29,8 @@ pub struct Background {
     instance: String,
     registry: Option<Registry>,
     end: Arc<End>,
+    /// The process that started it, where a thread waits for its end.
+    starter: u32,
 }
 
 /// Starts a server in the background and waits until it is ready.
@@ -49,7 +52,8 @@ pub fn start(config: Config, wait: &Wait<'_>) -> Result<Background, StartError> 
         Report::Ready { pid, address } => {
             let (instance, registry) = (child.instance.clone(), child.registry.clone());
             let end = child.watch()?;
-            Ok(Background { pid, address, log_file: path, instance, registry, end })
+            let starter = fork::generation();
+            Ok(Background { pid, address, log_file: path, instance, registry, end, starter })
         }
     }
 }
@@ -115,6 +119,9 @@ impl Background {
     /// What the process still waits for, if that is known, when the time is over or the caller
     /// wants to stop.
     pub fn wait(&self, wait: &Wait<'_>) -> Result<Option<ExitStatus>, Option<String>> {
+        if self.starter != fork::generation() {
+            return self.wait_in_child(wait);
+        }
         let mut outcome = lock(&self.end.outcome);
         while outcome.is_none() {
             let slice = wait.slice().ok_or_else(|| self.hindrance())?;
@@ -125,6 +132,24 @@ impl Background {
             }
         }
         Ok(outcome.flatten())
+    }
+
+    /// Waits in a forked child of the starter: the server is no child of this process, and the thread
+    /// that waits for it is not here.
+    fn wait_in_child(&self, wait: &Wait<'_>) -> Result<Option<ExitStatus>, Option<String>> {
+        let Some((registry, entry)) = self.registry.as_ref().zip(self.entry()) else {
+            return Ok(None);
+        };
+        termination::until_ended(registry, &entry, wait).map_err(Some)?;
+        let ending = termination::outcome(registry, &entry, wait);
+        Ok(ending.and_then(|ending| platform::status_of(ending.code, ending.signal)))
+    }
+
+    /// Whether the server and its process have ended.
+    pub fn has_ended(&self) -> bool {
+        let is_here = self.starter == fork::generation();
+        (is_here && lock(&self.end.outcome).is_some())
+            || self.entry().is_some_and(|entry| entry.is_over())
     }
 
     /// Kills the server, whose start has come to nothing although its process was ready.

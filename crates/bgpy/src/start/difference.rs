@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::config::{Config, Launch};
+use crate::duration;
 use crate::registry::Entry;
 
 /// What the server of an entry has otherwise than a configuration asks for, as text. What the
@@ -27,10 +28,8 @@ pub fn differences(running: &Entry, wanted: &Config) -> Vec<String> {
     if let Some(path) = &wanted.log_file {
         found.note("log file", shown(known.log_file.as_deref()), shown(Some(path)));
     }
-    let timeout = |config: &Config| match config.idle_timeout_s {
-        Some(seconds) => format!("{seconds} s"),
-        None => "none".to_owned(),
-    };
+    let timeout =
+        |config: &Config| config.idle_timeout().map_or_else(|| "none".to_owned(), duration::shown);
     found.note("log level", &known.log_level, &wanted.log_level);
     found.note("idle timeout", timeout(known), timeout(wanted));
     found.note("restart policy", known.restart, wanted.restart);

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::duration::shown;
+
 /// How long the interpreter may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -34,7 +36,7 @@ fn wait(child: &mut Child, interrupted: &dyn Fn() -> bool) -> io::Result<()> {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if since.elapsed() > ANSWER {
-            let text = format!("it did not answer within {} s", ANSWER.as_secs());
+            let text = format!("it did not answer within {}", shown(ANSWER));
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }
         thread::sleep(LOOK);

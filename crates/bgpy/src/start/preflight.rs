@@ -3,11 +3,15 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use bgpy_proto::Token;
+
 use super::interpreter::ask;
 use crate::address::Address;
 use crate::config::{Config, Launch};
 use crate::log::{Level, Log};
 use crate::registry::{Entry, Registry};
+use crate::server::check_exposure;
+use crate::token::token_of_environment;
 use crate::transport::can_listen;
 
 /// Imports what a server needs, and analyses its tasks without running them.
@@ -31,6 +35,7 @@ pub fn check(
     if let Some(path) = config.init_file.as_deref().filter(|path| !path.is_file()) {
         return Err(format!("its tasks file '{}' does not exist", path.display()));
     }
+    check_token(config)?;
     config.log_file.as_deref().map_or(Ok(()), check_log)?;
     registry.check_room().map_err(|error| {
         let place = registry.directory().display();
@@ -40,6 +45,16 @@ pub fn check(
         check_place(config, registry, running)?;
     }
     check_tasks(config, launch, interrupted)
+}
+
+/// Checks that the server may listen where it is to, with the token that it is to have.
+fn check_token(config: &Config) -> Result<(), String> {
+    let address = Address::new(config.host.as_str(), config.port);
+    let address =
+        address.resolve().map_err(|error| format!("the host {}: {error}", config.host))?;
+    let token = config.token.as_deref().map(Token::new).or_else(token_of_environment);
+    check_exposure(address[0], config.auth, token.as_ref(), config.allow_weak_token)
+        .map_err(|error| error.to_string())
 }
 
 /// Checks that the log can be written.

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bootstrap::Report;
+use crate::duration::shown;
 use crate::error::StartError;
 use crate::registry::Registry;
 use crate::sync::lock;
@@ -97,10 +98,10 @@ impl StartingChild {
         }
         // `None` if other code in this process has reaped it.
         let status = self.child.wait().ok();
-        let limit = wait.limit().unwrap_or_default().as_secs_f64();
+        let limit = shown(wait.limit().unwrap_or_default());
         let ended_for = match &reason {
             NoReport::Died => None,
-            NoReport::Timeout => Some(format!("not ready within {limit} s: ended by its starter")),
+            NoReport::Timeout => Some(format!("not ready within {limit}: ended by its starter")),
             NoReport::Interrupted => Some("its start was interrupted".to_owned()),
             NoReport::NoThread(_) => Some(NO_THREAD.to_owned()),
         };

@@ -94,7 +94,7 @@ impl Attach {
                 None => output::note(format_args!("{target}, {about}")),
             }
         }
-        let output = Pieces::new();
+        let output = Pieces::plain();
         let interrupts = lines.is_terminal().then(Interrupts::watch);
         let mut session =
             Session { link, number, after, context, output, is_torn: false, interrupts };

@@ -8,27 +8,19 @@ use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use bgpy::registry::Registry;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{self, Event};
 
+use super::actions::Actions;
+use super::keys::wish;
 use super::poller::Poller;
 use super::screen::Screen;
-use super::state::State;
+use super::state::{Next, State};
 use crate::exit::Exit;
 use crate::output::terminal;
 use crate::platform::Signals;
 
 /// How often new data, the log and signals are checked while no key is pressed.
 const TICK: Duration = Duration::from_millis(50);
-
-/// The action of a key.
-#[derive(Debug, PartialEq, Eq)]
-enum Wish {
-    Leave,
-    Up,
-    Down,
-    First,
-    Last,
-}
 
 /// Shows the servers until the user quits.
 ///
@@ -42,10 +34,13 @@ pub(super) fn run(
 ) -> io::Result<Result<(), Exit>> {
     let signals = Signals::watch()?;
     terminal::end_with_it();
+    let mut actions = Actions::new(registry.clone());
     let mut screen = Screen::open(colored)?;
-    let outcome =
-        watch(&mut screen, registry, interval, colored, &|| signals.has_come() || interrupted());
+    let is_interrupted = || signals.has_come() || interrupted();
+    let state = State::new(interval, colored);
+    let outcome = watch(&mut screen, registry, state, &mut actions, &is_interrupted);
     drop(screen);
+    actions.finish(&is_interrupted);
     // The terminal is restored, so a signal may end the process now.
     signals.pass_on()?;
     outcome
@@ -54,12 +49,11 @@ pub(super) fn run(
 fn watch(
     screen: &mut Screen,
     registry: Registry,
-    interval: Duration,
-    colored: bool,
+    mut state: State,
+    actions: &mut Actions,
     interrupted: &dyn Fn() -> bool,
 ) -> io::Result<Result<(), Exit>> {
-    let poller = Poller::start(registry, interval)?;
-    let mut state = State::new(interval, colored);
+    let poller = Poller::start(registry, state.interval)?;
     let mut has_changed = true;
     loop {
         if has_changed {
@@ -68,19 +62,22 @@ fn watch(
         has_changed = false;
         if event::poll(TICK)? {
             has_changed = true;
-            if let Event::Key(key) = event::read()? {
-                match wish(key) {
-                    Some(Wish::Leave) => return Ok(Ok(())),
-                    Some(Wish::Up) => state.select_by(-1),
-                    Some(Wish::Down) => state.select_by(1),
-                    Some(Wish::First) => state.select_by(isize::MIN),
-                    Some(Wish::Last) => state.select_by(isize::MAX),
-                    None => {}
+            if let Event::Key(key) = event::read()?
+                && let Some(wish) = wish(key, state.view, state.question.is_some())
+            {
+                match state.act(wish) {
+                    Next::Stay => {}
+                    Next::Leave => return Ok(Ok(())),
+                    Next::Start(action, entry) => state.report(actions.start(action, entry)),
                 }
             }
         }
         if interrupted() {
             return Ok(Err(Exit::Interrupted));
+        }
+        while let Some(report) = actions.try_recv() {
+            state.report(report);
+            has_changed = true;
         }
         match poller.try_recv() {
             Ok(infos) => {
@@ -93,40 +90,5 @@ fn watch(
             }
         }
         has_changed |= state.follow_log();
-    }
-}
-
-fn wish(key: KeyEvent) -> Option<Wish> {
-    if key.kind == KeyEventKind::Release {
-        return None;
-    }
-    match key.code {
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Wish::Leave),
-        KeyCode::Char('q') | KeyCode::Esc => Some(Wish::Leave),
-        KeyCode::Up | KeyCode::Char('k') => Some(Wish::Up),
-        KeyCode::Down | KeyCode::Char('j') => Some(Wish::Down),
-        KeyCode::Home | KeyCode::Char('g') => Some(Wish::First),
-        KeyCode::End | KeyCode::Char('G') => Some(Wish::Last),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_have_their_wishes() {
-        let plain = |code| wish(KeyEvent::new(code, KeyModifiers::NONE));
-        for code in [KeyCode::Esc, KeyCode::Char('q')] {
-            assert_eq!(plain(code), Some(Wish::Leave));
-        }
-        assert_eq!(plain(KeyCode::Char('c')), None);
-        let ctrl_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(wish(ctrl_c), Some(Wish::Leave));
-        assert_eq!(
-            (plain(KeyCode::Up), plain(KeyCode::Char('j'))),
-            (Some(Wish::Up), Some(Wish::Down))
-        );
     }
 }

@@ -1,7 +1,9 @@
 //! `bgpy top`: watches servers.
 
+mod actions;
 mod draw;
 mod event_loop;
+mod keys;
 mod log;
 mod poller;
 mod screen;
@@ -11,31 +13,33 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use bgpy::duration;
 use clap::Args;
 
 use crate::connect::registry;
-use crate::duration::seconds;
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::{self, Colors};
 
-/// Watch your servers on this machine: what they do, how fast, and what they log
+/// Watch your servers on this machine, and stop or restart them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-CALLS/S is the rate of calls that ended since the last refresh, ANSWER how long the server took to respond \
-to it, QUEUE the number of waiting calls. Below is the end of the log of the selected server.
+CPU is the share of one CPU, and CALLS/S the rate of calls that ended, since the last refresh; BUSY is how \
+long the running task has run, QUEUE the number of waiting calls, ANSWER how long the server took to \
+respond. Below is the end of the log of the selected server.
 
-Keys: up and down (or k and j) select a server; q, Esc and Ctrl-C quit.
+Keys: up and down (or k and j) select a server; f or Enter shows its log in full height, and Esc goes back; \
+s stops it and r restarts it, after a question; ? shows the keys; q and Ctrl-C quit.
 
 Exit codes: 0 quit with a key, 1 the terminal cannot be used, 2 standard output is not a terminal.
 
 Examples:
   bgpy top
-  bgpy top --interval 0.2   refresh five times a second")]
+  bgpy top --interval 200ms   refresh five times a second")]
 pub(crate) struct Top {
     /// Refresh interval
-    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,
-          value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", allow_negative_numbers = true,
+          value_parser = duration::read)]
     pub(crate) interval: Duration,
 
     #[command(flatten)]

@@ -3,8 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use bgpy::registry::Entry;
 use bgpy::{Name, ServerInfo, Status};
 
+use super::actions::{Action, Report};
+use super::keys::{View, Wish};
 use super::log::LogView;
 
 /// Everything that is shown.
@@ -12,6 +15,11 @@ use super::log::LogView;
 pub(super) struct State {
     pub(super) interval: Duration,
     pub(super) colored: bool,
+    pub(super) view: View,
+    /// What the user has to confirm.
+    pub(super) question: Option<Question>,
+    /// What there is to tell about actions, until the next key.
+    pub(super) notice: Option<Report>,
     /// The servers; `None` until the first result of polling.
     pub(super) servers: Option<Vec<Seen>>,
     /// The instance that is selected.
@@ -21,12 +29,36 @@ pub(super) struct State {
     ran: HashSet<String>,
 }
 
-/// A server, with its rate between two refreshes.
+/// A server, with its rates between two refreshes.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) info: ServerInfo,
-    /// Calls per second that ended since the last refresh.
-    pub(super) rate: Option<f64>,
+    pub(super) rates: Option<Rates>,
+}
+
+/// What a server did since the last refresh, by its own clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rates {
+    /// Calls per second that ended.
+    pub(super) calls: f64,
+    /// CPU time in percent of one CPU, if the server reports it.
+    pub(super) cpu: Option<f64>,
+}
+
+/// An action that waits for the user to confirm it.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) action: Action,
+    /// The server that was selected when it was asked for.
+    pub(super) entry: Box<Entry>,
+}
+
+/// What the event loop has to do after a key.
+#[derive(Debug)]
+pub(super) enum Next {
+    Stay,
+    Leave,
+    Start(Action, Box<Entry>),
 }
 
 impl State {
@@ -34,6 +66,9 @@ impl State {
         Self {
             interval,
             colored,
+            view: View::Servers,
+            question: None,
+            notice: None,
             servers: None,
             selected: None,
             log: LogView::default(),
@@ -64,8 +99,8 @@ impl State {
         let seen = |info: ServerInfo| {
             let known = before.get(&info.entry.instance);
             let last = known.and_then(|seen| seen.info.status.as_ref());
-            let rate = last.zip(info.status.as_ref()).and_then(|(last, now)| rate(last, now));
-            Seen { info, rate }
+            let rates = last.zip(info.status.as_ref()).and_then(|(last, now)| rates(last, now));
+            Seen { info, rates }
         };
         let servers: Vec<_> = infos.into_iter().filter(is_shown).map(seen).collect();
         let is_there = |instance: &String| {
@@ -96,6 +131,36 @@ impl State {
         self.servers.as_ref()?.get(self.selected_row()?)
     }
 
+    /// Does what a key asks for.
+    pub(super) fn act(&mut self, wish: Wish) -> Next {
+        self.notice = None;
+        let question = self.question.take();
+        match wish {
+            Wish::Leave => return Next::Leave,
+            Wish::Show(view) => self.view = view,
+            Wish::Up => self.select_by(-1),
+            Wish::Down => self.select_by(1),
+            Wish::First => self.select_by(isize::MIN),
+            Wish::Last => self.select_by(isize::MAX),
+            Wish::Ask(action) => {
+                let entry = self.selected().map(|seen| seen.info.entry.clone().into());
+                self.question = entry.map(|entry| Question { action, entry });
+            }
+            Wish::Confirm => {
+                if let Some(Question { action, entry }) = question {
+                    return Next::Start(action, entry);
+                }
+            }
+            Wish::Decline => {}
+        }
+        Next::Stay
+    }
+
+    /// Shows what an action has to tell.
+    pub(super) fn report(&mut self, report: Report) {
+        self.notice = Some(report);
+    }
+
     /// Moves the selection down by `rows`.
     pub(super) fn select_by(&mut self, rows: isize) {
         let Some(servers) = &self.servers else { return };
@@ -116,10 +181,13 @@ impl State {
     }
 }
 
-/// Calls per second between two answers of a server, by its own clock.
-fn rate(last: &Status, now: &Status) -> Option<f64> {
+/// The rates between two answers of a server; `None` if another process gave the last one.
+fn rates(last: &Status, now: &Status) -> Option<Rates> {
     let seconds = now.uptime_s - last.uptime_s;
-    (seconds > 0.0).then(|| now.calls.saturating_sub(last.calls) as f64 / seconds)
+    (seconds > 0.0 && now.pid == last.pid).then(|| Rates {
+        calls: now.calls.saturating_sub(last.calls) as f64 / seconds,
+        cpu: last.cpu_s.zip(now.cpu_s).map(|(last, now)| (now - last).max(0.0) / seconds * 100.0),
+    })
 }
 
 #[cfg(test)]
@@ -150,6 +218,7 @@ pub(super) mod tests {
             calls: (uptime_s * 20.0) as u64,
             clients: 1,
             uptime_s,
+            cpu_s: Some(uptime_s / 4.0),
             pid: 42,
             rss_bytes: Some(30 << 20),
             name: Some(name.to_owned()),
@@ -180,12 +249,46 @@ pub(super) mod tests {
     fn the_rate_is_what_two_looks_differ_by() {
         let mut state = State::new(Duration::from_secs(1), false);
         state.take(vec![server("a", READY, 10.0)]);
-        assert_eq!(state.selected().unwrap().rate, None);
+        assert_eq!(state.selected().unwrap().rates, None);
         state.take(vec![server("a", READY, 10.5), server("b", READY, 1.0)]);
-        let rates: Vec<_> = state.servers.iter().flatten().map(|seen| seen.rate).collect();
-        assert_eq!(rates, [Some(20.0), None]);
+        let rates: Vec<_> = state.servers.iter().flatten().map(|seen| seen.rates).collect();
+        assert_eq!(rates, [Some(Rates { calls: 20.0, cpu: Some(25.0) }), None]);
         state.take(vec![server("a", READY, 10.5)]);
-        assert_eq!(state.selected().unwrap().rate, None);
+        assert_eq!(state.selected().unwrap().rates, None);
+        let mut again = server("a", READY, 99.0);
+        again.status.as_mut().unwrap().pid = 43;
+        state.take(vec![again]);
+        assert_eq!(state.selected().unwrap().rates, None);
+    }
+
+    #[test]
+    fn an_action_is_for_the_server_that_was_selected_when_it_was_asked_for() {
+        let mut state = State::new(Duration::from_secs(1), false);
+        assert!(matches!(state.act(Wish::Ask(Action::Stop)), Next::Stay));
+        assert!(state.question.is_none(), "there is no server");
+        state.take(vec![server("a", READY, 1.0), server("b", READY, 1.0)]);
+        state.act(Wish::Ask(Action::Stop));
+        state.take(vec![server("b", READY, 1.0)]);
+        assert_eq!(selected(&state), Some("b"));
+        match state.act(Wish::Confirm) {
+            Next::Start(Action::Stop, entry) => assert_eq!(entry.instance, "a"),
+            other => panic!("{other:?}"),
+        }
+        assert!(state.question.is_none());
+        assert!(matches!(state.act(Wish::Confirm), Next::Stay), "nothing was asked");
+        state.act(Wish::Ask(Action::Restart));
+        assert!(matches!(state.act(Wish::Decline), Next::Stay));
+        assert!(state.question.is_none());
+    }
+
+    #[test]
+    fn a_notice_stays_until_the_next_key() {
+        let mut state = State::new(Duration::from_secs(1), false);
+        state.report(Report::Done("Stopped a.".into()));
+        state.take(Vec::new());
+        assert!(state.notice.is_some());
+        state.act(Wish::Down);
+        assert!(state.notice.is_none());
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod cursor;
 mod files;
+mod prints;
 mod search;
 mod tail;
 
 pub(crate) use files::open;
-pub use tail::{Begin, Tail, last_lines, remains};
-pub(crate) use tail::{piece, put_off};
+pub use prints::Prints;
+pub(crate) use tail::put_off;
+pub use tail::{Begin, Tail, last_lines, piece, remains};

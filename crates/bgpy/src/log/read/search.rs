@@ -5,7 +5,7 @@ use std::io::{self, Seek, SeekFrom};
 use super::cursor::Search;
 use super::files::{CHUNK_BYTES, read_at};
 use super::tail::Tail;
-use crate::log::record::moment;
+use crate::log::record::{is_since, moment};
 
 /// Bytes searched at a time. In between, a server serves other connections.
 const SEARCH_BYTES: u64 = 1 << 20;
@@ -95,7 +95,7 @@ impl Tail {
             if !is_end && !line.ends_with(b"\n") && line.len() < text.len() {
                 break;
             }
-            if moment(line).is_some_and(|found| found >= ms) {
+            if moment(line).is_some_and(|found| is_since(found, ms)) {
                 return Ok(true);
             }
             self.offset += line.len() as u64;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
@@ -124,6 +125,21 @@ pub(crate) fn end_like(status: ExitStatus) -> ! {
     std::process::exit(status.code().unwrap_or(1))
 }
 
+/// CPU time that this process has used, in all of its threads, if the system reports it.
+pub(crate) fn cpu_time() -> Option<Duration> {
+    // SAFETY: it consists of integers, for which zeros are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes to the buffer only, which outlives the call.
+    let asked = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    let time = |used: libc::timeval| {
+        let seconds = Duration::from_secs(u64::try_from(used.tv_sec).ok()?);
+        seconds.checked_add(Duration::from_micros(u64::try_from(used.tv_usec).ok()?))
+    };
+    (asked == 0)
+        .then_some(usage)
+        .and_then(|usage| time(usage.ru_utime)?.checked_add(time(usage.ru_stime)?))
+}
+
 /// The limit of this process's address space in bytes, if there is one.
 pub(crate) fn address_bytes_max() -> Option<usize> {
     usize::try_from(rustix::process::getrlimit(Resource::As).current?).ok()
@@ -133,4 +149,20 @@ pub(crate) fn address_bytes_max() -> Option<usize> {
 pub(crate) fn machine() -> String {
     let name = rustix::system::uname();
     format!("{} {}", name.nodename().to_string_lossy(), boot_id().trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_takes_cpu_time() {
+        let before = cpu_time().unwrap();
+        assert!(before < Duration::from_secs(1 << 20));
+        // Other tests of this process may use some, too, so that only growth is certain.
+        while cpu_time().unwrap() == before {
+            std::hint::black_box((0..1000_u64).sum::<u64>());
+        }
+        assert!(cpu_time().unwrap() > before);
+    }
 }

@@ -6,6 +6,7 @@ use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
 use socket2::Socket;
 
 use super::connection::Connection;
+use crate::log::READY;
 use crate::memory::segments::Segments;
 use crate::platform::{self, Private};
 use crate::server::calls::Called;
@@ -136,10 +137,20 @@ impl Core {
         owned
     }
 
+    /// Logs that the server has its tasks.
+    pub(crate) fn log_ready(&self) {
+        let (address, pid) = (self.registration().address(), std::process::id());
+        self.log.info(format_args!("{READY}{address} (process {pid})"));
+    }
+
     /// Records the outcome of a call that has run, and tells its caller.
     pub(crate) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) {
         let Called { connection, id, kind } = call;
+        let was_initialized = self.calls.is_initialized();
         self.calls.finish(kind, outcome.is_ok());
+        if self.calls.is_initialized() && !was_initialized {
+            self.log_ready();
+        }
         let told = self.conclude(connection, id, outcome);
         if let Err(failure) = outcome {
             let to = if told { "its caller was told" } else { "its caller no longer waits" };

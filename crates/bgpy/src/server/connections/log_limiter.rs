@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bgpy_proto::ProtocolError;
 
+use crate::duration::shown;
 use crate::log::Level;
 
 /// How long events of a kind are counted before the count is logged.
@@ -74,8 +75,8 @@ impl LogLimiter {
         due.map(|told| {
             let (count, last) = (std::mem::take(&mut told.count), std::mem::take(&mut told.last));
             told.until += WINDOW;
-            let seconds = WINDOW.as_secs();
-            let text = format!("{last} ({count} like this within {seconds} s, this is the last)");
+            let window = shown(WINDOW);
+            let text = format!("{last} ({count} like this within {window}, this is the last)");
             (told.kind.level(), text)
         })
         .collect()

@@ -57,7 +57,12 @@ impl Shared {
         self.standin.arm();
         match self.guarded(|| executor.start()) {
             Ok(initialized) => {
-                self.core.lock().calls.started(initialized);
+                let mut core = self.core.lock();
+                core.calls.started(initialized);
+                if initialized {
+                    core.log_ready();
+                }
+                drop(core);
                 executor.ready();
                 platform::notify("READY=1");
             }

@@ -4,6 +4,7 @@ pub(super) mod file_check;
 mod restore;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::log::Log;
@@ -133,6 +134,11 @@ impl Registration {
     /// The server's name.
     pub(crate) fn name(&self) -> Option<&Name> {
         self.entry.name.as_ref()
+    }
+
+    /// The address that the server listens on.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.entry.address
     }
 
     /// Releases address and name, because no more calls are accepted: a successor can take over.

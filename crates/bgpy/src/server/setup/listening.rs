@@ -17,6 +17,7 @@ use crate::registry::{Ending, Entry};
 use crate::token::{new_token, token_of_environment};
 
 use super::binding::Binding;
+use super::exposure::{check_exposure, is_exposed};
 use super::supervised::Supervised;
 use crate::server::core::CoreParts;
 use crate::server::executor::{Ended, Executor};
@@ -70,16 +71,8 @@ impl Server {
         };
         let local = binding.address;
         let chosen = options.token.or_else(token_of_environment);
-        let exposed = !local.ip().is_loopback();
-        let shown = Address::new(local.ip().to_string(), local.port()).to_string();
-        let refused = match &chosen {
-            _ if exposed && !auth => Some(ServeError::Unprotected { address: shown.clone() }),
-            Some(token) if exposed && token.is_weak() && !options.allow_weak_token => {
-                Some(ServeError::WeakToken { address: shown.clone() })
-            }
-            _ => None,
-        };
-        if let Some(error) = refused {
+        let allowed = check_exposure(local, auth, chosen.as_ref(), options.allow_weak_token);
+        if let Err(error) = allowed {
             binding.release();
             return Err(error);
         }
@@ -131,7 +124,7 @@ impl Server {
         platform::raise_descriptor_limit();
         let entry_path = registry.as_ref().map(|registry| registry.entry_path(&entry));
         let token_place = entry_path.filter(|_| !chosen_by_user);
-        let words = announcement(&shown, exposed, auth, token_place.as_deref());
+        let words = announcement(local, auth, token_place.as_deref());
 
         let hello = ServerHello {
             instance,
@@ -236,6 +229,11 @@ impl Stopper {
             shared.stop(grace);
         }
     }
+
+    /// Whether the server accepts no more calls, or has ended.
+    pub fn is_ending(&self) -> bool {
+        self.shared.upgrade().is_none_or(|shared| shared.core.lock().calls.is_ending())
+    }
 }
 
 impl std::fmt::Debug for Server {
@@ -251,8 +249,7 @@ impl std::fmt::Debug for Stopper {
 }
 
 fn announcement(
-    address: &str,
-    exposed: bool,
+    address: SocketAddr,
     auth: bool,
     token_place: Option<&Path>,
 ) -> Vec<(Level, String)> {
@@ -261,7 +258,7 @@ fn announcement(
     if !auth {
         let text = "no authentication: every user of this machine can run code here";
         words.push((Level::Warning, text.to_owned()));
-    } else if exposed {
+    } else if is_exposed(address) {
         let token = match token_place {
             Some(path) => format!("which stands in {}", path.display()),
             None => "that you set".to_owned(),

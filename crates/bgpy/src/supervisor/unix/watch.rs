@@ -18,6 +18,7 @@ use super::log::SupervisorLog;
 use super::notice::Notice;
 use crate::bootstrap::{Report, Reporter};
 use crate::config::Config;
+use crate::duration::shown;
 use crate::log::Level;
 use crate::platform;
 use crate::registry::Registry;
@@ -217,9 +218,9 @@ impl Supervisor {
         self.failing = Some(Failing { next_ms: None, ..failing.clone() });
         let until = Instant::now() + pause;
         if !pause.is_zero() {
-            let seconds = pause.as_secs_f64();
+            let pause = shown(pause);
             let times = if failures == 1 { "once".into() } else { format!("{failures} times") };
-            let words = format_args!("it has failed {times}; next try in {seconds} s");
+            let words = format_args!("it has failed {times}; next try in {pause}");
             self.say(Level::Warning, words);
             self.notice.tell(&failing);
         }
@@ -240,10 +241,10 @@ impl Supervisor {
 
     fn given_up(&self, last: &str, now: Instant) -> String {
         let since = self.schedule.since().map(|since| now.saturating_duration_since(since));
-        let seconds = since.unwrap_or_default().as_secs();
+        let time = shown(Duration::from_secs(since.unwrap_or_default().as_secs()));
         let (failures, policy) = (self.schedule.failures(), self.config.restart);
         format!(
-            "{last}; given up after {failures} failures in {seconds} s without a minute of taking calls \
+            "{last}; given up after {failures} failures in {time} without a minute of taking calls \
              ({policy})"
         )
     }

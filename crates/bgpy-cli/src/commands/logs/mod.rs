@@ -1,22 +1,25 @@
 //! `bgpy logs`: shows the log of a server.
 
+mod shown;
+
 use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use bgpy::error::Lost;
-use bgpy::log::read::{Begin, Tail, remains};
+use bgpy::log::read::{Begin, Tail};
 use bgpy::registry::{Entry, Registry};
 use bgpy::survey::look_up;
 use bgpy::{CallError, LogReply, LogRequest, ServerInfo, Target, Wait};
 use clap::Args;
 
+use self::shown::Shown;
 use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::terminal;
-use crate::output::{self, Pieces};
+use crate::output::{self, Output};
 
 /// How often the file of a followed log is read.
 const LOOK: Duration = Duration::from_millis(50);
@@ -35,6 +38,7 @@ Examples:
   bgpy logs trainer -f            and new ones, until the server ends
   bgpy logs trainer -n 0 -f       only new ones
   bgpy logs trainer --since 10m   the last ten minutes; also 2h, 1d or 2026-01-31T12:00:00Z
+  bgpy logs trainer -o json       an object per line, with time, level and text
   bgpy logs gpu1:54321 --token-file token -f
                                   of a server on another machine, while it runs
 
@@ -59,6 +63,9 @@ pub(crate) struct Logs {
     /// Show lines since a time or age, e.g. 10m
     #[arg(long, value_name = "WHEN", value_parser = bgpy::log::when)]
     pub(crate) since: Option<i64>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// A server of the same name that starts so soon after the end of another continues it.
@@ -107,7 +114,7 @@ impl Logs {
         path: &Path,
         interrupted: &dyn Fn() -> bool,
     ) -> io::Result<()> {
-        let mut output = Shown::new();
+        let mut output = Shown::new(self.output);
         if self.shows_remains() {
             let mut text = Vec::new();
             Tail::open(path, Begin::Start)?.read(&mut text)?;
@@ -162,7 +169,7 @@ impl Logs {
         let client = self.server.client(&self.trust)?;
         let (wait, target) = (self.server.access.wait(context), &self.server.target);
         let mut link = client.link(&wait).map_err(advice::failed)?;
-        let (mut output, mut request) = (Shown::new(), self.begin().request());
+        let (mut output, mut request) = (Shown::new(self.output), self.begin().request());
         if self.shows_remains()
             && let Ok(LogReply::Piece(piece)) = link.log(&LogRequest::Start, &wait)
         {
@@ -212,49 +219,18 @@ impl Logs {
 /// The server that `bgpy restart` has started in place of one that has ended, or is about to.
 fn successor(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<Entry> {
     let name = entry.name.as_ref()?;
-    while registry.is_about_to_start(name) && wait.slice().is_some() && !terminal::is_gone() {
-        thread::sleep(LOOK);
-    }
     let ended_ms = registry.ended_entry(&entry.instance)?.ending?.at_ms;
     let is_next = |next: &Entry| {
         next.instance != entry.instance
             && next.started_ms - ended_ms < SUCCESSION.as_millis() as i64
     };
-    registry.named(name).ok()?.into_iter().find(is_next)
-}
-
-/// Prints a log.
-struct Shown {
-    output: Pieces,
-    /// The last line of the remains; what follows must not repeat it.
-    first: Vec<u8>,
-}
-
-impl Shown {
-    fn new() -> Self {
-        Self { output: Pieces::new(), first: Vec::new() }
-    }
-
-    /// Shows what the first part of the log keeps of deleted files.
-    fn remains(&mut self, text: &[u8]) {
-        let kept = remains(text);
-        if let Some(last) = kept.split_inclusive(|byte| *byte == b'\n').next_back() {
-            self.output.write(kept);
-            self.first = last.to_owned();
+    loop {
+        // In this order: a server has its entry before its starter lets others start.
+        let is_to_come = registry.is_about_to_start(name);
+        let next = registry.named(name).ok()?.into_iter().find(is_next);
+        if next.is_some() || !is_to_come || wait.slice().is_none() || terminal::is_gone() {
+            return next;
         }
-    }
-
-    /// `false` if standard output takes no more.
-    fn write(&mut self, text: &[u8]) -> bool {
-        if self.first.is_empty() || text.is_empty() {
-            return self.output.write(text);
-        }
-        let first = std::mem::take(&mut self.first);
-        let at = text.windows(first.len()).position(|part| part == first);
-        self.output.write(at.map_or(text, |at| &text[at + first.len()..]))
-    }
-
-    fn finish(self) {
-        self.output.finish();
+        thread::sleep(LOOK);
     }
 }
