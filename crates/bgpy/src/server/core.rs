@@ -252,7 +252,7 @@ impl Core {
                 while let Some(request) = session.poll() {
                     let overload = overload.as_deref();
                     if let Some(other) = self.calls.admit(session, token, request, overload) {
-                        self.reporter.answer(session, &other, &self.calls);
+                        self.reporter.answer(session, token, &other, &self.calls);
                     }
                 }
             }
