@@ -1,8 +1,8 @@
 //! The payload codec, and what the protocol itself encodes in it.
 
 use bgpy_proto::codec::{Reader, Value};
-use bgpy_proto::limits::FAILURE_TEXT_BYTES_MAX;
-use bgpy_proto::{Buffer, Failure, LogReply, LogRequest, Status};
+use bgpy_proto::limits::{DEBUG_LINE_BYTES_MAX, FAILURE_TEXT_BYTES_MAX};
+use bgpy_proto::{Buffer, DebugReply, DebugRequest, Failure, LogReply, LogRequest, Status};
 
 /// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again
 /// and must be the same.
@@ -31,6 +31,14 @@ pub fn payload(input: &[u8]) -> bool {
     }
     if let Some(reply) = LogReply::decode(input) {
         assert_eq!(LogReply::decode(&reply.encode()), Some(reply));
+    }
+    if let Some(request) = DebugRequest::decode(input) {
+        assert_eq!(DebugRequest::decode(&request.encode()), Some(request));
+    }
+    let reply = DebugReply::decode(input);
+    // Longer texts lose their middle when they are sent.
+    if let Some(reply) = reply.filter(|_| input.len() <= DEBUG_LINE_BYTES_MAX / 2) {
+        assert_eq!(DebugReply::decode(&reply.encode_within(u64::MAX)), Some(reply));
     }
     true
 }

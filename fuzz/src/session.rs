@@ -8,10 +8,13 @@ use std::collections::{HashSet, VecDeque};
 use bgpy_proto::client::Event;
 use bgpy_proto::framing::Framing;
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
-use bgpy_proto::limits::{CALLS_PER_CONNECTION_MAX, LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX};
+use bgpy_proto::limits::{
+    CALLS_PER_CONNECTION_MAX, DEBUG_REQUEST_BYTES_MAX, LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX,
+};
 use bgpy_proto::{
-    CallKind, ClientHello, ClientSession, Delivered, Failure, Frame, Kind, LogReply, LogRequest,
-    Outbox, Payload, Psk, Replays, Request, ServerHello, ServerSession, Status, Want,
+    CallKind, ClientHello, ClientSession, DebugReply, DebugRequest, Delivered, Failure, Frame,
+    Kind, LogReply, LogRequest, Outbox, Payload, Psk, Replays, Request, ServerHello, ServerSession,
+    Status, Want,
 };
 
 use super::frame::encode;
@@ -96,6 +99,7 @@ impl Server {
                 Kind::Ping => pongs.extend(encode(&Frame::bare(Kind::Pong, frame.call))),
                 Kind::Status => requests.push(frame),
                 Kind::Log if is_log_request(&frame.payload.data) => requests.push(frame),
+                Kind::Debug if is_debug_request(&frame.payload.data) => requests.push(frame),
                 Kind::Cancel if open.remove(&frame.call) => requests.push(frame),
                 Kind::Cancel => {}
                 Kind::Init | Kind::Exec | Kind::Exit if frame.flags < 3 => {
@@ -115,6 +119,10 @@ impl Server {
             Request::Log { id, request } => {
                 assert_eq!(LogRequest::decode(&frame.payload.data).as_ref(), Some(request));
                 (Kind::Log, *id)
+            }
+            Request::Debug { id, request } => {
+                assert_eq!(DebugRequest::decode(&frame.payload.data).as_ref(), Some(request));
+                (Kind::Debug, *id)
             }
             Request::Call { id, kind, want, message } => {
                 assert_eq!(*want as u8, frame.flags);
@@ -170,6 +178,7 @@ impl Client {
         self.asked.push(self.session.ping());
         self.asked.push(self.session.status());
         self.asked.push(self.session.log(&LogRequest::Start));
+        self.asked.push(self.session.debug(&DebugRequest::Stacks));
         drain(&mut self.session.outbox);
     }
 
@@ -234,6 +243,10 @@ fn check_event(event: Event, frame: &Frame) -> bool {
             assert_eq!(LogReply::decode(&frame.payload.data), Some(*reply));
             (Kind::LogReply, true)
         }
+        Event::Debug(reply) => {
+            assert_eq!(DebugReply::decode(&frame.payload.data), Some(*reply));
+            (Kind::DebugReply, true)
+        }
     };
     assert_eq!(kind, frame.kind);
     last
@@ -248,6 +261,10 @@ fn check_refusal(event: &Event) -> bool {
 
 fn is_log_request(data: &[u8]) -> bool {
     data.len() <= LOG_REQUEST_BYTES_MAX && LogRequest::decode(data).is_some()
+}
+
+fn is_debug_request(data: &[u8]) -> bool {
+    data.len() <= DEBUG_REQUEST_BYTES_MAX && DebugRequest::decode(data).is_some()
 }
 
 fn check_message(message: &Delivered, payload: &Payload) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,8 @@ def await_line(stream: IO[str], words: str) -> str:
 def test_a_background_server_follows_its_files(commands, project, options):
     assert commands.run("start", project.tasks, "--watch", *options)[0] == 0
     (before,) = servers()
+    assert "watches   its files" in commands.run("status", "camera")[1]
+    assert json.loads(commands.run("ps", "-o", "json")[1])[0]["watch"] is True
     log = commands.spawn("logs", "camera", "-f").stdout
     await_line(log, "version 1 1")
     client = connect("camera")

@@ -8,9 +8,11 @@ use bgpy::escape;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
+use crate::commands::attach::Attach;
 use crate::commands::call::Call;
 use crate::commands::completions::Completions;
 use crate::commands::doctor::Doctor;
+use crate::commands::dump::Dump;
 use crate::commands::kill::Kill;
 use crate::commands::logs::Logs;
 use crate::commands::ping::Ping;
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Call(Call),
     Ping(Ping),
     Logs(Logs),
+    Dump(Dump),
+    Attach(Attach),
     Wait(WaitFor),
     Stop(Stop),
     Kill(Kill),

@@ -86,9 +86,11 @@ fn dispatch(
     finish(match command {
         Command::Server(server) => return serve(Foreground::Server(server)),
         Command::Run(run) => return serve(Foreground::Run(run.into())),
+        Command::Attach(attach) => attach.run(context),
         Command::Call(call) => call.run(context),
         Command::Completions(completions) => completions.run(),
         Command::Doctor(doctor) => doctor.run(context),
+        Command::Dump(dump) => dump.run(context),
         Command::Kill(kill) => kill.run(context),
         Command::Logs(logs) => logs.run(context),
         Command::Ping(ping) => ping.run(context),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::Failure;
@@ -48,6 +49,7 @@ enum Asked {
     Ping,
     Status,
     Log,
+    Debug,
 }
 
 /// An event of a call. Rare contents are boxed, because an event is moved several times.
@@ -89,6 +91,8 @@ pub enum Event {
     Status(Box<Status>),
     /// The answer to a log request.
     Log(Box<LogReply>),
+    /// The answer to a debug request.
+    Debug(Box<DebugReply>),
 }
 
 impl Pending {
@@ -176,6 +180,12 @@ impl ClientSession {
     /// Asks for a piece of the log.
     pub fn log(&mut self, request: &LogRequest) -> u64 {
         self.unbuffered_request(Kind::Log, request.encode(), Asked::Log)
+    }
+
+    /// Asks a debug question. Only for a server whose [hello](ServerHello::debug) says that it
+    /// understands it.
+    pub fn debug(&mut self, request: &DebugRequest) -> u64 {
+        self.unbuffered_request(Kind::Debug, request.encode(), Asked::Debug)
     }
 
     /// Tells the server to drop a call that is not running yet, and forgets it here.
@@ -306,6 +316,10 @@ impl ClientSession {
             (Kind::LogReply, Asked::Log) => Event::Log(Box::new(
                 LogReply::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a piece of a log that says nothing"))?,
+            )),
+            (Kind::DebugReply, Asked::Debug) => Event::Debug(Box::new(
+                DebugReply::decode(&payload.data)
+                    .ok_or(ProtocolError::Malformed("a debug reply that says nothing"))?,
             )),
             _ if missing > 0 => return Err(ProtocolError::Memory { bytes: missing }),
             _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),

@@ -154,7 +154,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Keeps the head and the tail of an overlong text: both ends of a traceback matter most.
-fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
     if text.len() <= bytes_max {
         return text.into();
     }

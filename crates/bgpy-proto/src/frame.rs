@@ -28,6 +28,8 @@ pub enum Kind {
     ClientOffer = 0x07,
     /// Client: answer with a piece of the server's log.
     Log = 0x08,
+    /// Client: answer a question about what the server's interpreter does, or talk to a session in it.
+    Debug = 0x09,
     /// Server: the call is accepted.
     Ack = 0x41,
     /// Server: one response of a task.
@@ -46,6 +48,8 @@ pub enum Kind {
     LogReply = 0x48,
     /// Server: later requests than this one have not run and will not.
     Goodbye = 0x49,
+    /// Server: answer to a debug request.
+    DebugReply = 0x4a,
 }
 
 impl Kind {
@@ -59,6 +63,7 @@ impl Kind {
             0x06 => Self::Status,
             0x07 => Self::ClientOffer,
             0x08 => Self::Log,
+            0x09 => Self::Debug,
             0x41 => Self::Ack,
             0x42 => Self::Response,
             0x43 => Self::Error,
@@ -68,6 +73,7 @@ impl Kind {
             0x47 => Self::ServerOffer,
             0x48 => Self::LogReply,
             0x49 => Self::Goodbye,
+            0x4a => Self::DebugReply,
             _ => return None,
         })
     }

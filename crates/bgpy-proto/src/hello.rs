@@ -60,6 +60,9 @@ pub struct ServerHello {
     /// Whether the server accepts pickles.
     #[serde(default = "accepted")]
     pub allow_pickle: bool,
+    /// Whether the server understands debug requests.
+    #[serde(default)]
+    pub debug: bool,
     /// Why the server rejects calls on this connection, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overloaded: Option<String>,
@@ -91,6 +94,7 @@ impl Default for ServerHello {
             message_bytes_max: MESSAGE_BYTES_MAX,
             segments: false,
             allow_pickle: true,
+            debug: true,
             overloaded: None,
         }
     }

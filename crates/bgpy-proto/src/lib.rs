@@ -13,6 +13,7 @@
 pub mod buffer;
 pub mod client;
 pub mod codec;
+pub mod debug;
 pub mod failure;
 pub mod frame;
 pub mod framing;
@@ -35,6 +36,7 @@ mod seal;
 
 pub use buffer::{Buffer, Memory};
 pub use client::ClientSession;
+pub use debug::{DebugReply, DebugRequest};
 pub use delivered::Delivered;
 pub use error::ProtocolError;
 pub use failure::{Failure, FailureCode};

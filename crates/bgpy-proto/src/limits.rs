@@ -78,3 +78,13 @@ pub const LOG_ERROR_BYTES_MAX: usize = 1024;
 /// Longest log request that is decoded, in bytes. A request needs fewer than 80; the rest is room
 /// for later keys.
 pub const LOG_REQUEST_BYTES_MAX: usize = 1024;
+
+/// Longest dump of stacks, or piece of the output of a debug session, in bytes: it shows hundreds of
+/// threads, and several fit an outbox.
+pub const DEBUG_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// Longest line that is sent to a debug session, and longest other text of its replies, in bytes.
+pub const DEBUG_LINE_BYTES_MAX: usize = 64 << 10;
+
+/// Longest debug request that is decoded, in bytes: a line, with room for the other keys.
+pub const DEBUG_REQUEST_BYTES_MAX: usize = DEBUG_LINE_BYTES_MAX + 1024;

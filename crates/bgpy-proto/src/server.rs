@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::{Failure, FailureCode};
 use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::hello::ClientHello;
-use crate::limits::{CALLS_PER_CONNECTION_MAX, LOG_REQUEST_BYTES_MAX};
+use crate::limits::{CALLS_PER_CONNECTION_MAX, DEBUG_REQUEST_BYTES_MAX, LOG_REQUEST_BYTES_MAX};
 use crate::log::{LogReply, LogRequest};
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
@@ -66,6 +67,13 @@ pub enum Request {
         id: u64,
         /// Which piece.
         request: LogRequest,
+    },
+    /// Answer a debug question.
+    Debug {
+        /// The request's id.
+        id: u64,
+        /// The question.
+        request: DebugRequest,
     },
 }
 
@@ -218,6 +226,12 @@ impl ServerSession {
         self.send(Frame { payload, ..Frame::bare(Kind::LogReply, request) });
     }
 
+    /// Answers a debug request, as far as the client accepts it.
+    pub fn debug(&mut self, request: u64, reply: &DebugReply) {
+        let payload = reply.encode_within(self.client.message_bytes_max).into();
+        self.send(Frame { payload, ..Frame::bare(Kind::DebugReply, request) });
+    }
+
     /// Tells the client, as the last frame, that the server ends without having read more of its
     /// requests. Clients of bgpy 1.0 do not understand that, and are told nothing.
     pub fn say_goodbye(&mut self) {
@@ -266,6 +280,15 @@ impl ServerSession {
                 let request =
                     request.ok_or(ProtocolError::Malformed("a log request that says nothing"))?;
                 self.requests.push_back(Request::Log { id: call, request });
+                return Ok(());
+            }
+            Kind::Debug => {
+                let short =
+                    Some(&payload.data).filter(|data| data.len() <= DEBUG_REQUEST_BYTES_MAX);
+                let request = short.and_then(|data| DebugRequest::decode(data));
+                let request =
+                    request.ok_or(ProtocolError::Malformed("a debug request that says nothing"))?;
+                self.requests.push_back(Request::Debug { id: call, request });
                 return Ok(());
             }
             Kind::Ping => {

@@ -87,8 +87,8 @@ mod wait;
 
 pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
-    Buffer, CallKind, Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply,
-    LogRequest, Memory, Payload, State, Status, Token, Want, limits,
+    Buffer, CallKind, DebugReply, DebugRequest, Delivered, Failure, FailureCode, Id, LogCursor,
+    LogPiece, LogReply, LogRequest, Memory, Payload, State, Status, Token, Want, limits,
 };
 pub use client::{Client, ClientOptions, Link, Response};
 pub use error::{CallError, ConnectError, ServeError, StartError};
@@ -96,6 +96,8 @@ pub use log::{Level, Log};
 #[doc(hidden)]
 pub use memory::reuse;
 pub use name::Name;
+#[doc(hidden)]
+pub use platform::SignalFile;
 pub use platform::{Presence, ProcessId};
 pub use restart::Restart;
 pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};

@@ -126,7 +126,8 @@ fn id_of(request: &Request) -> u64 {
         Request::Call { id, .. }
         | Request::Cancel { id }
         | Request::Status { id }
-        | Request::Log { id, .. } => *id,
+        | Request::Log { id, .. }
+        | Request::Debug { id, .. } => *id,
     }
 }
 

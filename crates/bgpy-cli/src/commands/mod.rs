@@ -1,8 +1,10 @@
 //! The commands, one per file or folder: its arguments, its help and what it does.
 
+pub(crate) mod attach;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod dump;
 pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod ping;

@@ -109,6 +109,9 @@ impl ShowStatus {
                 lines.add("failed", &format!("{}: {}", time(failing.at_ms), failing.last));
             }
         }
+        if entry.config.as_ref().is_some_and(|config| config.watch) {
+            lines.add("watches", "its files, and starts again when they change");
+        }
         if let Some(ending) = &entry.ending {
             lines.add("ended", &time(ending.at_ms));
         }

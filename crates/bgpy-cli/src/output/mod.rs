@@ -174,6 +174,11 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
+    /// For text without records.
+    pub(crate) fn plain() -> Self {
+        Self::of_log(false)
+    }
+
     /// For a log, with its records in color if wanted.
     pub(crate) fn of_log(colored: bool) -> Self {
         Self {

@@ -70,6 +70,7 @@ pub(crate) fn server_json(info: &ServerInfo) -> Value {
         "instance": entry.instance,
         "generation": entry.generation,
         "restart": entry.config.as_ref().map(|config| config.restart),
+        "watch": entry.config.as_ref().is_some_and(|config| config.watch),
         "failures": info.failures(),
         "last_failure": failing.map(|failing| &failing.last),
         "next_try": next_try.and_then(|failing| failing.next_ms).map(time),

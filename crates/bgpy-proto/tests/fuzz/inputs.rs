@@ -4,17 +4,26 @@ use bgpy_proto::codec::{Date, DateTime, Member, Path, PathKind, Span, Time, Valu
 use bgpy_proto::frame::Header;
 use bgpy_proto::limits::{LOG_CURSOR_BYTES_MAX, MESSAGE_BYTES_MAX};
 use bgpy_proto::{
-    Failure, FailureCode, Kind, LogCursor, LogPiece, LogReply, LogRequest, State, Status,
+    DebugReply, DebugRequest, Failure, FailureCode, Kind, LogCursor, LogPiece, LogReply,
+    LogRequest, State, Status,
 };
 
 use crate::random::Random;
 
 /// What clients send.
-pub const REQUESTS: [Kind; 7] =
-    [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status, Kind::Log];
+pub const REQUESTS: [Kind; 8] = [
+    Kind::Init,
+    Kind::Exec,
+    Kind::Exit,
+    Kind::Cancel,
+    Kind::Ping,
+    Kind::Status,
+    Kind::Log,
+    Kind::Debug,
+];
 
 /// What servers send.
-pub const ANSWERS: [Kind; 8] = [
+pub const ANSWERS: [Kind; 9] = [
     Kind::Ack,
     Kind::Response,
     Kind::Error,
@@ -22,6 +31,7 @@ pub const ANSWERS: [Kind; 8] = [
     Kind::Pong,
     Kind::StatusReply,
     Kind::LogReply,
+    Kind::DebugReply,
     Kind::Goodbye,
 ];
 
@@ -83,14 +93,17 @@ pub fn request(random: &mut Random, kind: Kind, call: u64) -> Vec<u8> {
         }
         // Random bytes are seldom a request.
         Kind::Log if !random.one_in(32) => carrying(kind, call, &log_request(random).encode()),
+        Kind::Debug if !random.one_in(32) => carrying(kind, call, &debug_request(random).encode()),
         _ => frame(random, kind, 0, 0, call),
     }
 }
 
-/// Answers to an Ack call, a First call, an All call, a ping, a status request and a log request,
-/// which have the ids in `asked`. Few of them break a rule.
+/// Answers to an Ack call, a First call, an All call, a ping, a status request, a log request and
+/// a debug request, which have the ids in `asked`. Few of them break a rule.
 pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
-    let &[ack, first, all, ping, status, log] = asked else { panic!("six things are asked") };
+    let &[ack, first, all, ping, status, log, debug] = asked else {
+        panic!("seven things are asked")
+    };
     let marked = 2 * random.below(2) as u8;
     let mut parts = vec![
         frame(random, Kind::Ack, 0, 0, ack),
@@ -108,6 +121,8 @@ pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
     parts.push(frame(random, Kind::Pong, 0, 0, ping));
     parts.push(carrying(Kind::StatusReply, status, &self::status().encode()));
     parts.push(carrying(Kind::LogReply, log, &log_reply(random).encode()));
+    let reply = debug_reply(random).encode_within(u64::MAX);
+    parts.push(carrying(Kind::DebugReply, debug, &reply));
     // Anything may be missing at the end; seldom is something missing, or strange, in between.
     parts.truncate(random.below(parts.len() + 1));
     if random.one_in(32) && !parts.is_empty() {
@@ -143,7 +158,19 @@ pub fn messages() -> Vec<Vec<u8>> {
     let outside = b"\x93\xd4\x05\0\xd4\x05\x01\xd4\x05\x02".to_vec();
     let random = &mut Random::new(6);
     let (request, reply) = (log_request(random), log_reply(random));
-    vec![failure().encode(), status().encode(), request.encode(), reply.encode(), deep, outside]
+    let mut messages = vec![
+        failure().encode(),
+        status().encode(),
+        request.encode(),
+        reply.encode(),
+        deep,
+        outside,
+    ];
+    for _ in 0..8 {
+        messages.push(debug_request(random).encode());
+        messages.push(debug_reply(random).encode_within(u64::MAX));
+    }
+    messages
 }
 
 /// What each side could say of itself inside a handshake.
@@ -309,6 +336,43 @@ fn status() -> Status {
         pid: 77,
         rss_bytes: Some(1 << 30),
         name: Some("trainer".into()),
+    }
+}
+
+fn debug_request(random: &mut Random) -> DebugRequest {
+    let (session, after) = (random.word(), random.word());
+    match random.below(5) {
+        0 => DebugRequest::Stacks,
+        1 => DebugRequest::Open { prompt: random.one_in(2) },
+        2 => DebugRequest::Interrupt { session },
+        3 => DebugRequest::Close { session },
+        _ => {
+            let input = random.one_in(2).then(|| "state".into());
+            DebugRequest::Console { session, after, input }
+        }
+    }
+}
+
+fn debug_reply(random: &mut Random) -> DebugReply {
+    match random.below(5) {
+        0 => DebugReply::refused("there is no such session"),
+        1 => DebugReply::Stacks { stacks: "MainThread".into() },
+        2 => {
+            let place = random.one_in(2).then(|| "exec_task at tasks.py:12".into());
+            DebugReply::Opened {
+                opened: random.word(),
+                after: random.word(),
+                place,
+                about: "a prompt".into(),
+            }
+        }
+        3 => DebugReply::Done { done: true },
+        _ => {
+            let output = random.magnitude(5);
+            let reads = random.one_in(2).then(|| ">>> ".into());
+            let (output, over) = (random.bytes(output), random.one_in(2));
+            DebugReply::Console { output, after: random.word(), reads, over }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use bgpy_proto::{
 };
 
 use crate::link::{connect, drain};
-use crate::message::{log_piece, status};
+use crate::message::{debug_reply, debug_request, log_piece, status};
 use crate::vectors::{assert_all, vectors};
 
 /// The highest number of a segment.
@@ -111,6 +111,9 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     lent.buffers[0] = Buffer::Lent { segment: SEGMENT, memory: Arc::new(Filled) };
     talk.call("exec lent buffer", exec, kind, Want::Ack, lent);
     talk.passes_on_what_was_lent();
+    let request = debug_request();
+    assert_eq!(talk.client.debug(&request), 17);
+    talk.asked("debug", frame(Kind::Debug, 17, 0, 0, request.encode().into()));
 
     talk.server.ack(1);
     talk.answered("ack", Frame::bare(Kind::Ack, 1));
@@ -134,8 +137,12 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     let piece = log_piece();
     talk.server.log(14, &piece);
     talk.answered("log reply", frame(Kind::LogReply, 14, 0, 0, piece.encode().into()));
+    let reply = debug_reply();
+    talk.server.debug(17, &reply);
+    let data = reply.encode_within(u64::MAX).into();
+    talk.answered("debug reply", frame(Kind::DebugReply, 17, 0, 0, data));
     talk.server.say_goodbye();
-    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 16));
+    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 17));
     talk.spoken
 }
 

@@ -97,6 +97,24 @@ LOG_REPLIES = {
     "error": {"error": "it logs to no file"},
 }
 
+DEBUG_REQUESTS = {
+    "stacks": {"ask": "stacks"},
+    "open": {"ask": "open", "prompt": True},
+    "console": {"ask": "console", "session": 3, "after": 70_000, "input": "state"},
+    "console silent": {"ask": "console", "session": 3, "after": 0},
+    "interrupt": {"ask": "interrupt", "session": 3},
+    "close": {"ask": "close", "session": 2**63},
+}
+DEBUG_REPLIES = {
+    "stacks": {"stacks": "MainThread\n"},
+    "breakpoint": {"opened": 3, "after": 70_000, "place": "run at tasks.py:12", "about": "pdb"},
+    "prompt": {"opened": 4, "after": 0, "place": None, "about": "a prompt"},
+    "console": {"output": b"{'a': 1}\n\xff", "after": 70_010, "reads": ">>> ", "over": False},
+    "over": {"output": b"", "after": 70_010, "reads": None, "over": True},
+    "done": {"done": True},
+    "error": {"error": "there is no such session"},
+}
+
 CLIENT_HELLO = pack(
     {
         "client": bytes([7] * 16),
@@ -119,6 +137,7 @@ SERVER_HELLO = pack(
         "message_bytes_max": 2**40,
         "segments": False,
         "allow_pickle": False,
+        "debug": True,
     }
 )
 GENERATED = b"0123456789abcdefghijklmnopqrstuvwxyzABCDE-_"
@@ -335,6 +354,7 @@ def frames():
     yield "exec large buffer", frame(0x02, 15, 0, data=b"data", buffers=[b"buffer"])
     yield "server offer", frame(0x47, 0, seq=0x7FFF)
     yield "exec lent buffer", frame(0x02, 16, 0, data=b"data", buffers=[(0x7FFF, 6), b"2nd"])
+    yield "debug", frame(0x09, 17, data=pack(DEBUG_REQUESTS["console"]))
     yield "ack", frame(0x41, 1)
     yield "response", frame(0x42, 3, 0, 0, b"one")
     yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
@@ -350,7 +370,8 @@ def frames():
     yield "pong", frame(0x45, 12)
     yield "status reply", frame(0x46, 13, data=status("READY", None))
     yield "log reply", frame(0x48, 14, data=pack(LOG_REPLIES["piece"]))
-    yield "goodbye", frame(0x49, 16)
+    yield "debug reply", frame(0x4A, 17, data=pack(DEBUG_REPLIES["console"]))
+    yield "goodbye", frame(0x49, 17)
 
 
 def messages():
@@ -363,6 +384,10 @@ def messages():
         yield f"log request {name}", pack(request)
     for name, reply in LOG_REPLIES.items():
         yield f"log reply {name}", pack(reply)
+    for name, request in DEBUG_REQUESTS.items():
+        yield f"debug request {name}", pack(request)
+    for name, reply in DEBUG_REPLIES.items():
+        yield f"debug reply {name}", pack(reply)
     yield "client hello", CLIENT_HELLO
     yield "server hello", SERVER_HELLO
 

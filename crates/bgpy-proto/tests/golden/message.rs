@@ -1,8 +1,8 @@
 //! What the protocol itself encodes in the payload codec.
 
 use bgpy_proto::{
-    ClientHello, Failure, FailureCode, LogCursor, LogPiece, LogReply, LogRequest, ServerHello,
-    State, Status,
+    ClientHello, DebugReply, DebugRequest, Failure, FailureCode, LogCursor, LogPiece, LogReply,
+    LogRequest, ServerHello, State, Status,
 };
 
 use crate::vectors::{assert_all, vectors};
@@ -63,7 +63,53 @@ fn messages() {
         assert_eq!(LogReply::decode(&vectors[&name]).as_ref(), Some(&reply));
         made.push((name, reply.encode()));
     }
+    let sessions = [
+        ("stacks", DebugRequest::Stacks),
+        ("open", DebugRequest::Open { prompt: true }),
+        ("console", debug_request()),
+        ("console silent", DebugRequest::Console { session: 3, after: 0, input: None }),
+        ("interrupt", DebugRequest::Interrupt { session: 3 }),
+        ("close", DebugRequest::Close { session: 1 << 63 }),
+    ];
+    for (name, request) in sessions {
+        let name = format!("debug request {name}");
+        assert_eq!(DebugRequest::decode(&vectors[&name]).as_ref(), Some(&request));
+        made.push((name, request.encode()));
+    }
+    for (name, reply) in debug_replies() {
+        let name = format!("debug reply {name}");
+        assert_eq!(DebugReply::decode(&vectors[&name]).as_ref(), Some(&reply));
+        made.push((name, reply.encode_within(u64::MAX)));
+    }
     assert_all(made, vectors);
+}
+
+fn debug_replies() -> [(&'static str, DebugReply); 7] {
+    let place = Some("run at tasks.py:12".to_owned());
+    let (output, after) = (Vec::new(), 70_010);
+    [
+        ("stacks", DebugReply::Stacks { stacks: "MainThread\n".into() }),
+        ("breakpoint", DebugReply::Opened { opened: 3, after: 70_000, place, about: "pdb".into() }),
+        (
+            "prompt",
+            DebugReply::Opened { opened: 4, after: 0, place: None, about: "a prompt".into() },
+        ),
+        ("console", debug_reply()),
+        ("over", DebugReply::Console { output, after, reads: None, over: true }),
+        ("done", DebugReply::Done { done: true }),
+        ("error", DebugReply::refused("there is no such session")),
+    ]
+}
+
+/// The debug request of the vectors.
+pub fn debug_request() -> DebugRequest {
+    DebugRequest::Console { session: 3, after: 70_000, input: Some("state".into()) }
+}
+
+/// The debug reply of the vectors.
+pub fn debug_reply() -> DebugReply {
+    let (output, reads) = (b"{'a': 1}\n\xff".to_vec(), Some(">>> ".to_owned()));
+    DebugReply::Console { output, after: 70_010, reads, over: false }
 }
 
 /// The piece of a log of the vectors.

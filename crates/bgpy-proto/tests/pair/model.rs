@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bgpy_proto::client::Event;
 use bgpy_proto::{
-    CallKind, Delivered, Failure, LogReply, LogRequest, Payload, Request, Status, Want,
+    CallKind, DebugReply, DebugRequest, Delivered, Failure, LogReply, LogRequest, Payload, Request,
+    Status, Want,
 };
 
 /// Everything that was asked, and everything that is due as an answer.
@@ -17,7 +18,7 @@ pub struct Model {
 }
 
 struct Call {
-    /// `None` for pings, status requests and log requests.
+    /// `None` for pings, and requests for the status, the log and debugging.
     want: Option<Want>,
     /// Whether it is a call that the server has not ended, as far as the model has seen.
     open: bool,
@@ -32,6 +33,7 @@ enum Asked {
     Cancel { id: u64 },
     Status { id: u64 },
     Log { id: u64, request: LogRequest },
+    Debug { id: u64, request: DebugRequest },
 }
 
 enum Due {
@@ -42,6 +44,7 @@ enum Due {
     Pong,
     Status(Status),
     Log(LogReply),
+    Debug(DebugReply),
 }
 
 impl Model {
@@ -67,6 +70,12 @@ impl Model {
     pub fn log(&mut self, id: u64, request: LogRequest) {
         self.add(id, None);
         self.asked.push_back(Asked::Log { id, request });
+    }
+
+    /// The client asks a debug question.
+    pub fn debug(&mut self, id: u64, request: DebugRequest) {
+        self.add(id, None);
+        self.asked.push_back(Asked::Debug { id, request });
     }
 
     /// The client cancels. That says nothing of a call that it knows to be over.
@@ -106,6 +115,9 @@ impl Model {
             }
             (Request::Status { id }, Some(Asked::Status { id: due })) => assert_eq!(*id, due),
             (Request::Log { id, request }, Some(Asked::Log { id: id_due, request: due })) => {
+                assert_eq!((*id, request), (id_due, &due));
+            }
+            (Request::Debug { id, request }, Some(Asked::Debug { id: id_due, request: due })) => {
                 assert_eq!((*id, request), (id_due, &due));
             }
             (request, _) => panic!("nobody asked for {request:?}"),
@@ -155,6 +167,11 @@ impl Model {
         self.tell(id, Due::Log(reply));
     }
 
+    /// The server answers a debug request.
+    pub fn tell_debug(&mut self, id: u64, reply: DebugReply) {
+        self.tell(id, Due::Debug(reply));
+    }
+
     /// The server says goodbye, and has been asked for nothing behind `last` but perhaps for pings:
     /// every call behind it is refused. Returns whether any was.
     pub fn goodbye(&mut self, last: u64) -> bool {
@@ -197,6 +214,7 @@ impl Model {
             }
             (Event::Status(status), Some(Due::Status(due))) => assert_eq!(*status, due),
             (Event::Log(reply), Some(Due::Log(due))) => assert_eq!(*reply, due),
+            (Event::Debug(reply), Some(Due::Debug(due))) => assert_eq!(*reply, due),
             (event, _) => panic!("call {id} was not to hear {event:?}"),
         }
     }

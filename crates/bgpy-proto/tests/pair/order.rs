@@ -6,12 +6,12 @@ use bgpy_proto::codec::Value;
 use bgpy_proto::frame::Header;
 use bgpy_proto::handshake::{ClientHandshake, Suite};
 use bgpy_proto::limits::{
-    BUFFERS_MAX, CALLS_PER_CONNECTION_MAX, LOG_CURSOR_BYTES_MAX, LOG_REQUEST_BYTES_MAX,
-    MESSAGE_BYTES_MAX,
+    BUFFERS_MAX, CALLS_PER_CONNECTION_MAX, DEBUG_REQUEST_BYTES_MAX, LOG_CURSOR_BYTES_MAX,
+    LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX,
 };
 use bgpy_proto::{
-    CallKind, ClientHello, ClientSession, Failure, FailureCode, Kind, LogRequest, Outbox, Payload,
-    ProtocolError, Replays, Request, Want,
+    CallKind, ClientHello, ClientSession, DebugRequest, Failure, FailureCode, Kind, LogRequest,
+    Outbox, Payload, ProtocolError, Replays, Request, Want,
 };
 
 use crate::link::{client_hello, connect, done, drain, more, psk, server};
@@ -64,6 +64,7 @@ fn a_server_takes_no_answers() {
         Kind::Pong,
         Kind::StatusReply,
         Kind::LogReply,
+        Kind::DebugReply,
         Kind::Goodbye,
     ];
     for kind in answers {
@@ -174,15 +175,30 @@ fn a_client_of_1_0_hears_no_goodbye() {
 
 #[test]
 fn a_client_takes_only_answers_that_fit() {
-    let requests =
-        [Kind::Init, Kind::Exec, Kind::Exit, Kind::Cancel, Kind::Ping, Kind::Status, Kind::Log];
-    for kind in requests.into_iter().chain([Kind::Pong, Kind::StatusReply, Kind::LogReply]) {
+    let requests = [
+        Kind::Init,
+        Kind::Exec,
+        Kind::Exit,
+        Kind::Cancel,
+        Kind::Ping,
+        Kind::Status,
+        Kind::Log,
+        Kind::Debug,
+    ];
+    let replies = [Kind::Pong, Kind::StatusReply, Kind::LogReply, Kind::DebugReply];
+    for kind in requests.into_iter().chain(replies) {
         let outcome = calling(Want::All).feed(&bare(kind, 0, 0, 1));
         assert_eq!(rule(outcome), "an answer that does not fit its call");
     }
-    for kind in
-        [Kind::Ack, Kind::Response, Kind::Error, Kind::End, Kind::StatusReply, Kind::LogReply]
-    {
+    for kind in [
+        Kind::Ack,
+        Kind::Response,
+        Kind::Error,
+        Kind::End,
+        Kind::StatusReply,
+        Kind::LogReply,
+        Kind::DebugReply,
+    ] {
         let (mut client, _) = connect(Suite::Clear);
         let ping = client.ping();
         let outcome = client.feed(&bare(kind, 0, 0, ping));
@@ -252,6 +268,28 @@ fn a_client_reads_failures_and_statuses_or_ends() {
     let log = client.log(&LogRequest::Start);
     let outcome = client.feed(&with_data(Kind::LogReply, log, b"\x80"));
     assert_eq!(rule(outcome), "a piece of a log that says nothing");
+    let (mut client, _) = connect(Suite::Clear);
+    let debug = client.debug(&DebugRequest::Stacks);
+    let outcome = client.feed(&with_data(Kind::DebugReply, debug, b"\x80"));
+    assert_eq!(rule(outcome), "a debug reply that says nothing");
+}
+
+#[test]
+fn a_server_reads_debug_requests_or_ends() {
+    let long = Value::from([
+        ("ask", Value::from("stacks")),
+        ("later", Value::Bytes(vec![0; DEBUG_REQUEST_BYTES_MAX])),
+    ]);
+    let long = long.encode().expect("it is flat");
+    for data in [&b""[..], b"\x80", b"\x81\xa3ask\xa3now", &long] {
+        let (_, mut server) = connect(Suite::Clear);
+        let outcome = server.feed(&with_data(Kind::Debug, 1, data));
+        assert_eq!(rule(outcome), "a debug request that says nothing");
+    }
+    let (_, mut server) = connect(Suite::Clear);
+    server.feed(&with_data(Kind::Debug, 1, &DebugRequest::Stacks.encode())).expect("it is one");
+    let request = server.poll();
+    assert!(matches!(request, Some(Request::Debug { id: 1, request: DebugRequest::Stacks })));
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bgpy_proto::limits::{LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX};
+use bgpy_proto::limits::{DEBUG_TEXT_BYTES_MAX, LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX};
 use bgpy_proto::{
-    Buffer, CallKind, Failure, FailureCode, LogCursor, LogPiece, LogReply, LogRequest, Outbox,
-    Payload, Request, State, Status, Want,
+    Buffer, CallKind, DebugReply, DebugRequest, Failure, FailureCode, LogCursor, LogPiece,
+    LogReply, LogRequest, Outbox, Payload, Request, State, Status, Want,
 };
 
 use crate::link::{self, ClientEnd, Lent, Pipe, SUITES, ServerEnd};
@@ -179,6 +179,12 @@ impl World {
                     session.log(id, &reply);
                     self.model.tell_log(id, reply);
                 }
+                Request::Debug { id, .. } => {
+                    self.asked = id;
+                    let reply = debug_reply(&mut self.random);
+                    session.debug(id, &reply);
+                    self.model.tell_debug(id, reply);
+                }
             }
         }
     }
@@ -195,7 +201,7 @@ impl World {
     fn client_asks(&mut self) {
         let Some(session) = &mut self.client.session else { return };
         let random = &mut self.random;
-        match random.below(11) {
+        match random.below(12) {
             0 => {
                 let id = session.ping();
                 self.model.ping(id);
@@ -212,7 +218,13 @@ impl World {
                 self.model.log(id, request);
                 self.made.push(id);
             }
-            3..=4 if !self.made.is_empty() => {
+            3 => {
+                let request = debug_request(random);
+                let id = session.debug(&request);
+                self.model.debug(id, request);
+                self.made.push(id);
+            }
+            4..=5 if !self.made.is_empty() => {
                 let id = self.made[random.below(self.made.len())];
                 if random.one_in(2) {
                     session.cancel(id);
@@ -324,6 +336,29 @@ fn failure(random: &mut Random) -> Failure {
         exception: random.one_in(2).then(|| text(random)),
         traceback: random.one_in(2).then(|| text(random)),
         object: random.one_in(2).then(|| random.bytes(20)),
+    }
+}
+
+fn debug_request(random: &mut Random) -> DebugRequest {
+    match random.below(3) {
+        0 => DebugRequest::Stacks,
+        1 => DebugRequest::Open { prompt: random.one_in(2) },
+        _ => {
+            let input = random.one_in(2).then(|| "state".into());
+            DebugRequest::Console { session: random.word(), after: random.word(), input }
+        }
+    }
+}
+
+fn debug_reply(random: &mut Random) -> DebugReply {
+    let (text, over) = (random.below(DEBUG_TEXT_BYTES_MAX / 2), random.one_in(2));
+    match random.below(3) {
+        0 => DebugReply::refused(format!("{:x}", random.word())),
+        1 => DebugReply::Stacks { stacks: "x".repeat(text) },
+        _ => {
+            let (output, reads) = (random.bytes(text), over.then(|| ">>> ".into()));
+            DebugReply::Console { output, after: random.word(), reads, over }
+        }
     }
 }
 

@@ -1,20 +1,24 @@
 //! The Python implementation of [`bgpy::Executor`]: it decodes calls, runs them in a [`Program`], and reports
 //! what they raise.
 
+use std::sync::Arc;
+
 use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::durable::{FirstTasks, Staged};
 use bgpy::error::FailureKind;
 use bgpy::registry::Claim;
-use bgpy::server::Stopper;
+use bgpy::server::{Debugger, Stopper};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
+use super::debugger::PythonDebugger;
 use super::exit_blockers::exit_blockers;
 use super::failure::{task_failure, traceback};
 use super::forked::ServerProcess;
 use super::interpreter::this_interpreter;
 use super::program::{self, Program};
+use super::shown::Shown;
 use super::signals::GRACE;
 use super::source::{Origin, Source};
 use super::watching::Watching;
@@ -37,6 +41,9 @@ pub struct PythonExecutor {
     pub reporter: Option<(StartReporter, Report)>,
     /// The program, once it has started.
     pub program: Option<Box<dyn Program>>,
+    /// What the debugger shows of it.
+    pub shown: Shown,
+    pub debugger: Arc<PythonDebugger>,
     /// Stops the server.
     pub stopper: Stopper,
     /// The SystemExit with which a signal handler stopped the server.
@@ -69,10 +76,10 @@ impl Executor for PythonExecutor {
         };
         self.log.info(format_args!("taking the tasks from {origin}"));
         let place = origin.to_string();
-        let (policy, server_process) = (self.policy, self.server_process);
+        let (policy, server_process, shown) = (self.policy, self.server_process, &self.shown);
         let started = Python::attach(|py| {
             server_process
-                .run(py, || program::load(py, origin, policy))
+                .run(py, || program::load(py, origin, policy, shown))
                 .map_err(|error| task_failure(py, &error, None))
         });
         match started {
@@ -107,16 +114,17 @@ impl Executor for PythonExecutor {
             // Meanwhile, the client learns that the server is ready and pickles its tasks.
             Python::attach(pickle::prepare_loads);
         }
+        Python::attach(|py| self.debugger.ready(py));
     }
 
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
         let staged = self.first.as_ref().map(|first| first.stage(&message)).transpose();
-        let server_process = self.server_process;
+        let (server_process, shown) = (self.server_process, &self.shown);
         let program = Python::attach(|py| {
             pickle::forget_tasks(py);
             let message = receive(py, program::ROOT, message, self.policy, server_process, reply)?;
             server_process
-                .run(py, || program::receive(&message, reply))
+                .run(py, || program::receive(&message, reply, shown))
                 .map_err(|error| task_failure(py, &error, Some(reply)))
         })?;
         self.program = Some(program);
@@ -150,6 +158,10 @@ impl Executor for PythonExecutor {
                 .run(py, || program.exit(py, reply, arguments))
                 .map_err(|error| task_failure(py, &error, Some(reply)))
         })
+    }
+
+    fn debugger(&mut self) -> Option<Arc<dyn Debugger>> {
+        Some(self.debugger.clone())
     }
 
     fn remains(&mut self) -> Option<String> {

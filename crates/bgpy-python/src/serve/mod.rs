@@ -6,6 +6,7 @@
 
 pub mod background;
 pub mod config;
+mod debugger;
 pub mod dispositions;
 mod executor;
 mod exit_blockers;
@@ -16,6 +17,7 @@ pub mod output;
 mod program;
 pub mod reply;
 pub mod run;
+mod shown;
 mod signals;
 pub mod source;
 pub mod tasks;

@@ -7,6 +7,7 @@
 use bgpy::Reply;
 use pyo3::prelude::*;
 
+use super::shown::Shown;
 use super::source::Origin;
 use super::tasks::TaskProgram;
 use crate::codec::decode::{Policy, decode};
@@ -30,17 +31,26 @@ pub trait Program: Send {
 pub const ROOT: &str = "tasks";
 
 /// Loads and starts the program of a server that does not wait for a client to send one.
-pub fn load(py: Python<'_>, origin: Origin, policy: Policy) -> PyResult<Box<dyn Program>> {
+pub fn load(
+    py: Python<'_>,
+    origin: Origin,
+    policy: Policy,
+    shown: &Shown,
+) -> PyResult<Box<dyn Program>> {
     let program = match origin {
-        Origin::Source(source) => TaskProgram::from_module(&source.import(py)?, &source)?,
+        Origin::Source(source) => TaskProgram::from_module(&source.import(py)?, &source, shown)?,
         Origin::Client(message) => {
-            TaskProgram::from_message(&decode(py, ROOT, *message, policy)?, None)?
+            TaskProgram::from_message(&decode(py, ROOT, *message, policy)?, None, shown)?
         }
     };
     Ok(Box::new(program))
 }
 
 /// Starts the program that a client has sent.
-pub fn receive(message: &Bound<'_, PyAny>, reply: &Reply) -> PyResult<Box<dyn Program>> {
-    Ok(Box::new(TaskProgram::from_message(message, Some(reply))?))
+pub fn receive(
+    message: &Bound<'_, PyAny>,
+    reply: &Reply,
+    shown: &Shown,
+) -> PyResult<Box<dyn Program>> {
+    Ok(Box::new(TaskProgram::from_message(message, Some(reply), shown)?))
 }

@@ -1,5 +1,7 @@
 //! Runs a server on the calling thread.
 
+use std::sync::Arc;
+
 use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::config::Config;
 use bgpy::error::FailureKind;
@@ -9,9 +11,11 @@ use bgpy::{Ended, Log, ServeError, ServerOptions, Token};
 use pyo3::prelude::*;
 
 use super::config::address;
+use super::debugger::{About, PythonDebugger};
 use super::executor::PythonExecutor;
 use super::forked::ServerProcess;
 use super::interpreter::{extend_search_path, python_version};
+use super::shown::Shown;
 use super::signals::Handlers;
 use super::source::Source;
 use super::watching::{Plan, Watching};
@@ -69,6 +73,16 @@ pub fn serve(
     let ready = Report::Ready { pid: std::process::id(), address: server.address() };
     let watching =
         config.watch.then(|| Watching::new(py, config, &server, &log, plan)).transpose()?;
+    let shown = Shown::default();
+    let name = config.name.as_ref().map(ToString::to_string);
+    let debugger = PythonDebugger::install(About {
+        target: name.unwrap_or_else(|| server.address().to_string()),
+        log: log.clone(),
+        shown: shown.clone(),
+        allow_pickle: config.allow_pickle,
+        python: py,
+    })?;
+    let debugger = Arc::new(debugger);
     let mut executor = PythonExecutor {
         server_process: ServerProcess::this(),
         policy: Policy::from(config),
@@ -77,6 +91,8 @@ pub fn serve(
         log,
         reporter: reporter.map(|reporter| (reporter, ready)),
         program: None,
+        shown,
+        debugger: debugger.clone(),
         stopper: server.stopper(),
         exit: None,
         watching,
@@ -91,6 +107,7 @@ pub fn serve(
     }
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));
+    debugger.remove(py)?;
     if let Some(handlers) = handlers {
         handlers.remove(py)?;
     }

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 
 use super::program::Program;
 use super::reply::ClientSocket;
+use super::shown::Shown;
 use crate::codec::path::TASK_NAMES;
 
 /// `exec_task`, `exit_task` and the state, after `init_task` has run.
@@ -16,51 +17,64 @@ pub struct TaskProgram {
     exec: Py<PyAny>,
     exit: Py<PyAny>,
     state: Py<PyDict>,
+    shown: Shown,
 }
 
 impl TaskProgram {
     /// Starts the tasks that a module defines; `place` names it in errors.
-    pub fn from_module(module: &Bound<'_, PyAny>, place: &impl fmt::Display) -> PyResult<Self> {
+    pub fn from_module(
+        module: &Bound<'_, PyAny>,
+        place: &impl fmt::Display,
+        shown: &Shown,
+    ) -> PyResult<Self> {
         let task = |name: &str| {
             let missing = |_| PyValueError::new_err(format!("{place} defines no {name}"));
             module.getattr(name).map_err(missing)
         };
         let [init, exec, exit] = TASK_NAMES;
         let exit = module.getattr_opt(exit)?.map_or_else(|| no_exit_task(module.py()), Ok)?;
-        Self::start([task(init)?, task(exec)?, exit], None)
+        Self::start([task(init)?, task(exec)?, exit], None, shown)
     }
 
     /// Starts the tasks from the message of a client, which is none any more after a restart.
-    pub fn from_message(message: &Bound<'_, PyAny>, reply: Option<&Reply>) -> PyResult<Self> {
+    pub fn from_message(
+        message: &Bound<'_, PyAny>,
+        reply: Option<&Reply>,
+        shown: &Shown,
+    ) -> PyResult<Self> {
         let (init, exec, exit) = message.extract().map_err(|_| {
             PyTypeError::new_err("INIT must contain init_task, exec_task and exit_task")
         })?;
-        Self::start([init, exec, exit], reply)
+        Self::start([init, exec, exit], reply, shown)
     }
 
     /// Checks the tasks and runs `init_task`, which returns the state.
-    fn start(tasks: [Bound<'_, PyAny>; 3], reply: Option<&Reply>) -> PyResult<Self> {
+    fn start(tasks: [Bound<'_, PyAny>; 3], reply: Option<&Reply>, shown: &Shown) -> PyResult<Self> {
         for (name, task) in TASK_NAMES.iter().zip(&tasks) {
             check(name, task)?.map_err(PyTypeError::new_err)?;
         }
         let [init, exec, exit] = tasks;
         let py = init.py();
+        shown.begin(&exec);
         let state = match reply {
             Some(reply) if takes_argument(&init)? => init.call1((socket(py, reply)?,))?,
             None if takes_argument(&init)? => init.call1((py.None(),))?,
             _ => init.call0()?,
         };
         let state = as_state(&state, "init_task must return the state as a dict")?;
-        Ok(Self { exec: exec.unbind(), exit: exit.unbind(), state })
+        shown.set_state(state.bind(py));
+        Ok(Self { exec: exec.unbind(), exit: exit.unbind(), state, shown: shown.clone() })
     }
 }
 
 impl Program for TaskProgram {
     fn call(&mut self, py: Python<'_>, reply: &Reply, arguments: Bound<'_, PyAny>) -> PyResult<()> {
         let next = self.exec.bind(py).call1((socket(py, reply)?, &self.state, arguments))?;
-        if !next.is_none() {
+        // Most tasks change the state in place, and return it or nothing.
+        if !next.is_none() && !next.is(&self.state) {
             let rule = "exec_task must return the state as a dict, or None to keep it";
             self.state = as_state(&next, rule)?;
+            self.shown.set_state(self.state.bind(py));
         }
         Ok(())
     }

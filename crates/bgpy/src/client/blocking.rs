@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Instant;
 
 use bgpy_proto::codec::Value;
-use bgpy_proto::{CallKind, Delivered, Id, LogReply, LogRequest, Payload, Status, Want};
+use bgpy_proto::{
+    CallKind, DebugReply, DebugRequest, Delivered, Id, LogReply, LogRequest, Payload, Status, Want,
+};
 
 use super::absence::has_successor;
 use super::call::Response;
@@ -200,6 +202,14 @@ impl Client {
     /// [`CallError`].
     pub fn log(&self, request: &LogRequest, wait: &Wait<'_>) -> Result<LogReply, CallError> {
         self.link(wait)?.log(request, wait)
+    }
+
+    /// Asks a debug question, also while a task runs.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Failed`] if the server refuses it.
+    pub fn debug(&self, request: &DebugRequest, wait: &Wait<'_>) -> Result<DebugReply, CallError> {
+        self.link(wait)?.debug(request, wait)
     }
 
     /// Checks that the server responds.

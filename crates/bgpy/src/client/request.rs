@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bgpy_proto::client::Event;
 use bgpy_proto::{
-    CallKind, ClientSession, Failure, FailureCode, LogReply, LogRequest, Payload, Status, Want,
+    CallKind, ClientSession, DebugReply, DebugRequest, Failure, FailureCode, LogReply, LogRequest,
+    Payload, Status, Want,
 };
 
 use super::call::{Call, Response};
@@ -105,6 +106,29 @@ impl Link {
             Event::Log(reply) => call.done(*reply),
             event => Err(call.failed(event)),
         }
+    }
+
+    /// Asks a debug question.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Failed`] if the server refuses it.
+    pub fn debug(
+        self: &Arc<Self>,
+        request: &DebugRequest,
+        wait: &Wait<'_>,
+    ) -> Result<DebugReply, CallError> {
+        if !self.hello.debug {
+            let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
+            return Err(CallError::CannotDebug { server, bgpy });
+        }
+        let mut call = self.submit(wait, |session| Ok(session.debug(request)))?;
+        let reply = match call.event(wait)? {
+            Event::Debug(reply) => call.done(*reply)?,
+            event => return Err(call.failed(event)),
+        };
+        let DebugReply::Refused { error } = reply else { return Ok(reply) };
+        let failure = Box::new(Failure::new(FailureCode::Refused, error));
+        Err(CallError::Failed { server: self.server.clone(), failure, object: None })
     }
 
     /// Checks that the server responds.

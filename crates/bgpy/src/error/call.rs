@@ -72,6 +72,16 @@ pub enum CallError {
         /// Length of the answer, in bytes.
         bytes: u64,
     },
+    /// The server is of a version that answers no debug requests; nothing was sent.
+    #[error(
+        "bgpy {bgpy} on {server} cannot be looked into while it runs: restart it with a newer version of bgpy"
+    )]
+    CannotDebug {
+        /// The target, as the user named it.
+        server: String,
+        /// The server's version of bgpy.
+        bgpy: String,
+    },
     /// The message exceeds a limit of the protocol; nothing was sent.
     #[error("the message cannot be sent: {0}")]
     Message(#[source] ProtocolError),

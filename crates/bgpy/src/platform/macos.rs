@@ -16,6 +16,11 @@ const DROP_TIME_S: (i32, u32) = (0x80, 50);
 /// SIGPIPE has to be ignored, as Python does.
 pub(in crate::platform) const NO_SIGPIPE: SendFlags = SendFlags::empty();
 
+/// A signal that nobody uses: Ctrl-T on a terminal sends it, and a server has none.
+pub(in crate::platform) fn spare_signal() -> i32 {
+    libc::SIGINFO
+}
+
 /// Makes the system detect undelivered data soon.
 pub(crate) fn hasten_delivery(socket: &impl AsFd) {
     let (name, value) = DROP_TIME_S;

@@ -37,6 +37,11 @@ pub(crate) use unix::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
+#[cfg(unix)]
+pub use unix::SignalFile;
+#[cfg(windows)]
+pub use windows::SignalFile;
+
 pub use process_id::{Presence, ProcessId};
 pub(crate) use with_limit::WithLimit;
 

@@ -12,6 +12,11 @@ pub(crate) use super::posix::*;
 /// Makes a write to a socket whose reader is gone return an error without raising SIGPIPE.
 pub(in crate::platform) const NO_SIGPIPE: SendFlags = SendFlags::NOSIGNAL;
 
+/// A signal that hardly anybody uses: only sockets with an owner send it.
+pub(in crate::platform) fn spare_signal() -> i32 {
+    libc::SIGURG
+}
+
 /// These systems have no option for it: undelivered data is detected later.
 pub(crate) fn hasten_delivery(_socket: &impl AsFd) {}
 

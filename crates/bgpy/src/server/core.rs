@@ -252,7 +252,7 @@ impl Core {
                 while let Some(request) = session.poll() {
                     let overload = overload.as_deref();
                     if let Some(other) = self.calls.admit(session, token, request, overload) {
-                        self.reporter.answer(session, &other, &self.calls);
+                        self.reporter.answer(session, token, &other, &self.calls);
                     }
                 }
             }
@@ -260,9 +260,8 @@ impl Core {
             if self.calls.has_exit() {
                 if !was_ending {
                     let peer = &connection.peer;
-                    self.log.info(format_args!(
-                        "stop requested by a client on {peer}; no more calls are accepted"
-                    ));
+                    self.log
+                        .info(format_args!("stop requested by a client on {peer}: no more calls"));
                 }
                 self.retire();
             }

@@ -1,7 +1,10 @@
 //! What runs the calls of a server.
 
+use std::sync::Arc;
+
 use bgpy_proto::{Delivered, Failure};
 
+use super::debugging::Debugger;
 use super::reply::Reply;
 
 /// Runs calls, one at a time, on the thread that called [`Server::run`](super::Server::run).
@@ -39,6 +42,11 @@ pub trait Executor {
 
     /// Called between calls when a signal has arrived.
     fn signalled(&mut self) {}
+
+    /// Called once before the start: what answers debug requests. Without one they are refused.
+    fn debugger(&mut self) -> Option<Arc<dyn Debugger>> {
+        None
+    }
 
     /// Called once after the last call: describes what still keeps the process from exiting.
     fn remains(&mut self) -> Option<String> {

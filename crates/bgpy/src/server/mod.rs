@@ -3,6 +3,7 @@
 mod calls;
 mod connections;
 mod core;
+mod debugging;
 mod end;
 mod executor;
 mod housekeeping;
@@ -19,6 +20,7 @@ mod status;
 mod stop;
 mod supervisor_pipe;
 
+pub use debugging::{Debugger, Running};
 pub use executor::{Ended, Executor};
 pub use options::ServerOptions;
 pub use reactor::signal::SignalPipe;

@@ -1,10 +1,11 @@
-//! What a server reports about itself: its status and its log.
+//! What a server reports about itself: its status and its log, and what its debugger says.
 
 use std::time::Instant;
 
-use bgpy_proto::{LogReply, LogRequest, Request, ServerSession, Status};
+use bgpy_proto::{DebugReply, LogReply, LogRequest, Request, ServerSession, Status};
 
 use super::calls::Calls;
+use super::debugging::{Debugging, Question};
 use crate::clock;
 use crate::log::{Log, read};
 use crate::name::Name;
@@ -21,20 +22,47 @@ pub(super) struct StatusReporter {
     /// Whether the log may still be read in this turn of a connection: once, because it takes
     /// longer than any other immediate answer.
     pub(super) may_read_log: bool,
+    pub(super) debugging: Debugging,
 }
 
 impl StatusReporter {
     pub(super) fn new(name: Option<Name>, log: Log) -> Self {
-        Self { name, log, started: clock::now(), clients: 0, may_read_log: true }
+        Self {
+            name,
+            log,
+            started: clock::now(),
+            clients: 0,
+            may_read_log: true,
+            debugging: Debugging::default(),
+        }
     }
 
-    /// Answers a request about the server.
-    pub(super) fn answer(&mut self, session: &mut ServerSession, request: &Request, calls: &Calls) {
+    /// Answers a request about the server, or has it answered.
+    pub(super) fn answer(
+        &mut self,
+        session: &mut ServerSession,
+        connection: usize,
+        request: &Request,
+        calls: &Calls,
+    ) {
         match request {
             Request::Status { id } => session.status(*id, &self.status(calls)),
             Request::Log { id, request } => {
                 let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
                 session.log(*id, &self.log(request, limit));
+            }
+            Request::Debug { id, request } => {
+                let limit = session.client().message_bytes_max;
+                let question = Question {
+                    connection,
+                    id: *id,
+                    request: request.clone(),
+                    running: calls.running(),
+                    output_bytes_max: DebugReply::output_bytes_max(limit),
+                };
+                if let Err(why) = self.debugging.ask(question) {
+                    session.debug(*id, &DebugReply::refused(why));
+                }
             }
             // These are handled by the calls.
             Request::Call { .. } | Request::Cancel { .. } => {}

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use rustix::fs::{Access, access};
 
-pub(crate) use signals::Signals;
+pub(crate) use signals::{Interrupts, Signals};
 
 /// Whether servers may listen on Unix sockets.
 pub(crate) const HAS_UNIX_SOCKETS: bool = true;

@@ -1,8 +1,8 @@
-//! Holds signals that end a process back until the terminal is restored.
+//! Signals that are not to end the process at once: all of them until the terminal is restored, or Ctrl-C alone.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -44,5 +44,31 @@ impl Drop for Signals {
         for id in self.registrations.drain(..) {
             low_level::unregister(id);
         }
+    }
+}
+
+/// Records Ctrl-C until this is dropped.
+pub(crate) struct Interrupts {
+    has_come: Arc<AtomicBool>,
+    registration: Option<SigId>,
+}
+
+impl Interrupts {
+    pub(crate) fn watch() -> Self {
+        let has_come = Arc::new(AtomicBool::new(false));
+        // Without it, Ctrl-C ends the command.
+        let registration = flag::register(SIGINT, has_come.clone()).ok();
+        Self { has_come, registration }
+    }
+
+    /// Whether it has come since this was asked last.
+    pub(crate) fn have_come(&self) -> bool {
+        self.has_come.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        self.registration.take().map(low_level::unregister);
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) use signals::Signals;
+pub(crate) use signals::{Interrupts, Signals};
 
 use crate::exit::Exit;
 

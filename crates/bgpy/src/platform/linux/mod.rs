@@ -24,6 +24,11 @@ pub(crate) use tcp::*;
 /// Makes a write to a socket whose reader is gone return an error without raising SIGPIPE.
 pub(in crate::platform) const NO_SIGPIPE: SendFlags = SendFlags::NOSIGNAL;
 
+/// A signal that nobody uses: debuggers and profilers take those at the ends of the range.
+pub(in crate::platform) fn spare_signal() -> i32 {
+    libc::SIGRTMAX() - 9
+}
+
 /// Identifies this boot of this machine; empty if it is unknown.
 pub(in crate::platform) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()

@@ -10,13 +10,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{CallKind, Failure, FailureCode};
+use bgpy_proto::{CallKind, DebugReply, Failure, FailureCode};
 
 use crate::deadlock;
 use crate::platform::{self, Sleeper};
 use crate::server::calls::{Called, Due, Waiting, not_initialized};
 use crate::server::connections::log_limiter;
 use crate::server::core::Core;
+use crate::server::debugging::{Debugger, Debugging};
 use crate::server::executor::{Ended, Executor};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
@@ -36,8 +37,15 @@ impl Shared {
                 return self.refuse_to_start(Failure::new(FailureCode::Task, text));
             }
         };
-        let instance = self.core.lock().instance();
+        let debugger = executor.debugger();
+        let debugging = debugger.map(|debugger| self.debugging(debugger)).unwrap_or_default();
+        let instance = {
+            let mut core = self.core.lock();
+            core.reporter.debugging = debugging;
+            core.instance()
+        };
         let ended = deadlock::serving(instance, || self.run_calls(executor));
+        self.core.lock().reporter.debugging = Debugging::default();
         self.standin.quit();
         self.wake();
         // The stand-in neither panics nor blocks, so the join cannot fail or hang.
@@ -100,6 +108,20 @@ impl Shared {
             return Ended::Failed(reason.clone());
         }
         exit.map_or_else(Ended::ExitTask, |()| Ended::Orderly)
+    }
+
+    fn debugging(self: &Arc<Self>, debugger: Arc<dyn Debugger>) -> Debugging {
+        let shared = Arc::downgrade(self);
+        // The connection may be gone by then: its number is never used again.
+        let tell = move |connection, id, reply: &DebugReply| {
+            let shared = shared.upgrade();
+            shared.is_some_and(|shared| {
+                let mut core = shared.core.lock();
+                core.with_session(connection, |session| session.debug(id, reply));
+                true
+            })
+        };
+        Debugging::new(debugger, Arc::new(tell))
     }
 
     fn refuse_to_start(self: &Arc<Self>, failure: Failure) -> Ended {

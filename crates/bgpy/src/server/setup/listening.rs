@@ -135,6 +135,7 @@ impl Server {
             message_bytes_max: options.message_bytes_max,
             segments: segments::SUPPORTED,
             allow_pickle: options.allow_pickle,
+            debug: true,
             overloaded: None,
         };
         let socket = entry.socket.clone();
