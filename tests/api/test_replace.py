@@ -195,7 +195,7 @@ def test_the_old_one_goes_on_if_the_new_one_cannot_start(tasks, text):
     old = tasks.start()
     tasks.path.write_text(text)
     with pytest.raises(
-        StartError, match="'greeter' was not replaced: it is still running, because the new one cannot start: "
+        StartError, match="'greeter' was not replaced: it is still running, because "
     ) as told:
         tasks.start()
     assert str(tasks.path) in str(told.value) or "no_such_module" in str(told.value)
