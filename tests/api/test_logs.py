@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 
 import pytest
 
@@ -103,7 +105,24 @@ def test_a_server_without_a_log_file_says_so(talker):
         client.call(1, echo=1)
 
 
-def test_prints_are_shown_while_the_call_waits(gates, capsys):
+class Screen:
+    """Standard output that another thread can look at meanwhile."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+
+    def write(self, piece: str) -> int:
+        self.pieces.append(piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        pass
+
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+def test_prints_are_shown_while_the_call_waits(gates, monkeypatch):
     def exec_task(client_socket, state, args):
         first, second = args
         print("first")
@@ -114,24 +133,23 @@ def test_prints_are_shown_while_the_call_waits(gates, capsys):
         respond(client_socket, "done")
 
     first, second = gates(), gates()
-    shown = []
+    screen = Screen()
 
     def look():
-        for gate in (first, second):
+        for gate, shown in ((first, "first\n"), (second, "first\nno newline")):
             gate.wait_entered()
-            while True:
-                shown.append(capsys.readouterr().out)
-                if "".join(shown).endswith(("first\n", "no newline")[gate is second]):
-                    break
+            while screen.text() != shown:
+                time.sleep(0.01)
             gate.open()
 
     with start_server((dict, exec_task), name="printing"):
         client = to("printing")
         looking = threading.Thread(target=look)
         looking.start()
+        monkeypatch.setattr(sys, "stdout", screen)
         assert client.call((first, second), timeout=30, echo=True) == "done"
         looking.join()
-    assert "".join(shown) + capsys.readouterr().out == "first\nno newline\nlast\n"
+    assert screen.text() == "first\nno newline\nlast\n"
 
 
 def test_logs_and_prints_come_over_either_transport(connect, capsys):
@@ -147,7 +165,7 @@ def test_a_call_with_echo_has_its_time_limit(serve, gate, capsys):
         args.enter()
 
     client = serve(exec_task)
-    with pytest.raises(CallTimeout, match=r"within 0\.5 s"):
+    with pytest.raises(CallTimeout, match=r"within 0\.5s"):
         client.call(gate, timeout=0.5, echo=True)
     assert capsys.readouterr().out == "begun\n"
     gate.open()

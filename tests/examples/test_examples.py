@@ -34,7 +34,7 @@ def wait_for_ends(runtime: Path) -> None:
     """Wait until each server that has logged in the directory is gone."""
     for log in runtime.glob("*.log"):
         text = log.read_text()
-        pid = int(re.search(r"\[(\d+)\] bgpy \S+ listens on ", text)[1])
+        pid = int(re.search(r" ready at \S+ \(process (\d+)\)", text)[1])
         # Only Linux lets a process wait for one that is not its child.
         with suppress(ProcessLookupError, AttributeError):
             process = os.pidfd_open(pid)
