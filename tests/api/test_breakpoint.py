@@ -88,12 +88,12 @@ def test_a_second_signal_ends_a_task_that_waits(start):
     while "breakpoint in stop at test_breakpoint.py" not in log.read_text():
         pass
     os.kill(server.pid, signal.SIGTERM)
-    while "told to end" not in log.read_text():
+    while "stop requested" not in log.read_text():
         pass
     os.kill(server.pid, signal.SIGTERM)
     server.wait(20)
     # The signal may come before the debugger reads.
-    assert re.search("Exec failed .*(BdbQuit|KeyboardInterrupt)", log.read_text())
+    assert re.search("exec_task failed .*(BdbQuit|KeyboardInterrupt)", log.read_text())
 
 
 def test_streams_are_replaced_only_while_there_is_a_session(start):
