@@ -122,7 +122,7 @@ impl Logs {
         }
         let (mut tail, mut text) = (Tail::open(path, self.begin())?, Vec::new());
         let wait = Wait::new(self.server.access.limit.timeout, &|| false);
-        let mut has_ended = false;
+        let (mut has_ended, mut was_empty) = (false, false);
         loop {
             let came = tail.read(&mut text)?;
             if !output.write(&text) {
@@ -130,6 +130,11 @@ impl Logs {
             }
             text.clear();
             if came {
+                was_empty = false;
+                continue;
+            }
+            // A file that was rotated meanwhile is left only when it is empty a second time.
+            if (has_ended || !self.follow) && !std::mem::replace(&mut was_empty, true) {
                 continue;
             }
             if has_ended
