@@ -164,7 +164,8 @@ def test_tasks_of_a_client_are_refused(start, mark):
 
 def test_a_pickle_for_exit_task_is_not_opened(strict, mark):
     client = Client(HOST, strict.port, token=strict.token)
-    with pytest.raises(SerializationError, match=r"exit_args \(an .*Mark\) cannot be sent .*allow_pickle=False"):
+    refusal = r"exit_args \(an .*Mark\) cannot be sent .*allow_pickle=False"
+    with pytest.raises(SerializationError, match=refusal):
         client.terminate(Mark(mark), await_response=True)
     # Nothing was sent, so that the server goes on.
     assert client.call("alive") == "alive"

@@ -197,10 +197,10 @@ def test_the_log_level_decides_what_is_logged(start, tmp_path):
         server.stop()
         return server.log_file.read_text()
 
-    assert "a client has come" in end("debug")
+    assert "client connected" in end("debug")
     info = end("INFO")
     assert "listens on" in info
-    assert "a client has come" not in info
+    assert "client connected" not in info
     assert end("ERROR") == ""
 
 

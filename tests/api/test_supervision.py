@@ -100,7 +100,7 @@ def test_a_crash_brings_it_back_as_it_was(camera, way):
     assert (before.generation, after.generation) == (0, 1)
     words = camera.log_file.read_text()
     assert "the server's process has failed" in words
-    assert "generation 1" in words
+    assert "restart 1" in words
 
 
 def test_the_tasks_of_the_first_client_stay(start):
