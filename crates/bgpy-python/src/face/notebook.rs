@@ -1,14 +1,17 @@
 //! Cells of a notebook that are run again: `python/bgpy/_notebook.py`.
 
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 
 use super::client::Client;
 use super::server::Server;
 
 /// The Python side, in a notebook only.
 fn module(py: Python<'_>) -> PyResult<Option<Bound<'_, PyModule>>> {
-    let is_kernel = py.import("sys")?.getattr("modules")?.contains("ipykernel")?;
+    let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
+    let Some(ipython) = modules.get_item("IPython")? else { return Ok(None) };
+    // A shell without a kernel is a prompt. A program that runs notebooks has `ipykernel`, but no shell.
+    let is_kernel = ipython.call_method0("get_ipython")?.hasattr("kernel")?;
     is_kernel.then(|| py.import("bgpy._notebook")).transpose()
 }
 
