@@ -1,18 +1,21 @@
 //! A client's session: numbers the calls and assigns the answers to them.
 
-use std::collections::VecDeque;
-
+use crate::abort::{AbortReply, AbortRequest};
 use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::Failure;
+use crate::flow::Reading;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::head::CallHead;
 use crate::hello::ServerHello;
 use crate::log::{LogReply, LogRequest};
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
+use crate::pending::{Asked, More, Pending};
+use crate::progress::Progress;
 use crate::receiver::Receiver;
-use crate::server::CallKind;
+use crate::request::CallKind;
 use crate::status::Status;
 use crate::supply::Supply;
 
@@ -27,29 +30,6 @@ pub struct ClientSession {
     pending: OpenCalls<Pending>,
     /// Whether the server has said goodbye: it reads no more.
     is_over: bool,
-}
-
-#[derive(Debug)]
-struct Pending {
-    asked: Asked,
-    next_seq: u32,
-    /// Events not polled yet. Most calls have one event at a time, which needs no allocation.
-    first: Option<Event>,
-    rest: VecDeque<Event>,
-    /// Whether an answer has arrived, so that an ack would be too late.
-    answered: bool,
-    /// Whether the last event has arrived.
-    ended: bool,
-}
-
-/// The kinds of answers that fit a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Call(Want),
-    Ping,
-    Status,
-    Log,
-    Debug,
 }
 
 /// An event of a call. Rare contents are boxed, because an event is moved several times.
@@ -93,35 +73,18 @@ pub enum Event {
     Log(Box<LogReply>),
     /// The answer to a debug request.
     Debug(Box<DebugReply>),
-}
-
-impl Pending {
-    fn new(asked: Asked) -> Self {
-        let rest = VecDeque::new();
-        Self { asked, next_seq: 0, first: None, rest, answered: false, ended: false }
-    }
-
-    fn push(&mut self, event: Event) {
-        if self.first.is_none() && self.rest.is_empty() {
-            self.first = Some(event);
-        } else {
-            self.rest.push_back(event);
-        }
-    }
-
-    /// Notes that the server has ended without reading the request. Who asks a question is told by
-    /// the end of the connection.
-    fn refuse(&mut self) {
-        if self.ended || !matches!(self.asked, Asked::Call(_)) {
-            return;
-        }
-        self.ended = true;
-        self.push(Event::Failed { failure: Box::new(Failure::stopping()), object: None });
-    }
-
-    fn pop(&mut self) -> Option<Event> {
-        self.first.take().or_else(|| self.rest.pop_front())
-    }
+    /// The answer to an abort.
+    Abort(Box<AbortReply>),
+    /// How far the call has come.
+    Progress(Box<Progress>),
+    /// The task calls a function of the caller's, and waits for [its
+    /// result](ClientSession::return_from_callback).
+    Callback {
+        /// Its number in the call.
+        number: u32,
+        /// Which function, and its arguments.
+        message: Delivered,
+    },
 }
 
 impl ClientSession {
@@ -164,7 +127,39 @@ impl ClientSession {
         payload: Payload,
     ) -> Result<u64, ProtocolError> {
         payload.check(self.server.message_bytes_max)?;
-        self.request(kind.frame_kind(), want as u8, payload, Asked::Call(want))
+        let asked = Asked::Call(want);
+        self.request(
+            &[],
+            Frame { payload, flags: want as u8, ..Frame::bare(kind.frame_kind(), 0) },
+            asked,
+        )
+    }
+
+    /// Like [`call`](Self::call), with a head. A server whose [hello](ServerHello::calls) does not say
+    /// that it understands heads gets none.
+    ///
+    /// # Errors
+    /// See [`call`](Self::call).
+    pub fn call_headed(
+        &mut self,
+        kind: CallKind,
+        want: Want,
+        head: &CallHead,
+        payload: Payload,
+    ) -> Result<u64, ProtocolError> {
+        if head.is_empty() || !self.server.calls {
+            return self.call(kind, want, payload);
+        }
+        let encoded = head.encode();
+        payload.check(self.server.message_bytes_max.saturating_sub(encoded.len() as u64))?;
+        let flags = want as u8 | flag::HEAD;
+        let frame = Frame { payload, flags, ..Frame::bare(kind.frame_kind(), 0) };
+        let call = self.request(&encoded, frame, Asked::Call(want))?;
+        if let Some(pending) = self.pending.get_mut(call) {
+            let reading = head.window.map(Reading::new);
+            pending.more = Some(Box::new(More { reading, ..More::default() }));
+        }
+        Ok(call)
     }
 
     /// Sends a ping.
@@ -188,10 +183,60 @@ impl ClientSession {
         self.unbuffered_request(Kind::Debug, request.encode(), Asked::Debug)
     }
 
+    /// Asks to cancel a call of any client. Only for a server whose [hello](ServerHello::calls) says
+    /// that it understands it.
+    pub fn abort(&mut self, request: &AbortRequest) -> u64 {
+        self.unbuffered_request(Kind::Abort, request.encode(), Asked::Abort)
+    }
+
+    /// Tells the server to cancel a call even if it runs. Its last event tells how it has ended: responses
+    /// of a stream that are still on their way are dropped. Does nothing if the call is over here, or the
+    /// server's [hello](ServerHello::calls) does not say that it understands it.
+    pub fn interrupt(&mut self, call: u64) {
+        let Some(pending) = self.pending.get_mut(call).filter(|pending| !pending.ended) else {
+            return;
+        };
+        if !self.server.calls {
+            return;
+        }
+        pending.close();
+        self.send_cancel(call, flag::ANSWER);
+    }
+
+    /// Sends what a callback has returned or raised. Does nothing if its call is over.
+    ///
+    /// # Errors
+    /// See [`call`](Self::call).
+    pub fn return_from_callback(
+        &mut self,
+        call: u64,
+        number: u32,
+        outcome: Result<Payload, &Failure>,
+    ) -> Result<(), ProtocolError> {
+        if self.pending.get_mut(call).is_none_or(|pending| pending.ended) {
+            return Ok(());
+        }
+        let limit = self.server.message_bytes_max;
+        let (flags, payload) = match outcome {
+            Ok(payload) => (0, payload),
+            Err(failure) => (flag::FAILED, failure.encode_within(limit).into()),
+        };
+        payload.check(limit)?;
+        let bare = Frame::bare(Kind::CallbackReply, call);
+        self.send(Frame { flags, payload, seq: number, ..bare })
+    }
+
     /// Tells the server to drop a call that is not running yet, and forgets it here.
     pub fn cancel(&mut self, call: u64) {
         if self.pending.remove(call).is_some() {
-            self.send(Frame::bare(Kind::Cancel, call)).expect("a cancel has no buffers");
+            self.send_cancel(call, 0);
+        }
+    }
+
+    /// Like [`interrupt`](Self::interrupt), and forgets the call here.
+    pub fn abandon(&mut self, call: u64) {
+        if self.pending.remove(call).is_some() {
+            self.send_cancel(call, if self.server.calls { flag::ANSWER } else { 0 });
         }
     }
 
@@ -205,8 +250,20 @@ impl ClientSession {
     pub fn poll(&mut self, call: u64) -> Option<Event> {
         let pending = self.pending.get_mut(call)?;
         let event = pending.pop();
-        if pending.ended && pending.rest.is_empty() {
+        let bytes = match &event {
+            Some(Event::Response { message, .. }) => message.bytes(),
+            Some(Event::NoMemory { bytes, .. }) => *bytes,
+            _ => 0,
+        };
+        let is_response = matches!(event, Some(Event::Response { .. } | Event::NoMemory { .. }));
+        let reading = pending.reading().filter(|_| is_response);
+        let credit = reading.and_then(|reading| reading.take(bytes));
+        if pending.ended && pending.first.is_none() && pending.rest.is_empty() {
             self.pending.remove(call);
+        } else if let Some(bytes) = credit.filter(|_| !pending.ended) {
+            let payload = bytes.to_le_bytes().to_vec().into();
+            let frame = Frame { payload, ..Frame::bare(Kind::Credit, call) };
+            self.send(frame).expect("a credit has no buffers");
         }
         event
     }
@@ -234,26 +291,27 @@ impl ClientSession {
     }
 
     fn unbuffered_request(&mut self, kind: Kind, data: Vec<u8>, asked: Asked) -> u64 {
-        self.request(kind, 0, data.into(), asked).expect("the request has no buffers")
+        let frame = Frame { payload: data.into(), ..Frame::bare(kind, 0) };
+        self.request(&[], frame, asked).expect("the request has no buffers")
     }
 
-    fn request(
-        &mut self,
-        kind: Kind,
-        flags: u8,
-        payload: Payload,
-        asked: Asked,
-    ) -> Result<u64, ProtocolError> {
+    /// Gives a frame the next id, and sends it behind its head.
+    fn request(&mut self, head: &[u8], frame: Frame, asked: Asked) -> Result<u64, ProtocolError> {
         let call = self.last_call + 1;
         let mut pending = Pending::new(asked);
         if self.is_over {
             pending.refuse();
         } else {
-            self.send(Frame { flags, payload, ..Frame::bare(kind, call) })?;
+            self.outbox.send_headed(head, Frame { call, ..frame })?;
         }
         self.last_call = call;
         self.pending.insert(call, pending);
         Ok(call)
+    }
+
+    fn send_cancel(&mut self, call: u64, flags: u8) {
+        let frame = Frame { flags, ..Frame::bare(Kind::Cancel, call) };
+        self.send(frame).expect("a cancel has no buffers");
     }
 
     fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
@@ -283,13 +341,34 @@ impl ClientSession {
         if pending.ended {
             return Err(ProtocolError::Malformed("an answer after the last one"));
         }
+        let is_closing = pending.is_closing();
         let event = match (kind, pending.asked) {
+            (Kind::Progress, Asked::Call(_)) if missing == 0 => {
+                let progress = Progress::decode(&payload.data)
+                    .ok_or(ProtocolError::Malformed("progress that says nothing"))?;
+                pending.answered = true;
+                pending.more.get_or_insert_default().progress = Some(progress);
+                return Ok(());
+            }
+            (Kind::Callback, Asked::Call(_)) if missing > 0 => {
+                let what = format!("the arguments of a callback, {missing} bytes");
+                let failure = Failure::memory("the client", what);
+                return self.return_from_callback(call, seq, Err(&failure));
+            }
+            (Kind::Callback, Asked::Call(_)) => {
+                pending.answered = true;
+                pending.push(Event::Callback { number: seq, message: Delivered::new(payload) });
+                return Ok(());
+            }
             (Kind::Ack, Asked::Call(_)) if !pending.answered => Event::Accepted,
             (Kind::Response, Asked::Call(Want::First | Want::All)) => {
                 if seq != pending.next_seq {
                     return Err(ProtocolError::Malformed("a response out of its order"));
                 }
                 pending.next_seq = seq.wrapping_add(1);
+                if is_closing && pending.reading().is_some() {
+                    return Ok(());
+                }
                 let (error, last) = (flags & flag::USER_ERROR != 0, flags & flag::LAST != 0);
                 if missing > 0 {
                     Event::NoMemory { bytes: missing, last }
@@ -302,11 +381,8 @@ impl ClientSession {
                 Event::NoMemory { bytes: missing, last: true }
             }
             (Kind::Error, Asked::Call(_)) => {
-                let mut failure = Failure::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
-                let object = failure.object.take();
-                let object = object.map(|object| Box::new(Delivered::new(object.into())));
-                Event::Failed { failure: Box::new(failure), object }
+                let (failure, object) = Failure::received(&payload.data)?;
+                Event::Failed { failure: Box::new(failure), object: object.map(Box::new) }
             }
             (Kind::Pong, Asked::Ping) => Event::Pong,
             (Kind::StatusReply, Asked::Status) => Event::Status(Box::new(
@@ -320,6 +396,10 @@ impl ClientSession {
             (Kind::DebugReply, Asked::Debug) => Event::Debug(Box::new(
                 DebugReply::decode(&payload.data)
                     .ok_or(ProtocolError::Malformed("a debug reply that says nothing"))?,
+            )),
+            (Kind::AbortReply, Asked::Abort) => Event::Abort(Box::new(
+                AbortReply::decode(&payload.data)
+                    .ok_or(ProtocolError::Malformed("a reply to an abort that says nothing"))?,
             )),
             _ if missing > 0 => return Err(ProtocolError::Memory { bytes: missing }),
             _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),

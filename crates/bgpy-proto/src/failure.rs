@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, bytes, write};
+use crate::delivered::Delivered;
+use crate::error::ProtocolError;
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
 
 /// Largest head of a byte string, in bytes.
@@ -33,6 +35,12 @@ pub enum FailureCode {
     Refused,
     /// Too many calls are queued.
     Overloaded,
+    /// It was cancelled.
+    Cancelled,
+    /// The time of its caller was over before it ended.
+    Expired,
+    /// The server waits for the caller, so that neither could go on.
+    Deadlock,
 }
 
 /// A failure, with its exception if there was one.
@@ -74,6 +82,9 @@ impl FailureCode {
             Self::Serialization => "serialization",
             Self::Refused => "refused",
             Self::Overloaded => "overloaded",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Deadlock => "deadlock",
         }
     }
 }
@@ -89,9 +100,9 @@ impl Failure {
         Self::new(FailureCode::Stopping, "the server is about to end and takes no more calls")
     }
 
-    /// The server lacks the memory for something.
-    pub fn memory(what: impl fmt::Display) -> Self {
-        let text = format!("the server has not enough memory for {what}");
+    /// A side lacks the memory for something.
+    pub fn memory(side: &str, what: impl fmt::Display) -> Self {
+        let text = format!("{side} has not enough memory for {what}");
         Self { exception: Some(MEMORY_ERROR.into()), ..Self::new(FailureCode::Task, text) }
     }
 
@@ -135,6 +146,14 @@ impl Failure {
         encoded
     }
 
+    /// Decodes a failure that a peer sent, and takes its exception out of it.
+    pub(crate) fn received(data: &[u8]) -> Result<(Self, Option<Delivered>), ProtocolError> {
+        let mut failure =
+            Self::decode(data).ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
+        let object = failure.object.take().map(|object| Delivered::new(object.into()));
+        Ok((failure, object))
+    }
+
     /// Decodes a failure; `None` if the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         codec::from_map(bytes)
@@ -174,6 +193,8 @@ mod tests {
     fn survives_the_wire() {
         for name in
             ["task", "not-initialized", "stopping", "serialization", "refused", "overloaded"]
+                .into_iter()
+                .chain(["cancelled", "expired", "deadlock"])
         {
             let code: FailureCode = codec::from_value(name.into()).unwrap();
             assert_eq!(code.as_str(), name);

@@ -4,16 +4,19 @@
 //! waits for it, would wait for ever: the server still answers pings, so that only the caller's own
 //! timeout would end the wait.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Mutex;
 
-use bgpy_proto::Id;
+use bgpy_proto::{Chain, Id};
 
 use crate::sync::lock;
 
 thread_local! {
     /// The server whose calls this thread runs.
     static SERVED: Cell<Option<Id>> = const { Cell::new(None) };
+
+    /// The servers that wait for the call that this thread runs, its own included.
+    static CHAIN: RefCell<Chain> = RefCell::default();
 }
 
 /// Pairs of servers in this process: the first has a task that waits for the second.
@@ -25,6 +28,25 @@ pub(crate) fn serving<T>(server: Id, run: impl FnOnce() -> T) -> T {
     let result = run();
     SERVED.set(outer);
     result
+}
+
+/// Runs a call for whose end these servers wait.
+pub(crate) fn within<T>(chain: Option<&Chain>, run: impl FnOnce() -> T) -> T {
+    let Some(own) = SERVED.get() else { return run() };
+    // Too long a chain ends: a deadlock that long is left to the callers' timeouts.
+    let chain = chain.cloned().unwrap_or_default().with(own).unwrap_or_default();
+    let outer = CHAIN.replace(chain);
+    let result = run();
+    CHAIN.replace(outer);
+    result
+}
+
+/// The servers that wait for what this thread does: a call that it waits for must not come back to them.
+pub(crate) fn chain() -> Chain {
+    match SERVED.get() {
+        None => Chain::default(),
+        Some(_) => CHAIN.with_borrow(Chain::clone),
+    }
 }
 
 /// A wait of this thread's server for another one.

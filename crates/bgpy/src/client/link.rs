@@ -53,6 +53,8 @@ pub struct Link {
 pub(super) struct LinkState {
     pub(super) session: ClientSession,
     pub(super) lost: Option<Lost>,
+    /// How often something has arrived.
+    pub(super) arrivals: u64,
     /// Whether a caller is writing a message that did not fit the socket at once. Messages must
     /// leave in the order of submission, so other callers wait.
     pub(super) writing: bool,
@@ -87,7 +89,13 @@ impl Link {
             is_ending: AtomicBool::new(false),
             writer: AtomicU64::new(0),
             segments,
-            state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
+            state: Mutex::new(LinkState {
+                session,
+                lost: None,
+                arrivals: 0,
+                writing: false,
+                sleepers: 0,
+            }),
             answered: Condvar::new(),
             reading: Mutex::new(ReadState::new(now)),
         }

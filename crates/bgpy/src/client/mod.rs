@@ -22,7 +22,7 @@ pub(crate) mod simulated;
 mod writing;
 
 pub use blocking::Client;
-pub use call::{Call, Response};
+pub use call::{Call, Response, Step};
 pub(crate) use connect::connect_to;
 pub use link::Link;
 pub use options::ClientOptions;

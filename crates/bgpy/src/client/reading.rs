@@ -10,7 +10,7 @@ use super::link::{Link, LinkState};
 use super::probe::Silence;
 use super::read_state::ReadState;
 use crate::clock;
-use crate::error::Lost;
+use crate::error::{CallError, Lost};
 use crate::platform;
 use crate::sync::{lock, try_lock};
 use crate::transport::is_pause;
@@ -48,6 +48,60 @@ impl Link {
             self.probe(wait.since(), wait)?;
             self.ask(wait)?;
         }
+    }
+
+    /// The next event of a call, if one has arrived.
+    pub(super) fn try_event(&self, call: u64) -> Result<Option<Event>, WaitEnd> {
+        lock(&self.state).event(call)
+    }
+
+    /// How often something has arrived. Read it before looking for [steps](super::Call::try_step).
+    pub fn arrivals(&self) -> u64 {
+        lock(&self.state).arrivals
+    }
+
+    /// Reads for all callers of the connection until more has arrived than `seen`, or for a slice of time. Then
+    /// several calls may have made [steps](super::Call::try_step).
+    ///
+    /// # Errors
+    /// [`CallError`], if the time of the wait is over, the caller was interrupted, or the connection is lost.
+    pub fn pump(&self, seen: u64, wait: &Wait<'_>) -> Result<(), CallError> {
+        let pumped = self.pump_once(seen, wait).and_then(|()| self.ask(wait));
+        pumped.map_err(|end| match end {
+            WaitEnd::Timeout => self.timed_out(wait, true),
+            WaitEnd::Interrupted => CallError::Interrupted,
+            WaitEnd::Lost(reason) => self.lost(reason),
+        })
+    }
+
+    fn pump_once(&self, seen: u64, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        let reading = try_lock(&self.reading);
+        let state = lock(&self.state);
+        if let Some(lost) = &state.lost {
+            return Err(WaitEnd::Lost(lost.clone()));
+        }
+        let has_arrived = state.arrivals != seen;
+        let Some(mut reading) = reading else {
+            // As in `next_event`.
+            if !has_arrived && try_lock(&self.reading).is_none() {
+                let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
+                drop(self.sleep(state, slice));
+                self.probe(wait.since(), wait)?;
+            }
+            return Ok(());
+        };
+        drop(state);
+        let mut outcome = Ok(false);
+        if !has_arrived {
+            reading.heard = reading.heard.max(wait.since());
+            reading.fresh = false;
+            outcome = self.read_for(&mut reading, wait);
+        }
+        // As in `read_until`.
+        let state = lock(&self.state);
+        drop(reading);
+        self.wake_sleepers(&state);
+        outcome.map(drop)
     }
 
     /// Runs signal handlers with no lock held: they may use this connection.
@@ -143,7 +197,7 @@ impl Link {
         let fed = match outcome {
             None => return Ok(Some(false)),
             Some(Ok(0)) => Err(Lost::Closed),
-            Some(Ok(_)) => state.session.feed(&[]).map_err(Lost::Protocol),
+            Some(Ok(_)) => state.feed(&[]),
             Some(Err(error)) => Err(Lost::Io(error.kind())),
         };
         drop(state);
@@ -157,8 +211,8 @@ impl Link {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
                 self.heard(reading);
-                let fed = lock(&self.state).session.feed(&reading.buffer[..count]);
-                fed.map(|()| true).map_err(|error| self.lose(Lost::Protocol(error)))
+                let fed = lock(&self.state).feed(&reading.buffer[..count]);
+                fed.map(|()| true).map_err(|lost| self.lose(lost))
             }
             Err(error) if is_pause(error.kind()) => Ok(false),
             Err(error) => Err(self.lose(Lost::Io(error.kind()))),
@@ -190,6 +244,12 @@ impl Link {
         asked.map_err(|kind| WaitEnd::Lost(self.lose(Lost::Io(kind))))
     }
 
+    /// Writes what the session has queued by itself, as far as the socket accepts it.
+    pub(super) fn send_queued(&self) -> Result<(), WaitEnd> {
+        let state = lock(&self.state);
+        if state.session.outbox.is_empty() { Ok(()) } else { self.send_rest(state) }
+    }
+
     /// Writes queued output as far as the socket accepts it, unless a caller is writing.
     fn send_rest(&self, mut state: MutexGuard<'_, LinkState>) -> Result<(), WaitEnd> {
         if state.writing {
@@ -202,6 +262,11 @@ impl Link {
 }
 
 impl LinkState {
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Lost> {
+        self.arrivals += 1;
+        self.session.feed(bytes).map_err(Lost::Protocol)
+    }
+
     fn event(&mut self, call: u64) -> Result<Option<Event>, WaitEnd> {
         match self.session.poll(call) {
             Some(event) => Ok(Some(event)),

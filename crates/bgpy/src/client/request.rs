@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bgpy_proto::client::Event;
 use bgpy_proto::{
-    CallKind, ClientSession, DebugReply, DebugRequest, Failure, FailureCode, LogReply, LogRequest,
-    Payload, Status, Want,
+    AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
+    FailureCode, LogReply, LogRequest, Payload, Status, Want,
 };
 
 use super::call::{Call, Response};
 use super::link::{Link, too_late};
-use crate::deadlock::Waiting;
+use crate::deadlock::{self, Waiting};
 use crate::error::{CallError, Lost};
 use crate::wait::Wait;
 
@@ -35,7 +35,7 @@ impl Link {
         payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<(), CallError> {
-        let mut call = self.begin(kind, Want::Ack, payload, wait)?;
+        let mut call = self.begin(kind, Want::Ack, &CallHead::default(), payload, wait)?;
         match call.event(wait)? {
             Event::Accepted => call.done(()),
             event => Err(call.failed(event)),
@@ -53,7 +53,7 @@ impl Link {
         wait: &Wait<'_>,
     ) -> Result<Response, CallError> {
         let _waiting = self.waiting()?;
-        let mut call = self.begin(kind, Want::First, payload, wait)?;
+        let mut call = self.begin(kind, Want::First, &self.head(), payload, wait)?;
         let response = call.next(wait)?;
         response.ok_or_else(|| CallError::NoResponse { server: self.server.clone() })
     }
@@ -68,11 +68,14 @@ impl Link {
         wait: &Wait<'_>,
     ) -> Result<bool, CallError> {
         let _waiting = self.waiting()?;
-        let mut call = self.begin(CallKind::Init, Want::All, payload, wait)?;
+        let mut call = self.begin(CallKind::Init, Want::All, &self.head(), payload, wait)?;
         loop {
             match call.event(wait)? {
                 // The responses of `init_task` do not matter, only its end.
-                Event::Accepted | Event::Response { .. } | Event::NoMemory { last: false, .. } => {}
+                Event::Accepted
+                | Event::Response { .. }
+                | Event::Progress(_)
+                | Event::NoMemory { last: false, .. } => {}
                 Event::Ended { already } => return call.done(!already),
                 event => return Err(call.failed(event)),
             }
@@ -131,6 +134,26 @@ impl Link {
         Err(CallError::Failed { server: self.server.clone(), failure, object: None })
     }
 
+    /// Asks to cancel a call of any client.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::CannotCancel`] if the server does not understand it.
+    pub fn abort(
+        self: &Arc<Self>,
+        request: &AbortRequest,
+        wait: &Wait<'_>,
+    ) -> Result<AbortReply, CallError> {
+        if !self.hello.calls {
+            let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
+            return Err(CallError::CannotCancel { server, bgpy });
+        }
+        let mut call = self.submit(wait, |session| Ok(session.abort(request)))?;
+        match call.event(wait)? {
+            Event::Abort(reply) => call.done(*reply),
+            event => Err(call.failed(event)),
+        }
+    }
+
     /// Checks that the server responds.
     ///
     /// # Errors
@@ -170,7 +193,12 @@ impl Link {
             .ok_or_else(|| CallError::WouldDeadlock { server: self.server.clone() })
     }
 
-    /// Sends a call.
+    /// The head of a call that this thread waits for.
+    pub fn head(&self) -> CallHead {
+        CallHead { chain: deadlock::chain(), ..CallHead::default() }
+    }
+
+    /// Sends a call. Its head is left out if the server does not understand it.
     ///
     /// # Errors
     /// [`CallError`].
@@ -178,6 +206,7 @@ impl Link {
         self: &Arc<Self>,
         kind: CallKind,
         want: Want,
+        head: &CallHead,
         mut payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<Call, CallError> {
@@ -189,8 +218,9 @@ impl Link {
         let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
         let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut call = self.submit(wait, |session| {
-            session.call(kind, want, payload).map_err(CallError::Message)
+            session.call_headed(kind, want, head, payload).map_err(CallError::Message)
         })?;
+        call.is_stream = head.window.is_some();
         call.ends = kind == CallKind::Exit;
         if let Some(loans) = loans {
             loans.sent();

@@ -261,6 +261,7 @@ impl Link {
                     return Some(Ended::Badly(failed));
                 }
                 Course::Failed(event) => panic!("{event:?} fits no call"),
+                Course::Aside(step) => panic!("{step:?} was not asked for"),
             }
         }
         let reason = self.lost.clone()?;

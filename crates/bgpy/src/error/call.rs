@@ -82,6 +82,16 @@ pub enum CallError {
         /// The server's version of bgpy.
         bgpy: String,
     },
+    /// The server is of a version that cancels no running calls; nothing was sent.
+    #[error(
+        "bgpy {bgpy} on {server} cannot cancel a call that runs: restart it with a newer version of bgpy"
+    )]
+    CannotCancel {
+        /// The target, as the user named it.
+        server: String,
+        /// The server's version of bgpy.
+        bgpy: String,
+    },
     /// The message exceeds a limit of the protocol; nothing was sent.
     #[error("the message cannot be sent: {0}")]
     Message(#[source] ProtocolError),

@@ -1,0 +1,149 @@
+//! What a caller says about its call beside the message. The reactor reads it without the interpreter.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, bytes};
+use crate::error::ProtocolError;
+use crate::hello::Id;
+use crate::limits::{CHAIN_MAX, HEAD_BYTES_MAX, TRACE_BYTES_MAX};
+
+/// Bytes of the length in front of a head.
+const LENGTH_BYTES: usize = 2;
+
+/// The head of a call. An empty one is not sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallHead {
+    /// Milliseconds until the caller's deadline when the call was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
+    /// The servers whose running tasks wait for this call.
+    #[serde(default, with = "bytes", skip_serializing_if = "Chain::is_empty")]
+    pub chain: Chain,
+    /// The caller's trace context, in the form of a W3C `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The responses are a stream: how many bytes of them the server may send ahead of the reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// Whether the caller wants to hear of progress.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub progress: bool,
+    /// Whether the end of the connection cancels the call.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub attached: bool,
+}
+
+/// Servers that wait for each other, the first caller's first: their instance ids in a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chain(Vec<u8>);
+
+impl CallHead {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The length and the head, to be sent in front of the message.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let map = codec::to_vec(self).expect("a head is flat and short");
+        let length = u16::try_from(map.len()).expect("a head is short");
+        [length.to_le_bytes().as_slice(), &map].concat()
+    }
+
+    /// Takes the head from the front of the data of a call.
+    pub(crate) fn split_from(data: &mut Vec<u8>) -> Result<Self, ProtocolError> {
+        let malformed = || ProtocolError::Malformed("a call with a head that says nothing");
+        let (length, rest) = data.split_first_chunk::<LENGTH_BYTES>().ok_or_else(malformed)?;
+        let length = usize::from(u16::from_le_bytes(*length));
+        let map = rest.get(..length).filter(|map| map.len() <= HEAD_BYTES_MAX);
+        let head: Self = map.and_then(codec::from_map).ok_or_else(malformed)?;
+        if head.trace.as_ref().is_some_and(|trace| trace.len() > TRACE_BYTES_MAX) {
+            return Err(malformed());
+        }
+        data.drain(..LENGTH_BYTES + length);
+        Ok(head)
+    }
+}
+
+impl Chain {
+    /// Whether no server waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a server is among them.
+    pub fn contains(&self, server: Id) -> bool {
+        self.0.as_chunks().0.contains(&server.0)
+    }
+
+    /// The chain with another server at its end; `None` if it is too long for that.
+    #[must_use]
+    pub fn with(&self, server: Id) -> Option<Self> {
+        let is_full = self.0.len() >= CHAIN_MAX * size_of::<Id>();
+        (!is_full).then(|| Self([self.0.as_slice(), &server.0].concat()))
+    }
+}
+
+impl AsRef<[u8]> for Chain {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<u8>> for Chain {
+    type Error = Vec<u8>;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Vec<u8>> {
+        let is_chain =
+            bytes.len() % size_of::<Id>() == 0 && bytes.len() <= CHAIN_MAX * size_of::<Id>();
+        if is_chain { Ok(Self(bytes)) } else { Err(bytes) }
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> CallHead {
+        let ids = (0..CHAIN_MAX).map(|n| Id([n as u8; 16]));
+        CallHead {
+            left_ms: Some(u64::MAX),
+            chain: ids.fold(Chain::default(), |chain, id| chain.with(id).unwrap()),
+            trace: Some("0".repeat(TRACE_BYTES_MAX)),
+            window: Some(u64::MAX),
+            progress: true,
+            attached: true,
+        }
+    }
+
+    #[test]
+    fn it_is_taken_from_the_front_of_a_message() {
+        for head in [CallHead::default(), full()] {
+            let mut data = [head.encode().as_slice(), b"message"].concat();
+            assert!(head.encode().len() <= HEAD_BYTES_MAX + LENGTH_BYTES);
+            assert_eq!(CallHead::split_from(&mut data), Ok(head));
+            assert_eq!(data, b"message");
+        }
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        let long = CallHead { trace: Some("0".repeat(TRACE_BYTES_MAX + 1)), ..full() };
+        for data in [&[][..], &[1], &[1, 0], &[1, 0, 0xc0], &[9, 0, 0x80], &long.encode()] {
+            let mut data = data.to_vec();
+            assert!(CallHead::split_from(&mut data).is_err(), "{data:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_knows_its_servers_and_is_bounded() {
+        let chain = full().chain;
+        assert!(chain.contains(Id([0; 16])) && !chain.contains(Id([255; 16])));
+        assert!(chain.with(Id([255; 16])).is_none());
+        assert!(Chain::try_from(vec![0; 15]).is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! Cancelling the call that runs.
+//!
+//! The executing thread brackets each call with its number. A request to cancel names a number, and is taken
+//! only by the call that has it: whenever it arrives, it never hits another one.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+/// The number of no call.
+const NONE: u64 = 0;
+
+/// Why a call is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Why {
+    /// Its caller, or somebody else, has asked for it.
+    Asked = 0,
+    /// Its deadline has passed.
+    Expired = 1,
+    /// Its caller is gone.
+    Gone = 2,
+}
+
+/// What the executing thread and those who cancel share. The orderings are sequentially consistent: each call
+/// uses them a few times, and a request that is seen early or late by a few instructions is covered by the
+/// numbers.
+#[derive(Debug, Default)]
+pub struct Cancellation {
+    /// The call that runs.
+    current: AtomicU64,
+    /// The call that is to be cancelled.
+    requested: AtomicU64,
+    why: AtomicU8,
+    /// Whether the request waits to be [taken](Self::take).
+    is_pending: AtomicBool,
+    /// Whether the call that runs may still be interrupted.
+    is_open: AtomicBool,
+}
+
+/// Interrupts what the executing thread does, so that it looks whether its call is cancelled. Called by any thread
+/// with locks held: it must not block.
+pub trait Interrupter: Send + Sync {
+    /// Interrupts the thread. Called again until the request is taken, because an interruption may come just before
+    /// the thread begins to wait for something.
+    fn interrupt(&self);
+}
+
+impl Cancellation {
+    /// Notes that a call runs from now on.
+    pub(crate) fn begin(&self, call: u64) {
+        self.is_pending.store(false, Ordering::SeqCst);
+        self.current.store(call, Ordering::SeqCst);
+        self.is_open.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes that the call that runs has done its work: it takes no request any more, but what was requested is
+    /// still known.
+    pub fn close(&self) {
+        self.is_open.store(false, Ordering::SeqCst);
+    }
+
+    /// Notes that no call runs.
+    pub(crate) fn end(&self) {
+        self.close();
+        self.current.store(NONE, Ordering::SeqCst);
+    }
+
+    /// Asks a call to end, if it runs. A second request is another one, even if the first was taken.
+    pub(crate) fn request(&self, call: u64, why: Why) {
+        self.why.store(why as u8, Ordering::SeqCst);
+        self.requested.store(call, Ordering::SeqCst);
+        self.is_pending.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the call that runs is asked to end and has not taken the request.
+    pub fn is_pending(&self) -> bool {
+        let is_open = self.is_open.load(Ordering::SeqCst);
+        is_open && self.is_pending.load(Ordering::SeqCst) && self.is_requested()
+    }
+
+    /// Whether the call that runs was asked to end.
+    pub fn is_requested(&self) -> bool {
+        let current = self.current.load(Ordering::SeqCst);
+        current != NONE && current == self.requested.load(Ordering::SeqCst)
+    }
+
+    /// Takes the request, if there is one for the call that runs: `true` once for each request. For the executing
+    /// thread alone.
+    pub fn take(&self) -> bool {
+        self.is_pending() && self.is_pending.swap(false, Ordering::SeqCst)
+    }
+
+    /// Why the call that runs was asked to end, if it was.
+    pub fn why(&self) -> Option<Why> {
+        self.is_requested().then(|| match self.why.load(Ordering::SeqCst) {
+            1 => Why::Expired,
+            2 => Why::Gone,
+            _ => Why::Asked,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_taken_once_and_by_its_call() {
+        let cancellation = Cancellation::default();
+        cancellation.request(7, Why::Asked);
+        assert!(!cancellation.take());
+        cancellation.begin(7);
+        assert!(!cancellation.take(), "it was asked before it began");
+        cancellation.request(7, Why::Expired);
+        assert_eq!(cancellation.why(), Some(Why::Expired));
+        assert!(cancellation.take() && !cancellation.take() && cancellation.is_requested());
+        cancellation.request(7, Why::Asked);
+        assert!(cancellation.take());
+        cancellation.request(7, Why::Asked);
+        cancellation.close();
+        assert!(!cancellation.take() && cancellation.why() == Some(Why::Asked));
+        cancellation.end();
+        assert!(!cancellation.take() && cancellation.why().is_none());
+        cancellation.begin(8);
+        assert!(!cancellation.take() && !cancellation.is_requested());
+    }
+
+    #[test]
+    fn a_late_request_hits_no_other_call() {
+        let cancellation = Arc::new(Cancellation::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let storm = std::thread::spawn({
+            let (cancellation, stop) = (cancellation.clone(), stop.clone());
+            move || {
+                while !stop.load(Ordering::SeqCst) {
+                    // Odd calls only.
+                    cancellation.request(cancellation.current.load(Ordering::SeqCst) | 1, Why::Asked);
+                }
+            }
+        });
+        let mut taken = 0;
+        for call in 1..200_000 {
+            cancellation.begin(call);
+            if cancellation.take() {
+                assert!(call % 2 == 1, "call {call} was cancelled");
+                taken += 1;
+            }
+            cancellation.end();
+        }
+        stop.store(true, Ordering::SeqCst);
+        storm.join().expect("it does not panic");
+        assert!(taken > 0, "nothing was cancelled");
+    }
+}
