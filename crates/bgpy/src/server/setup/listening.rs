@@ -232,7 +232,7 @@ impl Stopper {
 
     /// Whether the server accepts no more calls, or has ended.
     pub fn is_ending(&self) -> bool {
-        self.shared.upgrade().is_none_or(|shared| shared.core.lock().calls.is_ending())
+        self.shared.upgrade().is_none_or(|shared| shared.core.lock().lifecycle.is_ending())
     }
 }
 
