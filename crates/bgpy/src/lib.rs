@@ -96,9 +96,9 @@ pub use log::{Level, Log};
 #[doc(hidden)]
 pub use memory::reuse;
 pub use name::Name;
+pub use platform::Presence;
 #[doc(hidden)]
 pub use platform::SignalFile;
-pub use platform::{Presence, ProcessId};
 pub use restart::Restart;
 pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
 pub use survey::ServerInfo;

@@ -11,6 +11,9 @@ pub struct Wait<'a> {
     interrupted: &'a dyn Fn() -> bool,
 }
 
+/// Longest time for connecting and the handshake, unless the caller sets a shorter one.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// How much a wait may end too early.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -55,6 +58,17 @@ impl<'a> Wait<'a> {
     /// The rest of the time; `None` if there is no limit.
     pub(crate) fn left(&self) -> Option<Duration> {
         self.limit.map(|limit| limit.saturating_sub(clock::since(self.since)))
+    }
+
+    /// The rest of the time for an attempt to connect that began at `since`; `None` if it is over.
+    pub(crate) fn left_to_connect(&self, since: Instant) -> Option<Duration> {
+        let left = CONNECT.checked_sub(clock::since(since))?;
+        Some(self.left().map_or(left, |limit| limit.min(left))).filter(|left| !left.is_zero())
+    }
+
+    /// How long an attempt to connect may take in all.
+    pub(crate) fn limit_to_connect(&self) -> Duration {
+        self.limit.map_or(CONNECT, |limit| limit.min(CONNECT))
     }
 
     /// The length of the next slice; `None` if the time is over.

@@ -92,7 +92,7 @@ impl ShowStatus {
         if let Some(reason) = &info.reason {
             lines.add("reason", reason);
         }
-        lines.add("process", &entry.process.pid.to_string());
+        lines.add("process", &entry.pid().to_string());
         lines.add("address", &entry.address.to_string());
         if let Some(socket) = &entry.socket {
             lines.add("socket", &socket.display().to_string());

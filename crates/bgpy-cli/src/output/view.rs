@@ -29,7 +29,7 @@ pub fn servers_table(infos: &[&ServerInfo]) -> Table {
         table.row(vec![
             info.entry.name.as_ref().map_or(NONE, bgpy::Name::as_str).into(),
             Cell::styled(info.state.as_str(), style(info.state)),
-            info.entry.process.pid.to_string().into(),
+            info.entry.pid().to_string().into(),
             info.entry.address.to_string().into(),
             known(&|status| span(status.uptime_s)).into(),
             known(&|status| status.calls.to_string()).into(),
@@ -64,7 +64,7 @@ pub(crate) fn server_json(info: &ServerInfo) -> Value {
         "name": entry.name,
         "state": info.state.as_str(),
         "reason": info.reason,
-        "pid": entry.process.pid,
+        "pid": entry.pid(),
         "address": entry.address,
         "socket": entry.socket.as_ref().map(|path| path.display().to_string()),
         "instance": entry.instance,

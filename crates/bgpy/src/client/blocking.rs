@@ -11,11 +11,12 @@ use bgpy_proto::{
 
 use super::absence::has_successor;
 use super::call::Response;
-use super::connect::{RETRY_EVERY, connect};
+use super::connect::connect;
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
 use super::restart_wait::may_go_elsewhere;
+use super::search::RETRY_EVERY;
 use crate::error::{CallError, ConnectError};
 use crate::fork::PerProcess;
 use crate::target::Target;

@@ -9,6 +9,7 @@ mod greeting;
 mod handshake_retry;
 mod health;
 mod link;
+mod lookup;
 mod options;
 mod probe;
 mod proof;
@@ -17,8 +18,10 @@ mod reading;
 mod request;
 mod restart_wait;
 mod route;
+mod search;
 #[cfg(test)]
 pub(crate) mod simulated;
+mod started;
 mod writing;
 
 pub use blocking::Client;

@@ -2,7 +2,8 @@
 
 mod around;
 mod caller;
-mod shaking;
+mod handshake;
+mod lookup;
 
 use std::cell::RefCell;
 use std::io::IoSlice;

@@ -42,7 +42,8 @@ pub use unix::SignalFile;
 #[cfg(windows)]
 pub use windows::SignalFile;
 
-pub use process_id::{Presence, ProcessId};
+pub use process_id::Presence;
+pub(crate) use process_id::ProcessId;
 pub(crate) use with_limit::WithLimit;
 
 /// The process-wide locks, which must be free in a forked child, in the order in which they may be

@@ -9,7 +9,7 @@ use crate::platform;
 
 /// A process on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessId {
+pub(crate) struct ProcessId {
     /// Process id.
     pub pid: u32,
     /// When it started, in a unit of the system: with the id, it tells the process from a later one
@@ -33,7 +33,7 @@ pub enum Presence {
 
 impl ProcessId {
     /// This process.
-    pub fn own() -> Self {
+    pub(crate) fn own() -> Self {
         let pid = std::process::id();
         let namespace = platform::process_namespace();
         // In another namespace than that of /proc, the id belongs to another process.
@@ -50,7 +50,7 @@ impl ProcessId {
     }
 
     /// What is known about it from here.
-    pub fn presence(&self) -> Presence {
+    pub(crate) fn presence(&self) -> Presence {
         if !self.is_of_here() {
             return Presence::Unknown;
         }

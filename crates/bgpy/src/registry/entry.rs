@@ -36,9 +36,9 @@ pub struct Entry {
     /// The machine and its boot.
     pub machine: String,
     /// Its process.
-    pub process: ProcessId,
+    pub(crate) process: ProcessId,
     /// The supervisor, if there is one.
-    pub supervisor: Option<ProcessId>,
+    pub(crate) supervisor: Option<ProcessId>,
     /// Host as the user wrote it.
     pub host: String,
     /// The address it listens on.
@@ -122,6 +122,16 @@ impl Entry {
             retired_ms: None,
             ending: None,
         }
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid
+    }
+
+    /// What is known about its process from here.
+    pub fn presence(&self) -> Presence {
+        self.process.presence()
     }
 
     /// Whether the process that wrote it may still exist, or its supervisor, which is about to

@@ -1,5 +1,6 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
+mod admission;
 mod calls;
 mod connections;
 mod core;
@@ -7,10 +8,14 @@ mod debugging;
 mod end;
 mod executor;
 mod housekeeping;
+mod idle;
+mod lifecycle;
 mod options;
 mod reactor;
 mod registration;
 mod reply;
+mod responses;
+mod retirement;
 mod service;
 mod setup;
 mod shared;
@@ -23,11 +28,13 @@ mod supervisor_pipe;
 pub use debugging::{Debugger, Running};
 pub use executor::{Ended, Executor};
 pub use options::ServerOptions;
+#[doc(hidden)]
 pub use reactor::signal::SignalPipe;
 pub use reply::{Answers, Reply};
 pub use service::Service;
-pub use setup::binding::Binding;
+pub(crate) use setup::binding::Binding;
 pub(crate) use setup::check_exposure;
 pub use setup::listening::{Server, Stopper};
+#[doc(hidden)]
 pub use setup::supervised::Supervised;
-pub use supervisor_pipe::SupervisorPipe;
+pub(crate) use supervisor_pipe::SupervisorPipe;

@@ -75,7 +75,7 @@ impl Shared {
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),
-            has_idle_timeout: core.calls.idle_timeout().is_some(),
+            has_idle_timeout: core.idle.limit().is_some(),
             core: FairMutex::new(core),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),

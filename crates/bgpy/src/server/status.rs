@@ -6,6 +6,7 @@ use bgpy_proto::{DebugReply, LogReply, LogRequest, Request, ServerSession, Statu
 
 use super::calls::Calls;
 use super::debugging::{Debugging, Question};
+use super::lifecycle::Lifecycle;
 use crate::clock;
 use crate::log::{Log, read};
 use crate::name::Name;
@@ -19,6 +20,8 @@ pub(super) struct StatusReporter {
     started: Instant,
     /// Connections that have finished the handshake.
     pub(super) clients: u64,
+    /// Calls that are over.
+    pub(super) calls: u64,
     /// Whether the log may still be read in this turn of a connection: once, because it takes
     /// longer than any other immediate answer.
     pub(super) may_read_log: bool,
@@ -32,6 +35,7 @@ impl StatusReporter {
             log,
             started: clock::now(),
             clients: 0,
+            calls: 0,
             may_read_log: true,
             debugging: Debugging::default(),
         }
@@ -44,9 +48,10 @@ impl StatusReporter {
         connection: usize,
         request: &Request,
         calls: &Calls,
+        lifecycle: &Lifecycle,
     ) {
         match request {
-            Request::Status { id } => session.status(*id, &self.status(calls)),
+            Request::Status { id } => session.status(*id, &self.status(calls, lifecycle)),
             Request::Log { id, request } => {
                 let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
                 session.log(*id, &self.log(request, limit));
@@ -83,14 +88,14 @@ impl StatusReporter {
         }
     }
 
-    fn status(&self, calls: &Calls) -> Status {
+    fn status(&self, calls: &Calls, lifecycle: &Lifecycle) -> Status {
         let running = calls.running();
         Status {
-            state: calls.state(),
+            state: lifecycle.state(calls.is_running()),
             task: running.map(|(task, _)| task.to_owned()),
             busy_s: running.map(|(_, seconds)| seconds),
             queue: calls.waiting() as u64,
-            calls: calls.done,
+            calls: self.calls,
             clients: self.clients,
             uptime_s: clock::since(self.started).as_secs_f64(),
             cpu_s: platform::cpu_time().map(|used| used.as_secs_f64()),

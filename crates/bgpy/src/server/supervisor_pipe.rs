@@ -12,7 +12,7 @@ const LET_GO: Duration = Duration::from_secs(2);
 
 /// The server's end of the pipe.
 #[derive(Debug)]
-pub struct SupervisorPipe {
+pub(crate) struct SupervisorPipe {
     pub(crate) stream: unix_socket::Stream,
 }
 

@@ -8,5 +8,6 @@ pub(super) mod log_limiter;
 pub(super) mod overflow;
 pub(super) mod pending;
 pub(super) mod ready_queue;
+mod requests;
 pub(super) mod reserve;
 pub(super) mod throttle;

@@ -14,11 +14,12 @@ use bgpy_proto::{CallKind, DebugReply, Failure, FailureCode};
 
 use crate::deadlock;
 use crate::platform::{self, Sleeper};
-use crate::server::calls::{Called, Due, Waiting, not_initialized};
+use crate::server::calls::{Called, Waiting};
 use crate::server::connections::log_limiter;
 use crate::server::core::Core;
 use crate::server::debugging::{Debugger, Debugging};
 use crate::server::executor::{Ended, Executor};
+use crate::server::lifecycle::{Due, not_initialized};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
 use crate::sync::{lock, try_lock};
@@ -58,7 +59,7 @@ impl Shared {
         match self.guarded(|| executor.start()) {
             Ok(initialized) => {
                 let mut core = self.core.lock();
-                core.calls.started(initialized);
+                core.started(initialized);
                 if initialized {
                     core.log_ready();
                 }
@@ -70,15 +71,14 @@ impl Shared {
         }
         let mut exit = None;
         let mut core = self.core.lock();
-        while !core.calls.is_stopping() {
+        while !core.lifecycle.is_stopping() {
             let relieved = self.relieved.load(Ordering::SeqCst);
-            let next = core.calls.next();
-            let initialized = core.calls.is_initialized();
+            let next = core.next_call();
             drop(core);
             match next {
-                Some(call) => {
+                Some((call, due)) => {
                     let called = Called::of(&call);
-                    let outcome = self.execute(call, initialized, executor);
+                    let outcome = self.execute(call, due, executor);
                     core = self.core.lock();
                     core.over(called, &outcome);
                     // The outcome of any other call concerns only its caller.
@@ -95,7 +95,7 @@ impl Shared {
         // Only a stop leaves the loop before an EXIT.
         let exit = exit.unwrap_or_else(|| {
             let core = self.core.lock();
-            if !core.calls.is_initialized() {
+            if !core.lifecycle.is_initialized() {
                 return Ok(());
             }
             core.log.info("running exit_task");
@@ -211,19 +211,19 @@ impl Shared {
                 break;
             }
         }
-        self.core.lock().calls.ack_at_once = false;
+        self.core.lock().acks_at_once = false;
         self.relieved.fetch_add(1, Ordering::SeqCst);
     }
 
     fn execute(
         self: &Arc<Self>,
         call: Waiting,
-        initialized: bool,
+        due: Due,
         executor: &mut dyn Executor,
     ) -> Result<bool, Failure> {
         let Waiting { connection, id, kind, message } = call;
         let reply = self.reply(Some((connection, id)));
-        match Due::of(kind, initialized) {
+        match due {
             Due::Nothing { already } => Ok(already),
             Due::Refusal => Err(not_initialized()),
             Due::Task => self.guarded(|| match kind {

@@ -25,7 +25,7 @@ const FORMER_END: Duration = Duration::from_secs(3);
 /// A supervisor keeps them open, so that a restarted server has the same ones, and clients that
 /// connect meanwhile wait in the accept queues.
 #[derive(Debug)]
-pub struct Binding {
+pub(crate) struct Binding {
     pub(crate) claim: Option<Claim>,
     pub(crate) tcp: std::net::TcpListener,
     /// Where the TCP socket listens.

@@ -63,7 +63,7 @@ fn table(servers: &[Seen]) -> Table {
             known(status.and_then(|status| status.rss_bytes).map(bytes)),
             known(status.map(|status| span(status.uptime_s))),
             known(status.map(|status| status.clients.to_string())),
-            info.entry.process.pid.to_string().into(),
+            info.entry.pid().to_string().into(),
             info.entry.address.to_string().into(),
         ]);
     }
