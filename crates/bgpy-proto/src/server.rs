@@ -97,6 +97,11 @@ impl ServerSession {
         self.send(Frame::bare(Kind::Ack, call));
     }
 
+    /// Whether the caller still waits for an answer.
+    pub fn is_open(&self, call: u64) -> bool {
+        self.open.get(call).is_some()
+    }
+
     /// Whether the caller still waits for a response.
     pub fn wants_response(&self, call: u64) -> bool {
         self.open.get(call).is_some_and(Open::wants_response)
@@ -199,6 +204,7 @@ impl ServerSession {
     pub fn fail(&mut self, call: u64, failure: &Failure) -> bool {
         let listens = self.close(call).is_some();
         if listens {
+            let failure = if self.client.calls { failure } else { &failure.clone().of_1_0() };
             let payload = failure.encode_within(self.client.message_bytes_max).into();
             self.send(Frame { payload, ..Frame::bare(Kind::Error, call) });
         }

@@ -21,11 +21,19 @@ mod _bgpy {
     #[pymodule_export]
     use super::codec::memory::ReceivedBuffer;
     #[pymodule_export]
+    use super::face::arguments::use_deadlines;
+    #[pymodule_export]
+    use super::face::call::Call;
+    #[pymodule_export]
+    use super::face::callback::Callback;
+    #[pymodule_export]
     use super::face::client::Client;
     #[pymodule_export]
     use super::face::command::main;
     #[pymodule_export]
     use super::face::log_reader::LogReader;
+    #[pymodule_export]
+    use super::face::progress::ProgressReport;
     #[pymodule_export]
     use super::face::server::Server;
     #[pymodule_export]
@@ -33,11 +41,17 @@ mod _bgpy {
     #[pymodule_export]
     use super::face::show::show;
     #[pymodule_export]
+    use super::face::stream::Stream;
+    #[pymodule_export]
     use super::face::token::token_create;
     #[pymodule_export]
     use super::lazy::import;
     #[pymodule_export]
     use super::serve::background::run_background_server;
+    #[pymodule_export]
+    use super::serve::current::{Shield, check_cancelled, progress};
+    #[pymodule_export]
+    use super::serve::remote_callback::RemoteCallback;
     #[pymodule_export]
     use super::serve::reply::{ClientSocket, respond};
 

@@ -87,10 +87,11 @@ mod wait;
 
 pub use bgpy_proto::codec::{self, Value};
 pub use bgpy_proto::{
-    Buffer, CallKind, DebugReply, DebugRequest, Delivered, Failure, FailureCode, Id, LogCursor,
-    LogPiece, LogReply, LogRequest, Memory, Payload, State, Status, Token, Want, limits,
+    AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Chain, DebugReply, DebugRequest,
+    Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Memory,
+    Payload, Progress, Room, State, Status, Token, Want, limits,
 };
-pub use client::{Client, ClientOptions, Link, Response};
+pub use client::{Call, CallHandle, Client, ClientOptions, Link, Response, Step};
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use log::{Level, Log};
 #[doc(hidden)]

@@ -8,6 +8,7 @@ use crate::clock;
 pub struct Wait<'a> {
     limit: Option<Duration>,
     since: Instant,
+    deadline: Option<Instant>,
     interrupted: &'a dyn Fn() -> bool,
 }
 
@@ -24,7 +25,7 @@ pub(crate) const SLICE: Duration = Duration::from_millis(200);
 impl Wait<'static> {
     /// Waits as long as the server lives.
     pub fn forever() -> Self {
-        Self { limit: None, since: clock::now(), interrupted: &|| false }
+        Self { limit: None, since: clock::now(), deadline: None, interrupted: &|| false }
     }
 
     /// Waits up to `limit` from now.
@@ -37,7 +38,18 @@ impl<'a> Wait<'a> {
     /// Waits up to `limit` from now. `interrupted` is called after a signal and several times a
     /// second; `true` ends the wait.
     pub fn new(limit: Option<Duration>, interrupted: &'a dyn Fn() -> bool) -> Self {
-        Self { limit, since: clock::now(), interrupted }
+        Self { limit, since: clock::now(), deadline: None, interrupted }
+    }
+
+    /// Calls tell the server that their caller has no time beyond this.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The time until the deadline, if there is one.
+    pub fn until_deadline(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(clock::now()))
     }
 
     /// The time limit.

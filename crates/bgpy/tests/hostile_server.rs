@@ -124,7 +124,10 @@ impl Host {
 fn id_of(request: &Request) -> u64 {
     match request {
         Request::Call { id, .. }
-        | Request::Cancel { id }
+        | Request::Cancel { id, .. }
+        | Request::Credit { id }
+        | Request::CallbackReply { id, .. }
+        | Request::Abort { id, .. }
         | Request::Status { id }
         | Request::Log { id, .. }
         | Request::Debug { id, .. } => *id,
@@ -144,6 +147,8 @@ fn a_status() -> Status {
         pid: 1,
         rss_bytes: None,
         name: None,
+        call: None,
+        progress: None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bgpy::{Restart, Target, Wait, limits, supervisor};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::exceptions::config_error;
 
@@ -102,8 +103,9 @@ fn shortest(number: f64) -> String {
 
 /// The argument `timeout`, in seconds; None for no limit.
 pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
-    let Some(seconds) = seconds else { return Ok(None) };
-    Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
+    let left = until_deadline(py)?;
+    let Some(seconds) = seconds else { return Ok(left) };
+    let limit: PyResult<_> = Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
         config_error(
             py,
             format!(
@@ -111,7 +113,24 @@ pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>>
                 shortest(seconds)
             ),
         )
-    })
+    });
+    Ok(limit?.map(|limit| left.map_or(limit, |left| left.min(limit))))
+}
+
+/// `bgpy._deadline.time_left`, once a deadline was set: it costs calls nothing before.
+static TIME_LEFT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Have all calls ask for the time that is left until the deadline.
+#[pyfunction]
+pub fn use_deadlines(py: Python<'_>, time_left: Py<PyAny>) {
+    TIME_LEFT.get_or_init(py, || time_left);
+}
+
+/// The time until the deadline of this thread or task, if it has one.
+fn until_deadline(py: Python<'_>) -> PyResult<Option<Duration>> {
+    let Some(time_left) = TIME_LEFT.get(py) else { return Ok(None) };
+    let left: Option<f64> = time_left.call0(py)?.extract(py)?;
+    Ok(left.and_then(|left| Duration::try_from_secs_f64(left).ok()))
 }
 
 /// The argument `lines`: a number of lines of a log.
@@ -173,6 +192,7 @@ pub fn waiting_with<T: Send>(
     meanwhile: Option<&Py<PyAny>>,
     act: impl FnOnce(&Wait<'_>) -> T + Send,
 ) -> PyResult<T> {
+    let deadline = until_deadline(py)?.and_then(|left| Instant::now().checked_add(left));
     let (result, raised) = py.detach(|| {
         let raised = RefCell::new(None);
         let called = Cell::new(Instant::now());
@@ -192,7 +212,7 @@ pub fn waiting_with<T: Send>(
             *raised.borrow_mut() = checked.err();
             stop
         };
-        let result = act(&Wait::new(limit, &interrupted));
+        let result = act(&Wait::new(limit, &interrupted).with_deadline(deadline));
         (result, raised.into_inner())
     });
     raised.map_or(Ok(result), Err)

@@ -133,6 +133,9 @@ fn failed(
         FailureCode::Stopping => Class::ServerStopping,
         FailureCode::Serialization | FailureCode::Refused => Class::SerializationError,
         FailureCode::Overloaded => Class::Overloaded,
+        FailureCode::Cancelled => Class::CallCancelled,
+        FailureCode::Expired => Class::CallTimeout,
+        FailureCode::Deadlock => Class::WouldDeadlock,
     };
     let advice = match failure.code {
         FailureCode::NotInitialized => ": call initialize(init_task, exec_task, exit_task) first",

@@ -6,15 +6,18 @@
 
 pub mod background;
 pub mod config;
+pub mod current;
+mod deadline;
 mod debugger;
 pub mod dispositions;
 mod executor;
 mod exit_blockers;
-mod failure;
+pub mod failure;
 pub mod forked;
 pub mod interpreter;
 pub mod output;
 mod program;
+pub mod remote_callback;
 pub mod reply;
 pub mod run;
 mod shown;

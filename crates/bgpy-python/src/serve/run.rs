@@ -95,6 +95,7 @@ pub fn serve(
         debugger: debugger.clone(),
         stopper: server.stopper(),
         exit: None,
+        can_interrupt: false,
         watching,
         claim: config.name.as_ref().filter(|_| config.watch).and_then(again::handed_on),
     };
@@ -105,7 +106,9 @@ pub fn serve(
             environ.call_method1("pop", (name, py.None()))?;
         }
     }
-    let handlers = Handlers::install(py, server.stopper(), server.signals())?;
+    let handlers =
+        Handlers::install(py, server.stopper(), server.signals(), server.cancellation())?;
+    executor.can_interrupt = handlers.is_some();
     let ended = py.detach(|| server.run(&mut executor));
     debugger.remove(py)?;
     if let Some(handlers) = handlers {

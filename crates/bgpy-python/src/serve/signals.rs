@@ -2,14 +2,16 @@
 //! server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bgpy::fork;
-use bgpy::server::{SignalPipe, Stopper};
+use bgpy::server::{Cancellation, SignalPipe, Stopper};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
+
+use super::current::cancelled;
 
 /// Time that a running task and `exit_task` have after a signal before the process is killed.
 pub const GRACE: Duration = Duration::from_secs(30);
@@ -18,10 +20,14 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// milliseconds and half a megabyte.
 const MODULE: &str = "_signal";
 
+/// The signal by which a call is cancelled; see [`ThreadInterrupter`](bgpy::server::ThreadInterrupter).
+const CANCEL_SIGNAL: &str = "SIGURG";
+
 /// Python's signal handling while a server runs.
 #[derive(Debug)]
 pub struct Handlers {
-    handler: Py<PyCFunction>,
+    /// Of the signals that end the server, and of the one that cancels a call.
+    handlers: [Py<PyCFunction>; 2],
     /// Signals, and their handlers before.
     restore: Vec<(Py<PyAny>, Py<PyAny>)>,
     /// The wake-up file descriptor that was set, and the one before.
@@ -46,6 +52,7 @@ impl Handlers {
         py: Python<'_>,
         stopper: Stopper,
         pipe: &SignalPipe,
+        cancellation: Arc<Cancellation>,
     ) -> PyResult<Option<Installed>> {
         watch_forks(py)?;
         let stopping = AtomicBool::new(false);
@@ -64,11 +71,22 @@ impl Handlers {
                 arguments.py().check_signals()
             },
         )?;
+        let canceller = PyCFunction::new_closure(
+            py,
+            Some(c"bgpy_cancel"),
+            None,
+            move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+                if cancellation.take() { Err(cancelled(arguments.py())) } else { Ok(()) }
+            },
+        )?;
         let signal = py.import(MODULE)?;
         let mut restore = Vec::new();
-        for name in ["SIGTERM", "SIGINT"] {
-            let number = signal.getattr(name)?;
-            let before = match signal.call_method1("signal", (&number, &handler)) {
+        for (name, handler) in
+            [("SIGTERM", &handler), ("SIGINT", &handler), (CANCEL_SIGNAL, &canceller)]
+        {
+            // Windows has no SIGURG.
+            let Some(number) = signal.getattr_opt(name)? else { continue };
+            let before = match signal.call_method1("signal", (&number, handler)) {
                 Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
                 before => before?,
             };
@@ -76,7 +94,8 @@ impl Handlers {
         }
         let descriptor = pipe.descriptor().unwrap_or(-1);
         let wakeup = (descriptor, set_wakeup(&signal, descriptor)?);
-        installed().push(Self { handler: handler.unbind(), restore, wakeup });
+        let handlers = [handler.unbind(), canceller.unbind()];
+        installed().push(Self { handlers, restore, wakeup });
         Ok(Some(Installed))
     }
 
@@ -90,7 +109,8 @@ impl Handlers {
         }
         for (number, before) in self.restore {
             let now = signal.call_method1("getsignal", (&number,))?;
-            if !in_child || now.is(&self.handler) {
+            let is_own = self.handlers.iter().any(|handler| now.is(handler));
+            if !in_child || is_own {
                 signal.call_method1("signal", (number, before))?;
             }
         }

@@ -70,6 +70,7 @@ impl Attempt<'_> {
             segments: segments::SUPPORTED,
             allow_pickle: self.options.allow_pickle,
             goodbye: true,
+            calls: true,
         }
     }
 

@@ -298,7 +298,8 @@ impl Client {
     ) -> Result<(), CallError> {
         self.calling(payload, wait, |link, payload| {
             let _waiting = link.waiting()?;
-            let mut call = link.begin(CallKind::Exec, Want::All, &link.head(), payload, wait)?;
+            let mut call =
+                link.begin(CallKind::Exec, Want::All, &link.head(wait), payload, wait)?;
             while let Some(Response { message, error }) = call.next(wait)? {
                 each(message, error);
             }

@@ -114,7 +114,7 @@ impl Call {
                 Step::Progress(_) => {}
                 Step::Callback { number, .. } => {
                     let failure = Failure::new(FailureCode::Refused, "the caller has no callbacks");
-                    self.return_from_callback(number, Err(&failure), wait)?;
+                    self.handle().return_from_callback(number, Err(&failure), wait)?;
                 }
             }
         }
@@ -146,7 +146,9 @@ impl Call {
             if self.over {
                 return Ok(Some(Step::Ended));
             }
-            let Some(event) = self.link.try_event(self.id).map_err(|end| self.wait_ended(end, None))? else {
+            let Some(event) =
+                self.link.try_event(self.id).map_err(|end| self.wait_ended(end, None))?
+            else {
                 return Ok(None);
             };
             if let Some(step) = self.step_of(event, &Wait::at_most(Duration::ZERO))? {
@@ -182,34 +184,9 @@ impl Call {
         Ok(Some(step))
     }
 
-    /// Asks the server to cancel the call, even if it runs. How it has ended, its next steps tell.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub fn cancel(&mut self, wait: &Wait<'_>) -> Result<(), CallError> {
-        if self.over {
-            return Ok(());
-        }
-        let mut state = self.link.turn_to_write(wait)?;
-        state.session.interrupt(self.id);
-        self.link.flush(state, wait)
-    }
-
-    /// Sends what a callback has returned, or why it has not.
-    ///
-    /// # Errors
-    /// [`CallError`]; [`CallError::Message`] if the server does not accept the result, which then is to be
-    /// replaced by a failure.
-    pub fn return_from_callback(
-        &mut self,
-        number: u32,
-        outcome: Result<Payload, &Failure>,
-        wait: &Wait<'_>,
-    ) -> Result<(), CallError> {
-        let mut state = self.link.turn_to_write(wait)?;
-        let sent = state.session.return_from_callback(self.id, number, outcome);
-        sent.map_err(CallError::Message)?;
-        self.link.flush(state, wait)
+    /// What other threads may say to the server about the call meanwhile.
+    pub fn handle(&self) -> CallHandle {
+        CallHandle { link: self.link.clone(), id: self.id }
     }
 
     /// Lets the call run without a caller: dropping it cancels nothing.
@@ -274,6 +251,46 @@ impl Call {
             // The session passes on only events that fit the request.
             _ => self.link.lost(self.link.lose(Lost::Closed)),
         }
+    }
+}
+
+/// A call, for those who do not wait for it.
+#[derive(Debug, Clone)]
+pub struct CallHandle {
+    link: Arc<Link>,
+    id: u64,
+}
+
+impl CallHandle {
+    /// Asks the server to cancel the call, even if it runs. How it has ended, its next [steps](Call::step) tell.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::CannotCancel`] if the server does not understand it.
+    pub fn cancel(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        if !self.link.hello.calls {
+            let (server, bgpy) = (self.link.server.clone(), self.link.hello.bgpy.clone());
+            return Err(CallError::CannotCancel { server, bgpy });
+        }
+        let mut state = self.link.turn_to_write(wait)?;
+        state.session.interrupt(self.id);
+        self.link.flush(state, wait)
+    }
+
+    /// Sends what a callback has returned, or why it has not. Does nothing if the call is over.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Message`] if the server does not accept the result, which then is to be
+    /// replaced by a failure.
+    pub fn return_from_callback(
+        &self,
+        number: u32,
+        outcome: Result<Payload, &Failure>,
+        wait: &Wait<'_>,
+    ) -> Result<(), CallError> {
+        let mut state = self.link.turn_to_write(wait)?;
+        let sent = state.session.return_from_callback(self.id, number, outcome);
+        sent.map_err(CallError::Message)?;
+        self.link.flush(state, wait)
     }
 }
 

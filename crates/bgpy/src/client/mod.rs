@@ -25,7 +25,7 @@ mod started;
 mod writing;
 
 pub use blocking::Client;
-pub use call::{Call, Response, Step};
+pub use call::{Call, CallHandle, Response, Step};
 pub(crate) use connect::connect_to;
 pub use link::Link;
 pub use options::ClientOptions;

@@ -35,6 +35,7 @@ impl Link {
         payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<(), CallError> {
+        // Nobody waits for its end.
         let mut call = self.begin(kind, Want::Ack, &CallHead::default(), payload, wait)?;
         match call.event(wait)? {
             Event::Accepted => call.done(()),
@@ -53,7 +54,7 @@ impl Link {
         wait: &Wait<'_>,
     ) -> Result<Response, CallError> {
         let _waiting = self.waiting()?;
-        let mut call = self.begin(kind, Want::First, &self.head(), payload, wait)?;
+        let mut call = self.begin(kind, Want::First, &self.head(wait), payload, wait)?;
         let response = call.next(wait)?;
         response.ok_or_else(|| CallError::NoResponse { server: self.server.clone() })
     }
@@ -68,7 +69,7 @@ impl Link {
         wait: &Wait<'_>,
     ) -> Result<bool, CallError> {
         let _waiting = self.waiting()?;
-        let mut call = self.begin(CallKind::Init, Want::All, &self.head(), payload, wait)?;
+        let mut call = self.begin(CallKind::Init, Want::All, &self.head(wait), payload, wait)?;
         loop {
             match call.event(wait)? {
                 // The responses of `init_task` do not matter, only its end.
@@ -194,8 +195,10 @@ impl Link {
     }
 
     /// The head of a call that this thread waits for.
-    pub fn head(&self) -> CallHead {
-        CallHead { chain: deadlock::chain(), ..CallHead::default() }
+    pub fn head(&self, wait: &Wait<'_>) -> CallHead {
+        let left = wait.until_deadline().map(|left| left.as_millis());
+        let left_ms = left.map(|left| u64::try_from(left).unwrap_or(u64::MAX));
+        CallHead { left_ms, chain: deadlock::chain(), ..CallHead::default() }
     }
 
     /// Sends a call. Its head is left out if the server does not understand it.

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{CallKind, Delivered, limits};
+use bgpy_proto::{CallHead, CallKind, Delivered, limits};
 
 use crate::clock;
 use crate::memory::reclaim;
@@ -20,7 +20,39 @@ pub(super) struct Waiting {
     pub(super) connection: usize,
     pub(super) id: u64,
     pub(super) kind: CallKind,
+    /// What its caller says beside the message.
+    pub(super) head: Option<Box<CallHead>>,
+    /// When the caller's time is over, if it has a deadline.
+    pub(super) deadline: Option<Instant>,
+    /// The server's number for it, given by the [queue](Calls::push).
+    pub(super) number: u64,
     pub(super) message: Delivered,
+}
+
+impl Waiting {
+    /// A call that has just arrived.
+    pub(super) fn new(
+        connection: usize,
+        id: u64,
+        kind: CallKind,
+        head: Option<Box<CallHead>>,
+        message: Delivered,
+    ) -> Self {
+        let left = head.as_ref().and_then(|head| head.left_ms).map(Duration::from_millis);
+        // An overflow of the clock means never.
+        let deadline = left.and_then(|left| clock::now().checked_add(left));
+        Self { connection, id, kind, head, deadline, number: 0, message }
+    }
+
+    /// Whether the end of its connection cancels it.
+    pub(super) fn is_attached(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.attached)
+    }
+
+    /// Whether its caller's time is over.
+    pub(super) fn is_expired(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= clock::now())
+    }
 }
 
 /// The caller to tell how a call ends.
@@ -43,6 +75,9 @@ struct Running {
     connection: usize,
     id: u64,
     kind: CallKind,
+    number: u64,
+    deadline: Option<Instant>,
+    is_attached: bool,
     /// When it started, as far as the stand-in has noticed: short calls do not read the clock.
     since: Option<Instant>,
 }
@@ -56,6 +91,8 @@ impl Running {
 /// Accepted calls that are not over.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
+    /// The number of the last call.
+    last: u64,
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
     /// Cancelled calls that are still queued. They are dropped at their turn, so that a cancel
@@ -70,7 +107,9 @@ pub(super) struct Calls {
 
 impl Calls {
     /// Queues a call.
-    pub(super) fn push(&mut self, call: Waiting) {
+    pub(super) fn push(&mut self, mut call: Waiting) {
+        self.last += 1;
+        call.number = self.last;
         self.inits += u64::from(call.kind == CallKind::Init);
         self.queue_bytes += call.message.bytes();
         self.queue.push_back(call);
@@ -97,16 +136,56 @@ impl Calls {
 
     /// Cancels a queued call.
     pub(super) fn cancel(&mut self, connection: usize, id: u64) {
-        if self.refused.remove(&(connection, id)) {
+        if self.refused.remove(&(connection, id)) || self.runs(connection, id) {
             return;
         }
-        let running = self.running.as_ref().map(|call| (call.connection, call.id));
-        if running != Some((connection, id)) {
-            self.cancelled.insert((connection, id));
-            if self.queue_bytes > KEPT_BYTES && self.is_worth_clearing() {
-                self.drop_cancelled();
-            }
+        self.cancelled.insert((connection, id));
+        if self.queue_bytes > KEPT_BYTES && self.is_worth_clearing() {
+            self.drop_cancelled();
         }
+    }
+
+    /// Whether this call runs.
+    pub(super) fn runs(&self, connection: usize, id: u64) -> bool {
+        let running = self.running.as_ref().map(|call| (call.connection, call.id));
+        running == Some((connection, id))
+    }
+
+    /// The queued call of this number, unless it is cancelled.
+    pub(super) fn find(&self, number: u64) -> Option<Called> {
+        // Numbers grow along the queue.
+        let index = self.queue.binary_search_by_key(&number, |call| call.number).ok()?;
+        let call = Called::of(&self.queue[index]);
+        (!self.cancelled.contains(&(call.connection, call.id))).then_some(call)
+    }
+
+    /// The number of the running call.
+    pub(super) fn running_number(&self) -> Option<u64> {
+        self.running.as_ref().map(|call| call.number)
+    }
+
+    /// The running call.
+    pub(super) fn running_call(&self) -> Option<Called> {
+        let call = self.running.as_ref()?;
+        Some(Called { connection: call.connection, id: call.id, kind: call.kind })
+    }
+
+    /// When the running call expires.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.running.as_ref()?.deadline
+    }
+
+    /// Notes that the running call has been told that it has expired.
+    pub(super) fn clear_deadline(&mut self) {
+        if let Some(call) = &mut self.running {
+            call.deadline = None;
+        }
+    }
+
+    /// Whether the running call is cancelled by the end of this connection.
+    pub(super) fn is_attached(&self, connection: usize) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|call| call.connection == connection && call.is_attached)
     }
 
     /// Whether enough of the queue is cancelled to make a pass over all of it worthwhile.
@@ -139,8 +218,10 @@ impl Calls {
                 self.cancelled.is_empty() || !self.cancelled.remove(&(call.connection, call.id));
             if is_wanted {
                 let since = timed.then(clock::now);
-                let Waiting { connection, id, kind, .. } = call;
-                self.running = Some(Running { connection, id, kind, since });
+                let Waiting { connection, id, kind, number, deadline, .. } = call;
+                let is_attached = call.is_attached();
+                self.running =
+                    Some(Running { connection, id, kind, number, deadline, is_attached, since });
                 return Some(call);
             }
             self.inits -= u64::from(call.kind == CallKind::Init);

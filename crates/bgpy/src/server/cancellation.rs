@@ -3,7 +3,9 @@
 //! The executing thread brackets each call with its number. A request to cancel names a number, and is taken
 //! only by the call that has it: whenever it arrives, it never hits another one.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use crate::platform::Sleeper;
 
 /// The number of no call.
 const NONE: u64 = 0;
@@ -34,6 +36,8 @@ pub struct Cancellation {
     is_pending: AtomicBool,
     /// Whether the call that runs may still be interrupted.
     is_open: AtomicBool,
+    /// How many [shields](Self::shield) the executing thread has up.
+    shields: AtomicU32,
 }
 
 /// Interrupts what the executing thread does, so that it looks whether its call is cancelled. Called by any thread
@@ -44,12 +48,42 @@ pub trait Interrupter: Send + Sync {
     fn interrupt(&self);
 }
 
+/// Interrupts a thread by a signal, for which the process has a handler: SIGURG on Unix, which is ignored by default,
+/// so that one which comes late disturbs nobody.
+#[derive(Debug)]
+pub struct ThreadInterrupter(Sleeper);
+
+impl ThreadInterrupter {
+    /// Interrupts the calling thread, which must live as long as this may be used.
+    pub fn here() -> Self {
+        Self(Sleeper::here())
+    }
+}
+
+impl Interrupter for ThreadInterrupter {
+    fn interrupt(&self) {
+        self.0.signal();
+    }
+}
+
 impl Cancellation {
     /// Notes that a call runs from now on.
     pub(crate) fn begin(&self, call: u64) {
         self.is_pending.store(false, Ordering::SeqCst);
+        self.shields.store(0, Ordering::SeqCst);
         self.current.store(call, Ordering::SeqCst);
         self.is_open.store(true, Ordering::SeqCst);
+    }
+
+    /// Puts requests off until as many calls of [`unshield`](Self::unshield). For the executing thread alone.
+    pub fn shield(&self) {
+        self.shields.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Lowers a shield. A request that has come meanwhile can be [taken](Self::take) once there is none left.
+    pub fn unshield(&self) {
+        let lowered = |shields: u32| shields.checked_sub(1);
+        let _ = self.shields.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lowered);
     }
 
     /// Notes that the call that runs has done its work: it takes no request any more, but what was requested is
@@ -73,7 +107,8 @@ impl Cancellation {
 
     /// Whether the call that runs is asked to end and has not taken the request.
     pub fn is_pending(&self) -> bool {
-        let is_open = self.is_open.load(Ordering::SeqCst);
+        let is_open =
+            self.is_open.load(Ordering::SeqCst) && self.shields.load(Ordering::SeqCst) == 0;
         is_open && self.is_pending.load(Ordering::SeqCst) && self.is_requested()
     }
 
@@ -81,6 +116,11 @@ impl Cancellation {
     pub fn is_requested(&self) -> bool {
         let current = self.current.load(Ordering::SeqCst);
         current != NONE && current == self.requested.load(Ordering::SeqCst)
+    }
+
+    /// Whether a call runs and was asked to end.
+    pub(crate) fn is_requested_for(&self, call: u64) -> bool {
+        self.current.load(Ordering::SeqCst) == call && self.is_requested()
     }
 
     /// Takes the request, if there is one for the call that runs: `true` once for each request. For the executing
@@ -127,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn a_shield_puts_a_request_off() {
+        let cancellation = Cancellation::default();
+        cancellation.begin(1);
+        cancellation.shield();
+        cancellation.shield();
+        cancellation.request(1, Why::Asked);
+        assert!(!cancellation.take() && !cancellation.is_pending() && cancellation.is_requested());
+        cancellation.unshield();
+        assert!(!cancellation.take());
+        cancellation.unshield();
+        assert!(cancellation.take());
+    }
+
+    #[test]
     fn a_late_request_hits_no_other_call() {
         let cancellation = Arc::new(Cancellation::default());
         let stop = Arc::new(AtomicBool::new(false));
@@ -135,7 +189,8 @@ mod tests {
             move || {
                 while !stop.load(Ordering::SeqCst) {
                     // Odd calls only.
-                    cancellation.request(cancellation.current.load(Ordering::SeqCst) | 1, Why::Asked);
+                    cancellation
+                        .request(cancellation.current.load(Ordering::SeqCst) | 1, Why::Asked);
                 }
             }
         });

@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{
-    AbortReply, AbortRequest, Aborted, Delivered, Failure, FailureCode, Id, Progress, Request,
-    ServerSession, Want,
-};
+use bgpy_proto::{Delivered, Failure, Progress, Request};
 
-use super::calls::{Calls, task};
+use super::calls::Calls;
 use super::cancellation::{Cancellation, Interrupter, Why};
 use crate::clock;
 use crate::sync::lock;
@@ -56,12 +53,13 @@ struct ProgressState {
 /// What the threads of a server share about the call that runs.
 #[derive(Debug, Default)]
 pub(super) struct Steering {
-    pub(super) cancellation: Cancellation,
+    pub(super) cancellation: Arc<Cancellation>,
     pub(super) news: News,
     pub(super) progress: ProgressCell,
 }
 
 /// The reactor's side of it.
+#[derive(Default)]
 pub(super) struct CallControl {
     pub(super) steering: Arc<Steering>,
     /// Interrupts the executing thread, if the executor can.
@@ -143,17 +141,17 @@ impl ProgressCell {
 }
 
 impl CallControl {
-    pub(super) fn new(steering: Arc<Steering>) -> Self {
-        Self { steering, interrupter: None }
+    /// Whether a call that runs can be interrupted.
+    pub(super) fn can_interrupt(&self) -> bool {
+        self.interrupter.is_some()
     }
 
     /// Passes on what a client says about a call; returns any other request.
     pub(super) fn take(
         &self,
-        session: &mut ServerSession,
         connection: usize,
         request: Request,
-        calls: &mut Calls,
+        calls: &Calls,
     ) -> Option<Request> {
         match request {
             // One that waits was cancelled by the queue.
@@ -174,6 +172,11 @@ impl CallControl {
             self.repeat();
             self.steering.news.tell();
         }
+    }
+
+    /// Whether the executing thread has not noticed that its call is cancelled.
+    pub(super) fn is_pending(&self) -> bool {
+        self.can_interrupt() && self.steering.cancellation.is_pending()
     }
 
     /// Interrupts the executing thread as long as it has not noticed that its call is cancelled.
@@ -208,16 +211,4 @@ impl std::fmt::Debug for CallControl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CallControl").field("steering", &self.steering).finish_non_exhaustive()
     }
-}
-
-/// Why a request is refused, if it is a call that would be: by an overloaded connection, or because its caller waits
-/// for a task of this server's that in turn waits for the call.
-pub(super) fn refusal(request: &Request, overload: Option<&str>, own: Id) -> Option<Failure> {
-    let Request::Call { want, head, .. } = request else { return None };
-    if let Some(overload) = overload {
-        return Some(Failure::new(FailureCode::Overloaded, overload));
-    }
-    let closes = head.as_ref().is_some_and(|head| *want != Want::Ack && head.chain.contains(own));
-    let text = "a task of this server waits for the task that calls it, so neither could go on";
-    closes.then(|| Failure::new(FailureCode::Deadlock, text))
 }

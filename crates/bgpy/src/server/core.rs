@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::is_question;
-use bgpy_proto::{Id, Psk, ServerHello, limits};
+use bgpy_proto::{Id, Psk, ServerHello};
 use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
 use super::calls::{Calls, Waiting};
@@ -18,6 +18,7 @@ use super::connections::overflow::Overflow;
 use super::connections::pending::Pending;
 use super::connections::ready_queue::{ByToken, ReadyQueue};
 use super::connections::reserve::Reserve;
+use super::control::CallControl;
 use super::idle::IdleTimeout;
 use super::lifecycle::{Due, Lifecycle};
 use super::reactor::signal::Waker;
@@ -49,6 +50,7 @@ pub(super) struct Core {
     /// Connections that may accept more of their queued output.
     pub(super) unwritten: ReadyQueue,
     pub(super) calls: Calls,
+    pub(super) control: CallControl,
     pub(super) lifecycle: Lifecycle,
     pub(super) idle: IdleTimeout,
     /// Whether calls are acked on acceptance. Off while the executor is about to answer: the
@@ -106,6 +108,7 @@ impl Core {
             unwritten: ReadyQueue::default(),
             reporter: StatusReporter::new(registration.name().cloned(), log.clone()),
             calls: Calls::default(),
+            control: CallControl::default(),
             lifecycle: Lifecycle::new(),
             idle: IdleTimeout::new(idle_timeout),
             acks_at_once: false,
@@ -171,12 +174,12 @@ impl Core {
         if connection.is_flushed() {
             return;
         }
-        let paused = connection.backlog() > limits::OUTBOX_PAUSE_BYTES;
+        let was_paused = connection.is_paused();
         let more = match connection.flush(&self.poll_registry) {
             Ok(more) => more,
             Err(over) => return self.give_up(token, over),
         };
-        let resumed = paused && connection.backlog() <= limits::OUTBOX_PAUSE_BYTES;
+        let resumed = was_paused && !connection.is_paused();
         if resumed {
             self.unread.push(token);
         }
@@ -206,6 +209,7 @@ impl Core {
         // The descriptor is free from here on.
         drop(connection);
         self.note_gone(token);
+        self.control.gone(token, &self.calls);
         let what = format_args!("connection from {peer} ended: {why}");
         if is_session {
             self.reporter.clients -= 1;
@@ -242,7 +246,13 @@ impl Core {
     pub(super) fn next_call(&mut self) -> Option<(Waiting, Due)> {
         // While the stand-in polls, it does not check for long tasks.
         let call = self.calls.next(self.acks_at_once)?;
-        let due = self.lifecycle.due(call.kind);
+        let due = if call.is_expired() {
+            Due::Expired
+        } else if call.is_attached() && !self.connections.contains_key(&call.connection) {
+            Due::Gone
+        } else {
+            self.lifecycle.due(call.kind)
+        };
         Some((call, due))
     }
 

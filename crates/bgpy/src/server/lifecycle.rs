@@ -12,6 +12,10 @@ pub(super) enum Due {
     Nothing { already: bool },
     /// Refuse it: the INIT it was queued behind has failed.
     Refusal,
+    /// Refuse it: its caller's time is over.
+    Expired,
+    /// Drop it: its caller is gone.
+    Gone,
 }
 
 /// Where a server is between its start and its end.
@@ -111,4 +115,8 @@ impl Lifecycle {
 
 pub(super) fn not_initialized() -> Failure {
     Failure::new(FailureCode::NotInitialized, "the server has no tasks yet")
+}
+
+pub(super) fn expired() -> Failure {
+    Failure::new(FailureCode::Expired, "the deadline has passed before the call began")
 }

@@ -1,8 +1,11 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
+mod abort;
 mod admission;
 mod calls;
+mod cancellation;
 mod connections;
+mod control;
 mod core;
 mod debugging;
 mod end;
@@ -25,12 +28,14 @@ mod status;
 mod stop;
 mod supervisor_pipe;
 
+pub use cancellation::{Cancellation, Interrupter, ThreadInterrupter, Why};
+pub use control::Returned;
 pub use debugging::{Debugger, Running};
 pub use executor::{Ended, Executor};
 pub use options::ServerOptions;
 #[doc(hidden)]
 pub use reactor::signal::SignalPipe;
-pub use reply::{Answers, Reply};
+pub use reply::{Answers, CallbackState, Reply};
 pub use service::Service;
 pub(crate) use setup::binding::Binding;
 pub(crate) use setup::check_exposure;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgpy_proto::{Payload, ProtocolError};
+use bgpy_proto::{Payload, ProtocolError, Room};
 
 use super::reply::Answers;
 use super::shared::Shared;
@@ -19,6 +19,27 @@ impl Answers for Shared {
 
     fn takes_pickles(&self, connection: usize) -> bool {
         self.core.lock().takes_pickles(connection)
+    }
+
+    fn room(&self, connection: usize, id: u64) -> Room {
+        let room = self.core.lock().with_session(connection, |session| session.room(id));
+        room.unwrap_or(Room::Gone)
+    }
+
+    fn callback(
+        &self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+    ) -> Result<Option<u32>, ProtocolError> {
+        let mut core = self.core.lock();
+        let called = core.with_session(connection, |session| session.callback(id, payload));
+        let number = called.unwrap_or(Ok(None))?;
+        // Still under the lock, so that the result cannot come first.
+        if let Some(number) = number {
+            self.steering.news.expect((connection, id, number));
+        }
+        Ok(number)
     }
 
     fn respond(

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{CallKind, Failure, FailureCode, Id, ProtocolError, Psk, ServerHello, limits};
 use mio::Poll;
 
+use super::admission::cancelled;
 use super::calls::Called;
 use super::core::{Core, CoreParts};
-use super::lifecycle::{Due, not_initialized};
+use super::lifecycle::{Due, expired, not_initialized};
 use super::reactor::run::FAREWELL;
 use super::reactor::signal::{Receiver, Waker};
 use super::reactor::standin::LOOK;
@@ -213,6 +214,8 @@ impl Process {
                 }
                 Due::Nothing { already } => Ok(already),
                 Due::Refusal => Err(not_initialized()),
+                Due::Expired => Err(expired()),
+                Due::Gone => Err(cancelled()),
             };
             self.core.over(called, &outcome);
             self.wake();

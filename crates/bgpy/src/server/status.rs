@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bgpy_proto::{DebugReply, LogReply, LogRequest, Request, ServerSession, Status};
+use bgpy_proto::{DebugReply, LogReply, LogRequest, Progress, Request, ServerSession, Status};
 
 use super::calls::Calls;
 use super::debugging::{Debugging, Question};
@@ -49,9 +49,13 @@ impl StatusReporter {
         request: &Request,
         calls: &Calls,
         lifecycle: &Lifecycle,
+        progress: &dyn Fn() -> Option<Progress>,
     ) {
         match request {
-            Request::Status { id } => session.status(*id, &self.status(calls, lifecycle)),
+            Request::Status { id } => {
+                let status = Status { progress: progress(), ..self.status(calls, lifecycle) };
+                session.status(*id, &status);
+            }
             Request::Log { id, request } => {
                 let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
                 session.log(*id, &self.log(request, limit));
@@ -70,7 +74,11 @@ impl StatusReporter {
                 }
             }
             // These are handled by the calls.
-            Request::Call { .. } | Request::Cancel { .. } => {}
+            Request::Call { .. }
+            | Request::Cancel { .. }
+            | Request::Credit { .. }
+            | Request::CallbackReply { .. }
+            | Request::Abort { .. } => {}
         }
     }
 
@@ -102,6 +110,8 @@ impl StatusReporter {
             pid: u64::from(std::process::id()),
             rss_bytes: platform::resident_bytes(std::process::id()),
             name: self.name.as_ref().map(Name::to_string),
+            call: calls.running_number(),
+            progress: None,
         }
     }
 }

@@ -76,4 +76,6 @@ impl Sleeper {
     }
 
     pub(crate) fn interrupt(&self) {}
+
+    pub(crate) fn signal(&self) {}
 }

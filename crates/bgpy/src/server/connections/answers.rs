@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
+use bgpy_proto::{Failure, FailureCode, Payload, ProtocolError, ServerSession};
 use socket2::Socket;
 
 use super::connection::Connection;
@@ -103,6 +103,10 @@ impl Core {
         }
         let told = self.conclude(connection, id, outcome);
         if let Err(failure) = outcome {
+            if matches!(failure.code, FailureCode::Cancelled | FailureCode::Expired) {
+                self.log.info(format_args!("{} ended early: {failure}", task(kind)));
+                return;
+            }
             let to = if told { "reported to the caller" } else { "its caller no longer waits" };
             let task = task(kind);
             let traceback = failure.traceback.as_deref().unwrap_or_default();

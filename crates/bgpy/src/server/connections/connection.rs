@@ -148,7 +148,22 @@ impl Connection {
     /// Whether more is queued than a peer that reads its answers leaves unread. A single message
     /// may be of any size.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.backlog() as u64 > limits::OUTBOX_BYTES_MAX as u64 + self.largest
+        self.owed() > limits::OUTBOX_BYTES_MAX as u64 + self.largest
+    }
+
+    /// Whether so much is unread that no more requests are taken. What streams have sent ahead is bounded by
+    /// their windows, and their readers must be able to say that they have read it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.owed() > limits::OUTBOX_PAUSE_BYTES as u64
+    }
+
+    /// Bytes that the peer has not read yet, other than of open streams.
+    fn owed(&self) -> u64 {
+        let ahead = match &self.stage {
+            Stage::Session(session) => session.ahead(),
+            _ => 0,
+        };
+        (self.backlog() as u64).saturating_sub(ahead)
     }
 
     /// Notes that EOF follows the bytes in the socket.

@@ -1,6 +1,6 @@
 //! Reading a connection, and taking in what its client asks for.
 
-use bgpy_proto::limits;
+use bgpy_proto::Request;
 
 use super::connection::Progress;
 use crate::server::admission::Admission;
@@ -16,7 +16,7 @@ impl Core {
         self.reporter.may_read_log = true;
         let outcome = loop {
             let Some(connection) = self.connections.get_mut(&token) else { return };
-            if connection.backlog() > limits::OUTBOX_PAUSE_BYTES {
+            if connection.is_paused() {
                 // Read no requests from a peer that does not read its answers; `flush` resumes it.
                 break Ok(());
             }
@@ -35,19 +35,33 @@ impl Core {
             }
             let was_ending = self.lifecycle.is_ending();
             let overload = connection.overloaded.clone();
+            let mut aborts = Vec::new();
             if let Some(session) = connection.session() {
                 while let Some(request) = session.poll() {
                     let mut admission = Admission {
                         calls: &mut self.calls,
                         lifecycle: &mut self.lifecycle,
                         overload: overload.as_deref(),
+                        own: self.hello.instance,
                         acks_at_once: self.acks_at_once,
                     };
-                    if let Some(other) = admission.admit(session, token, request) {
-                        self.reporter.answer(session, token, &other, &self.calls, &self.lifecycle);
+                    let Some(other) = admission.admit(session, token, request) else { continue };
+                    let Some(other) = self.control.take(token, other, &self.calls) else {
+                        continue;
+                    };
+                    if let Request::Abort { id, request } = other {
+                        aborts.push((id, request));
+                        continue;
                     }
+                    let progress = || self.control.progress(&self.calls);
+                    let (calls, lifecycle) = (&self.calls, &self.lifecycle);
+                    self.reporter.answer(session, token, &other, calls, lifecycle, &progress);
                 }
             }
+            for (id, request) in aborts {
+                self.abort(token, id, &request);
+            }
+            let Some(connection) = self.connections.get_mut(&token) else { return };
             // Retire before the ack of an EXIT is sent: its caller may start a successor at once.
             if self.lifecycle.has_exit() {
                 if !was_ending {

@@ -9,10 +9,14 @@ use mio::event::Event;
 use super::poller_check::PollerCheck;
 use crate::clock;
 use crate::duration::shown;
+use crate::server::cancellation::Why;
 use crate::server::core::Core;
 
 /// The longest wait of the poller, whose timeout is limited to a few weeks.
 const POLL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the executing thread is interrupted until it has noticed that its call is cancelled.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(5);
 
 /// A poller event for a listener or a connection.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +72,12 @@ impl Core {
             self.log.info(format_args!("no call for {limit}, the idle timeout: ending"));
             self.stop();
         }
+        if self.calls.deadline().is_some_and(|at| at <= clock::now()) {
+            self.calls.clear_deadline();
+            self.control.interrupt(&self.calls, Why::Expired);
+        }
+        self.control.repeat();
+        self.tell_progress();
         // What ended in this turn may have freed missing descriptors.
         self.reserve.fill();
         Ok(())
@@ -87,11 +97,26 @@ impl Core {
         if let Some(wait) = self.pending.wait() {
             return Some(wait);
         }
-        let moments = [self.pending.soonest(), self.idle_until(), self.log_limiter.due()];
+        let repeats = self.control.is_pending().then(|| clock::now() + INTERRUPT_EVERY);
+        let moments = [
+            self.pending.soonest(),
+            self.idle_until(),
+            self.log_limiter.due(),
+            self.calls.deadline(),
+            repeats,
+        ];
         let soonest = moments.into_iter().flatten().min()?;
         // Rounded up, so that the time has passed when the poller returns.
         let left = soonest.saturating_duration_since(clock::now()) + Duration::from_millis(1);
         Some(left.min(POLL_TIMEOUT_MAX))
+    }
+
+    /// Tells the caller of the running call how far that has come, if it is time to.
+    fn tell_progress(&mut self) {
+        let Some(call) = self.calls.running_call() else { return };
+        if let Some(progress) = self.control.due_progress(&self.calls) {
+            self.with_session(call.connection, |session| session.progress(call.id, &progress));
+        }
     }
 
     /// When the idle timeout expires; `None` while the server works.

@@ -18,6 +18,7 @@ use super::binding::Binding;
 use super::entry::Registered;
 use super::exposure::is_exposed;
 use super::supervised::Supervised;
+use crate::server::cancellation::Cancellation;
 use crate::server::core::CoreParts;
 use crate::server::executor::{Ended, Executor};
 use crate::server::options::ServerOptions;
@@ -116,6 +117,11 @@ impl Server {
         self.socket.as_ref()
     }
 
+    /// The requests to cancel the call that runs.
+    pub fn cancellation(&self) -> Arc<Cancellation> {
+        self.shared.steering.cancellation.clone()
+    }
+
     /// A handle that ends the server.
     pub fn stopper(&self) -> Stopper {
         Stopper { shared: Arc::downgrade(&self.shared) }
@@ -206,6 +212,7 @@ fn hello(options: &ServerOptions, generation: u32) -> ServerHello {
         segments: segments::SUPPORTED,
         allow_pickle: options.allow_pickle,
         debug: true,
+        calls: true,
         overloaded: None,
     }
 }

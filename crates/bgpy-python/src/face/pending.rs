@@ -1,0 +1,181 @@
+//! A call under way, as `Call` and `Stream` share it: its steps, progress and callbacks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bgpy::{
+    Call, CallError, CallHandle, Failure, FailureCode, Link, Payload, Progress, Response, Step,
+    Wait,
+};
+use pyo3::prelude::*;
+
+use super::arguments::waiting;
+use super::callback::Callbacks;
+use super::client::Client;
+use super::errors::call_error;
+use super::progress::ProgressReport;
+
+/// A call that may be waited for by several threads.
+pub struct Pending {
+    pub client: Py<Client>,
+    link: Arc<Link>,
+    handle: CallHandle,
+    /// None once it is detached or dropped. Locked only for a moment, and never with the GIL awaited.
+    call: Mutex<Option<Call>>,
+    on_progress: Option<Py<PyAny>>,
+    callbacks: Callbacks,
+    progress: Mutex<Option<Progress>>,
+    has_last_response: AtomicBool,
+}
+
+impl Pending {
+    pub fn new(
+        client: Py<Client>,
+        call: Call,
+        on_progress: Option<Py<PyAny>>,
+        callbacks: Callbacks,
+    ) -> Self {
+        let (link, handle) = (call.link().clone(), call.handle());
+        let (call, progress) = (Mutex::new(Some(call)), Mutex::new(None));
+        let has_last_response = AtomicBool::new(false);
+        Self { client, link, handle, call, on_progress, callbacks, progress, has_last_response }
+    }
+
+    fn call(&self) -> MutexGuard<'_, Option<Call>> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next response; None if the call has ended. Meanwhile it reports progress and runs callbacks on
+    /// this thread.
+    ///
+    /// # Errors
+    /// `BgpyError`; `CallTimeout` if the time is over, and then the call goes on.
+    pub fn next(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Option<Response>> {
+        loop {
+            let step = waiting(py, limit, |wait| self.await_step(wait))?;
+            match self.handled(py, self.told(py, step)?)? {
+                Handled::Response(response) => return Ok(Some(response)),
+                Handled::Ended => return Ok(None),
+                Handled::Aside => {}
+            }
+        }
+    }
+
+    /// The next response if it is there, without waiting; the outer None says that it is not.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub fn try_next(&self, py: Python<'_>) -> PyResult<Option<Option<Response>>> {
+        loop {
+            let step = py.detach(|| self.try_step());
+            let Some(step) = self.told(py, step)? else { return Ok(None) };
+            match self.handled(py, step)? {
+                Handled::Response(response) => return Ok(Some(Some(response))),
+                Handled::Ended => return Ok(Some(None)),
+                Handled::Aside => {}
+            }
+        }
+    }
+
+    fn await_step(&self, wait: &Wait<'_>) -> Result<Step, CallError> {
+        loop {
+            let seen = self.link.arrivals();
+            match self.try_step()? {
+                Some(step) => return Ok(step),
+                None => self.link.pump(seen, wait)?,
+            }
+        }
+    }
+
+    fn try_step(&self) -> Result<Option<Step>, CallError> {
+        let mut call = self.call();
+        let Some(call) = call.as_mut() else { return Ok(Some(Step::Ended)) };
+        let step = call.try_step()?;
+        if matches!(step, Some(Step::Response(_))) && call.is_over() {
+            self.has_last_response.store(true, Ordering::SeqCst);
+        }
+        Ok(step)
+    }
+
+    /// Whether a thread has taken a response that was the last step.
+    pub fn has_last_response(&self) -> bool {
+        self.has_last_response.load(Ordering::SeqCst)
+    }
+
+    fn told<T>(&self, py: Python<'_>, step: Result<T, CallError>) -> PyResult<T> {
+        step.map_err(|error| call_error(py, error, self.client.get().policy))
+    }
+
+    fn handled(&self, py: Python<'_>, step: Step) -> PyResult<Handled> {
+        match step {
+            Step::Response(response) => return Ok(Handled::Response(response)),
+            Step::Ended => return Ok(Handled::Ended),
+            Step::Progress(progress) => {
+                *self.progress.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(progress.clone());
+                if let Some(report) = &self.on_progress {
+                    report.call1(py, (ProgressReport::from(progress),))?;
+                }
+            }
+            Step::Callback { number, message } => {
+                let returned = self.callbacks.run(py, self.client.bind(py), message)?;
+                let send = |returned: Result<Payload, Failure>| {
+                    waiting(py, None, |wait| {
+                        let returned = returned.as_ref().map(Payload::clone);
+                        self.handle.return_from_callback(number, returned, wait)
+                    })
+                };
+                let mut sent = send(returned)?;
+                if let Err(CallError::Message(error)) = &sent {
+                    let text = format!("the result of the callback cannot be sent: {error}");
+                    sent = send(Err(Failure::new(FailureCode::Serialization, text)))?;
+                }
+                self.told(py, sent)?;
+            }
+        }
+        Ok(Handled::Aside)
+    }
+
+    /// The latest progress.
+    pub fn progress(&self) -> Option<ProgressReport> {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.clone().map(ProgressReport::from)
+    }
+
+    /// Asks the server to cancel the call.
+    pub fn cancel(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<()> {
+        let asked =
+            waiting(
+                py,
+                limit,
+                |wait| {
+                    if self.is_over() { Ok(()) } else { self.handle.cancel(wait) }
+                },
+            )?;
+        self.told(py, asked)
+    }
+
+    /// Whether the last event of the call was taken.
+    pub fn is_over(&self) -> bool {
+        self.call().as_ref().is_none_or(Call::is_over)
+    }
+
+    /// Gives the call up: a stream is cancelled.
+    pub fn give_up(&self, py: Python<'_>) {
+        py.detach(|| drop(self.call().take()));
+    }
+
+    /// Lets the call run on its own.
+    pub fn detach(&self) {
+        if let Some(call) = self.call().take() {
+            call.detach();
+        }
+    }
+}
+
+enum Handled {
+    Response(Response),
+    Aside,
+    Ended,
+}
