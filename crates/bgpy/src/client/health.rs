@@ -53,20 +53,6 @@ impl Link {
         !self.is_lost.load(Ordering::Acquire) && !self.is_over()
     }
 
-    /// Processes what the server has sent, unless another caller reads, which sees it itself. Returns
-    /// whether that was done.
-    pub(super) fn hear_out(&self) -> bool {
-        let Some(mut reading) = try_lock(&self.reading) else { return false };
-        while platform::wait(&self.socket, true, false, Duration::ZERO)
-            .is_ok_and(|ready| ready.readable)
-            && self.read(&mut reading).is_ok()
-        {}
-        let state = lock(&self.state);
-        drop(reading);
-        self.wake_sleepers(&state);
-        true
-    }
-
     /// Sends a probe, unless one was sent since this caller's silence began at `heard`.
     pub(super) fn probe_if_due(
         &self,
