@@ -5,11 +5,12 @@
 //! socket operation or a wait: each of those is inside `py.detach`.
 //!
 //! Dependencies point one way: `face` uses `serve`, which uses `codec`, which uses `exceptions`
-//! and `lazy`.
+//! and `lazy`. The last of them uses `fork_hooks`.
 
 mod codec;
 mod exceptions;
 mod face;
+mod fork_hooks;
 mod lazy;
 mod serve;
 

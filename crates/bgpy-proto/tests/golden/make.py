@@ -6,15 +6,13 @@ from `msgpack`, Argon2id from `argon2-cffi`. The tests need only its output; run
 """
 
 import hashlib
-import hmac
 import struct
 from pathlib import Path
 
 import msgpack
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from noise import Symmetric, prefixed, public, seal
 
 SUITES = {"aesgcm": 1, "chachapoly": 2, "clear": 3}
 CALLS = {"init": 0x01, "exec": 0x02, "exit": 0x03}
@@ -151,57 +149,6 @@ def psk(token):
     return hash_secret_raw(
         token, DOMAIN, time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, type=Type.ID
     )
-
-
-class Symmetric:
-    """Noise's SymmetricState, revision 34."""
-
-    def __init__(self, name, prologue):
-        self.aes = "AESGCM" in name
-        name = name.encode()
-        self.h = name.ljust(32, b"\0") if len(name) <= 32 else hashlib.sha256(name).digest()
-        self.ck, self.k, self.n = self.h, None, 0
-        self.mix_hash(prologue)
-
-    def hkdf(self, material, outputs):
-        key = hmac.digest(self.ck, material, "sha256")
-        found, last = [], b""
-        for index in range(outputs):
-            last = hmac.digest(key, last + bytes([index + 1]), "sha256")
-            found.append(last)
-        return found
-
-    def mix_hash(self, data):
-        self.h = hashlib.sha256(self.h + data).digest()
-
-    def mix_key(self, material):
-        self.ck, self.k = self.hkdf(material, 2)
-        self.n = 0
-
-    def mix_key_and_hash(self, material):
-        self.ck, mixed, self.k = self.hkdf(material, 3)
-        self.mix_hash(mixed)
-        self.n = 0
-
-    def encrypt_and_hash(self, plain):
-        sealed = seal(self.aes, self.k, self.n, plain, self.h)
-        self.n += 1
-        self.mix_hash(sealed)
-        return sealed
-
-
-def seal(aes, key, nonce, plain, associated=b""):
-    if aes:
-        return AESGCM(key).encrypt(bytes(4) + nonce.to_bytes(8, "big"), plain, associated)
-    return ChaCha20Poly1305(key).encrypt(bytes(4) + nonce.to_bytes(8, "little"), plain, associated)
-
-
-def public(private):
-    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def prefixed(message):
-    return struct.pack("<H", len(message)) + message
 
 
 CLIENT_KEY, SERVER_KEY = bytes(range(32)), bytes(range(32, 64))

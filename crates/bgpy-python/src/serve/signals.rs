@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::current::cancelled;
+use crate::fork_hooks::ForkHooks;
 
 /// Time that a running task and `exit_task` have after a signal before the process is killed.
 pub const GRACE: Duration = Duration::from_secs(30);
@@ -38,6 +39,9 @@ pub struct Handlers {
 /// GIL held, and only for a moment. `os.fork` holds the GIL too, so a child never inherits it locked.
 static INSTALLED: Mutex<Vec<Handlers>> = Mutex::new(Vec::new());
 
+/// Children have the handlers from before the server.
+static HOOKS: ForkHooks = ForkHooks::new(before_fork, after_fork, after_fork_in_child);
+
 /// Proof that handlers are installed, until [`remove`](Self::remove) restores the previous ones.
 #[must_use]
 pub struct Installed;
@@ -54,7 +58,7 @@ impl Handlers {
         pipe: &SignalPipe,
         cancellation: Arc<Cancellation>,
     ) -> PyResult<Option<Installed>> {
-        watch_forks(py)?;
+        HOOKS.register(py)?;
         let stopping = AtomicBool::new(false);
         let handler = PyCFunction::new_closure(
             py,
@@ -131,30 +135,6 @@ fn set_wakeup(signal: &Bound<'_, PyModule>, descriptor: i32) -> PyResult<i32> {
     let keywords = PyDict::new(signal.py());
     keywords.set_item("warn_on_full_buffer", false)?;
     signal.call_method("set_wakeup_fd", (descriptor,), Some(&keywords))?.extract()
-}
-
-/// Registers the fork hooks that give children the handlers from before the server. Registered once per
-/// process, for all of its servers, because Python cannot unregister them.
-fn watch_forks(py: Python<'_>) -> PyResult<()> {
-    static IS_WATCHED: AtomicBool = AtomicBool::new(false);
-    // Windows has no fork.
-    let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
-    if IS_WATCHED.swap(true, Ordering::SeqCst) {
-        return Ok(());
-    }
-    let hook = |name, act: fn(Python<'_>) -> PyResult<()>| {
-        PyCFunction::new_closure(
-            py,
-            Some(name),
-            None,
-            move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| act(arguments.py()),
-        )
-    };
-    let keywords = PyDict::new(py);
-    keywords.set_item("before", hook(c"bgpy_before_fork", before_fork)?)?;
-    keywords.set_item("after_in_parent", hook(c"bgpy_after_fork", after_fork)?)?;
-    keywords.set_item("after_in_child", hook(c"bgpy_after_fork_in_child", after_fork_in_child)?)?;
-    register.call((), Some(&keywords)).map(drop)
 }
 
 /// Blocks signals until the child has its own handlers: Python clears pending signals in a child, so a SIGTERM

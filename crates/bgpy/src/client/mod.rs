@@ -22,6 +22,7 @@ mod search;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod started;
+mod transfer;
 mod writing;
 
 pub use blocking::Client;

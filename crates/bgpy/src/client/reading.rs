@@ -1,6 +1,5 @@
 //! How the callers of a connection read: one of them, the leader, for all.
 
-use std::io::{self, Read};
 use std::sync::MutexGuard;
 use std::time::Instant;
 
@@ -173,58 +172,6 @@ impl Link {
         self.watch(reading, wait).map(|()| false)
     }
 
-    /// Reads once; `false` if nothing arrived within a slice of time.
-    pub(super) fn read(&self, reading: &mut ReadState) -> Result<bool, Lost> {
-        reading.make_room();
-        let outcome = match &self.segments {
-            Some(segments) => {
-                segments.recv(&self.socket, &mut reading.buffer, false).map(|(bytes, _)| bytes)
-            }
-            None => (&*self.socket).read(&mut reading.buffer),
-        };
-        self.digest(reading, outcome)
-    }
-
-    /// Reads the next bytes of a large message directly into its buffer; `Some(false)` if none are
-    /// there, `None` if no large message is under way.
-    fn read_placed(&self, reading: &mut ReadState) -> Result<Option<bool>, Lost> {
-        let mut state = lock(&self.state);
-        let Some((part, missing)) = state.session.place() else { return Ok(None) };
-        let outcome = reading.spin.look(|| match platform::read_end(&self.socket, part, missing) {
-            Err(error) if is_pause(error.kind()) => None,
-            outcome => Some(outcome),
-        });
-        let fed = match outcome {
-            None => return Ok(Some(false)),
-            Some(Ok(0)) => Err(Lost::Closed),
-            Some(Ok(_)) => state.feed(&[]),
-            Some(Err(error)) => Err(Lost::Io(error.kind())),
-        };
-        drop(state);
-        self.heard(reading);
-        fed.map(|()| Some(true)).map_err(|lost| self.lose(lost))
-    }
-
-    /// Processes the result of a read; `false` if nothing arrived.
-    fn digest(&self, reading: &mut ReadState, outcome: io::Result<usize>) -> Result<bool, Lost> {
-        match outcome {
-            Ok(0) => Err(self.lose(Lost::Closed)),
-            Ok(count) => {
-                self.heard(reading);
-                let fed = lock(&self.state).feed(&reading.buffer[..count]);
-                fed.map(|()| true).map_err(|lost| self.lose(lost))
-            }
-            Err(error) if is_pause(error.kind()) => Ok(false),
-            Err(error) => Err(self.lose(Lost::Io(error.kind()))),
-        }
-    }
-
-    /// Notes that the server has sent something.
-    fn heard(&self, reading: &mut ReadState) {
-        reading.fresh = true;
-        self.probe.answered();
-    }
-
     /// Probes a silent server, and gives the connection up if no answer arrives.
     fn watch(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         if std::mem::take(&mut reading.fresh) {
@@ -262,11 +209,6 @@ impl Link {
 }
 
 impl LinkState {
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), Lost> {
-        self.arrivals += 1;
-        self.session.feed(bytes).map_err(Lost::Protocol)
-    }
-
     fn event(&mut self, call: u64) -> Result<Option<Event>, WaitEnd> {
         match self.session.poll(call) {
             Some(event) => Ok(Some(event)),

@@ -8,6 +8,7 @@
 //! Only Linux has been run.
 
 mod process_id;
+mod stamp;
 mod with_limit;
 
 #[cfg(target_os = "linux")]

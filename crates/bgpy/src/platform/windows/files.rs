@@ -109,24 +109,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        path.symlink_metadata().map(|about| Self::of(&about))
-    }
-
-    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
-        file.metadata().map(|about| Self::of(&about))
-    }
-
-    /// For whatever is at a path, if anything is.
-    pub(crate) fn of_any(path: &Path) -> io::Result<Option<Self>> {
-        match Self::at(path) {
-            Ok(stamp) => Ok(Some(stamp)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn of(about: &Metadata) -> Self {
+    pub(in crate::platform) fn of(about: &Metadata) -> Self {
         let changed = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let changed_ns = changed.map_or(0, |since| since.as_nanos() as u64);
         Self { is_file: about.is_file(), length: about.len(), changed_ns }
