@@ -30,6 +30,8 @@ pub struct ClientSession {
     pending: OpenCalls<Pending>,
     /// Whether the server has said goodbye: it reads no more.
     is_over: bool,
+    /// The calls for which something has arrived, if that is collected.
+    news: Option<Vec<u64>>,
 }
 
 /// An event of a call. Rare contents are boxed, because an event is moved several times.
@@ -96,6 +98,7 @@ impl ClientSession {
             last_call: 0,
             pending: OpenCalls::default(),
             is_over: false,
+            news: None,
         }
     }
 
@@ -268,6 +271,17 @@ impl ClientSession {
         event
     }
 
+    /// Collects from now on for which calls something arrives.
+    pub fn collect_news(&mut self) {
+        self.news.get_or_insert_default();
+    }
+
+    /// The calls for which something has arrived since this was last asked, in the order of arrival and perhaps
+    /// more than once. A [goodbye](Self::is_over) is news for any call.
+    pub fn take_news(&mut self) -> Vec<u64> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Where the next bytes of a large message belong, and how many. After reading them directly to
     /// the end of the vector, call [`feed`](Self::feed) without bytes.
     pub fn place(&mut self) -> Option<(&mut Vec<u8>, usize)> {
@@ -340,6 +354,9 @@ impl ClientSession {
         let Some(pending) = self.pending.get_mut(call) else { return Ok(()) };
         if pending.ended {
             return Err(ProtocolError::Malformed("an answer after the last one"));
+        }
+        if let Some(news) = &mut self.news {
+            news.push(call);
         }
         let is_closing = pending.is_closing();
         let event = match (kind, pending.asked) {

@@ -24,6 +24,8 @@ mod _bgpy {
     #[pymodule_export]
     use super::face::arguments::use_deadlines;
     #[pymodule_export]
+    use super::face::async_link::AsyncLink;
+    #[pymodule_export]
     use super::face::call::Call;
     #[pymodule_export]
     use super::face::callback::Callback;

@@ -91,7 +91,7 @@ pub use bgpy_proto::{
     Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Memory,
     Payload, Progress, Room, State, Status, Token, Want, limits,
 };
-pub use client::{Call, CallHandle, Client, ClientOptions, Link, Response, Step};
+pub use client::{Answer, Call, CallHandle, Client, ClientOptions, Link, Question, Response, Step};
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use log::{Level, Log};
 #[doc(hidden)]

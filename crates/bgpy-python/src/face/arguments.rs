@@ -126,6 +126,12 @@ pub fn use_deadlines(py: Python<'_>, time_left: Py<PyAny>) {
     TIME_LEFT.get_or_init(py, || time_left);
 }
 
+/// The time until the deadline in milliseconds, for the head of a call.
+pub fn deadline_head(py: Python<'_>) -> PyResult<Option<u64>> {
+    let left = until_deadline(py)?;
+    Ok(left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)))
+}
+
 /// The time until the deadline of this thread or task, if it has one.
 fn until_deadline(py: Python<'_>) -> PyResult<Option<Duration>> {
     let Some(time_left) = TIME_LEFT.get(py) else { return Ok(None) };

@@ -7,9 +7,10 @@ use bgpy::Response;
 use pyo3::prelude::*;
 
 use super::arguments::{limit, timeout};
+use super::errors::no_response;
 use super::pending::Pending;
 use super::progress::ProgressReport;
-use crate::exceptions::{Class, error};
+use crate::exceptions::Class;
 
 /// How long a thread sleeps while another one takes the result over.
 const LOOK: Duration = Duration::from_millis(20);
@@ -71,12 +72,8 @@ impl Call {
                 if self.pending.has_last_response() {
                     return false;
                 }
-                let server = client.client.target();
-                let text = format!(
-                    "the task on {server} ended without a response: let it call respond(...), or do not wait \
-                     for a response"
-                );
-                self.settle(Err(error(py, Class::NoResponse, text)));
+                let server = client.client.target().to_string();
+                self.settle(Err(no_response(py, &server)));
             }
             Err(failed) => self.settle(Err(failed)),
         }

@@ -76,12 +76,35 @@ impl Callback {
 pub struct Callbacks(Vec<Py<PyAny>>);
 
 impl Callbacks {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Encodes the arguments of a call, and keeps the callbacks in them.
     pub fn of(encode: impl FnOnce() -> PyResult<Payload>) -> PyResult<(Payload, Self)> {
         let outer = COLLECTED.replace(Some(Vec::new()));
         let encoded = encode();
         let collected = COLLECTED.replace(outer).unwrap_or_default();
         Ok((encoded?, Self(collected)))
+    }
+
+    /// The function that a task calls, and its arguments.
+    ///
+    /// # Errors
+    /// `SerializationError` if the arguments cannot be decoded, `CallbackGone` if there is no such function.
+    pub fn unpack<'py>(
+        &self,
+        py: Python<'py>,
+        client: &Bound<'_, Client>,
+        message: Delivered,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let message = decode(py, "arguments", message, client.get().policy)?;
+        let (number, arguments, keywords): (usize, Bound<'py, PyTuple>, Bound<'py, PyDict>) =
+            message.extract()?;
+        let function = self.0.get(number).ok_or_else(|| {
+            error(py, Class::CallbackGone, "the call has no callback of that number")
+        })?;
+        Ok((function.bind(py).clone(), arguments, keywords))
     }
 
     /// Runs a callback with its arguments, and returns what to send back.
@@ -95,13 +118,8 @@ impl Callbacks {
         message: Delivered,
     ) -> PyResult<Result<Payload, Failure>> {
         let run = || -> PyResult<Payload> {
-            let arguments = decode(py, "arguments", message, client.get().policy)?;
-            let (number, arguments, keywords): (usize, Bound<'_, PyTuple>, Bound<'_, PyDict>) =
-                arguments.extract()?;
-            let function = self.0.get(number).ok_or_else(|| {
-                error(py, Class::CallbackGone, "the call has no callback of that number")
-            })?;
-            let returned = function.bind(py).call(arguments, Some(&keywords))?;
+            let (function, arguments, keywords) = self.unpack(py, client, message)?;
+            let returned = function.call(arguments, Some(&keywords))?;
             client.get().encode(py, "the result of the callback", &returned, None)
         };
         match run() {

@@ -91,10 +91,7 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Connect(source) => return connect_error(py, &source),
         CallError::Interrupted => return interrupted(py),
         CallError::Timeout { .. } => error(py, Class::CallTimeout, text),
-        CallError::NoResponse { .. } => {
-            let advice = "let it call respond(...), or do not wait for a response";
-            error(py, Class::NoResponse, format!("{text}: {advice}"))
-        }
+        CallError::NoResponse { server } => no_response(py, &server),
         CallError::Memory { .. } => PyMemoryError::new_err(text),
         CallError::Message(ProtocolError::Unwelcome { .. }) => {
             serialization_error(py, format!("{text}; its max_message_bytes is the limit"), None)
@@ -116,6 +113,14 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         _ => error(py, Class::ConnectionLost, text),
     };
     in_its_process(py, raised)
+}
+
+/// A task has ended without the response that its caller waits for.
+pub fn no_response(py: Python<'_>, server: &str) -> PyErr {
+    let text = format!(
+        "the task on {server} ended without a response: let it call respond(...), or do not wait for a response"
+    );
+    error(py, Class::NoResponse, text)
 }
 
 fn failed(

@@ -10,11 +10,12 @@ use bgpy::{
 };
 use pyo3::prelude::*;
 
-use super::arguments::waiting;
+use super::arguments::{waiting, waiting_with};
 use super::callback::Callbacks;
 use super::client::Client;
-use super::errors::call_error;
+use super::errors::{call_error, no_response};
 use super::progress::ProgressReport;
+use crate::exceptions::is_no_exception;
 
 /// A call that may be waited for by several threads.
 pub struct Pending {
@@ -52,8 +53,38 @@ impl Pending {
     /// # Errors
     /// `BgpyError`; `CallTimeout` if the time is over, and then the call goes on.
     pub fn next(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Option<Response>> {
+        self.next_with(py, limit, None)
+    }
+
+    /// Waits for the only response, and then drops the call. If that is interrupted, the call is cancelled. `meanwhile`
+    /// is called now and then.
+    ///
+    /// # Errors
+    /// `BgpyError`.
+    pub fn first(
+        self,
+        py: Python<'_>,
+        limit: Option<Duration>,
+        meanwhile: Option<&Py<PyAny>>,
+    ) -> PyResult<Response> {
+        let outcome = self.next_with(py, limit, meanwhile);
+        if outcome.as_ref().is_err_and(|error| is_no_exception(error, py))
+            && let Some(call) = self.call().take()
+        {
+            py.detach(|| call.abandon());
+        }
+        let server = self.client.get().client.target().to_string();
+        outcome?.ok_or_else(|| no_response(py, &server))
+    }
+
+    fn next_with(
+        &self,
+        py: Python<'_>,
+        limit: Option<Duration>,
+        meanwhile: Option<&Py<PyAny>>,
+    ) -> PyResult<Option<Response>> {
         loop {
-            let step = waiting(py, limit, |wait| self.await_step(wait))?;
+            let step = waiting_with(py, limit, meanwhile, |wait| self.await_step(wait))?;
             match self.handled(py, self.told(py, step)?)? {
                 Handled::Response(response) => return Ok(Some(response)),
                 Handled::Ended => return Ok(None),

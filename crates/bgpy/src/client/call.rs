@@ -24,6 +24,8 @@ pub struct Call {
     pub(super) ends: bool,
     /// Whether the server had already accepted an EXIT on this connection.
     pub(super) is_late: bool,
+    /// Whether the ack is all that its caller waits for.
+    pub(super) ends_with_ack: bool,
     /// Whether its responses are a stream.
     pub(super) is_stream: bool,
     /// Whether the caller was interrupted while it waited.
@@ -97,6 +99,7 @@ impl Call {
             over: false,
             ends: false,
             is_late: false,
+            ends_with_ack: false,
             is_stream: false,
             was_interrupted: false,
         }
@@ -159,6 +162,10 @@ impl Call {
 
     fn step_of(&mut self, event: Event, wait: &Wait<'_>) -> Result<Option<Step>, CallError> {
         let step = match Course::of(event) {
+            Course::Accepted if self.ends_with_ack => {
+                self.over = true;
+                Step::Ended
+            }
             Course::Accepted => {
                 self.accepted = true;
                 return Ok(None);
@@ -220,7 +227,7 @@ impl Call {
         Ok(event)
     }
 
-    fn wait_ended(&mut self, end: WaitEnd, wait: Option<&Wait<'_>>) -> CallError {
+    pub(super) fn wait_ended(&mut self, end: WaitEnd, wait: Option<&Wait<'_>>) -> CallError {
         match (end, wait) {
             (WaitEnd::Timeout, Some(wait)) => self.link.timed_out(wait, self.accepted),
             (WaitEnd::Timeout | WaitEnd::Interrupted, _) => {
@@ -274,6 +281,20 @@ impl CallHandle {
         let mut state = self.link.turn_to_write(wait)?;
         state.session.interrupt(self.id);
         self.link.flush(state, wait)
+    }
+
+    /// Like [`return_from_callback`](Self::return_from_callback), but only queues it.
+    ///
+    /// # Errors
+    /// [`CallError::Message`] if the server does not accept the result.
+    pub fn queue_return(
+        &self,
+        number: u32,
+        outcome: Result<Payload, &Failure>,
+    ) -> Result<(), CallError> {
+        let mut state = lock(&self.link.state);
+        let queued = state.session.return_from_callback(self.id, number, outcome);
+        queued.map_err(CallError::Message)
     }
 
     /// Sends what a callback has returned, or why it has not. Does nothing if the call is over.

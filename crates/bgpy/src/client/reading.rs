@@ -148,7 +148,7 @@ impl Link {
     /// Waits for bytes for a slice of time and processes them; `false` if none arrived.
     fn read_for(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
         reading.make_room();
-        let placed = self.read_placed(reading).map_err(WaitEnd::Lost)?;
+        let placed = self.read_placed(reading, true).map_err(WaitEnd::Lost)?;
         if placed == Some(true) {
             return Ok(true);
         }
@@ -173,7 +173,7 @@ impl Link {
     }
 
     /// Probes a silent server, and gives the connection up if no answer arrives.
-    fn watch(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+    pub(super) fn watch(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         if std::mem::take(&mut reading.fresh) {
             reading.heard = clock::now();
         }

@@ -16,7 +16,7 @@ use crate::wait::Wait;
 
 impl Link {
     /// Checks that the server accepts calls on this connection.
-    fn check_load(&self) -> Result<(), CallError> {
+    pub(super) fn check_load(&self) -> Result<(), CallError> {
         let Some(why) = &self.hello.overloaded else { return Ok(()) };
         let text = format!(
             "{why}: try again when it has closed some, or start it with a higher limit (ulimit -n)"
@@ -224,6 +224,7 @@ impl Link {
             session.call_headed(kind, want, head, payload).map_err(CallError::Message)
         })?;
         call.is_stream = head.window.is_some();
+        call.ends_with_ack = want == Want::Ack;
         call.ends = kind == CallKind::Exit;
         if let Some(loans) = loans {
             loans.sent();

@@ -30,13 +30,18 @@ impl Link {
 
     /// Reads the next bytes of a large message directly into its buffer; `Some(false)` if none are
     /// there, `None` if no large message is under way.
-    pub(super) fn read_placed(&self, reading: &mut ReadState) -> Result<Option<bool>, Lost> {
+    pub(super) fn read_placed(
+        &self,
+        reading: &mut ReadState,
+        spins: bool,
+    ) -> Result<Option<bool>, Lost> {
         let mut state = lock(&self.state);
         let Some((part, missing)) = state.session.place() else { return Ok(None) };
-        let outcome = reading.spin.look(|| match platform::read_end(&self.socket, part, missing) {
+        let mut read = || match platform::read_end(&self.socket, part, missing) {
             Err(error) if is_pause(error.kind()) => None,
             outcome => Some(outcome),
-        });
+        };
+        let outcome = if spins { reading.spin.look(read) } else { read() };
         let fed = match outcome {
             None => return Ok(Some(false)),
             Some(Ok(0)) => Err(Lost::Closed),
