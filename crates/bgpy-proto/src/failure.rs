@@ -106,6 +106,22 @@ impl Failure {
         Self { exception: Some(MEMORY_ERROR.into()), ..Self::new(FailureCode::Task, text) }
     }
 
+    /// Nobody is there who could run a callback.
+    pub(crate) fn unheard() -> Self {
+        Self::new(FailureCode::Refused, "the caller does not wait for the call any more")
+    }
+
+    /// The failure for a client that knows the codes of bgpy 1.0 only.
+    pub(crate) fn of_1_0(self) -> Self {
+        match self.code {
+            FailureCode::Cancelled | FailureCode::Expired => {
+                Self { code: FailureCode::Task, ..self }
+            }
+            FailureCode::Deadlock => Self { code: FailureCode::Refused, ..self },
+            _ => self,
+        }
+    }
+
     /// Encodes the failure. Overlong texts lose their middle, and an exception is left out if it is
     /// too long for the codec or for the available memory.
     pub fn encode(&self) -> Vec<u8> {
