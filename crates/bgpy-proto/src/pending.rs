@@ -102,7 +102,9 @@ impl Pending {
             return;
         }
         self.ended = true;
-        self.push(Event::Failed { failure: Box::new(Failure::stopping()), object: None });
+        if !self.is_forgotten() {
+            self.push(Event::Failed { failure: Box::new(Failure::stopping()), object: None });
+        }
     }
 
     /// The next event, and the credit that is due because of it.
