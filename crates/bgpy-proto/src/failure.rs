@@ -106,6 +106,11 @@ impl Failure {
         Self { exception: Some(MEMORY_ERROR.into()), ..Self::new(FailureCode::Task, text) }
     }
 
+    /// Nobody is there who could run a callback.
+    pub(crate) fn unheard() -> Self {
+        Self::new(FailureCode::Refused, "the caller does not wait for the call any more")
+    }
+
     /// The failure for a client that knows the codes of bgpy 1.0 only.
     pub(crate) fn of_1_0(self) -> Self {
         match self.code {
