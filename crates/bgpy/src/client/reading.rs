@@ -1,6 +1,5 @@
 //! How the callers of a connection read: one of them, the leader, for all.
 
-use std::io::{self, Read};
 use std::sync::MutexGuard;
 use std::time::Instant;
 

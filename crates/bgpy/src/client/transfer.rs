@@ -49,7 +49,11 @@ impl Link {
     }
 
     /// Processes the result of a read; `false` if nothing arrived.
-    pub(super) fn digest(&self, reading: &mut ReadState, outcome: io::Result<usize>) -> Result<bool, Lost> {
+    pub(super) fn digest(
+        &self,
+        reading: &mut ReadState,
+        outcome: io::Result<usize>,
+    ) -> Result<bool, Lost> {
         match outcome {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {

@@ -5,8 +5,6 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::Outbox;
-
 use super::link::{Link, LinkState, this_thread};
 use super::probe::stands_still;
 use crate::clock;
