@@ -172,6 +172,7 @@ impl Link {
     ///
     /// # Errors
     /// [`CallError`], also if the connection is lost in any other way than by the server's end.
+    #[doc(hidden)]
     pub fn wait_closed(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         let _waiting = self.waiting()?;
         // No answer carries this id, so the wait ends only when the connection is lost.
