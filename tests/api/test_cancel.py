@@ -244,7 +244,7 @@ def nap():
     time.sleep({LIMIT_S})
 bgpy.connect("{HOST}:{client.port}").call(nap)
 """
-    process = scripts.start(script)
+    process = scripts.spawn(script)
     gate.wait_entered()
     process.send_signal(signal.SIGINT)
     process.wait(LIMIT_S)
@@ -291,29 +291,6 @@ def test_a_storm_of_cancels_hits_no_other_call(serve, late):
         if not first_cancelled:
             assert first.result(LIMIT_S) == turn
         assert second.result(LIMIT_S) == -turn
-
-
-def test_what_the_caller_of_another_connection_waits_for_is_told(client, gate):
-    waiting = []
-
-    def wait():
-        with pytest.raises(CallCancelled) as caught:
-            Client(HOST, client.port).call(sleeping)
-        waiting.append(caught.value)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    gate.wait_entered()
-    number = client.status()["call"]
-    assert isinstance(number, int)
-    abort = subprocess.run(
-        [os.path.join(os.path.dirname(sys.executable), "bgpy"), "cancel", f"{HOST}:{client.port}", str(number)],
-        capture_output=True,
-        text=True,
-    )
-    assert abort.returncode == 0, abort.stderr
-    thread.join(LIMIT_S)
-    assert waiting
 
 
 def test_cancelled_is_no_error_to_those_who_catch_exceptions(serve, gate):

@@ -157,7 +157,7 @@ import bgpy, os, signal
 for word in bgpy.connect("{HOST}:{client.port}").stream("go"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    process = scripts.start(script)
+    process = scripts.spawn(script)
     gate.wait_entered()
     process.wait(LIMIT_S)
     assert client.call("ended", timeout=LIMIT_S) is True

@@ -30,6 +30,10 @@ impl Open {
         self.want != Want::Ack && self.more.as_ref().is_none_or(|more| !more.is_closed)
     }
 
+    pub(crate) fn is_stream(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.window.is_some())
+    }
+
     pub(crate) fn window(&mut self) -> Option<&mut Window> {
         self.more.as_mut()?.window.as_mut()
     }

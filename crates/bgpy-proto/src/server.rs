@@ -108,6 +108,11 @@ impl ServerSession {
         self.open.get(call).is_some_and(Open::wants_response)
     }
 
+    /// Whether the responses of a call are a stream.
+    pub fn is_stream(&self, call: u64) -> bool {
+        self.open.get(call).is_some_and(Open::is_stream)
+    }
+
     /// Whether the task may respond. [`respond`](Self::respond) does not ask this.
     pub fn room(&mut self, call: u64) -> Room {
         match self.open.get_mut(call) {

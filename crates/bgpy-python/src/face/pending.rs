@@ -99,7 +99,13 @@ impl Pending {
     /// As for [`next`](Self::next).
     pub fn try_next(&self, py: Python<'_>) -> PyResult<Option<Option<Response>>> {
         loop {
-            let step = py.detach(|| self.try_step());
+            let step = py.detach(|| match self.try_step() {
+                Ok(None) => {
+                    self.link.hear_out();
+                    self.try_step()
+                }
+                step => step,
+            });
             let Some(step) = self.told(py, step)? else { return Ok(None) };
             match self.handled(py, step)? {
                 Handled::Response(response) => return Ok(Some(Some(response))),

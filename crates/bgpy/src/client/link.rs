@@ -207,7 +207,8 @@ impl Link {
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
         self.probe.give_up();
         let after = wait.limit().unwrap_or_default();
-        CallError::Timeout { server: self.server.clone(), after, accepted }
+        let expired = self.hello.calls && wait.until_deadline().is_some_and(|left| left.is_zero());
+        CallError::Timeout { server: self.server.clone(), after, accepted, expired }
     }
 }
 

@@ -100,7 +100,7 @@ impl Link {
 
     /// Processes what the server has sent, unless another caller reads, which sees it itself. Returns
     /// whether that was done.
-    pub(super) fn hear_out(&self) -> bool {
+    pub fn hear_out(&self) -> bool {
         let Some(mut reading) = try_lock(&self.reading) else { return false };
         while platform::wait(&self.socket, true, false, Duration::ZERO)
             .is_ok_and(|ready| ready.readable)
