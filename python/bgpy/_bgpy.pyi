@@ -1,4 +1,5 @@
-from collections.abc import Iterator, Mapping, Sequence
+from asyncio import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -7,21 +8,31 @@ from typing import Any, Final, Literal, Self, final, overload
 from ._types import InitTask, LogLevel, RestartPolicy, Status, Task
 
 __all__ = [
+    "AsyncLink",
     "Buffer",
+    "Call",
     "Client",
     "ClientSocket",
     "LogReader",
+    "Progress",
+    "RemoteCallback",
     "Server",
     "ServerInfo",
+    "Stream",
     "__version__",
+    "callback",
+    "check_cancelled",
     "import_module",
     "main",
+    "progress",
     "respond",
     "run_background_server",
+    "shield",
     "show",
     "survey",
     "table",
     "token_create",
+    "use_deadlines",
 ]
 
 __version__: Final[str]
@@ -30,6 +41,107 @@ __version__: Final[str]
 class Buffer:
     """A received buffer; objects created from it own the memory and may write to it."""
     def __reduce__(self) -> tuple[type[bytearray], tuple[bytearray]]: ...
+
+@final
+class AsyncLink:
+    """ """
+    @staticmethod
+    def open(client: Client, timeout: float | None = None) -> AsyncLink: ...
+    def fileno(self) -> int: ...
+    def call(
+        self,
+        future: Future[Any],
+        kind: str,
+        want: str,
+        args: object,
+        on_progress: object = None,
+    ) -> int: ...
+    def initialize(self, future: Future[Any], tasks: object) -> int: ...
+    def stream(self, args: object, window: int, on_progress: object = None) -> int: ...
+    def step(self, handler: object, id: int, future: Future[Any]) -> tuple[Any, ...] | None: ...
+    def ask(self, future: Future[Any], question: str) -> int: ...
+    def return_from_callback(self, id: int, number: int, returned: object) -> None: ...
+    def raise_from_callback(self, id: int, number: int, raised: BaseException) -> None: ...
+    def cancel(self, id: int) -> None: ...
+    def flush(self) -> bool: ...
+    def read(self, handler: object) -> None: ...
+    def fail(self, handler: object) -> None: ...
+    def watch(self, is_first: bool) -> float: ...
+    def is_idle(self) -> bool: ...
+    def is_usable(self) -> bool: ...
+    def has_successor(self) -> bool: ...
+    def close(self) -> None: ...
+
+@final
+class Call:
+    """ """
+    def result(self, timeout: float | None = None) -> Any: ...
+    def exception(self, timeout: float | None = None) -> BaseException | None: ...
+    def done(self) -> bool: ...
+    def cancel(
+        self, timeout: float | None = 5.0
+    ) -> Literal["cancelled", "finished", "running"]: ...
+    @property
+    def progress(self) -> Progress | None: ...
+
+@final
+class Stream:
+    """ """
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def close(self) -> None: ...
+    @property
+    def progress(self) -> Progress | None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Progress:
+    """ """
+    @property
+    def done(self) -> float | None: ...
+    @property
+    def total(self) -> float | None: ...
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def fraction(self) -> float | None: ...
+
+@final
+class callback:  # noqa: N801
+    """ """
+    def __new__(cls, function: Callable[..., object]) -> Self: ...
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+
+@final
+class RemoteCallback:
+    """ """
+    def __new__(cls, number: int) -> Self: ...
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+
+@final
+class shield:  # noqa: N801
+    """ """
+    def __new__(cls) -> Self: ...
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None: ...
+
+def progress(
+    done: float | None = None, total: float | None = None, text: str | None = None
+) -> None: ...
+def check_cancelled() -> None: ...
+def use_deadlines(time_left: Callable[[], float | None]) -> None: ...
 
 @final
 class ClientSocket:
@@ -185,7 +297,14 @@ class Client:
         BgpyError
             As for `call`.
         """
-    def call(self, args: Any, timeout: float | None = None, *, echo: bool = False) -> Any:
+    def call(
+        self,
+        args: Any,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        echo: bool = False,
+    ) -> Any:
         """Call `exec_task` and return its first response.
 
         Parameters
@@ -229,6 +348,19 @@ class Client:
         BgpyError
             If `echo` is set and the server logs to no file.
         """
+    def begin(
+        self, args: Any, *, on_progress: Callable[[Progress], object] | None = None
+    ) -> Call:
+        """ """
+    def stream(
+        self,
+        args: Any,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        window: int = 1048576,
+    ) -> Stream:
+        """ """
     def terminate(
         self, exit_args: Any = None, await_response: bool = False, timeout: float | None = None
     ) -> Any:
