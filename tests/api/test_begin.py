@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 import time
 
@@ -111,9 +113,6 @@ def test_the_server_dies_meanwhile(serve, gate):
     client = serve(lambda *_: gate.enter())
     calls = [client.begin(None) for _ in range(3)]
     gate.wait_entered()
-    import os
-    import signal
-
     os.kill(client.status()["pid"], signal.SIGKILL)
     for call in calls:
         with pytest.raises(bgpy.ConnectionLost):
@@ -361,3 +360,30 @@ def test_a_server_may_be_told_something_while_it_waits(serve):
     a, b = serve(ask), serve(ask)
     assert a.call((a.port, b.port)) == "well"
     assert a.call(None) == "a word"
+
+
+def test_a_forked_child_cannot_wait_for_calls_of_its_parent(serve, gate):
+    def work(client_socket, state, args):
+        gate.enter()
+        respond(client_socket, 1)
+
+    client = serve(work)
+    call, stream = client.begin(None), client.stream(None)
+    gate.wait_entered()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            for wait in (call.result, lambda: next(stream), call.cancel):
+                with pytest.raises(bgpy.ConnectionLost, match="parent"):
+                    wait()
+            stream.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    gate.open()
+    assert call.result(LIMIT_S) == 1
+    gate.wait_entered()
+    gate.open()
+    assert list(stream) == [1]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bgpy::{
     Answer, Call, CallError, CallHead, CallKind, Delivered, Failure, Link, Payload, Question, Step,
-    Want,
+    Wait, Want,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -206,6 +206,11 @@ impl AsyncLink {
         sent.map_err(|error| self.error(py, error))
     }
 
+    /// The head of a call that somebody waits for.
+    fn head(&self, py: Python<'_>) -> PyResult<CallHead> {
+        Ok(CallHead { left_ms: deadline_head(py)?, ..self.link.head(&Wait::forever()) })
+    }
+
     fn encode(
         &self,
         py: Python<'_>,
@@ -294,10 +299,12 @@ impl AsyncLink {
             _ => return Err(PyValueError::new_err("want must be first, raw or accepted")),
         };
         let (payload, callbacks) = self.encode(py, root, args)?;
-        let mut head = CallHead { progress: on_progress.is_some(), ..CallHead::default() };
-        if wire != Want::Ack {
-            head.left_ms = deadline_head(py)?;
-        }
+        let progress = on_progress.is_some();
+        let head = match wire {
+            // Nobody waits for its end.
+            Want::Ack => CallHead::default(),
+            _ => CallHead { progress, ..self.head(py)? },
+        };
         let call = self.link.queue(call_kind, wire, &head, payload);
         self.add(py, call, waits, Some(future), on_progress, callbacks)
     }
@@ -325,11 +332,10 @@ impl AsyncLink {
     ) -> PyResult<u64> {
         let (payload, callbacks) = self.encode(py, "args", args)?;
         let head = CallHead {
-            left_ms: deadline_head(py)?,
             window: Some(window),
             progress: on_progress.is_some(),
             attached: true,
-            ..CallHead::default()
+            ..self.head(py)?
         };
         let call = self.link.queue(CallKind::Exec, Want::All, &head, payload);
         self.add(py, call, Kind::Stream, None, on_progress, callbacks)

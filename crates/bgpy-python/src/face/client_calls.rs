@@ -116,7 +116,10 @@ pub fn begin(
     let call = this.calling(py, timeout, None, encoded, |link, payload, wait| {
         let attached = window.is_some();
         let head = CallHead { window, progress, attached, ..link.head(wait) };
-        link.begin(CallKind::Exec, want, &head, payload, wait)
+        if attached {
+            return link.begin(CallKind::Exec, want, &head, payload, wait);
+        }
+        link.begin_soon(CallKind::Exec, want, &head, payload, wait)
     })?;
     let on_progress = on_progress.map(Bound::unbind);
     Ok(Pending::new(client.clone().unbind(), call, on_progress, callbacks.into_inner()))

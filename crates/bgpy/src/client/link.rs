@@ -55,6 +55,10 @@ pub(super) struct LinkState {
     pub(super) lost: Option<Lost>,
     /// How often something has arrived.
     pub(super) arrivals: u64,
+    /// When something was last written at once that might have lingered.
+    pub(super) written: Instant,
+    /// Whether queued calls wait for others, to leave with them.
+    pub(super) lingers: bool,
     /// Whether a caller is writing a message that did not fit the socket at once. Messages must
     /// leave in the order of submission, so other callers wait.
     pub(super) writing: bool,
@@ -93,6 +97,8 @@ impl Link {
                 session,
                 lost: None,
                 arrivals: 0,
+                written: now,
+                lingers: false,
                 writing: false,
                 sleepers: 0,
             }),
@@ -127,7 +133,7 @@ impl Link {
     }
 
     /// Whether this process opened the connection, not the parent it was forked from.
-    pub(super) fn is_here(&self) -> bool {
+    pub fn is_here(&self) -> bool {
         self.process == platform::fork_generation()
     }
 
@@ -196,6 +202,11 @@ impl Link {
     pub(super) fn lost(&self, reason: Lost) -> CallError {
         let (server, instance) = (self.server.clone(), self.hello().instance);
         CallError::Lost { server, reason, instance, ended: None }
+    }
+
+    /// The error for a call that the parent of this forked process has begun.
+    pub fn forked(&self) -> CallError {
+        self.lost(Lost::Forked)
     }
 
     /// The error for a call that was not sent, because the server had said goodbye.
