@@ -387,3 +387,82 @@ def test_a_forked_child_cannot_wait_for_calls_of_its_parent(serve, gate):
     gate.wait_entered()
     gate.open()
     assert list(stream) == [1]
+
+
+def test_wait_and_as_completed(serve, gates):
+    def run(client_socket, state, args):
+        if args:
+            args.enter()
+        respond(client_socket, 1)
+
+    first, second = serve(run), serve(run)
+    a, b = gates(), gates()
+    calls = [first.begin(a), second.begin(b), second.begin(None)]
+    a.wait_entered()
+    b.wait_entered()
+    assert bgpy.wait(calls, 0.05) == (set(), set(calls))
+    a.open()
+    done, rest = bgpy.wait(calls, LIMIT_S, "FIRST_COMPLETED")
+    assert (done, rest) == ({calls[0]}, set(calls[1:]))
+    b.open()
+    assert bgpy.wait(calls, LIMIT_S) == (set(calls), set())
+    assert set(bgpy.as_completed(calls)) == set(calls)
+    with pytest.raises(bgpy.ConfigError, match="return_when"):
+        bgpy.wait(calls, return_when="NEVER")
+
+
+def test_as_completed_of_one_connection(serve):
+    client = serve(echo)
+    calls = {client.begin(number): number for number in range(500)}
+    seen = [calls[call] for call in bgpy.as_completed(calls, LIMIT_S)]
+    assert sorted(seen) == list(range(500))
+    assert bgpy.wait([]) == (set(), set())
+
+
+def test_as_completed_gives_up_in_time(serve, gate):
+    call = serve(lambda *_: gate.enter()).begin(None)
+    gate.wait_entered()
+    with pytest.raises(CallTimeout, match="0.1 s"):
+        list(bgpy.as_completed([call], 0.1))
+
+
+def test_the_first_exception(serve):
+    client = serve(echo)
+    calls = [client.begin(1), client.begin("raise"), client.begin(2)]
+    done, _ = bgpy.wait(calls, LIMIT_S, "FIRST_EXCEPTION")
+    assert calls[1] in done
+
+
+def test_futures(serve, gate):
+    import concurrent.futures
+
+    def run(client_socket, state, args):
+        if args == "wait":
+            gate.tell()
+            time.sleep(LIMIT_S)
+        respond(client_socket, args)
+
+    client = serve(run)
+    futures = [client.begin(number).future() for number in range(300)]
+    done, _ = concurrent.futures.wait(futures, LIMIT_S)
+    assert sorted(future.result() for future in done) == list(range(300))
+    threads = [thread for thread in threading.enumerate() if thread.name == "bgpy-futures"]
+    assert len(threads) <= 1
+    heard = threading.Event()
+    future = client.begin("wait").future()
+    future.add_done_callback(lambda _: heard.set())
+    gate.wait_entered()
+    future.cancel()
+    assert heard.wait(LIMIT_S)
+    assert isinstance(future.exception(), bgpy.CallCancelled)
+
+
+def test_awaiting_a_call(serve):
+    import asyncio
+
+    client = serve(echo)
+
+    async def main():
+        return await asyncio.gather(*(client.begin(number) for number in range(50)))
+
+    assert asyncio.run(main()) == list(range(50))

@@ -43,6 +43,11 @@ impl Pending {
         Self { client, link, handle, call, on_progress, callbacks, progress, has_last_response }
     }
 
+    /// The connection that it is on.
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     fn call(&self) -> MutexGuard<'_, Option<Call>> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
