@@ -44,7 +44,9 @@ def wait(
     if return_when not in ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"):
         from .errors import ConfigError
 
-        message = f"return_when={return_when!r} must be ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION"
+        message = (
+            f"return_when={return_when!r} must be ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION"
+        )
         raise ConfigError(message)
     not_done, done = set(calls), set[Any]()
     if not not_done:

@@ -34,7 +34,8 @@ def test_results_in_any_order(serve):
 def test_the_same_result_as_often_as_it_is_asked_for(serve):
     call = serve(echo).begin({"a": 1})
     assert call.result() is call.result()
-    assert call.done() and call.exception() is None
+    assert call.done()
+    assert call.exception() is None
 
 
 def test_errors(serve):
@@ -72,14 +73,17 @@ def test_many_threads_wait_for_one_call(serve, gate):
 
     call = serve(run).begin(None)
     results = []
-    threads = [threading.Thread(target=lambda: results.append(call.result(LIMIT_S))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: results.append(call.result(LIMIT_S))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     gate.wait_entered()
     gate.open()
     for thread in threads:
         thread.join(LIMIT_S)
-    assert len(results) == 8 and all(result is results[0] for result in results)
+    assert len(results) == 8
+    assert all(result is results[0] for result in results)
 
 
 def test_threads_begin_and_wait_on_one_client(serve):
@@ -129,7 +133,8 @@ def test_progress(serve):
 
     client, seen = serve(work), []
     assert client.call(None, on_progress=seen.append) == "done"
-    assert seen and all(isinstance(progress, bgpy.Progress) for progress in seen)
+    assert seen
+    assert all(isinstance(progress, bgpy.Progress) for progress in seen)
     done = [progress.done for progress in seen]
     assert done == sorted(done)
     last = seen[-1]

@@ -1,4 +1,4 @@
-"""Cancelling calls: one that waits does not run, one that runs is interrupted, and no other is hit."""
+"""One that waits does not run, one that runs is interrupted, and no other call is hit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 import pytest
 
 import bgpy
-from bgpy import CallCancelled, CallTimeout, Client, respond
+from bgpy import CallCancelled, CallTimeout, respond
 
 HOST = "127.0.0.1"
 LIMIT_S = 20
@@ -77,14 +77,13 @@ def in_asyncio():
     asyncio.run(asyncio.sleep(LIMIT_S))
 
 
-PLACES = [
-    sleeping, in_a_lock, in_a_queue, in_select, in_recv, in_a_subprocess, in_a_loop, in_a_join, in_asyncio,
-]  # fmt: skip
+PLACES = [sleeping, in_a_lock, in_a_queue, in_select, in_recv]
+PLACES += [in_a_subprocess, in_a_loop, in_a_join, in_asyncio]
 
 
 @pytest.fixture
 def client(serve, gate):
-    """Return a client of a server that runs the function that it is sent, and notes how that ends."""
+    """Return a client of a server that runs the functions that it is sent."""
 
     def run(client_socket, state, args):
         if args == "notes":
@@ -270,7 +269,7 @@ def test_a_caller_that_forgets_its_call_cancels_nothing(client, gate):
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_storm_of_cancels_hits_no_other_call(serve, late):
-    """Each call that is not cancelled has its result, however close a cancel comes to the end of the one before."""
+    """Each call has its result, however close a cancel comes to the end of the one before."""
 
     def run(client_socket, state, args):
         number, spin = args
