@@ -118,7 +118,7 @@ def _as_completed(calls: set[Call], timeout: float | None) -> Iterator[Call | No
 
 
 def _of_several_connections(calls: set[Call], ends: float | None) -> Iterator[Call | None]:
-    futures = {future_of(call): call for call in calls}
+    futures: dict[concurrent.futures.Future[Any], Call] = {future_of(it): it for it in calls}
     left = None if ends is None else max(0.0, ends - time.monotonic())
     try:
         for future in concurrent.futures.as_completed(futures, left):

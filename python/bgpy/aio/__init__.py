@@ -196,7 +196,8 @@ class Client:
 
     async def status(self, timeout: float | None = None) -> Status:
         """Return the status of the server, even while a task runs; see `bgpy.Client.status`."""
-        return await self._limited(self._questioned("status"), timeout)
+        status: Status = await self._limited(self._questioned("status"), timeout)
+        return status
 
     async def ping(self, timeout: float | None = None) -> None:
         """Check that the server responds, even while a task runs."""

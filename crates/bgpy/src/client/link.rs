@@ -107,6 +107,11 @@ impl Link {
         }
     }
 
+    /// The server as the user named it.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// What the server announced about itself.
     pub fn hello(&self) -> &ServerHello {
         &self.hello
