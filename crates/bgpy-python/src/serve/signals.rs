@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT stop a server in good order. In processes that its tasks fork they act as before the
+//! SIGTERM and SIGINT, and Ctrl-Break on Windows, stop a server in good order. In processes that its tasks fork they act as before the
 //! server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,8 +66,9 @@ impl Handlers {
         )?;
         let signal = py.import(MODULE)?;
         let mut restore = Vec::new();
-        for name in ["SIGTERM", "SIGINT"] {
-            let number = signal.getattr(name)?;
+        for name in ["SIGTERM", "SIGINT", "SIGBREAK"] {
+            // Only Windows has the last.
+            let Ok(number) = signal.getattr(name) else { continue };
             let before = match signal.call_method1("signal", (&number, &handler)) {
                 Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
                 before => before?,

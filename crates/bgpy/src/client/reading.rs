@@ -1,6 +1,6 @@
 //! How the callers of a connection read: one of them, the leader, for all.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::MutexGuard;
 use std::time::Instant;
 
@@ -126,7 +126,7 @@ impl Link {
             Some(segments) => {
                 segments.recv(&self.socket, &mut reading.buffer, false).map(|(bytes, _)| bytes)
             }
-            None => (&*self.socket).read(&mut reading.buffer),
+            None => platform::recv(&self.socket, &mut reading.buffer),
         };
         self.digest(reading, outcome)
     }
