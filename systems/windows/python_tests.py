@@ -6,11 +6,11 @@ Usage: python python_tests.py [PYTEST ARGUMENTS]
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import zipfile
 
-from place import PACKAGES, PYTHON, ROOT, WHEELS, fail, windows_path, wine_environment
+import wine
+from place import PACKAGES, PYTHON, ROOT, WHEELS, fail, windows_path
 
 TESTS = ["tests/api", "tests/cli", "tests/compat", "tests/chaos", "tests/examples"]
 
@@ -19,22 +19,16 @@ def main(arguments: list[str]) -> None:
     """Install the wheel, and run the tests in one process of pytest."""
     install()
     is_given = any(not word.startswith("-") for word in arguments)
-    command = ["wine64", windows_path(PYTHON / "python.exe"), "-P", "-m", "pytest"]
-    options = ["-p", "unavailable", "-p", "no:cacheprovider", "--timeout", "120"]
-    environment = wine_environment() | {
+    options = ["-P", "-m", "pytest", "-p", "unavailable", "-p", "no:cacheprovider"]
+    environment = {
         # The plugin that knows which tests cannot run there.
         "PYTHONPATH": windows_path(ROOT / "systems/windows"),
         "PYTHONUTF8": "1",
     }
-    # A standard input that stays open: with none, Python does not start on Wine.
-    done = subprocess.run(
-        [*command, *options, *(arguments if is_given else [*TESTS, *arguments])],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-    )
-    subprocess.run(["wineserver", "-k"], env=environment, check=False)
-    if done.returncode != 0:
+    what = arguments if is_given else [*TESTS, *arguments]
+    code = wine.run(PYTHON / "python.exe", [*options, *what], ROOT, environment)
+    wine.end_all()
+    if code != 0:
         fail("Python tests failed on Wine")
 
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from place import CARGO, ROOT, cargo_environment, fail, windows_path, wine_environment
+import wine
+from place import CARGO, ROOT, cargo_environment, fail
 from prepare import make_prng
 from unavailable import reasons
 
@@ -27,15 +28,8 @@ def main(arguments: list[str]) -> None:
         make_prng(program.parent)
         print(f"\n{package}: {program.stem.rpartition('-')[0]}", flush=True)
         skipped = [word for name in reasons("rust") for word in ("--skip", name)]
-        command = ["wine64", windows_path(program), *arguments, *skipped]
-        done = subprocess.run(
-            command,
-            cwd=ROOT / "crates" / package,
-            env=wine_environment(),
-            stdin=subprocess.PIPE,
-            timeout=LIMIT_S,
-        )
-        if done.returncode != 0:
+        directory = ROOT / "crates" / package
+        if wine.run(program, [*arguments, *skipped], directory, limit_s=LIMIT_S) != 0:
             failed.append(program.name)
     if failed:
         fail(f"Rust tests failed on Wine: {', '.join(failed)}")

@@ -11,6 +11,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+# Whether the tests may give files to other users, and write everywhere.
+IS_ROOT = sys.platform != "win32" and os.geteuid() == 0
+
 # The signal that ends a process so that it cannot clean up, and how one ends that gets it.
 KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
 KILLED = int(KILL) if sys.platform == "win32" else -int(KILL)

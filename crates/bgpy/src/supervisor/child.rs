@@ -34,7 +34,14 @@ impl Child {
     pub(super) fn new(process: ServerProcess, line: SupervisorLine) -> io::Result<Self> {
         line.set_nonblocking(true)?;
         let line = Some(line);
-        Ok(Self { process, line, heard: Vec::new(), failure: None, ready: None, is_retiring: false })
+        Ok(Self {
+            process,
+            line,
+            heard: Vec::new(),
+            failure: None,
+            ready: None,
+            is_retiring: false,
+        })
     }
 
     /// Starts a new interpreter with the same resources as the one before.

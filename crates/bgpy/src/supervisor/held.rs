@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::durable::FirstTasks;
 use crate::error::ServeError;
 use crate::platform::{
-    self, ProcessId, SupervisorLine, inherited_file, inherited_line, inherited_listener, inherited_unix,
+    self, ProcessId, SupervisorLine, inherited_file, inherited_line, inherited_listener,
+    inherited_unix,
 };
 use crate::registry::Registry;
 use crate::restart::{Failing, Restart};

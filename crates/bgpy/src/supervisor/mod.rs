@@ -33,8 +33,7 @@ use crate::server::{Supervised, SupervisorPipe};
 pub use self::watch::Supervisor;
 
 /// The first process of a server.
-const FIRST: Successor<'static> =
-    Successor { generation: 0, is_foreground: false, failing: None };
+const FIRST: Successor<'static> = Successor { generation: 0, is_foreground: false, failing: None };
 /// Ends this process with the exit code or signal of another one.
 pub fn end_like(status: ExitStatus) -> ! {
     platform::end_like(status)
@@ -104,7 +103,9 @@ pub fn divide(fork: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Role
             return Ok(Role::Server { reporter, config: config.into(), supervised });
         };
         let started = Child::start(&config, &held, &FIRST);
-        let child = started.inspect_err(|error| tell(&mut reporter, "the server's process cannot be started", error))?;
+        let child = started.inspect_err(|error| {
+            tell(&mut reporter, "the server's process cannot be started", error)
+        })?;
         (child, Some(held))
     };
     let (child, held) = child;
@@ -132,7 +133,8 @@ fn fork_server(
 ) -> io::Result<Side> {
     let supervisor = ProcessId::own();
     let divided = supervisor_line().and_then(|ends| Ok((ends, fork()?)));
-    let ((line, pipe), child) = divided.inspect_err(|error| tell(starter, "the process cannot be divided", error))?;
+    let ((line, pipe), child) =
+        divided.inspect_err(|error| tell(starter, "the process cannot be divided", error))?;
     if let Some(id) = child {
         drop(pipe);
         let child = Child::new(ServerProcess::forked(id)?, line)?;

@@ -70,7 +70,11 @@ fn find(program: &Path) -> io::Result<PathBuf> {
     };
     if program.components().count() > 1 {
         let is_complete = program.is_file();
-        return Ok(if is_complete { program.to_owned() } else { with_extension(program.to_owned()) });
+        return Ok(if is_complete {
+            program.to_owned()
+        } else {
+            with_extension(program.to_owned())
+        });
     }
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -148,7 +152,10 @@ mod tests {
         let lines: Vec<_> = block.split_terminator('\0').collect();
         assert!(lines.contains(&"path=new") && lines.contains(&"BGPY_TEST_COMMAND_LINE=é"));
         assert!(!lines.iter().any(|line| line.to_ascii_uppercase().starts_with("SYSTEMROOT=")));
-        assert_eq!(lines.iter().filter(|line| line.to_ascii_uppercase().starts_with("PATH=")).count(), 1);
+        assert_eq!(
+            lines.iter().filter(|line| line.to_ascii_uppercase().starts_with("PATH=")).count(),
+            1
+        );
         assert!(block.ends_with("\0\0"));
     }
 }

@@ -1,7 +1,8 @@
 //! Jobs: groups of processes that can be made to end together.
 
 use windows_sys::Win32::System::JobObjects::{
-    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JOB_OBJECT_LIMIT_BREAKAWAY_OK, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
     JobObjectExtendedLimitInformation, QueryInformationJobObject,
 };
 
@@ -19,9 +20,13 @@ pub(crate) fn why_tied_to_starter() -> Option<&'static str> {
             std::ptr::null_mut(),
         )
     };
-    let ends_with_job =
-        limits.BasicLimitInformation.LimitFlags & JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE != 0;
-    (asked != 0 && ends_with_job).then_some(
+    let flags = limits.BasicLimitInformation.LimitFlags;
+    let ends_with_job = flags & JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE != 0;
+    // It has left any such job, except one that it was put into after its start: the launcher of a
+    // virtual environment does that, and then waits for it.
+    let could_leave =
+        flags & (JOB_OBJECT_LIMIT_BREAKAWAY_OK | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK) != 0;
+    (asked != 0 && ends_with_job && !could_leave).then_some(
         "it was started in a job that lets no process leave and ends all of them when it is closed, as \
          some terminals, schedulers and CI systems make: start it outside",
     )

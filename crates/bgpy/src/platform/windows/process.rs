@@ -37,7 +37,11 @@ pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
         return Ok(None);
     };
     // A process that has ended keeps its id as long as somebody has a handle.
-    if has_ended_within(&process, 0) { Ok(None) } else { start_of(process.as_raw_handle()).map(Some) }
+    if has_ended_within(&process, 0) {
+        Ok(None)
+    } else {
+        start_of(process.as_raw_handle()).map(Some)
+    }
 }
 
 /// Ids are valid on the whole machine, and the time of creation tells one boot from another.
@@ -124,8 +128,7 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     let mut memory = PROCESS_MEMORY_COUNTERS::default();
     let size = size_of_val(&memory) as u32;
     // SAFETY: the handle is open, and the buffer has the given length and outlives the call.
-    let asked =
-        unsafe { K32GetProcessMemoryInfo(process.as_raw_handle(), &raw mut memory, size) };
+    let asked = unsafe { K32GetProcessMemoryInfo(process.as_raw_handle(), &raw mut memory, size) };
     (asked != 0).then_some(memory.WorkingSetSize as u64)
 }
 
@@ -215,12 +218,15 @@ pub(crate) fn notify(_state: &str) {}
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     #[test]
     fn a_process_is_known_by_its_creation_until_it_ends() {
-        let mut child = Command::new("cmd").args(["/c", "pause"]).stdin(std::process::Stdio::piped());
-        let mut child = child.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut command = Command::new("cmd");
+        command.args(["/c", "pause"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let start = process_start(child.id()).unwrap().expect("it runs");
         let known = ProcessId { pid: child.id(), start: Some(start), ..ProcessId::own() };
         assert_eq!(known.presence(), Presence::There);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use socket2::{SockAddr, Socket, TcpKeepalive};
 use windows_sys::Win32::Networking::WinSock::{
-    FD_SET, SO_EXCLUSIVEADDRUSE, SOCKET, SOCKET_ERROR, SOL_SOCKET, TIMEVAL, WSAENOPROTOOPT, WSAGetLastError, select,
-    setsockopt,
+    FD_SET, SO_EXCLUSIVEADDRUSE, SOCKET, SOCKET_ERROR, SOL_SOCKET, TIMEVAL, WSAENOPROTOOPT,
+    WSAGetLastError, select, setsockopt,
 };
 
 use super::descriptor::AsRawFd;
@@ -95,9 +95,8 @@ fn ready(socket: SOCKET, readable: bool, writable: bool, limit: Duration) -> io:
         tv_usec: limit.subsec_nanos().div_ceil(1000).min(999_999) as i32,
     };
     // SAFETY: the sets are initialized, and they and the limit outlive the call.
-    let count = unsafe {
-        select(0, &raw mut reads, &raw mut writes, &raw mut failures, &raw const limit)
-    };
+    let count =
+        unsafe { select(0, &raw mut reads, &raw mut writes, &raw mut failures, &raw const limit) };
     if count == SOCKET_ERROR {
         // SAFETY: it takes no arguments.
         return Err(io::Error::from_raw_os_error(unsafe { WSAGetLastError() }));
@@ -110,7 +109,8 @@ fn ready(socket: SOCKET, readable: bool, writable: bool, limit: Duration) -> io:
 
 /// Whether the accept queue is not empty.
 pub(crate) fn is_called(listener: &impl AsRawFd) -> bool {
-    ready(listener.as_raw_fd() as SOCKET, true, false, Duration::ZERO).is_ok_and(|ready| ready.readable)
+    ready(listener.as_raw_fd() as SOCKET, true, false, Duration::ZERO)
+        .is_ok_and(|ready| ready.readable)
 }
 
 /// Windows itself gives a connection up after five unacknowledged transmissions, about 20 seconds.

@@ -7,9 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::mem::ManuallyDrop;
-use std::os::windows::io::{
-    AsHandle, BorrowedHandle, FromRawHandle, IntoRawHandle,
-};
+use std::os::windows::io::{AsHandle, BorrowedHandle, FromRawHandle, IntoRawHandle};
 
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_DISK, GetFileType};

@@ -12,9 +12,12 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation, WAIT_OBJECT_0};
+use windows_sys::Win32::Foundation::{
+    HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation, WAIT_OBJECT_0,
+};
 use windows_sys::Win32::Networking::WinSock::{
-    FD_CLOSE, FD_READ, SOCKET, WSAEVENT, WSAEventSelect, WSANETWORKEVENTS, WSAEnumNetworkEvents,
+    FD_CLOSE, FD_READ, SOCKET, WSADATA, WSAEVENT, WSAEnumNetworkEvents, WSAEventSelect,
+    WSANETWORKEVENTS, WSAStartup,
 };
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::Win32::System::Threading::{
@@ -27,6 +30,9 @@ use super::descriptor::AsRawFd;
 use super::handle::{check, owned};
 use super::{stop_event, unix_socket, wake_up};
 use crate::platform::ProcessId;
+
+/// The version of the functions for sockets: 2.2.
+const VERSION: u16 = 0x0202;
 
 /// There are no forks: a supervisor starts the server as another process.
 pub(crate) const FORKS: bool = false;
@@ -206,6 +212,12 @@ pub(crate) fn take_inherited(number: i32) -> io::Result<OwnedHandle> {
 }
 
 fn take_socket(number: i32) -> io::Result<OwnedSocket> {
+    // The standard library prepares the use of sockets when it opens the first one itself.
+    // SAFETY: the result outlives the call, which a process may make as often as it wants.
+    let failed = unsafe { WSAStartup(VERSION, &mut WSADATA::default()) };
+    if failed != 0 {
+        return Err(io::Error::from_raw_os_error(failed));
+    }
     let raw = number as usize as HANDLE;
     // SAFETY: as above.
     check(unsafe { SetHandleInformation(raw, HANDLE_FLAG_INHERIT, 0) })?;
