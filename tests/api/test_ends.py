@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.processes import kill, supervisor_of
+from support.processes import KILL, kill, supervisor_of
 
 from bgpy import CallTimeout, Client, NotRunning, Server, ServerStopping, connect, servers
 
@@ -90,7 +90,7 @@ def lingering(request, start):
     os.close(process)
     for left in filter(None, (pid, child)):
         with suppress(ProcessLookupError):
-            os.kill(left, signal.SIGKILL)
+            os.kill(left, KILL)
 
 
 def is_there(process):
@@ -212,7 +212,7 @@ pid = server.pid
 if end == "stop":
     server.stop(timeout=30)
 else:
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, KILL)
 codes = {server.wait(timeout=30) for _ in range(2)}
 print(codes, os.path.exists(f"/proc/{pid}"))
 """

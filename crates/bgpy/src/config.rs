@@ -2,9 +2,10 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use bgpy_proto::{Id, limits};
@@ -183,9 +184,13 @@ impl Config {
     }
 
     /// Opens its log for printed output; without a log, output is discarded.
-    pub(crate) fn open_log(&self) -> io::Result<Stdio> {
-        let Some(path) = &self.log_file else { return Ok(Stdio::null()) };
-        Ok(platform::append(path)?.into())
+    pub(crate) fn open_log(&self) -> io::Result<File> {
+        self.log_file.as_deref().map_or_else(|| self.open_nowhere(), platform::append)
+    }
+
+    /// Opens what discards output.
+    pub(crate) fn open_nowhere(&self) -> io::Result<File> {
+        platform::append(Path::new(platform::NOWHERE))
     }
 
     /// A short-lived handle to the log, which keeps nothing open. Without a log file, records go to

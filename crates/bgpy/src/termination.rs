@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use crate::platform::Process;
+use crate::platform::{self, Process};
 use crate::registry::{Ending, Entry, Meant, Registry};
 use crate::target::Target;
 use crate::wait::Wait;
@@ -43,7 +43,7 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
         }
     }
     let mut ending = Ending::now(false, reason);
-    ending.signal = Some(9);
+    (ending.code, ending.signal) = platform::KILLED;
     if let Some(before) = entry.ending.take() {
         let held_by = before.held_by.as_deref().unwrap_or("an exit hook");
         ending.reason =

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bgpy::{Restart, Target, Wait, limits, supervisor};
+use bgpy::{Restart, Target, Wait, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -168,13 +168,7 @@ pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
 
 /// The argument `restart`.
 pub fn restart_policy(py: Python<'_>, text: &str) -> PyResult<Restart> {
-    let policy = text.parse();
-    let policy = policy.map_err(|error: String| config_error(py, format!("restart: {error}")))?;
-    if policy != Restart::Never && !supervisor::IS_SUPPORTED {
-        let text = format!("restart={text:?}: this system has no way to restart servers");
-        return Err(config_error(py, text));
-    }
-    Ok(policy)
+    text.parse().map_err(|error: String| config_error(py, format!("restart: {error}")))
 }
 
 /// Runs something that waits, without the GIL. If a Python signal handler raises, as for Ctrl-C, the wait

@@ -16,7 +16,7 @@ use super::executor::PythonExecutor;
 use super::forked::ServerProcess;
 use super::interpreter::{extend_search_path, python_version};
 use super::shown::Shown;
-use super::signals::Handlers;
+use super::signals::{GRACE, Handlers};
 use super::source::Source;
 use super::watching::{Plan, Watching};
 use crate::codec::decode::Policy;
@@ -109,6 +109,9 @@ pub fn serve(
     let handlers =
         Handlers::install(py, server.stopper(), server.signals(), server.cancellation())?;
     executor.can_interrupt = handlers.as_ref().is_some_and(|handlers| handlers.can_cancel);
+    if owns_process {
+        server.stopper().stop_on_request(GRACE);
+    }
     let ended = py.detach(|| server.run(&mut executor));
     debugger.remove(py)?;
     if let Some(handlers) = handlers {

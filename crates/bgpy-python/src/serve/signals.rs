@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT stop a server in good order. In processes that its tasks fork they act as before the
+//! SIGTERM and SIGINT, and Ctrl-Break on Windows, stop a server in good order. In processes that its tasks fork they act as before the
 //! server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,10 +88,13 @@ impl Handlers {
         )?;
         let signal = py.import(MODULE)?;
         let mut restore = Vec::new();
-        for (name, handler) in
-            [("SIGTERM", &handler), ("SIGINT", &handler), (CANCEL_SIGNAL, &canceller)]
-        {
-            // Windows has no SIGURG.
+        for (name, handler) in [
+            ("SIGTERM", &handler),
+            ("SIGINT", &handler),
+            ("SIGBREAK", &handler),
+            (CANCEL_SIGNAL, &canceller),
+        ] {
+            // Only Windows has SIGBREAK, and it has no SIGURG.
             let Some(number) = signal.getattr_opt(name)? else { continue };
             let before = match signal.call_method1("signal", (&number, handler)) {
                 Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),

@@ -1,6 +1,6 @@
 //! Bytes between the socket and the session of a connection, as far as they move at once.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Duration;
 
 use bgpy_proto::Outbox;
@@ -23,7 +23,7 @@ impl Link {
             Some(segments) => {
                 segments.recv(&self.socket, &mut reading.buffer, false).map(|(bytes, _)| bytes)
             }
-            None => (&*self.socket).read(&mut reading.buffer),
+            None => platform::recv(&self.socket, &mut reading.buffer),
         };
         self.digest(reading, outcome)
     }

@@ -1,5 +1,6 @@
 //! What all Unix systems have in common. Where they differ, it asks the file of the system.
 
+mod background;
 mod descriptor;
 mod directories;
 mod files;
@@ -11,10 +12,12 @@ mod signal_file;
 mod sleeper;
 mod socket;
 mod stdio;
+mod supervision;
 pub(crate) mod unix_socket;
 pub(crate) mod wake_up;
 mod write;
 
+pub(crate) use background::*;
 pub(crate) use descriptor::*;
 pub(crate) use directories::*;
 pub(crate) use files::*;
@@ -26,4 +29,5 @@ pub use signal_file::SignalFile;
 pub(crate) use sleeper::*;
 pub(crate) use socket::*;
 pub(crate) use stdio::*;
+pub(crate) use supervision::*;
 pub(crate) use write::*;

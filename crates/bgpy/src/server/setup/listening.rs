@@ -182,6 +182,12 @@ impl Stopper {
         }
     }
 
+    /// Stops the server in the same way when its process is told to end otherwise than by a signal,
+    /// where there are none.
+    pub fn stop_on_request(self, grace: Duration) {
+        platform::on_stop_request(move || self.stop(grace));
+    }
+
     /// Whether the server accepts no more calls, or has ended.
     pub fn is_ending(&self) -> bool {
         self.shared.upgrade().is_none_or(|shared| shared.core.lock().lifecycle.is_ending())

@@ -2,16 +2,16 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 
 use crate::address::Address;
 use crate::bootstrap::{Inheritance, StartReporter};
 use crate::config::Config;
 use crate::durable::FirstTasks;
 use crate::error::ServeError;
-use crate::platform;
-use crate::platform::ProcessId;
+use crate::platform::{
+    self, ProcessId, SupervisorLine, inherited_file, inherited_line, inherited_listener,
+    inherited_unix,
+};
 use crate::registry::Registry;
 use crate::restart::{Failing, Restart};
 use crate::server::{Binding, Supervised, SupervisorPipe};
@@ -77,7 +77,7 @@ impl HeldResources {
     pub(super) fn hand_over(
         &self,
         successor: &Successor<'_>,
-        pipe: &impl AsFd,
+        pipe: &SupervisorLine,
     ) -> io::Result<Inheritance> {
         let Self { binding, tasks } = self;
         Ok(Inheritance {
@@ -110,12 +110,11 @@ pub(super) fn inherit(
     config: &Config,
     registry: Option<&Registry>,
 ) -> io::Result<(StartReporter, Supervised)> {
-    let take = platform::take_inherited;
-    let optional = |number: Option<i32>| number.map(take).transpose();
+    let optional = |number: Option<i32>| number.map(inherited_file).transpose();
     let name = config.name.as_ref();
-    let claim = |file: OwnedFd| Some(registry?.inherited_claim(name?, file.into()));
-    let unix = optional(inheritance.unix)?.map(OwnedFd::into);
-    let tcp: std::net::TcpListener = take(inheritance.tcp)?.into();
+    let claim = |file: File| Some(registry?.inherited_claim(name?, file));
+    let unix = inheritance.unix.map(inherited_unix).transpose()?;
+    let tcp = inherited_listener(inheritance.tcp)?;
     let socket = registry.filter(|_| unix.is_some()).and_then(|all| all.socket_path(config.id()));
     let binding = Binding {
         claim: optional(inheritance.claim)?.and_then(claim),
@@ -126,15 +125,15 @@ pub(super) fn inherit(
         stamp: inheritance.stamp,
         trouble: None,
     };
-    let pipe: UnixStream = take(inheritance.supervisor_pipe)?.into();
-    let reporter = StartReporter::to(File::from(OwnedFd::from(pipe.try_clone()?)));
+    let pipe = inherited_line(inheritance.supervisor_pipe)?;
+    let reporter = StartReporter::to(pipe.try_clone()?);
     let supervised = Supervised {
         supervisor: Some(inheritance.supervisor.clone()),
         generation: inheritance.generation,
         failing: inheritance.failing.clone(),
         binding: Some(binding),
         pipe: Some(SupervisorPipe { stream: pipe }),
-        tasks: optional(inheritance.tasks)?.map(|file| File::from(file).into()),
+        tasks: optional(inheritance.tasks)?.map(Into::into),
         is_foreground: inheritance.is_foreground,
     };
     Ok((reporter, supervised))

@@ -2,15 +2,8 @@
 
 use std::fmt::Display;
 use std::io;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::child::Child;
 use super::held::{HeldResources, Successor};
@@ -20,7 +13,7 @@ use crate::bootstrap::{Report, StartReporter};
 use crate::config::Config;
 use crate::duration::shown;
 use crate::log::Level;
-use crate::platform;
+use crate::platform::{self, StopRequests};
 use crate::registry::Registry;
 use crate::restart::{Failing, ProcessEnd, Schedule, Times};
 
@@ -36,7 +29,7 @@ pub struct Supervisor {
     /// The starter, until it is told whether the first process is ready.
     starter: Option<StartReporter>,
     child: Child,
-    signals: SignalDelivery<UnixStream, SignalOnly>,
+    requests: StopRequests,
     schedule: Schedule,
     failing: Option<Failing>,
     notice: Notice,
@@ -45,7 +38,7 @@ pub struct Supervisor {
     is_foreground: bool,
     /// Whether any process was ready: a server whose first start fails is not restarted.
     has_been_ready: bool,
-    /// Whether a signal has told the supervisor to stop.
+    /// Whether the supervisor was told to stop.
     was_told: bool,
 }
 
@@ -71,9 +64,6 @@ enum Next {
 impl Supervisor {
     pub(super) fn new(start: Start, times: Times) -> io::Result<Self> {
         let Start { config, registry, held, starter, child, is_foreground } = start;
-        let (read, write) = UnixStream::pair()?;
-        let wanted = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT];
-        let signals = SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?;
         Ok(Self {
             schedule: Schedule::new(config.restart, times),
             notice: Notice::new(registry, &config.instance),
@@ -81,7 +71,7 @@ impl Supervisor {
             held,
             starter,
             child,
-            signals,
+            requests: StopRequests::new()?,
             failing: None,
             log: SupervisorLog::default(),
             generation: 0,
@@ -124,13 +114,13 @@ impl Supervisor {
                     self.say(Level::Info, &reason);
                     self.notice.end(reason);
                     self.release();
-                    return ExitStatus::from_raw(0);
+                    return ExitStatus::default();
                 }
             }
         }
     }
 
-    /// Handles signals and reports until the process is gone.
+    /// Handles requests and reports until the process is gone.
     fn watch(&mut self) -> ExitStatus {
         loop {
             let ended = self.child.ended();
@@ -143,15 +133,13 @@ impl Supervisor {
                 return status;
             }
             let limit = self.log.has_lost().then_some(AGAIN);
-            let line = self.child.line();
-            let fds = [Some(self.signals.get_read()), line].into_iter().flatten();
-            wait(fds, limit);
+            self.requests.wait(Some(self.child.process()), self.child.line(), limit);
             self.log.settle(&self.config);
-            for signal in self.signals.pending().filter(|signal| *signal != SIGCHLD) {
+            for request in self.requests.take() {
                 self.was_told = true;
-                // Signals from a terminal reach the whole process group, and so the server as well.
-                if !self.is_foreground || signal == SIGTERM {
-                    self.child.send(signal);
+                // What comes from a terminal reaches the server as well.
+                if !self.is_foreground || !request.is_for_all() {
+                    self.child.tell(request);
                 }
             }
         }
@@ -225,7 +213,7 @@ impl Supervisor {
             self.notice.tell(&failing);
         }
         loop {
-            if self.signals.pending().any(|signal| signal != SIGCHLD) {
+            if !self.requests.take().is_empty() {
                 self.was_told = true;
                 return false;
             }
@@ -233,7 +221,7 @@ impl Supervisor {
             if left.is_zero() {
                 return true;
             }
-            wait([self.signals.get_read()], Some(left.min(AGAIN)));
+            self.requests.wait(None, None, Some(left.min(AGAIN)));
             self.log.settle(&self.config);
             self.notice.keep();
         }
@@ -265,13 +253,4 @@ impl Supervisor {
             held.release();
         }
     }
-}
-
-/// Waits until one of the descriptors is readable, a signal arrives, or the time is over.
-fn wait<'a>(fds: impl IntoIterator<Item = &'a UnixStream>, limit: Option<Duration>) {
-    let mut fds: Vec<_> = fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-    // Rounded up, so that the time is over when `poll` returns.
-    let limit = limit.and_then(|limit| Timespec::try_from(limit + Duration::from_micros(1)).ok());
-    // `poll` fails only when interrupted by a signal, which the caller checks anyway.
-    let _ = poll(&mut fds, limit.as_ref());
 }

@@ -1,16 +1,13 @@
 //! The process of one server, as its supervisor sees it.
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::held::{HeldResources, Successor};
 use crate::bootstrap::{Orders, Report};
 use crate::config::Config;
+use crate::platform::{ServerProcess, StopRequest, SupervisorLine, supervisor_line};
 
 /// Most bytes of a report that are read.
 const REPORT_BYTES_MAX: usize = 1 << 20;
@@ -18,15 +15,12 @@ const REPORT_BYTES_MAX: usize = 1 << 20;
 /// Characters of a server's failure that are repeated elsewhere. Its log has all of it.
 const LAST_WORDS_MAX: usize = 300;
 
-/// The wait status of a process whose real one is unknown: exit code 1.
-const UNKNOWN: i32 = 1 << 8;
-
 /// A server's process.
 #[derive(Debug)]
 pub(super) struct Child {
-    id: Pid,
+    process: ServerProcess,
     /// Where it reports to, until it reports that it retires.
-    line: Option<UnixStream>,
+    line: Option<SupervisorLine>,
     heard: Vec<u8>,
     /// Why it did not start, if it reported that.
     failure: Option<String>,
@@ -36,13 +30,18 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// For a forked copy of this process, which has the other end of the line.
-    pub(super) fn forked(id: u32, line: UnixStream) -> io::Result<Self> {
+    /// For a process that has the other end of the line.
+    pub(super) fn new(process: ServerProcess, line: SupervisorLine) -> io::Result<Self> {
         line.set_nonblocking(true)?;
-        let id =
-            i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
         let line = Some(line);
-        Ok(Self { id, line, heard: Vec::new(), failure: None, ready: None, is_retiring: false })
+        Ok(Self {
+            process,
+            line,
+            heard: Vec::new(),
+            failure: None,
+            ready: None,
+            is_retiring: false,
+        })
     }
 
     /// Starts a new interpreter with the same resources as the one before.
@@ -51,23 +50,19 @@ impl Child {
         held: &HeldResources,
         successor: &Successor<'_>,
     ) -> io::Result<Self> {
-        let (line, pipe) = UnixStream::pair()?;
+        let (line, pipe) = supervisor_line()?;
         let inheritance = held.hand_over(successor, &pipe)?;
+        let handed_on = inheritance.numbers();
+        // The log opened for the first server may have been rotated away. Without a log, output
+        // before the server opens it itself is lost.
+        let log = || config.open_log().or_else(|_| config.open_nowhere());
+        let log = if successor.is_foreground { None } else { Some(log()?) };
+        let (process, mut input) =
+            ServerProcess::start(&mut config.command(), log.as_ref(), &handed_on)?;
         let orders = Orders { config: config.clone(), inheritance: Some(inheritance) };
-        let mut command = config.command();
-        command.stdin(Stdio::piped());
-        if !successor.is_foreground {
-            // The log opened for the first server may have been rotated away. Without a log, output
-            // before the server opens it itself is lost.
-            let log = || config.open_log().unwrap_or_else(|_| Stdio::null());
-            command.stdout(log()).stderr(log());
-        }
-        let mut child = command.spawn()?;
-        if let Some(mut input) = child.stdin.take() {
-            // If it has died already, the supervisor reaps it soon.
-            drop(input.write_all(&orders.text()));
-        }
-        Self::forked(child.id(), line)
+        // If it has died already, the supervisor reaps it soon.
+        drop(input.write_all(&orders.text()));
+        Self::new(process, line)
     }
 
     /// Processes a report.
@@ -93,7 +88,7 @@ impl Child {
     }
 
     /// The line for its reports, as long as more may come.
-    pub(super) fn line(&self) -> Option<&UnixStream> {
+    pub(super) fn line(&self) -> Option<&SupervisorLine> {
         self.line.as_ref()
     }
 
@@ -116,18 +111,17 @@ impl Child {
 
     /// Its exit status, if it has ended.
     pub(super) fn ended(&self) -> Option<ExitStatus> {
-        match waitpid(Some(self.id), WaitOptions::NOHANG) {
-            Ok(waited) => waited.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
-            // If SIGCHLD is inherited as ignored, the system reaps the child itself.
-            Err(_) => Some(ExitStatus::from_raw(UNKNOWN)),
-        }
+        self.process.ended()
     }
 
-    pub(super) fn send(&self, signal: i32) {
-        // The child is not reaped yet, so the id still belongs to it.
-        if let Some(signal) = Signal::from_named_raw(signal) {
-            let _ = kill_process(self.id, signal);
-        }
+    /// The process.
+    pub(super) fn process(&self) -> &ServerProcess {
+        &self.process
+    }
+
+    /// Passes on that it is to end.
+    pub(super) fn tell(&self, request: StopRequest) {
+        self.process.tell(request);
     }
 
     /// The reports that have arrived since the last call.
