@@ -203,6 +203,7 @@ impl Call {
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<&'static str> {
         let limit = limit(py, timeout)?;
+        self.pending.check(py)?;
         if !self.done(py) {
             self.pending.cancel(py, limit)?;
             match self.wait(py, limit) {

@@ -1,6 +1,6 @@
 //! Calls of a client that are under way while the caller does something else.
 
-use bgpy::{CallHead, CallKind, Want, limits};
+use bgpy::{CallHead, CallKind, Want};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -76,7 +76,7 @@ impl Client {
     /// --------
     /// >>> for word in client.stream({"text": "a b c"}):
     /// ...     print(word)
-    #[pyo3(signature = (args, timeout=None, *, on_progress=None, window=limits::STREAM_WINDOW_BYTES))]
+    #[pyo3(signature = (args, timeout=None, *, on_progress=None, window=1_048_576))]
     fn stream(
         slf: &Bound<'_, Self>,
         py: Python<'_>,

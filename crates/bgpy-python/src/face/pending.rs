@@ -136,6 +136,14 @@ impl Pending {
         if self.link.is_here() { Ok(()) } else { Err(self.link.forked()) }
     }
 
+    /// Checks that the call belongs to this process.
+    ///
+    /// # Errors
+    /// `ConnectionLost`.
+    pub fn check(&self, py: Python<'_>) -> PyResult<()> {
+        self.told(py, self.check_process())
+    }
+
     fn try_step(&self) -> Result<Option<Step>, CallError> {
         self.check_process()?;
         let mut call = self.call();
