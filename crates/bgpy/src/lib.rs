@@ -58,6 +58,8 @@ pub mod bootstrap;
 #[doc(hidden)]
 pub mod durable;
 #[doc(hidden)]
+pub mod deadlock;
+#[doc(hidden)]
 pub mod duration;
 #[doc(hidden)]
 pub mod escape;
@@ -73,7 +75,6 @@ pub mod termination;
 pub mod watch;
 
 mod clock;
-mod deadlock;
 mod memory;
 mod os_path;
 mod platform;
