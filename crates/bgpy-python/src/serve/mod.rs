@@ -20,6 +20,7 @@ mod program;
 pub mod remote_callback;
 pub mod reply;
 pub mod run;
+pub mod serving;
 mod shown;
 mod signals;
 pub mod source;

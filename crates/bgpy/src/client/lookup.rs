@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::absence::{hint, is_about_to_start, is_stopping};
+use super::absence::{hindrance, hint, is_about_to_start};
 use super::options::ClientOptions;
 use super::route::Routes;
 use crate::error::ConnectError;
@@ -148,14 +148,16 @@ impl Lookup for RegistryLookup<'_> {
             return error;
         }
         let Some(meant) = self.meant() else { return error };
-        match (is_stopping(&meant), error) {
-            (Ok(true), _) => ConnectError::Stopping { server: self.target.to_string() },
+        match (hindrance(&meant), error) {
+            (Ok(hindrance @ Some(_)), _) => {
+                ConnectError::Stopping { server: self.target.to_string(), hindrance }
+            }
             (Err(error), _) => distrusted(self.target, &error),
-            (Ok(false), ConnectError::NoSuchName { name, .. }) => {
+            (Ok(None), ConnectError::NoSuchName { name, .. }) => {
                 let (unreadable, hint) = (meant.registry.unreadable(), hint(meant.registry, &name));
                 ConnectError::NoSuchName { name, unreadable, hint }
             }
-            (Ok(false), absent) => absent,
+            (Ok(None), absent) => absent,
         }
     }
 }

@@ -221,7 +221,7 @@ mod tests {
         }
 
         fn explain(&self, _error: ConnectError) -> ConnectError {
-            ConnectError::Stopping { server: "explained".into() }
+            ConnectError::Stopping { server: "explained".into(), hindrance: None }
         }
     }
 

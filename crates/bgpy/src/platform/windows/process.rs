@@ -1,5 +1,6 @@
 //! Processes: whether one exists, what it uses, and how it ends.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::os::windows::process::{CommandExt, ExitStatusExt};
@@ -47,6 +48,11 @@ pub(crate) fn process_start(pid: u32) -> io::Result<Option<u64>> {
 /// Ids are valid on the whole machine, and the time of creation tells one boot from another.
 pub(crate) fn process_namespace() -> Option<String> {
     Some("windows".to_owned())
+}
+
+/// The environment of another process is not read here.
+pub(crate) fn process_environment(_pid: u32) -> Option<Vec<(OsString, OsString)>> {
+    None
 }
 
 /// A process, not necessarily a child of this one, identified by its start time. As long as it is

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::config::Config;
 use crate::error::ServeError;
 use crate::log::Log;
-use crate::platform::Stamp;
+use crate::platform::{ProcessId, Stamp};
 use crate::registry::{Entry, Registry};
 use crate::server::options::ServerOptions;
 
@@ -72,8 +72,7 @@ fn entry(
     entry.token = Some(token.token.expose().to_owned());
     entry.has_chosen_token = token.is_chosen_by_user;
     entry.owns_process = options.owns_process;
-    let without_token = |config: Config| Config { token: None, ..config };
-    entry.config = options.config.clone().map(|config| without_token(config).into());
+    entry.config = options.config.clone().map(|config| to_be_kept(config).into());
     entry.supervisor.clone_from(&supervised.supervisor);
     entry.generation = supervised.generation;
     entry.failing.clone_from(&supervised.failing);
@@ -81,6 +80,18 @@ fn entry(
     entry.log_file = options.log.path();
     entry.socket.clone_from(&binding.socket);
     entry
+}
+
+/// What the entry on disk has of a configuration: no secret that can be had elsewhere.
+fn to_be_kept(mut config: Config) -> Config {
+    config.token = None;
+    if let Some(launch) = config.launch.as_mut().filter(|launch| !launch.environment.is_empty()) {
+        let own = ProcessId::own().environment();
+        if own.is_some_and(|own| launch.is_told_by(&own)) {
+            launch.forget_values();
+        }
+    }
+    config
 }
 
 /// Writes an entry, unless there was `trouble` with the registry already.
