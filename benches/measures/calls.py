@@ -22,7 +22,7 @@ OURS = [
     ways.FLOW_AIO_ENCRYPTED,
     ways.FLOW_ENCRYPTED,
 ]
-WAYS = [ways.FLOW_FLOOR, *OURS, *ways.FLOW_PEERS]
+WAYS = [ways.FLOW_FLOOR, ways.FLOW_FUTURES, ways.FLOW_TASKS, *OURS, *ways.FLOW_PEERS]
 BESIDE_RAY = [ways.FLOW_FLOOR, ways.FLOW_AIO, ways.FLOW_BLOCKING, ways.FLOW_RAY]
 CALL, AIO_CALL = "ways.bgpy_first:Call", "ways.bgpy_first:AioCall"
 # Each with the small call of the same client.
@@ -75,13 +75,13 @@ def pipelined(scale: Scale, result: Result) -> None:
     )
     ray = with_ray(__name__, scale, table, WORK, ways.FLOW_FLOOR)
     result.tables.append(table)
-    floor = outcomes[ways.FLOW_FLOOR]
-    for name, wanted, how in [
-        (ways.FLOW_AIO, AIO_A_SECOND, "asyncio client, begin"),
-        (ways.FLOW_AIO_GATHER, AIO_A_SECOND, "asyncio client, call in gather"),
-        (ways.FLOW_BLOCKING, THREAD_A_SECOND, "begin from a thread"),
+    for name, wanted, how, floor in [
+        (ways.FLOW_AIO, AIO_A_SECOND, "asyncio client, begin", ways.FLOW_FUTURES),
+        (ways.FLOW_AIO_GATHER, AIO_A_SECOND, "asyncio client, call in gather", ways.FLOW_TASKS),
+        (ways.FLOW_BLOCKING, THREAD_A_SECOND, "begin from a thread", ways.FLOW_FLOOR),
     ]:
-        result.goals.append(rate_goal(f"{WORK}, {how}", wanted, outcomes[name], floor))
+        goal = rate_goal(f"{WORK}, {how}", wanted, outcomes[name], outcomes[floor])
+        result.goals.append(goal)
     work = f"{WORK}, asyncio client, begin"
     result.goals.append(lead_goal(work, LEAD, ways.FLOW_AIO, [outcomes, ray]))
     work = f"{len(DATA)} bytes and back, {turns.calls:,} calls in flight, asyncio"
