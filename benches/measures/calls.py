@@ -25,13 +25,15 @@ OURS = [
 WAYS = [ways.FLOW_FLOOR, ways.FLOW_FUTURES, ways.FLOW_TASKS, *OURS, *ways.FLOW_PEERS]
 BESIDE_RAY = [ways.FLOW_FLOOR, ways.FLOW_AIO, ways.FLOW_BLOCKING, ways.FLOW_RAY]
 CALL, AIO_CALL = "ways.bgpy_first:Call", "ways.bgpy_first:AioCall"
-# Each with the small call of the same client.
-FIRST = {
-    "ways.bgpy_first:First": CALL,
-    "ways.bgpy_first:FirstOfMany": CALL,
-    "ways.bgpy_first:FirstThenCompute": CALL,
-    "ways.bgpy_first:AioFirst": AIO_CALL,
-}
+FIRST = [
+    "ways.bgpy_first:First",
+    "ways.bgpy_first:FirstOfMany",
+    "ways.bgpy_first:FirstThenCompute",
+    "ways.bgpy_first:AioFirst",
+]
+SECOND = "ways.bgpy_first:SecondThenCompute"
+# The small call of the same client.
+BASES = {AIO_CALL: AIO_CALL, "ways.bgpy_first:AioFirst": AIO_CALL}
 WORK = "small calls in flight, Python to Python"
 
 
@@ -93,7 +95,7 @@ def first_values(scale: Scale, result: Result) -> None:
     """Measure the first value of a stream against a small call."""
     laps, rounds, calls = scale.pick(5, 1), scale.pick(5, 3), scale.pick(300, 50)
     turns = Turns(DATA, laps, rounds, calls, scale.pick(30, 5))
-    outcomes = take_turns([CALL, AIO_CALL, *FIRST], turns, scale.place(Placement.FREE))
+    outcomes = take_turns([CALL, AIO_CALL, *FIRST, SECOND], turns, scale.place(Placement.FREE))
     table = Table(
         "First value of a stream",
         ["what", "median, µs", "rounds, µs", "x call of the same client"],
@@ -106,7 +108,7 @@ def first_values(scale: Scale, result: Result) -> None:
         if outcome.failure:
             table.fail(outcome.title, outcome.failure)
             continue
-        ratio = outcome.ratio(outcomes[FIRST.get(name, name)])
+        ratio = outcome.ratio(outcomes[BASES.get(name, CALL)])
         text = f"{ratio:.2f}" if ratio else MISSING
         table.add(
             outcome.title,
