@@ -30,8 +30,9 @@ def exec_task(client_socket, state, args):
                 bgpy.respond(client_socket, state["held"])
         case "sent":
             bgpy.respond(client_socket, state["sent"])
-        case {"compute": duration_s}:
-            bgpy.respond(client_socket, state["held"])
+        case {"values": count, "compute": duration_s}:
+            for _ in range(count):
+                bgpy.respond(client_socket, state["held"])
             compute(duration_s)
         case {"progress": count, "text": text}:
             bgpy.respond(client_socket, progress_ns(count, text))

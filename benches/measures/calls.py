@@ -22,16 +22,18 @@ OURS = [
     ways.FLOW_AIO_ENCRYPTED,
     ways.FLOW_ENCRYPTED,
 ]
-WAYS = [ways.FLOW_FLOOR, *OURS, *ways.FLOW_PEERS]
+WAYS = [ways.FLOW_FLOOR, ways.FLOW_FUTURES, ways.FLOW_TASKS, *OURS, *ways.FLOW_PEERS]
 BESIDE_RAY = [ways.FLOW_FLOOR, ways.FLOW_AIO, ways.FLOW_BLOCKING, ways.FLOW_RAY]
 CALL, AIO_CALL = "ways.bgpy_first:Call", "ways.bgpy_first:AioCall"
-# Each with the small call of the same client.
-FIRST = {
-    "ways.bgpy_first:First": CALL,
-    "ways.bgpy_first:FirstOfMany": CALL,
-    "ways.bgpy_first:FirstThenCompute": CALL,
-    "ways.bgpy_first:AioFirst": AIO_CALL,
-}
+FIRST = [
+    "ways.bgpy_first:First",
+    "ways.bgpy_first:FirstOfMany",
+    "ways.bgpy_first:FirstThenCompute",
+    "ways.bgpy_first:AioFirst",
+]
+SECOND = "ways.bgpy_first:SecondThenCompute"
+# The small call of the same client.
+BASES = {AIO_CALL: AIO_CALL, "ways.bgpy_first:AioFirst": AIO_CALL}
 WORK = "small calls in flight, Python to Python"
 
 
@@ -75,13 +77,13 @@ def pipelined(scale: Scale, result: Result) -> None:
     )
     ray = with_ray(__name__, scale, table, WORK, ways.FLOW_FLOOR)
     result.tables.append(table)
-    floor = outcomes[ways.FLOW_FLOOR]
-    for name, wanted, how in [
-        (ways.FLOW_AIO, AIO_A_SECOND, "asyncio client, begin"),
-        (ways.FLOW_AIO_GATHER, AIO_A_SECOND, "asyncio client, call in gather"),
-        (ways.FLOW_BLOCKING, THREAD_A_SECOND, "begin from a thread"),
+    for name, wanted, how, floor in [
+        (ways.FLOW_AIO, AIO_A_SECOND, "asyncio client, begin", ways.FLOW_FUTURES),
+        (ways.FLOW_AIO_GATHER, AIO_A_SECOND, "asyncio client, call in gather", ways.FLOW_TASKS),
+        (ways.FLOW_BLOCKING, THREAD_A_SECOND, "begin from a thread", ways.FLOW_FLOOR),
     ]:
-        result.goals.append(rate_goal(f"{WORK}, {how}", wanted, outcomes[name], floor))
+        goal = rate_goal(f"{WORK}, {how}", wanted, outcomes[name], outcomes[floor])
+        result.goals.append(goal)
     work = f"{WORK}, asyncio client, begin"
     result.goals.append(lead_goal(work, LEAD, ways.FLOW_AIO, [outcomes, ray]))
     work = f"{len(DATA)} bytes and back, {turns.calls:,} calls in flight, asyncio"
@@ -93,7 +95,7 @@ def first_values(scale: Scale, result: Result) -> None:
     """Measure the first value of a stream against a small call."""
     laps, rounds, calls = scale.pick(5, 1), scale.pick(5, 3), scale.pick(300, 50)
     turns = Turns(DATA, laps, rounds, calls, scale.pick(30, 5))
-    outcomes = take_turns([CALL, AIO_CALL, *FIRST], turns, scale.place(Placement.FREE))
+    outcomes = take_turns([CALL, AIO_CALL, *FIRST, SECOND], turns, scale.place(Placement.FREE))
     table = Table(
         "First value of a stream",
         ["what", "median, µs", "rounds, µs", "x call of the same client"],
@@ -106,7 +108,7 @@ def first_values(scale: Scale, result: Result) -> None:
         if outcome.failure:
             table.fail(outcome.title, outcome.failure)
             continue
-        ratio = outcome.ratio(outcomes[FIRST.get(name, name)])
+        ratio = outcome.ratio(outcomes[BASES.get(name, CALL)])
         text = f"{ratio:.2f}" if ratio else MISSING
         table.add(
             outcome.title,

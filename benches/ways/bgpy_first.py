@@ -26,6 +26,7 @@ class First(SameHost):
     title = "bgpy, first of one value"
     tasks = TASKS
     args: ClassVar[dict[str, float]] = {"stream": 1}
+    reads = 1
 
     def call(self, data: bytes) -> bytes:
         with self.client.stream(self.args) as stream:
@@ -40,7 +41,8 @@ class First(SameHost):
         for _ in range(count):
             start = perf_counter_ns()
             stream = self.client.stream(self.args)
-            next(stream)
+            for _ in range(self.reads):
+                next(stream)
             times.append(perf_counter_ns() - start)
             for _value in stream:
                 pass
@@ -58,7 +60,15 @@ class FirstThenCompute(First):
     """The task computes the next value in Python."""
 
     title = "bgpy, first value, then the task computes for 2 ms"
-    args: ClassVar = {"compute": 0.002}
+    args: ClassVar = {"values": 1, "compute": 0.002}
+
+
+class SecondThenCompute(First):
+    """The second value, which follows the first at once, of a task that then computes."""
+
+    title = "bgpy, first two values, then the task computes for 2 ms"
+    args: ClassVar = {"values": 2, "compute": 0.002}
+    reads = 2
 
 
 class AioCall(Aio):

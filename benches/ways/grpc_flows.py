@@ -50,7 +50,7 @@ class Aio(ServedLoopFlow):
 
     @classmethod
     def serve(cls, directory: Path) -> None:
-        asyncio.run(serve(f"unix:{directory}/{cls.__name__}"))
+        asyncio.run(serve(f"unix:{directory}/grpc"))
 
 
 async def serve(address: str) -> None:

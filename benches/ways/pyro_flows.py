@@ -70,7 +70,7 @@ class Unix(ServedFlow):
 
     @classmethod
     def serve(cls, directory: Path) -> None:
-        daemon = Pyro5.api.Daemon(unixsocket=str(directory / cls.__name__))
+        daemon = Pyro5.api.Daemon(unixsocket=str(directory / f"pyro-{cls.__name__}"))
         print(daemon.register(Generators()), flush=True)
         daemon.requestLoop()
 

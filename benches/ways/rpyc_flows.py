@@ -69,8 +69,9 @@ class Unix(ServedFlow):
 
     @classmethod
     def serve(cls, directory: Path) -> None:
-        server = ThreadedServer(Generators, socket_path=str(directory / cls.__name__))
-        # Which start() does as well, but after that nobody can tell its address.
+        path = str(directory / "rpyc")
+        server = ThreadedServer(Generators, socket_path=path)
+        # `start` does this too, but does not return.
         server._listen()
-        print(server.socket_path, flush=True)
+        print(path, flush=True)
         server.start()

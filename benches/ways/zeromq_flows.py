@@ -50,20 +50,7 @@ class Thread(ServedFlow):
 
     @classmethod
     def serve(cls, directory: Path) -> None:
-        router = unlimited(zmq.Context.instance(), zmq.ROUTER)
-        router.bind(f"ipc://{directory}/{cls.__name__}")
-        print(router.last_endpoint.decode(), flush=True)
-        held: Any = None
-        while True:
-            peer, head, *more = router.recv_multipart(copy=False)
-            buffers = [part.buffer for part in more]
-            number, work, thing = pickle.loads(head.buffer, buffers=buffers)
-            if work == "hold":
-                held = thing
-            count = thing if work == "stream" else 1
-            value = held if work == "stream" else thing
-            for _ in range(count):
-                router.send_multipart([peer, *parts((number, value))], copy=False)
+        serve(f"ipc://{directory}/zeromq-thread")
 
 
 class Asyncio(ServedLoopFlow):
@@ -122,7 +109,7 @@ class Asyncio(ServedLoopFlow):
 
     @classmethod
     def serve(cls, directory: Path) -> None:
-        Thread.serve(directory)
+        serve(f"ipc://{directory}/zeromq-asyncio")
 
 
 def unlimited(context: zmq.Context, kind: int) -> zmq.Socket:
@@ -131,3 +118,21 @@ def unlimited(context: zmq.Context, kind: int) -> zmq.Socket:
     socket.linger = 0
     socket.set_hwm(0)
     return socket
+
+
+def serve(address: str) -> None:
+    """Echo, hold, and send what is held, for any number of peers."""
+    router = unlimited(zmq.Context.instance(), zmq.ROUTER)
+    router.bind(address)
+    print(router.last_endpoint.decode(), flush=True)
+    held: Any = None
+    while True:
+        peer, head, *more = router.recv_multipart(copy=False)
+        buffers = [part.buffer for part in more]
+        number, work, thing = pickle.loads(head.buffer, buffers=buffers)
+        if work == "hold":
+            held = thing
+        count = thing if work == "stream" else 1
+        value = held if work == "stream" else thing
+        for _ in range(count):
+            router.send_multipart([peer, *parts((number, value))], copy=False)
