@@ -56,7 +56,7 @@ pub struct Failure {
     /// The remote traceback as text.
     pub traceback: Option<String>,
     /// The exception itself as a message of the payload codec, if it could be encoded. On the
-    /// client it arrives separately, as the [`Delivered`](crate::Delivered) of
+    /// client it arrives separately, as the [`Delivered`] of
     /// [`Event::Failed`](crate::client::Event::Failed).
     #[serde(default, deserialize_with = "bytes::optional")]
     pub object: Option<Vec<u8>>,

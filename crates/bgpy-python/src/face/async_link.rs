@@ -94,6 +94,11 @@ impl AsyncLink {
         }
     }
 
+    fn advance_all(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ids: Vec<u64> = self.calls().keys().copied().collect();
+        ids.into_iter().try_for_each(|id| self.advance(handler, id))
+    }
+
     /// What the end of a call means to whoever waits for it.
     fn result(&self, py: Python<'_>, kind: Kind, last: Arrived) -> PyResult<Py<PyAny>> {
         let client = self.client.get();
@@ -385,11 +390,6 @@ impl AsyncLink {
     fn fail(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
         self.link.close();
         self.advance_all(handler)
-    }
-
-    fn advance_all(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
-        let ids: Vec<u64> = self.calls().keys().copied().collect();
-        ids.into_iter().try_for_each(|id| self.advance(handler, id))
     }
 
     /// Look whether a silent server is still there. Returns after how many seconds to look again.
