@@ -42,7 +42,7 @@ def _awaited(frame: FrameType | None, frames: dict[int, FrameType]) -> Iterator[
     result = _code("concurrent.futures", "Future", "result")
     while frame is not None:
         if frame.f_code in (join, result) and frame.f_locals.get("timeout") is None:
-            awaited = frame.f_locals.get("self")
+            awaited: Any = frame.f_locals.get("self")
             if frame.f_code is join:
                 yield awaited.ident
             else:

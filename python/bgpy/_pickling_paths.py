@@ -66,7 +66,7 @@ def culprit(obj: Any, root: str, error: BaseException) -> tuple[str, type]:
 
 def _reduced(part: Any) -> tuple[str, Any] | None:
     """Return what an object's own reducer makes of it, with the call of it; None if it has none."""
-    kind = type(part)
+    kind: Any = type(part)
     if isinstance(part, _CODE):
         return None
     try:
@@ -74,7 +74,7 @@ def _reduced(part: Any) -> tuple[str, Any] | None:
             return f".__reduce_ex__({_PROTOCOL})", part.__reduce_ex__(_PROTOCOL)
         if kind.__reduce__ is not object.__reduce__:
             return ".__reduce__()", part.__reduce__()
-        if kind.__getstate__ is not object.__getstate__:  # type: ignore[attr-defined]
+        if kind.__getstate__ is not object.__getstate__:
             return ".__getstate__()", part.__getstate__()
     except Exception:
         # The reducer itself is to blame.

@@ -68,8 +68,8 @@ class WouldDeadlock(BgpyError, RuntimeError):
 
     It is also raised in a thread that calls the server of a task which waits for that thread by
     `threading.Thread.join` or `concurrent.futures.Future.result`, without a timeout. A task that
-    waits for the thread in another way, such as an event or a queue, is not noticed: give such calls
-    a timeout.
+    waits for the thread in another way, such as an event or a queue, is not noticed: give such
+    calls a timeout.
     """
 
 
