@@ -177,16 +177,18 @@ impl Pending {
             }
             Step::Callback { number, message } => {
                 let returned = self.callbacks.run(py, self.client.bind(py), message)?;
-                let send = |returned: Result<Payload, Failure>| {
+                let send = |returned: Result<Payload, &Failure>| {
                     waiting(py, None, |wait| {
-                        let returned = returned.as_ref().map(Payload::clone);
                         self.handle.return_from_callback(number, returned, wait)
                     })
                 };
-                let mut sent = send(returned)?;
+                let mut sent = match returned {
+                    Ok(payload) => send(Ok(payload)),
+                    Err(failure) => send(Err(&failure)),
+                }?;
                 if let Err(CallError::Message(error)) = &sent {
                     let text = format!("the result of the callback cannot be sent: {error}");
-                    sent = send(Err(Failure::new(FailureCode::Serialization, text)))?;
+                    sent = send(Err(&Failure::new(FailureCode::Serialization, text)))?;
                 }
                 self.told(py, sent)?;
             }
