@@ -48,7 +48,7 @@ pub enum Step {
     Response(Response),
     /// How far the call has come.
     Progress(Progress),
-    /// The task calls a function of the caller's, and waits for its [result](Call::return_from_callback).
+    /// The task calls a function of the caller's, and waits for its [result](CallHandle::return_from_callback).
     Callback {
         /// The number of the callback in the call.
         number: u32,
