@@ -77,8 +77,24 @@ def in_asyncio():
     asyncio.run(asyncio.sleep(LIMIT_S))
 
 
+def in_asyncio_callbacks():
+    import asyncio
+
+    async def main():
+        def spin():
+            for _ in range(1000):
+                pass
+            loop.call_soon(spin)
+
+        loop = asyncio.get_running_loop()
+        loop.call_soon(spin)
+        await asyncio.sleep(LIMIT_S)
+
+    asyncio.run(main())
+
+
 PLACES = [sleeping, in_a_lock, in_a_queue, in_select, in_recv]
-PLACES += [in_a_subprocess, in_a_loop, in_a_join, in_asyncio]
+PLACES += [in_a_subprocess, in_a_loop, in_a_join, in_asyncio, in_asyncio_callbacks]
 
 
 @pytest.fixture

@@ -254,7 +254,7 @@ pid = server.pid
 if end == "stop":
     server.stop(timeout=30)
 else:
-    os.kill(pid, KILL)
+    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 codes = {server.wait(timeout=30) for _ in range(2)}
 print(codes, os.path.exists(f"/proc/{pid}"))
 """

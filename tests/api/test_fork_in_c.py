@@ -66,8 +66,9 @@ def waits(how, wait, number):
     read, write = os.pipe()
 
     def act():
-        os.write(write, b"x")
         try:
+            # The signal may come as soon as this is told.
+            os.write(write, b"x")
             wait()
         except KeyboardInterrupt:
             return 7

@@ -2,7 +2,7 @@
 //! server.
 
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ const MODULE: &str = "_signal";
 
 /// The signal by which a call is cancelled; see [`ThreadInterrupter`](bgpy::server::ThreadInterrupter).
 const CANCEL_SIGNAL: &str = "SIGURG";
+
+/// How often a cancel is put off for asyncio: for a tenth of a second.
+const PATIENCE: u32 = 20;
 
 /// Python's signal handling while a server runs.
 #[derive(Debug)]
@@ -84,11 +87,21 @@ impl Handlers {
                 arguments.py().check_signals()
             },
         )?;
+        let patience = AtomicU32::new(0);
         let canceller = PyCFunction::new_closure(
             py,
             Some(c"bgpy_cancel"),
             None,
             move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+                if !cancellation.is_pending() {
+                    return Ok(());
+                }
+                // The signal comes again.
+                let puts_off = is_in_callback_of_asyncio(arguments)?;
+                if puts_off && patience.fetch_add(1, Ordering::Relaxed) < PATIENCE {
+                    return Ok(());
+                }
+                patience.store(0, Ordering::Relaxed);
                 if cancellation.take() { Err(cancelled(arguments.py())) } else { Ok(()) }
             },
         )?;
@@ -200,4 +213,21 @@ fn act_as_before(arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
     restore_all(py)?;
     py.import(MODULE)?.call_method1("raise_signal", (arguments.get_item(0)?,))?;
     Ok(())
+}
+
+/// Whether a signal has interrupted a callback of an asyncio loop. What is raised there ends in the loop's log, or in
+/// a task that nobody may await, while the loop goes on. Between callbacks it ends the loop, as it should.
+fn is_in_callback_of_asyncio(arguments: &Bound<'_, PyTuple>) -> PyResult<bool> {
+    let mut frame = arguments.get_item(1)?;
+    while !frame.is_none() {
+        let code = frame.getattr("f_code")?;
+        if code.getattr("co_name")?.eq("_run")? {
+            let file: String = code.getattr("co_filename")?.extract()?;
+            if file.replace('\\', "/").ends_with("asyncio/events.py") {
+                return Ok(true);
+            }
+        }
+        frame = frame.getattr("f_back")?;
+    }
+    Ok(false)
 }
