@@ -2,8 +2,12 @@
 
 use std::io;
 
-pub(crate) fn columns() -> Option<usize> {
+pub(crate) fn columns<T>(_stream: &T) -> Option<usize> {
     None
+}
+
+pub(crate) fn is_piped() -> bool {
+    false
 }
 
 pub(crate) fn is_gone() -> bool {
