@@ -6,6 +6,8 @@ Scripts that need only one server, at the default address, can use the functions
 `bgpy.interface`.
 """
 
+from typing import TYPE_CHECKING
+
 from ._bgpy import (
     Call,
     Client,
@@ -50,6 +52,10 @@ from .errors import (
 )
 from .interface import execute, initialize, terminate
 
+if TYPE_CHECKING:
+    from . import aio
+    from ._calls import as_completed, wait
+
 __all__ = [
     "AddressInUse",
     "AuthError",
@@ -81,6 +87,8 @@ __all__ = [
     "Stream",
     "WouldDeadlock",
     "__version__",
+    "aio",
+    "as_completed",
     "callback",
     "check_cancelled",
     "connect",
@@ -94,4 +102,19 @@ __all__ = [
     "start",
     "terminate",
     "token_create",
+    "wait",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # They import `concurrent.futures`, which few scripts need.
+    if name in ("as_completed", "wait"):
+        from . import _calls
+
+        return getattr(_calls, name)
+    if name == "aio":
+        from importlib import import_module
+
+        return import_module(".aio", __name__)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -58,8 +58,8 @@ class CallbackGone(BgpyError):
 class Cancelled(BaseException):
     """Raised in a task whose call was cancelled.
 
-    It is no `Exception`, so that ``except Exception`` does not swallow it. Let it pass; ``finally`` and
-    context managers clean up as usual.
+    It is no `Exception`, so that ``except Exception`` does not swallow it. Let it pass; ``finally``
+    and context managers clean up as usual.
     """
 
 

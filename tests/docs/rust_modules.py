@@ -1,4 +1,7 @@
-"""Which files of a Rust crate use which others: by paths, and by methods that a type calls on itself."""
+"""Which files of a Rust crate use which others, as far as paths and methods tell.
+
+Of methods, those are followed that a type calls on itself.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ OF_TESTS = re.compile(
 # Comments, texts and letters may hold anything.
 NO_CODE = re.compile(r"""//[^\n]*|(?<!path = )"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.DOTALL)
 USE = re.compile(r"(?:^|\s)(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);")
-IMPL = re.compile(r"^impl(?:<[^{]*?>)?\s+(?:([\w:]+)(?:<[^{]*?>)?\s+for\s+)?([\w:]+)[^{;]*\{", re.MULTILINE)
+IMPL = re.compile(
+    r"^impl(?:<[^{]*?>)?\s+(?:([\w:]+)(?:<[^{]*?>)?\s+for\s+)?([\w:]+)[^{;]*\{", re.MULTILINE
+)
 METHOD = re.compile(r"\bfn (\w+)")
 OWN_CALL = re.compile(r"\b(?:self\.|Self::)(\w+)\(")
 MODULE = re.compile(r"(#\[path = \"([^\"]+)\"\]\s*)?(?:pub(?:\([^)]*\))?\s+)?\bmod (\w+);")

@@ -72,7 +72,7 @@ def test_methods_that_a_type_calls_on_itself_are_followed(tmp_path):
     (tmp_path / "a.rs").write_text("pub struct A<'a>;\nimpl A<'_> { fn f(&self) { self.g() } }\n")
     (tmp_path / "b.rs").write_text("use crate::a::A;\nimpl<'a> A<'a> {\n    fn g(&self) {}\n}\n")
     (tmp_path / "c.rs").write_text(
-        "use crate::a::A;\ntrait T { fn t(&self); }\nimpl T for A<'_> { fn t(&self) { self.g() } }\n"
+        "use crate::a::A;\ntrait T {}\nimpl T for A<'_> { fn t(&self) { self.g() } }\n"
     )
     graph = Crate(tmp_path).dependencies()
     assert graph == {(): set(), ("a",): {("b",)}, ("b",): {("a",)}, ("c",): {("a",), ("b",)}}

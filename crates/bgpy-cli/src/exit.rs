@@ -131,7 +131,7 @@ mod tests {
             CallError::Failed { server: server(), failure, object: None }
         };
         for (error, code) in [
-            (CallError::Timeout { server: server(), after, accepted: true }, 4),
+            (CallError::Timeout { server: server(), after, accepted: true, expired: false }, 4),
             (lost(Lost::Closed), 1),
             (CallError::NoResponse { server: server() }, 1),
             (failed(FailureCode::Stopping), 3),

@@ -37,21 +37,25 @@ pub enum Aborted {
 }
 
 impl AbortRequest {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// Encodes it.
+    pub fn encode(&self) -> Vec<u8> {
         codec::to_vec(self).expect("an abort is flat and short")
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Decodes it; `None` if the bytes are none.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         codec::from_map(bytes)
     }
 }
 
 impl AbortReply {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// Encodes it.
+    pub fn encode(&self) -> Vec<u8> {
         codec::to_vec(self).expect("the reply to an abort is flat and short")
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Decodes it; `None` if the bytes are none.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         codec::from_map(bytes)
     }
 }

@@ -1,5 +1,6 @@
 //! What a server knows of a call whose caller still waits.
 
+use crate::callbacks::Callbacks;
 use crate::flow::Window;
 use crate::frame::Want;
 use crate::head::CallHead;
@@ -19,8 +20,7 @@ pub(crate) struct More {
     /// How far its stream is ahead of the reader, if it is one.
     pub(crate) window: Option<Window>,
     pub(crate) wants_progress: bool,
-    /// Callbacks so far.
-    pub(crate) callbacks: u32,
+    pub(crate) callbacks: Callbacks,
     /// Whether the caller has given up the stream, and waits only for the end.
     pub(crate) is_closed: bool,
 }
@@ -30,15 +30,29 @@ impl Open {
         self.want != Want::Ack && self.more.as_ref().is_none_or(|more| !more.is_closed)
     }
 
+    pub(crate) fn is_stream(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.window.is_some())
+    }
+
     pub(crate) fn window(&mut self) -> Option<&mut Window> {
         self.more.as_mut()?.window.as_mut()
+    }
+
+    /// Gives up the responses, if they are a stream. Returns how far it was ahead of the reader.
+    pub(crate) fn close_stream(&mut self) -> u64 {
+        let Some(more) = &mut self.more else { return 0 };
+        let Some(window) = more.window.take() else { return 0 };
+        more.is_closed = true;
+        window.ahead()
     }
 }
 
 impl More {
-    pub(crate) fn of(head: &CallHead) -> Box<Self> {
-        let window = head.window.map(Window::new);
-        Box::new(Self { window, wants_progress: head.progress, ..Self::default() })
+    /// What a head means for a call that wants this.
+    pub(crate) fn of(head: &CallHead, want: Want) -> Box<Self> {
+        let window = head.window.filter(|_| want == Want::All).map(Window::new);
+        let wants_progress = head.progress && want != Want::Ack;
+        Box::new(Self { window, wants_progress, ..Self::default() })
     }
 }
 

@@ -5,14 +5,13 @@ use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::Failure;
-use crate::flow::Reading;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::head::CallHead;
 use crate::hello::ServerHello;
 use crate::log::{LogReply, LogRequest};
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
-use crate::pending::{Asked, More, Pending};
+use crate::pending::{Asked, Due, Pending};
 use crate::progress::Progress;
 use crate::receiver::Receiver;
 use crate::request::CallKind;
@@ -142,7 +141,7 @@ impl ClientSession {
     /// that it understands heads gets none.
     ///
     /// # Errors
-    /// See [`call`](Self::call).
+    /// See [`call`](Self::call); and [`ProtocolError::TooLarge`] if a part of the head is.
     pub fn call_headed(
         &mut self,
         kind: CallKind,
@@ -153,14 +152,13 @@ impl ClientSession {
         if head.is_empty() || !self.server.calls {
             return self.call(kind, want, payload);
         }
-        let encoded = head.encode();
+        let encoded = head.encode()?;
         payload.check(self.server.message_bytes_max.saturating_sub(encoded.len() as u64))?;
         let flags = want as u8 | flag::HEAD;
         let frame = Frame { payload, flags, ..Frame::bare(kind.frame_kind(), 0) };
         let call = self.request(&encoded, frame, Asked::Call(want))?;
         if let Some(pending) = self.pending.get_mut(call) {
-            let reading = head.window.map(Reading::new);
-            pending.more = Some(Box::new(More { reading, ..More::default() }));
+            pending.expect(head);
         }
         Ok(call)
     }
@@ -196,77 +194,77 @@ impl ClientSession {
     /// of a stream that are still on their way are dropped. Does nothing if the call is over here, or the
     /// server's [hello](ServerHello::calls) does not say that it understands it.
     pub fn interrupt(&mut self, call: u64) {
-        let Some(pending) = self.pending.get_mut(call).filter(|pending| !pending.ended) else {
-            return;
-        };
-        if !self.server.calls {
-            return;
-        }
+        let open = self.pending.get_mut(call).filter(|pending| pending.is_open_call());
+        let Some(pending) = open.filter(|_| self.server.calls) else { return };
         pending.close();
         self.send_cancel(call, flag::ANSWER);
     }
 
-    /// Sends what a callback has returned or raised. Does nothing if its call is over.
+    /// Sends what a callback has returned or raised. Does nothing if its call is over, or it has returned
+    /// before.
     ///
     /// # Errors
-    /// See [`call`](Self::call).
+    /// See [`call`](Self::call); the callback is open still.
     pub fn return_from_callback(
         &mut self,
         call: u64,
         number: u32,
         outcome: Result<Payload, &Failure>,
     ) -> Result<(), ProtocolError> {
-        if self.pending.get_mut(call).is_none_or(|pending| pending.ended) {
-            return Ok(());
+        let open = self.pending.get_mut(call).filter(|pending| pending.is_open_call());
+        let Some(pending) = open else { return Ok(()) };
+        if let Ok(payload) = outcome {
+            payload.check(self.server.message_bytes_max)?;
+            if pending.has_callback(number) && !self.is_over {
+                let bare = Frame::bare(Kind::CallbackReply, call);
+                self.outbox.send(Frame { payload, seq: number, ..bare })?;
+                pending.close_callback(number);
+            }
+        } else if let Err(failure) = outcome
+            && pending.close_callback(number)
+        {
+            self.refuse_callback(call, number, failure);
         }
-        let limit = self.server.message_bytes_max;
-        let (flags, payload) = match outcome {
-            Ok(payload) => (0, payload),
-            Err(failure) => (flag::FAILED, failure.encode_within(limit).into()),
-        };
-        payload.check(limit)?;
-        let bare = Frame::bare(Kind::CallbackReply, call);
-        self.send(Frame { flags, payload, seq: number, ..bare })
+        Ok(())
     }
 
     /// Tells the server to drop a call that is not running yet, and forgets it here.
     pub fn cancel(&mut self, call: u64) {
-        if self.pending.remove(call).is_some() {
+        if self.take_heard(call).is_some() {
             self.send_cancel(call, 0);
         }
     }
 
-    /// Like [`interrupt`](Self::interrupt), and forgets the call here.
+    /// Like [`interrupt`](Self::interrupt), and forgets the call here. Its open callbacks fail.
     pub fn abandon(&mut self, call: u64) {
-        if self.pending.remove(call).is_some() {
-            self.send_cancel(call, if self.server.calls { flag::ANSWER } else { 0 });
-        }
+        let Some(mut pending) = self.take_heard(call) else { return };
+        self.send_cancel(call, if self.server.calls { flag::ANSWER } else { 0 });
+        self.refuse_callbacks(call, pending.take_callbacks());
     }
 
-    /// Forgets a call whose further answers do not matter.
+    /// Forgets a call whose further answers do not matter: it runs on. Its open callbacks fail, and of a
+    /// stream the server is told that everything is taken.
     pub fn forget(&mut self, call: u64) {
-        self.pending.remove(call);
+        let Some(pending) = self.pending.get_mut(call) else { return };
+        let callbacks = pending.take_callbacks();
+        if !pending.is_open_stream() {
+            self.pending.remove(call);
+        } else if let Some(bytes) = pending.forget() {
+            self.send_credit(call, bytes);
+        }
+        self.refuse_callbacks(call, callbacks);
     }
 
     /// The next event of a call, if there is one. The last event also ends the call here: nothing
     /// is left to forget.
     pub fn poll(&mut self, call: u64) -> Option<Event> {
         let pending = self.pending.get_mut(call)?;
-        let event = pending.pop();
-        let bytes = match &event {
-            Some(Event::Response { message, .. }) => message.bytes(),
-            Some(Event::NoMemory { bytes, .. }) => *bytes,
-            _ => 0,
-        };
-        let is_response = matches!(event, Some(Event::Response { .. } | Event::NoMemory { .. }));
-        let reading = pending.reading().filter(|_| is_response);
-        let credit = reading.and_then(|reading| reading.take(bytes));
-        if pending.ended && pending.first.is_none() && pending.rest.is_empty() {
+        let (event, credit) = pending.poll();
+        if pending.is_over() {
             self.pending.remove(call);
-        } else if let Some(bytes) = credit.filter(|_| !pending.ended) {
-            let payload = bytes.to_le_bytes().to_vec().into();
-            let frame = Frame { payload, ..Frame::bare(Kind::Credit, call) };
-            self.send(frame).expect("a credit has no buffers");
+        }
+        if let Some(bytes) = credit {
+            self.send_credit(call, bytes);
         }
         event
     }
@@ -323,24 +321,48 @@ impl ClientSession {
         Ok(call)
     }
 
-    fn send_cancel(&mut self, call: u64, flags: u8) {
-        let frame = Frame { flags, ..Frame::bare(Kind::Cancel, call) };
-        self.send(frame).expect("a cancel has no buffers");
+    /// Takes a request off the pending ones, unless it is forgotten.
+    fn take_heard(&mut self, call: u64) -> Option<Pending> {
+        self.pending.get_mut(call).filter(|pending| !pending.is_forgotten())?;
+        self.pending.remove(call)
     }
 
-    fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        self.outbox.send(frame)
+    fn send_cancel(&mut self, call: u64, flags: u8) {
+        self.send(Frame { flags, ..Frame::bare(Kind::Cancel, call) });
+    }
+
+    fn send_credit(&mut self, call: u64, bytes: u64) {
+        let payload = bytes.to_le_bytes().to_vec().into();
+        self.send(Frame { payload, ..Frame::bare(Kind::Credit, call) });
+    }
+
+    fn refuse_callbacks(&mut self, call: u64, numbers: Vec<u32>) {
+        let failure = Failure::unheard();
+        numbers.into_iter().for_each(|number| self.refuse_callback(call, number, &failure));
+    }
+
+    fn refuse_callback(&mut self, call: u64, number: u32, failure: &Failure) {
+        let payload = failure.encode_within(self.server.message_bytes_max).into();
+        let bare = Frame::bare(Kind::CallbackReply, call);
+        self.send(Frame { flags: flag::FAILED, payload, seq: number, ..bare });
+    }
+
+    /// Sends what belongs to an earlier request, unless the server reads no more.
+    fn send(&mut self, frame: Frame) {
+        if !self.is_over {
+            self.outbox.send(frame).expect("the frame has few buffers");
+        }
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        let Frame { kind, flags, seq, call, payload, missing } = frame;
+        let Frame { kind, seq, call, .. } = frame;
         if self.is_over {
             return Err(ProtocolError::Malformed("a frame behind a goodbye"));
         }
         if kind == Kind::ServerOffer {
             return self.receiver.offered(seq);
         }
-        if let Some(segment) = self.receiver.missed(&payload) {
+        if let Some(segment) = self.receiver.missed(&frame.payload) {
             self.outbox.offer(Kind::ClientOffer, segment);
         }
         if kind == Kind::Goodbye && call <= self.last_call {
@@ -351,83 +373,28 @@ impl ClientSession {
         if call == 0 || call > self.last_call {
             return Err(ProtocolError::Malformed("an answer to a call that was not made"));
         }
-        let Some(pending) = self.pending.get_mut(call) else { return Ok(()) };
-        if pending.ended {
-            return Err(ProtocolError::Malformed("an answer after the last one"));
+        if kind == Kind::Callback && !self.server.calls {
+            return Err(ProtocolError::Malformed("a callback of a server that takes no reply"));
         }
+        let Some(pending) = self.pending.get_mut(call) else {
+            // A task would wait for ever for a caller that has gone away without a word.
+            if kind == Kind::Callback {
+                self.refuse_callback(call, seq, &Failure::unheard());
+            }
+            return Ok(());
+        };
+        let due = pending.take_in(frame)?;
         if let Some(news) = &mut self.news {
             news.push(call);
         }
-        let is_closing = pending.is_closing();
-        let event = match (kind, pending.asked) {
-            (Kind::Progress, Asked::Call(_)) if missing == 0 => {
-                let progress = Progress::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("progress that says nothing"))?;
-                pending.answered = true;
-                pending.more.get_or_insert_default().progress = Some(progress);
-                return Ok(());
-            }
-            (Kind::Callback, Asked::Call(_)) if missing > 0 => {
-                let what = format!("the arguments of a callback, {missing} bytes");
-                let failure = Failure::memory("the client", what);
-                return self.return_from_callback(call, seq, Err(&failure));
-            }
-            (Kind::Callback, Asked::Call(_)) => {
-                pending.answered = true;
-                pending.push(Event::Callback { number: seq, message: Delivered::new(payload) });
-                return Ok(());
-            }
-            (Kind::Ack, Asked::Call(_)) if !pending.answered => Event::Accepted,
-            (Kind::Response, Asked::Call(Want::First | Want::All)) => {
-                if seq != pending.next_seq {
-                    return Err(ProtocolError::Malformed("a response out of its order"));
-                }
-                pending.next_seq = seq.wrapping_add(1);
-                if is_closing && pending.reading().is_some() {
-                    return Ok(());
-                }
-                let (error, last) = (flags & flag::USER_ERROR != 0, flags & flag::LAST != 0);
-                if missing > 0 {
-                    Event::NoMemory { bytes: missing, last }
-                } else {
-                    Event::Response { message: Delivered::new(payload), error, last }
-                }
-            }
-            (Kind::End, Asked::Call(_)) => Event::Ended { already: flags & flag::ALREADY != 0 },
-            (Kind::Error, Asked::Call(_)) if missing > 0 => {
-                Event::NoMemory { bytes: missing, last: true }
-            }
-            (Kind::Error, Asked::Call(_)) => {
-                let (failure, object) = Failure::received(&payload.data)?;
-                Event::Failed { failure: Box::new(failure), object: object.map(Box::new) }
-            }
-            (Kind::Pong, Asked::Ping) => Event::Pong,
-            (Kind::StatusReply, Asked::Status) => Event::Status(Box::new(
-                Status::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a status that says nothing"))?,
-            )),
-            (Kind::LogReply, Asked::Log) => Event::Log(Box::new(
-                LogReply::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a piece of a log that says nothing"))?,
-            )),
-            (Kind::DebugReply, Asked::Debug) => Event::Debug(Box::new(
-                DebugReply::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a debug reply that says nothing"))?,
-            )),
-            (Kind::AbortReply, Asked::Abort) => Event::Abort(Box::new(
-                AbortReply::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a reply to an abort that says nothing"))?,
-            )),
-            _ if missing > 0 => return Err(ProtocolError::Memory { bytes: missing }),
-            _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),
-        };
-        pending.answered = true;
-        pending.ended = match event {
-            Event::Accepted => pending.asked == Asked::Call(Want::Ack),
-            Event::Response { last, .. } | Event::NoMemory { last, .. } => last,
-            _ => true,
-        };
-        pending.push(event);
+        if pending.is_over() {
+            self.pending.remove(call);
+        }
+        match due {
+            Due::Nothing => {}
+            Due::Credit(bytes) => self.send_credit(call, bytes),
+            Due::Refusal(failure) => self.refuse_callback(call, seq, &failure),
+        }
         Ok(())
     }
 }

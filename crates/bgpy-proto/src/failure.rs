@@ -56,7 +56,7 @@ pub struct Failure {
     /// The remote traceback as text.
     pub traceback: Option<String>,
     /// The exception itself as a message of the payload codec, if it could be encoded. On the
-    /// client it arrives separately, as the [`Delivered`](crate::Delivered) of
+    /// client it arrives separately, as the [`Delivered`] of
     /// [`Event::Failed`](crate::client::Event::Failed).
     #[serde(default, deserialize_with = "bytes::optional")]
     pub object: Option<Vec<u8>>,
@@ -104,6 +104,11 @@ impl Failure {
     pub fn memory(side: &str, what: impl fmt::Display) -> Self {
         let text = format!("{side} has not enough memory for {what}");
         Self { exception: Some(MEMORY_ERROR.into()), ..Self::new(FailureCode::Task, text) }
+    }
+
+    /// Nobody is there who could run a callback.
+    pub(crate) fn unheard() -> Self {
+        Self::new(FailureCode::Refused, "the caller does not wait for the call any more")
     }
 
     /// The failure for a client that knows the codes of bgpy 1.0 only.

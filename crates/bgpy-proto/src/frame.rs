@@ -237,15 +237,24 @@ pub struct Frame {
     pub call: u64,
     /// Its contents.
     pub payload: Payload,
-    /// Length of a received payload for which this side lacked the memory; `payload` is empty then.
-    /// Not used when sending.
-    pub missing: u64,
+    /// A received payload for which this side lacked the memory; `payload` is empty then. Not used when
+    /// sending.
+    pub missing: Option<Missing>,
+}
+
+/// What is known of a payload for which this side lacked the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// Size of its data and its buffers, in bytes.
+    pub bytes: u64,
+    /// Number of its buffers.
+    pub buffers: u16,
 }
 
 impl Frame {
     /// A frame without flags, sequence number and payload.
     pub fn bare(kind: Kind, call: u64) -> Self {
-        Self { kind, flags: 0, seq: 0, call, payload: Payload::default(), missing: 0 }
+        Self { kind, flags: 0, seq: 0, call, payload: Payload::default(), missing: None }
     }
 }
 

@@ -32,6 +32,7 @@ pub mod status;
 pub mod supply;
 pub mod token;
 
+mod callbacks;
 mod caller;
 mod delivered;
 mod error;

@@ -96,6 +96,10 @@ pub const TRACE_BYTES_MAX: usize = 1024;
 /// How far a server runs ahead of the reader of a stream, in bytes, unless the reader says otherwise.
 pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
 
+/// Largest window of a stream, in bytes: half of what a server holds for a peer that reads no answers,
+/// because it holds a window for a reader that takes no responses.
+pub const STREAM_WINDOW_BYTES_MAX: u64 = OUTBOX_BYTES_MAX as u64 / 2;
+
 /// Longest text of progress, in bytes.
 pub const PROGRESS_TEXT_BYTES_MAX: usize = 512;
 

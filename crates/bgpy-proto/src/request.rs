@@ -32,7 +32,7 @@ impl CallKind {
 /// A client's request.
 #[derive(Debug)]
 pub enum Request {
-    /// A call, which must be [acked](ServerSession::ack) or [failed](ServerSession::fail).
+    /// A call, which must be [acked](crate::ServerSession::ack) or [failed](crate::ServerSession::fail).
     Call {
         /// Its id.
         id: u64,

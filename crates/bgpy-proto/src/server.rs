@@ -8,7 +8,8 @@ use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::{Failure, FailureCode};
-use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::flow::weight;
+use crate::frame::{Frame, Kind, Missing, Payload, Want, flag};
 use crate::head::CallHead;
 use crate::hello::ClientHello;
 use crate::limits::{
@@ -107,6 +108,11 @@ impl ServerSession {
         self.open.get(call).is_some_and(Open::wants_response)
     }
 
+    /// Whether the responses of a call are a stream.
+    pub fn is_stream(&self, call: u64) -> bool {
+        self.open.get(call).is_some_and(Open::is_stream)
+    }
+
     /// Whether the task may respond. [`respond`](Self::respond) does not ask this.
     pub fn room(&mut self, call: u64) -> Room {
         match self.open.get_mut(call) {
@@ -125,7 +131,8 @@ impl ServerSession {
 
     /// Tells the caller how far the call has come, if it wants to know; it implies the ack.
     pub fn progress(&mut self, call: u64, progress: &Progress) {
-        let Some(open) = self.open.get_mut(call) else { return };
+        let understood = self.client.calls;
+        let Some(open) = self.open.get_mut(call).filter(|_| understood) else { return };
         if open.more.as_ref().is_some_and(|more| more.wants_progress) {
             open.acked = true;
             let payload = progress.encode().into();
@@ -147,9 +154,9 @@ impl ServerSession {
             return Ok(None);
         };
         let more = open.more.get_or_insert_default();
-        let number = more.callbacks;
+        let number = more.callbacks.next();
         self.outbox.send(Frame { seq: number, payload, ..Frame::bare(Kind::Callback, call) })?;
-        more.callbacks = number.wrapping_add(1);
+        more.callbacks.open();
         open.acked = true;
         Ok(Some(number))
     }
@@ -178,13 +185,15 @@ impl ServerSession {
         payload.check(self.client.message_bytes_max)?;
         let last = open.want == Want::First;
         let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
-        let (seq, bytes) = (open.next_seq, payload.bytes());
+        let seq = open.next_seq;
+        let weight = weight(payload.bytes(), payload.buffers.len());
         let frame = Frame { flags, seq, payload, ..Frame::bare(Kind::Response, call) };
         self.outbox.send(frame)?;
         open.next_seq = seq.wrapping_add(1);
         open.acked = true;
         if let Some(window) = open.window() {
-            self.ahead += window.sent(bytes);
+            window.sent(weight);
+            self.ahead += weight;
         }
         if last {
             self.close(call);
@@ -254,8 +263,8 @@ impl ServerSession {
         // Other requests are short.
         let may_be_long =
             matches!(kind, Kind::Init | Kind::Exec | Kind::Exit | Kind::CallbackReply);
-        if missing > 0 && !may_be_long {
-            return Err(ProtocolError::Memory { bytes: missing });
+        if let Some(Missing { bytes, .. }) = missing.filter(|_| !may_be_long) {
+            return Err(ProtocolError::Memory { bytes });
         }
         if kind == Kind::ClientOffer {
             return self.receiver.offered(seq);
@@ -320,33 +329,30 @@ impl ServerSession {
             _ => return Err(ProtocolError::Malformed("a frame that only servers send")),
         };
         let want = Want::from_flags(flags)?;
-        let has_head = flags & flag::HEAD != 0 && missing == 0;
+        let has_head = flags & flag::HEAD != 0 && missing.is_none();
         let head =
             if has_head { Some(Box::new(CallHead::split_from(&mut payload.data)?)) } else { None };
-        let more = head.as_deref().map(More::of);
+        let more = head.as_deref().map(|head| More::of(head, want));
         let full = self.open.len() >= CALLS_PER_CONNECTION_MAX;
         self.open.insert(call, Open { want, acked: false, next_seq: 0, more });
         if full {
             let text = format!("{CALLS_PER_CONNECTION_MAX} calls of this connection are open");
             self.fail(call, &Failure::new(FailureCode::Overloaded, text));
-        } else if missing > 0 {
-            self.fail(
-                call,
-                &Failure::memory("the server", format!("an argument of {missing} bytes")),
-            );
+        } else if let Some(Missing { bytes, .. }) = missing {
+            let what = format!("an argument of {bytes} bytes");
+            self.fail(call, &Failure::memory("the server", what));
         } else {
             let message = Delivered::new(payload);
             self.requests.push_back(Request::Call { id: call, kind, want, head, message });
         }
         Ok(())
     }
+
     fn cancel(&mut self, call: u64, interrupt: bool) {
         let is_open = match interrupt {
             // The caller still waits for the end.
             true => self.open.get_mut(call).is_some_and(|open| {
-                if open.window().is_some() {
-                    open.more.get_or_insert_default().is_closed = true;
-                }
+                self.ahead -= open.close_stream();
                 true
             }),
             false => self.close(call).is_some(),
@@ -360,8 +366,11 @@ impl ServerSession {
         let bytes = data.try_into().map(u64::from_le_bytes);
         let bytes = bytes.map_err(|_| ProtocolError::Malformed("a credit that says nothing"))?;
         if let Some(window) = self.open.get_mut(call).and_then(Open::window) {
-            self.ahead -= window.taken(bytes)?;
-            self.requests.push_back(Request::Credit { id: call });
+            let more = window.taken(bytes)?;
+            self.ahead -= more;
+            if more > 0 {
+                self.requests.push_back(Request::Credit { id: call });
+            }
         }
         Ok(())
     }
@@ -372,17 +381,18 @@ impl ServerSession {
         number: u32,
         flags: u8,
         payload: Payload,
-        missing: u64,
+        missing: Option<Missing>,
     ) -> Result<(), ProtocolError> {
-        let outcome = if missing > 0 {
-            let what = format!("the result of a callback, {missing} bytes");
+        let outcome = if let Some(Missing { bytes, .. }) = missing {
+            let what = format!("the result of a callback, {bytes} bytes");
             Err(Box::new((Failure::memory("the server", what), None)))
         } else if flags & flag::FAILED != 0 {
             Err(Box::new(Failure::received(&payload.data)?))
         } else {
             Ok(Delivered::new(payload))
         };
-        if self.open.get(call).is_some() {
+        let more = self.open.get_mut(call).and_then(|open| open.more.as_mut());
+        if more.is_some_and(|more| more.callbacks.close(number)) {
             self.requests.push_back(Request::CallbackReply { id: call, number, outcome });
         }
         Ok(())

@@ -85,13 +85,21 @@ mod token;
 mod transport;
 mod wait;
 
-pub use bgpy_proto::codec::{self, Value};
+/// Values of messages, and Rust's own types as such values.
+pub mod codec {
+    pub use bgpy_proto::codec::{
+        CodecError, Date, DateTime, Member, Path, PathKind, Span, Time, TypedError, Value, Zone,
+        from_slice, from_value, to_value, to_vec,
+    };
+}
+
 pub use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Chain, DebugReply, DebugRequest,
     Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Memory,
     Payload, Progress, Room, State, Status, Token, Want, limits,
 };
 pub use client::{Answer, Call, CallHandle, Client, ClientOptions, Link, Question, Response, Step};
+pub use codec::Value;
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use log::{Level, Log};
 #[doc(hidden)]

@@ -84,6 +84,7 @@ impl<'a> Wait<'a> {
     }
 
     /// The length of the next slice; `None` if the time is over.
+    #[doc(hidden)]
     pub fn slice(&self) -> Option<Duration> {
         match self.limit {
             None => Some(SLICE),

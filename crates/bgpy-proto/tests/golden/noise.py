@@ -1,15 +1,14 @@
-"""What the handshake needs of Noise, from `hashlib` and `cryptography`."""
+"""Noise, revision 34, as far as the pattern NNpsk0 needs it, from `hashlib` and `cryptography`."""
 
 import hashlib
 import hmac
-import struct
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Symmetric:
-    """Noise's SymmetricState, revision 34."""
+    """Noise's SymmetricState."""
 
     def __init__(self, name, prologue):
         self.aes = "AESGCM" in name
@@ -53,7 +52,3 @@ def seal(aes, key, nonce, plain, associated=b""):
 
 def public(private):
     return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def prefixed(message):
-    return struct.pack("<H", len(message)) + message

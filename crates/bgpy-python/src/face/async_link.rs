@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bgpy::{
     Answer, Call, CallError, CallHead, CallKind, Delivered, Failure, Link, Payload, Question, Step,
-    Want,
+    Wait, Want,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -14,11 +14,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::arguments::{deadline_head, limit, timeout, waiting};
+use super::async_calls::{Arrived, Entry, Kind, settle, tell_progress};
 use super::callback::Callbacks;
 use super::client::Client;
 use super::errors::{call_error, connect_error, no_response};
 use super::messages::confirmation;
-use super::progress::ProgressReport;
 use super::status::status_dict;
 use crate::codec::encode::encode_tasks;
 use crate::serve::failure::task_failure;
@@ -32,56 +32,6 @@ pub struct AsyncLink {
     client: Py<Client>,
     link: Arc<Link>,
     calls: Mutex<HashMap<u64, Entry>>,
-}
-
-/// A call under way.
-struct Entry {
-    call: Call,
-    kind: Kind,
-    /// What waits for the call: a future of the loop.
-    future: Option<Py<PyAny>>,
-    on_progress: Option<Py<PyAny>>,
-    callbacks: Callbacks,
-}
-
-/// What a caller waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The first response.
-    First,
-    /// The first response, even one that reports an error.
-    Raw,
-    /// That the server has accepted it.
-    Accepted(&'static str),
-    /// The end of an INIT.
-    Init,
-    /// Any step: the stream takes it itself.
-    Stream,
-    /// The answer to a question.
-    Question,
-}
-
-/// What has arrived for a call.
-enum Arrived {
-    Step(Step),
-    Answer(Answer),
-    Failed(CallError),
-}
-
-impl Entry {
-    fn next(&mut self) -> Option<Arrived> {
-        if self.kind == Kind::Question {
-            return match self.call.try_answer() {
-                Ok(answer) => answer.map(Arrived::Answer),
-                Err(error) => Some(Arrived::Failed(error)),
-            };
-        }
-        match self.call.try_step() {
-            Ok(Some(step)) => Some(Arrived::Step(step)),
-            Ok(None) => None,
-            Err(error) => Some(Arrived::Failed(error)),
-        }
-    }
 }
 
 impl AsyncLink {
@@ -142,6 +92,11 @@ impl AsyncLink {
                 }
             }
         }
+    }
+
+    fn advance_all(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ids: Vec<u64> = self.calls().keys().copied().collect();
+        ids.into_iter().try_for_each(|id| self.advance(handler, id))
     }
 
     /// What the end of a call means to whoever waits for it.
@@ -206,6 +161,11 @@ impl AsyncLink {
         sent.map_err(|error| self.error(py, error))
     }
 
+    /// The head of a call that somebody waits for.
+    fn head(&self, py: Python<'_>) -> PyResult<CallHead> {
+        Ok(CallHead { left_ms: deadline_head(py)?, ..self.link.head(&Wait::forever()) })
+    }
+
     fn encode(
         &self,
         py: Python<'_>,
@@ -215,29 +175,6 @@ impl AsyncLink {
         let takes_pickles = self.link.hello().allow_pickle;
         Callbacks::of(|| self.client.get().encode_for(py, root, object, takes_pickles))
     }
-}
-
-/// Sets the result of a future, unless it is cancelled.
-fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> PyResult<()> {
-    let future = future.bind(py);
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        return Ok(());
-    }
-    match result {
-        Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
-        Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),)),
-    }
-    .map(drop)
-}
-
-fn tell_progress(
-    handler: &Bound<'_, PyAny>,
-    report: Option<Py<PyAny>>,
-    progress: bgpy::Progress,
-) -> PyResult<()> {
-    let Some(report) = report else { return Ok(()) };
-    let progress = ProgressReport::from(progress);
-    handler.call_method1(intern!(handler.py(), "report"), (report, progress)).map(drop)
 }
 
 #[pymethods]
@@ -294,10 +231,12 @@ impl AsyncLink {
             _ => return Err(PyValueError::new_err("want must be first, raw or accepted")),
         };
         let (payload, callbacks) = self.encode(py, root, args)?;
-        let mut head = CallHead { progress: on_progress.is_some(), ..CallHead::default() };
-        if wire != Want::Ack {
-            head.left_ms = deadline_head(py)?;
-        }
+        let progress = on_progress.is_some();
+        let head = match wire {
+            // Nobody waits for its end.
+            Want::Ack => CallHead::default(),
+            _ => CallHead { progress, ..self.head(py)? },
+        };
         let call = self.link.queue(call_kind, wire, &head, payload);
         self.add(py, call, waits, Some(future), on_progress, callbacks)
     }
@@ -325,11 +264,10 @@ impl AsyncLink {
     ) -> PyResult<u64> {
         let (payload, callbacks) = self.encode(py, "args", args)?;
         let head = CallHead {
-            left_ms: deadline_head(py)?,
             window: Some(window),
             progress: on_progress.is_some(),
             attached: true,
-            ..CallHead::default()
+            ..self.head(py)?
         };
         let call = self.link.queue(CallKind::Exec, Want::All, &head, payload);
         self.add(py, call, Kind::Stream, None, on_progress, callbacks)
@@ -340,13 +278,13 @@ impl AsyncLink {
     fn step<'py>(
         &self,
         handler: &Bound<'py, PyAny>,
-        id: u64,
+        call: u64,
         future: Py<PyAny>,
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let py = handler.py();
         loop {
             let mut calls = self.calls();
-            let Some(entry) = calls.get_mut(&id) else { return Ok(Some(PyTuple::empty(py))) };
+            let Some(entry) = calls.get_mut(&call) else { return Ok(Some(PyTuple::empty(py))) };
             match entry.next() {
                 None | Some(Arrived::Answer(_)) => {
                     entry.future = Some(future);
@@ -358,7 +296,7 @@ impl AsyncLink {
                     return PyTuple::new(py, [response]).map(Some);
                 }
                 Some(Arrived::Step(Step::Ended)) => {
-                    calls.remove(&id);
+                    calls.remove(&call);
                     return Ok(Some(PyTuple::empty(py)));
                 }
                 Some(Arrived::Step(Step::Progress(progress))) => {
@@ -368,10 +306,10 @@ impl AsyncLink {
                 }
                 Some(Arrived::Step(Step::Callback { number, message })) => {
                     drop(calls);
-                    self.run_callback(handler, id, number, message)?;
+                    self.run_callback(handler, call, number, message)?;
                 }
                 Some(Arrived::Failed(failed)) => {
-                    calls.remove(&id);
+                    calls.remove(&call);
                     drop(calls);
                     return Err(self.error(py, failed));
                 }
@@ -394,13 +332,13 @@ impl AsyncLink {
     fn return_from_callback(
         &self,
         py: Python<'_>,
-        id: u64,
+        call: u64,
         number: u32,
         returned: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         match self.encode(py, "the result of the callback", returned) {
-            Ok((payload, _)) => self.answer_callback(py, id, number, Ok(payload)),
-            Err(error) => self.fail_callback(py, id, number, &error),
+            Ok((payload, _)) => self.answer_callback(py, call, number, Ok(payload)),
+            Err(error) => self.fail_callback(py, call, number, &error),
         }
     }
 
@@ -408,16 +346,16 @@ impl AsyncLink {
     fn raise_from_callback(
         &self,
         py: Python<'_>,
-        id: u64,
+        call: u64,
         number: u32,
         raised: Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.fail_callback(py, id, number, &PyErr::from_value(raised))
+        self.fail_callback(py, call, number, &PyErr::from_value(raised))
     }
 
     /// Cancel a call that nobody waits for any more.
-    fn cancel(&self, id: u64) {
-        let entry = self.calls().remove(&id);
+    fn cancel(&self, call: u64) {
+        let entry = self.calls().remove(&call);
         if let Some(entry) = entry {
             entry.call.abandon();
         }
@@ -452,11 +390,6 @@ impl AsyncLink {
     fn fail(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
         self.link.close();
         self.advance_all(handler)
-    }
-
-    fn advance_all(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
-        let ids: Vec<u64> = self.calls().keys().copied().collect();
-        ids.into_iter().try_for_each(|id| self.advance(handler, id))
     }
 
     /// Look whether a silent server is still there. Returns after how many seconds to look again.

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use bgpy::Response;
 use pyo3::prelude::*;
 
-use super::arguments::{limit, timeout};
+use super::arguments::{limit, timeout, waiting};
 use super::errors::no_response;
 use super::pending::Pending;
 use super::progress::ProgressReport;
 use crate::exceptions::Class;
+use crate::lazy::import;
 
 /// How long a thread sleeps while another one takes the result over.
 const LOOK: Duration = Duration::from_millis(20);
@@ -202,6 +203,7 @@ impl Call {
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<&'static str> {
         let limit = limit(py, timeout)?;
+        self.pending.check(py)?;
         if !self.done(py) {
             self.pending.cancel(py, limit)?;
             match self.wait(py, limit) {
@@ -217,6 +219,51 @@ impl Call {
             }
             _ => "finished",
         })
+    }
+
+    /// Return a `concurrent.futures.Future` of the call, for functions that want one.
+    ///
+    /// A thread waits for it, one for all such calls of a connection. Cancelling the future asks the server to cancel
+    /// the call.
+    ///
+    /// Returns
+    /// -------
+    /// concurrent.futures.Future
+    ///     The future.
+    fn future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        import(slf.py(), "bgpy._calls")?.getattr("future_of")?.call1((slf,))
+    }
+
+    /// Wait for the result in a coroutine: ``await call``.
+    fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let wrap = slf.py().import("asyncio")?.getattr("wrap_future")?;
+        wrap.call1((Self::future(slf)?,))?.call_method0("__await__")
+    }
+
+    /// The connection that it is on, by a number.
+    fn _connection(&self) -> usize {
+        std::sync::Arc::as_ptr(self.pending.link()).addr()
+    }
+
+    /// How often something has arrived on the connection.
+    fn _arrivals(&self, py: Python<'_>) -> u64 {
+        let link = self.pending.link();
+        py.detach(|| if link.is_here() { link.arrivals() } else { 0 })
+    }
+
+    /// Wait until more has arrived on the connection than `seen`, or for `timeout` seconds at most.
+    fn _await_arrival(
+        &self,
+        py: Python<'_>,
+        seen: u64,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<()> {
+        let link = self.pending.link();
+        if !link.is_here() {
+            return Ok(());
+        }
+        // Why it has not arrived, each call tells by itself.
+        waiting(py, limit(py, timeout)?, |wait| drop(link.pump(seen, wait)))
     }
 
     /// How far the call has come, as last heard while somebody waited for it, or None.

@@ -1,6 +1,6 @@
 //! Calls of a client that are under way while the caller does something else.
 
-use bgpy::{CallHead, CallKind, Want, limits};
+use bgpy::{CallHead, CallKind, Want};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -76,7 +76,7 @@ impl Client {
     /// --------
     /// >>> for word in client.stream({"text": "a b c"}):
     /// ...     print(word)
-    #[pyo3(signature = (args, timeout=None, *, on_progress=None, window=limits::STREAM_WINDOW_BYTES))]
+    #[pyo3(signature = (args, timeout=None, *, on_progress=None, window=1_048_576))]
     fn stream(
         slf: &Bound<'_, Self>,
         py: Python<'_>,
@@ -116,7 +116,10 @@ pub fn begin(
     let call = this.calling(py, timeout, None, encoded, |link, payload, wait| {
         let attached = window.is_some();
         let head = CallHead { window, progress, attached, ..link.head(wait) };
-        link.begin(CallKind::Exec, want, &head, payload, wait)
+        if attached {
+            return link.begin(CallKind::Exec, want, &head, payload, wait);
+        }
+        link.begin_soon(CallKind::Exec, want, &head, payload, wait)
     })?;
     let on_progress = on_progress.map(Bound::unbind);
     Ok(Pending::new(client.clone().unbind(), call, on_progress, callbacks.into_inner()))

@@ -92,6 +92,7 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Interrupted => return interrupted(py),
         CallError::Timeout { .. } => error(py, Class::CallTimeout, text),
         CallError::NoResponse { server } => no_response(py, &server),
+        CallError::CannotCancel { .. } => error(py, Class::ProtocolMismatch, text),
         CallError::Memory { .. } => PyMemoryError::new_err(text),
         CallError::Message(ProtocolError::Unwelcome { .. }) => {
             serialization_error(py, format!("{text}; its max_message_bytes is the limit"), None)

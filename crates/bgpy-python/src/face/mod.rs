@@ -1,6 +1,7 @@
 //! The classes and functions that Python code sees.
 
 pub mod arguments;
+mod async_calls;
 pub mod async_link;
 pub mod call;
 pub mod callback;

@@ -43,6 +43,11 @@ impl Pending {
         Self { client, link, handle, call, on_progress, callbacks, progress, has_last_response }
     }
 
+    /// The connection that it is on.
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     fn call(&self) -> MutexGuard<'_, Option<Call>> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +104,13 @@ impl Pending {
     /// As for [`next`](Self::next).
     pub fn try_next(&self, py: Python<'_>) -> PyResult<Option<Option<Response>>> {
         loop {
-            let step = py.detach(|| self.try_step());
+            let step = py.detach(|| match self.try_step() {
+                Ok(None) => {
+                    self.link.hear_out();
+                    self.try_step()
+                }
+                step => step,
+            });
             let Some(step) = self.told(py, step)? else { return Ok(None) };
             match self.handled(py, step)? {
                 Handled::Response(response) => return Ok(Some(Some(response))),
@@ -111,6 +122,7 @@ impl Pending {
 
     fn await_step(&self, wait: &Wait<'_>) -> Result<Step, CallError> {
         loop {
+            self.check_process()?;
             let seen = self.link.arrivals();
             match self.try_step()? {
                 Some(step) => return Ok(step),
@@ -119,7 +131,21 @@ impl Pending {
         }
     }
 
+    /// The call belongs to the process that began it: in a forked child, its locks may be held for ever.
+    fn check_process(&self) -> Result<(), CallError> {
+        if self.link.is_here() { Ok(()) } else { Err(self.link.forked()) }
+    }
+
+    /// Checks that the call belongs to this process.
+    ///
+    /// # Errors
+    /// `ConnectionLost`.
+    pub fn check(&self, py: Python<'_>) -> PyResult<()> {
+        self.told(py, self.check_process())
+    }
+
     fn try_step(&self) -> Result<Option<Step>, CallError> {
+        self.check_process()?;
         let mut call = self.call();
         let Some(call) = call.as_mut() else { return Ok(Some(Step::Ended)) };
         let step = call.try_step()?;
@@ -176,30 +202,30 @@ impl Pending {
 
     /// Asks the server to cancel the call.
     pub fn cancel(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<()> {
-        let asked =
-            waiting(
-                py,
-                limit,
-                |wait| {
-                    if self.is_over() { Ok(()) } else { self.handle.cancel(wait) }
-                },
-            )?;
+        let asked = waiting(py, limit, |wait| {
+            self.check_process()?;
+            if self.is_over() { Ok(()) } else { self.handle.cancel(wait) }
+        })?;
         self.told(py, asked)
     }
 
     /// Whether the last event of the call was taken.
     pub fn is_over(&self) -> bool {
-        self.call().as_ref().is_none_or(Call::is_over)
+        !self.link.is_here() || self.call().as_ref().is_none_or(Call::is_over)
     }
 
     /// Gives the call up: a stream is cancelled.
     pub fn give_up(&self, py: Python<'_>) {
-        py.detach(|| drop(self.call().take()));
+        if self.link.is_here() {
+            py.detach(|| drop(self.call().take()));
+        }
     }
 
     /// Lets the call run on its own.
     pub fn detach(&self) {
-        if let Some(call) = self.call().take() {
+        if self.link.is_here()
+            && let Some(call) = self.call().take()
+        {
             call.detach();
         }
     }

@@ -42,7 +42,7 @@ pub fn call_failure(py: Python<'_>, error: &PyErr, reply: &Reply) -> Failure {
         Some(Why::Asked) => (FailureCode::Cancelled, "the call was cancelled"),
         Some(Why::Gone) => (FailureCode::Cancelled, "its caller is gone"),
     };
-    Failure { code, message: message.to_owned(), object: None, ..failure }
+    Failure { code, message: message.to_owned(), exception: None, object: None, ..failure }
 }
 
 /// An exception with its traceback, as Python prints it.

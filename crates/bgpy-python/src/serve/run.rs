@@ -108,7 +108,7 @@ pub fn serve(
     }
     let handlers =
         Handlers::install(py, server.stopper(), server.signals(), server.cancellation())?;
-    executor.can_interrupt = handlers.is_some();
+    executor.can_interrupt = handlers.as_ref().is_some_and(|handlers| handlers.can_cancel);
     let ended = py.detach(|| server.run(&mut executor));
     debugger.remove(py)?;
     if let Some(handlers) = handlers {

@@ -44,7 +44,10 @@ static HOOKS: ForkHooks = ForkHooks::new(before_fork, after_fork, after_fork_in_
 
 /// Proof that handlers are installed, until [`remove`](Self::remove) restores the previous ones.
 #[must_use]
-pub struct Installed;
+pub struct Installed {
+    /// Whether calls can be cancelled: Windows has no signal for it.
+    pub can_cancel: bool,
+}
 
 fn installed() -> MutexGuard<'static, Vec<Handlers>> {
     INSTALLED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -96,11 +99,12 @@ impl Handlers {
             };
             restore.push((number.unbind(), before.unbind()));
         }
+        let can_cancel = signal.hasattr(CANCEL_SIGNAL)?;
         let descriptor = pipe.descriptor().unwrap_or(-1);
         let wakeup = (descriptor, set_wakeup(&signal, descriptor)?);
         let handlers = [handler.unbind(), canceller.unbind()];
         installed().push(Self { handlers, restore, wakeup });
-        Ok(Some(Installed))
+        Ok(Some(Installed { can_cancel }))
     }
 
     /// Restores what was there before. In a child, handlers that a task has installed meanwhile stay.

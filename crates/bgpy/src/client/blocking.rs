@@ -64,7 +64,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn started_link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, CallError> {
+    pub(crate) fn started_link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, CallError> {
         loop {
             let link = self.link(wait)?;
             match link.await_start(wait) {
@@ -80,6 +80,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
+    #[doc(hidden)]
     pub fn successor(
         &self,
         refused: &Link,
@@ -131,6 +132,7 @@ impl Client {
 
     /// The open connection, unless this thread is in the middle of writing to it: then a signal
     /// handler has interrupted the write, and its calls use another connection. Never blocks.
+    #[doc(hidden)]
     pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
         self.link.lock(|| None).as_ref().filter(|link| link.is_usable(now)).cloned()
     }
@@ -139,6 +141,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ConnectError`].
+    #[doc(hidden)]
     pub fn open(&self, wait: &Wait<'_>) -> Result<Link, ConnectError> {
         let proven = self.proof.get();
         let link = connect(&self.target, &self.options, self.id, proven, wait)?;
@@ -147,6 +150,7 @@ impl Client {
     }
 
     /// Makes a connection this client's own, unless another thread was faster. Never blocks.
+    #[doc(hidden)]
     pub fn adopt(&self, link: Link) -> Arc<Link> {
         // An overloaded server needs the descriptor, and may accept calls on the next connection.
         if link.hello().overloaded.is_some() {

@@ -188,7 +188,12 @@ impl Call {
                 self.over = true;
                 Step::Ended
             }
-            Course::Failed(event) => return Err(self.failed(event)),
+            Course::Failed(event) => {
+                let failed = self.failed(event);
+                // A response without memory was taken, too.
+                let _ = self.link.send_queued();
+                return Err(failed);
+            }
         };
         if self.is_stream && !self.over {
             // What the reader has taken makes room for more.

@@ -26,6 +26,7 @@ impl Wait<'_> {
 impl Link {
     /// Whether calls can be made: the connection belongs to this process (not to the parent it was
     /// forked from) and its server seems to be alive. Records `now` as a use.
+    #[doc(hidden)]
     pub fn is_usable(&self, now: Instant) -> bool {
         let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
         // Callers that wait on a silent connection go on waiting; their answers may still arrive.

@@ -9,6 +9,7 @@ mod evented;
 mod greeting;
 mod handshake_retry;
 mod health;
+mod lingering;
 mod link;
 mod lookup;
 mod options;

@@ -74,6 +74,7 @@ impl Link {
     }
 
     fn pump_once(&self, seen: u64, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        self.end_lingering().map_err(WaitEnd::Lost)?;
         let reading = try_lock(&self.reading);
         let state = lock(&self.state);
         if let Some(lost) = &state.lost {

@@ -172,6 +172,7 @@ impl Link {
     ///
     /// # Errors
     /// [`CallError`], also if the connection is lost in any other way than by the server's end.
+    #[doc(hidden)]
     pub fn wait_closed(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         let _waiting = self.waiting()?;
         // No answer carries this id, so the wait ends only when the connection is lost.
@@ -210,8 +211,36 @@ impl Link {
         kind: CallKind,
         want: Want,
         head: &CallHead,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Call, CallError> {
+        self.begin_with(kind, want, head, payload, wait, false)
+    }
+
+    /// Like [`begin`](Self::begin), for a call that may be one of many: if another one was sent just before, it
+    /// waits a moment for more, to leave with them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn begin_soon(
+        self: &Arc<Self>,
+        kind: CallKind,
+        want: Want,
+        head: &CallHead,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Call, CallError> {
+        self.begin_with(kind, want, head, payload, wait, true)
+    }
+
+    fn begin_with(
+        self: &Arc<Self>,
+        kind: CallKind,
+        want: Want,
+        head: &CallHead,
         mut payload: Payload,
         wait: &Wait<'_>,
+        lingers: bool,
     ) -> Result<Call, CallError> {
         // Dropped outside any lock: dropping it may need the GIL.
         let _shared = payload.shared();
@@ -220,7 +249,7 @@ impl Link {
         }
         let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
         let loans = segments.map(|segments| segments.lend(&mut payload));
-        let mut call = self.submit(wait, |session| {
+        let mut call = self.submit_soon(wait, lingers, |session| {
             session.call_headed(kind, want, head, payload).map_err(CallError::Message)
         })?;
         call.is_stream = head.window.is_some();
@@ -237,12 +266,23 @@ impl Link {
         wait: &Wait<'_>,
         request: impl FnOnce(&mut ClientSession) -> Result<u64, CallError>,
     ) -> Result<Call, CallError> {
+        self.submit_soon(wait, false, request)
+    }
+
+    fn submit_soon(
+        self: &Arc<Self>,
+        wait: &Wait<'_>,
+        lingers: bool,
+        request: impl FnOnce(&mut ClientSession) -> Result<u64, CallError>,
+    ) -> Result<Call, CallError> {
         let is_late = self.is_ending();
         let sent = self.turn_to_write(wait).and_then(|mut state| {
             let id = request(&mut state.session)?;
             let mut call = Call::new(self.clone(), id);
             call.is_late = is_late;
-            match self.flush(state, wait) {
+            let flushed =
+                if lingers { self.flush_soon(state, wait) } else { self.flush(state, wait) };
+            match flushed {
                 // The call's event says that it was refused.
                 Err(CallError::Lost { .. }) if self.is_over() => Ok(call),
                 flushed => flushed.map(|()| call),

@@ -170,3 +170,123 @@ fn may_start_soon(error: &ConnectError) -> bool {
             | ConnectError::Auth { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::client::lookup::Down;
+    use crate::client::route::Routes;
+
+    /// A registry that knows of one server from the `appears`th look on.
+    #[derive(Default)]
+    struct Known {
+        looks: Cell<usize>,
+        appears: usize,
+        pauses: Cell<usize>,
+        comes_back: bool,
+        starts: Cell<usize>,
+        is_down: bool,
+    }
+
+    fn took_one(count: &Cell<usize>) -> bool {
+        let left = count.get();
+        count.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    impl Lookup for Known {
+        fn find(&self) -> Result<Found, ConnectError> {
+            let look = self.looks.replace(self.looks.get() + 1);
+            let is_known = look >= self.appears;
+            let mut routes = Routes::default();
+            routes.add_tcp(([127, 0, 0, 1], 1).into(), None);
+            let pause = took_one(&self.pauses).then_some(Duration::from_millis(3));
+            Ok(Found {
+                routes,
+                instances: is_known.then(|| "one".to_owned()).into_iter().collect(),
+                pauses: is_known.then_some(pause).into_iter().collect(),
+                failing: None,
+                comes_back: self.comes_back,
+            })
+        }
+
+        fn is_about_to_start(&self, _error: &ConnectError) -> bool {
+            took_one(&self.starts)
+        }
+
+        fn down(&self, _instances: &[String]) -> Option<Down> {
+            self.is_down.then_some(Down { failing: None })
+        }
+
+        fn explain(&self, _error: ConnectError) -> ConnectError {
+            ConnectError::Stopping { server: "explained".into() }
+        }
+    }
+
+    fn timeout() -> ConnectError {
+        let (server, after) = ("it".to_owned(), Duration::ZERO);
+        ConnectError::Timeout { server, after, process: None, connected: false }
+    }
+
+    /// What a search does, in letters: `g` for a greeting, which fails, `p` for a pause; and how it
+    /// ends.
+    fn searched(known: &Known, wait: &Wait<'_>, failure: fn() -> Option<ConnectError>) -> String {
+        let (mut search, mut done) = (Search::new("it".into()), String::new());
+        for _ in 0..20 {
+            match search.next(known, wait) {
+                Ok(Action::Pause(_)) => done.push('p'),
+                Ok(Action::Greet(route)) => {
+                    done.push('g');
+                    search.failed(&route, failure());
+                }
+                Err(ConnectError::Restarting { .. }) => return done + " restarting",
+                Err(ConnectError::Stopping { .. }) => return done + " explained",
+                Err(error) => panic!("{error}"),
+            }
+        }
+        done
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_looked_for_once_more() {
+        let (wait, nothing) = (Wait::forever(), || None);
+        assert_eq!(searched(&Known::default(), &wait, nothing), "g explained");
+        let appears = Known { appears: 1, ..Known::default() };
+        assert_eq!(searched(&appears, &wait, nothing), "gg explained");
+    }
+
+    #[test]
+    fn pauses_and_starts_are_waited_for() {
+        let (wait, nothing) = (Wait::forever(), || None);
+        let paused = Known { pauses: 2.into(), ..Known::default() };
+        assert_eq!(searched(&paused, &wait, nothing), "ppg explained");
+        let starts = Known { starts: 2.into(), ..Known::default() };
+        assert_eq!(searched(&starts, &wait, nothing), "gpgpg explained");
+        let over = Wait::at_most(Duration::ZERO);
+        let paused = Known { pauses: 1.into(), ..Known::default() };
+        assert_eq!(searched(&paused, &over, nothing), " restarting");
+        let starts = Known { starts: 1.into(), ..Known::default() };
+        assert_eq!(searched(&starts, &over, nothing), "g restarting");
+    }
+
+    #[test]
+    fn a_server_that_is_restarted_is_tried_as_long_as_an_attempt_may_take() {
+        let restarted = Known { comes_back: true, ..Known::default() };
+        let tried = searched(&restarted, &Wait::forever(), || None);
+        assert_eq!(tried, "gp".repeat(10));
+        let over = Wait::at_most(Duration::ZERO);
+        assert_eq!(searched(&restarted, &over, || None), "g explained");
+    }
+
+    #[test]
+    fn a_timeout_is_final_unless_the_process_is_gone() {
+        let there = Known { comes_back: true, ..Known::default() };
+        assert_eq!(searched(&there, &Wait::forever(), || Some(timeout())), "g explained");
+        let gone = Known { comes_back: true, is_down: true, ..Known::default() };
+        assert_eq!(searched(&gone, &Wait::forever(), || Some(timeout())), "g".repeat(20));
+        let over = Wait::at_most(Duration::ZERO);
+        assert_eq!(searched(&gone, &over, || Some(timeout())), "g restarting");
+    }
+}

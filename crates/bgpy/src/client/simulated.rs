@@ -323,6 +323,6 @@ impl Drop for Link {
 impl Pending {
     pub(crate) fn timeout(&self, wait: &Wait<'_>) -> CallError {
         let after = wait.limit().unwrap_or(Duration::MAX);
-        CallError::Timeout { server: server(), after, accepted: self.accepted }
+        CallError::Timeout { server: server(), after, accepted: self.accepted, expired: false }
     }
 }

@@ -13,6 +13,7 @@ impl Link {
     /// Whether calls can be sent without the risk that a failing start loses them. Calls during the
     /// first start of a server are sent and wait there: if it fails, their callers get the error,
     /// as the starter does.
+    #[doc(hidden)]
     pub fn has_started(&self) -> bool {
         self.has_started.load(Ordering::Relaxed)
     }
@@ -22,6 +23,7 @@ impl Link {
     ///
     /// # Errors
     /// [`CallError`]; [`ConnectError::Restarting`] if the time is over.
+    #[doc(hidden)]
     pub fn await_start(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         self.look_for_start(wait).map_err(|error| match error {
             CallError::Timeout { server, after, .. } => {

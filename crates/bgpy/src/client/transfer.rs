@@ -45,12 +45,24 @@ impl Link {
         let fed = match outcome {
             None => return Ok(Some(false)),
             Some(Ok(0)) => Err(Lost::Closed),
-            Some(Ok(_)) => state.feed(&[]),
+            Some(Ok(_)) => self.feed(&mut state, &[]),
             Some(Err(error)) => Err(Lost::Io(error.kind())),
         };
         drop(state);
         self.heard(reading);
         fed.map(|()| Some(true)).map_err(|lost| self.lose(lost))
+    }
+
+    /// Processes bytes, and sends what the session says to them by itself, such as credits for a stream that nobody
+    /// reads any more.
+    fn feed(&self, state: &mut LinkState, bytes: &[u8]) -> Result<(), Lost> {
+        state.arrivals += 1;
+        let before = state.session.outbox.len();
+        state.session.feed(bytes).map_err(Lost::Protocol)?;
+        if state.session.outbox.len() > before && !state.writing {
+            return self.send(&mut state.session.outbox).map_err(Lost::Io);
+        }
+        Ok(())
     }
 
     /// Processes the result of a read; `false` if nothing arrived.
@@ -63,7 +75,7 @@ impl Link {
             Ok(0) => Err(self.lose(Lost::Closed)),
             Ok(count) => {
                 self.heard(reading);
-                let fed = lock(&self.state).feed(&reading.buffer[..count]);
+                let fed = self.feed(&mut lock(&self.state), &reading.buffer[..count]);
                 fed.map(|()| true).map_err(|lost| self.lose(lost))
             }
             Err(error) if is_pause(error.kind()) => Ok(false),
@@ -100,7 +112,7 @@ impl Link {
 
     /// Processes what the server has sent, unless another caller reads, which sees it itself. Returns
     /// whether that was done.
-    pub(super) fn hear_out(&self) -> bool {
+    pub fn hear_out(&self) -> bool {
         let Some(mut reading) = try_lock(&self.reading) else { return false };
         while platform::wait(&self.socket, true, false, Duration::ZERO)
             .is_ok_and(|ready| ready.readable)
@@ -110,12 +122,5 @@ impl Link {
         drop(reading);
         self.wake_sleepers(&state);
         true
-    }
-}
-
-impl LinkState {
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), Lost> {
-        self.arrivals += 1;
-        self.session.feed(bytes).map_err(Lost::Protocol)
     }
 }

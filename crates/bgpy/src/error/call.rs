@@ -35,7 +35,9 @@ pub enum CallError {
     #[error("{server} {} within {}: {}",
         if *accepted { "accepted the call but did not answer" } else { "did not answer" },
         shown(*after),
-        if *accepted {
+        if *expired {
+            "the deadline has passed, and the server cancels the call"
+        } else if *accepted {
             "if the task has started it keeps running; otherwise the call is cancelled"
         } else {
             "the call may or may not have run"
@@ -47,6 +49,8 @@ pub enum CallError {
         after: Duration,
         /// Whether the server had accepted the call.
         accepted: bool,
+        /// Whether it was the caller's deadline, which the server knows.
+        expired: bool,
     },
     /// The task ended without a response.
     #[error("the task on {server} ended without a response")]

@@ -51,6 +51,7 @@ pub(crate) use with_limit::WithLimit;
 /// nested. Each is held only briefly, and never while waiting for anything else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ForkLock {
+    Flush,
     BufferPool,
     Reclaim,
     Segments,

@@ -151,7 +151,7 @@ impl Entry {
     }
 
     /// Whether it is restarted when it fails, by a supervisor that exists.
-    pub fn is_restarted(&self) -> bool {
+    pub(crate) fn is_restarted(&self) -> bool {
         let policy = self.config.as_ref().map_or(Restart::Never, |config| config.restart);
         let is_there = |process: &ProcessId| process.presence() == Presence::There;
         policy != Restart::Never && self.supervisor.as_ref().is_some_and(is_there)

@@ -125,7 +125,7 @@ mod tests {
         registry.prepare().unwrap();
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         entry.token = Some("x".repeat(100));
-        registry.add(&entry).unwrap();
+        registry.put(&entry).unwrap();
         (directory, registry, entry)
     }
 

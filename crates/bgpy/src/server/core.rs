@@ -13,6 +13,7 @@ use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 use super::calls::{Calls, Waiting};
 use super::connections::connection::{Connection, Over};
 use super::connections::dead_peers::is_unreachable;
+use super::connections::lingering::Lingering;
 use super::connections::log_limiter::{Kind, LogLimiter};
 use super::connections::overflow::Overflow;
 use super::connections::pending::Pending;
@@ -47,6 +48,7 @@ pub(super) struct Core {
     pub(super) log_limiter: LogLimiter,
     /// Connections that may have bytes to read.
     pub(super) unread: ReadyQueue,
+    pub(super) lingering: Lingering,
     /// Connections that may accept more of their queued output.
     pub(super) unwritten: ReadyQueue,
     pub(super) calls: Calls,
@@ -106,6 +108,7 @@ impl Core {
             log_limiter: LogLimiter::default(),
             unread: ReadyQueue::default(),
             unwritten: ReadyQueue::default(),
+            lingering: Lingering::default(),
             reporter: StatusReporter::new(registration.name().cloned(), log.clone()),
             calls: Calls::default(),
             control: CallControl::default(),
@@ -235,6 +238,11 @@ impl Core {
         if let Some(Connection { peer, .. }) = connection {
             self.log.info(format_args!("the client at {peer} has vanished: {why}"));
         }
+    }
+
+    /// Wakes the leader, which may be asleep without a timeout.
+    pub(super) fn wake_leader(&self) {
+        self.waker.wake();
     }
 
     /// Whether there is work for the executing thread.

@@ -350,7 +350,8 @@ impl Caller {
             let Some(slice) = self.wait.slice() else {
                 borrowed.time_out(self.number, None);
                 let after = self.wait.limit().unwrap_or_default();
-                let timeout = CallError::Timeout { server: server(), after, accepted: false };
+                let timeout =
+                    CallError::Timeout { server: server(), after, accepted: false, expired: false };
                 return Err(Ended::Badly(timeout));
             };
             self.wake = clock::now() + slice;

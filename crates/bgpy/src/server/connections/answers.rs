@@ -38,15 +38,17 @@ impl Core {
         error: bool,
     ) -> Result<bool, ProtocolError> {
         let bytes = payload.bytes();
-        let taken = self.answer(connection, |connection| {
-            let Some(session) = connection.session() else { return Ok(false) };
-            let taken = session.respond(id, payload, error)?;
-            if taken {
-                connection.expect_message(bytes);
-            }
-            Ok(taken)
-        });
-        taken.unwrap_or(Ok(false))
+        let Some(found) = self.readable(connection) else { return Ok(false) };
+        let Some(session) = found.session() else { return Ok(false) };
+        let taken = session.respond(id, payload, error)?;
+        let is_stream = session.is_stream(id);
+        if taken {
+            found.expect_message(bytes);
+        }
+        if !is_stream || !self.linger(connection) {
+            self.flush(connection);
+        }
+        Ok(taken)
     }
 
     /// The socket that memory of the task is still to be written to, and the number of bytes queued
@@ -146,13 +148,16 @@ impl Core {
         connection: usize,
         act: impl FnOnce(&mut Connection) -> T,
     ) -> Option<T> {
-        let found = self.connections.get_mut(&connection)?;
-        if found.is_stuck() {
-            self.close(connection, "it does not read its answers");
-            return None;
-        }
-        let result = act(found);
+        let result = act(self.readable(connection)?);
         self.flush(connection);
         Some(result)
+    }
+
+    /// A connection whose peer reads its answers; another one is closed.
+    fn readable(&mut self, connection: usize) -> Option<&mut Connection> {
+        if self.connections.get(&connection)?.is_stuck() {
+            self.close(connection, "it does not read its answers");
+        }
+        self.connections.get_mut(&connection)
     }
 }

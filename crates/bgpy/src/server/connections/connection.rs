@@ -2,7 +2,7 @@
 
 use std::collections::TryReserveError;
 use std::io::{self, IoSlice, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
@@ -10,6 +10,7 @@ use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 use socket2::{SockRef, Socket};
 
 use super::dead_peers::Traffic;
+use crate::clock;
 use crate::memory::segments::Segments;
 use crate::memory::{self, reclaim};
 use crate::platform::{self, Private, Undelivered};
@@ -42,6 +43,8 @@ pub(crate) struct Connection {
     /// the last bytes; from then on only EOF ends reading.
     ends: bool,
     traffic: Traffic,
+    /// When a response of a stream was last written at once.
+    pub(crate) written: Instant,
     /// Why its calls are refused, if they are.
     pub(crate) overloaded: Option<String>,
     /// Name for the log.
@@ -96,6 +99,7 @@ impl Connection {
             is_awaited: false,
             ends: false,
             traffic: Traffic::default(),
+            written: clock::now(),
             overloaded: None,
             peer,
         })

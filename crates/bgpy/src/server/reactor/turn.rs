@@ -76,6 +76,7 @@ impl Core {
             self.calls.clear_deadline();
             self.control.interrupt(&self.calls, Why::Expired);
         }
+        self.end_lingering();
         self.control.repeat();
         self.tell_progress();
         // What ended in this turn may have freed missing descriptors.
@@ -103,6 +104,7 @@ impl Core {
             self.idle_until(),
             self.log_limiter.due(),
             self.calls.deadline(),
+            self.lingering.due(),
             repeats,
         ];
         let soonest = moments.into_iter().flatten().min()?;

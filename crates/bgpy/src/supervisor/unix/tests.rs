@@ -57,7 +57,7 @@ impl World {
         let address = format!("127.0.0.1:{}", self.config.port).parse().unwrap();
         let mut entry = Entry::new(self.config.id(), "127.0.0.1", address);
         entry.name = self.config.name.clone();
-        self.registry.add(&entry).unwrap();
+        self.registry.put(&entry).unwrap();
         let first = Successor { generation: 0, is_foreground: false, failing: None };
         let child = Child::start(&self.config, &held, &first).unwrap();
         let (config, registry) = (self.config.clone(), Some(self.registry.clone()));
