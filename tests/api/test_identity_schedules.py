@@ -393,13 +393,17 @@ def test_what_is_sent_while_it_changes_is_one_version_of_it(case):
     for seed in range(SEEDS):
         names = {"__name__": f"changing_{case}_{seed}"}
         exec(dedent(CHANGING[case]), names)
-        twin, change = names["Twin"], names["change"]
 
-        def send(twin=twin):
+        def send(twin=names["Twin"]):
             return [dumps(twin, 0)[0] for _ in range(2)]
 
-        acts = [send, send, lambda change=change: change(2), lambda change=change: change(3)]
-        *messages, _, _ = Schedule(seed, acts).run()
+        def change_later(change=names["change"], seed=seed):
+            # At some moment of what the others do.
+            for number in range(seed % 3):
+                dumps(type("Other", (), {"number": number, "__module__": __name__}), 0)
+            change(2)
+
+        *messages, _ = Schedule(seed, [send, send, change_later]).run()
         # And once more, when nothing changes any more.
         every = [*messages[0], *messages[1], *send()]
         sent.append([base64.b64encode(message).decode() for message in every])

@@ -31,6 +31,13 @@ impl Progress {
         Self { done, total, text: text.map(|text| short(text).into_owned()) }
     }
 
+    /// The part that is done, from 0 to 1, if that is known.
+    pub fn fraction(&self) -> Option<f64> {
+        let (done, total) = self.done.zip(self.total)?;
+        let part = Some(done / total).filter(|part| total > 0.0 && part.is_finite());
+        part.map(|part| part.clamp(0.0, 1.0))
+    }
+
     /// Encodes it.
     pub fn encode(&self) -> Vec<u8> {
         codec::to_vec(self).expect("progress is flat and short")
@@ -93,6 +100,22 @@ mod tests {
             assert_eq!(Progress { text: Some(text.clone()), ..made }.encode(), told.encode());
             let long = Value::from([("text", Value::from(text))]).encode().expect("it is flat");
             assert_eq!(Progress::decode(&long), None);
+        }
+    }
+
+    #[test]
+    fn a_fraction_needs_two_numbers_that_make_sense() {
+        for (done, total, fraction) in [
+            (Some(1.0), Some(4.0), Some(0.25)),
+            (Some(5.0), Some(4.0), Some(1.0)),
+            (Some(-1.0), Some(4.0), Some(0.0)),
+            (Some(1.0), Some(0.0), None),
+            (Some(f64::NAN), Some(1.0), None),
+            (Some(f64::INFINITY), Some(1.0), None),
+            (Some(1.0), None, None),
+            (None, Some(1.0), None),
+        ] {
+            assert_eq!(Progress::new(done, total, None).fraction(), fraction, "{done:?} {total:?}");
         }
     }
 }

@@ -29,8 +29,7 @@ impl ProgressReport {
     /// The part that is done, from 0 to 1, or None if that is unknown.
     #[getter]
     fn fraction(&self) -> Option<f64> {
-        let (done, total) = self.done.zip(self.total)?;
-        (total > 0.0).then(|| (done / total).clamp(0.0, 1.0))
+        Progress::new(self.done, self.total, None).fraction()
     }
 
     fn __repr__(&self) -> String {

@@ -107,8 +107,12 @@ impl Client {
     }
 
     /// Makes a call on a server that has its tasks. If the server ends without running it and
-    /// another one takes its place, the call is made there.
-    fn calling<T>(
+    /// another one takes its place, the call is made there. `act` makes the call on a connection, and fails if it was
+    /// refused.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn calling<T>(
         &self,
         mut payload: Payload,
         wait: &Wait<'_>,

@@ -115,12 +115,18 @@ impl Call {
                 Step::Response(response) => return Ok(Some(response)),
                 Step::Ended => return Ok(None),
                 Step::Progress(_) => {}
-                Step::Callback { number, .. } => {
-                    let failure = Failure::new(FailureCode::Refused, "the caller has no callbacks");
-                    self.handle().return_from_callback(number, Err(&failure), wait)?;
-                }
+                Step::Callback { number, .. } => self.refuse_callback(number, wait)?,
             }
         }
+    }
+
+    /// Answers a callback whose function this caller does not have.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn refuse_callback(&self, number: u32, wait: &Wait<'_>) -> Result<(), CallError> {
+        let failure = Failure::new(FailureCode::Refused, "the caller has no callbacks");
+        self.handle().return_from_callback(number, Err(&failure), wait)
     }
 
     /// Waits for what happens next.

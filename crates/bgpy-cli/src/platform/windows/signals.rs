@@ -47,10 +47,22 @@ impl Interrupts {
         Self(Held::new(CTRL_C).ok())
     }
 
+    /// Records Ctrl-C, however often it comes; elsewhere the second ends the command.
+    pub(crate) fn watch_impatiently() -> Self {
+        Self::watch()
+    }
+
     /// Whether it has come since this was asked last.
     pub(crate) fn have_come(&self) -> bool {
         HAS_COME.swap(false, Ordering::Relaxed)
     }
+
+    /// An interpreter around the command records it.
+    pub(crate) fn have_come_or(&self, recorded: bool) -> bool {
+        recorded
+    }
+
+    pub(crate) fn pass_on(self) {}
 }
 
 /// Leaves both to another process in the same console, for good.

@@ -5,9 +5,8 @@ use std::os::windows::io::AsRawHandle;
 
 use windows_sys::Win32::System::Console::{CONSOLE_SCREEN_BUFFER_INFO, GetConsoleScreenBufferInfo};
 
-/// The number of columns, if standard output is a console.
-pub(crate) fn columns() -> Option<usize> {
-    let output = io::stdout();
+/// The number of columns of a stream, if it is a console.
+pub(crate) fn columns<T: IsTerminal + AsRawHandle>(output: &T) -> Option<usize> {
     if !output.is_terminal() {
         return None;
     }
@@ -16,6 +15,10 @@ pub(crate) fn columns() -> Option<usize> {
     let asked = unsafe { GetConsoleScreenBufferInfo(output.as_raw_handle(), &raw mut about) };
     let window = about.srWindow;
     (asked != 0).then(|| usize::try_from(window.Right - window.Left + 1).ok())?
+}
+
+pub(crate) fn is_piped() -> bool {
+    false
 }
 
 pub(crate) fn is_gone() -> bool {

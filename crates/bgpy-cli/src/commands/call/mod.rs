@@ -1,17 +1,22 @@
 //! `bgpy call`: calls a server with JSON.
 
+mod underway;
+
 use std::fs;
 use std::io::{self, Read};
 
-use bgpy::{CallError, Client, ClientOptions, Delivered, Payload, Value};
+use bgpy::{CallError, Client, ClientOptions, Delivered, Payload, Response, Value};
 use clap::Args;
 
+use self::underway::{Ended, Underway, Watch};
+
+use crate::Notation;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::json::{from_json, to_json};
 use crate::output::{self, Colors};
-use crate::{Notation, platform};
+use crate::platform::{self, Interrupts};
 
 /// Maximum nesting of lists and objects, which is that of `serde_json`.
 const NESTED_MAX: usize = 127;
@@ -22,8 +27,12 @@ const NESTED_MAX: usize = 127;
 Dates, decimals, arrays, dataclasses and the like are printed in their usual form in JSON, which the page of \
 this command lists. For an answer without one, use --repr.
 
+On a terminal, the progress that the task tells is shown while it runs. Ctrl-C cancels the call; a second one \
+leaves at once.
+
 Exit codes: 0 answered, 1 the task raised or did not answer, or the answer has no form in JSON, \
-2 invalid JSON, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another version.
+2 invalid JSON, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another version, \
+130 interrupted.
 
 Examples:
   bgpy call trainer '{\"name\": \"context\"}'
@@ -31,6 +40,7 @@ Examples:
   echo '[1, 2, 3]' | bgpy call trainer -
   bgpy call greeter --text context                  send text, without the quotes of JSON
   bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted
+  bgpy call --stream writer --text Once           print each response of the task as it comes
   bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]
 pub(crate) struct Call {
     #[command(flatten)]
@@ -47,6 +57,10 @@ pub(crate) struct Call {
     /// Print the answer as Python's repr, not as JSON
     #[arg(long, conflicts_with = "no_wait")]
     pub(crate) repr: bool,
+
+    /// Print every response of the task, each on a line as it comes; a reader that leaves cancels the call
+    #[arg(long, conflicts_with = "no_wait")]
+    pub(crate) stream: bool,
 
     /// Return as soon as the server has accepted the call
     #[arg(long)]
@@ -69,25 +83,35 @@ impl Call {
         let options = ClientOptions { allow_pickle: !self.no_pickle, ..options };
         let client = Client::new(self.server.target.clone(), options);
         let payload = self.payload().map_err(|text| output::error(text, Exit::Usage))?;
-        let wait = self.server.access.wait(context);
         if self.no_wait {
+            let wait = self.server.access.wait(context);
             return client.execute(payload, &wait).map_err(advice::failed);
         }
-        let response =
-            client.call(payload, &wait).map_err(|error| self.failed(&error.with_ending()))?;
-        let plain = if self.repr { None } else { response.message.value().ok() };
-        match plain.as_ref().and_then(to_json) {
-            Some(json) => self.print(&json.to_string()),
-            None => self.print(&self.shown(response.message, context)?),
+        // From here on, Ctrl-C cancels the call.
+        let interrupts = Interrupts::watch_impatiently();
+        let watch = Watch::new(context, &interrupts, self.stream);
+        match Underway::new(&self, context, &watch).run(&client, payload) {
+            Ended::Answered { with_error: false } => Ok(()),
+            Ended::Answered { with_error: true } => {
+                Err(output::error("the task responded with an error", Exit::Failed))
+            }
+            Ended::Failed(exit) => Err(exit),
+            Ended::Interrupted => {
+                output::finish(Exit::Interrupted);
+                interrupts.pass_on();
+                Err(Exit::Interrupted)
+            }
         }
-        if response.error {
-            return Err(output::error("the task responded with an error", Exit::Failed));
-        }
-        Ok(())
     }
 
-    fn print(&self, answer: &str) {
-        output::json_text(answer, self.colors.are_wanted() && !self.repr);
+    /// Prints an answer; `false` if nobody reads it.
+    fn print(&self, response: Response, context: &Context<'_>) -> Result<bool, Exit> {
+        let plain = if self.repr { None } else { response.message.value().ok() };
+        let text = match plain.as_ref().and_then(to_json) {
+            Some(json) => json.to_string(),
+            None => self.shown(response.message, context)?,
+        };
+        Ok(output::json_text(&text, self.colors.are_wanted() && !self.repr))
     }
 
     /// An answer as text that only Python can make of it.
