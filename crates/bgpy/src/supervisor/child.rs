@@ -148,7 +148,10 @@ impl Child {
 
 /// How a process ended, in the words of `bgpy status`.
 fn shown(status: ExitStatus) -> String {
-    status.to_string().replace("signal: ", "signal ").replace("exit status: ", "exit code ")
+    ["exit status: ", "exit code: "]
+        .iter()
+        .fold(status.to_string(), |text, words| text.replace(words, "exit code "))
+        .replace("signal: ", "signal ")
 }
 
 /// The exception of a traceback: the text after the last listed frame.

@@ -66,6 +66,11 @@ pub(crate) fn identity(file: &File) -> [u64; 3] {
     file.metadata().map_or([0; 3], |about| [about.dev(), about.ino(), born(&about)])
 }
 
+/// Renames a file, over another one if there is one.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
 /// Options to create a file that only this user may read.
 pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();

@@ -5,9 +5,13 @@ use std::io;
 use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bgpy_proto::Id;
 use serde::{Deserialize, Serialize};
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION,
+};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_DELETE_ON_CLOSE,
     FILE_FLAG_OPEN_REPARSE_POINT, GetFileInformationByHandle,
@@ -43,7 +47,39 @@ pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 
+/// How long another process may have a file open that is to be replaced, or may be replacing one that
+/// is to be read.
+const OTHERS: Duration = Duration::from_secs(1);
+
+/// Renames a file, over another one if there is one. Not every version of Windows, nor Wine, can do
+/// that while somebody reads the other one.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    patiently(|| std::fs::rename(from, to))
+}
+
+/// Repeats what others hinder for a moment.
+fn patiently<T>(act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let since = Instant::now();
+    loop {
+        match act() {
+            Err(error) if is_hindered(&error) && since.elapsed() < OTHERS => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_hindered(error: &io::Error) -> bool {
+    let codes = [ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION];
+    error.raw_os_error().is_some_and(|code| codes.contains(&(code as u32)))
+}
+
 pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    patiently(|| read_own_once(path, bytes_max))
+}
+
+fn read_own_once(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let about = path.symlink_metadata()?;
     if !about.is_file() || about.len() > bytes_max {
         return Err(io::Error::other(format!("it is {} of {} bytes", kind(&about), about.len())));

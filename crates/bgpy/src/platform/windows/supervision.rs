@@ -222,7 +222,10 @@ fn take_socket(number: i32) -> io::Result<OwnedSocket> {
     // SAFETY: as above.
     check(unsafe { SetHandleInformation(raw, HANDLE_FLAG_INHERIT, 0) })?;
     // SAFETY: as above; it is a socket there as well.
-    Ok(unsafe { OwnedSocket::from_raw_socket(number as u64) })
+    let inherited = unsafe { OwnedSocket::from_raw_socket(number as u64) };
+    // A library of the system may know only sockets that this process has opened: that of Wine 8
+    // sends nothing by others.
+    inherited.try_clone()
 }
 
 /// Takes over the line to the supervisor that has started this process.
