@@ -108,9 +108,9 @@ impl ServerSession {
         self.open.get(call).is_some_and(Open::wants_response)
     }
 
-    /// Whether the responses of a call are a stream.
-    pub fn is_stream(&self, call: u64) -> bool {
-        self.open.get(call).is_some_and(Open::is_stream)
+    /// Whether the responses of a call are a stream of which several were sent.
+    pub fn is_in_stream(&self, call: u64) -> bool {
+        self.open.get(call).is_some_and(|open| open.is_stream() && open.next_seq > 1)
     }
 
     /// Whether the task may respond. [`respond`](Self::respond) does not ask this.

@@ -50,12 +50,15 @@ class Stream:
     async def __anext__(self) -> Any:
         if self._is_over:
             raise StopAsyncIteration
-        try:
-            async with asyncio.timeout(self._timeout):
-                step = await self._next()
-        except TimeoutError:
-            message = f"{self._client} has not responded within {self._timeout} s"
-            raise CallTimeout(message) from None
+        if self._timeout is None:
+            step = await self._next()
+        else:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    step = await self._next()
+            except TimeoutError:
+                message = f"{self._client} has not responded within {self._timeout} s"
+                raise CallTimeout(message) from None
         if not step:
             self._is_over = True
             raise StopAsyncIteration
@@ -241,6 +244,8 @@ class Client:
         return await (await self._connected()).ask(question)
 
     async def _limited(self, awaitable: Any, timeout: float | None) -> Any:
+        if timeout is None:
+            return await awaitable
         try:
             async with asyncio.timeout(timeout):
                 return await awaitable

@@ -41,11 +41,12 @@ impl Core {
         let Some(found) = self.readable(connection) else { return Ok(false) };
         let Some(session) = found.session() else { return Ok(false) };
         let taken = session.respond(id, payload, error)?;
-        let is_stream = session.is_stream(id);
+        // The first response is never put off.
+        let may_linger = session.is_in_stream(id);
         if taken {
             found.expect_message(bytes);
         }
-        if !is_stream || !self.linger(connection) {
+        if !may_linger || !self.linger(connection) {
             self.flush(connection);
         }
         Ok(taken)
