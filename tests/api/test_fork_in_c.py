@@ -42,17 +42,22 @@ def child_in_c(how, act):
     return pid
 
 
-def ended(pid):
-    """Wait for the end of a child, for a while; return its exit code."""
+def ended(pid, again=None):
+    """Wait for the end of a child, for a while; return its exit code.
+
+    A signal may come just before the child begins to sleep, which Python notices afterwards only:
+    `again` sends it once more, each second.
+    """
     import os
     import signal
     import time
 
-    limit = time.monotonic() + 10
-    while time.monotonic() < limit:
+    for turn in range(1, 1000):
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
+        if again is not None and turn % 100 == 0:
+            os.kill(pid, again)
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -78,7 +83,7 @@ def waits(how, wait, number):
     os.close(read)
     os.close(write)
     os.kill(pid, number)
-    return ended(pid)
+    return ended(pid, number)
 
 
 def in_python():
