@@ -47,6 +47,9 @@ def test_a_call_that_waits(hall):
 def test_there_is_no_such_call(hall):
     assert hall.commands.run("cancel", "hall") == (1, "", "error: no call runs on hall\n")
     hall.client.call(1)
+    # The answer comes before the end.
+    while hall.client.status()["call"] is not None:
+        pass
     words = "error: no call 1 runs or waits on hall\n"
     assert hall.commands.run("cancel", "hall", 1) == (1, "", words)
 
