@@ -1,13 +1,15 @@
 //! SIGTERM and SIGINT stop a server in good order. In processes that its tasks fork they act as before the
 //! server.
 
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bgpy::fork;
+use bgpy::fork::{self, SignalsBefore};
 use bgpy::server::{SignalPipe, Stopper};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
@@ -49,11 +51,15 @@ impl Handlers {
     ) -> PyResult<Option<Installed>> {
         watch_forks(py)?;
         let stopping = AtomicBool::new(false);
+        let own_process = std::process::id();
         let handler = PyCFunction::new_closure(
             py,
             Some(c"bgpy_stop"),
             None,
             move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+                if std::process::id() != own_process {
+                    return act_as_before(arguments);
+                }
                 // The second signal interrupts the task.
                 if stopping.swap(true, Ordering::SeqCst) {
                     return Err(PyKeyboardInterrupt::new_err(()));
@@ -66,16 +72,18 @@ impl Handlers {
         )?;
         let signal = py.import(MODULE)?;
         let mut restore = Vec::new();
+        let before = SignalsBefore::look();
         for name in ["SIGTERM", "SIGINT"] {
             let number = signal.getattr(name)?;
-            let before = match signal.call_method1("signal", (&number, &handler)) {
+            let replaced = match signal.call_method1("signal", (&number, &handler)) {
                 Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
-                before => before?,
+                replaced => replaced?,
             };
-            restore.push((number.unbind(), before.unbind()));
+            restore.push((number.unbind(), replaced.unbind()));
         }
         let descriptor = pipe.descriptor().unwrap_or(-1);
         let wakeup = (descriptor, set_wakeup(&signal, descriptor)?);
+        before.guard(descriptor, restore_soon);
         installed().push(Self { handler: handler.unbind(), restore, wakeup });
         Ok(Some(Installed))
     }
@@ -101,8 +109,11 @@ impl Handlers {
 impl Installed {
     /// Restores the previous handlers.
     pub fn remove(self, py: Python<'_>) -> PyResult<()> {
-        let last = installed().pop();
-        last.map_or(Ok(()), |handlers| handlers.restore(py, false))
+        let Some(last) = installed().pop() else { return Ok(()) };
+        let (_, wakeup) = last.wakeup;
+        let restored = last.restore(py, false);
+        fork::release_signals(wakeup);
+        restored
     }
 }
 
@@ -152,8 +163,35 @@ fn after_fork(_: Python<'_>) -> PyResult<()> {
 }
 
 fn after_fork_in_child(py: Python<'_>) -> PyResult<()> {
-    let all = std::mem::take(&mut *installed());
-    let restored = all.into_iter().rev().try_for_each(|handlers| handlers.restore(py, true));
+    let restored = restore_all(py);
     fork::unblock_signals();
     restored
+}
+
+/// Gives a child the handlers from before the servers of its parent.
+fn restore_all(py: Python<'_>) -> PyResult<()> {
+    let all = std::mem::take(&mut *installed());
+    all.into_iter().rev().try_for_each(|handlers| handlers.restore(py, true))
+}
+
+/// In a child that was forked in C, without Python's hooks: restores the handlers as soon as it runs Python
+/// on its main thread, if it ever does.
+fn restore_soon() {
+    // SAFETY: it may be called on any thread, without the GIL.
+    unsafe { ffi::Py_AddPendingCall(Some(restore_now), std::ptr::null_mut()) };
+}
+
+extern "C" fn restore_now(_: *mut c_void) -> c_int {
+    // An exception here would be raised by whatever the child is doing.
+    Python::attach(|py| restore_all(py).unwrap_or_else(|error| error.write_unraisable(py, None)));
+    0
+}
+
+/// Handles a signal in a child that was forked by the system call itself, as it would be without a server.
+fn act_as_before(arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let py = arguments.py();
+    restore_all(py)?;
+    py.import(MODULE)?.call_method1("raise_signal", (arguments.get_item(0)?,))?;
+    // The system call that the signal interrupted is retried after this handler.
+    py.check_signals()
 }

@@ -38,9 +38,9 @@ pub(crate) use unix::*;
 pub(crate) use windows::*;
 
 #[cfg(unix)]
-pub use unix::SignalFile;
+pub use unix::{SignalFile, SignalsBefore};
 #[cfg(windows)]
-pub use windows::SignalFile;
+pub use windows::{SignalFile, SignalsBefore};
 
 pub use process_id::{Presence, ProcessId};
 pub(crate) use with_limit::WithLimit;
