@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from support.processes import kill
+from support.processes import kill, supervisor_of
 
 from bgpy import AuthError, SerializationError, connect, servers, start, token_create
 
@@ -137,6 +138,67 @@ def test_values_of_variables_are_gone_with_the_server(commands, tasks, runtime):
     while is_kept():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environment of processes")
+@pytest.mark.parametrize("policy", ["never", "on-failure"])
+def test_values_of_variables_are_never_on_disk(commands, tasks, runtime, policy):
+    """Nor after the end of both processes, with nobody there to clean up."""
+    secret, odd = "sk-very-secret", "a=b \u00fc=\xff"
+
+    def is_on_disk():
+        units = [str(list(value.encode()))[1:-1] for value in (secret, odd)]
+        for path in [it for it in runtime.rglob("*") if it.is_file()]:
+            text = " ".join(path.read_text().split()).replace("[ ", "[").replace(" ]", "]")
+            if any(value in text for value in (secret, *units)):
+                return True
+        return False
+
+    variables = ("--env", f"KEY={secret}", "--env", f"ODD={odd}", "--env", "EMPTY=")
+    assert commands.run("start", tasks, *variables, "--restart", policy)[0] == 0
+    assert not is_on_disk()
+    for _ in range(2):
+        assert commands.run("restart", "camera")[0] == 0
+        for name, value in (("KEY", secret), ("ODD", odd), ("EMPTY", "")):
+            assert connect("camera").call({"variable": name}) == value
+        assert not is_on_disk()
+    assert f"KEY={secret}" in commands.run("systemd", "camera")[1]
+    _, _, words = commands.run("start", tasks, "--exist-ok", "--env", "KEY=other")
+    assert "its variable KEY has another value" in words
+    _, _, words = commands.run("start", tasks, "--exist-ok", "--env", f"KEY={secret}")
+    assert "KEY" not in words
+    pid = connect("camera").status()["pid"]
+    supervisor = supervisor_of(pid)
+    # The values are known to either process.
+    kill(supervisor)
+    assert commands.run("restart", "camera")[0] == 0
+    assert connect("camera").call({"variable": "KEY"}) == secret
+    pid = connect("camera").status()["pid"]
+    for process in (supervisor_of(pid), pid):
+        kill(process)
+    assert not is_on_disk()
+    code, _, words = commands.run("restart", "camera")
+    assert code == 1
+    assert "--env KEY=..." in words
+    assert secret not in words
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environment of processes")
+def test_a_task_that_writes_over_its_environment_loses_no_variable(commands, tasks):
+    """As setproctitle does, to show another name of the process."""
+    lines = """
+import ctypes
+with open("/proc/self/stat") as file:
+    fields = file.read().rpartition(")")[2].split()
+begin, end = map(int, fields[47:49])
+ctypes.memset(begin, 0, end - begin)
+"""
+    tasks.write_text(lines + tasks.read_text())
+    assert commands.run("start", tasks, "--env", "KEY=value")[0] == 0
+    assert commands.run("restart", "camera")[0] == 0
+    pid = connect("camera").status()["pid"]
+    assert b"KEY" not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert connect("camera").call({"variable": "KEY"}) == "value"
 
 
 def lose_tasks(tasks, place, python):

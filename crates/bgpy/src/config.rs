@@ -26,7 +26,7 @@ pub struct Launch {
     pub directory: Option<PathBuf>,
     /// Environment variables in addition to those of this process.
     pub environment: Vec<(OsString, OsString)>,
-    /// Names of such variables whose values are no longer kept, because the server has ended.
+    /// Names of such variables whose values are not kept with the others.
     #[serde(default)]
     pub forgotten: Vec<OsString>,
 }
@@ -90,6 +90,20 @@ impl Launch {
     /// Keeps only the names of its variables: their values are often secrets.
     pub(crate) fn forget_values(&mut self) {
         self.forgotten.extend(self.environment.drain(..).map(|(name, _)| name));
+    }
+
+    /// Takes back the values of its variables from the environment of a process that was started so.
+    pub(crate) fn recall(&mut self, environment: Vec<(OsString, OsString)>) {
+        for (name, value) in environment {
+            if self.forgotten.contains(&name) {
+                self.set(name, value);
+            }
+        }
+    }
+
+    /// Whether the environment of a process that was started so has all values of its variables.
+    pub(crate) fn is_told_by(&self, environment: &[(OsString, OsString)]) -> bool {
+        self.environment.iter().all(|known| environment.contains(known))
     }
 
     /// Sets a variable.

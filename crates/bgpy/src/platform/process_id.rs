@@ -1,6 +1,8 @@
 //! Identifies a process even if its id is reused or means another process elsewhere.
 
+use std::ffi::OsString;
 use std::io;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,15 @@ impl ProcessId {
     /// Whether its id is valid in this process's namespace.
     pub(crate) fn is_of_here(&self) -> bool {
         self.namespace.is_some() && self.namespace == platform::process_namespace()
+    }
+
+    /// The environment variables that it was started with, if it is proven to exist and the system
+    /// tells them.
+    pub(crate) fn environment(&self) -> Option<Vec<(OsString, OsString)>> {
+        let process = platform::Process::open(self).ok()??;
+        let environment = platform::process_environment(self.pid)?;
+        // As long as it has not ended, its id is its own.
+        (!process.ends_within(Duration::ZERO)).then_some(environment)
     }
 
     /// Its descriptor limit, if that is known to be reached.

@@ -62,7 +62,8 @@ pub struct Entry {
     /// process. A script continues after the server in it.
     #[serde(default)]
     pub owns_process: bool,
-    /// Its configuration at the start, without the token.
+    /// Its configuration at the start, without the token, and without the values of its variables if
+    /// its processes can tell them.
     #[serde(default)]
     pub config: Option<Box<Config>>,
     /// Start, in milliseconds since 1970 UTC.
@@ -170,6 +171,11 @@ impl Entry {
         })
     }
 
+    /// Whether the server has ended, but its process provably exists.
+    pub(crate) fn lingers(&self) -> bool {
+        self.ending.is_some() && !self.is_over() && self.process.presence() == Presence::There
+    }
+
     /// Whether its supervisor has yet to record how its process ended.
     pub(crate) fn is_about_to_be_told(&self) -> bool {
         let is_there = |process: &ProcessId| process.presence() == Presence::There;
@@ -201,6 +207,19 @@ impl Entry {
                  be holding it up"
             ),
         }
+    }
+
+    /// Its configuration, with the values of its variables as far as its processes have them.
+    pub fn full_config(&self) -> Option<Config> {
+        let mut config = self.config.as_deref()?.clone();
+        if let Some(launch) = config.launch.as_mut().filter(|launch| !launch.forgotten.is_empty()) {
+            // The tasks may have changed what the system says of the server's own process.
+            let processes = self.supervisor.iter().chain([&self.process]);
+            for environment in processes.filter_map(ProcessId::environment) {
+                launch.recall(environment);
+            }
+        }
+        Some(config)
     }
 
     /// The token as a secret.

@@ -1,6 +1,6 @@
 //! Processes: nothing is known about others so far.
 
-use std::ffi::c_void;
+use std::ffi::{OsString, c_void};
 use std::io;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
@@ -13,6 +13,10 @@ pub(crate) fn process_start(_pid: u32) -> io::Result<Option<u64>> {
 }
 
 pub(crate) fn process_namespace() -> Option<String> {
+    None
+}
+
+pub(crate) fn process_environment(_pid: u32) -> Option<Vec<(OsString, OsString)>> {
     None
 }
 

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::ServeError;
 use crate::log::{LISTENS, Level};
 use crate::memory::segments;
-use crate::platform::{self, Stamp};
+use crate::platform::{self, ProcessId, Stamp};
 use crate::registry::{Ending, Entry};
 use crate::token::{new_token, token_of_environment};
 
@@ -86,8 +86,7 @@ impl Server {
         entry.has_chosen_token = chosen_by_user;
         entry.owns_process = options.owns_process;
         entry.name = options.name;
-        let told = |config| Config { token: None, ..config };
-        entry.config = options.config.map(|config| told(config).into());
+        entry.config = options.config.map(|config| to_be_kept(config).into());
         (entry.supervisor, entry.generation) = (supervisor, generation);
         entry.failing = supervised.failing;
         entry.python = options.python.clone();
@@ -246,6 +245,18 @@ impl std::fmt::Debug for Stopper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stopper").finish_non_exhaustive()
     }
+}
+
+/// What the entry on disk has of a configuration: no secret that can be had elsewhere.
+fn to_be_kept(mut config: Config) -> Config {
+    config.token = None;
+    if let Some(launch) = config.launch.as_mut().filter(|launch| !launch.environment.is_empty()) {
+        let own = ProcessId::own().environment();
+        if own.is_some_and(|own| launch.is_told_by(&own)) {
+            launch.forget_values();
+        }
+    }
+    config
 }
 
 fn announcement(
