@@ -4,6 +4,8 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use crate::error::ServeError;
+use crate::name::Name;
 use crate::platform::Process;
 use crate::registry::{Ending, Entry, Meant, Registry};
 use crate::target::Target;
@@ -106,5 +108,12 @@ pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Resul
         if wait.is_interrupted() {
             return Err(current.hindrance());
         }
+    }
+}
+
+impl ServeError {
+    /// The name is held by the process of an earlier server.
+    pub(crate) fn name_held(name: &Name, former: &Entry, hindrance: String) -> Self {
+        Self::NameHeld { name: name.clone(), pid: former.process.pid, hindrance }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bgpy_proto::Id;
 
-use super::absence::{hint, is_about_to_start, is_stopping};
+use super::absence::{hindrance, hint, is_about_to_start};
 use super::attempt::Attempt;
 use super::link::Link;
 use super::options::ClientOptions;
@@ -127,14 +127,16 @@ pub(super) fn connect(
             Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
                 let Some(meant) = &meant else { return Err(absent) };
                 let registry = meant.registry;
-                return Err(match (is_stopping(meant), absent) {
-                    (Ok(true), _) => ConnectError::Stopping { server: attempt.dialer.server },
+                return Err(match (hindrance(meant), absent) {
+                    (Ok(hindrance @ Some(_)), _) => {
+                        ConnectError::Stopping { server: attempt.dialer.server, hindrance }
+                    }
                     (Err(error), _) => distrusted(&server, &error),
-                    (Ok(false), ConnectError::NoSuchName { name, .. }) => {
+                    (Ok(None), ConnectError::NoSuchName { name, .. }) => {
                         let (unreadable, hint) = (registry.unreadable(), hint(registry, &name));
                         ConnectError::NoSuchName { name, unreadable, hint }
                     }
-                    (Ok(false), absent) => absent,
+                    (Ok(None), absent) => absent,
                 });
             }
             result => return result,

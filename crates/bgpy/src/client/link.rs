@@ -207,7 +207,7 @@ impl Link {
 pub(super) fn too_late(error: CallError) -> CallError {
     match error {
         CallError::Lost { server, reason: Lost::Closed | Lost::Io(_), .. } => {
-            ConnectError::Stopping { server }.into()
+            ConnectError::Stopping { server, hindrance: None }.into()
         }
         error => error,
     }

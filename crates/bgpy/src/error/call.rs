@@ -175,7 +175,7 @@ impl fmt::Display for Failed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, failure } = self;
         match failure.code {
-            FailureCode::Stopping => Stopping(server).fmt(f),
+            FailureCode::Stopping => Stopping(server, None).fmt(f),
             _ => write!(f, "{server}: {failure}"),
         }
     }

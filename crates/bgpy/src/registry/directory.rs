@@ -12,7 +12,7 @@ use super::files::{Found, examine, file_name, files, read, read_one, short, sock
 use super::write::{check_room, stamp, write};
 use crate::config::{Config, Launch};
 use crate::name::Name;
-use crate::platform::{self, Presence, unix_socket};
+use crate::platform::{self, unix_socket};
 use crate::target::Target;
 
 /// The environment variable that sets the directory.
@@ -293,11 +293,7 @@ impl Registry {
     /// Servers with this name that have ended but whose process provably still exists.
     pub(crate) fn lingering(&self, name: &Name) -> io::Result<Vec<Entry>> {
         let mut entries = self.ended()?;
-        entries.retain(|entry| {
-            let is_named = entry.name.as_ref() == Some(name);
-            let lingers = entry.ending.is_some() && !entry.is_over();
-            is_named && lingers && entry.process.presence() == Presence::There
-        });
+        entries.retain(|entry| entry.name.as_ref() == Some(name) && entry.lingers());
         Ok(entries)
     }
 

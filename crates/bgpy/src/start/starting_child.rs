@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::bootstrap::Report;
 use crate::duration::shown;
-use crate::error::StartError;
+use crate::error::{ServeError, StartError};
+use crate::name::Name;
 use crate::registry::Registry;
 use crate::sync::lock;
 use crate::wait::Wait;
@@ -44,6 +45,7 @@ pub(super) struct End {
 pub(super) struct StartingChild {
     pub(super) child: Child,
     pub(super) instance: String,
+    pub(super) name: Option<Name>,
     pub(super) registry: Option<Registry>,
     pub(super) over: bool,
 }
@@ -114,12 +116,22 @@ impl StartingChild {
         let output = printed.as_mut().map(Printed::text).unwrap_or_default();
         match reason {
             NoReport::Died => StartError::Died { status, output },
-            NoReport::Timeout => {
-                StartError::Timeout { after: wait.limit().unwrap_or_default(), output }
-            }
+            NoReport::Timeout => self.name_held().unwrap_or_else(|| StartError::Timeout {
+                after: wait.limit().unwrap_or_default(),
+                output,
+            }),
             NoReport::Interrupted => StartError::Interrupted,
             NoReport::NoThread(source) => StartError::System { what: NO_THREAD, source },
         }
+    }
+
+    /// The error if the child has waited for the process of an earlier server of its name.
+    fn name_held(&self) -> Option<StartError> {
+        let (registry, name) = self.registry.as_ref().zip(self.name.as_ref())?;
+        let formers = registry.lingering(name).ok()?;
+        let former = formers.first()?;
+        let error = ServeError::name_held(name, former, former.hindrance());
+        Some(StartError::Reported { kind: error.kind(), message: error.to_string() })
     }
 
     /// Waits for the end of the child in a thread, and kills the child if there can be none.
