@@ -56,6 +56,8 @@ pub mod target;
 #[doc(hidden)]
 pub mod bootstrap;
 #[doc(hidden)]
+pub mod deadlock;
+#[doc(hidden)]
 pub mod durable;
 #[doc(hidden)]
 pub mod duration;
@@ -73,7 +75,6 @@ pub mod termination;
 pub mod watch;
 
 mod clock;
-mod deadlock;
 mod memory;
 mod os_path;
 mod platform;

@@ -11,6 +11,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 
 use crate::exceptions::config_error;
+use crate::serve::serving::check_joins;
 
 /// A name, an address or the path of a socket.
 pub fn target(py: Python<'_>, text: &str) -> PyResult<Target> {
@@ -179,6 +180,7 @@ pub fn waiting_with<T: Send>(
         let interrupted = || {
             let check = |py: Python<'_>| {
                 py.check_signals()?;
+                check_joins(py)?;
                 let due = meanwhile.filter(|_| called.get().elapsed() >= MEANWHILE);
                 let outcome = due.map_or(Ok(()), |meanwhile| meanwhile.call0(py).map(drop));
                 if due.is_some() {

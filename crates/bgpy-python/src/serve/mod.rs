@@ -17,6 +17,7 @@ pub mod output;
 mod program;
 pub mod reply;
 pub mod run;
+pub mod serving;
 mod shown;
 mod signals;
 pub mod source;

@@ -15,6 +15,7 @@ use super::debugger::{About, PythonDebugger};
 use super::executor::PythonExecutor;
 use super::forked::ServerProcess;
 use super::interpreter::{extend_search_path, python_version};
+use super::serving::ServingThread;
 use super::shown::Shown;
 use super::signals::Handlers;
 use super::source::Source;
@@ -42,6 +43,7 @@ pub fn serve(
         // It was not started in the background.
         kept.launch = None;
     }
+    let instance = config.id();
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
         auth: config.auth,
@@ -49,7 +51,7 @@ pub fn serve(
         python: Some(python_version(py)),
         message_bytes_max: config.message_bytes_max,
         allow_pickle: config.allow_pickle,
-        instance: config.id(),
+        instance,
         name: config.name.clone(),
         idle_timeout: config.idle_timeout(),
         owns_process,
@@ -75,8 +77,10 @@ pub fn serve(
         config.watch.then(|| Watching::new(py, config, &server, &log, plan)).transpose()?;
     let shown = Shown::default();
     let name = config.name.as_ref().map(ToString::to_string);
+    let target = name.unwrap_or_else(|| server.address().to_string());
+    let serving = ServingThread::note(py, instance, target.clone())?;
     let debugger = PythonDebugger::install(About {
-        target: name.unwrap_or_else(|| server.address().to_string()),
+        target,
         log: log.clone(),
         shown: shown.clone(),
         allow_pickle: config.allow_pickle,
@@ -107,6 +111,7 @@ pub fn serve(
     }
     let handlers = Handlers::install(py, server.stopper(), server.signals())?;
     let ended = py.detach(|| server.run(&mut executor));
+    drop(serving);
     debugger.remove(py)?;
     if let Some(handlers) = handlers {
         handlers.remove(py)?;
