@@ -51,6 +51,12 @@ pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
 /// is to be read.
 const OTHERS: Duration = Duration::from_secs(1);
 
+/// Gives a file that is about to be replaced another name. For a moment nothing is at its path: an open
+/// file can be renamed everywhere, but not everywhere replaced.
+pub(crate) fn set_aside(path: &Path, aside: &Path) -> io::Result<()> {
+    rename(path, aside)
+}
+
 /// Renames a file, over another one if there is one. Not every version of Windows, nor Wine, can do
 /// that while somebody reads the other one.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
