@@ -212,7 +212,8 @@ fn act_as_before(arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
     let py = arguments.py();
     restore_all(py)?;
     py.import(MODULE)?.call_method1("raise_signal", (arguments.get_item(0)?,))?;
-    Ok(())
+    // The system call that the signal interrupted is retried after this handler.
+    py.check_signals()
 }
 
 /// Whether a signal has interrupted a callback of an asyncio loop. What is raised there ends in the loop's log, or in
