@@ -13,7 +13,7 @@ QUICK_TESTS := tests/docs/test_invariants.py tests/docs/test_layers.py tests/com
 	tests/api/test_responses.py tests/api/test_names.py tests/api/test_busy.py \
 	tests/api/test_by_value.py tests/cli/test_ps.py
 
-.PHONY: help demo install develop test test-quick test-rust test-python lint lint-rust lint-python format bench bench-ray chaos fuzz docs pages pin clean
+.PHONY: help demo install develop test test-quick test-rust test-python wheel-windows test-windows lint lint-rust lint-python format bench bench-ray chaos fuzz docs pages pin clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,15 @@ test-rust:  ## Run the Rust tests
 
 test-python: install  ## Run the Python tests against the installed wheel
 	$(BIN)/python -m pytest
+
+wheel-windows: $(VENV)/.ready  ## Cross-build the wheel for Windows into .systems/windows/dist
+	$(BIN)/python systems/windows/prepare.py build
+	$(BIN)/python systems/windows/build.py
+
+test-windows: wheel-windows  ## Run the tests of both languages as Windows programs, on Wine
+	$(BIN)/python systems/windows/prepare.py run
+	$(BIN)/python systems/windows/rust_tests.py
+	$(BIN)/python systems/windows/python_tests.py
 
 lint: lint-rust lint-python  ## Run all linters
 
@@ -98,7 +107,7 @@ pin:  ## Renew the exact versions of the requirements files (needs uv)
 	done
 
 clean:  ## Remove what was built and installed
-	rm -rf target dist $(VENV) .bench .site fuzz/target
+	rm -rf target dist $(VENV) .bench .site .systems fuzz/target
 
 $(VENV)/.ready: requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or later is needed")'

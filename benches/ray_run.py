@@ -1,11 +1,13 @@
 """Measures bgpy beside Ray, whose head listens everywhere: run where loopback is all there is.
 
-`measures/ray.py` starts it as the first process of namespaces, which end with it, and everything in
-them too. Its arguments are rounds, calls and a placement; it prints the medians as JSON.
+`beside_ray.py` starts it as the first process of namespaces, which end with it, and everything in
+them too. Its arguments are a module of measures, "quick" or "full", and a placement; it prints the
+medians as JSON.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -25,17 +27,15 @@ def main() -> None:
     with socket(AF_INET, SOCK_DGRAM) as link:
         ioctl(link, SIOCSIFFLAGS, pack("16sH14x", b"lo", IFF_UP))
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from measures.large import array
-    from measures.ray import WAYS
-    from measures.turns import Turns, take_turns
+    from measures.turns import take_turns
+    from result import Scale
     from workspace import Placement
 
-    rounds, calls, place = int(sys.argv[1]), int(sys.argv[2]), Placement(sys.argv[3])
+    module, size, place = importlib.import_module(sys.argv[1]), sys.argv[2], Placement(sys.argv[3])
     found = {}
-    for act, names in WAYS.items():
-        turns = Turns(array, 1, rounds, calls, 1, act=act)
+    for work, (names, turns) in module.beside_ray(Scale(size == "quick", place)).items():
         outcomes = take_turns(names, turns, place)
-        found[act] = {name: asdict(outcome) for name, outcome in outcomes.items()}
+        found[work] = {name: asdict(outcome) for name, outcome in outcomes.items()}
     print(json.dumps(found))
 
 

@@ -36,6 +36,10 @@ METHOD = """\
   message, with `TCP_NODELAY` set. bgpy and the other tools also transfer a Python object.
 - The other tools are used as their documentation shows, over TCP and over a Unix socket. gRPC
   uses a generic handler with pickle; RPyC's method is looked up once.
+- Calls in flight and streams are timed by the batch, from its first call to its last value. Each
+  tool does what it offers for that: gRPC aio on both sides, ZeroMQ's DEALER and ROUTER without a
+  limit on waiting messages, RPyC's `async_` and `buffiter`, Pyro5's batches and generators, and
+  Ray's references and generators.
 - Objects are sent as each tool supports it: pickled through multiprocessing, gRPC and Pyro5
   (whose marshal passes the bytes unchanged); through ZeroMQ with pickle 5, with large buffers as
   separate parts that are not copied. RPyC does not transfer objects and is left out. Objects are

@@ -44,7 +44,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few rounds, about two minutes")
+    parser.add_argument("--quick", action="store_true", help="few rounds, about four minutes")
     parser.add_argument(
         "--only", action="append", choices=MEASURES, metavar="NAME", help=", ".join(MEASURES)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.gate import Gate
-from support.processes import Orphan
+from support.processes import Orphan, end
 from support.scripts import Scripts
 
 from bgpy import Client, Server
@@ -22,7 +23,8 @@ HOST = "127.0.0.1"
 # A shell without job control has what it runs in the background ignore Ctrl-C, and nohup the end of
 # the terminal, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if sys.platform != "win32":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +41,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             # The supervisor first, lest it starts the server again.
             for process in filter(None, (about["supervisor"], about["process"])):
                 assert process["pid"] != os.getpid(), "a test leaves an entry of itself"
-                with suppress(ProcessLookupError):
-                    os.kill(process["pid"], signal.SIGKILL)
+                end(process["pid"])
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +64,7 @@ def start() -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         if server.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(server.pid, signal.SIGKILL)
+            end(server.pid)
             server.wait(10)
 
 

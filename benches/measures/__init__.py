@@ -3,6 +3,11 @@
 MEASURES = [
     "small",
     "rust",
+    "calls",
+    "streams",
+    "stalled",
+    "cancel",
+    "progress",
     "start",
     "memory",
     "growth",

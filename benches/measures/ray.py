@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import tempfile
-
 import ways
-from result import MISSING, Goal, Result, Rounds, Scale, Table
+from beside_ray import measured
+from result import MISSING, Goal, Result, Scale, Table
 from ways.way import Act
-from workspace import BENCHES, RAY_PYTHON, Placement
 
-from .large import BYTES, WORK
-from .turns import Outcome
+from .large import BYTES, WORK, array
+from .turns import Outcome, Turns
 
 ACTOR, PUT = "ways.ray_calls:Actor", "ways.ray_calls:Put"
 WAYS = {
     Act.ARGUMENT: [ways.MEMCPY, ways.OBJECTS_SAME_HOST, ACTOR, PUT],
     Act.RESPONSE: [ways.MEMCPY, ways.OBJECTS_SAME_HOST, ACTOR],
 }
-# Of processes, which end with the first one, and of networks, with nothing but loopback.
-NAMESPACES = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-LIMIT_S = 240
 
 
 def run(scale: Scale) -> Result:
     """Measure both directions; without Ray, say so."""
     result = Result()
     try:
-        outcomes = measured(scale)
+        outcomes = measured(__name__, scale)
     except (OSError, RuntimeError) as error:
         outcomes = {}
         table = head(WORK[Act.ARGUMENT])
@@ -41,35 +33,10 @@ def run(scale: Scale) -> Result:
     return result
 
 
-def measured(scale: Scale) -> dict[Act, dict[str, Outcome]]:
-    """Have everything measured where there is no other network than loopback."""
-    if not RAY_PYTHON.exists():
-        raise FileNotFoundError("Ray is not installed; run `make bench-ray`")
-    root = [] if os.geteuid() == 0 else ["--map-root-user"]
-    rounds, calls, place = scale.pick(7, 2), scale.pick(3, 1), scale.place(Placement.FREE)
-    program = [RAY_PYTHON, BENCHES / "ray_run.py", str(rounds), str(calls), place]
-    # A short name, because Ray's sockets lie far below it.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
-        try:
-            run = subprocess.run(
-                [*NAMESPACES, *root, *program],
-                env={**os.environ, "PYTHONPATH": str(BENCHES), "TMPDIR": directory},
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
-            )
-        except subprocess.TimeoutExpired:
-            raise RuntimeError(f"not finished within {LIMIT_S} s") from None
-    lines = run.stdout.strip().splitlines()
-    if run.returncode or not lines:
-        raise RuntimeError((run.stderr.strip().splitlines() or ["it failed without output"])[-1])
-    return {
-        Act(act): {
-            name: Outcome(one["title"], Rounds(one["rounds"]["medians"]), one["failure"])
-            for name, one in outcomes.items()
-        }
-        for act, outcomes in json.loads(lines[-1]).items()
-    }
+def beside_ray(scale: Scale) -> dict[str, tuple[list[str], Turns]]:
+    """Return the ways of both directions and how they take turns."""
+    rounds, calls = scale.pick(7, 2), scale.pick(3, 1)
+    return {act: (names, Turns(array, 1, rounds, calls, 1, act=act)) for act, names in WAYS.items()}
 
 
 def head(direction: str) -> Table:

@@ -12,6 +12,8 @@ from result import MISSING, Headline, Rounds, time_text, told
 from ways.way import Act, Way
 from workspace import Placement, Workspace, apart, deadline
 
+PEERS = {*ways.PEERS, *ways.OBJECT_PEERS, *ways.FLOW_PEERS, *ways.FLOW_OBJECT_PEERS}
+
 
 @dataclass(frozen=True)
 class Turns:
@@ -121,7 +123,7 @@ def failing(outcome: Outcome, limit_s: float) -> Iterator[None]:
 def headline(work: str, outcomes: dict[str, Outcome], ours: list[str], floor: str) -> Headline:
     """Return a row of the summary: both ways of bgpy, the fastest peer, and a floor."""
     measured = {name: outcome for name, outcome in outcomes.items() if not outcome.failure}
-    peers = [measured[name] for name in measured if name in {*ways.PEERS, *ways.OBJECT_PEERS}]
+    peers = [measured[name] for name in measured if name in PEERS]
     best = min(peers, key=lambda peer: peer.rounds.median, default=None)
     same_host, encrypted = (
         time_text(measured[name].rounds.median) if name in measured else MISSING for name in ours

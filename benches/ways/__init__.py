@@ -59,6 +59,32 @@ OBJECT_PEERS = [
     "ways.grpc_calls:Tcp",
 ]
 
+# With many calls in flight, or many responses to a call.
+FLOW_AIO = "ways.bgpy_flows:Aio"
+FLOW_AIO_GATHER = "ways.bgpy_flows:AioGather"
+FLOW_AIO_ENCRYPTED = "ways.bgpy_flows:AioEncrypted"
+FLOW_BLOCKING = "ways.bgpy_flows:Blocking"
+FLOW_ENCRYPTED = "ways.bgpy_flows:BlockingEncrypted"
+FLOW_FLOOR = "ways.raw_flows:Asyncio"
+FLOW_FUTURES = "ways.gather_alone:Futures"
+FLOW_TASKS = "ways.gather_alone:Tasks"
+FLOW_SOCKETS = "ways.raw_flows:Sockets"
+FLOW_RAY = "ways.ray_flows:Calls"
+FLOW_PEERS = [
+    "ways.grpc_flows:Aio",
+    "ways.zeromq_flows:Thread",
+    "ways.zeromq_flows:Asyncio",
+    "ways.rpyc_flows:Unix",
+    "ways.pyro_flows:Unix",
+]
+# RPyC leaves objects where they are.
+FLOW_OBJECT_PEERS = [
+    "ways.grpc_flows:Aio",
+    "ways.zeromq_flows:Thread",
+    "ways.zeromq_flows:Asyncio",
+    "ways.pyro_flows:UnixPickled",
+]
+
 
 def load(name: str) -> type[Way]:
     """Import the class of a way."""

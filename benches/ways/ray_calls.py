@@ -16,6 +16,7 @@ class Actor(Way):
     """Arrays go to Ray's memory with the call, where the actor reads them."""
 
     title = "Ray, actor's method"
+    kind: type[Shelf] = Shelf
 
     def open(self) -> None:
         if not ray.is_initialized():
@@ -29,7 +30,7 @@ class Actor(Way):
             )
             self.workspace.exits.callback(ray.shutdown)
         # It takes no CPU of those that are counted, so that several have room.
-        self.actor = ray.remote(num_cpus=0)(Shelf).remote()
+        self.actor = ray.remote(num_cpus=0)(self.kind).remote()
 
     def call(self, data: bytes) -> bytes:
         self.hold(data)

@@ -18,6 +18,9 @@ class Act(StrEnum):
     ECHO = "call"
     ARGUMENT = "send"
     RESPONSE = "fetch"
+    # Of a `ways.flow.Flow`.
+    PIPELINE = "pipeline"
+    STREAM = "stream"
 
 
 class Shelf:

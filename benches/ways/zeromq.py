@@ -83,9 +83,14 @@ class PartsIpc(PartsTcp, Ipc):
 
 def send(socket: zmq.Socket, thing: Any) -> None:
     """Send an object without a copy of its large buffers."""
+    socket.send_multipart(parts(thing), copy=False)
+
+
+def parts(thing: Any) -> list[Any]:
+    """Return an object as the parts of a message, its large buffers where they are."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(thing, 5, buffer_callback=buffers.append)
-    socket.send_multipart([head, *(buffer.raw() for buffer in buffers)], copy=False)
+    return [head, *(buffer.raw() for buffer in buffers)]
 
 
 def receive(socket: zmq.Socket) -> Any:

@@ -145,7 +145,9 @@ impl Judged {
             is_once(key)
                 && match key.as_str() {
                     Some("python" | "overloaded") => matches!(value, Value::Str(_) | Value::Nil),
-                    Some("segments" | "allow_pickle") => matches!(value, Value::Bool(_)),
+                    Some("segments" | "allow_pickle" | "goodbye" | "debug" | "calls") => {
+                        matches!(value, Value::Bool(_))
+                    }
                     Some("bgpy") => matches!(value, Value::Str(_)),
                     Some(key) if numbers.contains(&key) => value.as_u64().is_some(),
                     Some(key) if key == identity => {

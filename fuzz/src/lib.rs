@@ -5,12 +5,16 @@
 //! test run. Each function panics when its oracle is wrong, and tells whether the input got past
 //! the decoder, so that a loop can see that its inputs reach something.
 
+mod client;
 mod frame;
 mod handshake;
 mod payload;
+mod server;
 mod session;
 
+pub use client::Client;
 pub use frame::frame;
 pub use handshake::handshake;
 pub use payload::payload;
-pub use session::{Client, Server, session};
+pub use server::{Server, Stream};
+pub use session::session;

@@ -2,12 +2,16 @@
 
 use bgpy_proto::codec::{Reader, Value};
 use bgpy_proto::limits::{DEBUG_LINE_BYTES_MAX, FAILURE_TEXT_BYTES_MAX};
-use bgpy_proto::{Buffer, DebugReply, DebugRequest, Failure, LogReply, LogRequest, Status};
+use bgpy_proto::{
+    AbortReply, AbortRequest, Buffer, CallHead, DebugReply, DebugRequest, Failure, LogReply,
+    LogRequest, Progress, Status,
+};
 
 /// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again
 /// and must be the same.
 pub fn payload(input: &[u8]) -> bool {
     walk(input);
+    head(input);
     let buffers = [b"text".to_vec(), b"\xff".to_vec(), Vec::new()].map(Buffer::from);
     let decoded = Value::decode(input).or_else(|_| Value::decode_with(input, &buffers));
     let Ok(value) = decoded else { return false };
@@ -40,7 +44,31 @@ pub fn payload(input: &[u8]) -> bool {
     if let Some(reply) = reply.filter(|_| input.len() <= DEBUG_LINE_BYTES_MAX / 2) {
         assert_eq!(DebugReply::decode(&reply.encode_within(u64::MAX)), Some(reply));
     }
+    if let Some(progress) = Progress::decode(input) {
+        let encoded = progress.encode();
+        let again = Progress::decode(&encoded).expect("what was encoded can be decoded");
+        assert_eq!(again.encode(), encoded);
+    }
+    if let Some(request) = AbortRequest::decode(input) {
+        assert_eq!(AbortRequest::decode(&request.encode()), Some(request));
+    }
+    if let Some(reply) = AbortReply::decode(input) {
+        assert_eq!(AbortReply::decode(&reply.encode()), Some(reply));
+    }
     true
+}
+
+/// Takes the head of a call from the front, with its length before it and without.
+fn head(input: &[u8]) {
+    let sized = u16::try_from(input.len()).ok().map(|bytes| [&bytes.to_le_bytes(), input].concat());
+    for mut data in [Some(input.to_vec()), sized].into_iter().flatten() {
+        if let Ok(head) = CallHead::split_from(&mut data) {
+            assert!(input.ends_with(&data));
+            let mut encoded = head.encode().expect("what was taken may be sent");
+            assert_eq!(CallHead::split_from(&mut encoded), Ok(head));
+            assert!(encoded.is_empty());
+        }
+    }
 }
 
 /// Reads heads only, as the Python side does: each takes at least a byte.

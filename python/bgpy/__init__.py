@@ -6,13 +6,34 @@ Scripts that need only one server, at the default address, can use the functions
 `bgpy.interface`.
 """
 
-from ._bgpy import Client, ClientSocket, Server, ServerInfo, __version__, respond, token_create
+from typing import TYPE_CHECKING
+
+from ._bgpy import (
+    Call,
+    Client,
+    ClientSocket,
+    Progress,
+    Server,
+    ServerInfo,
+    Stream,
+    __version__,
+    callback,
+    check_cancelled,
+    progress,
+    respond,
+    shield,
+    token_create,
+)
+from ._deadline import deadline
 from ._servers import connect, servers, start
 from .errors import (
     AddressInUse,
     AuthError,
     BgpyError,
+    CallbackGone,
+    CallCancelled,
     CallTimeout,
+    Cancelled,
     ConfigError,
     ConnectError,
     ConnectionLost,
@@ -31,11 +52,19 @@ from .errors import (
 )
 from .interface import execute, initialize, terminate
 
+if TYPE_CHECKING:
+    from . import aio
+    from ._calls import as_completed, wait
+
 __all__ = [
     "AddressInUse",
     "AuthError",
     "BgpyError",
+    "Call",
+    "CallCancelled",
     "CallTimeout",
+    "CallbackGone",
+    "Cancelled",
     "Client",
     "ClientSocket",
     "ConfigError",
@@ -46,6 +75,7 @@ __all__ = [
     "NotInitialized",
     "NotRunning",
     "Overloaded",
+    "Progress",
     "ProtocolMismatch",
     "RemoteError",
     "RemoteSerializationError",
@@ -54,14 +84,37 @@ __all__ = [
     "ServerInfo",
     "ServerStopping",
     "StartError",
+    "Stream",
     "WouldDeadlock",
     "__version__",
+    "aio",
+    "as_completed",
+    "callback",
+    "check_cancelled",
     "connect",
+    "deadline",
     "execute",
     "initialize",
+    "progress",
     "respond",
     "servers",
+    "shield",
     "start",
     "terminate",
     "token_create",
+    "wait",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # They import `concurrent.futures`, which few scripts need.
+    if name in ("as_completed", "wait"):
+        from . import _calls
+
+        return getattr(_calls, name)
+    if name == "aio":
+        from importlib import import_module
+
+        return import_module(".aio", __name__)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -1,4 +1,6 @@
-from collections.abc import Iterator, Mapping, Sequence
+import concurrent.futures
+from asyncio import Future
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -7,21 +9,31 @@ from typing import Any, Final, Literal, Self, final, overload
 from ._types import InitTask, LogLevel, RestartPolicy, Status, Task
 
 __all__ = [
+    "AsyncLink",
     "Buffer",
+    "Call",
     "Client",
     "ClientSocket",
     "LogReader",
+    "Progress",
+    "RemoteCallback",
     "Server",
     "ServerInfo",
+    "Stream",
     "__version__",
+    "callback",
+    "check_cancelled",
     "import_module",
     "main",
+    "progress",
     "respond",
     "run_background_server",
+    "shield",
     "show",
     "survey",
     "table",
     "token_create",
+    "use_deadlines",
 ]
 
 __version__: Final[str]
@@ -30,6 +42,295 @@ __version__: Final[str]
 class Buffer:
     """A received buffer; objects created from it own the memory and may write to it."""
     def __reduce__(self) -> tuple[type[bytearray], tuple[bytearray]]: ...
+
+@final
+class AsyncLink:
+    """A connection that an event loop drives. `handler` is what `bgpy.aio` has around it."""
+    @staticmethod
+    def open(client: Client, timeout: float | None = None) -> AsyncLink:
+        """staticmethod(function) -> method
+
+        Convert a function to be a static method.
+
+        A static method does not receive an implicit first argument.
+        To declare a static method, use this idiom:
+
+             class C:
+                 @staticmethod
+                 def f(arg1, arg2, argN):
+                     ...
+
+        It can be called either on the class (e.g. C.f()) or on an instance
+        (e.g. C().f()). Both the class and the instance are ignored, and
+        neither is passed implicitly as the first argument to the method.
+
+        Static methods in Python are similar to those found in Java or C++.
+        For a more advanced concept, see the classmethod builtin.
+        """
+    def fileno(self) -> int:
+        """Number of the socket's descriptor."""
+    def call(
+        self,
+        future: Future[Any],
+        kind: str,
+        want: str,
+        args: object,
+        on_progress: object = None,
+    ) -> int:
+        """Queue a call of `kind`, EXEC or EXIT, and have its outcome set in `future`. `want` is ``"first"``, ``"raw"``
+        or ``"accepted"``.
+        """
+    def initialize(self, future: Future[Any], tasks: object) -> int:
+        """Queue the tasks."""
+    def stream(self, args: object, window: int, on_progress: object = None) -> int:
+        """Queue a call whose responses are a stream; take them with `step`."""
+    def step(self, handler: object, call: int, future: Future[Any]) -> tuple[Any, ...] | None:
+        """Take the next response of a stream: ``(response,)``, ``()`` at its end, or None if it has not arrived; then
+        `future` is set when it is worth asking again.
+        """
+    def ask(self, future: Future[Any], question: str) -> int:
+        """Queue a question: ``"ping"`` or ``"status"``."""
+    def return_from_callback(self, call: int, number: int, returned: object) -> None:
+        """Queue the result of a callback."""
+    def raise_from_callback(self, call: int, number: int, raised: BaseException) -> None:
+        """Queue what a callback has raised."""
+    def cancel(self, call: int) -> None:
+        """Cancel a call that nobody waits for any more."""
+    def flush(self) -> bool:
+        """Write what the socket takes. Returns whether that was all."""
+    def read(self, handler: object) -> None:
+        """Read what is there, and hand it to those who wait."""
+    def fail(self, handler: object) -> None:
+        """End all calls, because the connection is lost."""
+    def watch(self, is_first: bool) -> float:
+        """Look whether a silent server is still there. Returns after how many seconds to look again."""
+    def is_idle(self) -> bool:
+        """Whether no call is under way."""
+    def is_usable(self) -> bool:
+        """Whether calls can be made."""
+    def has_successor(self) -> bool:
+        """Wait for the server that takes the place of one that ends; False if none does. It blocks: call it on a thread
+        of its own.
+        """
+    def close(self) -> None:
+        """Close the connection."""
+
+@final
+class Call:
+    """A call under way, as `Client.begin` returns it.
+
+    It may be used by several threads, and in ``async`` code: ``await call`` returns its result. If it is dropped, the
+    call runs all the same.
+    """
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end of the call, and return the first response of its task.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Maximum time to wait, in seconds. The call goes on when it has passed.
+
+        Returns
+        -------
+        object
+            The response.
+
+        Raises
+        ------
+        CallTimeout
+            If the call has not ended within `timeout` seconds.
+        CallCancelled
+            If the call was cancelled.
+        BgpyError
+            As for `Client.call`.
+        """
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end of the call, and return what `result` raises, or None.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        BaseException or None
+            The exception.
+
+        Raises
+        ------
+        CallTimeout
+            If the call has not ended within `timeout` seconds.
+        """
+    def done(self) -> bool:
+        """Whether the call has ended and its result has arrived. It does not wait."""
+    def cancel(self, timeout: float | None = 5.0) -> Literal["cancelled", "finished", "running"]:
+        """Cancel the call: if it waits, it does not run; if it runs, `Cancelled` is raised in its task.
+
+        Parameters
+        ----------
+        timeout : float, default 5
+            Maximum time to wait for the end of the call, in seconds.
+
+        Returns
+        -------
+        str
+            ``"cancelled"``; ``"finished"`` if the call has ended otherwise, so that `result` has what it came to; or
+            ``"running"`` if the task has not ended within `timeout` seconds.
+
+        Raises
+        ------
+        ConnectionLost
+            If the server cannot be told.
+        """
+    def future(self) -> concurrent.futures.Future[Any]:
+        """Return a `concurrent.futures.Future` of the call, for functions that want one.
+
+        A thread waits for it, one for all such calls of a connection. Cancelling the future asks the server to cancel
+        the call.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            The future.
+        """
+    def __await__(self) -> Generator[Any, None, Any]: ...
+    def _connection(self) -> int:
+        """The connection that it is on, by a number."""
+    def _arrivals(self) -> int:
+        """How often something has arrived on the connection."""
+    def _await_arrival(self, seen: int, timeout: float | None) -> None:
+        """Wait until more has arrived on the connection than `seen`, or for `timeout` seconds at most."""
+    @property
+    def progress(self) -> Progress | None:
+        """How far the call has come, as last heard while somebody waited for it, or None."""
+
+@final
+class Stream:
+    """The responses of a call, as `Client.stream` returns them: an iterator that ends with the task.
+
+    The server is never further ahead than its window; a task that responds faster than its responses are read waits.
+    Leaving the loop early cancels the call, as soon as the stream is closed or dropped: use it in a ``with`` block
+    to be sure when.
+    """
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def close(self) -> None:
+        """Cancel the call unless it has ended. Nothing more is read."""
+    @property
+    def progress(self) -> Progress | None:
+        """How far the call has come, as last heard, or None."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Progress:
+    """How far a call has come, as its task has told with `bgpy.progress`."""
+    @property
+    def done(self) -> float | None:
+        """What is done, in a unit of the task's own, or None."""
+    @property
+    def total(self) -> float | None:
+        """What there is to do in all, in the same unit, or None."""
+    @property
+    def text(self) -> str | None:
+        """What the task is doing, or None."""
+    @property
+    def fraction(self) -> float | None:
+        """The part that is done, from 0 to 1, or None if that is unknown."""
+
+@final
+class callback:  # noqa: N801
+    """Wrap a function, so that a task can call it while this call is under way.
+
+    Pass it in the arguments of a call. The task gets an object that it can call with any arguments that can be sent;
+    the function runs here, on the thread that waits for the call, and its result goes back to the task. If it raises,
+    the task gets a `RemoteError`. When the call is over, the object raises `CallbackGone`.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+
+    Examples
+    --------
+    >>> client.call({"epochs": 3, "on_epoch": bgpy.callback(print)})
+    """
+    def __new__(cls, function: Callable[..., object]) -> Self: ...
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+
+@final
+class RemoteCallback:
+    """A function of the caller's, which runs there while this task waits for it. See `bgpy.callback`."""
+    def __new__(cls, number: int) -> Self: ...
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+
+@final
+class shield:  # noqa: N801
+    """A context manager that puts off the cancellation of the call until its end.
+
+    For steps of a task that must not be left half done. Shields nest; at the end of the outermost one, `Cancelled` is
+    raised if the call was cancelled meanwhile. Outside of a task it does nothing.
+
+    Examples
+    --------
+    >>> with bgpy.shield():
+    ...     account.withdraw(amount)
+    ...     other.deposit(amount)
+    """
+    def __new__(cls) -> Self: ...
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None: ...
+
+def progress(
+    done: float | None = None, total: float | None = None, text: str | None = None
+) -> None:
+    """Tell the caller how far the task has come. It also raises `Cancelled` if the call was cancelled.
+
+    The caller sees it with ``on_progress``, and everybody in ``bgpy status``, ``ps`` and ``top``. It takes less than a
+    microsecond and never waits: only the latest progress counts, and it is passed on several times a second. Outside
+    of a task it does nothing.
+
+    Parameters
+    ----------
+    done : float, optional
+        What is done, in any unit.
+    total : float, optional
+        What there is to do in all, in the same unit.
+    text : str, optional
+        What the task is doing; at most 512 bytes are kept.
+
+    Raises
+    ------
+    Cancelled
+        If the call was cancelled.
+    """
+
+def check_cancelled() -> None:
+    """Raise `Cancelled` if the call that this thread works for was cancelled.
+
+    A task need not call it on the main thread, where `Cancelled` is raised by itself. The threads that a task has
+    started learn of it only here and in `progress`. Outside of a task it does nothing.
+
+    Raises
+    ------
+    Cancelled
+        If the call was cancelled.
+    """
+
+def use_deadlines(time_left: Callable[[], float | None]) -> None:
+    """Have all calls ask for the time that is left until the deadline."""
 
 @final
 class ClientSocket:
@@ -185,7 +486,14 @@ class Client:
         BgpyError
             As for `call`.
         """
-    def call(self, args: Any, timeout: float | None = None, *, echo: bool = False) -> Any:
+    def call(
+        self,
+        args: Any,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        echo: bool = False,
+    ) -> Any:
         """Call `exec_task` and return its first response.
 
         Parameters
@@ -195,6 +503,8 @@ class Client:
         timeout : float, optional
             Maximum time to wait, in seconds. By default there is no limit, but the wait ends if the
             server dies or the network fails, even while a task runs.
+        on_progress : callable, optional
+            Called with a `Progress` each time that the task tells how far it has come.
         echo : bool, default False
             Whether to print what the server's tasks print during the call, a moment later: this one, but
             also those of other callers that run meanwhile.
@@ -226,8 +536,74 @@ class Client:
             If the argument or the response cannot be pickled or unpickled.
         WouldDeadlock
             If a task of the same server makes the call, and so would wait for itself.
+        CallCancelled
+            If somebody else has cancelled the call.
         BgpyError
             If `echo` is set and the server logs to no file.
+        """
+    def begin(self, args: Any, *, on_progress: Callable[[Progress], object] | None = None) -> Call:
+        """Call `exec_task` and return at once, with the call under way.
+
+        Thousands of calls may be under way on one connection. They run one after the other, in the order in which
+        they were begun.
+
+        Parameters
+        ----------
+        args : object
+            Argument of `exec_task`: any picklable object, usually a dict.
+        on_progress : callable, optional
+            Called with a `Progress` while somebody waits for the call, on that thread.
+
+        Returns
+        -------
+        Call
+            The call.
+
+        Raises
+        ------
+        BgpyError
+            If the call cannot be sent; see `call`.
+
+        Examples
+        --------
+        >>> calls = [client.begin({"page": page}) for page in range(100)]
+        >>> pages = [call.result() for call in calls]
+        """
+    def stream(
+        self,
+        args: Any,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        window: int = 1048576,
+    ) -> Stream:
+        """Call `exec_task` and return an iterator over all of its responses.
+
+        Parameters
+        ----------
+        args : object
+            Argument of `exec_task`: any picklable object, usually a dict.
+        timeout : float, optional
+            Maximum time to wait for each response, in seconds.
+        on_progress : callable, optional
+            Called with a `Progress` while this side waits for a response.
+        window : int, default 1048576
+            How many bytes of responses the server may send ahead, beside the one that is being read.
+
+        Returns
+        -------
+        Stream
+            The responses; those that the task sent with ``error=True`` are raised.
+
+        Raises
+        ------
+        BgpyError
+            If the call cannot be sent; see `call`. The iterator raises the rest.
+
+        Examples
+        --------
+        >>> for word in client.stream({"text": "a b c"}):
+        ...     print(word)
         """
     def terminate(
         self, exit_args: Any = None, await_response: bool = False, timeout: float | None = None

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any
 
+_ATTEMPTS_MAX = 5
+
 
 def dumps(
     obj: Any, buffers_max: int, is_tasks: bool = False
@@ -157,12 +159,13 @@ def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[m
     tasks = _modules_of(obj) if is_tasks else None
 
     def dumped(**how: bool) -> tuple[bytes, list[memoryview]]:
-        # Twice if a function that assigns to a variable came after one that reads it.
-        for _ in range(2):
+        # Again if a function that assigns to a variable came after one that reads it, or if another
+        # thread has changed what was pickled.
+        for _ in range(_ATTEMPTS_MAX):
             file, buffers = io.BytesIO(), _Buffers(buffers_max)
             pickler = _ByValue(file, buffers, tasks, **how)
             pickler.dump(obj)
-            if not pickler.definitions.is_outdated:
+            if not (pickler.definitions.is_outdated or pickler.definitions.has_changed()):
                 break
         return file.getvalue(), buffers.views
 

@@ -5,7 +5,7 @@ Only parts that a pickle may contain are yielded: of classes and modules, only t
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from functools import partial
 from types import (
     BuiltinFunctionType,
@@ -22,7 +22,7 @@ from ._code.local import find, is_local, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     # The text before the path of the whole, the part, and the text after that path.
@@ -32,6 +32,7 @@ _KEY_CHARS = 40
 _LEAVES = (type(None), bool, int, float, complex, str, bytes, CodeType)
 _EMPTY: dict[str, str] = {}
 _UNORDERED = (set, frozenset, type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items()))
+_METHODS = (FunctionType, classmethod, property, staticmethod)
 _DESCRIPTORS = (GetSetDescriptorType, MemberDescriptorType)
 
 
@@ -84,12 +85,41 @@ def _of_container(obj: Any) -> Iterator[Part]:
         for place, (key, value) in enumerate(list(items)):
             yield "list(", key, f")[{place}]"
             yield "", value, f"[{_key(key)}]"
+        if isinstance(obj, defaultdict):
+            yield "", obj.default_factory, ".default_factory"
     elif isinstance(obj, (list, tuple, deque)):
         for place, item in enumerate(list(obj)):
             yield "", item, f"[{place}]"
     elif isinstance(obj, _UNORDERED):
         for place, item in enumerate(list(obj)):
             yield "list(", item, f")[{place}]"
+    elif _is_array(obj):
+        yield from _of_array(obj)
+
+
+def _is_array(obj: Any) -> bool:
+    """Return whether an object is an array of NumPy that contains objects."""
+    names = [(cls.__module__, cls.__name__) for cls in type(obj).__mro__]
+    return ("numpy", "ndarray") in names and obj.dtype.hasobject
+
+
+def _of_array(array: Any) -> Iterator[Part]:
+    for index, item in enumerate(array.flat):
+        path = f"[{index_of(index, array.shape)}]"
+        fields = array.dtype.names
+        if fields is None:
+            yield "", item, path
+        for name in fields or ():
+            yield "", item[name], f'{path}["{name}"]'
+
+
+def index_of(place: int, shape: Sequence[int]) -> str:
+    """Return the index of an item in an array of several dimensions, by its place in memory."""
+    found: list[int] = []
+    for length in reversed(shape):
+        place, index = divmod(place, length)
+        found.insert(0, index)
+    return ", ".join(map(str, found)) or "()"
 
 
 def _of_wrapper(obj: Any) -> Iterator[Part]:
@@ -151,7 +181,9 @@ def _of_class(cls: type) -> Iterator[Part]:
         if _is_elsewhere(base):
             continue
         for name, value in list(vars(base).items()):
-            if name not in seen and not _is_dunder(name) and not isinstance(value, _DESCRIPTORS):
+            is_method = isinstance(value, _METHODS)
+            is_own = is_method or not (_is_dunder(name) or isinstance(value, _DESCRIPTORS))
+            if name not in seen and is_own:
                 yield "", value, f".{name}"
             seen.add(name)
     for name, value in _annotations(cls).items():

@@ -108,6 +108,14 @@ def prepare(name: str, losses: Losses) -> None:
     if not isinstance(stream, io.TextIOWrapper):
         return
     stream.reconfigure(line_buffering=True, write_through=False)
+    encoding, errors, newline = stream.encoding, stream.errors, None
+    if sys.platform == "win32":
+        if stream.isatty():
+            # A console takes text from a raw stream of its own kind.
+            return
+        # The log is UTF-8 with the line ends of its records, whatever the code page of this user.
+        encoding, errors, newline = "utf-8", "backslashreplace", "\n"
+        stream.reconfigure(encoding=encoding, errors=errors, newline=newline)
     descriptor = stream.fileno()
     # Only files and terminals: a write to a pipe without a reader must fail as usual.
     mode = os.fstat(descriptor).st_mode
@@ -117,8 +125,9 @@ def prepare(name: str, losses: Losses) -> None:
     raw.name = f"<{name}>"
     output = io.TextIOWrapper(
         io.BufferedWriter(raw),
-        encoding=stream.encoding,
-        errors=stream.errors,
+        encoding=encoding,
+        errors=errors,
+        newline=newline,
         line_buffering=True,
     )
     # Like the streams that Python itself creates.

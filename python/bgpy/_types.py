@@ -30,6 +30,14 @@ RestartPolicy = Literal[
 ]
 
 
+class ProgressDict(TypedDict):
+    """How far a call has come, in `Status`."""
+
+    done: float | None
+    total: float | None
+    text: str | None
+
+
 class Status(TypedDict):
     """What `Client.status` returns."""
 
@@ -44,3 +52,5 @@ class Status(TypedDict):
     pid: int
     rss_bytes: int | None
     name: str | None
+    call: int | None
+    progress: ProgressDict | None

@@ -10,6 +10,9 @@ import sys
 import time
 from collections import deque
 from pickletools import genops
+from types import FunctionType
+
+from ._object_parts import index_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ _DEFINITIONS = {
     "bgpy._code.build.struct": "type",
     "bgpy._code.build.function": "function",
 }
+# How arrays of NumPy are made, before they get their state.
+_ARRAYS = {f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")}
+# Version, shape, type, order and contents.
+_ARRAY_STATE = 5
 _MAKERS = {"GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "NEWOBJ_EX"}
 
 
@@ -48,6 +55,8 @@ class _Part:
 
     def adopt(self, state: _Part) -> None:
         """Add the parts of a state, as attributes."""
+        if self.kind in _ARRAYS and len(state.items) == _ARRAY_STATE:
+            self.adopt_items(*(state.items[place][0] for place in (1, 4)))
         for part, _, _, name in list(state.items):
             if name:
                 self.take(part, "", f".{name}")
@@ -56,6 +65,13 @@ class _Part:
             else:
                 self.take(part, "", "")
         self.take(state, "", "")
+
+    def adopt_items(self, shape: _Part, values: _Part) -> None:
+        """Add the objects that an array contains."""
+        lengths = [int(length.text) for length, *_ in shape.items if length.text.isdigit()]
+        for place, (item, *_) in enumerate(values.items):
+            if len(lengths) == len(shape.items):
+                self.take(item, "", f"[{index_of(place, lengths)}]")
 
 
 class _Machine:
@@ -113,8 +129,9 @@ class _Machine:
 
     def extend(self, items: list[_Part]) -> None:
         whole = self.stack[-1]
-        self.suspect("fill", whole)
-        before, behind = ("list(", ")") if "set" in whole.kind else ("", "")
+        is_set = "set" in whole.kind
+        self.suspect("fill", (_hashed(items) if is_set else None) or whole)
+        before, behind = ("list(", ")") if is_set else ("", "")
         for item in items:
             whole.take(item, before, f"{behind}[{len(whole.items)}]")
 
@@ -123,7 +140,7 @@ class _Machine:
         if name == "DICT":
             self.stack.append(_Part("dict"))
         whole = self.stack[-1]
-        self.suspect("fill", whole)
+        self.suspect("fill", _hashed(items[::2]) or whole)
         for key, value in zip(items[::2], items[1::2], strict=False):
             whole.take(key, "list(", f")[{len(whole.items) // 2}]")
             whole.take(value, "", f"[{_written(key)}]", key.text if key.kind == "str" else "")
@@ -150,6 +167,8 @@ class _Machine:
                     made.text = ".".join(item.text for item, *_ in key.items[:2])
             for part in parts[:-1]:
                 made.take(part, "", "")
+            if made.kind == "collections.defaultdict" and parts[0].items:
+                made.take(parts[0].items[0][0], "", ".default_factory")
         self.suspect("make", made)
         stack.append(made)
 
@@ -191,6 +210,18 @@ def culprit(pickled: bytes, made: int, root: str) -> str:
     return _told(found, whole, root, end)
 
 
+def _hashed(parts: list[_Part]) -> _Part | None:
+    """Return the first key or item of a set that may have a hash of its own."""
+    for part in parts:
+        if part.kind in ("tuple", "frozenset"):
+            found = _hashed([item for item, *_ in part.items])
+            if found is not None:
+                return found
+        elif part.kind not in ("str", "object", "type", "function") and _has_own_hash(part.kind):
+            return part
+    return None
+
+
 def _likely(suspects: list[tuple[str, _Part]]) -> _Part | None:
     """Choose among consecutive opcodes the first one that can fail."""
     for what, part in suspects:
@@ -201,9 +232,19 @@ def _likely(suspects: list[tuple[str, _Part]]) -> _Part | None:
 
 def _has_own_state(kind: str) -> bool:
     """Return whether a class defines how it takes its state, or is unknown."""
-    module, _, name = kind.rpartition(".")
-    cls = getattr(sys.modules.get(module), name, None)
+    cls = _class(kind)
     return cls is None or hasattr(cls, "__setstate__")
+
+
+def _has_own_hash(kind: str) -> bool:
+    """Return whether a class defines its hash in Python, or is unknown."""
+    cls = _class(kind)
+    return cls is None or isinstance(getattr(cls, "__hash__", None), FunctionType)
+
+
+def _class(kind: str) -> Any:
+    module, _, name = kind.rpartition(".")
+    return getattr(sys.modules.get(module), name, None)
 
 
 def _told(part: _Part, whole: _Part, root: str, end: float) -> str:

@@ -1,4 +1,4 @@
-"""The exceptions that bgpy raises, all of them subclasses of `BgpyError`."""
+"""The exceptions that bgpy raises: subclasses of `BgpyError`, and `Cancelled`."""
 
 from __future__ import annotations
 
@@ -47,8 +47,30 @@ class CallTimeout(BgpyError, TimeoutError):
     """The time limit of a call, a start or a wait has passed."""
 
 
+class CallCancelled(BgpyError):
+    """The call was cancelled, so it has run in part or not at all."""
+
+
+class CallbackGone(BgpyError):
+    """The call that a callback belongs to is over, so nobody is there who could run it."""
+
+
+class Cancelled(BaseException):
+    """Raised in a task whose call was cancelled.
+
+    It is no `Exception`, so that ``except Exception`` does not swallow it. Let it pass; ``finally``
+    and context managers clean up as usual.
+    """
+
+
 class WouldDeadlock(BgpyError, RuntimeError):
-    """A task calls its own server, which cannot respond before the task has ended."""
+    """A task calls its own server, which cannot respond before the task has ended.
+
+    It is also raised in a thread that calls the server of a task which waits for that thread by
+    `threading.Thread.join` or `concurrent.futures.Future.result`, without a timeout. A task that
+    waits for the thread in another way, such as an event or a queue, is not noticed: give such
+    calls a timeout.
+    """
 
 
 class NotInitialized(BgpyError):

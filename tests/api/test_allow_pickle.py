@@ -6,13 +6,13 @@ import contextlib
 import json
 import os
 import pickle
-import signal
 import socket
 import struct
 import threading
 from pathlib import Path
 
 import pytest
+from support.processes import KILL
 
 from bgpy import Client, RemoteError, SerializationError, respond, token_create
 
@@ -95,7 +95,7 @@ def crafted(start, runtime):
     server = start(token=token_create())
     (path,) = runtime.glob("*.json")
     entry = json.loads(path.read_text())
-    os.kill(server.pid, signal.SIGKILL)
+    os.kill(server.pid, KILL)
     server.wait(20)
     # The entry of the killed server leads to an impostor of this user, who knows the token.
     path.write_text(json.dumps(entry | {"process": {"pid": os.getpid(), "start": None}}))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import threading
 import time
 import types
 
+import numpy
 import pytest
 
 from bgpy import Client, RemoteError, SerializationError, respond
@@ -41,11 +43,51 @@ class NoState:
         return {"a": 1}
 
 
+class Makes:
+    """Its reducer makes what is not a part of it."""
+
+    def __reduce__(self):
+        return Makes, (1, {"lock": threading.Lock()})
+
+
+class State:
+    def __getstate__(self):
+        return {"lock": threading.Lock()}
+
+
+class MakesMore:
+    def __reduce_ex__(self, protocol):
+        return MakesMore, ([State()],)
+
+
+class Hashed:
+    """Raises when it is a key where it arrives."""
+
+    def __getstate__(self):
+        return {"a": 1}
+
+    def __hash__(self):
+        if ARRIVED not in vars(self):
+            return 1
+        raise LookupError("no hash")
+
+    def __setstate__(self, state):
+        vars(self)[ARRIVED] = 1
+
+
+ARRIVED = "arrived"
+
+
 class NoWay:
     """Raises when it is called where it arrives."""
 
     def __reduce__(self):
         return int, ("many",)
+
+
+class NoCall(NoWay):
+    def __call__(self):
+        return 1
 
 
 LOCK = threading.Lock()
@@ -59,6 +101,10 @@ def local():
 
     class Derived(Attribute):
         pass
+
+    class Mentions:
+        def __reduce__(self):
+            return Mentions, (len(str(LOCK)),)
 
     def takes(client_socket, state, args, *, lock=LOCK):
         pass
@@ -76,11 +122,20 @@ def local():
         return inner
 
     return types.SimpleNamespace(
-        Attribute=Attribute, Derived=Derived, takes=takes, keeps=keeps, uses=uses
+        Attribute=Attribute,
+        Derived=Derived,
+        Mentions=Mentions,
+        takes=takes,
+        keeps=keeps,
+        uses=uses,
     )
 
 
 LOCAL = local()
+FIELDS = numpy.array([(1, 2), (3, 4)], dtype=[("a", int), ("x", object)])
+FIELDS["x"][1] = NoReduce()
+ARRAY = numpy.array([1, [NoState()]], dtype=object)
+TABLE = numpy.array([[1, 2], [NoState(), 4]])
 
 
 def circle(*parts):
@@ -124,10 +179,40 @@ def client(serve):
         (functools.partial(print, LOCK), r"^args\.args\[0\] \(a _", TypeError),
         (functools.partial(print, end=LOCK), r'^args\.keywords\["end"\] \(a _', TypeError),
         (ValueError("x", [LOCK]), r"^args\.args\[1\]\[0\] \(a _", TypeError),
+        (numpy.array([1, "x", [LOCK]], dtype=object), r"^args\[2\]\[0\] \(a _", TypeError),
+        (
+            {"a": numpy.array([[1, 2], [3, NoReduce()]])},
+            r'^args\["a"\]\[1, 1\] \([\w .]*NoReduce',
+            KeyError,
+        ),
+        (FIELDS, r'^args\[1\]\["x"\] \([\w .]*NoReduce', KeyError),
+        (numpy.array(LOCK), r"^args\[\(\)\] \(a _", TypeError),
+        (
+            [collections.defaultdict(functools.partial(print, LOCK))],
+            r"^args\[0\]\.default_factory\.args\[0\] \(a _",
+            TypeError,
+        ),
+        (
+            [LOCAL.Mentions()],
+            r'^type\(args\[0\]\)\.__reduce__\.__globals__\["LOCK"\] \(a _',
+            TypeError,
+        ),
+        ([Makes()], r'^args\[0\]\.__reduce__\(\)\[1\]\[1\]\["lock"\] \(a _', TypeError),
+        (
+            MakesMore(),
+            r'^args\.__reduce_ex__\(5\)\[1\]\[0\]\[0\]\.__getstate__\(\)\["lock"\] \(a _',
+            TypeError,
+        ),
+        ({1: State()}, r'^args\[1\]\.__getstate__\(\)\["lock"\] \(a _', TypeError),
+        ({("x", NoReduce()): 1}, r"^list\(args\)\[0\]\[1\] \([\w .]*NoReduce", KeyError),
+        ({1, (2, NoReduce())}, r"^list\(args\)\[[01]\]\[1\] \([\w .]*NoReduce", KeyError),
     ],
     ids=[
         *["self", "attribute", "slot", "circle", "set", "key", "generator", "namespace", "class"],
         *["instance", "derived", "nested", "default", "used inside", "partial", "keyword", "error"],
+        *["array", "table", "fields", "no dimensions", "factory"],
+        *["mentioned", "made", "made by another", "state"],
+        *["inside a key", "inside an item"],
     ],
 )
 def test_what_cannot_be_pickled_is_named(client, args, path, cause):
@@ -146,8 +231,20 @@ def test_what_cannot_be_pickled_is_named(client, args, path, cause):
         ([Slots([NoState()])], r"args\[0\]\.inner\[0\] \(", LookupError),
         (circle(1, NoState()), r"args\.layers\[1\] \(", LookupError),
         ({"s": {1, NoWay()}}, r'list\(args\["s"\]\)\[[01]\] \(an int', ValueError),
+        ({"k": {1: 2, Hashed(): 3}}, r'list\(args\["k"\]\)\[1\] \([\w .]*Hashed', LookupError),
+        ([{("x", Hashed())}], r"list\(args\[0\]\)\[0\]\[1\] \([\w .]*Hashed", LookupError),
+        (collections.defaultdict(NoCall()), r"args\.default_factory \(an int", ValueError),
+        (
+            numpy.array([1, [NoState()]], dtype=object),
+            r"args\[1\]\[0\] \([\w .]*NoState",
+            LookupError,
+        ),
+        (TABLE, r"args\[1, 0\] \([\w .]*NoState", LookupError),
     ],
-    ids=["self", "attribute", "deeper", "slot", "circle", "set"],
+    ids=[
+        *["self", "attribute", "deeper", "slot", "circle", "set", "key", "inside an item"],
+        *["factory", "array", "table"],
+    ],
 )
 def test_what_cannot_be_unpickled_there_is_named(client, args, path, cause):
     with pytest.raises(SerializationError, match=path + r".*cannot be unpickled: ") as caught:

@@ -11,9 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.processes import kill, supervisor_of
+from support.processes import KILL, kill, supervisor_of
 
-from bgpy import CallTimeout, Client, NotRunning, Server, ServerStopping, connect, servers
+from bgpy import (
+    CallTimeout,
+    Client,
+    NameTaken,
+    NotRunning,
+    Server,
+    ServerStopping,
+    connect,
+    servers,
+)
 
 BGPY = str(Path(sys.executable).with_name("bgpy"))
 
@@ -90,7 +99,7 @@ def lingering(request, start):
     os.close(process)
     for left in filter(None, (pid, child)):
         with suppress(ProcessLookupError):
-            os.kill(left, signal.SIGKILL)
+            os.kill(left, KILL)
 
 
 def is_there(process):
@@ -119,6 +128,39 @@ def test_it_is_stopping_and_says_what_it_waits_for(lingering):
     assert f"kill {pid}" in text
     assert "STOPPING" in command("ps")[1]
     assert is_there(process)
+
+
+def test_clients_and_commands_say_what_it_waits_for(lingering):
+    server, pid, process, held_by, _ = lingering
+    targets = ["lingers", f"127.0.0.1:{server.port}"]
+    for target in targets:
+        with pytest.raises(ServerStopping) as raised, Client(target) as client:
+            client.call(1, timeout=20)
+        with pytest.raises(ServerStopping):
+            connect(target)
+        told = [(3, str(raised.value))]
+        for words in (["ping"], ["call", "1"], ["dump"], ["attach"]):
+            told.append(command(words[0], target, *words[1:]))
+        for code, text in told:
+            assert code == 3, text
+            assert f"{target} is stopping" in text, text
+            assert f"process {pid}" in text, text
+            assert held_by in text, text
+            assert f"bgpy kill {target}" in text, text
+    assert is_there(process)
+
+
+def test_a_start_says_who_has_the_name(lingering, start):
+    _, pid, process, held_by, _ = lingering
+    for timeout in (0.5, 20):
+        with pytest.raises(NameTaken) as raised:
+            Server(name="lingers").run_background(timeout=timeout)
+        assert f"(process {pid})" in str(raised.value)
+        assert held_by in str(raised.value)
+        assert "bgpy kill lingers" in str(raised.value)
+    assert is_there(process)
+    (info,) = servers()
+    assert info.pid == pid
 
 
 def test_it_can_be_killed(lingering):
@@ -212,7 +254,7 @@ pid = server.pid
 if end == "stop":
     server.stop(timeout=30)
 else:
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 codes = {server.wait(timeout=30) for _ in range(2)}
 print(codes, os.path.exists(f"/proc/{pid}"))
 """

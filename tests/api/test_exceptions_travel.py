@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 from bgpy import RemoteError
 
-ODD = os.fsdecode(b"caf\xe9.txt")
+# A name that is not valid text, as Unix gives for bytes that are not.
+ODD = "caf\udce9.txt"
 
 
 class Found(Exception):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.processes import IS_ROOT
 
 from bgpy import NameTaken, Server, connect, servers
+
+with suppress(ImportError):  # Windows has no such database.
+    import pwd
 
 BGPY = str(Path(sys.executable).with_name("bgpy"))
 LIMIT_S = 20
@@ -101,7 +105,7 @@ def test_one_directory_for_a_user_however_they_come_in(tmp_path):
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
 def test_the_home_of_somebody_else_is_not_believed(tmp_path):
     """As in `sudo` and `su` without a new environment."""
     os.chown(tmp_path, 12345, -1)

@@ -344,3 +344,77 @@ def test_threads_build_one_of_what_two_processes_have_sent(monkeypatch, case):
         assert len({id(it[0]) for it in found}) == 1, seed
         if case == "enumeration":
             assert found[0][0].A.other() is found[0][0].B, seed
+
+
+# What is sent while another thread changes it: its members cannot be replaced, so that each version
+# is a class of its own.
+CHANGING = {
+    "enumeration": """
+        import enum
+        class Twin(enum.Enum):
+            A = 1
+            B = 2
+            def method(self):
+                return 1
+        def change(number):
+            Twin.method = lambda self: number
+        """,
+    "enumeration with a decorator": """
+        import enum
+        def returns(number):
+            def wrapper(self):
+                return number
+            return wrapper
+        class Twin(enum.IntFlag):
+            A = 1
+            method = property(lambda self: lambda: 1)
+        def change(number):
+            Twin.method = returns(number)
+        """,
+}
+
+RECEIVER = """
+import base64, json, pickle, sys, warnings
+warnings.simplefilter("ignore", RuntimeWarning)
+found = []
+for texts in json.load(sys.stdin):
+    held = [pickle.loads(base64.b64decode(text)) for text in texts]
+    found.append([(id(cls), cls.A.method()) for cls in held])
+json.dump(found, sys.stdout)
+"""
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a debugger or coverage has set a trace")
+@pytest.mark.parametrize("case", CHANGING)
+def test_what_is_sent_while_it_changes_is_one_version_of_it(case):
+    from bgpy._by_value import dumps
+
+    sent = []
+    for seed in range(SEEDS):
+        names = {"__name__": f"changing_{case}_{seed}"}
+        exec(dedent(CHANGING[case]), names)
+
+        def send(twin=names["Twin"]):
+            return [dumps(twin, 0)[0] for _ in range(2)]
+
+        def change_later(change=names["change"], seed=seed):
+            # At some moment of what the others do.
+            for number in range(seed % 3):
+                dumps(type("Other", (), {"number": number, "__module__": __name__}), 0)
+            change(2)
+
+        *messages, _ = Schedule(seed, [send, send, change_later]).run()
+        # And once more, when nothing changes any more.
+        every = [*messages[0], *messages[1], *send()]
+        sent.append([base64.b64encode(message).decode() for message in every])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", RECEIVER],
+        input=json.dumps(sent),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    for seed, found in enumerate(json.loads(done.stdout)):
+        classes = {tuple(it) for it in found}
+        assert len(classes) == len({version for _, version in classes}), (seed, found)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from support.processes import stand_still
+from support.processes import KILL, stand_still
 
 from bgpy import Client, SerializationError, respond
 
@@ -188,7 +188,7 @@ def test_a_client_that_stands_still_delays_nobody(connect, start):
             os.kill(pid, signal.SIGCONT)
             other.ping(timeout=20)
     finally:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, KILL)
         os.waitpid(pid, 0)
 
 
@@ -202,7 +202,7 @@ def test_a_client_that_dies_in_the_middle_harms_nobody(connect):
             while True:
                 client.call(array)
         assert other.call(array[:MEGABYTE]).nbytes == MEGABYTE
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, KILL)
         os.waitpid(pid, 0)
     assert other.call("hello") == "hello"
 

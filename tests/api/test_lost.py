@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.processes import stand_still
+from support.processes import KILL, KILLED, stand_still
 
 from bgpy import CallTimeout, Client, ConnectionLost, NotRunning, Server, respond
 
@@ -35,13 +35,13 @@ def test_the_death_of_the_server_ends_a_wait(waiting, gate):
         call = threads.submit(client.call, {})
         gate.wait_entered()
         began = time.monotonic()
-        os.kill(server.pid, signal.SIGKILL)
+        os.kill(server.pid, KILL)
         with pytest.raises(ConnectionLost, match="may or may not have run") as caught:
             call.result(20)
         assert time.monotonic() - began < SOON_S
     assert isinstance(caught.value, ConnectionError)
     assert f"{HOST}:{server.port}" in str(caught.value)
-    assert server.wait(20) == -signal.SIGKILL
+    assert server.wait(20) == KILLED
     with pytest.raises(NotRunning):
         client.call({})
 
@@ -54,7 +54,7 @@ def test_the_death_of_the_server_ends_the_waits_of_all_threads(waiting, gate):
         gate.wait_entered()
         while client.status(timeout=20)["queue"] < 3:
             pass
-        os.kill(server.pid, signal.SIGKILL)
+        os.kill(server.pid, KILL)
         for call in calls:
             with pytest.raises(ConnectionLost):
                 call.result(20)
@@ -105,7 +105,7 @@ def test_what_a_killed_server_leaves_behind_is_cleared_away(orphan, runtime):
 
 def test_another_program_at_the_address_of_a_killed_server_is_not_believed(start, runtime):
     server = start()
-    os.kill(server.pid, signal.SIGKILL)
+    os.kill(server.pid, KILL)
     server.wait(20)
     with socket.create_server((HOST, server.port)) as listener:
         heard = []
@@ -135,7 +135,7 @@ def test_an_idle_client_notices_at_its_next_call(start):
     client = Client(HOST, server.port)
     client.initialize(dict, lambda caller, state, args: respond(caller, args), print)
     assert client.call("alive") == "alive"
-    os.kill(server.pid, signal.SIGKILL)
+    os.kill(server.pid, KILL)
     server.wait(20)
     with pytest.raises(NotRunning):
         client.call({})

@@ -115,6 +115,113 @@ def test_another_thread_of_the_process_may_call(start):
     assert server.wait(20) == 0
 
 
+THREADS = """
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import bgpy
+
+def call(port, **how):
+    try:
+        return bgpy.Client("127.0.0.1", port).call(("queued", port), **how)
+    except (bgpy.WouldDeadlock, bgpy.CallTimeout) as error:
+        return f"{type(error).__name__}: {error}"
+
+def in_thread(port, join=threading.Thread.join, **how):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(call(port, **how)))
+    thread.start()
+    join(thread)
+    return found
+
+def by_another(port):
+    found = []
+    def outer():
+        found.extend(in_thread(port))
+    thread = threading.Thread(target=outer)
+    thread.start()
+    thread.join()
+    return found
+
+def in_pool(port):
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(time.sleep, 0.01)
+        found = pool.submit(call, port)
+    return [found.result()]
+
+def mapped(port):
+    pool = ThreadPoolExecutor(1)
+    return list(pool.map(call, [port]))
+
+def later(thread):
+    time.sleep(0.5)
+    thread.join()
+
+def limited(thread):
+    # It goes on after this, and so does the call.
+    thread.join(0.7)
+
+WAYS = {
+    "join": in_thread,
+    "join after a while": lambda port: in_thread(port, later),
+    "join of a join": by_another,
+    "pool": in_pool,
+    "map": mapped,
+    "timeout": lambda port: in_thread(port, timeout=30),
+}
+
+def init_task():
+    return {"queued": 0}
+
+def exec_task(client_socket, state, args):
+    what, port = args
+    if what == "queued":
+        state["queued"] += 1
+        return bgpy.respond(client_socket, "ran")
+    if what == "count":
+        return bgpy.respond(client_socket, state["queued"])
+    if what == "limited":
+        state["found"] = []
+        thread = threading.Thread(target=lambda: state["found"].append(call(port)))
+        thread.start()
+        limited(thread)
+        return bgpy.respond(client_socket, thread.is_alive())
+    if what == "found":
+        return bgpy.respond(client_socket, state["found"])
+    bgpy.respond(client_socket, WAYS[what](port))
+"""
+
+
+@pytest.fixture
+def with_threads(start, tmp_path):
+    """Return a client of a server whose tasks start threads that call it."""
+    file = tmp_path / "threads.py"
+    file.write_text(THREADS)
+    return Client(HOST, start(init_file=file).port)
+
+
+@pytest.mark.parametrize(
+    "way", ["join", "join after a while", "join of a join", "pool", "map", "timeout"]
+)
+def test_a_thread_that_the_task_waits_for_is_told(with_threads, way):
+    port = with_threads.port
+    (told,) = with_threads.call((way, port), timeout=20)
+    assert told.startswith("WouldDeadlock: ")
+    assert f"127.0.0.1:{port} cannot answer before its task has ended" in told
+    # What was refused has not run.
+    assert with_threads.call(("count", port)) == 0
+
+
+def test_a_thread_that_the_task_does_not_wait_for_to_the_end_may_call(with_threads):
+    port = with_threads.port
+    assert with_threads.call(("limited", port), timeout=20) is True
+    while not (found := with_threads.call(("found", port), timeout=20)):
+        pass
+    assert found == ["ran"]
+
+
 def test_it_is_an_error_of_bgpy():
     assert issubclass(WouldDeadlock, (bgpy.BgpyError, RuntimeError))
 

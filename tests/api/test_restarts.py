@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -27,6 +26,9 @@ from bgpy import (
     servers,
     start,
 )
+
+with suppress(ImportError):  # Windows locks files in another way.
+    import fcntl
 
 LIMIT_S = 30
 TASKS = """

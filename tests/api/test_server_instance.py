@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 from multiprocessing import get_context
 
 import pytest
+from support.processes import KILL
 
 from bgpy import Client, Server, connect, respond, start
 
@@ -50,7 +50,7 @@ def test_one_that_has_ended_is_not_taken_for_another(name, how, another):
         held, first = first, Server(HOST, 0, name=name)
         first.run_background(exist_ok=True)
         assert first.pid == held.pid
-    os.kill(first.pid, signal.SIGKILL)
+    os.kill(first.pid, KILL)
     first.wait(timeout=20)
     other = another(first)
     assert not first.is_alive()
@@ -63,7 +63,7 @@ def test_one_that_has_ended_is_not_taken_for_another(name, how, another):
 
 def test_the_end_of_a_block_stops_no_other(another):
     with Server(name="db") as first:
-        os.kill(first.pid, signal.SIGKILL)
+        os.kill(first.pid, KILL)
         first.wait(timeout=20)
         other = another(first)
     with client(other) as caller:

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from support.processes import stand_still
+from support.processes import KILL, KILLED, stand_still
 
 from bgpy import CallTimeout, Client, RemoteError, Server, StartError, respond, token_create
 
@@ -39,8 +39,8 @@ def test_wait_for_a_server_that_lives_ends_in_time(start):
 
 def test_wait_tells_the_signal_that_killed(start):
     server = start()
-    os.kill(server.pid, signal.SIGKILL)
-    assert server.wait(LIMIT_S) == -signal.SIGKILL
+    os.kill(server.pid, KILL)
+    assert server.wait(LIMIT_S) == KILLED
 
 
 def test_wait_for_a_server_of_somebody_else(start):
@@ -108,9 +108,9 @@ def test_stop_where_nothing_runs():
 
 def test_stop_of_a_server_that_was_killed(start):
     server = start()
-    os.kill(server.pid, signal.SIGKILL)
+    os.kill(server.pid, KILL)
     server.stop()
-    assert server.wait(LIMIT_S) == -signal.SIGKILL
+    assert server.wait(LIMIT_S) == KILLED
 
 
 def test_a_server_that_has_ended_can_be_stopped_waited_for_and_asked(start):

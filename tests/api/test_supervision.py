@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.processes import kill, supervisor_of
+from support.processes import KILL, kill, supervisor_of
 
 from bgpy import (
     Client,
@@ -111,7 +111,7 @@ def test_the_tasks_of_the_first_client_stay(start):
 
     def exec_task(client_socket, state, args):
         if args == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILL)
         state["calls"] += 1
         respond(client_socket, (state["calls"], int(table.sum())))
 
@@ -146,7 +146,7 @@ def test_fifty_crashes_under_clients_that_call(tmp_path):
     def exec_task(client_socket, state, args):
         who, number = args
         if who == "killer":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILL)
         with kept.open("a") as file:
             file.write(f"{who} {number}\n")
         respond(client_socket, args)
@@ -321,7 +321,7 @@ def test_it_is_starting_while_it_starts_again(gates, tmp_path):
 def test_programs_that_it_starts_inherit_nothing(tmp_path):
     def exec_task(client_socket, state, args):
         if args == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILL)
         code = "import os; print(os.listdir('/dev/fd'))"
         command = [sys.executable, "-c", code]
         shown = subprocess.run(command, close_fds=False, capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from support.processes import Orphan, stand_still
+from support.processes import KILL, KILLED, Orphan, stand_still
 
 from bgpy import (
     AuthError,
@@ -167,12 +167,12 @@ def test_a_kill_ends_the_calls_under_way_within_a_second(
         calls = [threads.submit(client.call, {"wait": pipe.path}) for client in clients * 2]
         target.until(lambda: target.looker.status(timeout=LIMIT_S)["queue"] == len(calls) - 1)
         began = time.monotonic()
-        os.kill(target.server.pid, signal.SIGKILL)
+        os.kill(target.server.pid, KILL)
         for call in calls:
             with pytest.raises(ConnectionLost, match="may or may not have run"):
                 call.result(LIMIT_S)
         assert time.monotonic() - began < 1
-    assert target.server.wait(LIMIT_S) == -signal.SIGKILL
+    assert target.server.wait(LIMIT_S) == KILLED
     for client in clients:
         with pytest.raises(NotRunning):
             client.call({}, timeout=LIMIT_S)
@@ -187,8 +187,8 @@ def files(runtime: Path) -> list[str]:
 def kill(server: Server) -> None:
     """End a server so that it cannot clean up."""
     assert server.pid is not None
-    os.kill(server.pid, signal.SIGKILL)
-    assert server.wait(LIMIT_S) == -signal.SIGKILL
+    os.kill(server.pid, KILL)
+    assert server.wait(LIMIT_S) == KILLED
 
 
 def test_what_a_killed_server_leaves_is_cleaned_up_by_the_next_client(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import ANY
 
 import pytest
 
 from .commands import CONSOLE, MODULE, Commands
-from .screens import Screen
+
+if TYPE_CHECKING:
+    from .screens import Screen
 
 TASKS = """
 import os
@@ -78,6 +81,9 @@ def commands() -> Iterator[Commands]:
 @pytest.fixture
 def screen() -> Iterator[Callable[..., Screen]]:
     """Return a function that runs the command on a terminal of a size, in columns and lines."""
+    # Terminals are files of Unix.
+    from .screens import Screen
+
     screens: list[Screen] = []
 
     def screen(*arguments: object, size: tuple[int, int] = (80, 24)) -> Screen:

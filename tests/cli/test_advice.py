@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
 from bgpy import AddressInUse, Server, connect
 
 from .commands import HOST, LIMIT_S
+
+with suppress(ImportError):  # Windows has no such limits.
+    import resource
 
 
 def test_a_process_that_stands_still_is_named(camera):

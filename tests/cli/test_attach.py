@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import select
-import signal
 import sys
 import threading
 import time
 
 import pytest
+from support.processes import KILL
 
 from bgpy import BgpyError, connect
 
@@ -281,7 +281,7 @@ def test_a_client_that_dies_leaves_it_waiting(cellar):
     first.stdin.flush()
     while "it is set" not in (line := first.stdout.readline()):
         assert line
-    first.send_signal(signal.SIGKILL)
+    first.send_signal(KILL)
     first.wait(LIMIT_S)
     # It takes some seconds until nobody is there any more; a prompt knows nothing of films.
     until = time.monotonic() + LIMIT_S

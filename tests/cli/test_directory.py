@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from support.processes import IS_ROOT
 
 from bgpy import BgpyError, Client, ConfigError, ConnectError, connect, servers, start
 
 OTHER = 12345
 TOKEN = "a token of the tests that is long enough"
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+as_root = pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
 
 
 def open_to(mode):

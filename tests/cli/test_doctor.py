@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from support.processes import stand_still
+from support.processes import IS_ROOT, stand_still
 
 from bgpy import token_create
 
@@ -110,7 +110,7 @@ def test_a_directory_that_others_enter(doctor, runtime):
     assert doctor()[0] == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
 def test_a_directory_of_another_user(doctor, runtime):
     os.chown(runtime, 12345, -1)
     _, findings = doctor()
@@ -120,7 +120,7 @@ def test_a_directory_of_another_user(doctor, runtime):
     assert "BGPY_RUNTIME_DIR" in fix
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+@pytest.mark.skipif(IS_ROOT, reason="root writes everywhere")
 def test_a_directory_that_takes_no_files(doctor, runtime):
     runtime.chmod(0o500)
     _, findings = doctor()

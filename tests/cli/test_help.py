@@ -11,7 +11,7 @@ import pytest
 # Commands with options and arguments that an example shows.
 COMMANDS = [
     *("start", "run", "ps", "top", "status", "call", "ping", "logs", "wait", "stop", "kill"),
-    *("restart", "doctor", "systemd", "completions", "server", "terminate"),
+    *("cancel", "restart", "doctor", "systemd", "completions", "server", "terminate"),
 ]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import threading
 
 import pytest
+from support.processes import KILL
 
 from bgpy import connect
 
@@ -145,7 +146,7 @@ def test_a_device_is_no_log_to_read(commands, tasks, device):
     assert (code, data) == (1, "")
     assert f"'{device}': it is not a regular file and cannot be read back" in words
     connect("camera").execute("raise")
-    os.kill(connect("camera").status()["pid"], signal.SIGKILL)
+    os.kill(connect("camera").status()["pid"], KILL)
     assert commands.run("wait", "camera", "--for", "exit", "--timeout", LIMIT_S)[0] == 0
     code, data, _ = commands.run("status", "camera")
     assert code == 3

@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+from support.processes import KILL
 
 from bgpy import Client, token_create
 
@@ -138,7 +139,7 @@ def test_who_has_no_token_sees_nothing(elsewhere):
 
 
 def test_a_server_that_is_not_there(elsewhere):
-    os.kill(elsewhere.serving.pid, signal.SIGKILL)
+    os.kill(elsewhere.serving.pid, KILL)
     elsewhere.serving.wait(LIMIT_S)
     code, data, _ = elsewhere.logs()
     assert (code, data) == (3, "")

@@ -9,13 +9,16 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bgpy import Client, RemoteError, Server, servers
 
 from .commands import CONSOLE, Commands
-from .screens import Screen
+
+if TYPE_CHECKING:
+    from .screens import Screen
 
 # The window's title, the clipboard, a cleared screen, a color, the same in one byte, an override of
 # the direction of text, ends of lines that are none, and what is not seen: blanks without a width,

@@ -8,6 +8,7 @@ import re
 import signal
 
 import pytest
+from support.processes import KILL
 
 from bgpy import connect
 
@@ -77,7 +78,7 @@ def test_one_that_has_ended(camera):
 def test_one_that_has_failed_shows_its_last_words(camera):
     client = connect("camera")
     client.call("some light")
-    os.kill(client.status()["pid"], signal.SIGKILL)
+    os.kill(client.status()["pid"], KILL)
     camera.run("wait", "camera", "--for", "exit")
     code, data, _ = camera.run("status", "camera")
     assert code == 3

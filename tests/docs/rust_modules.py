@@ -1,4 +1,7 @@
-"""Which files of a Rust crate use which others, as far as paths tell: methods are not followed."""
+"""Which files of a Rust crate use which others, as far as paths and methods tell.
+
+Of methods, those are followed that a type calls on itself.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,11 @@ OF_TESTS = re.compile(
 # Comments, texts and letters may hold anything.
 NO_CODE = re.compile(r"""//[^\n]*|(?<!path = )"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.DOTALL)
 USE = re.compile(r"(?:^|\s)(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);")
+IMPL = re.compile(
+    r"^impl(?:<[^{]*?>)?\s+(?:([\w:]+)(?:<[^{]*?>)?\s+for\s+)?([\w:]+)[^{;]*\{", re.MULTILINE
+)
+METHOD = re.compile(r"\bfn (\w+)")
+OWN_CALL = re.compile(r"\b(?:self\.|Self::)(\w+)\(")
 MODULE = re.compile(r"(#\[path = \"([^\"]+)\"\]\s*)?(?:pub(?:\([^)]*\))?\s+)?\bmod (\w+);")
 
 
@@ -27,10 +35,15 @@ class Crate:
         self.texts: dict[Module, str] = {}
         self._read((), source / "lib.rs", source)
         self._uses = {module: list(uses(text)) for module, text in self.texts.items()}
+        self._impls = {module: list(self._impls_of(module)) for module in self.texts}
 
     def dependencies(self) -> Graph:
         """Return the modules that each uses, apart from its children that it re-exports."""
-        return {module: self._used_by(module) for module in self.texts}
+        methods = self._methods()
+        return {
+            module: self._used_by(module) | self._called_by(module, methods)
+            for module in self.texts
+        }
 
     def _read(self, module: Module, file: Path, directory: Path) -> None:
         self.texts[module] = without_tests(NO_CODE.sub("", file.read_text()))
@@ -52,6 +65,36 @@ class Crate:
             if self._is_local(module, path) or path[0] in names:
                 used.add(self._resolve(module, path))
         return {other for other in used if other is not None} - {module}
+
+    def _impls_of(self, module: Module) -> Iterator[tuple[tuple[Module, str], bool, str]]:
+        """Return the type of each impl of a module, whether it is of a trait, and its code."""
+        text = self.texts[module]
+        for found in IMPL.finditer(text):
+            path = tuple(found[2].split("::"))
+            home = self._resolve(module, path)
+            if home is not None:
+                code = text[found.start() : end_of_block(text, found.start())]
+                yield (home, path[-1]), found[1] is not None, code
+
+    def _methods(self) -> dict[tuple[tuple[Module, str], str], set[Module]]:
+        """Return in which modules each method of a type is."""
+        methods: dict[tuple[tuple[Module, str], str], set[Module]] = {}
+        for module, impls in self._impls.items():
+            for kind, is_of_trait, code in impls:
+                if not is_of_trait:
+                    for name in METHOD.findall(code):
+                        methods.setdefault((kind, name), set()).add(module)
+        return methods
+
+    def _called_by(
+        self, module: Module, methods: dict[tuple[tuple[Module, str], str], set[Module]]
+    ) -> set[Module]:
+        """Return the modules whose methods a type calls on itself in this one."""
+        called: set[Module] = set()
+        for kind, _, code in self._impls[module]:
+            for name in OWN_CALL.findall(code):
+                called |= methods.get((kind, name), set())
+        return called - {module}
 
     def _is_local(self, module: Module, path: Module) -> bool:
         return path[0] in ("crate", "self", "super") or (*module, path[0]) in self.texts

@@ -68,7 +68,8 @@ def test_only_what_a_session_delivered_can_be_unpickled():
     assert "pub fn new" not in delivered
     assert not re.search(r"derive\([^)]*(Clone|Default|Deserialize)", delivered)
     made = named_in_rust(r"\bDelivered(::new\(| \{)", "bgpy-proto", "bgpy", "bgpy-python")
-    sessions = {"bgpy-proto/src/client.rs", "bgpy-proto/src/server.rs"}
+    # Of the sessions: the server's, what a client waits for, and the exception of a failure.
+    sessions = {f"bgpy-proto/src/{part}.rs" for part in ("server", "pending", "failure")}
     assert made == sessions | {"bgpy-proto/src/delivered.rs"}
     handed_over = named_in_rust(r"\bhanded_over\(", "bgpy-proto", "bgpy", "bgpy-cli", "bgpy-python")
     first_tasks = {source for source in handed_over if source.startswith("bgpy/src/durable/")}

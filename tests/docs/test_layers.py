@@ -67,6 +67,17 @@ def test_paths_are_followed(tmp_path, code, used):
     assert Crate(tmp_path).dependencies()[("a",)] == used
 
 
+def test_methods_that_a_type_calls_on_itself_are_followed(tmp_path):
+    (tmp_path / "lib.rs").write_text("mod a;\nmod b;\nmod c;\n")
+    (tmp_path / "a.rs").write_text("pub struct A<'a>;\nimpl A<'_> { fn f(&self) { self.g() } }\n")
+    (tmp_path / "b.rs").write_text("use crate::a::A;\nimpl<'a> A<'a> {\n    fn g(&self) {}\n}\n")
+    (tmp_path / "c.rs").write_text(
+        "use crate::a::A;\ntrait T {}\nimpl T for A<'_> { fn t(&self) { self.g() } }\n"
+    )
+    graph = Crate(tmp_path).dependencies()
+    assert graph == {(): set(), ("a",): {("b",)}, ("b",): {("a",)}, ("c",): {("a",), ("b",)}}
+
+
 def test_circles_are_found():
     graph: Graph = {("a",): {("b",)}, ("b",): {("c",)}, ("c",): {("a",)}, ("d",): {("a",)}}
     assert circles(graph) == [{("a",), ("b",), ("c",)}]

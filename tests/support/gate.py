@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from pathlib import Path
 
 LIMIT_S = 30
 
 
-class Gate:
+class PipeGate:
     """Two named pipes: a task tells through one that it has come, and waits at the other.
 
     It may travel to a server, where it is the task's side of the gate.
@@ -57,3 +58,9 @@ class Gate:
             os.unlink(path)
         for descriptor in self.descriptors:
             os.close(descriptor)
+
+
+if sys.platform == "win32":
+    from .semaphores import SemaphoreGate as Gate
+else:
+    Gate = PipeGate

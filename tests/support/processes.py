@@ -8,7 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+
+# Whether the tests may give files to other users, and write everywhere.
+IS_ROOT = sys.platform != "win32" and os.geteuid() == 0
+
+# The signal that ends a process so that it cannot clean up, and how one ends that gets it.
+KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+KILLED = int(KILL) if sys.platform == "win32" else -int(KILL)
 
 STARTER = """
 from bgpy import Server
@@ -31,8 +39,22 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+def end(pid: int) -> None:
+    """End a process, if it still exists, so that it cannot clean up."""
+    # Windows knows no such process in other words.
+    with suppress(ProcessLookupError, OSError if sys.platform == "win32" else ()):
+        os.kill(pid, KILL)
+
+
 def kill(pid: int) -> None:
     """End a process so that it cannot clean up, and wait until it is gone."""
+    if sys.platform == "win32":
+        import psutil
+
+        process = psutil.Process(pid)
+        process.kill()
+        process.wait(30)
+        return
     process = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
     select.select([process], [], [])
@@ -41,6 +63,10 @@ def kill(pid: int) -> None:
 
 def supervisor_of(pid: int) -> int:
     """Return the process that waits for the end of a server: its parent."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process(pid).ppid()
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 

@@ -10,6 +10,7 @@ use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 use crate::commands::attach::Attach;
 use crate::commands::call::Call;
+use crate::commands::cancel::Cancel;
 use crate::commands::completions::Completions;
 use crate::commands::doctor::Doctor;
 use crate::commands::dump::Dump;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Top(Top),
     Status(ShowStatus),
     Call(Call),
+    Cancel(Cancel),
     Ping(Ping),
     Logs(Logs),
     Dump(Dump),

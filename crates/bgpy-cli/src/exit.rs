@@ -104,7 +104,7 @@ mod tests {
         for (error, code) in [
             (ConnectError::Resolve { host: "nowhere".into(), source }, 1),
             (ConnectError::NotRunning { server: server() }, 3),
-            (ConnectError::Stopping { server: server() }, 3),
+            (ConnectError::Stopping { server: server(), hindrance: None }, 3),
             (ConnectError::Io { server: server(), source: io::Error::other("no") }, 1),
             (ConnectError::Timeout { server: server(), after, process: None, connected: false }, 4),
             (ConnectError::Restarting { server: server(), after, failing: None }, 4),
@@ -131,7 +131,7 @@ mod tests {
             CallError::Failed { server: server(), failure, object: None }
         };
         for (error, code) in [
-            (CallError::Timeout { server: server(), after, accepted: true }, 4),
+            (CallError::Timeout { server: server(), after, accepted: true, expired: false }, 4),
             (lost(Lost::Closed), 1),
             (CallError::NoResponse { server: server() }, 1),
             (failed(FailureCode::Stopping), 3),

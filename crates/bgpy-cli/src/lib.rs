@@ -88,6 +88,7 @@ fn dispatch(
         Command::Run(run) => return serve(Foreground::Run(run.into())),
         Command::Attach(attach) => attach.run(context),
         Command::Call(call) => call.run(context),
+        Command::Cancel(cancel) => cancel.run(context),
         Command::Completions(completions) => completions.run(),
         Command::Doctor(doctor) => doctor.run(context),
         Command::Dump(dump) => dump.run(context),

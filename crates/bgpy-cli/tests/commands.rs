@@ -100,6 +100,12 @@ impl Running {
         Self::start(runtime, Service::new(|_| Ok(()), |(), _| Ok(None)))
     }
 
+    fn client(&self) -> Client {
+        let address = Address::new("127.0.0.1", self.port.parse().expect("a port"));
+        let options = ClientOptions { token: Some(self.token.clone()), ..ClientOptions::default() };
+        Client::new(address, options)
+    }
+
     fn terminate<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         ["terminate", "127.0.0.1", &self.port].iter().chain(more).copied().collect()
     }
@@ -269,9 +275,7 @@ fn a_busy_server_ends_later_than_somebody_waits() {
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let task = move |(): &mut (), _| held.recv().map(|()| None).map_err(|error| error.to_string());
     let server = Running::start(shell.runtime(), Service::new(|_| Ok(()), task));
-    let address = Address::new("127.0.0.1", server.port.parse().expect("a port"));
-    let options = ClientOptions { token: Some(server.token.clone()), ..ClientOptions::default() };
-    let client = Client::new(address, options);
+    let client = server.client();
     let nothing = || Value::Nil.encode().expect("nil is flat").into();
     client.initialize(nothing(), &Wait::forever()).expect("it initialises");
     client.execute(nothing(), &Wait::forever()).expect("it accepts");
@@ -279,6 +283,31 @@ fn a_busy_server_ends_later_than_somebody_waits() {
     assert_eq!(outcome.code, 4);
     assert!(outcome.words.contains("has not ended within 0.3s"), "{}", outcome.words);
     hold.send(()).expect("the task waits");
+    assert!(matches!(server.end(), Ended::Orderly));
+}
+
+#[test]
+fn a_task_that_cannot_be_interrupted_runs_on() {
+    let shell = Shell::new();
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = std::sync::mpsc::channel();
+    let task = move |(): &mut (), _| {
+        begin.send(()).expect("the test waits");
+        held.recv().map(|()| None).map_err(|error| error.to_string())
+    };
+    let server = Running::start(shell.runtime(), Service::new(|_| Ok(()), task));
+    let client = server.client();
+    let nothing = || Value::Nil.encode().expect("nil is flat").into();
+    client.initialize(nothing(), &Wait::forever()).expect("it initialises");
+    client.execute(nothing(), &Wait::forever()).expect("it accepts");
+    begun.recv().expect("it begins");
+    let target = format!("127.0.0.1:{}", server.port);
+    let outcome = shell.run(&["cancel", &target]);
+    assert_eq!((outcome.code, outcome.data.as_str()), (1, ""));
+    let text = format!("error: call 2 of {target} cannot be cancelled while it runs: ");
+    assert!(outcome.words.starts_with(&text), "{}", outcome.words);
+    hold.send(()).expect("the task waits");
+    shell.run(&server.terminate(&[]));
     assert!(matches!(server.end(), Ended::Orderly));
 }
 

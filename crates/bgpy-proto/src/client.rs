@@ -1,18 +1,20 @@
 //! A client's session: numbers the calls and assigns the answers to them.
 
-use std::collections::VecDeque;
-
+use crate::abort::{AbortReply, AbortRequest};
 use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::Failure;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::head::CallHead;
 use crate::hello::ServerHello;
 use crate::log::{LogReply, LogRequest};
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
+use crate::pending::{Asked, Due, Pending};
+use crate::progress::Progress;
 use crate::receiver::Receiver;
-use crate::server::CallKind;
+use crate::request::CallKind;
 use crate::status::Status;
 use crate::supply::Supply;
 
@@ -27,29 +29,8 @@ pub struct ClientSession {
     pending: OpenCalls<Pending>,
     /// Whether the server has said goodbye: it reads no more.
     is_over: bool,
-}
-
-#[derive(Debug)]
-struct Pending {
-    asked: Asked,
-    next_seq: u32,
-    /// Events not polled yet. Most calls have one event at a time, which needs no allocation.
-    first: Option<Event>,
-    rest: VecDeque<Event>,
-    /// Whether an answer has arrived, so that an ack would be too late.
-    answered: bool,
-    /// Whether the last event has arrived.
-    ended: bool,
-}
-
-/// The kinds of answers that fit a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Call(Want),
-    Ping,
-    Status,
-    Log,
-    Debug,
+    /// The calls for which something has arrived, if that is collected.
+    news: Option<Vec<u64>>,
 }
 
 /// An event of a call. Rare contents are boxed, because an event is moved several times.
@@ -93,35 +74,18 @@ pub enum Event {
     Log(Box<LogReply>),
     /// The answer to a debug request.
     Debug(Box<DebugReply>),
-}
-
-impl Pending {
-    fn new(asked: Asked) -> Self {
-        let rest = VecDeque::new();
-        Self { asked, next_seq: 0, first: None, rest, answered: false, ended: false }
-    }
-
-    fn push(&mut self, event: Event) {
-        if self.first.is_none() && self.rest.is_empty() {
-            self.first = Some(event);
-        } else {
-            self.rest.push_back(event);
-        }
-    }
-
-    /// Notes that the server has ended without reading the request. Who asks a question is told by
-    /// the end of the connection.
-    fn refuse(&mut self) {
-        if self.ended || !matches!(self.asked, Asked::Call(_)) {
-            return;
-        }
-        self.ended = true;
-        self.push(Event::Failed { failure: Box::new(Failure::stopping()), object: None });
-    }
-
-    fn pop(&mut self) -> Option<Event> {
-        self.first.take().or_else(|| self.rest.pop_front())
-    }
+    /// The answer to an abort.
+    Abort(Box<AbortReply>),
+    /// How far the call has come.
+    Progress(Box<Progress>),
+    /// The task calls a function of the caller's, and waits for [its
+    /// result](ClientSession::return_from_callback).
+    Callback {
+        /// Its number in the call.
+        number: u32,
+        /// Which function, and its arguments.
+        message: Delivered,
+    },
 }
 
 impl ClientSession {
@@ -133,6 +97,7 @@ impl ClientSession {
             last_call: 0,
             pending: OpenCalls::default(),
             is_over: false,
+            news: None,
         }
     }
 
@@ -164,7 +129,38 @@ impl ClientSession {
         payload: Payload,
     ) -> Result<u64, ProtocolError> {
         payload.check(self.server.message_bytes_max)?;
-        self.request(kind.frame_kind(), want as u8, payload, Asked::Call(want))
+        let asked = Asked::Call(want);
+        self.request(
+            &[],
+            Frame { payload, flags: want as u8, ..Frame::bare(kind.frame_kind(), 0) },
+            asked,
+        )
+    }
+
+    /// Like [`call`](Self::call), with a head. A server whose [hello](ServerHello::calls) does not say
+    /// that it understands heads gets none.
+    ///
+    /// # Errors
+    /// See [`call`](Self::call); and [`ProtocolError::TooLarge`] if a part of the head is.
+    pub fn call_headed(
+        &mut self,
+        kind: CallKind,
+        want: Want,
+        head: &CallHead,
+        payload: Payload,
+    ) -> Result<u64, ProtocolError> {
+        if head.is_empty() || !self.server.calls {
+            return self.call(kind, want, payload);
+        }
+        let encoded = head.encode()?;
+        payload.check(self.server.message_bytes_max.saturating_sub(encoded.len() as u64))?;
+        let flags = want as u8 | flag::HEAD;
+        let frame = Frame { payload, flags, ..Frame::bare(kind.frame_kind(), 0) };
+        let call = self.request(&encoded, frame, Asked::Call(want))?;
+        if let Some(pending) = self.pending.get_mut(call) {
+            pending.expect(head);
+        }
+        Ok(call)
     }
 
     /// Sends a ping.
@@ -188,27 +184,100 @@ impl ClientSession {
         self.unbuffered_request(Kind::Debug, request.encode(), Asked::Debug)
     }
 
+    /// Asks to cancel a call of any client. Only for a server whose [hello](ServerHello::calls) says
+    /// that it understands it.
+    pub fn abort(&mut self, request: &AbortRequest) -> u64 {
+        self.unbuffered_request(Kind::Abort, request.encode(), Asked::Abort)
+    }
+
+    /// Tells the server to cancel a call even if it runs. Its last event tells how it has ended: responses
+    /// of a stream that are still on their way are dropped. Does nothing if the call is over here, or the
+    /// server's [hello](ServerHello::calls) does not say that it understands it.
+    pub fn interrupt(&mut self, call: u64) {
+        let open = self.pending.get_mut(call).filter(|pending| pending.is_open_call());
+        let Some(pending) = open.filter(|_| self.server.calls) else { return };
+        pending.close();
+        self.send_cancel(call, flag::ANSWER);
+    }
+
+    /// Sends what a callback has returned or raised. Does nothing if its call is over, or it has returned
+    /// before.
+    ///
+    /// # Errors
+    /// See [`call`](Self::call); the callback is open still.
+    pub fn return_from_callback(
+        &mut self,
+        call: u64,
+        number: u32,
+        outcome: Result<Payload, &Failure>,
+    ) -> Result<(), ProtocolError> {
+        let open = self.pending.get_mut(call).filter(|pending| pending.is_open_call());
+        let Some(pending) = open else { return Ok(()) };
+        if let Ok(payload) = outcome {
+            payload.check(self.server.message_bytes_max)?;
+            if pending.has_callback(number) && !self.is_over {
+                let bare = Frame::bare(Kind::CallbackReply, call);
+                self.outbox.send(Frame { payload, seq: number, ..bare })?;
+                pending.close_callback(number);
+            }
+        } else if let Err(failure) = outcome
+            && pending.close_callback(number)
+        {
+            self.refuse_callback(call, number, failure);
+        }
+        Ok(())
+    }
+
     /// Tells the server to drop a call that is not running yet, and forgets it here.
     pub fn cancel(&mut self, call: u64) {
-        if self.pending.remove(call).is_some() {
-            self.send(Frame::bare(Kind::Cancel, call)).expect("a cancel has no buffers");
+        if self.take_heard(call).is_some() {
+            self.send_cancel(call, 0);
         }
     }
 
-    /// Forgets a call whose further answers do not matter.
+    /// Like [`interrupt`](Self::interrupt), and forgets the call here. Its open callbacks fail.
+    pub fn abandon(&mut self, call: u64) {
+        let Some(mut pending) = self.take_heard(call) else { return };
+        self.send_cancel(call, if self.server.calls { flag::ANSWER } else { 0 });
+        self.refuse_callbacks(call, pending.take_callbacks());
+    }
+
+    /// Forgets a call whose further answers do not matter: it runs on. Its open callbacks fail, and of a
+    /// stream the server is told that everything is taken.
     pub fn forget(&mut self, call: u64) {
-        self.pending.remove(call);
+        let Some(pending) = self.pending.get_mut(call) else { return };
+        let callbacks = pending.take_callbacks();
+        if !pending.is_open_stream() {
+            self.pending.remove(call);
+        } else if let Some(bytes) = pending.forget() {
+            self.send_credit(call, bytes);
+        }
+        self.refuse_callbacks(call, callbacks);
     }
 
     /// The next event of a call, if there is one. The last event also ends the call here: nothing
     /// is left to forget.
     pub fn poll(&mut self, call: u64) -> Option<Event> {
         let pending = self.pending.get_mut(call)?;
-        let event = pending.pop();
-        if pending.ended && pending.rest.is_empty() {
+        let (event, credit) = pending.poll();
+        if pending.is_over() {
             self.pending.remove(call);
         }
+        if let Some(bytes) = credit {
+            self.send_credit(call, bytes);
+        }
         event
+    }
+
+    /// Collects from now on for which calls something arrives.
+    pub fn collect_news(&mut self) {
+        self.news.get_or_insert_default();
+    }
+
+    /// The calls for which something has arrived since this was last asked, in the order of arrival and perhaps
+    /// more than once. A [goodbye](Self::is_over) is news for any call.
+    pub fn take_news(&mut self) -> Vec<u64> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Where the next bytes of a large message belong, and how many. After reading them directly to
@@ -234,41 +303,66 @@ impl ClientSession {
     }
 
     fn unbuffered_request(&mut self, kind: Kind, data: Vec<u8>, asked: Asked) -> u64 {
-        self.request(kind, 0, data.into(), asked).expect("the request has no buffers")
+        let frame = Frame { payload: data.into(), ..Frame::bare(kind, 0) };
+        self.request(&[], frame, asked).expect("the request has no buffers")
     }
 
-    fn request(
-        &mut self,
-        kind: Kind,
-        flags: u8,
-        payload: Payload,
-        asked: Asked,
-    ) -> Result<u64, ProtocolError> {
+    /// Gives a frame the next id, and sends it behind its head.
+    fn request(&mut self, head: &[u8], frame: Frame, asked: Asked) -> Result<u64, ProtocolError> {
         let call = self.last_call + 1;
         let mut pending = Pending::new(asked);
         if self.is_over {
             pending.refuse();
         } else {
-            self.send(Frame { flags, payload, ..Frame::bare(kind, call) })?;
+            self.outbox.send_headed(head, Frame { call, ..frame })?;
         }
         self.last_call = call;
         self.pending.insert(call, pending);
         Ok(call)
     }
 
-    fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        self.outbox.send(frame)
+    /// Takes a request off the pending ones, unless it is forgotten.
+    fn take_heard(&mut self, call: u64) -> Option<Pending> {
+        self.pending.get_mut(call).filter(|pending| !pending.is_forgotten())?;
+        self.pending.remove(call)
+    }
+
+    fn send_cancel(&mut self, call: u64, flags: u8) {
+        self.send(Frame { flags, ..Frame::bare(Kind::Cancel, call) });
+    }
+
+    fn send_credit(&mut self, call: u64, bytes: u64) {
+        let payload = bytes.to_le_bytes().to_vec().into();
+        self.send(Frame { payload, ..Frame::bare(Kind::Credit, call) });
+    }
+
+    fn refuse_callbacks(&mut self, call: u64, numbers: Vec<u32>) {
+        let failure = Failure::unheard();
+        numbers.into_iter().for_each(|number| self.refuse_callback(call, number, &failure));
+    }
+
+    fn refuse_callback(&mut self, call: u64, number: u32, failure: &Failure) {
+        let payload = failure.encode_within(self.server.message_bytes_max).into();
+        let bare = Frame::bare(Kind::CallbackReply, call);
+        self.send(Frame { flags: flag::FAILED, payload, seq: number, ..bare });
+    }
+
+    /// Sends what belongs to an earlier request, unless the server reads no more.
+    fn send(&mut self, frame: Frame) {
+        if !self.is_over {
+            self.outbox.send(frame).expect("the frame has few buffers");
+        }
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        let Frame { kind, flags, seq, call, payload, missing } = frame;
+        let Frame { kind, seq, call, .. } = frame;
         if self.is_over {
             return Err(ProtocolError::Malformed("a frame behind a goodbye"));
         }
         if kind == Kind::ServerOffer {
             return self.receiver.offered(seq);
         }
-        if let Some(segment) = self.receiver.missed(&payload) {
+        if let Some(segment) = self.receiver.missed(&frame.payload) {
             self.outbox.offer(Kind::ClientOffer, segment);
         }
         if kind == Kind::Goodbye && call <= self.last_call {
@@ -279,58 +373,28 @@ impl ClientSession {
         if call == 0 || call > self.last_call {
             return Err(ProtocolError::Malformed("an answer to a call that was not made"));
         }
-        let Some(pending) = self.pending.get_mut(call) else { return Ok(()) };
-        if pending.ended {
-            return Err(ProtocolError::Malformed("an answer after the last one"));
+        if kind == Kind::Callback && !self.server.calls {
+            return Err(ProtocolError::Malformed("a callback of a server that takes no reply"));
         }
-        let event = match (kind, pending.asked) {
-            (Kind::Ack, Asked::Call(_)) if !pending.answered => Event::Accepted,
-            (Kind::Response, Asked::Call(Want::First | Want::All)) => {
-                if seq != pending.next_seq {
-                    return Err(ProtocolError::Malformed("a response out of its order"));
-                }
-                pending.next_seq = seq.wrapping_add(1);
-                let (error, last) = (flags & flag::USER_ERROR != 0, flags & flag::LAST != 0);
-                if missing > 0 {
-                    Event::NoMemory { bytes: missing, last }
-                } else {
-                    Event::Response { message: Delivered::new(payload), error, last }
-                }
+        let Some(pending) = self.pending.get_mut(call) else {
+            // A task would wait for ever for a caller that has gone away without a word.
+            if kind == Kind::Callback {
+                self.refuse_callback(call, seq, &Failure::unheard());
             }
-            (Kind::End, Asked::Call(_)) => Event::Ended { already: flags & flag::ALREADY != 0 },
-            (Kind::Error, Asked::Call(_)) if missing > 0 => {
-                Event::NoMemory { bytes: missing, last: true }
-            }
-            (Kind::Error, Asked::Call(_)) => {
-                let mut failure = Failure::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
-                let object = failure.object.take();
-                let object = object.map(|object| Box::new(Delivered::new(object.into())));
-                Event::Failed { failure: Box::new(failure), object }
-            }
-            (Kind::Pong, Asked::Ping) => Event::Pong,
-            (Kind::StatusReply, Asked::Status) => Event::Status(Box::new(
-                Status::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a status that says nothing"))?,
-            )),
-            (Kind::LogReply, Asked::Log) => Event::Log(Box::new(
-                LogReply::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a piece of a log that says nothing"))?,
-            )),
-            (Kind::DebugReply, Asked::Debug) => Event::Debug(Box::new(
-                DebugReply::decode(&payload.data)
-                    .ok_or(ProtocolError::Malformed("a debug reply that says nothing"))?,
-            )),
-            _ if missing > 0 => return Err(ProtocolError::Memory { bytes: missing }),
-            _ => return Err(ProtocolError::Malformed("an answer that does not fit its call")),
+            return Ok(());
         };
-        pending.answered = true;
-        pending.ended = match event {
-            Event::Accepted => pending.asked == Asked::Call(Want::Ack),
-            Event::Response { last, .. } | Event::NoMemory { last, .. } => last,
-            _ => true,
-        };
-        pending.push(event);
+        let due = pending.take_in(frame)?;
+        if let Some(news) = &mut self.news {
+            news.push(call);
+        }
+        if pending.is_over() {
+            self.pending.remove(call);
+        }
+        match due {
+            Due::Nothing => {}
+            Due::Credit(bytes) => self.send_credit(call, bytes),
+            Due::Refusal(failure) => self.refuse_callback(call, seq, &failure),
+        }
         Ok(())
     }
 }

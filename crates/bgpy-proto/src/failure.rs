@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, bytes, write};
+use crate::delivered::Delivered;
+use crate::error::ProtocolError;
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
 
 /// Largest head of a byte string, in bytes.
@@ -33,6 +35,12 @@ pub enum FailureCode {
     Refused,
     /// Too many calls are queued.
     Overloaded,
+    /// It was cancelled.
+    Cancelled,
+    /// The time of its caller was over before it ended.
+    Expired,
+    /// The server waits for the caller, so that neither could go on.
+    Deadlock,
 }
 
 /// A failure, with its exception if there was one.
@@ -48,7 +56,7 @@ pub struct Failure {
     /// The remote traceback as text.
     pub traceback: Option<String>,
     /// The exception itself as a message of the payload codec, if it could be encoded. On the
-    /// client it arrives separately, as the [`Delivered`](crate::Delivered) of
+    /// client it arrives separately, as the [`Delivered`] of
     /// [`Event::Failed`](crate::client::Event::Failed).
     #[serde(default, deserialize_with = "bytes::optional")]
     pub object: Option<Vec<u8>>,
@@ -74,6 +82,9 @@ impl FailureCode {
             Self::Serialization => "serialization",
             Self::Refused => "refused",
             Self::Overloaded => "overloaded",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Deadlock => "deadlock",
         }
     }
 }
@@ -89,10 +100,26 @@ impl Failure {
         Self::new(FailureCode::Stopping, "the server is about to end and takes no more calls")
     }
 
-    /// The server lacks the memory for something.
-    pub fn memory(what: impl fmt::Display) -> Self {
-        let text = format!("the server has not enough memory for {what}");
+    /// A side lacks the memory for something.
+    pub fn memory(side: &str, what: impl fmt::Display) -> Self {
+        let text = format!("{side} has not enough memory for {what}");
         Self { exception: Some(MEMORY_ERROR.into()), ..Self::new(FailureCode::Task, text) }
+    }
+
+    /// Nobody is there who could run a callback.
+    pub(crate) fn unheard() -> Self {
+        Self::new(FailureCode::Refused, "the caller does not wait for the call any more")
+    }
+
+    /// The failure for a client that knows the codes of bgpy 1.0 only.
+    pub(crate) fn of_1_0(self) -> Self {
+        match self.code {
+            FailureCode::Cancelled | FailureCode::Expired => {
+                Self { code: FailureCode::Task, ..self }
+            }
+            FailureCode::Deadlock => Self { code: FailureCode::Refused, ..self },
+            _ => self,
+        }
     }
 
     /// Encodes the failure. Overlong texts lose their middle, and an exception is left out if it is
@@ -135,6 +162,14 @@ impl Failure {
         encoded
     }
 
+    /// Decodes a failure that a peer sent, and takes its exception out of it.
+    pub(crate) fn received(data: &[u8]) -> Result<(Self, Option<Delivered>), ProtocolError> {
+        let mut failure =
+            Self::decode(data).ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
+        let object = failure.object.take().map(|object| Delivered::new(object.into()));
+        Ok((failure, object))
+    }
+
     /// Decodes a failure; `None` if the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         codec::from_map(bytes)
@@ -174,6 +209,8 @@ mod tests {
     fn survives_the_wire() {
         for name in
             ["task", "not-initialized", "stopping", "serialization", "refused", "overloaded"]
+                .into_iter()
+                .chain(["cancelled", "expired", "deadlock"])
         {
             let code: FailureCode = codec::from_value(name.into()).unwrap();
             assert_eq!(code.as_str(), name);

@@ -30,6 +30,12 @@ pub enum Kind {
     Log = 0x08,
     /// Client: answer a question about what the server's interpreter does, or talk to a session in it.
     Debug = 0x09,
+    /// Client: how much of a stream it has taken.
+    Credit = 0x0a,
+    /// Client: what a callback has returned or raised.
+    CallbackReply = 0x0b,
+    /// Client: cancel a call of any client.
+    Abort = 0x0c,
     /// Server: the call is accepted.
     Ack = 0x41,
     /// Server: one response of a task.
@@ -50,6 +56,12 @@ pub enum Kind {
     Goodbye = 0x49,
     /// Server: answer to a debug request.
     DebugReply = 0x4a,
+    /// Server: how far a call has come.
+    Progress = 0x4b,
+    /// Server: a task calls a function of its caller's.
+    Callback = 0x4c,
+    /// Server: answer to an abort.
+    AbortReply = 0x4d,
 }
 
 impl Kind {
@@ -64,6 +76,9 @@ impl Kind {
             0x07 => Self::ClientOffer,
             0x08 => Self::Log,
             0x09 => Self::Debug,
+            0x0a => Self::Credit,
+            0x0b => Self::CallbackReply,
+            0x0c => Self::Abort,
             0x41 => Self::Ack,
             0x42 => Self::Response,
             0x43 => Self::Error,
@@ -74,6 +89,9 @@ impl Kind {
             0x48 => Self::LogReply,
             0x49 => Self::Goodbye,
             0x4a => Self::DebugReply,
+            0x4b => Self::Progress,
+            0x4c => Self::Callback,
+            0x4d => Self::AbortReply,
             _ => return None,
         })
     }
@@ -81,7 +99,9 @@ impl Kind {
     /// The flags that a frame of this kind may carry.
     fn flags(self) -> u8 {
         match self {
-            Self::Init | Self::Exec | Self::Exit => flag::WANT,
+            Self::Init | Self::Exec | Self::Exit => flag::WANT | flag::HEAD,
+            Self::Cancel => flag::ANSWER,
+            Self::CallbackReply => flag::FAILED,
             Self::Response => flag::LAST | flag::USER_ERROR,
             Self::End => flag::ALREADY,
             _ => 0,
@@ -93,6 +113,12 @@ impl Kind {
 pub mod flag {
     /// Calls: the two bits that hold [`Want`](super::Want).
     pub const WANT: u8 = 0b0000_0011;
+    /// Calls: the data begins with a [head](crate::CallHead).
+    pub const HEAD: u8 = 0b0000_1000;
+    /// Cancels: interrupt the call even if it runs, and tell how it ends.
+    pub const ANSWER: u8 = 0b0000_0001;
+    /// Replies to callbacks: it raised, and the data is a failure.
+    pub const FAILED: u8 = 0b0000_0001;
     /// Responses: no further frame follows for this call.
     pub const LAST: u8 = 0b0000_0001;
     /// Responses: the task marked it as an error (`respond(..., error=True)`).
@@ -211,15 +237,24 @@ pub struct Frame {
     pub call: u64,
     /// Its contents.
     pub payload: Payload,
-    /// Length of a received payload for which this side lacked the memory; `payload` is empty then.
-    /// Not used when sending.
-    pub missing: u64,
+    /// A received payload for which this side lacked the memory; `payload` is empty then. Not used when
+    /// sending.
+    pub missing: Option<Missing>,
+}
+
+/// What is known of a payload for which this side lacked the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// Size of its data and its buffers, in bytes.
+    pub bytes: u64,
+    /// Number of its buffers.
+    pub buffers: u16,
 }
 
 impl Frame {
     /// A frame without flags, sequence number and payload.
     pub fn bare(kind: Kind, call: u64) -> Self {
-        Self { kind, flags: 0, seq: 0, call, payload: Payload::default(), missing: 0 }
+        Self { kind, flags: 0, seq: 0, call, payload: Payload::default(), missing: None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{TryReserveError, VecDeque};
 
 use crate::buffer::Buffer;
 use crate::error::ProtocolError;
-use crate::frame::{Frame, HEADER_BYTES, Header, Payload, Place};
+use crate::frame::{Frame, HEADER_BYTES, Header, Missing, Payload, Place};
 use crate::limits::RESERVE_BYTES_MAX;
 use crate::supply::{Plain, Supply};
 
@@ -316,12 +316,13 @@ impl Body {
 impl Header {
     fn frame(self, data: Vec<u8>, buffers: Vec<Buffer>) -> Frame {
         let Self { kind, flags, seq, call, .. } = self;
-        Frame { kind, flags, seq, call, payload: Payload { data, buffers }, missing: 0 }
+        Frame { kind, flags, seq, call, payload: Payload { data, buffers }, missing: None }
     }
 
     /// The frame without its payload, for which the memory is lacking.
     fn missing(self, bytes: u64) -> Frame {
-        Frame { missing: bytes, ..self.frame(Vec::new(), Vec::new()) }
+        let missing = Some(Missing { bytes, buffers: self.buffers });
+        Frame { missing, ..self.frame(Vec::new(), Vec::new()) }
     }
 }
 

@@ -36,6 +36,9 @@ pub struct ClientHello {
     /// Whether the client understands a goodbye.
     #[serde(default)]
     pub goodbye: bool,
+    /// Whether the client understands heads, streams, progress, callbacks and answers to cancels.
+    #[serde(default)]
+    pub calls: bool,
 }
 
 /// The server's announcements.
@@ -63,6 +66,9 @@ pub struct ServerHello {
     /// Whether the server understands debug requests.
     #[serde(default)]
     pub debug: bool,
+    /// Whether the server understands heads, credits, callbacks, aborts and cancels with an answer.
+    #[serde(default)]
+    pub calls: bool,
     /// Why the server rejects calls on this connection, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overloaded: Option<String>,
@@ -79,6 +85,7 @@ impl Default for ClientHello {
             segments: false,
             allow_pickle: true,
             goodbye: true,
+            calls: true,
         }
     }
 }
@@ -95,6 +102,7 @@ impl Default for ServerHello {
             segments: false,
             allow_pickle: true,
             debug: true,
+            calls: true,
             overloaded: None,
         }
     }

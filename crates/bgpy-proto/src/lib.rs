@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod abort;
 pub mod buffer;
 pub mod client;
 pub mod codec;
@@ -18,34 +19,46 @@ pub mod failure;
 pub mod frame;
 pub mod framing;
 pub mod handshake;
+pub mod head;
 pub mod hello;
 pub mod limits;
 pub mod log;
 pub mod outbox;
+pub mod progress;
 pub mod replay;
+pub mod request;
 pub mod server;
 pub mod status;
 pub mod supply;
 pub mod token;
 
+mod callbacks;
+mod caller;
 mod delivered;
 mod error;
+mod flow;
 mod open;
+mod pending;
 mod receiver;
 mod seal;
 
+pub use abort::{AbortReply, AbortRequest, Aborted};
 pub use buffer::{Buffer, Memory};
+pub use caller::Room;
 pub use client::ClientSession;
 pub use debug::{DebugReply, DebugRequest};
 pub use delivered::Delivered;
 pub use error::ProtocolError;
 pub use failure::{Failure, FailureCode};
 pub use frame::{Frame, Kind, Payload, Want};
+pub use head::{CallHead, Chain};
 pub use hello::{ClientHello, Id, ServerHello};
 pub use log::{LogCursor, LogPiece, LogReply, LogRequest};
 pub use outbox::Outbox;
+pub use progress::Progress;
 pub use replay::Replays;
-pub use server::{CallKind, Request, ServerSession};
+pub use request::{CallKind, Request};
+pub use server::ServerSession;
 pub use status::{State, Status};
 pub use supply::Supply;
 pub use token::{Psk, Token};

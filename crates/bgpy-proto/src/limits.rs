@@ -83,6 +83,29 @@ pub const LOG_REQUEST_BYTES_MAX: usize = 1024;
 /// threads, and several fit an outbox.
 pub const DEBUG_TEXT_BYTES_MAX: usize = 256 << 10;
 
+/// Longest head of a call, in bytes. The longest that is sent has about 2,200; the rest is room for later
+/// keys.
+pub const HEAD_BYTES_MAX: usize = 4096;
+
+/// Most servers that wait for each other in the chain of a call.
+pub const CHAIN_MAX: usize = 64;
+
+/// Longest trace context, in bytes. A `traceparent` has 55.
+pub const TRACE_BYTES_MAX: usize = 1024;
+
+/// How far a server runs ahead of the reader of a stream, in bytes, unless the reader says otherwise.
+pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
+
+/// Largest window of a stream, in bytes: half of what a server holds for a peer that reads no answers,
+/// because it holds a window for a reader that takes no responses.
+pub const STREAM_WINDOW_BYTES_MAX: u64 = OUTBOX_BYTES_MAX as u64 / 2;
+
+/// Longest text of progress, in bytes.
+pub const PROGRESS_TEXT_BYTES_MAX: usize = 512;
+
+/// Longest request to abort a call that is decoded, in bytes. It needs 15; the rest is room for later keys.
+pub const ABORT_REQUEST_BYTES_MAX: usize = 1024;
+
 /// Longest line that is sent to a debug session, and longest other text of its replies, in bytes.
 pub const DEBUG_LINE_BYTES_MAX: usize = 64 << 10;
 

@@ -83,6 +83,14 @@ impl Outbox {
     /// # Errors
     /// [`ProtocolError::TooLarge`] if it has more buffers than a frame can list.
     pub(crate) fn send(&mut self, frame: Frame) -> Result<(), ProtocolError> {
+        self.send_headed(&[], frame)
+    }
+
+    /// Appends a frame whose data begins with a head.
+    ///
+    /// # Errors
+    /// See [`send`](Self::send).
+    pub(crate) fn send_headed(&mut self, head: &[u8], frame: Frame) -> Result<(), ProtocolError> {
         let Frame { kind, flags, seq, call, payload, .. } = frame;
         let buffers =
             u16::try_from(payload.buffers.len()).map_err(|_| ProtocolError::TooLarge {
@@ -90,8 +98,8 @@ impl Outbox {
                 bytes: payload.buffers.len() as u64 * 8,
                 limit: BUFFERS_MAX as u64 * 8,
             })?;
-        let header =
-            Header { kind, flags, buffers, seq, call, data_bytes: payload.data.len() as u64 };
+        let data_bytes = (head.len() + payload.data.len()) as u64;
+        let header = Header { kind, flags, buffers, seq, call, data_bytes };
         self.extend(&header.encode());
         if buffers > 0 {
             let table = payload.buffers.iter().map(|buffer| {
@@ -103,6 +111,7 @@ impl Outbox {
             });
             self.push(Buffer::Owned(table.flat_map(Place::encode).collect()));
         }
+        self.extend(head);
         self.push(Buffer::Owned(payload.data));
         payload.buffers.into_iter().for_each(|buffer| self.push(buffer));
         Ok(())

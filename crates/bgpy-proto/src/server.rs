@@ -2,80 +2,28 @@
 
 use std::collections::VecDeque;
 
+use crate::abort::{AbortReply, AbortRequest};
+use crate::caller::{More, Open, Room};
 use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::failure::{Failure, FailureCode};
-use crate::frame::{Frame, Kind, Payload, Want, flag};
+use crate::flow::weight;
+use crate::frame::{Frame, Kind, Missing, Payload, Want, flag};
+use crate::head::CallHead;
 use crate::hello::ClientHello;
-use crate::limits::{CALLS_PER_CONNECTION_MAX, DEBUG_REQUEST_BYTES_MAX, LOG_REQUEST_BYTES_MAX};
+use crate::limits::{
+    ABORT_REQUEST_BYTES_MAX, CALLS_PER_CONNECTION_MAX, DEBUG_REQUEST_BYTES_MAX,
+    LOG_REQUEST_BYTES_MAX,
+};
 use crate::log::{LogReply, LogRequest};
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
+use crate::progress::Progress;
 use crate::receiver::Receiver;
+use crate::request::{CallKind, Request};
 use crate::status::Status;
 use crate::supply::Supply;
-
-/// The three kinds of calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CallKind {
-    /// Send the tasks and run `init_task`.
-    Init,
-    /// Run `exec_task`.
-    Exec,
-    /// Run `exit_task` and end.
-    Exit,
-}
-
-impl CallKind {
-    pub(crate) fn frame_kind(self) -> Kind {
-        match self {
-            Self::Init => Kind::Init,
-            Self::Exec => Kind::Exec,
-            Self::Exit => Kind::Exit,
-        }
-    }
-}
-
-/// A client's request.
-#[derive(Debug)]
-pub enum Request {
-    /// A call, which must be [acked](ServerSession::ack) or [failed](ServerSession::fail).
-    Call {
-        /// Its id.
-        id: u64,
-        /// Its kind.
-        kind: CallKind,
-        /// Which answers the caller wants.
-        want: Want,
-        /// Its message.
-        message: Delivered,
-    },
-    /// Drop a call that is not running yet.
-    Cancel {
-        /// The call.
-        id: u64,
-    },
-    /// Answer with the status.
-    Status {
-        /// The request's id.
-        id: u64,
-    },
-    /// Answer with a piece of the log.
-    Log {
-        /// The request's id.
-        id: u64,
-        /// Which piece.
-        request: LogRequest,
-    },
-    /// Answer a debug question.
-    Debug {
-        /// The request's id.
-        id: u64,
-        /// The question.
-        request: DebugRequest,
-    },
-}
 
 /// A server's side of an authenticated connection.
 #[derive(Debug)]
@@ -87,20 +35,8 @@ pub struct ServerSession {
     requests: VecDeque<Request>,
     last_call: u64,
     open: OpenCalls<Open>,
-}
-
-/// A call whose caller still waits.
-#[derive(Debug)]
-struct Open {
-    want: Want,
-    acked: bool,
-    next_seq: u32,
-}
-
-impl Open {
-    fn wants_response(&self) -> bool {
-        self.want != Want::Ack
-    }
+    /// See [`ahead`](Self::ahead).
+    ahead: u64,
 }
 
 impl ServerSession {
@@ -112,6 +48,7 @@ impl ServerSession {
             requests: VecDeque::new(),
             last_call: 0,
             open: OpenCalls::default(),
+            ahead: 0,
         }
     }
 
@@ -156,14 +93,78 @@ impl ServerSession {
         }
         open.acked = true;
         if open.want == Want::Ack {
-            self.open.remove(call);
+            self.close(call);
         }
         self.send(Frame::bare(Kind::Ack, call));
+    }
+
+    /// Whether the caller still waits for an answer.
+    pub fn is_open(&self, call: u64) -> bool {
+        self.open.get(call).is_some()
     }
 
     /// Whether the caller still waits for a response.
     pub fn wants_response(&self, call: u64) -> bool {
         self.open.get(call).is_some_and(Open::wants_response)
+    }
+
+    /// Whether the responses of a call are a stream of which several were sent.
+    pub fn is_in_stream(&self, call: u64) -> bool {
+        self.open.get(call).is_some_and(|open| open.is_stream() && open.next_seq > 1)
+    }
+
+    /// Whether the task may respond. [`respond`](Self::respond) does not ask this.
+    pub fn room(&mut self, call: u64) -> Room {
+        match self.open.get_mut(call) {
+            Some(open) if open.wants_response() => match open.window() {
+                Some(window) if !window.is_open() => Room::Full,
+                _ => Room::Open,
+            },
+            _ => Room::Gone,
+        }
+    }
+
+    /// Bytes of streams that their readers have not taken, over all open calls.
+    pub fn ahead(&self) -> u64 {
+        self.ahead
+    }
+
+    /// Tells the caller how far the call has come, if it wants to know; it implies the ack.
+    pub fn progress(&mut self, call: u64, progress: &Progress) {
+        let understood = self.client.calls;
+        let Some(open) = self.open.get_mut(call).filter(|_| understood) else { return };
+        if open.more.as_ref().is_some_and(|more| more.wants_progress) {
+            open.acked = true;
+            let payload = progress.encode().into();
+            self.send(Frame { payload, ..Frame::bare(Kind::Progress, call) });
+        }
+    }
+
+    /// Calls a function of the caller's, and returns the number under which [its
+    /// result](Request::CallbackReply) arrives; `None` if the caller does not wait (any more). It implies
+    /// the ack.
+    ///
+    /// # Errors
+    /// See [`respond`](Self::respond).
+    pub fn callback(&mut self, call: u64, payload: Payload) -> Result<Option<u32>, ProtocolError> {
+        payload.check(self.client.message_bytes_max)?;
+        let understood = self.client.calls;
+        let Some(open) = self.open.get_mut(call).filter(|open| understood && open.wants_response())
+        else {
+            return Ok(None);
+        };
+        let more = open.more.get_or_insert_default();
+        let number = more.callbacks.next();
+        self.outbox.send(Frame { seq: number, payload, ..Frame::bare(Kind::Callback, call) })?;
+        more.callbacks.open();
+        open.acked = true;
+        Ok(Some(number))
+    }
+
+    /// Answers a request to abort a call.
+    pub fn aborted(&mut self, request: u64, reply: &AbortReply) {
+        let payload = reply.encode().into();
+        self.send(Frame { payload, ..Frame::bare(Kind::AbortReply, request) });
     }
 
     /// Sends a response of the task; `false` if the caller does not wait for one (any more). It
@@ -185,19 +186,24 @@ impl ServerSession {
         let last = open.want == Want::First;
         let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
         let seq = open.next_seq;
+        let weight = weight(payload.bytes(), payload.buffers.len());
         let frame = Frame { flags, seq, payload, ..Frame::bare(Kind::Response, call) };
         self.outbox.send(frame)?;
         open.next_seq = seq.wrapping_add(1);
         open.acked = true;
+        if let Some(window) = open.window() {
+            window.sent(weight);
+            self.ahead += weight;
+        }
         if last {
-            self.open.remove(call);
+            self.close(call);
         }
         Ok(true)
     }
 
     /// Tells the caller that its call has ended. `already` marks an INIT that changed nothing.
     pub fn end(&mut self, call: u64, already: bool) {
-        if self.open.remove(call).is_some() {
+        if self.close(call).is_some() {
             let flags = if already { flag::ALREADY } else { 0 };
             self.send(Frame { flags, ..Frame::bare(Kind::End, call) });
         }
@@ -205,8 +211,9 @@ impl ServerSession {
 
     /// Tells the caller that its call has failed; `false` if it does not wait (any more).
     pub fn fail(&mut self, call: u64, failure: &Failure) -> bool {
-        let listens = self.open.remove(call).is_some();
+        let listens = self.close(call).is_some();
         if listens {
+            let failure = if self.client.calls { failure } else { &failure.clone().of_1_0() };
             let payload = failure.encode_within(self.client.message_bytes_max).into();
             self.send(Frame { payload, ..Frame::bare(Kind::Error, call) });
         }
@@ -240,15 +247,24 @@ impl ServerSession {
         }
     }
 
+    /// Takes a call off the open ones.
+    fn close(&mut self, call: u64) -> Option<Open> {
+        let mut open = self.open.remove(call)?;
+        self.ahead -= open.window().map_or(0, |window| window.ahead());
+        Some(open)
+    }
+
     fn send(&mut self, frame: Frame) {
         self.outbox.send(frame).expect("the frame has no buffers");
     }
 
     fn sort(&mut self, frame: Frame) -> Result<(), ProtocolError> {
-        let Frame { kind, flags, seq, call, payload, missing } = frame;
-        // Requests other than calls, and their answers, are short.
-        if missing > 0 && !matches!(kind, Kind::Init | Kind::Exec | Kind::Exit) {
-            return Err(ProtocolError::Memory { bytes: missing });
+        let Frame { kind, flags, seq, call, mut payload, missing } = frame;
+        // Other requests are short.
+        let may_be_long =
+            matches!(kind, Kind::Init | Kind::Exec | Kind::Exit | Kind::CallbackReply);
+        if let Some(Missing { bytes, .. }) = missing.filter(|_| !may_be_long) {
+            return Err(ProtocolError::Memory { bytes });
         }
         if kind == Kind::ClientOffer {
             return self.receiver.offered(seq);
@@ -256,11 +272,17 @@ impl ServerSession {
         if let Some(segment) = self.receiver.missed(&payload) {
             self.outbox.offer(Kind::ServerOffer, segment);
         }
-        if kind == Kind::Cancel {
-            if self.open.remove(call).is_some() {
-                self.requests.push_back(Request::Cancel { id: call });
+        // These belong to an earlier call. Its last frame may have crossed them.
+        match kind {
+            Kind::Cancel => {
+                self.cancel(call, flags & flag::ANSWER != 0);
+                return Ok(());
             }
-            return Ok(());
+            Kind::Credit => return self.credit(call, &payload.data),
+            Kind::CallbackReply => {
+                return self.return_from_callback(call, seq, flags, payload, missing);
+            }
+            _ => {}
         }
         if call <= self.last_call {
             return Err(ProtocolError::Malformed("a call id that does not grow"));
@@ -291,6 +313,15 @@ impl ServerSession {
                 self.requests.push_back(Request::Debug { id: call, request });
                 return Ok(());
             }
+            Kind::Abort => {
+                let short =
+                    Some(&payload.data).filter(|data| data.len() <= ABORT_REQUEST_BYTES_MAX);
+                let request = short.and_then(|data| AbortRequest::decode(data));
+                let request =
+                    request.ok_or(ProtocolError::Malformed("an abort that says nothing"))?;
+                self.requests.push_back(Request::Abort { id: call, request });
+                return Ok(());
+            }
             Kind::Ping => {
                 self.send(Frame::bare(Kind::Pong, call));
                 return Ok(());
@@ -298,16 +329,71 @@ impl ServerSession {
             _ => return Err(ProtocolError::Malformed("a frame that only servers send")),
         };
         let want = Want::from_flags(flags)?;
+        let has_head = flags & flag::HEAD != 0 && missing.is_none();
+        let head =
+            if has_head { Some(Box::new(CallHead::split_from(&mut payload.data)?)) } else { None };
+        let more = head.as_deref().map(|head| More::of(head, want));
         let full = self.open.len() >= CALLS_PER_CONNECTION_MAX;
-        self.open.insert(call, Open { want, acked: false, next_seq: 0 });
+        self.open.insert(call, Open { want, acked: false, next_seq: 0, more });
         if full {
             let text = format!("{CALLS_PER_CONNECTION_MAX} calls of this connection are open");
             self.fail(call, &Failure::new(FailureCode::Overloaded, text));
-        } else if missing > 0 {
-            self.fail(call, &Failure::memory(format!("an argument of {missing} bytes")));
+        } else if let Some(Missing { bytes, .. }) = missing {
+            let what = format!("an argument of {bytes} bytes");
+            self.fail(call, &Failure::memory("the server", what));
         } else {
             let message = Delivered::new(payload);
-            self.requests.push_back(Request::Call { id: call, kind, want, message });
+            self.requests.push_back(Request::Call { id: call, kind, want, head, message });
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self, call: u64, interrupt: bool) {
+        let is_open = match interrupt {
+            // The caller still waits for the end.
+            true => self.open.get_mut(call).is_some_and(|open| {
+                self.ahead -= open.close_stream();
+                true
+            }),
+            false => self.close(call).is_some(),
+        };
+        if is_open {
+            self.requests.push_back(Request::Cancel { id: call, interrupt });
+        }
+    }
+
+    fn credit(&mut self, call: u64, data: &[u8]) -> Result<(), ProtocolError> {
+        let bytes = data.try_into().map(u64::from_le_bytes);
+        let bytes = bytes.map_err(|_| ProtocolError::Malformed("a credit that says nothing"))?;
+        if let Some(window) = self.open.get_mut(call).and_then(Open::window) {
+            let more = window.taken(bytes)?;
+            self.ahead -= more;
+            if more > 0 {
+                self.requests.push_back(Request::Credit { id: call });
+            }
+        }
+        Ok(())
+    }
+
+    fn return_from_callback(
+        &mut self,
+        call: u64,
+        number: u32,
+        flags: u8,
+        payload: Payload,
+        missing: Option<Missing>,
+    ) -> Result<(), ProtocolError> {
+        let outcome = if let Some(Missing { bytes, .. }) = missing {
+            let what = format!("the result of a callback, {bytes} bytes");
+            Err(Box::new((Failure::memory("the server", what), None)))
+        } else if flags & flag::FAILED != 0 {
+            Err(Box::new(Failure::received(&payload.data)?))
+        } else {
+            Ok(Delivered::new(payload))
+        };
+        let more = self.open.get_mut(call).and_then(|open| open.more.as_mut());
+        if more.is_some_and(|more| more.callbacks.close(number)) {
+            self.requests.push_back(Request::CallbackReply { id: call, number, outcome });
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
+use crate::progress::Progress;
 
 /// The state of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ pub struct Status {
     pub rss_bytes: Option<u64>,
     /// The server's name, if it has one.
     pub name: Option<String>,
+    /// The server's number for the running call, by which it can be [cancelled](crate::AbortRequest).
+    pub call: Option<u64>,
+    /// How far the running call has come, if its task has said so.
+    pub progress: Option<Progress>,
 }
 
 impl State {
@@ -108,6 +113,8 @@ mod tests {
                 pid: 1,
                 rss_bytes: Some(1 << 30),
                 name: Some("trainer".into()),
+                call: Some(1),
+                progress: Some(Progress::new(Some(1.0), None, Some("training"))),
             };
             assert_eq!(Status::decode(&status.encode()), Some(status));
         }
@@ -149,6 +156,8 @@ mod tests {
             pid: 1,
             rss_bytes: None,
             name: None,
+            call: None,
+            progress: None,
         }
     }
 }

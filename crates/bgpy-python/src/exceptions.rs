@@ -25,7 +25,7 @@ macro_rules! classes {
 }
 
 classes! {
-    AddressInUse AuthError BgpyError CallTimeout ConfigError ConnectError ConnectionLost NameTaken
+    AddressInUse AuthError BgpyError CallCancelled CallTimeout CallbackGone Cancelled ConfigError ConnectError ConnectionLost NameTaken
     NoResponse NotInitialized NotRunning Overloaded ProtocolMismatch RemoteError
     RemoteSerializationError SerializationError ServerStopping StartError WouldDeadlock
 }
@@ -55,8 +55,12 @@ pub fn serialization_error(py: Python<'_>, text: impl AsRef<str>, cause: Option<
 }
 
 pub fn is_serialization_error(error: &PyErr, py: Python<'_>) -> bool {
-    class_object(py, Class::SerializationError)
-        .is_ok_and(|class| error.matches(py, class).unwrap_or(false))
+    is(error, py, Class::SerializationError)
+}
+
+/// Whether it is of a class of `bgpy.errors`.
+pub fn is(error: &PyErr, py: Python<'_>, class: Class) -> bool {
+    class_object(py, class).is_ok_and(|class| error.matches(py, class).unwrap_or(false))
 }
 
 /// The exception for an allocation that failed in Rust.

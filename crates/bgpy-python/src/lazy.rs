@@ -5,13 +5,14 @@
 //! on a thread of their own, where no signal handler interrupts them.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCFunction, PyDict, PyModule, PyTuple};
+use pyo3::types::{PyDict, PyModule};
+
+use crate::fork_hooks::ForkHooks;
 
 /// Held during an import, and by a thread that forks.
 static IMPORTING: Mutex<()> = Mutex::new(());
@@ -19,6 +20,22 @@ static IMPORTING: Mutex<()> = Mutex::new(());
 thread_local! {
     /// The lock, between the hooks of a fork.
     static HELD: RefCell<Option<MutexGuard<'static, ()>>> = const { RefCell::new(None) };
+}
+
+/// Forks wait for imports, so that no import is cut short in a child.
+static HOOKS: ForkHooks = ForkHooks::new(
+    |py| {
+        // Without the GIL, which the import needs.
+        py.detach(|| HELD.with_borrow_mut(|held| *held = Some(lock())));
+        Ok(())
+    },
+    release,
+    release,
+);
+
+fn release(_: Python<'_>) -> PyResult<()> {
+    drop(HELD.take());
+    Ok(())
 }
 
 /// An attribute of a module.
@@ -59,7 +76,7 @@ pub fn import<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyModule>
     if let Some(module) = imported(py, name)? {
         return Ok(module);
     }
-    wait_in_forks(py)?;
+    HOOKS.register(py)?;
     let run = || Python::try_attach(|py| py.import(name).map(Bound::unbind));
     let imported = py.detach(|| {
         let _importing = lock();
@@ -80,37 +97,6 @@ fn imported<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyMo
     let is_initializing = !spec.is_none()
         && spec.getattr_opt("_initializing")?.is_some_and(|it| it.is_truthy().unwrap_or(true));
     Ok(module.cast_into::<PyModule>().ok().filter(|_| !is_initializing))
-}
-
-/// Lets forks wait for imports, so that no import is cut short in a child. Registered once, because Python
-/// cannot unregister hooks.
-fn wait_in_forks(py: Python<'_>) -> PyResult<()> {
-    static IS_WAITING: AtomicBool = AtomicBool::new(false);
-    // Windows has no fork.
-    let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
-    if IS_WAITING.swap(true, Ordering::SeqCst) {
-        return Ok(());
-    }
-    let hook = |act: fn(Python<'_>)| {
-        PyCFunction::new_closure(
-            py,
-            None,
-            None,
-            move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-                act(arguments.py());
-            },
-        )
-    };
-    let keywords = PyDict::new(py);
-    // Without the GIL, which the import needs.
-    keywords.set_item(
-        "before",
-        hook(|py| py.detach(|| HELD.with_borrow_mut(|held| *held = Some(lock()))))?,
-    )?;
-    let after = hook(|_| drop(HELD.take()))?;
-    keywords.set_item("after_in_parent", &after)?;
-    keywords.set_item("after_in_child", &after)?;
-    register.call((), Some(&keywords)).map(drop)
 }
 
 fn lock() -> MutexGuard<'static, ()> {

@@ -5,11 +5,12 @@
 //! socket operation or a wait: each of those is inside `py.detach`.
 //!
 //! Dependencies point one way: `face` uses `serve`, which uses `codec`, which uses `exceptions`
-//! and `lazy`.
+//! and `lazy`. The last of them uses `fork_hooks`.
 
 mod codec;
 mod exceptions;
 mod face;
+mod fork_hooks;
 mod lazy;
 mod serve;
 
@@ -21,11 +22,21 @@ mod _bgpy {
     #[pymodule_export]
     use super::codec::memory::ReceivedBuffer;
     #[pymodule_export]
+    use super::face::arguments::use_deadlines;
+    #[pymodule_export]
+    use super::face::async_link::AsyncLink;
+    #[pymodule_export]
+    use super::face::call::Call;
+    #[pymodule_export]
+    use super::face::callback::Callback;
+    #[pymodule_export]
     use super::face::client::Client;
     #[pymodule_export]
     use super::face::command::main;
     #[pymodule_export]
     use super::face::log_reader::LogReader;
+    #[pymodule_export]
+    use super::face::progress::ProgressReport;
     #[pymodule_export]
     use super::face::server::Server;
     #[pymodule_export]
@@ -33,11 +44,17 @@ mod _bgpy {
     #[pymodule_export]
     use super::face::show::show;
     #[pymodule_export]
+    use super::face::stream::Stream;
+    #[pymodule_export]
     use super::face::token::token_create;
     #[pymodule_export]
     use super::lazy::import;
     #[pymodule_export]
     use super::serve::background::run_background_server;
+    #[pymodule_export]
+    use super::serve::current::{Shield, check_cancelled, progress};
+    #[pymodule_export]
+    use super::serve::remote_callback::RemoteCallback;
     #[pymodule_export]
     use super::serve::reply::{ClientSocket, respond};
 

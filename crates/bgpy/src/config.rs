@@ -2,9 +2,10 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use bgpy_proto::{Id, limits};
@@ -26,7 +27,7 @@ pub struct Launch {
     pub directory: Option<PathBuf>,
     /// Environment variables in addition to those of this process.
     pub environment: Vec<(OsString, OsString)>,
-    /// Names of such variables whose values are no longer kept, because the server has ended.
+    /// Names of such variables whose values are not kept with the others.
     #[serde(default)]
     pub forgotten: Vec<OsString>,
 }
@@ -90,6 +91,20 @@ impl Launch {
     /// Keeps only the names of its variables: their values are often secrets.
     pub(crate) fn forget_values(&mut self) {
         self.forgotten.extend(self.environment.drain(..).map(|(name, _)| name));
+    }
+
+    /// Takes back the values of its variables from the environment of a process that was started so.
+    pub(crate) fn recall(&mut self, environment: Vec<(OsString, OsString)>) {
+        for (name, value) in environment {
+            if self.forgotten.contains(&name) {
+                self.set(name, value);
+            }
+        }
+    }
+
+    /// Whether the environment of a process that was started so has all values of its variables.
+    pub(crate) fn is_told_by(&self, environment: &[(OsString, OsString)]) -> bool {
+        self.environment.iter().all(|known| environment.contains(known))
     }
 
     /// Sets a variable.
@@ -183,9 +198,13 @@ impl Config {
     }
 
     /// Opens its log for printed output; without a log, output is discarded.
-    pub(crate) fn open_log(&self) -> io::Result<Stdio> {
-        let Some(path) = &self.log_file else { return Ok(Stdio::null()) };
-        Ok(platform::append(path)?.into())
+    pub(crate) fn open_log(&self) -> io::Result<File> {
+        self.log_file.as_deref().map_or_else(|| self.open_nowhere(), platform::append)
+    }
+
+    /// Opens what discards output.
+    pub(crate) fn open_nowhere(&self) -> io::Result<File> {
+        platform::append(Path::new(platform::NOWHERE))
     }
 
     /// A short-lived handle to the log, which keeps nothing open. Without a log file, records go to

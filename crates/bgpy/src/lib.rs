@@ -56,6 +56,8 @@ pub mod target;
 #[doc(hidden)]
 pub mod bootstrap;
 #[doc(hidden)]
+pub mod deadlock;
+#[doc(hidden)]
 pub mod durable;
 #[doc(hidden)]
 pub mod duration;
@@ -73,7 +75,6 @@ pub mod termination;
 pub mod watch;
 
 mod clock;
-mod deadlock;
 mod memory;
 mod os_path;
 mod platform;
@@ -85,20 +86,29 @@ mod token;
 mod transport;
 mod wait;
 
-pub use bgpy_proto::codec::{self, Value};
+/// Values of messages, and Rust's own types as such values.
+pub mod codec {
+    pub use bgpy_proto::codec::{
+        CodecError, Date, DateTime, Member, Path, PathKind, Span, Time, TypedError, Value, Zone,
+        from_slice, from_value, to_value, to_vec,
+    };
+}
+
 pub use bgpy_proto::{
-    Buffer, CallKind, DebugReply, DebugRequest, Delivered, Failure, FailureCode, Id, LogCursor,
-    LogPiece, LogReply, LogRequest, Memory, Payload, State, Status, Token, Want, limits,
+    AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Chain, DebugReply, DebugRequest,
+    Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Memory,
+    Payload, Progress, Room, State, Status, Token, Want, limits,
 };
-pub use client::{Client, ClientOptions, Link, Response};
+pub use client::{Answer, Call, CallHandle, Client, ClientOptions, Link, Question, Response, Step};
+pub use codec::Value;
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use log::{Level, Log};
 #[doc(hidden)]
 pub use memory::reuse;
 pub use name::Name;
+pub use platform::Presence;
 #[doc(hidden)]
 pub use platform::SignalFile;
-pub use platform::{Presence, ProcessId};
 pub use restart::Restart;
 pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
 pub use survey::ServerInfo;

@@ -114,6 +114,7 @@ pub fn look_up(
 ///
 /// # Errors
 /// Why they are not known.
+#[doc(hidden)]
 pub fn look_up_all(
     registry: &Registry,
     target: &Target,
@@ -146,6 +147,7 @@ impl CallError {
     /// Adds to a lost connection how the server has ended, if it was one of this user on this
     /// machine. Waits a moment for that to be recorded.
     #[must_use]
+    #[doc(hidden)]
     pub fn with_ending(self) -> Self {
         match self {
             Self::Lost {
@@ -189,6 +191,7 @@ impl ServeError {
 
 /// Checks all servers with these entries in parallel, so that one that does not answer delays no
 /// other.
+#[doc(hidden)]
 pub fn look_at_all(registry: &Registry, entries: Vec<Entry>, wait: &Wait<'_>) -> Vec<ServerInfo> {
     let limit = wait.limit().map_or(ANSWER, |limit| limit.min(ANSWER));
     if let [_] = entries[..] {

@@ -4,7 +4,9 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use crate::platform::Process;
+use crate::error::ServeError;
+use crate::name::Name;
+use crate::platform::{self, Process};
 use crate::registry::{Ending, Entry, Meant, Registry};
 use crate::target::Target;
 use crate::wait::Wait;
@@ -43,7 +45,7 @@ pub fn kill(registry: &Registry, mut entry: Entry, reason: &str) -> io::Result<u
         }
     }
     let mut ending = Ending::now(false, reason);
-    ending.signal = Some(9);
+    (ending.code, ending.signal) = platform::KILLED;
     if let Some(before) = entry.ending.take() {
         let held_by = before.held_by.as_deref().unwrap_or("an exit hook");
         ending.reason =
@@ -106,5 +108,12 @@ pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Resul
         if wait.is_interrupted() {
             return Err(current.hindrance());
         }
+    }
+}
+
+impl ServeError {
+    /// The name is held by the process of an earlier server.
+    pub(crate) fn name_held(name: &Name, former: &Entry, hindrance: String) -> Self {
+        Self::NameHeld { name: name.clone(), pid: former.process.pid, hindrance }
     }
 }

@@ -8,8 +8,12 @@ use crate::clock;
 pub struct Wait<'a> {
     limit: Option<Duration>,
     since: Instant,
+    deadline: Option<Instant>,
     interrupted: &'a dyn Fn() -> bool,
 }
+
+/// Longest time for connecting and the handshake, unless the caller sets a shorter one.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// How much a wait may end too early.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -21,7 +25,7 @@ pub(crate) const SLICE: Duration = Duration::from_millis(200);
 impl Wait<'static> {
     /// Waits as long as the server lives.
     pub fn forever() -> Self {
-        Self { limit: None, since: clock::now(), interrupted: &|| false }
+        Self { limit: None, since: clock::now(), deadline: None, interrupted: &|| false }
     }
 
     /// Waits up to `limit` from now.
@@ -34,7 +38,18 @@ impl<'a> Wait<'a> {
     /// Waits up to `limit` from now. `interrupted` is called after a signal and several times a
     /// second; `true` ends the wait.
     pub fn new(limit: Option<Duration>, interrupted: &'a dyn Fn() -> bool) -> Self {
-        Self { limit, since: clock::now(), interrupted }
+        Self { limit, since: clock::now(), deadline: None, interrupted }
+    }
+
+    /// Calls tell the server that their caller has no time beyond this.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The time until the deadline, if there is one.
+    pub fn until_deadline(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(clock::now()))
     }
 
     /// The time limit.
@@ -57,7 +72,19 @@ impl<'a> Wait<'a> {
         self.limit.map(|limit| limit.saturating_sub(clock::since(self.since)))
     }
 
+    /// The rest of the time for an attempt to connect that began at `since`; `None` if it is over.
+    pub(crate) fn left_to_connect(&self, since: Instant) -> Option<Duration> {
+        let left = CONNECT.checked_sub(clock::since(since))?;
+        Some(self.left().map_or(left, |limit| limit.min(left))).filter(|left| !left.is_zero())
+    }
+
+    /// How long an attempt to connect may take in all.
+    pub(crate) fn limit_to_connect(&self) -> Duration {
+        self.limit.map_or(CONNECT, |limit| limit.min(CONNECT))
+    }
+
     /// The length of the next slice; `None` if the time is over.
+    #[doc(hidden)]
     pub fn slice(&self) -> Option<Duration> {
         match self.limit {
             None => Some(SLICE),

@@ -152,7 +152,9 @@ fn a_task_hears_that_its_caller_has_left() {
     // looks like the first to the server.
     let client = server.client();
     let link = client.link(&limit()).unwrap();
-    let call = link.begin(CallKind::Exec, Want::First, payload(1_u64), &limit()).unwrap();
+    let call = link
+        .begin(CallKind::Exec, Want::First, &link.head(&limit()), payload(1_u64), &limit())
+        .unwrap();
     until(&server.client(), "busy", |status| status.busy_s.is_some());
     link.close();
     assert_eq!(hears.recv_timeout(LIMIT), Ok(false));

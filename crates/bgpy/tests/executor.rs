@@ -4,13 +4,21 @@ use std::sync::{Arc, Mutex};
 
 use bgpy::server::Answers;
 use bgpy::{Executor, FailureCode, Payload, Reply, Service, Value};
-use bgpy_proto::{Delivered, ProtocolError};
+use bgpy_proto::{Delivered, ProtocolError, Room};
 
 /// Notes what is answered to call 7 of connection 3.
 #[derive(Default)]
 struct Notes(Mutex<Vec<(Vec<u8>, bool)>>);
 
 impl Answers for Notes {
+    fn room(&self, _connection: usize, _id: u64) -> Room {
+        Room::Open
+    }
+
+    fn callback(&self, _: usize, _: u64, _: Payload) -> Result<Option<u32>, ProtocolError> {
+        Ok(None)
+    }
+
     fn wants_response(&self, connection: usize, id: u64) -> bool {
         (connection, id) == (3, 7) && self.0.lock().unwrap().is_empty()
     }

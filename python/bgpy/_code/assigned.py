@@ -81,8 +81,8 @@ class Assignments:
         known = self._cells.get(module)
         if known is None:
             self.of_module(module)
-            known = self._cells[module] = _cells(self._functions[module])
-        own = _cells([function])
+            known = self._cells[module] = assigned_cells(self._functions[module])
+        own = assigned_cells([function])
         return known | own if own else known
 
     def of_module(self, module: str) -> Assigned:
@@ -135,6 +135,20 @@ def functions_of(value: Any) -> list[FunctionType]:
     return found
 
 
+def assigned_cells(functions: list[FunctionType]) -> set[int]:
+    """Return the ids of the cells that functions assign to."""
+    found: set[int] = set()
+    for function in functions:
+        cells: tuple[CellType, ...] | None = function.__closure__
+        if cells:
+            code = function.__code__
+            kept = names(code).kept
+            if kept:
+                variables = zip(code.co_freevars, cells, strict=False)
+                found.update(id(cell) for name, cell in variables if name in kept)
+    return found
+
+
 def _wrapped(value: Any, kind: type) -> list[FunctionType]:
     if kind is property:
         inner = [value.fget, value.fset, value.fdel]
@@ -147,16 +161,3 @@ def _wrapped(value: Any, kind: type) -> list[FunctionType]:
 
 def _codes(functions: list[FunctionType]) -> list[CodeType]:
     return [function.__code__ for function in functions]
-
-
-def _cells(functions: list[FunctionType]) -> set[int]:
-    found: set[int] = set()
-    for function in functions:
-        cells: tuple[CellType, ...] | None = function.__closure__
-        if cells:
-            code = function.__code__
-            kept = names(code).kept
-            if kept:
-                variables = zip(code.co_freevars, cells, strict=False)
-                found.update(id(cell) for name, cell in variables if name in kept)
-    return found

@@ -55,6 +55,12 @@ def part(cls: type, path: tuple[str, ...]) -> Any:
     return found
 
 
+def _is_of(cls: type, obj: Any) -> bool:
+    """Return whether a part of a class was built for it, and not put there by this process."""
+    holder, _ = table.parts.get(obj) or (None, ())
+    return holder is not None and holder() is cls
+
+
 def _begin(key: Key | Part, obj: Any, other: Any = None) -> Any:
     """Note a new object, unless another thread was faster; `other` is one that is not meant."""
     if len(key) == 2:
@@ -139,7 +145,8 @@ def function(
     found = _find(key, FunctionType)
     if found is not None and not unfinished.is_new(found):
         if len(key) == 2:
-            table.begin_refresh(key[0], found)
+            if _is_of(key[0], found):
+                table.begin_refresh(key[0], found)
             return found
         if not cells or shared.suits(found, cells, origins):
             return found

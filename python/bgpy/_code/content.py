@@ -8,6 +8,7 @@ separately: variables that code assigns to, and containers and objects that may 
 from __future__ import annotations
 
 import sys
+from operator import itemgetter
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -43,6 +44,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .outlines import Outlines
     from .snapshot import Found
 
 # Number of objects whose contents are inspected.
@@ -71,7 +73,12 @@ def is_by_value(obj: Any) -> bool:
 class Content:
     """Digests of definitions in their current state, each made once."""
 
-    def __init__(self, assignments: Assignments | None = None, is_raw: bool = False) -> None:
+    def __init__(
+        self,
+        assignments: Assignments | None = None,
+        is_raw: bool = False,
+        outlines: Outlines | None = None,
+    ) -> None:
         # Whether definitions that were built here are digested as they are now, not as they came.
         self._is_raw = is_raw
         # Whether no variable counts as state.
@@ -84,6 +91,7 @@ class Content:
         self._before: dict[int, list[Any] | None] = {}
         # The digests for which nothing counts as state.
         self._full: Content | None = None
+        self._outlines = outlines
 
     def digests(self, obj: Any) -> Found:
         """Return the digests of a definition, with three flags.
@@ -93,6 +101,8 @@ class Content:
         """
         if self._is_raw:
             return self._made(obj)[0]
+        if self._outlines is not None:
+            self._outlines.note_parts(obj)
         found = snapshot.find(obj, self._assignments, self._named)
         if found is None:
             is_due = snapshot.is_due(obj)
@@ -189,6 +199,8 @@ class Content:
         known = self._nodes.get(id(obj))
         if known is None:
             known = self._nodes[id(obj)] = (obj, Node())
+            if self._outlines is not None:
+                self._outlines.note(obj)
             if self._is_due:
                 self._before[id(obj)] = snapshot.contents(obj, self._assignments)
             self._look_at(obj, known[1])
@@ -356,7 +368,8 @@ class Content:
         if type(value) is dict:
             items = ((text(str(key)), item) for key, item in value.items())
             return b"{%b}" % b",".join(
-                key + b":" + self._tell(item, node) for key, item in sorted(items, key=_first_of)
+                key + b":" + self._tell(item, node)
+                for key, item in sorted(items, key=itemgetter(0))
             )
         return self._tell(value, node)
 
@@ -435,7 +448,3 @@ def _ties(parts: list[Any]) -> bytes:
     found = [part for part in parts if is_definition(part)]
     found += [other for part in found if isinstance(part, type) for other in registered(part)]
     return b"".join(map(table.origin, found))
-
-
-def _first_of(item: tuple[bytes, Any]) -> bytes:
-    return item[0]

@@ -31,6 +31,7 @@ from .local import (
     script,
 )
 from .names import names
+from .outlines import Outlines
 from .pieces import PIECES, built_in, piece
 from .source_lines import source_of
 
@@ -96,7 +97,8 @@ class Definitions:
         self._by_name = by_name
         self._with_hints = with_hints
         self._is_bare = is_bare
-        self._content = Content()
+        self._outlines = Outlines()
+        self._content = Content(outlines=self._outlines)
         # An empty list in all keys of the message: the receiver keeps its own notes in it.
         self._message: list[Any] = []
         self._wholes: dict[str, bytes] = {}
@@ -112,6 +114,10 @@ class Definitions:
         self._new_cells: set[holders.Shared] = set()
         # Types whose objects are left to the pickler.
         self._foreign: set[int] = set()
+
+    def has_changed(self) -> bool:
+        """Return whether code was changed while it was pickled, so that it is a mixture."""
+        return self._outlines.have_changed()
 
     def reduce(self, obj: Any) -> Any:
         """Return the reduction of an object; NotImplemented leaves it to the pickler."""

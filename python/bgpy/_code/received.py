@@ -5,6 +5,8 @@ from __future__ import annotations
 from _thread import get_ident
 from contextlib import suppress
 
+from . import methods, table
+from .assigned import assigned_cells, functions_of
 from .constants import constant, digest
 from .content import Content
 from .kinds import is_definition
@@ -31,11 +33,13 @@ def mark(value: Any) -> bytes | None:
 class _Attributes:
     """What has arrived for a class."""
 
-    __slots__ = ("arriving", "marks")
+    __slots__ = ("arriving", "given", "marks")
 
     def __init__(self) -> None:
         # Fingerprints of the attributes as they last arrived.
         self.marks: dict[str, bytes | None] = {}
+        # The methods that the class has got.
+        self.given: dict[str, methods.Given] = {}
         # By thread, the names in the message that the thread is reading. None if another message
         # about the class was read meanwhile, or has failed: what it lacks is then unknown.
         self.arriving: dict[int, set[str] | None] = {}
@@ -55,7 +59,9 @@ def give(cls: type, attributes: dict[str, Any], has: Collection[str] = ()) -> No
     """Set attributes of a class that have arrived.
 
     Attributes that arrived with the same value the last time are left alone: this process may have
-    changed them since. Another thread may be giving the class the same ones.
+    changed them since. A method is replaced by the one that has arrived, with its variables of now,
+    unless this process has put something else in its place. Another thread may be giving the class
+    the same ones.
 
     Parameters
     ----------
@@ -68,13 +74,28 @@ def give(cls: type, attributes: dict[str, Any], has: Collection[str] = ()) -> No
     """
     known: _Attributes = _attributes.first(cls, _Attributes())
     arrived = known.arriving.get(get_ident())
+    cells = assigned_cells([it for value in attributes.values() for it in functions_of(value)])
     for name, value in attributes.items():
-        told = None if name.startswith("__") else mark(value)
-        if name not in has and (told is None or told != known.marks.get(name)):
+        is_method = methods.is_method(value)
+        if is_method:
+            told: bytes | None = methods.told(value, cells)
+        elif is_definition(value):
+            told = table.origin(value)
+        else:
+            told = None if name.startswith("__") else mark(value)
+        is_new = told is None or told != known.marks.get(name)
+        if name not in has and (is_new or (is_method and _has_as_given(cls, name, known))):
             type.__setattr__(cls, name, value)
+            if is_method:
+                known.given[name] = methods.Given(value)
         known.marks[name] = told
         if arrived is not None:
             arrived.add(name)
+
+
+def _has_as_given(cls: type, name: str, known: _Attributes) -> bool:
+    given = known.given.get(name)
+    return given is not None and given.is_still(vars(cls).get(name))
 
 
 def end(cls: type) -> None:

@@ -86,6 +86,12 @@ class Snapshot:
         return all(name(value) == told for value, told in self.named)
 
 
+def parts(obj: Any) -> list[Any]:
+    """Return what the snapshot of a definition lists, if there is one."""
+    snapshot = _kept.get(id(obj))
+    return [] if snapshot is None else [part for part, _ in snapshot.parts]
+
+
 def find(obj: Any, assignments: Assignments, name: Callable[[Any], bytes | None]) -> Found | None:
     """Return the digests of a definition if they are still valid, or None."""
     snapshot = _kept.get(id(obj))

@@ -69,7 +69,7 @@ impl Kill {
 /// Describes a server among others with its name or address, with a command that kills it alone.
 fn described(info: &ServerInfo, all: &[ServerInfo]) -> String {
     let ServerInfo { entry, state, .. } = info;
-    let (pid, address) = (entry.process.pid, entry.reachable());
+    let (pid, address) = (entry.pid(), entry.reachable());
     let is_alone = |is_like: &dyn Fn(&ServerInfo) -> bool| {
         all.iter().filter(|other| is_like(other)).count() == 1
     };

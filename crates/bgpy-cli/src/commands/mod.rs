@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod call;
+pub(crate) mod cancel;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod dump;

@@ -52,7 +52,7 @@ impl Ps {
         }
         for info in infos {
             if let Some(reason) = info.reason {
-                let (target, pid) = (info.entry.target(), info.entry.process.pid);
+                let (target, pid) = (info.entry.target(), info.entry.pid());
                 // `bgpy status` shows the rest.
                 let reason = reason.lines().next().unwrap_or_default();
                 output::note(format_args!("{target} (process {pid}) is {}: {reason}", info.state));

@@ -112,7 +112,7 @@ fn warn_of_differences(name: &Name, entry: &Entry, asked: &Config) {
 fn report(name: &Name, started: &Started, form: Form, wait: &bgpy::Wait<'_>) {
     let (word, pid, address) = match started {
         Started::Here(server) => ("Started", server.pid, server.address),
-        Started::Attached(entry) => ("Found", entry.process.pid, entry.address),
+        Started::Attached(entry) => ("Found", entry.pid(), entry.address),
     };
     if form.is_json() {
         output::json(&started_json(&Target::Name(name.clone()), pid, address, wait));

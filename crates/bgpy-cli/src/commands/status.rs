@@ -10,10 +10,13 @@ use crate::connect::{ServerArgs, Trust, advice, registry};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::view::{server_json, status_json, status_rows, style, time};
-use crate::output::{self, Output};
+use crate::output::{self, Output, terminal};
 
 /// Lines of the log that are shown for a server that has failed.
 const LAST_LINES: usize = 10;
+
+/// Columns of a title.
+const TITLE_COLUMNS: usize = 9;
 
 /// Show everything about a server, and what it is doing now
 #[derive(Debug, Args)]
@@ -92,7 +95,7 @@ impl ShowStatus {
         if let Some(reason) = &info.reason {
             lines.add("reason", reason);
         }
-        lines.add("process", &entry.process.pid.to_string());
+        lines.add("process", &entry.pid().to_string());
         lines.add("address", &entry.address.to_string());
         if let Some(socket) = &entry.socket {
             lines.add("socket", &socket.display().to_string());
@@ -138,18 +141,19 @@ impl Lines {
     }
 
     fn add(&mut self, title: &str, text: &str) {
-        self.text += &format!("{title:<9} {}\n", output::shown(text));
+        self.text += &format!("{title:<TITLE_COLUMNS$} {}\n", output::shown(text));
     }
 
     fn state(&mut self, state: ServerState) {
         let style = if self.colored { style(state) } else { Style::new() };
-        self.text += &format!("{:<9} {style}{state}{style:#}\n", "state");
+        self.text += &format!("{:<TITLE_COLUMNS$} {style}{state}{style:#}\n", "state");
     }
 
     fn status(&mut self, status: &Status) {
         self.state(ServerState::Alive(status.state));
+        let columns = terminal::width().map(|width| width.saturating_sub(TITLE_COLUMNS + 1));
         // The first row is the state, without its color.
-        for (title, text) in status_rows(status).split_off(1) {
+        for (title, text) in status_rows(status, columns).split_off(1) {
             self.add(title, &text);
         }
     }

@@ -122,7 +122,7 @@ impl Stop {
         let wait = Wait::new(Some(limit), context.interrupted);
         let found = look_up(registry, meant, &wait).map_err(unread)?;
         let entry = found.filter(|info| !info.has_ended()).map(|info| info.entry);
-        let pid = entry.as_ref().map(|entry| entry.process.pid);
+        let pid = entry.as_ref().map(|entry| entry.pid());
         let outcome =
             |target, result, error, exit| Ok(Outcome { target, pid, result, error, exit });
         let Err(problem) = shutdown::stop_for_good(&client, registry, entry.as_ref(), &wait) else {

@@ -128,7 +128,12 @@ impl WaitFor {
                     if wait.slice().is_none() {
                         let (server, after) =
                             (self.server.target.to_string(), wait.limit().unwrap_or_default());
-                        return Err(CallError::Timeout { server, after, accepted: false });
+                        return Err(CallError::Timeout {
+                            server,
+                            after,
+                            accepted: false,
+                            expired: false,
+                        });
                     }
                 }
                 Err(ConnectError::Restarting { .. }) if wait.slice().is_some() => {}

@@ -9,7 +9,7 @@ pub(crate) fn targets() -> ArgValueCandidates {
         let entries =
             Registry::of_user().and_then(|registry| registry.entries()).unwrap_or_default();
         let candidate = |entry: bgpy::registry::Entry| {
-            let help = format!("pid {} at {}", entry.process.pid, entry.address);
+            let help = format!("pid {} at {}", entry.pid(), entry.address);
             CompletionCandidate::new(entry.target().to_string()).help(Some(help.into()))
         };
         entries.into_iter().map(candidate).collect()

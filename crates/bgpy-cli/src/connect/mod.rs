@@ -97,6 +97,12 @@ impl TokenFile {
     pub(crate) fn token(&self) -> Result<Option<Token>, Exit> {
         self.token_file.as_deref().map(token::read_file).transpose()
     }
+
+    /// The options of a client.
+    pub(crate) fn options(&self, trust: &Trust) -> Result<ClientOptions, Exit> {
+        let (token, auth) = (self.token()?, !trust.no_auth);
+        Ok(ClientOptions { token, auth, ..ClientOptions::default() })
+    }
 }
 
 impl Access {
@@ -107,8 +113,7 @@ impl Access {
 
     /// The options of a client.
     pub(crate) fn options(&self, trust: &Trust) -> Result<ClientOptions, Exit> {
-        let (token, auth) = (self.token()?, !trust.no_auth);
-        Ok(ClientOptions { token, auth, ..ClientOptions::default() })
+        self.secret.options(trust)
     }
 
     /// The time limit, which starts now.

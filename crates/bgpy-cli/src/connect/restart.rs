@@ -160,6 +160,11 @@ impl Restart<'_> {
                 format!("{TOKEN}, and pass {}", names.join(" ")),
             ),
         };
+        if !self.info.has_ended() {
+            return Err(format!(
+                "the values of its variables cannot be read from its process: pass {wanted}"
+            ));
+        }
         Err(format!("{what} not kept when it ended: pass {wanted}"))
     }
 }

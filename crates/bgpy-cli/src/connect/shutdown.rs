@@ -78,8 +78,9 @@ pub(crate) fn end(client: &Client, wait: &Wait<'_>) -> Result<(), StopError> {
 /// Sends EXIT and waits for the end of `exit_task`; returns its failure.
 fn send_exit(link: &Arc<Link>, wait: &Wait<'_>) -> Result<Option<Failure>, StopError> {
     let nothing = Value::Map(Vec::new()).encode().expect("an empty map is flat and short");
-    let mut call =
-        link.begin(CallKind::Exit, Want::All, nothing.into(), wait).map_err(StopError::Call)?;
+    let mut call = link
+        .begin(CallKind::Exit, Want::All, &link.head(wait), nothing.into(), wait)
+        .map_err(StopError::Call)?;
     loop {
         match call.next(wait) {
             // Responses of exit_task are for programs that expect them.

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::platform::{PYTHON_NAMES, VIRTUAL_ENV_PROGRAMS};
+use crate::platform::{PYTHON_NAMES, VIRTUAL_ENV_PROGRAMS, interpreter_directories};
 
 /// Where to look.
 pub(super) struct Environment<'a> {
@@ -52,7 +52,8 @@ pub(super) fn find(environment: &Environment<'_>) -> Result<PathBuf, NotFound> {
         virtual_env.is_some_and(|directory| (environment.has_bgpy)(Path::new(directory)));
     let virtual_env = virtual_env.map(|directory| Path::new(directory).join(VIRTUAL_ENV_PROGRAMS));
     let first = virtual_env.iter().filter(|_| is_first);
-    let places = first.chain(&beside).chain(&virtual_env).chain(&on_path);
+    let own: Vec<_> = beside.iter().flat_map(|place| interpreter_directories(place)).collect();
+    let places = first.chain(&own).chain(&virtual_env).chain(&on_path);
     let mut candidates =
         places.flat_map(|place| PYTHON_NAMES.iter().map(move |name| place.join(name)));
     match candidates.find(|candidate| (environment.is_executable)(candidate)) {

@@ -6,8 +6,11 @@
 
 pub(crate) mod big_integer;
 mod closed;
+pub(crate) mod fit;
 pub(crate) mod json;
+pub(crate) mod live_bar;
 mod paint;
+pub(crate) mod progress;
 pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod view;
@@ -122,8 +125,7 @@ impl Colors {
             When::Never => false,
             When::Auto => {
                 let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-                let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-                stream.is_terminal() && !is_set("NO_COLOR") && !is_dumb
+                stream.is_terminal() && !is_set("NO_COLOR") && !terminal::is_dumb()
             }
         }
     }
@@ -145,19 +147,15 @@ pub(crate) fn json_line(value: &serde_json::Value) -> bool {
     write_all(line.as_bytes())
 }
 
-/// Prints JSON from elsewhere as it is, in color if wanted.
-pub(crate) fn json_text(text: &str, colored: bool) {
+/// Prints JSON from elsewhere as it is, in color if wanted; `false` if standard output takes no more.
+pub(crate) fn json_text(text: &str, colored: bool) -> bool {
     let text = shown(text);
-    if colored {
-        styled(paint::json(&text));
-    } else {
-        styled(text);
-    }
+    if colored { styled(paint::json(&text)) } else { styled(text) }
 }
 
-/// Prints a line of data that is [escaped](shown) already.
-pub(crate) fn styled(line: impl Display) {
-    written(writeln!(io::stdout(), "{line}"));
+/// Prints a line of data that is [escaped](shown) already; `false` if standard output takes no more.
+pub(crate) fn styled(line: impl Display) -> bool {
+    written(writeln!(io::stdout(), "{line}"))
 }
 
 /// Text from elsewhere, escaped if standard output is a terminal; the command's own colors are added later.

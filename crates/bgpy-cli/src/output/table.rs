@@ -3,7 +3,13 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use bgpy::escape;
+use bgpy::{Progress, escape};
+
+use super::fit;
+use super::progress;
+
+/// How narrow progress may become before other columns are left out for it.
+const PROGRESS_LEAST: usize = 16;
 
 /// Blanks between two columns.
 pub(crate) const GAP: usize = 2;
@@ -37,6 +43,8 @@ pub(crate) struct Fitted<'a> {
 pub(crate) struct Cell {
     text: String,
     style: Style,
+    /// What the text tells, if it can be told in other widths, too.
+    progress: Option<Progress>,
 }
 
 impl Table {
@@ -64,14 +72,15 @@ impl Table {
     /// The columns that fit, each with its width.
     pub(crate) fn fitted(&self, width: usize) -> Vec<Fitted<'_>> {
         let fit = |(column, width): (usize, usize)| {
+            let natural = self.width(column, Cell::width);
             let cells = self.rows.iter().map(|row| {
                 let cell = &row[column];
-                (cut(&cell.text, width).0, cell.style)
+                (cell.fitted(width, natural), cell.style)
             });
             let Column { title, is_number, .. } = self.columns[column];
             Fitted { title, is_number, width, cells: cells.collect() }
         };
-        self.shown(width).into_iter().map(fit).collect()
+        self.shown(Some(width)).into_iter().map(fit).collect()
     }
 
     /// The table as aligned lines, not wider than `width`, without colors.
@@ -81,16 +90,18 @@ impl Table {
 
     /// Like [`aligned`](Self::aligned), in color if wanted.
     pub(crate) fn lines(&self, width: Option<usize>, colored: bool) -> String {
-        let shown = self.shown(width.map_or(usize::MAX, |width| width.max(1)));
+        let shown = self.shown(width.map(|width| width.max(1)));
+        let naturals: Vec<_> =
+            shown.iter().map(|(column, _)| self.width(*column, Cell::width)).collect();
         let mut text = String::new();
         let titles = self.columns.iter().map(|column| Cell::from(column.title)).collect();
         for (index, row) in std::iter::once(&titles).chain(&self.rows).enumerate() {
             let mut line = String::new();
             let mut pending = 0;
-            for (column, width) in &shown {
+            for ((column, width), natural) in shown.iter().zip(&naturals) {
                 let cell = &row[*column];
-                let (content, length) = cut(&cell.text, *width);
-                let room = width - length;
+                let content = cell.fitted(*width, *natural);
+                let room = width.saturating_sub(fit::columns(&content));
                 let before = if self.columns[*column].is_number { room } else { 0 };
                 let style = if colored && index > 0 { cell.style } else { Style::new() };
                 let blanks = pending + before;
@@ -115,26 +126,35 @@ impl Table {
     }
 
     /// The indices of the columns that fit, with their widths. The first column is always shown, truncated
-    /// if necessary: to half the width if others then have room.
-    fn shown(&self, width: usize) -> Vec<(usize, usize)> {
-        let mut shown: Vec<_> =
-            (0..self.columns.len()).map(|column| (column, self.width(column))).collect();
+    /// if necessary: to half the width if others then have room. Progress takes what the others leave.
+    fn shown(&self, width: Option<usize>) -> Vec<(usize, usize)> {
+        let of_columns = |measure: fn(&Cell) -> usize| -> Vec<_> {
+            (0..self.columns.len()).map(|column| (column, self.width(column, measure))).collect()
+        };
+        let Some(width) = width else { return of_columns(Cell::width) };
+        let mut shown = of_columns(Cell::width_least);
         let Some(&(_, first)) = shown.first() else { return shown };
         let needed = first.min(width / 2);
-        loop {
+        let mut left = loop {
             let others: usize = shown[1..].iter().map(|(_, width)| width + GAP).sum();
             let has_others = shown.len() > 1;
             if !has_others || needed + others <= width {
                 shown[0].1 = first.min(width.saturating_sub(others));
-                return shown;
+                break width.saturating_sub(shown[0].1 + others);
             }
             let least = (1..shown.len()).min_by_key(|at| self.columns[shown[*at].0].rank);
             shown.remove(least.expect("there is more than one column"));
+        };
+        for (column, width) in &mut shown[1..] {
+            let more = (self.width(*column, Cell::width_most) - *width).min(left);
+            *width += more;
+            left -= more;
         }
+        shown
     }
 
-    fn width(&self, column: usize) -> usize {
-        let cells = self.rows.iter().map(|row| row[column].text.chars().count());
+    fn width(&self, column: usize, measure: fn(&Cell) -> usize) -> usize {
+        let cells = self.rows.iter().map(|row| measure(&row[column]));
         cells.chain([self.columns[column].title.len()]).max().unwrap_or(0)
     }
 }
@@ -142,7 +162,36 @@ impl Table {
 impl Cell {
     pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
         // A row is one line, also outside a terminal.
-        Self { text: escape::line(&text.into()).into_owned(), style }
+        Self { text: escape::line(&text.into()).into_owned(), style, progress: None }
+    }
+
+    /// How far a call has come, with a bar where there is room; `none` if nothing is known of it.
+    pub(crate) fn progress(progress: Option<&Progress>, none: &str) -> Self {
+        match progress.and_then(|told| Some((told, progress::words(told)?))) {
+            Some((told, text)) => Self { text, style: Style::new(), progress: Some(told.clone()) },
+            None => none.into(),
+        }
+    }
+
+    /// The text in at most `width` columns, of which the longest text of the cell's column takes `longest`.
+    fn fitted(&self, width: usize, longest: usize) -> String {
+        match &self.progress {
+            Some(progress) => progress::line(progress, width, longest),
+            None => fit::cut(&self.text, width),
+        }
+    }
+
+    fn width(&self) -> usize {
+        fit::columns(&self.text)
+    }
+
+    fn width_least(&self) -> usize {
+        let least = self.progress.as_ref().map_or(usize::MAX, |_| PROGRESS_LEAST);
+        self.width().min(least)
+    }
+
+    fn width_most(&self) -> usize {
+        self.progress.as_ref().map_or_else(|| self.width(), progress::columns_with_bar)
     }
 }
 
@@ -150,16 +199,6 @@ impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
         Self::styled(text, Style::new())
     }
-}
-
-/// The text truncated to a width, and its length in characters.
-fn cut(text: &str, width: usize) -> (String, usize) {
-    let length = text.chars().count();
-    if length <= width {
-        return (text.to_owned(), length);
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    (format!("{kept}…"), width)
 }
 
 #[cfg(test)]
@@ -186,6 +225,39 @@ mod tests {
         assert_eq!(table().aligned(Some(4)), "NAME\ntra…\nb");
         assert_eq!(table().aligned(Some(13)), "NAME    STATE\ntrain…  READY\nb       BUSY");
         assert_eq!(table().aligned(Some(0)), "…\n…\nb");
+    }
+
+    #[test]
+    fn progress_takes_what_is_left() {
+        let mut table = Table::new().texts("NAME", 9).texts("PROGRESS", 8).numbers("CALLS", 1);
+        let told = |done, text| Progress::new(Some(done), Some(100.0), Some(text));
+        let progress = |told: &Progress| Cell::progress(Some(told), "-");
+        table.row(vec!["a".into(), progress(&told(30.0, "training")), "7".into()]);
+        table.row(vec!["b".into(), progress(&told(50.0, "reading")), "7".into()]);
+        table.row(vec!["c".into(), progress(&Progress::default()), "7".into()]);
+        let lines = |width| table.aligned(width).lines().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(
+            lines(None),
+            [
+                "NAME  PROGRESS                  CALLS",
+                "a     training 30 of 100 (30%)      7",
+                "b     reading 50 of 100 (50%)       7",
+                "c     -                             7",
+            ]
+        );
+        assert_eq!(lines(Some(37)), lines(None));
+        assert_eq!(
+            lines(Some(48)),
+            [
+                "NAME  PROGRESS                             CALLS",
+                "a     ███░░░░░░░ training 30 of 100 (30%)      7",
+                "b     █████░░░░░ reading 50 of 100 (50%)       7",
+                "c     -                                        7",
+            ]
+        );
+        assert_eq!(lines(Some(36))[1], "a     training 30%                 7");
+        assert_eq!(lines(Some(28))[1..3], ["a     training 30%", "b     reading 50%"]);
+        assert!(lines(Some(200))[1].contains(&"░".repeat(28)));
     }
 
     #[test]

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use bgpy::survey::ServerState;
-use bgpy::{Level, ServerInfo, State, Status};
+use bgpy::{Level, Progress, ServerInfo, State, Status};
 use serde_json::{Value, json};
 
+use crate::output::fit;
+use crate::output::progress::{self, progress_json};
 use crate::output::table::{Cell, Table};
 
 /// Shown for unknown values.
 pub(crate) const NONE: &str = "-";
 
-/// A table of servers, one per line.
+/// A table of servers, one per line. It has a column for progress if there is any.
 pub fn servers_table(infos: &[&ServerInfo]) -> Table {
+    let is_told = infos.iter().any(|info| told(info).is_some());
     let mut table = Table::new()
         .texts("NAME", 9)
         .texts("STATE", 8)
@@ -23,29 +26,51 @@ pub fn servers_table(infos: &[&ServerInfo]) -> Table {
         .numbers("CALLS", 4)
         .numbers("QUEUE", 3)
         .numbers("RSS", 1);
+    if is_told {
+        table = table.texts("PROGRESS", 7);
+    }
     for info in infos {
         let status = info.status.as_ref();
         let known = |show: &dyn Fn(&Status) -> String| status.map_or(NONE.to_owned(), show);
-        table.row(vec![
+        let mut row = vec![
             info.entry.name.as_ref().map_or(NONE, bgpy::Name::as_str).into(),
             Cell::styled(info.state.as_str(), style(info.state)),
-            info.entry.process.pid.to_string().into(),
+            info.entry.pid().to_string().into(),
             info.entry.address.to_string().into(),
             known(&|status| span(status.uptime_s)).into(),
             known(&|status| status.calls.to_string()).into(),
             known(&|status| status.queue.to_string()).into(),
             known(&|status| status.rss_bytes.map_or(NONE.to_owned(), bytes)).into(),
-        ]);
+        ];
+        if is_told {
+            row.push(Cell::progress(told(info), NONE));
+        }
+        table.row(row);
     }
     table
 }
 
-/// What a server is doing, as titles and texts.
-pub fn status_rows(status: &Status) -> Vec<(&'static str, String)> {
+/// How far a server's call has come, if its task has told anything about it.
+pub(crate) fn told(info: &ServerInfo) -> Option<&Progress> {
+    let progress = info.status.as_ref()?.progress.as_ref()?;
+    progress::words(progress).map(|_| progress)
+}
+
+/// What a server is doing, as titles and texts. If it tells progress, there is a bar if that has room in so many
+/// columns.
+pub fn status_rows(status: &Status, columns: Option<usize>) -> Vec<(&'static str, String)> {
     let Status { queue, calls, clients, .. } = status;
     let mut rows = vec![("state", status.state.as_str().to_owned())];
     if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
-        rows.push(("task", format!("{task}, for {}", span(seconds))));
+        let number = status.call.map(|number| format!(" (call {number})")).unwrap_or_default();
+        rows.push(("task", format!("{task}, for {}{number}", span(seconds))));
+    }
+    if let Some(progress) = &status.progress
+        && let Some(words) = progress::words(progress)
+    {
+        // What is too long is not cut here.
+        let columns = columns.unwrap_or_default().max(fit::columns(&words));
+        rows.push(("progress", progress::line(progress, columns, 0)));
     }
     rows.push(("calls", format!("{calls} completed, {queue} queued")));
     rows.push(("clients", clients.to_string()));
@@ -64,7 +89,7 @@ pub(crate) fn server_json(info: &ServerInfo) -> Value {
         "name": entry.name,
         "state": info.state.as_str(),
         "reason": info.reason,
-        "pid": entry.process.pid,
+        "pid": entry.pid(),
         "address": entry.address,
         "socket": entry.socket.as_ref().map(|path| path.display().to_string()),
         "instance": entry.instance,
@@ -99,6 +124,8 @@ pub(crate) fn status_json(status: &Status) -> Value {
         "pid": status.pid,
         "rss_bytes": status.rss_bytes,
         "name": status.name,
+        "call": status.call,
+        "progress": status.progress.as_ref().map(progress_json),
     })
 }
 

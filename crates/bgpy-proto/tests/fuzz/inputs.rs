@@ -1,17 +1,19 @@
 //! Inputs that are valid, or were.
 
+use bgpy_proto::Kind;
 use bgpy_proto::codec::{Date, DateTime, Member, Path, PathKind, Span, Time, Value, Zone};
 use bgpy_proto::frame::Header;
-use bgpy_proto::limits::{LOG_CURSOR_BYTES_MAX, MESSAGE_BYTES_MAX};
-use bgpy_proto::{
-    DebugReply, DebugRequest, Failure, FailureCode, Kind, LogCursor, LogPiece, LogReply,
-    LogRequest, State, Status,
-};
+use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 
+use crate::maps::{
+    abort_reply, abort_request, debug_reply, debug_request, failure, head, log_reply, log_request,
+    progress, status,
+};
 use crate::random::Random;
+use crate::targets::Stream;
 
 /// What clients send.
-pub const REQUESTS: [Kind; 8] = [
+pub const REQUESTS: [Kind; 11] = [
     Kind::Init,
     Kind::Exec,
     Kind::Exit,
@@ -20,10 +22,13 @@ pub const REQUESTS: [Kind; 8] = [
     Kind::Status,
     Kind::Log,
     Kind::Debug,
+    Kind::Credit,
+    Kind::CallbackReply,
+    Kind::Abort,
 ];
 
 /// What servers send.
-pub const ANSWERS: [Kind; 9] = [
+pub const ANSWERS: [Kind; 12] = [
     Kind::Ack,
     Kind::Response,
     Kind::Error,
@@ -33,6 +38,9 @@ pub const ANSWERS: [Kind; 9] = [
     Kind::LogReply,
     Kind::DebugReply,
     Kind::Goodbye,
+    Kind::Progress,
+    Kind::Callback,
+    Kind::AbortReply,
 ];
 
 /// Lengths and counts that stand at some edge.
@@ -71,7 +79,11 @@ pub fn frame(random: &mut Random, kind: Kind, flags: u8, seq: u32, call: u64) ->
 
 /// A frame that carries a message.
 fn carrying(kind: Kind, call: u64, message: &[u8]) -> Vec<u8> {
-    [header(kind, 0, 0, call, 0, message.len()), message.to_vec()].concat()
+    flagged(kind, 0, 0, call, message)
+}
+
+fn flagged(kind: Kind, flags: u8, seq: u32, call: u64, message: &[u8]) -> Vec<u8> {
+    [header(kind, flags, seq, call, 0, message.len()), message.to_vec()].concat()
 }
 
 fn header(kind: Kind, flags: u8, seq: u32, call: u64, buffers: usize, data: usize) -> Vec<u8> {
@@ -80,17 +92,42 @@ fn header(kind: Kind, flags: u8, seq: u32, call: u64, buffers: usize, data: usiz
     header.encode().to_vec()
 }
 
-/// A request that a client may send; a cancel names some other call.
-pub fn request(random: &mut Random, kind: Kind, call: u64) -> Vec<u8> {
+/// A request that a client may send; one that belongs to an earlier call names the stream or some other
+/// call.
+pub fn request(random: &mut Random, kind: Kind, call: u64, stream: Option<&Stream>) -> Vec<u8> {
+    let earlier = call.wrapping_sub(random.magnitude(3) as u64);
+    let of_stream = stream.filter(|_| !random.one_in(4)).map_or(earlier, |stream| stream.id);
     match kind {
         Kind::Init | Kind::Exec | Kind::Exit => {
             let want = random.below(3) as u8;
-            frame(random, kind, want, 0, call)
+            if random.one_in(2) {
+                return frame(random, kind, want, 0, call);
+            }
+            let mut data = head(random).encode().expect("it is short");
+            let message = random.magnitude(5);
+            data.extend(random.bytes(message));
+            flagged(kind, want | 8, 0, call, &data)
         }
         Kind::Cancel => {
-            let earlier = call.wrapping_sub(random.magnitude(3) as u64);
-            frame(random, kind, 0, 0, earlier)
+            let of_stream = if random.one_in(8) { of_stream } else { earlier };
+            let answer = u8::from(random.one_in(2));
+            frame(random, kind, answer, 0, of_stream)
         }
+        Kind::Credit => {
+            let (taken, sent) = stream.map_or((0, 0), |stream| (stream.taken, stream.sent));
+            let taken = taken + random.below((sent - taken) as usize + 1) as u64;
+            let taken = if random.one_in(64) { random.word() } else { taken };
+            carrying(kind, of_stream, &taken.to_le_bytes())
+        }
+        Kind::CallbackReply => {
+            let open = stream.and_then(|stream| stream.callbacks.first().copied());
+            let seq = open.filter(|_| !random.one_in(4)).unwrap_or(random.word() as u32);
+            if random.one_in(2) {
+                return flagged(kind, 1, seq, of_stream, &failure().encode());
+            }
+            frame(random, kind, 0, seq, of_stream)
+        }
+        Kind::Abort if !random.one_in(32) => carrying(kind, call, &abort_request(random).encode()),
         // Random bytes are seldom a request.
         Kind::Log if !random.one_in(32) => carrying(kind, call, &log_request(random).encode()),
         Kind::Debug if !random.one_in(32) => carrying(kind, call, &debug_request(random).encode()),
@@ -98,11 +135,11 @@ pub fn request(random: &mut Random, kind: Kind, call: u64) -> Vec<u8> {
     }
 }
 
-/// Answers to an Ack call, a First call, an All call, a ping, a status request, a log request and
-/// a debug request, which have the ids in `asked`. Few of them break a rule.
+/// Answers to an Ack call, a First call, an All call, a ping, a status request, a log request, a debug
+/// request, a stream and an abort, which have the ids in `asked`. Few of them break a rule.
 pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
-    let &[ack, first, all, ping, status, log, debug] = asked else {
-        panic!("seven things are asked")
+    let &[ack, first, all, ping, status, log, debug, stream, abort] = asked else {
+        panic!("nine things are asked")
     };
     let marked = 2 * random.below(2) as u8;
     let mut parts = vec![
@@ -119,10 +156,19 @@ pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
         _ => carrying(Kind::Error, all, &failure().encode()),
     });
     parts.push(frame(random, Kind::Pong, 0, 0, ping));
-    parts.push(carrying(Kind::StatusReply, status, &self::status().encode()));
+    parts.push(carrying(Kind::StatusReply, status, &crate::maps::status().encode()));
     parts.push(carrying(Kind::LogReply, log, &log_reply(random).encode()));
     let reply = debug_reply(random).encode_within(u64::MAX);
     parts.push(carrying(Kind::DebugReply, debug, &reply));
+    parts.extend(stream_answers(random, stream));
+    parts.push(carrying(Kind::AbortReply, abort, &abort_reply(random).encode()));
+    // Calls that nobody waits for any more.
+    if random.one_in(4) {
+        let seq = random.below(3) as u32;
+        let kind = [Kind::Callback, Kind::Response][random.below(2)];
+        let earlier = 1 + random.below(stream as usize) as u64;
+        parts.push(frame(random, kind, 0, seq, earlier));
+    }
     // Anything may be missing at the end; seldom is something missing, or strange, in between.
     parts.truncate(random.below(parts.len() + 1));
     if random.one_in(32) && !parts.is_empty() {
@@ -135,6 +181,28 @@ pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
         parts.push(frame(random, kind, 0, seq, call));
     }
     parts.concat()
+}
+
+/// Responses, callbacks and progress of a stream, in any order.
+fn stream_answers(random: &mut Random, stream: u64) -> Vec<Vec<u8>> {
+    let (mut responses, mut callbacks) = (0, 0);
+    let mut parts: Vec<_> = (0..random.below(6))
+        .map(|_| match random.below(3) {
+            0 => {
+                responses += 1;
+                frame(random, Kind::Response, 0, responses - 1, stream)
+            }
+            1 => {
+                callbacks += 1;
+                frame(random, Kind::Callback, 0, callbacks - 1, stream)
+            }
+            _ => carrying(Kind::Progress, stream, &progress(random).encode()),
+        })
+        .collect();
+    if random.one_in(2) {
+        parts.push(frame(random, Kind::End, 0, 0, stream));
+    }
+    parts
 }
 
 /// The beginning of a handshake: right in its fixed parts, and noise where a key is needed.
@@ -166,6 +234,12 @@ pub fn messages() -> Vec<Vec<u8>> {
         deep,
         outside,
     ];
+    for _ in 0..4 {
+        messages.push(head(random).encode().expect("it is short")[2..].to_vec());
+        messages.push(progress(random).encode());
+        messages.push(abort_request(random).encode());
+        messages.push(abort_reply(random).encode());
+    }
     for _ in 0..8 {
         messages.push(debug_request(random).encode());
         messages.push(debug_reply(random).encode_within(u64::MAX));
@@ -181,7 +255,7 @@ pub fn hellos() -> [Vec<u8>; 2] {
         [("bgpy", "1.0.0".into()), ("python", Value::Nil), ("pid", 7_u64.into()), most]
     };
     let [bgpy, python, pid, most] = rest();
-    let client = Value::from([("client", id()), bgpy, python, pid, most]);
+    let client = Value::from([("client", id()), bgpy, python, pid, most, ("calls", true.into())]);
     let [bgpy, python, pid, most] = rest();
     let (generation, pickle) = (("generation", 3_u64.into()), ("allow_pickle", false.into()));
     let server = Value::from([("instance", id()), generation, bgpy, python, pid, most, pickle]);
@@ -312,89 +386,4 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
 /// Writes over what is there, as far as it goes.
 fn overwrite(bytes: &mut [u8], at: usize, new: &[u8]) {
     bytes[at..].iter_mut().zip(new).for_each(|(byte, new)| *byte = *new);
-}
-
-fn failure() -> Failure {
-    Failure {
-        exception: Some("ValueError".into()),
-        traceback: Some("Traceback".into()),
-        object: Some(vec![1, 2, 3]),
-        ..Failure::new(FailureCode::Task, "no")
-    }
-}
-
-fn status() -> Status {
-    Status {
-        state: State::Busy,
-        task: Some("exec_task".into()),
-        busy_s: Some(0.5),
-        queue: 1,
-        calls: 1 << 40,
-        clients: 3,
-        uptime_s: 1e6,
-        cpu_s: Some(1e3),
-        pid: 77,
-        rss_bytes: Some(1 << 30),
-        name: Some("trainer".into()),
-    }
-}
-
-fn debug_request(random: &mut Random) -> DebugRequest {
-    let (session, after) = (random.word(), random.word());
-    match random.below(5) {
-        0 => DebugRequest::Stacks,
-        1 => DebugRequest::Open { prompt: random.one_in(2) },
-        2 => DebugRequest::Interrupt { session },
-        3 => DebugRequest::Close { session },
-        _ => {
-            let input = random.one_in(2).then(|| "state".into());
-            DebugRequest::Console { session, after, input }
-        }
-    }
-}
-
-fn debug_reply(random: &mut Random) -> DebugReply {
-    match random.below(5) {
-        0 => DebugReply::refused("there is no such session"),
-        1 => DebugReply::Stacks { stacks: "MainThread".into() },
-        2 => {
-            let place = random.one_in(2).then(|| "exec_task at tasks.py:12".into());
-            DebugReply::Opened {
-                opened: random.word(),
-                after: random.word(),
-                place,
-                about: "a prompt".into(),
-            }
-        }
-        3 => DebugReply::Done { done: true },
-        _ => {
-            let output = random.magnitude(5);
-            let reads = random.one_in(2).then(|| ">>> ".into());
-            let (output, over) = (random.bytes(output), random.one_in(2));
-            DebugReply::Console { output, after: random.word(), reads, over }
-        }
-    }
-}
-
-fn log_request(random: &mut Random) -> LogRequest {
-    match random.below(4) {
-        0 => LogRequest::Start,
-        1 => LogRequest::LastLines(random.word()),
-        2 => LogRequest::Since(random.word() as i64),
-        _ => LogRequest::After(log_cursor(random)),
-    }
-}
-
-fn log_reply(random: &mut Random) -> LogReply {
-    if random.one_in(8) {
-        return LogReply::Unreadable("it logs to no file".into());
-    }
-    let text = random.magnitude(5);
-    let (text, more) = (random.bytes(text), random.one_in(2));
-    LogReply::Piece(LogPiece { text, after: log_cursor(random), more })
-}
-
-fn log_cursor(random: &mut Random) -> LogCursor {
-    let length = random.below(LOG_CURSOR_BYTES_MAX + 1);
-    LogCursor::new(random.bytes(length)).expect("it is short enough")
 }

@@ -5,6 +5,7 @@
 
 mod corpora;
 mod inputs;
+mod maps;
 #[path = "../meter/mod.rs"]
 mod meter;
 #[path = "../random/mod.rs"]
@@ -107,13 +108,16 @@ fn requests() {
     let random = &mut Random::new(4);
     let (mut server, mut reached) = (targets::Server::connect(), 0);
     for _ in 0..INPUTS / 2 {
+        if server.stream.is_none() && random.one_in(4) {
+            server.stream();
+        }
         let mut stream = Vec::new();
         let mut call = server.last_call;
         for _ in 0..=random.below(4) {
             // A mutation may have left the highest id there is.
             call = call.saturating_add(1 + u64::from(random.one_in(8)));
             let kind = REQUESTS[random.below(REQUESTS.len())];
-            stream.extend(inputs::request(random, kind, call));
+            stream.extend(inputs::request(random, kind, call, server.stream.as_ref()));
         }
         if random.one_in(16) {
             inputs::mutate_some(random, &mut stream);

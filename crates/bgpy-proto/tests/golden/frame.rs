@@ -3,17 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bgpy_proto::client::Event;
 use bgpy_proto::codec::Value;
 use bgpy_proto::frame::flag;
 use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
-    Buffer, CallKind, ClientSession, Failure, FailureCode, Frame, Kind, LogRequest, Memory,
-    Payload, Request, ServerSession, State, Supply, Want,
+    AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, ClientSession, Failure,
+    FailureCode, Frame, Kind, LogRequest, Memory, Payload, Request, ServerSession, State, Supply,
+    Want,
 };
 
 use crate::link::{connect, drain};
-use crate::message::{debug_reply, debug_request, log_piece, status};
+use crate::message::{deadline, debug_reply, debug_request, head, log_piece, progress, status};
 use crate::vectors::{assert_all, vectors};
 
 /// The highest number of a segment.
@@ -114,6 +116,13 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     let request = debug_request();
     assert_eq!(talk.client.debug(&request), 17);
     talk.asked("debug", frame(Kind::Debug, 17, 0, 0, request.encode().into()));
+    talk.call_headed("exec head", Want::All, &head(), "data");
+    talk.call_headed("exec head alone", Want::First, &deadline(), "");
+    for (name, id, call) in [("abort", 20, Some(7)), ("abort running", 21, None)] {
+        let request = AbortRequest { call };
+        assert_eq!(talk.client.abort(&request), id);
+        talk.asked(name, frame(Kind::Abort, id, 0, 0, request.encode().into()));
+    }
 
     talk.server.ack(1);
     talk.answered("ack", Frame::bare(Kind::Ack, 1));
@@ -141,8 +150,17 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     talk.server.debug(17, &reply);
     let data = reply.encode_within(u64::MAX).into();
     talk.answered("debug reply", frame(Kind::DebugReply, 17, 0, 0, data));
+    talk.streams(18);
+    for (name, id, outcome, call, task) in [
+        ("abort reply", 20, Aborted::Removed, Some(7), Some("exec_task".to_owned())),
+        ("abort reply unknown", 21, Aborted::Unknown, None, None),
+    ] {
+        let reply = AbortReply { outcome, call, task };
+        talk.server.aborted(id, &reply);
+        talk.answered(name, frame(Kind::AbortReply, id, 0, 0, reply.encode().into()));
+    }
     talk.server.say_goodbye();
-    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 17));
+    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 21));
     talk.spoken
 }
 
@@ -157,6 +175,56 @@ impl Conversation {
     ) {
         let id = self.client.call(call, want, payload.clone()).expect("the buffers are few");
         self.asked(name, frame(kind, id, want as u8, 0, payload));
+    }
+
+    fn call_headed(&mut self, name: &'static str, want: Want, head: &CallHead, message: &str) {
+        let message = payload(message, &[]);
+        let id = self.client.call_headed(CallKind::Exec, want, head, message.clone());
+        let data = [head.encode().expect("it is short"), message.data].concat();
+        let flags = want as u8 | flag::HEAD;
+        let id = id.expect("the head is short");
+        self.asked(name, frame(Kind::Exec, id, flags, 0, data.into()));
+    }
+
+    /// What is said during a call with a head.
+    fn streams(&mut self, call: u64) {
+        // Another offer, because of a buffer among the responses.
+        drain(&mut self.client.outbox);
+        self.server.progress(call, &progress());
+        self.answered("progress", frame(Kind::Progress, call, 0, 0, progress().encode().into()));
+        let plain = Value::Tuple(vec![
+            2_u64.into(),
+            Value::Tuple(vec!["a".into()]),
+            Value::from([("b", 1_u64.into())]),
+        ]);
+        let plain = Payload::from(plain.encode().expect("it is flat"));
+        let buffered = b"\xd7\x02\0\xc7\x03\x02\xd4\x05\x01\x80".to_vec();
+        let buffered = Payload { data: buffered, ..payload("", &["buf"]) };
+        for (number, name, message) in [(0, "callback", plain), (1, "callback buffer", buffered)] {
+            assert_eq!(self.server.callback(call, message.clone()), Ok(Some(number)));
+            self.answered(name, frame(Kind::Callback, call, 0, number, message));
+        }
+        let returned = Payload::from(b"\xa4done".to_vec());
+        self.client.return_from_callback(call, 1, Ok(returned.clone())).expect("it is short");
+        self.asked("callback reply", frame(Kind::CallbackReply, call, 0, 1, returned));
+        let failure = Failure {
+            exception: Some("ValueError".into()),
+            ..Failure::new(FailureCode::Task, "no")
+        };
+        self.client.return_from_callback(call, 0, Err(&failure)).expect("it is short");
+        let data = failure.encode().into();
+        let failed = frame(Kind::CallbackReply, call, flag::FAILED, 0, data);
+        self.asked("callback reply failed", failed);
+        self.respond("response of a stream", call, 0, 0, payload("one", &[]));
+        while !matches!(self.client.poll(call), Some(Event::Response { .. })) {}
+        let taken = 27_u64.to_le_bytes().to_vec();
+        self.asked("credit", frame(Kind::Credit, call, 0, 0, taken.into()));
+        self.client.interrupt(call);
+        let cancel = frame(Kind::Cancel, call, flag::ANSWER, 0, Payload::default());
+        self.asked("cancel answer", cancel);
+        let failure = Failure::new(FailureCode::Cancelled, "the call was cancelled");
+        assert!(self.server.fail(call, &failure));
+        self.answered("error cancelled", frame(Kind::Error, call, 0, 0, failure.encode().into()));
     }
 
     fn respond(&mut self, name: &'static str, call: u64, flags: u8, seq: u32, payload: Payload) {

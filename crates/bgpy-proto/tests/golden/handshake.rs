@@ -8,7 +8,8 @@ use crate::link::{SUITES, client_hello, done, drain, more, server, server_hello,
 use crate::message::hello_of;
 use crate::vectors::{Vectors, assert_all, text, vectors};
 
-const PREAMBLE_BYTES: usize = 8;
+/// Bytes of a preamble.
+pub const PREAMBLE_BYTES: usize = 8;
 
 #[test]
 fn preambles() {
@@ -123,7 +124,7 @@ fn record(kind: Kind) -> Vec<u8> {
 }
 
 /// The key of the token that the handshakes were made with.
-fn generated() -> Psk {
+pub fn generated() -> Psk {
     let vectors = vectors(include_str!("token.hex"));
     Token::new(text(&vectors["generated token"])).psk()
 }
@@ -144,7 +145,7 @@ fn builder(suite: Suite, psk: &[u8]) -> Builder<'_> {
 }
 
 /// A client and a server of Noise's own, with the pinned ephemeral keys.
-fn noise_pair(suite: Suite, handshake: &Vectors) -> (HandshakeState, HandshakeState) {
+pub fn noise_pair(suite: Suite, handshake: &Vectors) -> (HandshakeState, HandshakeState) {
     let tokens = vectors(include_str!("token.hex"));
     let side = |name| {
         builder(suite, &tokens["generated psk"])
@@ -156,24 +157,27 @@ fn noise_pair(suite: Suite, handshake: &Vectors) -> (HandshakeState, HandshakeSt
 }
 
 /// A preamble and a handshake message with its length.
-fn first_message(noise: &mut HandshakeState, suite: Suite, payload: &[u8]) -> Vec<u8> {
+pub fn first_message(noise: &mut HandshakeState, suite: Suite, payload: &[u8]) -> Vec<u8> {
     let mut message = [0; 1024];
     let length = noise.write_message(payload, &mut message).expect("the message is short");
     let preamble = [b'b', b'g', b'p', b'y', 1, suite as u8, 0, 0];
     [&preamble, &(length as u16).to_le_bytes()[..], &message[..length]].concat()
 }
 
-fn read(noise: &mut HandshakeState, prefixed: &[u8]) -> Vec<u8> {
+/// The payload of a handshake message.
+pub fn read(noise: &mut HandshakeState, prefixed: &[u8]) -> Vec<u8> {
     let mut payload = [0; 1024];
     let length = noise.read_message(unprefixed(prefixed), &mut payload).expect("it opens");
     payload[..length].to_vec()
 }
 
-fn stateless(noise: HandshakeState) -> StatelessTransportState {
+/// The keys of the records.
+pub fn stateless(noise: HandshakeState) -> StatelessTransportState {
     noise.into_stateless_transport_mode().expect("the handshake is over")
 }
 
-fn seal(noise: &StatelessTransportState, nonce: u64, plain: &[u8]) -> Vec<u8> {
+/// A record.
+pub fn seal(noise: &StatelessTransportState, nonce: u64, plain: &[u8]) -> Vec<u8> {
     let mut sealed = vec![0; plain.len() + 16];
     let length = noise.write_message(nonce, plain, &mut sealed).expect("the record is short");
     [&(length as u16).to_le_bytes()[..], &sealed].concat()

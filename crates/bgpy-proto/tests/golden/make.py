@@ -1,26 +1,39 @@
 """Writes the golden vectors from docs/spec/PROTOCOL.md, without any code of bgpy.
 
-It is a second reading of the specification: Noise from `hashlib` and `cryptography`, MessagePack
-from `msgpack`, Argon2id from `argon2-cffi`. The tests need only its output; run it again
-(`python make.py`) when the specification changes.
+It is a second reading of the specification: Noise (`noise.py`) from `hashlib` and `cryptography`,
+MessagePack (for one, of `maps.py`) from `msgpack`, Argon2id from `argon2-cffi`. The tests need only
+its output; run it again (`python make.py`) when the specification changes.
 """
 
 import hashlib
-import hmac
 import struct
 from pathlib import Path
 
 import msgpack
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from maps import (
+    ABORT_REPLIES,
+    ABORTS,
+    CLIENT_HELLO,
+    CODES,
+    DEBUG_REPLIES,
+    DEBUG_REQUESTS,
+    HEADS,
+    LOG_REPLIES,
+    LOG_REQUESTS,
+    PROGRESS,
+    SERVER_HELLO,
+    STATES,
+    failure,
+    pack,
+    status,
+)
+from noise import Symmetric, public, seal
 
 SUITES = {"aesgcm": 1, "chachapoly": 2, "clear": 3}
 CALLS = {"init": 0x01, "exec": 0x02, "exit": 0x03}
 WANTS = {"ack": 0, "first": 1, "all": 2}
-CODES = ["task", "not-initialized", "stopping", "serialization", "refused", "overloaded"]
-STATES = ["STARTING", "UNINITIALIZED", "READY", "BUSY", "STOPPING"]
 
 
 def preamble(suite, version=1):
@@ -41,10 +54,6 @@ def entry(buffer):
     return 1 << 63 | segment << 48 | length
 
 
-def pack(value):
-    return msgpack.packb(value, use_bin_type=True)
-
-
 def ext(kind, data):
     return pack(msgpack.ExtType(kind, data))
 
@@ -53,93 +62,6 @@ def big_int(value, length):
     return ext(1, value.to_bytes(length, "little", signed=True))
 
 
-def failure(code, message, exception=None, traceback=None, pickled=None):
-    return pack(
-        {
-            "code": code,
-            "message": message,
-            "exception": exception,
-            "traceback": traceback,
-            "object": pickled,
-        }
-    )
-
-
-def status(state, busy_s):
-    return pack(
-        {
-            "state": state,
-            "task": "exec_task" if busy_s else None,
-            "busy_s": busy_s,
-            "queue": 3,
-            "calls": 2**63,
-            "clients": 2,
-            "uptime_s": 86400.5,
-            "cpu_s": 12.5 if busy_s else None,
-            "pid": 4242,
-            "rss_bytes": 2**25 if busy_s else None,
-            "name": "trainer" if busy_s else None,
-        }
-    )
-
-
-# A cursor may hold anything: only the server that gave it reads it.
-LOG_CURSOR = bytes(range(41))
-LOG_REQUESTS = {
-    "start": {},
-    "last lines": {"lines": 100},
-    "since": {"since_ms": 1_767_225_600_000},
-    "after": {"after": LOG_CURSOR},
-}
-LOG_REPLIES = {
-    "piece": {"text": b"a line\nand \xff", "after": LOG_CURSOR, "more": True},
-    "end": {"text": b"", "after": LOG_CURSOR, "more": False},
-    "error": {"error": "it logs to no file"},
-}
-
-DEBUG_REQUESTS = {
-    "stacks": {"ask": "stacks"},
-    "open": {"ask": "open", "prompt": True},
-    "console": {"ask": "console", "session": 3, "after": 70_000, "input": "state"},
-    "console silent": {"ask": "console", "session": 3, "after": 0},
-    "interrupt": {"ask": "interrupt", "session": 3},
-    "close": {"ask": "close", "session": 2**63},
-}
-DEBUG_REPLIES = {
-    "stacks": {"stacks": "MainThread\n"},
-    "breakpoint": {"opened": 3, "after": 70_000, "place": "run at tasks.py:12", "about": "pdb"},
-    "prompt": {"opened": 4, "after": 0, "place": None, "about": "a prompt"},
-    "console": {"output": b"{'a': 1}\n\xff", "after": 70_010, "reads": ">>> ", "over": False},
-    "over": {"output": b"", "after": 70_010, "reads": None, "over": True},
-    "done": {"done": True},
-    "error": {"error": "there is no such session"},
-}
-
-CLIENT_HELLO = pack(
-    {
-        "client": bytes([7] * 16),
-        "bgpy": "1.0.0",
-        "python": "3.13.1",
-        "pid": 7,
-        "message_bytes_max": 2**40,
-        "segments": False,
-        "allow_pickle": True,
-        "goodbye": True,
-    }
-)
-SERVER_HELLO = pack(
-    {
-        "instance": bytes([9] * 16),
-        "generation": 3,
-        "bgpy": "1.0.1",
-        "python": None,
-        "pid": 9,
-        "message_bytes_max": 2**40,
-        "segments": False,
-        "allow_pickle": False,
-        "debug": True,
-    }
-)
 GENERATED = b"0123456789abcdefghijklmnopqrstuvwxyzABCDE-_"
 CHOSEN = b"correct horse battery staple"
 DOMAIN = b"bgpy 1 token to psk"
@@ -151,53 +73,6 @@ def psk(token):
     return hash_secret_raw(
         token, DOMAIN, time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, type=Type.ID
     )
-
-
-class Symmetric:
-    """Noise's SymmetricState, revision 34."""
-
-    def __init__(self, name, prologue):
-        self.aes = "AESGCM" in name
-        name = name.encode()
-        self.h = name.ljust(32, b"\0") if len(name) <= 32 else hashlib.sha256(name).digest()
-        self.ck, self.k, self.n = self.h, None, 0
-        self.mix_hash(prologue)
-
-    def hkdf(self, material, outputs):
-        key = hmac.digest(self.ck, material, "sha256")
-        found, last = [], b""
-        for index in range(outputs):
-            last = hmac.digest(key, last + bytes([index + 1]), "sha256")
-            found.append(last)
-        return found
-
-    def mix_hash(self, data):
-        self.h = hashlib.sha256(self.h + data).digest()
-
-    def mix_key(self, material):
-        self.ck, self.k = self.hkdf(material, 2)
-        self.n = 0
-
-    def mix_key_and_hash(self, material):
-        self.ck, mixed, self.k = self.hkdf(material, 3)
-        self.mix_hash(mixed)
-        self.n = 0
-
-    def encrypt_and_hash(self, plain):
-        sealed = seal(self.aes, self.k, self.n, plain, self.h)
-        self.n += 1
-        self.mix_hash(sealed)
-        return sealed
-
-
-def seal(aes, key, nonce, plain, associated=b""):
-    if aes:
-        return AESGCM(key).encrypt(bytes(4) + nonce.to_bytes(8, "big"), plain, associated)
-    return ChaCha20Poly1305(key).encrypt(bytes(4) + nonce.to_bytes(8, "little"), plain, associated)
-
-
-def public(private):
-    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 def prefixed(message):
@@ -355,6 +230,10 @@ def frames():
     yield "server offer", frame(0x47, 0, seq=0x7FFF)
     yield "exec lent buffer", frame(0x02, 16, 0, data=b"data", buffers=[(0x7FFF, 6), b"2nd"])
     yield "debug", frame(0x09, 17, data=pack(DEBUG_REQUESTS["console"]))
+    yield "exec head", frame(0x02, 18, 0x0A, data=headed("full", b"data"))
+    yield "exec head alone", frame(0x02, 19, 0x09, data=headed("deadline", b""))
+    yield "abort", frame(0x0C, 20, data=pack(ABORTS["one"]))
+    yield "abort running", frame(0x0C, 21, data=pack(ABORTS["running"]))
     yield "ack", frame(0x41, 1)
     yield "response", frame(0x42, 3, 0, 0, b"one")
     yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
@@ -371,7 +250,27 @@ def frames():
     yield "status reply", frame(0x46, 13, data=status("READY", None))
     yield "log reply", frame(0x48, 14, data=pack(LOG_REPLIES["piece"]))
     yield "debug reply", frame(0x4A, 17, data=pack(DEBUG_REPLIES["console"]))
-    yield "goodbye", frame(0x49, 17)
+    yield "progress", frame(0x4B, 18, data=pack(PROGRESS["full"]))
+    yield "callback", frame(0x4C, 18, data=called(2, pack("a"), {"b": 1}))
+    yield "callback buffer", frame(0x4C, 18, 0, 1, called(0, ext(5, b"\x01"), {}), [b"buf"])
+    yield "callback reply", frame(0x0B, 18, 0, 1, pack("done"))
+    yield "callback reply failed", frame(0x0B, 18, 1, 0, failure("task", "no", "ValueError"))
+    yield "response of a stream", frame(0x42, 18, 0, 0, b"one")
+    yield "credit", frame(0x0A, 18, data=struct.pack("<Q", 24 + 3))
+    yield "cancel answer", frame(0x04, 18, 1)
+    yield "error cancelled", frame(0x43, 18, data=failure("cancelled", "the call was cancelled"))
+    yield "abort reply", frame(0x4D, 20, data=pack(ABORT_REPLIES["removed"]))
+    yield "abort reply unknown", frame(0x4D, 21, data=pack(ABORT_REPLIES["unknown"]))
+    yield "goodbye", frame(0x49, 21)
+
+
+def headed(name, message):
+    head = pack(HEADS[name])
+    return struct.pack("<H", len(head)) + head + message
+
+
+def called(function, arguments, keywords):
+    return ext(2, pack(function) + ext(2, arguments) + pack(keywords))
 
 
 def messages():
@@ -388,6 +287,14 @@ def messages():
         yield f"debug request {name}", pack(request)
     for name, reply in DEBUG_REPLIES.items():
         yield f"debug reply {name}", pack(reply)
+    for name in HEADS:
+        yield f"head {name}", headed(name, b"")
+    for name, progress in PROGRESS.items():
+        yield f"progress {name}", pack(progress)
+    for name, request in ABORTS.items():
+        yield f"abort {name}", pack(request)
+    for name, reply in ABORT_REPLIES.items():
+        yield f"abort reply {name}", pack(reply)
     yield "client hello", CLIENT_HELLO
     yield "server hello", SERVER_HELLO
 

@@ -1,8 +1,9 @@
 //! What the protocol itself encodes in the payload codec.
 
 use bgpy_proto::{
-    ClientHello, DebugReply, DebugRequest, Failure, FailureCode, LogCursor, LogPiece, LogReply,
-    LogRequest, ServerHello, State, Status,
+    AbortReply, AbortRequest, Aborted, CallHead, Chain, ClientHello, DebugReply, DebugRequest,
+    Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Progress, ServerHello,
+    State, Status,
 };
 
 use crate::vectors::{assert_all, vectors};
@@ -21,6 +22,9 @@ fn messages() {
         FailureCode::Serialization,
         FailureCode::Refused,
         FailureCode::Overloaded,
+        FailureCode::Cancelled,
+        FailureCode::Expired,
+        FailureCode::Deadlock,
     ];
     let mut made = Vec::new();
     let mut failures = codes.map(|code| (code.as_str(), Failure::new(code, "no"))).to_vec();
@@ -81,7 +85,60 @@ fn messages() {
         assert_eq!(DebugReply::decode(&vectors[&name]).as_ref(), Some(&reply));
         made.push((name, reply.encode_within(u64::MAX)));
     }
+    for (name, head) in [("deadline", deadline()), ("full", head())] {
+        let name = format!("head {name}");
+        let mut data = vectors[&name].clone();
+        assert_eq!(CallHead::split_from(&mut data).as_ref(), Ok(&head));
+        assert!(data.is_empty());
+        made.push((name, head.encode().expect("it is short")));
+    }
+    for (name, progress) in [("full", progress()), ("none", Progress::default())] {
+        let name = format!("progress {name}");
+        assert_eq!(Progress::decode(&vectors[&name]).as_ref(), Some(&progress));
+        made.push((name, progress.encode()));
+    }
+    for (name, call) in [("one", Some(7)), ("running", None)] {
+        let (name, request) = (format!("abort {name}"), AbortRequest { call });
+        assert_eq!(AbortRequest::decode(&vectors[&name]).as_ref(), Some(&request));
+        made.push((name, request.encode()));
+    }
+    for (name, outcome, call, task) in [
+        ("removed", Aborted::Removed, Some(7), Some("exec_task")),
+        ("interrupted", Aborted::Interrupted, Some(1 << 63), Some("init_task")),
+        ("refused", Aborted::Refused, Some(0), Some("exit_task")),
+        ("unknown", Aborted::Unknown, None, None),
+    ] {
+        let reply = AbortReply { outcome, call, task: task.map(str::to_owned) };
+        let name = format!("abort reply {name}");
+        assert_eq!(AbortReply::decode(&vectors[&name]).as_ref(), Some(&reply));
+        made.push((name, reply.encode()));
+    }
     assert_all(made, vectors);
+}
+
+/// The fullest head of the vectors.
+pub fn head() -> CallHead {
+    let chain = [9, 8].into_iter().fold(Chain::default(), |chain, server| {
+        chain.with(Id([server; 16])).expect("it is short enough")
+    });
+    CallHead {
+        left_ms: Some(1500),
+        chain,
+        trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        window: Some(48),
+        progress: true,
+        attached: true,
+    }
+}
+
+/// A head that says one thing.
+pub fn deadline() -> CallHead {
+    CallHead { left_ms: Some(0), ..CallHead::default() }
+}
+
+/// The progress of the vectors.
+pub fn progress() -> Progress {
+    Progress::new(Some(3.0), Some(10.0), Some("training"))
 }
 
 fn debug_replies() -> [(&'static str, DebugReply); 7] {
@@ -137,6 +194,8 @@ pub fn status(state: State) -> Status {
         pid: 4242,
         rss_bytes: is_busy.then_some(1 << 25),
         name: is_busy.then(|| "trainer".into()),
+        call: is_busy.then_some(7),
+        progress: is_busy.then(progress),
     }
 }
 

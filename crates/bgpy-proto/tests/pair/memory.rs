@@ -1,14 +1,18 @@
-//! Messages that a side has no memory for: each fails its own call, and what follows arrives.
+//! Messages that a side has no memory for: each fails its own call, and what follows arrives. And streams,
+//! whose readers need no more memory than their windows.
 
 use std::collections::TryReserveError;
 
 use bgpy_proto::client::Event;
 use bgpy_proto::handshake::Suite;
 use bgpy_proto::{
-    Buffer, CallKind, ClientSession, FailureCode, Payload, Request, ServerSession, Supply, Want,
+    Buffer, CallHead, CallKind, ClientSession, FailureCode, Payload, Progress, Request, Room,
+    ServerSession, Supply, Want,
 };
 
 use crate::link::{connect, drain};
+use crate::meter::peak_bytes;
+use crate::order_of_streams::{calling_with, stream};
 
 /// Longest vector that there is memory for.
 const ROOM_BYTES: usize = 3 << 20;
@@ -53,6 +57,11 @@ fn feed(server: &mut ServerSession, bytes: &[u8], piece: usize, placed: bool) {
         }
         server.feed(piece).expect("it goes on");
     }
+}
+
+/// Feeds bytes in pieces.
+fn hear(client: &mut ClientSession, bytes: &[u8], piece: usize) {
+    bytes.chunks(piece).for_each(|piece| client.feed(piece).expect("it goes on"));
 }
 
 fn ways() -> impl Iterator<Item = (Suite, &'static [usize], usize, bool)> {
@@ -103,9 +112,7 @@ fn an_answer_without_memory_fails_its_call() {
             server.feed(&drain(&mut client.outbox)).unwrap();
             assert_eq!(server.respond(calls[0], payload(lengths), false), Ok(true));
             assert_eq!(server.respond(calls[1], payload(&[9]), false), Ok(true));
-            for part in drain(&mut server.outbox).chunks(piece) {
-                client.feed(part).expect("it goes on");
-            }
+            hear(&mut client, &drain(&mut server.outbox), piece);
             let Some(Event::NoMemory { bytes, last }) = client.poll(calls[0]) else {
                 panic!("the call failed");
             };
@@ -114,6 +121,102 @@ fn an_answer_without_memory_fails_its_call() {
             goes_on(&mut client, &mut server);
         }
     }
+}
+
+#[test]
+fn a_response_without_memory_is_taken() {
+    for (_, lengths, piece, _) in ways() {
+        let (mut client, mut server) = calling_with(Want::All, &stream(100));
+        client.supply_with(Box::new(Short));
+        for _ in 0..3 {
+            assert_eq!(server.room(1), Room::Open);
+            assert_eq!(server.respond(1, payload(lengths), false), Ok(true));
+            assert_eq!(server.room(1), Room::Full);
+            hear(&mut client, &drain(&mut server.outbox), piece);
+            server.feed(&drain(&mut client.outbox)).expect("it is a credit");
+            assert_eq!(server.ahead(), 0);
+            assert!(matches!(client.poll(1), Some(Event::NoMemory { last: false, .. })));
+        }
+        // One that fits is taken when it is heard.
+        assert_eq!(server.respond(1, payload(&[100]), false), Ok(true));
+        hear(&mut client, &drain(&mut server.outbox), piece);
+        assert!(client.outbox.is_empty());
+        assert!(matches!(client.poll(1), Some(Event::Response { .. })));
+        server.feed(&drain(&mut client.outbox)).expect("it is a credit");
+        assert_eq!(server.ahead(), 0);
+    }
+}
+
+#[test]
+fn a_callback_without_memory_fails() {
+    for (_, lengths, piece, _) in ways() {
+        let (mut client, mut server) = calling_with(Want::All, &stream(100));
+        client.supply_with(Box::new(Short));
+        server.supply_with(Box::new(Short));
+        for (number, arguments, result) in [(0, lengths, &[1][..]), (1, &[1], lengths)] {
+            assert_eq!(server.callback(1, payload(arguments)), Ok(Some(number)));
+            hear(&mut client, &drain(&mut server.outbox), piece);
+            if number == 0 {
+                assert!(client.poll(1).is_none());
+            } else {
+                assert!(matches!(client.poll(1), Some(Event::Callback { .. })));
+            }
+            client.return_from_callback(1, number, Ok(payload(result))).expect("it may be sent");
+            feed(&mut server, &drain(&mut client.outbox), piece, false);
+            let Some(Request::CallbackReply { number: it, outcome: Err(failed), .. }) =
+                server.poll()
+            else {
+                panic!("the task is told")
+            };
+            assert_eq!((it, failed.0.exception.as_deref()), (number, Some("MemoryError")));
+            assert!(failed.0.message.contains(&payload(lengths).bytes().to_string()));
+            assert!(server.poll().is_none());
+        }
+    }
+}
+
+#[test]
+fn a_stream_takes_no_more_memory_than_its_window() {
+    const WINDOW: usize = 1 << 16;
+    const RESPONSE: usize = 1 << 12;
+    let (mut client, mut server) = calling_with(Want::All, &stream(WINDOW as u64));
+    // The responses stand in the server's outbox, in the bytes on their way, which `drain` collects in a
+    // vector that doubles, and in the client's events.
+    let bound = 4 * (WINDOW + RESPONSE) + (16 << 10);
+    let (peak, sent) = peak_bytes(|| {
+        let mut sent = 0;
+        for is_heard in [false, true] {
+            for _ in 0..1000 {
+                while server.room(1) == Room::Open {
+                    server.respond(1, payload(&[RESPONSE]), false).expect("it may be sent");
+                    sent += 1;
+                }
+                client.feed(&drain(&mut server.outbox)).expect("it is within the window");
+                if is_heard {
+                    assert!(matches!(client.poll(1), Some(Event::Response { .. })));
+                }
+                server.feed(&drain(&mut client.outbox)).expect("it is a credit, or nothing");
+                while server.poll().is_some() {}
+            }
+        }
+        sent
+    });
+    assert!(sent > 1000, "only {sent} responses were sent");
+    assert!(peak < bound, "{peak} bytes");
+}
+
+#[test]
+fn progress_that_nobody_hears_takes_no_memory() {
+    let asked = CallHead { progress: true, ..CallHead::default() };
+    let (mut client, mut server) = calling_with(Want::First, &asked);
+    let (peak, ()) = peak_bytes(|| {
+        for done in 0..100_000 {
+            server.progress(1, &Progress::new(Some(f64::from(done)), None, Some("training")));
+            client.feed(&drain(&mut server.outbox)).expect("it was asked for");
+        }
+    });
+    assert!(peak < 16 << 10, "{peak} bytes");
+    assert!(matches!(client.poll(1), Some(Event::Progress(last)) if last.done == Some(99_999.0)));
 }
 
 fn goes_on(client: &mut ClientSession, server: &mut ServerSession) {

@@ -16,27 +16,37 @@ use bgpy_proto::{
 
 use crate::link::{client_hello, connect, done, drain, more, psk, server};
 
-fn header(kind: Kind, flags: u8, seq: u32, call: u64) -> Header {
+/// A header of a frame without contents.
+pub fn header(kind: Kind, flags: u8, seq: u32, call: u64) -> Header {
     Header { kind, flags, buffers: 0, seq, call, data_bytes: 0 }
 }
 
-fn bare(kind: Kind, flags: u8, seq: u32, call: u64) -> Vec<u8> {
+/// A frame without contents.
+pub fn bare(kind: Kind, flags: u8, seq: u32, call: u64) -> Vec<u8> {
     header(kind, flags, seq, call).encode().to_vec()
 }
 
-fn with_data(kind: Kind, call: u64, data: &[u8]) -> Vec<u8> {
-    let head = Header { data_bytes: data.len() as u64, ..header(kind, 0, 0, call) };
+/// A frame without flags.
+pub fn with_data(kind: Kind, call: u64, data: &[u8]) -> Vec<u8> {
+    flagged(kind, 0, call, data)
+}
+
+/// A frame with data.
+pub fn flagged(kind: Kind, flags: u8, call: u64, data: &[u8]) -> Vec<u8> {
+    let head = Header { data_bytes: data.len() as u64, ..header(kind, flags, 0, call) };
     [&head.encode()[..], data].concat()
 }
 
-fn rule(outcome: Result<(), ProtocolError>) -> &'static str {
+/// The rule that was broken.
+pub fn rule(outcome: Result<(), ProtocolError>) -> &'static str {
     match outcome {
         Err(ProtocolError::Malformed(rule)) => rule,
         outcome => panic!("the rule was not enforced: {outcome:?}"),
     }
 }
 
-fn calling(want: Want) -> ClientSession {
+/// A client that has made one call.
+pub fn calling(want: Want) -> ClientSession {
     let (mut client, _) = connect(Suite::Clear);
     assert_eq!(client.call(CallKind::Exec, want, Payload::default()), Ok(1));
     client
@@ -66,6 +76,9 @@ fn a_server_takes_no_answers() {
         Kind::LogReply,
         Kind::DebugReply,
         Kind::Goodbye,
+        Kind::Progress,
+        Kind::Callback,
+        Kind::AbortReply,
     ];
     for kind in answers {
         let (_, mut server) = connect(Suite::Clear);
@@ -103,7 +116,7 @@ fn a_cancelled_call_is_told_no_more() {
         client.cancel(call);
         server.feed(&drain(&mut client.outbox)).expect("an honest client is understood");
         let requests: Vec<_> = std::iter::from_fn(|| server.poll()).collect();
-        assert!(matches!(requests[2..], [Request::Cancel { id }] if id == call));
+        assert!(matches!(requests[2..], [Request::Cancel { id, interrupt: false }] if id == call));
         assert!(!server.wants_response(call) && server.wants_response(other));
         server.ack(call);
         assert_eq!(server.respond(call, Payload::default(), false), Ok(false));
@@ -184,8 +197,12 @@ fn a_client_takes_only_answers_that_fit() {
         Kind::Status,
         Kind::Log,
         Kind::Debug,
+        Kind::Credit,
+        Kind::CallbackReply,
+        Kind::Abort,
     ];
-    let replies = [Kind::Pong, Kind::StatusReply, Kind::LogReply, Kind::DebugReply];
+    let replies =
+        [Kind::Pong, Kind::StatusReply, Kind::LogReply, Kind::DebugReply, Kind::AbortReply];
     for kind in requests.into_iter().chain(replies) {
         let outcome = calling(Want::All).feed(&bare(kind, 0, 0, 1));
         assert_eq!(rule(outcome), "an answer that does not fit its call");
@@ -198,15 +215,20 @@ fn a_client_takes_only_answers_that_fit() {
         Kind::StatusReply,
         Kind::LogReply,
         Kind::DebugReply,
+        Kind::AbortReply,
+        Kind::Progress,
+        Kind::Callback,
     ] {
         let (mut client, _) = connect(Suite::Clear);
         let ping = client.ping();
         let outcome = client.feed(&bare(kind, 0, 0, ping));
         assert_eq!(rule(outcome), "an answer that does not fit its call");
     }
-    // Who wants no response gets none.
-    let outcome = calling(Want::Ack).feed(&bare(Kind::Response, 0, 0, 1));
-    assert_eq!(rule(outcome), "an answer that does not fit its call");
+    // Who wants no response gets none, who wants one gets the last, and who wants all is told of the end.
+    for (want, flags) in [(Want::Ack, 0), (Want::Ack, 1), (Want::First, 0), (Want::All, 1)] {
+        let outcome = calling(want).feed(&bare(Kind::Response, flags, 0, 1));
+        assert_eq!(rule(outcome), "an answer that does not fit its call");
+    }
 }
 
 #[test]

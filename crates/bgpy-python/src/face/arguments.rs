@@ -6,11 +6,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bgpy::{Restart, Target, Wait, limits, supervisor};
+use bgpy::{Restart, Target, Wait, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::exceptions::config_error;
+use crate::serve::serving::check_joins;
 
 /// A name, an address or the path of a socket.
 pub fn target(py: Python<'_>, text: &str) -> PyResult<Target> {
@@ -102,8 +104,9 @@ fn shortest(number: f64) -> String {
 
 /// The argument `timeout`, in seconds; None for no limit.
 pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
-    let Some(seconds) = seconds else { return Ok(None) };
-    Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
+    let left = until_deadline(py)?;
+    let Some(seconds) = seconds else { return Ok(left) };
+    let limit: PyResult<_> = Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
         config_error(
             py,
             format!(
@@ -111,7 +114,30 @@ pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>>
                 shortest(seconds)
             ),
         )
-    })
+    });
+    Ok(limit?.map(|limit| left.map_or(limit, |left| left.min(limit))))
+}
+
+/// `bgpy._deadline.time_left`, once a deadline was set: it costs calls nothing before.
+static TIME_LEFT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Have all calls ask for the time that is left until the deadline.
+#[pyfunction]
+pub fn use_deadlines(py: Python<'_>, time_left: Py<PyAny>) {
+    TIME_LEFT.get_or_init(py, || time_left);
+}
+
+/// The time until the deadline in milliseconds, for the head of a call.
+pub fn deadline_head(py: Python<'_>) -> PyResult<Option<u64>> {
+    let left = until_deadline(py)?;
+    Ok(left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// The time until the deadline of this thread or task, if it has one.
+fn until_deadline(py: Python<'_>) -> PyResult<Option<Duration>> {
+    let Some(time_left) = TIME_LEFT.get(py) else { return Ok(None) };
+    let left: Option<f64> = time_left.call0(py)?.extract(py)?;
+    Ok(left.and_then(|left| Duration::try_from_secs_f64(left).ok()))
 }
 
 /// The argument `lines`: a number of lines of a log.
@@ -143,13 +169,7 @@ pub fn max_message_bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
 
 /// The argument `restart`.
 pub fn restart_policy(py: Python<'_>, text: &str) -> PyResult<Restart> {
-    let policy = text.parse();
-    let policy = policy.map_err(|error: String| config_error(py, format!("restart: {error}")))?;
-    if policy != Restart::Never && !supervisor::IS_SUPPORTED {
-        let text = format!("restart={text:?}: this system has no way to restart servers");
-        return Err(config_error(py, text));
-    }
-    Ok(policy)
+    text.parse().map_err(|error: String| config_error(py, format!("restart: {error}")))
 }
 
 /// Runs something that waits, without the GIL. If a Python signal handler raises, as for Ctrl-C, the wait
@@ -173,12 +193,14 @@ pub fn waiting_with<T: Send>(
     meanwhile: Option<&Py<PyAny>>,
     act: impl FnOnce(&Wait<'_>) -> T + Send,
 ) -> PyResult<T> {
+    let deadline = until_deadline(py)?.and_then(|left| Instant::now().checked_add(left));
     let (result, raised) = py.detach(|| {
         let raised = RefCell::new(None);
         let called = Cell::new(Instant::now());
         let interrupted = || {
             let check = |py: Python<'_>| {
                 py.check_signals()?;
+                check_joins(py)?;
                 let due = meanwhile.filter(|_| called.get().elapsed() >= MEANWHILE);
                 let outcome = due.map_or(Ok(()), |meanwhile| meanwhile.call0(py).map(drop));
                 if due.is_some() {
@@ -192,7 +214,7 @@ pub fn waiting_with<T: Send>(
             *raised.borrow_mut() = checked.err();
             stop
         };
-        let result = act(&Wait::new(limit, &interrupted));
+        let result = act(&Wait::new(limit, &interrupted).with_deadline(deadline));
         (result, raised.into_inner())
     });
     raised.map_or(Ok(result), Err)

@@ -1,5 +1,6 @@
 //! The blocking client.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use bgpy::client::ClientOptions;
@@ -8,9 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::arguments::{
-    allow_pickle, auth, echo, follow, host, lines, log_file, log_level, max_message_bytes, port,
-    target, timeout, token,
+    allow_pickle, auth, echo, follow, host, limit, lines, log_file, log_level, max_message_bytes,
+    port, target, timeout, token,
 };
+use super::callback::Callbacks;
+use super::client_calls::begin;
 use super::connection::send;
 use super::log_reader::{self, LogReader};
 use super::messages::confirmation;
@@ -64,10 +67,20 @@ use crate::serve::tasks;
 #[pyclass(module = "bgpy", frozen, weakref)]
 pub struct Client {
     pub(super) client: bgpy::Client,
+    /// Host or other target as passed.
+    #[pyo3(get)]
     host: String,
+    /// Port as passed, or None.
+    #[pyo3(get)]
     port: Option<i64>,
+    /// Token as passed, or None.
+    #[pyo3(get)]
     token: Option<String>,
+    /// Log level as passed.
+    #[pyo3(get)]
     log_level: String,
+    /// Log file as passed, or None.
+    #[pyo3(get)]
     log_file: Option<PathBuf>,
     pub(super) policy: Policy,
 }
@@ -217,6 +230,8 @@ impl Client {
     /// timeout : float, optional
     ///     Maximum time to wait, in seconds. By default there is no limit, but the wait ends if the
     ///     server dies or the network fails, even while a task runs.
+    /// on_progress : callable, optional
+    ///     Called with a `Progress` each time that the task tells how far it has come.
     /// echo : bool, default False
     ///     Whether to print what the server's tasks print during the call, a moment later: this one, but
     ///     also those of other callers that run meanwhile.
@@ -248,23 +263,34 @@ impl Client {
     ///     If the argument or the response cannot be pickled or unpickled.
     /// WouldDeadlock
     ///     If a task of the same server makes the call, and so would wait for itself.
+    /// CallCancelled
+    ///     If somebody else has cancelled the call.
     /// BgpyError
     ///     If `echo` is set and the server logs to no file.
-    #[pyo3(signature = (args, timeout=None, *, echo=false))]
+    #[pyo3(signature = (args, timeout=None, *, on_progress=None, echo=false))]
     fn call<'py>(
         slf: &Bound<'py, Self>,
         py: Python<'py>,
         args: &Bound<'py, PyAny>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+        on_progress: Option<Bound<'py, PyAny>>,
         #[pyo3(from_py_with = echo)] echo: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
-        let encoded = || this.encode(py, "args", args, timeout);
+        let (payload, callbacks) = Callbacks::of(|| this.encode(py, "args", args, timeout))?;
         let echo = echo.then(|| LogReader::of_prints(slf, timeout)).transpose()?;
         let echo = echo.map(|reader| log_reader::echo(py, reader)).transpose()?;
-        let outcome = this.calling(py, timeout, echo.as_ref(), encoded, |link, args, wait| {
-            link.first(CallKind::Exec, args, wait)
-        });
+        let outcome = if on_progress.is_none() && callbacks.is_empty() {
+            let payload = Cell::new(Some(payload));
+            let again = || this.encode(py, "args", args, timeout);
+            let encoded = || payload.take().map_or_else(again, Ok);
+            this.calling(py, timeout, echo.as_ref(), encoded, |link, args, wait| {
+                link.first(CallKind::Exec, args, wait)
+            })
+        } else {
+            let pending = begin(slf, py, args, on_progress, timeout, None)?;
+            pending.first(py, limit(py, timeout)?, echo.as_ref())
+        };
         let printed = echo.map(|echo| echo.call_method0(py, "finish")).transpose();
         let response = this.response(py, outcome?)?;
         printed.map(|_| response)
@@ -396,36 +422,6 @@ impl Client {
     /// Close the connection. The server keeps running; the next call connects again.
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.client.close());
-    }
-
-    /// Host or other target as passed.
-    #[getter]
-    fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Port as passed, or None.
-    #[getter]
-    fn port(&self) -> Option<i64> {
-        self.port
-    }
-
-    /// Token as passed, or None.
-    #[getter]
-    fn token(&self) -> Option<&str> {
-        self.token.as_deref()
-    }
-
-    /// Log level as passed.
-    #[getter]
-    fn log_level(&self) -> &str {
-        &self.log_level
-    }
-
-    /// Log file as passed, or None.
-    #[getter]
-    fn log_file(&self) -> Option<&PathBuf> {
-        self.log_file.as_ref()
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

@@ -54,8 +54,9 @@ fn again(
             let text = format_args!(
                 "the tasks could not be started: {failure}; waiting for a change of their files"
             );
-            bgpy_cli::error(text, Exit::Failed);
+            // Before it is told, so that nobody who hears of it takes the process for the server's.
             start::again::note_ends();
+            bgpy_cli::error(text, Exit::Failed);
             if let Err(error) = wait_for_change(py, config, since) {
                 return Some(error);
             }

@@ -44,7 +44,7 @@ impl Client {
         let mut link = self.started(py, limit)?;
         loop {
             let acted = waiting_with(py, left, meanwhile, |wait| act(&link, payload, wait));
-            let error = match acted.map_err(|raised| interrupted(py, raised, self))? {
+            let error = match acted.map_err(|raised| interrupted(py, raised, &link))? {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -108,13 +108,14 @@ impl Client {
     }
 }
 
-/// Adds to what a signal handler has raised during a call, such as `KeyboardInterrupt`, that the call itself is
-/// not interrupted.
-fn interrupted(py: Python<'_>, raised: PyErr, client: &Client) -> PyErr {
-    let server = client.client.target();
-    let note = format!(
-        "the call may still be running on '{server}': bgpy.connect('{server}').status() shows it"
-    );
+/// Adds to what a signal handler has raised during a call, such as `KeyboardInterrupt`, what becomes of the call.
+fn interrupted(py: Python<'_>, raised: PyErr, link: &Link) -> PyErr {
+    let server = link.server();
+    let shown = format!("bgpy.connect('{server}').status() shows whether it still runs");
+    let note = match link.hello().calls {
+        true => format!("the server was told to cancel the call: {shown}"),
+        false => format!("the call is not cancelled: {shown}"),
+    };
     // If the note fails, what was raised must still be.
     drop(raised.value(py).call_method1("add_note", (note,)));
     raised

@@ -91,10 +91,8 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Connect(source) => return connect_error(py, &source),
         CallError::Interrupted => return interrupted(py),
         CallError::Timeout { .. } => error(py, Class::CallTimeout, text),
-        CallError::NoResponse { .. } => {
-            let advice = "let it call respond(...), or do not wait for a response";
-            error(py, Class::NoResponse, format!("{text}: {advice}"))
-        }
+        CallError::NoResponse { server } => no_response(py, &server),
+        CallError::CannotCancel { .. } => error(py, Class::ProtocolMismatch, text),
         CallError::Memory { .. } => PyMemoryError::new_err(text),
         CallError::Message(ProtocolError::Unwelcome { .. }) => {
             serialization_error(py, format!("{text}; its max_message_bytes is the limit"), None)
@@ -118,6 +116,14 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
     in_its_process(py, raised)
 }
 
+/// A task has ended without the response that its caller waits for.
+pub fn no_response(py: Python<'_>, server: &str) -> PyErr {
+    let text = format!(
+        "the task on {server} ended without a response: let it call respond(...), or do not wait for a response"
+    );
+    error(py, Class::NoResponse, text)
+}
+
 fn failed(
     py: Python<'_>,
     text: &str,
@@ -133,6 +139,9 @@ fn failed(
         FailureCode::Stopping => Class::ServerStopping,
         FailureCode::Serialization | FailureCode::Refused => Class::SerializationError,
         FailureCode::Overloaded => Class::Overloaded,
+        FailureCode::Cancelled => Class::CallCancelled,
+        FailureCode::Expired => Class::CallTimeout,
+        FailureCode::Deadlock => Class::WouldDeadlock,
     };
     let advice = match failure.code {
         FailureCode::NotInitialized => ": call initialize(init_task, exec_task, exit_task) first",

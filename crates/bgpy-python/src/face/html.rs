@@ -33,7 +33,7 @@ impl Properties {
     ) -> PyResult<()> {
         match asked {
             Ok(Ok(status)) => {
-                self.0.extend(bgpy_cli::status_rows(&status));
+                self.0.extend(bgpy_cli::status_rows(&status, None));
                 self.add("process", status.pid.to_string());
             }
             Ok(Err(CallError::Timeout { .. })) => {

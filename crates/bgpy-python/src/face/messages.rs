@@ -24,6 +24,19 @@ impl Client {
         encode(py, root, object, &server)
     }
 
+    /// Encodes an object for a server that is known to accept pickles or not.
+    pub fn encode_for(
+        &self,
+        py: Python<'_>,
+        root: &str,
+        object: &Bound<'_, PyAny>,
+        takes_pickles: bool,
+    ) -> PyResult<Payload> {
+        let takes_pickles = || Ok(takes_pickles);
+        let server = Receiver { name: "the server", takes_pickles: &takes_pickles };
+        encode(py, root, object, &server)
+    }
+
     /// The response of a call; one that reports an error is raised.
     pub fn response<'py>(
         &self,

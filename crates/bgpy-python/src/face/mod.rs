@@ -1,7 +1,12 @@
 //! The classes and functions that Python code sees.
 
-mod arguments;
+pub mod arguments;
+mod async_calls;
+pub mod async_link;
+pub mod call;
+pub mod callback;
 pub mod client;
+mod client_calls;
 pub mod command;
 mod connection;
 mod errors;
@@ -9,10 +14,13 @@ mod html;
 pub mod log_reader;
 mod messages;
 mod notebook;
+mod pending;
+pub mod progress;
 pub mod server;
 pub mod servers;
 pub mod show;
 mod start;
 mod started;
 mod status;
+pub mod stream;
 pub mod token;

@@ -418,7 +418,7 @@ impl Server {
     /// Process id of the server, or None before a start in the background.
     #[getter]
     pub(super) fn pid(&self) -> Option<u32> {
-        self.known(Background::pid, |entry| entry.process.pid)
+        self.known(Background::pid, |entry| entry.pid())
     }
 
     /// Whether this process started the server, in the background.

@@ -46,7 +46,7 @@ impl ServerInfo {
     /// Process id.
     #[getter]
     fn pid(&self) -> u32 {
-        self.info.entry.process.pid
+        self.info.entry.pid()
     }
 
     /// Its identity, which stays the same over restarts.

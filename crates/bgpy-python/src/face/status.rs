@@ -1,6 +1,6 @@
 //! The status of a server as a dict.
 
-use bgpy::Status;
+use bgpy::{Progress, Status};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -18,6 +18,8 @@ pub fn status_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py,
         pid,
         rss_bytes,
         name,
+        call,
+        progress,
     } = status;
     let dict = PyDict::new(py);
     dict.set_item("state", state.as_str())?;
@@ -31,5 +33,16 @@ pub fn status_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py,
     dict.set_item("pid", pid)?;
     dict.set_item("rss_bytes", rss_bytes)?;
     dict.set_item("name", name)?;
+    dict.set_item("call", call)?;
+    let progress = progress.as_ref().map(|progress| progress_dict(py, progress));
+    dict.set_item("progress", progress.transpose()?)?;
+    Ok(dict)
+}
+
+fn progress_dict<'py>(py: Python<'py>, progress: &Progress) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("done", progress.done)?;
+    dict.set_item("total", progress.total)?;
+    dict.set_item("text", progress.text.as_deref())?;
     Ok(dict)
 }

@@ -42,6 +42,9 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
         take_default_signals(py, &[])?;
         log.take_output()?;
     }
+    if let Some(why) = supervisor::why_tied_to_starter().filter(|_| !supervised.is_foreground) {
+        log.warning(format_args!("this server will end with its starter: {why}"));
+    }
     output::prepare(py, &log)?;
     // After `take_output`: the traceback of a crash goes to the log as well.
     py.import("faulthandler")?.call_method0("enable")?;

@@ -7,14 +7,16 @@ use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::durable::{FirstTasks, Staged};
 use bgpy::error::FailureKind;
 use bgpy::registry::Claim;
-use bgpy::server::{Debugger, Stopper};
+use bgpy::server::{Debugger, Interrupter, Stopper, ThreadInterrupter};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
+use super::current::Current;
+use super::deadline::within_deadline;
 use super::debugger::PythonDebugger;
 use super::exit_blockers::exit_blockers;
-use super::failure::{task_failure, traceback};
+use super::failure::{call_failure, task_failure, traceback};
 use super::forked::ServerProcess;
 use super::interpreter::this_interpreter;
 use super::program::{self, Program};
@@ -48,6 +50,8 @@ pub struct PythonExecutor {
     pub stopper: Stopper,
     /// The SystemExit with which a signal handler stopped the server.
     pub exit: Option<PyErr>,
+    /// Whether this thread has the handler by which calls are cancelled.
+    pub can_interrupt: bool,
     /// Starts the server again when the files of its tasks change.
     pub watching: Option<Watching>,
     /// Lets clients wait until the server is ready.
@@ -122,10 +126,9 @@ impl Executor for PythonExecutor {
         let (server_process, shown) = (self.server_process, &self.shown);
         let program = Python::attach(|py| {
             pickle::forget_tasks(py);
+            let _current = Current::is(reply);
             let message = receive(py, program::ROOT, message, self.policy, server_process, reply)?;
-            server_process
-                .run(py, || program::receive(&message, reply, shown))
-                .map_err(|error| task_failure(py, &error, Some(reply)))
+            run(py, server_process, reply, || program::receive(&message, reply, shown))
         })?;
         self.program = Some(program);
         if let Err(error) = staged.and_then(|staged| staged.map_or(Ok(()), Staged::commit)) {
@@ -140,10 +143,9 @@ impl Executor for PythonExecutor {
         let (policy, server_process) = (self.policy, self.server_process);
         let program = self.program()?;
         Python::attach(|py| {
+            let _current = Current::is(reply);
             let arguments = receive(py, "args", message, policy, server_process, reply)?;
-            server_process
-                .run(py, || program.call(py, reply, arguments))
-                .map_err(|error| task_failure(py, &error, Some(reply)))
+            run(py, server_process, reply, || program.call(py, reply, arguments))
         })
     }
 
@@ -153,15 +155,18 @@ impl Executor for PythonExecutor {
         Python::attach(|py| {
             let decoded =
                 |message| receive(py, "exit_args", message, policy, server_process, reply);
+            let _current = Current::is(reply);
             let arguments = message.map(decoded).transpose()?;
-            server_process
-                .run(py, || program.exit(py, reply, arguments))
-                .map_err(|error| task_failure(py, &error, Some(reply)))
+            run(py, server_process, reply, || program.exit(py, reply, arguments))
         })
     }
 
     fn debugger(&mut self) -> Option<Arc<dyn Debugger>> {
         Some(self.debugger.clone())
+    }
+
+    fn interrupter(&mut self) -> Option<Arc<dyn Interrupter>> {
+        self.can_interrupt.then(|| Arc::new(ThreadInterrupter::here()) as Arc<dyn Interrupter>)
     }
 
     fn remains(&mut self) -> Option<String> {
@@ -185,6 +190,19 @@ impl Executor for PythonExecutor {
     }
 }
 
+/// Runs a part of the program for a call.
+fn run<T>(
+    py: Python<'_>,
+    server_process: ServerProcess,
+    reply: &Reply,
+    act: impl FnOnce() -> PyResult<T>,
+) -> Result<T, Failure> {
+    let acted = server_process.run(py, || within_deadline(py, reply, act));
+    // What is done from here on, such as the traceback, must not be interrupted.
+    reply.cancellation().close();
+    acted.map_err(|error| call_failure(py, &error, reply))
+}
+
 /// Decodes a message of a client; `root` names it in errors.
 fn receive<'py>(
     py: Python<'py>,
@@ -196,8 +214,9 @@ fn receive<'py>(
 ) -> Result<Bound<'py, PyAny>, Failure> {
     server_process.run(py, || decode(py, root, message, policy)).map_err(|error| {
         // Ctrl-C, `sys.exit` and the like are failures of the task, as they would be inside it.
+        reply.cancellation().close();
         if is_no_exception(&error, py) {
-            return task_failure(py, &error, Some(reply));
+            return call_failure(py, &error, reply);
         }
         let code = match policy.allow_pickle {
             _ if is_memory_error(&error, py) => FailureCode::Task,

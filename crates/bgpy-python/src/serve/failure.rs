@@ -1,5 +1,6 @@
 //! What a task raised, as the failure that its caller gets.
 
+use bgpy::server::Why;
 use bgpy::{Failure, FailureCode, Reply};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -7,6 +8,7 @@ use pyo3::types::{PyString, PyTraceback};
 
 use crate::codec::encode::{Receiver, encode_exception};
 use crate::codec::text::{shortened, text};
+use crate::exceptions::{Class, is};
 
 /// The failure that tells a client what a task raised.
 pub fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure {
@@ -28,6 +30,19 @@ pub fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Fai
         traceback: traceback(py, error).ok(),
         object: encode_exception(py, value.as_any(), &client),
     }
+}
+
+/// The failure of a call: what its task raised, or that it was cancelled.
+pub fn call_failure(py: Python<'_>, error: &PyErr, reply: &Reply) -> Failure {
+    let failure = task_failure(py, error, Some(reply));
+    let why = reply.cancellation().why().filter(|_| is(error, py, Class::Cancelled));
+    let (code, message) = match why {
+        None => return failure,
+        Some(Why::Expired) => (FailureCode::Expired, "the deadline has passed"),
+        Some(Why::Asked) => (FailureCode::Cancelled, "the call was cancelled"),
+        Some(Why::Gone) => (FailureCode::Cancelled, "its caller is gone"),
+    };
+    Failure { code, message: message.to_owned(), exception: None, object: None, ..failure }
 }
 
 /// An exception with its traceback, as Python prints it.

@@ -6,17 +6,21 @@
 
 pub mod background;
 pub mod config;
+pub mod current;
+mod deadline;
 mod debugger;
 pub mod dispositions;
 mod executor;
 mod exit_blockers;
-mod failure;
+pub mod failure;
 pub mod forked;
 pub mod interpreter;
 pub mod output;
 mod program;
+pub mod remote_callback;
 pub mod reply;
 pub mod run;
+pub mod serving;
 mod shown;
 mod signals;
 pub mod source;

@@ -1,11 +1,16 @@
 //! `ClientSocket` and `respond`: how a task responds to its caller.
 
-use bgpy::Reply;
+use std::time::Duration;
+
+use bgpy::{Reply, Room};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::codec::encode::{Receiver, encode};
 use crate::exceptions::{Class, error as exception, serialization_error};
+
+/// How often a task that waits for its caller looks for signals.
+pub const LOOK: Duration = Duration::from_millis(20);
 
 /// The first argument of a task, through which it responds to its caller; see `respond`.
 ///
@@ -18,6 +23,18 @@ pub struct ClientSocket {
 impl ClientSocket {
     pub fn new(reply: Reply) -> Self {
         Self { reply }
+    }
+
+    /// Waits until the reader of a stream has made room; `false` if it is gone.
+    fn await_room(&self, py: Python<'_>) -> PyResult<bool> {
+        loop {
+            match py.detach(|| self.reply.await_room(LOOK)) {
+                Room::Open => return Ok(true),
+                Room::Gone => return Ok(false),
+                // A cancel arrives as a signal.
+                Room::Full => py.check_signals()?,
+            }
+        }
     }
 }
 
@@ -49,6 +66,9 @@ impl ClientSocket {
         let takes_pickles = || Ok(py.detach(|| self.reply.takes_pickles()));
         let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
         let payload = encode(py, "response", response, &client)?;
+        if self.reply.is_stream() && !self.await_room(py)? {
+            return Ok(());
+        }
         py.detach(|| self.reply.respond(payload, error)).map(drop).map_err(|error| {
             serialization_error(py, format!("the response cannot be sent: {error}"), None)
         })

@@ -15,8 +15,9 @@ use super::debugger::{About, PythonDebugger};
 use super::executor::PythonExecutor;
 use super::forked::ServerProcess;
 use super::interpreter::{extend_search_path, python_version};
+use super::serving::ServingThread;
 use super::shown::Shown;
-use super::signals::Handlers;
+use super::signals::{GRACE, Handlers};
 use super::source::Source;
 use super::watching::{Plan, Watching};
 use crate::codec::decode::Policy;
@@ -42,6 +43,7 @@ pub fn serve(
         // It was not started in the background.
         kept.launch = None;
     }
+    let instance = config.id();
     let options = ServerOptions {
         token: config.token.as_deref().map(Token::new),
         auth: config.auth,
@@ -49,7 +51,7 @@ pub fn serve(
         python: Some(python_version(py)),
         message_bytes_max: config.message_bytes_max,
         allow_pickle: config.allow_pickle,
-        instance: config.id(),
+        instance,
         name: config.name.clone(),
         idle_timeout: config.idle_timeout(),
         owns_process,
@@ -75,8 +77,10 @@ pub fn serve(
         config.watch.then(|| Watching::new(py, config, &server, &log, plan)).transpose()?;
     let shown = Shown::default();
     let name = config.name.as_ref().map(ToString::to_string);
+    let target = name.unwrap_or_else(|| server.address().to_string());
+    let serving = ServingThread::note(py, instance, target.clone())?;
     let debugger = PythonDebugger::install(About {
-        target: name.unwrap_or_else(|| server.address().to_string()),
+        target,
         log: log.clone(),
         shown: shown.clone(),
         allow_pickle: config.allow_pickle,
@@ -95,6 +99,7 @@ pub fn serve(
         debugger: debugger.clone(),
         stopper: server.stopper(),
         exit: None,
+        can_interrupt: false,
         watching,
         claim: config.name.as_ref().filter(|_| config.watch).and_then(again::handed_on),
     };
@@ -105,8 +110,14 @@ pub fn serve(
             environ.call_method1("pop", (name, py.None()))?;
         }
     }
-    let handlers = Handlers::install(py, server.stopper(), server.signals())?;
+    let handlers =
+        Handlers::install(py, server.stopper(), server.signals(), server.cancellation())?;
+    executor.can_interrupt = handlers.as_ref().is_some_and(|handlers| handlers.can_cancel);
+    if owns_process {
+        server.stopper().stop_on_request(GRACE);
+    }
     let ended = py.detach(|| server.run(&mut executor));
+    drop(serving);
     debugger.remove(py)?;
     if let Some(handlers) = handlers {
         handlers.remove(py)?;

@@ -43,6 +43,14 @@ pub(crate) struct Inheritance {
     pub(crate) tasks: Option<i32>,
 }
 
+impl Inheritance {
+    /// The numbers of all that is inherited.
+    pub(crate) fn numbers(&self) -> Vec<i32> {
+        let Self { supervisor_pipe, claim, tcp, unix, tasks, .. } = self;
+        [Some(*supervisor_pipe), *claim, Some(*tcp), *unix, *tasks].into_iter().flatten().collect()
+    }
+}
+
 impl Orders {
     /// The serialized orders.
     pub(crate) fn text(self) -> Vec<u8> {

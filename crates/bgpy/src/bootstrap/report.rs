@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{FailureKind, ServeError};
-use crate::platform::{self, Private};
+use crate::platform::{self, Private, SupervisorLine};
 
 /// A report of a child.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,7 +34,14 @@ pub enum Report {
 /// The child's end of the line.
 #[derive(Debug)]
 pub struct StartReporter {
-    output: Private<File>,
+    output: Output,
+}
+
+/// Where the line leads.
+#[derive(Debug)]
+enum Output {
+    Parent(Private<File>),
+    Supervisor(Private<SupervisorLine>),
 }
 
 impl Report {
@@ -59,17 +66,20 @@ impl StartReporter {
     pub(crate) fn to_parent() -> io::Result<Self> {
         let output = platform::take_output()?;
         platform::detach()?;
-        Ok(Self { output: Private::new(output) })
+        Ok(Self { output: Output::Parent(Private::new(output)) })
     }
 
     /// Reports to a supervisor.
-    pub(crate) fn to(line: File) -> Self {
-        Self { output: Private::new(line) }
+    pub(crate) fn to(line: SupervisorLine) -> Self {
+        Self { output: Output::Supervisor(Private::new(line)) }
     }
 
     /// Sends the report, which ends the parent's wait.
     pub fn report(&mut self, report: &Report) {
         // If the parent is gone, the report is not needed.
-        drop(platform::write_all(&*self.output, &report.line()));
+        drop(match &self.output {
+            Output::Parent(output) => platform::write_all(&**output, &report.line()),
+            Output::Supervisor(line) => platform::write_all(&**line, &report.line()),
+        });
     }
 }

@@ -4,16 +4,21 @@ use std::io;
 
 use bgpy_proto::Id;
 
-use crate::error::AbsenceHint;
+use crate::error::{AbsenceHint, Hindrance};
 use crate::name::Name;
 use crate::registry::{Entry, Meant, Registry};
 use crate::target::Target;
 
-/// Whether a server that is meant rejects new calls but has not ended: its last task or `exit_task`
-/// still runs.
-pub(super) fn is_stopping(meant: &Meant<'_>) -> io::Result<bool> {
+/// Why a server that is meant, and accepts no more calls, has not ended: its last task or `exit_task`
+/// still runs, or its process has not exited. `None` if there is none.
+pub(super) fn hindrance(meant: &Meant<'_>) -> io::Result<Option<Hindrance>> {
+    let is_stopping = |entry: &&Entry| match entry.ending {
+        None => entry.has_process(),
+        Some(_) => entry.lingers(),
+    };
     let ended = ended(meant)?;
-    Ok(ended.iter().any(|entry| entry.ending.is_none() && entry.has_process()))
+    let stopping = ended.iter().find(is_stopping);
+    Ok(stopping.map(|entry| Hindrance { pid: entry.process.pid, what: entry.hindrance() }))
 }
 
 /// Whether a process is about to start a server that is meant, perhaps in place of another.

@@ -11,11 +11,12 @@ use bgpy_proto::{
 
 use super::absence::has_successor;
 use super::call::Response;
-use super::connect::{RETRY_EVERY, connect};
+use super::connect::connect;
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
 use super::restart_wait::may_go_elsewhere;
+use super::search::RETRY_EVERY;
 use crate::error::{CallError, ConnectError};
 use crate::fork::PerProcess;
 use crate::target::Target;
@@ -63,7 +64,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn started_link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, CallError> {
+    pub(crate) fn started_link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, CallError> {
         loop {
             let link = self.link(wait)?;
             match link.await_start(wait) {
@@ -79,6 +80,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
+    #[doc(hidden)]
     pub fn successor(
         &self,
         refused: &Link,
@@ -105,8 +107,12 @@ impl Client {
     }
 
     /// Makes a call on a server that has its tasks. If the server ends without running it and
-    /// another one takes its place, the call is made there.
-    fn calling<T>(
+    /// another one takes its place, the call is made there. `act` makes the call on a connection, and fails if it was
+    /// refused.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn calling<T>(
         &self,
         mut payload: Payload,
         wait: &Wait<'_>,
@@ -126,6 +132,7 @@ impl Client {
 
     /// The open connection, unless this thread is in the middle of writing to it: then a signal
     /// handler has interrupted the write, and its calls use another connection. Never blocks.
+    #[doc(hidden)]
     pub fn current(&self, now: Instant) -> Option<Arc<Link>> {
         self.link.lock(|| None).as_ref().filter(|link| link.is_usable(now)).cloned()
     }
@@ -134,6 +141,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ConnectError`].
+    #[doc(hidden)]
     pub fn open(&self, wait: &Wait<'_>) -> Result<Link, ConnectError> {
         let proven = self.proof.get();
         let link = connect(&self.target, &self.options, self.id, proven, wait)?;
@@ -142,6 +150,7 @@ impl Client {
     }
 
     /// Makes a connection this client's own, unless another thread was faster. Never blocks.
+    #[doc(hidden)]
     pub fn adopt(&self, link: Link) -> Arc<Link> {
         // An overloaded server needs the descriptor, and may accept calls on the next connection.
         if link.hello().overloaded.is_some() {
@@ -297,7 +306,8 @@ impl Client {
     ) -> Result<(), CallError> {
         self.calling(payload, wait, |link, payload| {
             let _waiting = link.waiting()?;
-            let mut call = link.begin(CallKind::Exec, Want::All, payload, wait)?;
+            let mut call =
+                link.begin(CallKind::Exec, Want::All, &link.head(wait), payload, wait)?;
             while let Some(Response { message, error }) = call.next(wait)? {
                 each(message, error);
             }

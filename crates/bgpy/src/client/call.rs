@@ -1,9 +1,10 @@
 //! A call under way, from its start to its last event.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bgpy_proto::client::Event;
-use bgpy_proto::{Delivered, FailureCode};
+use bgpy_proto::{Delivered, Failure, FailureCode, Payload, Progress};
 
 use super::link::{Link, too_late};
 use super::reading::WaitEnd;
@@ -11,7 +12,8 @@ use crate::error::{CallError, Lost};
 use crate::sync::lock;
 use crate::wait::Wait;
 
-/// A call under way. Dropping it cancels the call if it has not ended.
+/// A call under way. Dropping it cancels the call if it has not ended: one that waits on the server does not run,
+/// and a stream, or a call whose caller was interrupted, is interrupted if it runs.
 #[derive(Debug)]
 pub struct Call {
     pub(super) link: Arc<Link>,
@@ -22,6 +24,12 @@ pub struct Call {
     pub(super) ends: bool,
     /// Whether the server had already accepted an EXIT on this connection.
     pub(super) is_late: bool,
+    /// Whether the ack is all that its caller waits for.
+    pub(super) ends_with_ack: bool,
+    /// Whether its responses are a stream.
+    pub(super) is_stream: bool,
+    /// Whether the caller was interrupted while it waited.
+    pub(super) was_interrupted: bool,
 }
 
 /// A response of a task.
@@ -33,11 +41,30 @@ pub struct Response {
     pub error: bool,
 }
 
+/// What happens to a call next.
+#[derive(Debug)]
+pub enum Step {
+    /// The task has responded.
+    Response(Response),
+    /// How far the call has come.
+    Progress(Progress),
+    /// The task calls a function of the caller's, and waits for its [result](CallHandle::return_from_callback).
+    Callback {
+        /// The number of the callback in the call.
+        number: u32,
+        /// Which function, and its arguments.
+        message: Delivered,
+    },
+    /// The call has ended.
+    Ended,
+}
+
 /// What an event means for a call that waits for responses.
 #[derive(Debug)]
 pub(super) enum Course {
     Accepted,
     Response { response: Response, is_last: bool },
+    Aside(Step),
     Ended,
     Failed(Event),
 }
@@ -50,6 +77,8 @@ impl Course {
                 Self::Response { response: Response { message, error }, is_last: last }
             }
             Event::Ended { .. } => Self::Ended,
+            Event::Progress(progress) => Self::Aside(Step::Progress(*progress)),
+            Event::Callback { number, message } => Self::Aside(Step::Callback { number, message }),
             event => Self::Failed(event),
         }
     }
@@ -63,41 +92,162 @@ pub(super) fn is_refused(event: &Event) -> bool {
 
 impl Call {
     pub(super) fn new(link: Arc<Link>, id: u64) -> Self {
-        Self { link, id, accepted: false, over: false, ends: false, is_late: false }
+        Self {
+            link,
+            id,
+            accepted: false,
+            over: false,
+            ends: false,
+            is_late: false,
+            ends_with_ack: false,
+            is_stream: false,
+            was_interrupted: false,
+        }
     }
 
-    /// Waits for the next response; `None` if the call has ended.
+    /// Waits for the next response; `None` if the call has ended. Progress is passed over, and callbacks fail.
     ///
     /// # Errors
     /// [`CallError`].
     pub fn next(&mut self, wait: &Wait<'_>) -> Result<Option<Response>, CallError> {
         loop {
-            if self.over {
-                return Ok(None);
-            }
-            match Course::of(self.event(wait)?) {
-                Course::Accepted => self.accepted = true,
-                Course::Response { response, is_last } => {
-                    self.over |= is_last;
-                    return Ok(Some(response));
-                }
-                Course::Ended => self.over = true,
-                Course::Failed(event) => return Err(self.failed(event)),
+            match self.step(wait)? {
+                Step::Response(response) => return Ok(Some(response)),
+                Step::Ended => return Ok(None),
+                Step::Progress(_) => {}
+                Step::Callback { number, .. } => self.refuse_callback(number, wait)?,
             }
         }
     }
 
+    /// Answers a callback whose function this caller does not have.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn refuse_callback(&self, number: u32, wait: &Wait<'_>) -> Result<(), CallError> {
+        let failure = Failure::new(FailureCode::Refused, "the caller has no callbacks");
+        self.handle().return_from_callback(number, Err(&failure), wait)
+    }
+
+    /// Waits for what happens next.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn step(&mut self, wait: &Wait<'_>) -> Result<Step, CallError> {
+        loop {
+            if self.over {
+                return Ok(Step::Ended);
+            }
+            let event = self.event(wait)?;
+            if let Some(step) = self.step_of(event, wait)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// What has happened next; `None` if nothing has arrived. Reads nothing: others who wait on the connection do,
+    /// or [`Link::pump`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn try_step(&mut self) -> Result<Option<Step>, CallError> {
+        loop {
+            if self.over {
+                return Ok(Some(Step::Ended));
+            }
+            let Some(event) =
+                self.link.try_event(self.id).map_err(|end| self.wait_ended(end, None))?
+            else {
+                return Ok(None);
+            };
+            if let Some(step) = self.step_of(event, &Wait::at_most(Duration::ZERO))? {
+                return Ok(Some(step));
+            }
+        }
+    }
+
+    fn step_of(&mut self, event: Event, wait: &Wait<'_>) -> Result<Option<Step>, CallError> {
+        let step = match Course::of(event) {
+            Course::Accepted if self.ends_with_ack => {
+                self.over = true;
+                Step::Ended
+            }
+            Course::Accepted => {
+                self.accepted = true;
+                return Ok(None);
+            }
+            Course::Response { response, is_last } => {
+                self.over |= is_last;
+                Step::Response(response)
+            }
+            Course::Aside(step) => {
+                self.accepted = true;
+                step
+            }
+            Course::Ended => {
+                self.over = true;
+                Step::Ended
+            }
+            Course::Failed(event) => {
+                let failed = self.failed(event);
+                // A response without memory was taken, too.
+                let _ = self.link.send_queued();
+                return Err(failed);
+            }
+        };
+        if self.is_stream && !self.over {
+            // What the reader has taken makes room for more.
+            self.link.send_queued().map_err(|end| self.wait_ended(end, Some(wait)))?;
+        }
+        Ok(Some(step))
+    }
+
+    /// What other threads may say to the server about the call meanwhile.
+    pub fn handle(&self) -> CallHandle {
+        CallHandle { link: self.link.clone(), id: self.id }
+    }
+
+    /// Lets the call run without a caller: dropping it cancels nothing.
+    pub fn detach(mut self) {
+        if !std::mem::replace(&mut self.over, true) && self.link.is_here() {
+            lock(&self.link.state).session.forget(self.id);
+        }
+    }
+
+    /// The connection that it is on.
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Whether its end was heard.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether the server is known to have accepted it.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
     pub(super) fn event(&mut self, wait: &Wait<'_>) -> Result<Event, CallError> {
-        let event = self.link.next_event(self.id, wait).map_err(|end| match end {
-            WaitEnd::Timeout => self.link.timed_out(wait, self.accepted),
-            WaitEnd::Interrupted => CallError::Interrupted,
-            WaitEnd::Lost(reason) if self.is_late => too_late(self.link.lost(reason)),
-            WaitEnd::Lost(reason) => self.link.lost(reason),
-        })?;
+        let event = self.link.next_event(self.id, wait);
+        let event = event.map_err(|end| self.wait_ended(end, Some(wait)))?;
         if self.ends && !is_refused(&event) {
             self.link.note_end();
         }
         Ok(event)
+    }
+
+    pub(super) fn wait_ended(&mut self, end: WaitEnd, wait: Option<&Wait<'_>>) -> CallError {
+        match (end, wait) {
+            (WaitEnd::Timeout, Some(wait)) => self.link.timed_out(wait, self.accepted),
+            (WaitEnd::Timeout | WaitEnd::Interrupted, _) => {
+                self.was_interrupted = true;
+                CallError::Interrupted
+            }
+            (WaitEnd::Lost(reason), _) if self.is_late => too_late(self.link.lost(reason)),
+            (WaitEnd::Lost(reason), _) => self.link.lost(reason),
+        }
     }
 
     /// Notes that the call is over.
@@ -122,6 +272,60 @@ impl Call {
     }
 }
 
+/// A call, for those who do not wait for it.
+#[derive(Debug, Clone)]
+pub struct CallHandle {
+    link: Arc<Link>,
+    id: u64,
+}
+
+impl CallHandle {
+    /// Asks the server to cancel the call, even if it runs. How it has ended, its next [steps](Call::step) tell.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::CannotCancel`] if the server does not understand it.
+    pub fn cancel(&self, wait: &Wait<'_>) -> Result<(), CallError> {
+        if !self.link.hello.calls {
+            let (server, bgpy) = (self.link.server.clone(), self.link.hello.bgpy.clone());
+            return Err(CallError::CannotCancel { server, bgpy });
+        }
+        let mut state = self.link.turn_to_write(wait)?;
+        state.session.interrupt(self.id);
+        self.link.flush(state, wait)
+    }
+
+    /// Like [`return_from_callback`](Self::return_from_callback), but only queues it.
+    ///
+    /// # Errors
+    /// [`CallError::Message`] if the server does not accept the result.
+    pub fn queue_return(
+        &self,
+        number: u32,
+        outcome: Result<Payload, &Failure>,
+    ) -> Result<(), CallError> {
+        let mut state = lock(&self.link.state);
+        let queued = state.session.return_from_callback(self.id, number, outcome);
+        queued.map_err(CallError::Message)
+    }
+
+    /// Sends what a callback has returned, or why it has not. Does nothing if the call is over.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Message`] if the server does not accept the result, which then is to be
+    /// replaced by a failure.
+    pub fn return_from_callback(
+        &self,
+        number: u32,
+        outcome: Result<Payload, &Failure>,
+        wait: &Wait<'_>,
+    ) -> Result<(), CallError> {
+        let mut state = self.link.turn_to_write(wait)?;
+        let sent = state.session.return_from_callback(self.id, number, outcome);
+        sent.map_err(CallError::Message)?;
+        self.link.flush(state, wait)
+    }
+}
+
 impl Drop for Call {
     fn drop(&mut self) {
         if self.over || !self.link.is_here() {
@@ -134,7 +338,11 @@ impl Drop for Call {
         }
         // The cancel only saves the server work: if it does not fit the socket at once, the connection
         // is given up instead of waiting.
-        state.session.cancel(self.id);
+        if self.is_stream || self.was_interrupted {
+            state.session.abandon(self.id);
+        } else {
+            state.session.cancel(self.id);
+        }
         let sent = self.link.send(&mut state.session.outbox);
         let stuck = sent.is_err() || !state.session.outbox.is_empty();
         drop(state);

@@ -1,27 +1,29 @@
-//! Finding a server in the registry, and connecting to it.
+//! Connecting to a server, on the thread that wants the connection: does what a [search](super::search)
+//! and a [greeting](super::greeting) decide.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::Id;
+use socket2::Socket;
 
-use super::absence::{hint, is_about_to_start, is_stopping};
 use super::attempt::Attempt;
+use super::greeting::{self, Greeting};
 use super::link::Link;
+use super::lookup::RegistryLookup;
 use super::options::ClientOptions;
 use super::proof::Proof;
-use super::restart_wait::{RestartWait, may_be_back_soon};
+use super::route::{Route, Routes, Way};
+use super::search::{self, Search};
+use crate::clock;
 use crate::error::ConnectError;
-use crate::platform::WithLimit;
-use crate::registry::{Entry, Meant, Registry, is_of_this_machine};
+use crate::memory::segments::Segments;
+use crate::platform;
+use crate::registry::Entry;
 use crate::target::Target;
 use crate::transport::dial::Dialer;
-use crate::wait::Wait;
-
-/// How often connecting to a restarting server is retried.
-pub(super) const RETRY_EVERY: Duration = Duration::from_millis(20);
+use crate::wait::{SLICE, Wait};
 
 /// Connects to a server, by its Unix socket if it has one. If `proven` says that it has proven a
 /// token before, it must prove it again, whatever the options allow.
@@ -32,118 +34,22 @@ pub(super) fn connect(
     proven: Proof,
     wait: &Wait<'_>,
 ) -> Result<Link, ConnectError> {
-    let server = target.to_string();
-    let restart = RestartWait::new(&server, wait);
-    let dialer = Dialer::new(server.clone(), wait);
-    let mut attempt = Attempt { dialer, options, id, proven };
-    let registry = match (Registry::of_user(), target) {
-        (Ok(registry), _) => Some(registry),
-        // Without a registry no name can be resolved.
-        (Err(error), Target::Name(_)) => return Err(distrusted(&server, &error)),
-        (Err(_), _) => None,
-    };
-    let doubt = registry.as_ref().and_then(|registry| registry.trust().err());
-    if let Some(doubt) = &doubt
-        && !matches!(target, Target::Address(_))
-    {
-        return Err(distrusted(&server, doubt));
-    }
-    let addresses = match target {
-        Target::Address(address) => address
-            .resolve()
-            .map_err(|source| ConnectError::Resolve { host: address.host.clone(), source })?,
-        Target::Name(_) | Target::Socket(_) => Vec::new(),
-    };
-    let meant = registry.as_ref().map(|registry| Meant { registry, target, addresses: &addresses });
-    let known = || {
-        let Some(meant) = &meant else { return Ok(Vec::new()) };
-        let mut entries = meant.registry.entries().map_err(|error| distrusted(&server, &error))?;
-        // Clients that find the entry of a dead server mark it as dead.
-        entries.retain_mut(|entry| meant.includes(entry) && !meant.registry.mark_dead(entry));
-        Ok::<_, ConnectError>(entries)
-    };
-    let instance = |entry: &Entry| entry.instance.clone();
-    let mut has_looked_again = false;
+    let lookup = RegistryLookup::new(target, options)?;
+    let attempt = Attempt { options, id, proven };
+    let mut search = Search::new(target.to_string());
     loop {
-        let entries = known()?;
-        if restart.wait_out(&entries)? {
-            attempt.dialer.start_again();
-            continue;
-        }
-        let result = match target {
-            Target::Name(name) => attempt.by_name(name, &entries),
-            Target::Socket(path) => attempt.by_socket(path, entries.first()),
-            Target::Address(_) => attempt.by_address(&addresses, &entries),
-        };
-        // A supervised server whose process died while connecting is restarted.
-        let comes_back = entries.iter().any(Entry::is_restarted);
-        match result {
-            Err(error)
-                if comes_back
-                    && may_be_back_soon(&error)
-                    && attempt.dialer.left().is_ok()
-                    && !wait.is_interrupted() =>
-            {
-                std::thread::sleep(RETRY_EVERY);
-            }
-            Err(ConnectError::Timeout { .. }) if comes_back => {
-                let explained = registry.as_ref().and_then(|all| restart.explain(all, &entries));
-                match explained {
-                    // The caller has more time than one attempt takes.
-                    Some(_) if restart.left().is_some() => attempt.dialer.start_again(),
-                    Some(error) => return Err(error),
-                    None => return result,
+        match search.next(&lookup, wait)? {
+            search::Action::Pause(pause) => rest(pause, wait)?,
+            search::Action::Greet(route) => {
+                let dialer = Dialer::new(search.server(), wait, search.since());
+                match greet(&dialer, &attempt, &route) {
+                    Ok(Some(link)) => return Ok(link),
+                    Ok(None) => search.failed(&route, None),
+                    Err(error) => search.failed(&route, Some(error)),
                 }
             }
-            // The missing token may be in the untrusted registry.
-            Err(ConnectError::NoToken { .. } | ConnectError::Auth { .. })
-                if doubt.is_some() && options.token.is_none() && is_here(&addresses) =>
-            {
-                return Err(distrusted(&server, &doubt.expect("there is one")));
-            }
-            // Its starter bounds the time of a start. A server listens before its token can be found.
-            Err(
-                ConnectError::NotRunning { .. }
-                | ConnectError::NoSuchName { .. }
-                | ConnectError::NoToken { .. }
-                | ConnectError::Auth { .. },
-            ) if meant.as_ref().is_some_and(is_about_to_start) && !wait.is_interrupted() => {
-                if wait.slice().is_none() {
-                    let after = wait.limit().unwrap_or_default();
-                    return Err(ConnectError::Restarting { server, after, failing: None });
-                }
-                std::thread::sleep(RETRY_EVERY);
-                attempt.dialer.start_again();
-                has_looked_again = false;
-            }
-            // It may have started since its entry was looked for, and its token with it.
-            Err(
-                ConnectError::NotRunning { .. }
-                | ConnectError::NoSuchName { .. }
-                | ConnectError::NoToken { .. }
-                | ConnectError::Auth { .. },
-            ) if !std::mem::replace(&mut has_looked_again, true)
-                && known()?.iter().map(instance).ne(entries.iter().map(instance)) => {}
-            Err(absent @ (ConnectError::NotRunning { .. } | ConnectError::NoSuchName { .. })) => {
-                let Some(meant) = &meant else { return Err(absent) };
-                let registry = meant.registry;
-                return Err(match (is_stopping(meant), absent) {
-                    (Ok(true), _) => ConnectError::Stopping { server: attempt.dialer.server },
-                    (Err(error), _) => distrusted(&server, &error),
-                    (Ok(false), ConnectError::NoSuchName { name, .. }) => {
-                        let (unreadable, hint) = (registry.unreadable(), hint(registry, &name));
-                        ConnectError::NoSuchName { name, unreadable, hint }
-                    }
-                    (Ok(false), absent) => absent,
-                });
-            }
-            result => return result,
         }
     }
-}
-
-fn distrusted(server: &str, doubt: &io::Error) -> ConnectError {
-    ConnectError::Registry { server: server.to_owned(), doubt: WithLimit(doubt).to_string() }
 }
 
 /// Connects to the server of an entry.
@@ -152,12 +58,131 @@ pub(crate) fn connect_to(
     options: &ClientOptions,
     wait: &Wait<'_>,
 ) -> Result<Arc<Link>, ConnectError> {
-    let dialer = Dialer::new(entry.target().to_string(), wait);
-    let attempt = Attempt { dialer, options, id: Id::random(), proven: Proof::None };
-    attempt.by_entry(entry).map(Arc::new)
+    let server = entry.target().to_string();
+    let dialer = Dialer::new(&server, wait, clock::now());
+    let attempt = Attempt { options, id: Id::random(), proven: Proof::None };
+    let mut routes = Routes::to_entry(&Arc::new(entry.clone()), options.unix_socket);
+    while let Some(route) = routes.next() {
+        match greet(&dialer, &attempt, &route) {
+            Ok(Some(link)) => return Ok(Arc::new(link)),
+            Ok(None) => routes.failed(&route, None)?,
+            Err(error) => routes.failed(&route, Some(error))?,
+        }
+    }
+    Err(routes.exhausted(&server))
 }
 
-/// Whether the target is a server on this machine.
-fn is_here(addresses: &[SocketAddr]) -> bool {
-    addresses.iter().any(|address| is_of_this_machine(address.ip()))
+fn rest(pause: Duration, wait: &Wait<'_>) -> Result<(), ConnectError> {
+    if wait.is_interrupted() {
+        return Err(ConnectError::Interrupted);
+    }
+    std::thread::sleep(pause);
+    Ok(())
+}
+
+/// Connects by a route and shakes hands; `None` if nothing listens.
+fn greet(
+    dialer: &Dialer<'_>,
+    attempt: &Attempt<'_>,
+    route: &Route,
+) -> Result<Option<Link>, ConnectError> {
+    let mut greeting = attempt.greeting(dialer.server, route)?;
+    let mut sockets: Vec<Socket> = Vec::new();
+    loop {
+        let action = greeting.next();
+        let done = match action {
+            greeting::Action::Dial => dial(dialer, attempt, route).and_then(|socket| {
+                let is_there = socket.is_some();
+                sockets.extend(socket);
+                greeting.dialled(is_there)
+            }),
+            greeting::Action::Send => send(dialer, last(&sockets), &mut greeting),
+            greeting::Action::Receive { until } => {
+                receive(dialer, last(&sockets), until, &mut greeting)
+            }
+            greeting::Action::Pause(pause) => dialer.pause(pause),
+            greeting::Action::Done(session) => {
+                let can_map = greeting.may_share_memory() && session.server().segments;
+                let segments = if can_map { Segments::new() } else { None };
+                let (server, proof) = (dialer.server.to_owned(), greeting.proof());
+                let link = |socket| Link::new(socket, server, *session, segments, proof);
+                return Ok(sockets.pop().map(link));
+            }
+            greeting::Action::Absent => return Ok(None),
+        };
+        done.map_err(|error| greeting.explain(error))?;
+        sockets.truncate(greeting.connections());
+    }
+}
+
+/// The connection that was opened last.
+fn last(sockets: &[Socket]) -> &Socket {
+    sockets.last().expect("a greeting dials before it talks")
+}
+
+/// Opens a connection by a route; `None` if the server does not listen there.
+fn dial(
+    dialer: &Dialer<'_>,
+    attempt: &Attempt<'_>,
+    route: &Route,
+) -> Result<Option<Socket>, ConnectError> {
+    let (log, server) = (&attempt.options.log, dialer.server);
+    let socket = match &route.way {
+        Way::File(path) => {
+            let Some(socket) = dialer.unix(path)? else { return Ok(None) };
+            if !route.may_be_served_by(platform::peer_process(&socket)) {
+                return Ok(None);
+            }
+            log.debug(format_args!("connected to {server} by its socket"));
+            socket
+        }
+        Way::Tcp(address) => {
+            let socket = dialer.tcp(*address)?;
+            log.debug(format_args!("connected to {server}"));
+            socket
+        }
+    };
+    // For the link as well: a read of the leader lasts a slice.
+    socket.set_read_timeout(Some(SLICE)).map_err(|error| dialer.io(error))?;
+    Ok(Some(socket))
+}
+
+/// Sends a handshake message, which always fits an empty socket buffer.
+fn send(dialer: &Dialer<'_>, socket: &Socket, greeting: &mut Greeting) -> Result<(), ConnectError> {
+    while !greeting.out.is_empty() {
+        match platform::send_now(socket, greeting.out.front()) {
+            Ok(sent) => greeting.out.advance(sent),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if was_cut(&error) => return greeting.cut(),
+            Err(error) => return Err(dialer.io(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Receives available bytes, or none at EOF.
+fn receive(
+    dialer: &Dialer<'_>,
+    mut socket: &Socket,
+    until: Option<Instant>,
+    greeting: &mut Greeting,
+) -> Result<(), ConnectError> {
+    while !dialer.wait_for(socket, false).map_err(|error| dialer.io(error))? {
+        if dialer.wait.is_interrupted() {
+            return Err(ConnectError::Interrupted);
+        }
+        if until.is_some_and(|until| clock::now() >= until) {
+            return greeting.late();
+        }
+    }
+    let mut buffer = [0; 4096];
+    match socket.read(&mut buffer) {
+        Ok(count) => greeting.received(&buffer[..count]),
+        Err(error) if was_cut(&error) => greeting.cut(),
+        Err(error) => Err(dialer.io(error)),
+    }
+}
+
+fn was_cut(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

@@ -1,269 +1,411 @@
-//! The handshake with a server, and what it means if the server closes the connection silently.
+//! The handshake with a server: what to send, and what its answers mean, or that there are none.
 //!
 //! A server that gets a wrong key closes without an answer. A client sees the same when the network
 //! fails, the server ends, or too many connections wait. So the handshake is retried, and only a
 //! server that answers a different key in the meantime has refused this one.
+//!
+//! It has no sockets and does not sleep: it tells its caller what to do next, and is told what came of
+//! that.
 
-use std::io::{self, Read};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::{
     ClientHandshake, Step, Suite, ask_other_program, ask_who_is_there, is_answered,
 };
 use bgpy_proto::{ClientHello, ClientSession, Outbox, ProtocolError, Psk};
-use socket2::Socket;
 
-use super::attempt::Attempt;
 use super::handshake_retry::{HandshakeRetries, Next, Refused, Verdict};
-use super::link::Link;
 use super::proof::Proof;
+use crate::clock;
 use crate::error::ConnectError;
-use crate::memory::segments::{self, Segments};
-use crate::platform;
-use crate::registry::Entry;
-use crate::wait::SLICE;
 
 /// A live server answers who it is within this time.
-pub(super) const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// A server that answers later than this is checked for being another program.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Opens a connection; `None` if nothing listens any more.
-pub(super) type Dial<'a> = &'a dyn Fn() -> Result<Option<Socket>, ConnectError>;
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Open a connection to the server beside those that are open, and report it to
+    /// [`dialled`](Greeting::dialled).
+    Dial,
+    /// Send [`out`](Greeting::out) on the connection that was opened last.
+    Send,
+    /// Receive bytes on it, and report them to [`received`](Greeting::received). If none have arrived
+    /// `until` then, report that to [`late`](Greeting::late).
+    Receive { until: Option<Instant> },
+    /// Sleep for so long.
+    Pause(Duration),
+    /// Use the session on the connection that is open.
+    Done(Box<ClientSession>),
+    /// Give up: nothing listens.
+    Absent,
+}
 
-impl Attempt<'_> {
-    /// Connects and does the handshake; `None` if nothing listens.
-    pub(super) fn greet(
-        &self,
-        dial: Dial<'_>,
+/// What a client shows to a server.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) psk: Psk,
+    /// What a server has proven that knows it.
+    pub(super) proof: Proof,
+    pub(super) has_token: bool,
+    /// Whether it is the token of the server's entry in the registry.
+    pub(super) is_registered: bool,
+    /// Whether the server may be one without authentication.
+    pub(super) is_open: bool,
+    /// Whether a server has proven a token to this client before.
+    pub(super) was_proven: bool,
+}
+
+/// A handshake, on one connection after another until one of them gives a session.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    server: String,
+    suite: Suite,
+    key: Key,
+    hello: ClientHello,
+    /// The process that listens, if it is on this machine.
+    process: Option<u32>,
+    retries: HandshakeRetries,
+    stage: Stage,
+    /// Bytes to send on the connection that was opened last.
+    pub(super) out: Outbox,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// There is no connection for the handshake.
+    Apart,
+    /// The server's part is awaited; if it has not begun at `doubts_at`, this may be another program.
+    Shaking {
+        handshake: Box<ClientHandshake>,
+        is_silent: bool,
+        doubts_at: Option<Instant>,
+    },
+    /// Wants to ask, on a second connection, whether this is another program.
+    Doubting(Box<ClientHandshake>),
+    /// Wants to ask whether a bgpy server is there at all, whatever its token is.
+    Wondering,
+    /// Has asked one or the other. The handshake waits on its connection meanwhile, if it is still
+    /// open.
+    Asking {
+        answer: Vec<u8>,
+        until: Instant,
+        handshake: Option<Box<ClientHandshake>>,
+    },
+    Pausing(Duration),
+    Done(Box<ClientSession>),
+    Absent,
+}
+
+impl Greeting {
+    pub(super) fn new(
+        server: String,
         suite: Suite,
-        entry: Option<&Entry>,
-    ) -> Result<Option<Link>, ConnectError> {
-        let token = self.token(entry);
-        let is_open = token.is_none() && (self.wants_no_proof() || self.is_own(suite, entry));
-        let psk = match &token {
-            Some(token) => token.psk(),
-            None if is_open => Psk::open(),
-            // A random key tells a bgpy server, which closes silently, from other programs, and
-            // reveals nothing.
-            None => Psk::unknown(),
+        key: Key,
+        hello: ClientHello,
+        process: Option<u32>,
+    ) -> Self {
+        let retries = HandshakeRetries::new(key.is_registered, key.has_token, key.is_open);
+        let (stage, out) = (Stage::Apart, Outbox::default());
+        Self { server, suite, key, hello, process, retries, stage, out }
+    }
+
+    /// What a server has proven that finishes the handshake.
+    pub(super) fn proof(&self) -> Proof {
+        self.key.proof
+    }
+
+    /// Whether memory may be shared with the server, if it can do that as well: it is on this machine,
+    /// and of this user.
+    pub(super) fn may_share_memory(&self) -> bool {
+        self.suite == Suite::Clear
+    }
+
+    /// How many connections are to stay open, the oldest first. The others are to be closed.
+    pub(super) fn connections(&self) -> usize {
+        match &self.stage {
+            Stage::Apart | Stage::Wondering | Stage::Pausing(_) | Stage::Absent => 0,
+            Stage::Shaking { .. } | Stage::Doubting(_) | Stage::Done(_) => 1,
+            Stage::Asking { handshake, .. } => 1 + usize::from(handshake.is_some()),
+        }
+    }
+
+    /// What to do next.
+    pub(super) fn next(&mut self) -> Action {
+        if !self.out.is_empty() {
+            return Action::Send;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Apart) {
+            Stage::Pausing(pause) => return Action::Pause(pause),
+            Stage::Done(session) => return Action::Done(session),
+            stage => self.stage = stage,
+        }
+        match &self.stage {
+            Stage::Shaking { doubts_at, .. } => Action::Receive { until: *doubts_at },
+            Stage::Asking { until, .. } => Action::Receive { until: Some(*until) },
+            Stage::Absent => Action::Absent,
+            _ => Action::Dial,
+        }
+    }
+
+    /// Notes that a connection was opened, or that nothing listens.
+    ///
+    /// # Errors
+    /// What to tell the caller; as for all that follow.
+    pub(super) fn dialled(&mut self, is_there: bool) -> Result<(), ConnectError> {
+        let now = clock::now();
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Apart) {
+            Stage::Doubting(handshake) if is_there => {
+                ask_other_program(&mut self.out);
+                let handshake = Some(handshake);
+                Stage::Asking { answer: Vec::new(), until: now + SOON, handshake }
+            }
+            Stage::Doubting(handshake) => undoubted(handshake),
+            Stage::Wondering if is_there => {
+                ask_who_is_there(&mut self.out);
+                Stage::Asking { answer: Vec::new(), until: now + ANSWER, handshake: None }
+            }
+            Stage::Wondering => return self.asked(false),
+            _ if is_there => {
+                let handshake =
+                    ClientHandshake::start(self.suite, &self.key.psk, &self.hello, &mut self.out);
+                // A process that is known by its socket is the server.
+                let doubts_at = (self.suite != Suite::Clear).then(|| now + SOON);
+                Stage::Shaking { handshake: Box::new(handshake), is_silent: true, doubts_at }
+            }
+            _ => Stage::Absent,
         };
-        let registered = entry.and_then(|entry| entry.token.as_deref());
-        let is_registered = token.as_ref().is_some_and(|it| registered == Some(it.expose()));
-        let mut retries = HandshakeRetries::new(is_registered, token.is_some(), is_open);
-        loop {
-            let Some(socket) = dial()? else { return Ok(None) };
-            let refused = match self.exchange(&socket, dial, suite, &psk) {
-                Ok(session) => {
-                    let can_map = suite == Suite::Clear && session.server().segments;
-                    let segments = if can_map { Segments::new() } else { None };
-                    let (server, proof) = (self.dialer.server.clone(), Proof::by(token.as_ref()));
-                    return Ok(Some(Link::new(socket, server, session, segments, proof)));
+        Ok(())
+    }
+
+    /// Processes bytes that have arrived, or their end if there are none.
+    pub(super) fn received(&mut self, bytes: &[u8]) -> Result<(), ConnectError> {
+        match std::mem::replace(&mut self.stage, Stage::Apart) {
+            Stage::Shaking { is_silent: true, .. } if bytes.is_empty() => {
+                self.refused(Refused::Silently)
+            }
+            Stage::Shaking { .. } if bytes.is_empty() => self.refused(Refused::Cut),
+            Stage::Shaking { handshake, .. } => match handshake.feed(bytes, &mut self.out) {
+                Ok(Step::More(handshake)) => {
+                    let handshake = Box::new(handshake);
+                    self.stage = Stage::Shaking { handshake, is_silent: false, doubts_at: None };
+                    Ok(())
                 }
-                Err(Refusal::Connect(ConnectError::Timeout { server, after, process, .. })) => {
-                    return Err(ConnectError::Timeout { server, after, process, connected: true });
+                Ok(Step::Done(session)) => {
+                    self.stage = Stage::Done(Box::new(session));
+                    Ok(())
                 }
-                Err(Refusal::Connect(error)) => return Err(error),
-                Err(Refusal::Protocol(ProtocolError::Unauthenticated)) => Refused::Otherwise,
-                Err(Refusal::Protocol(source)) => {
-                    return Err(ConnectError::Protocol {
-                        server: self.dialer.server.clone(),
-                        source,
-                    });
-                }
-                Err(Refusal::Cut) => Refused::Cut,
-                Err(Refusal::Closed) => Refused::Silently,
-            };
-            drop(socket);
-            let mut next = retries.note(refused);
-            if next == Next::Ask {
-                next = retries.asked(self.is_there(dial)?);
-            }
-            match next {
-                Next::Again(pause) => thread::sleep(self.dialer.left()?.min(pause)),
-                Next::Tell(verdict) => return Err(self.tell(verdict, token.is_some())),
-                Next::Ask => unreachable!("that was asked"),
-            }
-        }
-    }
-
-    fn tell(&self, verdict: Verdict, token: bool) -> ConnectError {
-        let server = self.dialer.server.clone();
-        match verdict {
-            Verdict::NotRunning => ConnectError::NotRunning { server },
-            Verdict::NoToken => {
-                ConnectError::NoToken { server, replaced: self.proven != Proof::None }
-            }
-            Verdict::Auth => ConnectError::Auth { server, token },
-            Verdict::Cut => ConnectError::Cut { server },
-        }
-    }
-
-    fn exchange(
-        &self,
-        socket: &Socket,
-        dial: Dial<'_>,
-        suite: Suite,
-        psk: &Psk,
-    ) -> Result<ClientSession, Refusal> {
-        let hello = ClientHello {
-            client: self.id,
-            bgpy: crate::VERSION.to_owned(),
-            python: self.options.python.clone(),
-            pid: u64::from(std::process::id()),
-            message_bytes_max: self.options.message_bytes_max,
-            segments: segments::SUPPORTED,
-            allow_pickle: self.options.allow_pickle,
-            goodbye: true,
-        };
-        socket.set_read_timeout(Some(SLICE)).map_err(|error| self.dialer.io(error))?;
-        let mut outbox = Outbox::default();
-        let mut handshake = ClientHandshake::start(suite, psk, &hello, &mut outbox);
-        self.send(socket, &mut outbox)?;
-        let mut buffer = [0; 4096];
-        let mut silent = true;
-        // A process that is known by its socket is the server.
-        if suite != Suite::Clear && !self.comes_soon(socket)? && self.is_other_program(dial)? {
-            return Err(Refusal::Protocol(ProtocolError::NotBgpy));
-        }
-        loop {
-            let bytes = match self.receive(socket, &mut buffer)? {
-                [] if silent => return Err(Refusal::Closed),
-                [] => return Err(Refusal::Cut),
-                bytes => bytes,
-            };
-            silent = false;
-            match handshake.feed(bytes, &mut outbox).map_err(Refusal::Protocol)? {
-                Step::More(more) => handshake = more,
-                Step::Done(session) => {
-                    self.send(socket, &mut outbox)?;
-                    return Ok(session);
-                }
-            }
-        }
-    }
-
-    /// Whether a server begins to answer as soon as they usually do, even under load.
-    fn comes_soon(&self, socket: &Socket) -> Result<bool, Refusal> {
-        let end = Instant::now() + SOON;
-        while !self.dialer.wait_for(socket, false).map_err(|error| self.dialer.io(error))? {
-            if self.dialer.wait.is_interrupted() {
-                return Err(ConnectError::Interrupted.into());
-            }
-            if Instant::now() >= end {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Whether a bgpy server answers there, whatever its token is.
-    fn is_there(&self, dial: Dial<'_>) -> Result<bool, ConnectError> {
-        let mut outbox = Outbox::default();
-        ask_who_is_there(&mut outbox);
-        self.ask(dial, outbox, ANSWER, is_answered)
-    }
-
-    /// Whether another program answers there. Many wait for the end of a line before they object to
-    /// what they read, so the handshake alone does not tell.
-    fn is_other_program(&self, dial: Dial<'_>) -> Result<bool, ConnectError> {
-        let mut outbox = Outbox::default();
-        ask_other_program(&mut outbox);
-        let is_other = |answer: &[u8], is_all| {
-            is_answered(answer, is_all).map(|is_bgpy| !is_bgpy && !answer.is_empty())
-        };
-        self.ask(dial, outbox, SOON, is_other)
-    }
-
-    /// Asks something on a connection of its own. `judge` gets all bytes of the answer so far, and
-    /// whether no more follow; `false` without an answer in time.
-    fn ask(
-        &self,
-        dial: Dial<'_>,
-        mut question: Outbox,
-        limit: Duration,
-        judge: impl Fn(&[u8], bool) -> Option<bool>,
-    ) -> Result<bool, ConnectError> {
-        let Some(socket) = dial()? else { return Ok(false) };
-        let mut asked = || -> Result<bool, Refusal> {
-            self.send(&socket, &mut question)?;
-            let mut answer = Vec::new();
-            let mut buffer = [0; 64];
-            let end = Instant::now() + limit;
-            loop {
-                while !self
-                    .dialer
-                    .wait_for(&socket, false)
-                    .map_err(|error| self.dialer.io(error))?
-                {
-                    if self.dialer.wait.is_interrupted() {
-                        return Err(ConnectError::Interrupted.into());
-                    }
-                    if Instant::now() >= end {
-                        return Ok(false);
-                    }
-                }
-                let bytes = self.receive(&socket, &mut buffer)?;
+                Err(ProtocolError::Unauthenticated) => self.refused(Refused::Otherwise),
+                Err(source) => Err(self.violated(source)),
+            },
+            Stage::Asking { mut answer, until, handshake } => {
                 answer.extend_from_slice(bytes);
-                if let Some(judged) = judge(&answer, bytes.is_empty()) {
-                    return Ok(judged);
+                match is_answered(&answer, bytes.is_empty()) {
+                    Some(is_bgpy) => self.answered(is_bgpy, !answer.is_empty(), handshake),
+                    None => {
+                        self.stage = Stage::Asking { answer, until, handshake };
+                        Ok(())
+                    }
                 }
             }
-        };
-        match asked() {
-            Ok(is_there) => Ok(is_there),
-            Err(Refusal::Connect(error)) => Err(error),
-            Err(_) => Ok(false),
+            stage => {
+                self.stage = stage;
+                Ok(())
+            }
         }
     }
 
-    /// Sends a handshake message, which always fits an empty socket buffer.
-    fn send(&self, socket: &Socket, outbox: &mut Outbox) -> Result<(), Refusal> {
-        while !outbox.is_empty() {
-            match platform::send_now(socket, outbox.front()) {
-                Ok(sent) => outbox.advance(sent),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if was_cut(&error) => return Err(Refusal::Cut),
-                Err(error) => return Err(self.dialer.io(error).into()),
-            }
+    /// Notes that nothing has arrived in time.
+    pub(super) fn late(&mut self) -> Result<(), ConnectError> {
+        match std::mem::replace(&mut self.stage, Stage::Apart) {
+            Stage::Shaking { handshake, .. } => self.stage = Stage::Doubting(handshake),
+            Stage::Asking { handshake, .. } => return self.answered(false, false, handshake),
+            stage => self.stage = stage,
         }
         Ok(())
     }
 
-    /// Receives available bytes; empty at EOF.
-    fn receive<'b>(&self, socket: &Socket, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
-        while !self.dialer.wait_for(socket, false).map_err(|error| self.dialer.io(error))? {
-            if self.dialer.wait.is_interrupted() {
-                return Err(ConnectError::Interrupted.into());
+    /// Notes that the connection that was opened last broke.
+    pub(super) fn cut(&mut self) -> Result<(), ConnectError> {
+        self.out = Outbox::default();
+        match std::mem::replace(&mut self.stage, Stage::Apart) {
+            Stage::Asking { handshake, .. } => self.answered(false, false, handshake),
+            _ => self.refused(Refused::Cut),
+        }
+    }
+
+    /// The error for the caller, from one of the connection that was opened last or is being opened.
+    pub(super) fn explain(&self, error: ConnectError) -> ConnectError {
+        match error {
+            ConnectError::Timeout { server, after, .. } => {
+                let connected = match &self.stage {
+                    Stage::Shaking { .. } | Stage::Doubting(_) => true,
+                    Stage::Asking { handshake, .. } => handshake.is_some(),
+                    _ => false,
+                };
+                ConnectError::Timeout { server, after, process: self.process, connected }
+            }
+            error => error,
+        }
+    }
+
+    /// Goes on after a question. For a handshake that waits, it was whether this is another program:
+    /// many wait for the end of a line before they object to what they read, so the handshake alone
+    /// does not tell.
+    fn answered(
+        &mut self,
+        is_bgpy: bool,
+        has_answer: bool,
+        handshake: Option<Box<ClientHandshake>>,
+    ) -> Result<(), ConnectError> {
+        match handshake {
+            None => self.asked(is_bgpy),
+            Some(_) if has_answer && !is_bgpy => Err(self.violated(ProtocolError::NotBgpy)),
+            Some(handshake) => {
+                self.stage = undoubted(handshake);
+                Ok(())
             }
         }
-        let mut stream = socket;
-        match stream.read(buffer) {
-            Ok(count) => Ok(&buffer[..count]),
-            Err(error) if was_cut(&error) => Err(Refusal::Cut),
-            Err(error) => Err(self.dialer.io(error).into()),
+    }
+
+    fn refused(&mut self, refused: Refused) -> Result<(), ConnectError> {
+        self.out = Outbox::default();
+        let next = self.retries.note(refused);
+        self.go_on(next)
+    }
+
+    fn asked(&mut self, is_there: bool) -> Result<(), ConnectError> {
+        let next = self.retries.asked(is_there);
+        self.go_on(next)
+    }
+
+    fn go_on(&mut self, next: Next) -> Result<(), ConnectError> {
+        self.stage = match next {
+            Next::Again(pause) => Stage::Pausing(pause),
+            Next::Ask => Stage::Wondering,
+            Next::Tell(verdict) => return Err(self.told(verdict)),
+        };
+        Ok(())
+    }
+
+    fn told(&self, verdict: Verdict) -> ConnectError {
+        let server = self.server.clone();
+        match verdict {
+            Verdict::NotRunning => ConnectError::NotRunning { server },
+            Verdict::NoToken => ConnectError::NoToken { server, replaced: self.key.was_proven },
+            Verdict::Auth => ConnectError::Auth { server, token: self.key.has_token },
+            Verdict::Cut => ConnectError::Cut { server },
         }
     }
-}
 
-/// Why a handshake failed.
-enum Refusal {
-    Connect(ConnectError),
-    Protocol(ProtocolError),
-    /// The server closed the connection silently, as it does for a wrong key.
-    Closed,
-    /// The connection broke in the middle.
-    Cut,
-}
-
-impl From<ConnectError> for Refusal {
-    fn from(error: ConnectError) -> Self {
-        Self::Connect(error)
+    fn violated(&self, source: ProtocolError) -> ConnectError {
+        ConnectError::Protocol { server: self.server.clone(), source }
     }
 }
 
-fn was_cut(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+/// Goes on with a handshake that nothing speaks against.
+fn undoubted(handshake: Box<ClientHandshake>) -> Stage {
+    Stage::Shaking { handshake, is_silent: true, doubts_at: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use bgpy_proto::handshake::ServerHandshake;
+    use bgpy_proto::{Replays, ServerHello, Token};
+
+    use super::*;
+
+    fn greeting(suite: Suite) -> (Greeting, Token) {
+        let token = Token::generate(32);
+        let key = Key {
+            psk: token.psk(),
+            proof: Proof::None,
+            has_token: true,
+            is_registered: false,
+            is_open: false,
+            was_proven: false,
+        };
+        (Greeting::new("it".into(), suite, key, ClientHello::default(), None), token)
+    }
+
+    /// Takes what is to be sent.
+    fn sent(greeting: &mut Greeting) -> Vec<u8> {
+        assert!(matches!(greeting.next(), Action::Send));
+        let bytes = greeting.out.front().to_vec();
+        greeting.out.advance(bytes.len());
+        assert!(greeting.out.is_empty());
+        bytes
+    }
+
+    /// Dials and sends the first message.
+    fn dial(greeting: &mut Greeting) -> Vec<u8> {
+        assert!(matches!(greeting.next(), Action::Dial));
+        greeting.dialled(true).unwrap();
+        sent(greeting)
+    }
+
+    #[test]
+    fn a_handshake_is_bytes_in_and_bytes_out() {
+        let (mut greeting, token) = greeting(Suite::Clear);
+        let mut server = ServerHandshake::new(token.psk(), ServerHello::default(), true);
+        let (mut out, mut replays) = (Outbox::default(), Replays::default());
+        let first = dial(&mut greeting);
+        let Step::More(more) = server.feed(&first, &mut out, &mut replays).unwrap() else {
+            panic!("the client has proven nothing yet");
+        };
+        server = more;
+        assert!(matches!(greeting.next(), Action::Receive { until: None }));
+        greeting.received(out.front()).unwrap();
+        let proof = sent(&mut greeting);
+        assert!(matches!(server.feed(&proof, &mut out, &mut replays), Ok(Step::Done(_))));
+        assert_eq!(greeting.connections(), 1);
+        assert!(matches!(greeting.next(), Action::Done(_)));
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_asked_whether_it_is_another_program() {
+        for (answer, is_other) in
+            [(&b"HTTP/1.0 200 OK\r\n"[..], true), (b"bgpy", false), (b"", false)]
+        {
+            let (mut greeting, _) = greeting(Suite::AesGcm);
+            dial(&mut greeting);
+            assert!(matches!(greeting.next(), Action::Receive { until: Some(_) }));
+            greeting.late().unwrap();
+            assert_eq!(dial(&mut greeting), b"HEAD / HTTP/1.0\r\n\r\n");
+            assert_eq!(greeting.connections(), 2);
+            let outcome = greeting.received(answer);
+            assert_eq!(outcome.is_err(), is_other);
+            if !is_other {
+                assert_eq!(greeting.connections(), 1);
+                assert!(matches!(greeting.next(), Action::Receive { until: None }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_is_refused_by_a_server_that_is_there() {
+        for is_there in [true, false] {
+            let (mut greeting, _) = greeting(Suite::Clear);
+            dial(&mut greeting);
+            greeting.received(b"").unwrap();
+            assert!(matches!(greeting.next(), Action::Pause(_)));
+            dial(&mut greeting);
+            greeting.received(b"").unwrap();
+            assert_eq!(greeting.connections(), 0);
+            dial(&mut greeting);
+            let asked = greeting.received(if is_there { b"bgpy" } else { b"" });
+            if is_there {
+                asked.unwrap();
+                assert!(matches!(greeting.next(), Action::Pause(_)));
+                dial(&mut greeting);
+                let refused = greeting.received(b"").unwrap_err();
+                assert!(matches!(refused, ConnectError::Auth { token: true, .. }));
+            } else {
+                assert!(matches!(asked, Err(ConnectError::Cut { .. })));
+            }
+        }
+    }
 }

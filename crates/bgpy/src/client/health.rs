@@ -7,8 +7,7 @@ use bgpy_proto::limits;
 
 use super::link::Link;
 use crate::error::Lost;
-use crate::platform;
-use crate::sync::{lock, try_lock};
+use crate::sync::lock;
 use crate::wait::Wait;
 
 /// A connection that was idle for longer, in microseconds, is checked before its next use. Calls in
@@ -27,6 +26,7 @@ impl Wait<'_> {
 impl Link {
     /// Whether calls can be made: the connection belongs to this process (not to the parent it was
     /// forked from) and its server seems to be alive. Records `now` as a use.
+    #[doc(hidden)]
     pub fn is_usable(&self, now: Instant) -> bool {
         let is_closed = !self.is_here() || self.is_lost.load(Ordering::Acquire);
         // Callers that wait on a silent connection go on waiting; their answers may still arrive.
@@ -51,20 +51,6 @@ impl Link {
         }
         self.hear_out();
         !self.is_lost.load(Ordering::Acquire) && !self.is_over()
-    }
-
-    /// Processes what the server has sent, unless another caller reads, which sees it itself. Returns
-    /// whether that was done.
-    pub(super) fn hear_out(&self) -> bool {
-        let Some(mut reading) = try_lock(&self.reading) else { return false };
-        while platform::wait(&self.socket, true, false, Duration::ZERO)
-            .is_ok_and(|ready| ready.readable)
-            && self.read(&mut reading).is_ok()
-        {}
-        let state = lock(&self.state);
-        drop(reading);
-        self.wake_sleepers(&state);
-        true
     }
 
     /// Sends a probe, unless one was sent since this caller's silence began at `heard`.

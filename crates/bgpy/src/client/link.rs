@@ -53,6 +53,12 @@ pub struct Link {
 pub(super) struct LinkState {
     pub(super) session: ClientSession,
     pub(super) lost: Option<Lost>,
+    /// How often something has arrived.
+    pub(super) arrivals: u64,
+    /// When something was last written at once that might have lingered.
+    pub(super) written: Instant,
+    /// Whether queued calls wait for others, to leave with them.
+    pub(super) lingers: bool,
     /// Whether a caller is writing a message that did not fit the socket at once. Messages must
     /// leave in the order of submission, so other callers wait.
     pub(super) writing: bool,
@@ -87,10 +93,23 @@ impl Link {
             is_ending: AtomicBool::new(false),
             writer: AtomicU64::new(0),
             segments,
-            state: Mutex::new(LinkState { session, lost: None, writing: false, sleepers: 0 }),
+            state: Mutex::new(LinkState {
+                session,
+                lost: None,
+                arrivals: 0,
+                written: now,
+                lingers: false,
+                writing: false,
+                sleepers: 0,
+            }),
             answered: Condvar::new(),
             reading: Mutex::new(ReadState::new(now)),
         }
+    }
+
+    /// The server as the user named it.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// What the server announced about itself.
@@ -119,7 +138,7 @@ impl Link {
     }
 
     /// Whether this process opened the connection, not the parent it was forked from.
-    pub(super) fn is_here(&self) -> bool {
+    pub fn is_here(&self) -> bool {
         self.process == platform::fork_generation()
     }
 
@@ -190,6 +209,11 @@ impl Link {
         CallError::Lost { server, reason, instance, ended: None }
     }
 
+    /// The error for a call that the parent of this forked process has begun.
+    pub fn forked(&self) -> CallError {
+        self.lost(Lost::Forked)
+    }
+
     /// The error for a call that was not sent, because the server had said goodbye.
     pub(super) fn refused(&self) -> CallError {
         let (server, failure) = (self.server.clone(), Box::new(Failure::stopping()));
@@ -199,7 +223,8 @@ impl Link {
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {
         self.probe.give_up();
         let after = wait.limit().unwrap_or_default();
-        CallError::Timeout { server: self.server.clone(), after, accepted }
+        let expired = self.hello.calls && wait.until_deadline().is_some_and(|left| left.is_zero());
+        CallError::Timeout { server: self.server.clone(), after, accepted, expired }
     }
 }
 
@@ -207,7 +232,7 @@ impl Link {
 pub(super) fn too_late(error: CallError) -> CallError {
     match error {
         CallError::Lost { server, reason: Lost::Closed | Lost::Io(_), .. } => {
-            ConnectError::Stopping { server }.into()
+            ConnectError::Stopping { server, hindrance: None }.into()
         }
         error => error,
     }

@@ -46,6 +46,18 @@ impl ReadState {
         })
     }
 
+    /// Reads what is there.
+    pub(super) fn recv(
+        &mut self,
+        socket: &Socket,
+        segments: Option<&Segments>,
+    ) -> io::Result<usize> {
+        match segments {
+            Some(segments) => segments.recv(socket, &mut self.buffer, true).map(|(bytes, _)| bytes),
+            None => platform::recv_now(socket, &mut self.buffer),
+        }
+    }
+
     /// Makes room in the buffer for the next read.
     pub(super) fn make_room(&mut self) {
         if self.buffer.is_empty() {

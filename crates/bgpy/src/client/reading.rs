@@ -1,6 +1,5 @@
 //! How the callers of a connection read: one of them, the leader, for all.
 
-use std::io::{self, Read};
 use std::sync::MutexGuard;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use super::link::{Link, LinkState};
 use super::probe::Silence;
 use super::read_state::ReadState;
 use crate::clock;
-use crate::error::Lost;
+use crate::error::{CallError, Lost};
 use crate::platform;
 use crate::sync::{lock, try_lock};
 use crate::transport::is_pause;
@@ -48,6 +47,61 @@ impl Link {
             self.probe(wait.since(), wait)?;
             self.ask(wait)?;
         }
+    }
+
+    /// The next event of a call, if one has arrived.
+    pub(super) fn try_event(&self, call: u64) -> Result<Option<Event>, WaitEnd> {
+        lock(&self.state).event(call)
+    }
+
+    /// How often something has arrived. Read it before looking for [steps](super::Call::try_step).
+    pub fn arrivals(&self) -> u64 {
+        lock(&self.state).arrivals
+    }
+
+    /// Reads for all callers of the connection until more has arrived than `seen`, or for a slice of time. Then
+    /// several calls may have made [steps](super::Call::try_step).
+    ///
+    /// # Errors
+    /// [`CallError`], if the time of the wait is over, the caller was interrupted, or the connection is lost.
+    pub fn pump(&self, seen: u64, wait: &Wait<'_>) -> Result<(), CallError> {
+        let pumped = self.pump_once(seen, wait).and_then(|()| self.ask(wait));
+        pumped.map_err(|end| match end {
+            WaitEnd::Timeout => self.timed_out(wait, true),
+            WaitEnd::Interrupted => CallError::Interrupted,
+            WaitEnd::Lost(reason) => self.lost(reason),
+        })
+    }
+
+    fn pump_once(&self, seen: u64, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+        self.end_lingering().map_err(WaitEnd::Lost)?;
+        let reading = try_lock(&self.reading);
+        let state = lock(&self.state);
+        if let Some(lost) = &state.lost {
+            return Err(WaitEnd::Lost(lost.clone()));
+        }
+        let has_arrived = state.arrivals != seen;
+        let Some(mut reading) = reading else {
+            // As in `next_event`.
+            if !has_arrived && try_lock(&self.reading).is_none() {
+                let slice = wait.slice().ok_or(WaitEnd::Timeout)?;
+                drop(self.sleep(state, slice));
+                self.probe(wait.since(), wait)?;
+            }
+            return Ok(());
+        };
+        drop(state);
+        let mut outcome = Ok(false);
+        if !has_arrived {
+            reading.heard = reading.heard.max(wait.since());
+            reading.fresh = false;
+            outcome = self.read_for(&mut reading, wait);
+        }
+        // As in `read_until`.
+        let state = lock(&self.state);
+        drop(reading);
+        self.wake_sleepers(&state);
+        outcome.map(drop)
     }
 
     /// Runs signal handlers with no lock held: they may use this connection.
@@ -95,7 +149,7 @@ impl Link {
     /// Waits for bytes for a slice of time and processes them; `false` if none arrived.
     fn read_for(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<bool, WaitEnd> {
         reading.make_room();
-        let placed = self.read_placed(reading).map_err(WaitEnd::Lost)?;
+        let placed = self.read_placed(reading, true).map_err(WaitEnd::Lost)?;
         if placed == Some(true) {
             return Ok(true);
         }
@@ -119,60 +173,8 @@ impl Link {
         self.watch(reading, wait).map(|()| false)
     }
 
-    /// Reads once; `false` if nothing arrived within a slice of time.
-    pub(super) fn read(&self, reading: &mut ReadState) -> Result<bool, Lost> {
-        reading.make_room();
-        let outcome = match &self.segments {
-            Some(segments) => {
-                segments.recv(&self.socket, &mut reading.buffer, false).map(|(bytes, _)| bytes)
-            }
-            None => (&*self.socket).read(&mut reading.buffer),
-        };
-        self.digest(reading, outcome)
-    }
-
-    /// Reads the next bytes of a large message directly into its buffer; `Some(false)` if none are
-    /// there, `None` if no large message is under way.
-    fn read_placed(&self, reading: &mut ReadState) -> Result<Option<bool>, Lost> {
-        let mut state = lock(&self.state);
-        let Some((part, missing)) = state.session.place() else { return Ok(None) };
-        let outcome = reading.spin.look(|| match platform::read_end(&self.socket, part, missing) {
-            Err(error) if is_pause(error.kind()) => None,
-            outcome => Some(outcome),
-        });
-        let fed = match outcome {
-            None => return Ok(Some(false)),
-            Some(Ok(0)) => Err(Lost::Closed),
-            Some(Ok(_)) => state.session.feed(&[]).map_err(Lost::Protocol),
-            Some(Err(error)) => Err(Lost::Io(error.kind())),
-        };
-        drop(state);
-        self.heard(reading);
-        fed.map(|()| Some(true)).map_err(|lost| self.lose(lost))
-    }
-
-    /// Processes the result of a read; `false` if nothing arrived.
-    fn digest(&self, reading: &mut ReadState, outcome: io::Result<usize>) -> Result<bool, Lost> {
-        match outcome {
-            Ok(0) => Err(self.lose(Lost::Closed)),
-            Ok(count) => {
-                self.heard(reading);
-                let fed = lock(&self.state).session.feed(&reading.buffer[..count]);
-                fed.map(|()| true).map_err(|error| self.lose(Lost::Protocol(error)))
-            }
-            Err(error) if is_pause(error.kind()) => Ok(false),
-            Err(error) => Err(self.lose(Lost::Io(error.kind()))),
-        }
-    }
-
-    /// Notes that the server has sent something.
-    fn heard(&self, reading: &mut ReadState) {
-        reading.fresh = true;
-        self.probe.answered();
-    }
-
     /// Probes a silent server, and gives the connection up if no answer arrives.
-    fn watch(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<(), WaitEnd> {
+    pub(super) fn watch(&self, reading: &mut ReadState, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         if std::mem::take(&mut reading.fresh) {
             reading.heard = clock::now();
         }
@@ -188,6 +190,12 @@ impl Link {
     fn probe(&self, heard: Instant, wait: &Wait<'_>) -> Result<(), WaitEnd> {
         let asked = self.probe_if_due(heard, wait);
         asked.map_err(|kind| WaitEnd::Lost(self.lose(Lost::Io(kind))))
+    }
+
+    /// Writes what the session has queued by itself, as far as the socket accepts it.
+    pub(super) fn send_queued(&self) -> Result<(), WaitEnd> {
+        let state = lock(&self.state);
+        if state.session.outbox.is_empty() { Ok(()) } else { self.send_rest(state) }
     }
 
     /// Writes queued output as far as the socket accepts it, unless a caller is writing.

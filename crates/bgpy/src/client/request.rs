@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use bgpy_proto::client::Event;
 use bgpy_proto::{
-    CallKind, ClientSession, DebugReply, DebugRequest, Failure, FailureCode, LogReply, LogRequest,
-    Payload, Status, Want,
+    AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
+    FailureCode, LogReply, LogRequest, Payload, Status, Want,
 };
 
 use super::call::{Call, Response};
 use super::link::{Link, too_late};
-use crate::deadlock::Waiting;
+use crate::deadlock::{self, Waiting};
 use crate::error::{CallError, Lost};
 use crate::wait::Wait;
 
 impl Link {
     /// Checks that the server accepts calls on this connection.
-    fn check_load(&self) -> Result<(), CallError> {
+    pub(super) fn check_load(&self) -> Result<(), CallError> {
         let Some(why) = &self.hello.overloaded else { return Ok(()) };
         let text = format!(
             "{why}: try again when it has closed some, or start it with a higher limit (ulimit -n)"
@@ -35,7 +35,8 @@ impl Link {
         payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<(), CallError> {
-        let mut call = self.begin(kind, Want::Ack, payload, wait)?;
+        // Nobody waits for its end.
+        let mut call = self.begin(kind, Want::Ack, &CallHead::default(), payload, wait)?;
         match call.event(wait)? {
             Event::Accepted => call.done(()),
             event => Err(call.failed(event)),
@@ -53,7 +54,7 @@ impl Link {
         wait: &Wait<'_>,
     ) -> Result<Response, CallError> {
         let _waiting = self.waiting()?;
-        let mut call = self.begin(kind, Want::First, payload, wait)?;
+        let mut call = self.begin(kind, Want::First, &self.head(wait), payload, wait)?;
         let response = call.next(wait)?;
         response.ok_or_else(|| CallError::NoResponse { server: self.server.clone() })
     }
@@ -68,11 +69,14 @@ impl Link {
         wait: &Wait<'_>,
     ) -> Result<bool, CallError> {
         let _waiting = self.waiting()?;
-        let mut call = self.begin(CallKind::Init, Want::All, payload, wait)?;
+        let mut call = self.begin(CallKind::Init, Want::All, &self.head(wait), payload, wait)?;
         loop {
             match call.event(wait)? {
                 // The responses of `init_task` do not matter, only its end.
-                Event::Accepted | Event::Response { .. } | Event::NoMemory { last: false, .. } => {}
+                Event::Accepted
+                | Event::Response { .. }
+                | Event::Progress(_)
+                | Event::NoMemory { last: false, .. } => {}
                 Event::Ended { already } => return call.done(!already),
                 event => return Err(call.failed(event)),
             }
@@ -131,6 +135,26 @@ impl Link {
         Err(CallError::Failed { server: self.server.clone(), failure, object: None })
     }
 
+    /// Asks to cancel a call of any client.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::CannotCancel`] if the server does not understand it.
+    pub fn abort(
+        self: &Arc<Self>,
+        request: &AbortRequest,
+        wait: &Wait<'_>,
+    ) -> Result<AbortReply, CallError> {
+        if !self.hello.calls {
+            let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
+            return Err(CallError::CannotCancel { server, bgpy });
+        }
+        let mut call = self.submit(wait, |session| Ok(session.abort(request)))?;
+        match call.event(wait)? {
+            Event::Abort(reply) => call.done(*reply),
+            event => Err(call.failed(event)),
+        }
+    }
+
     /// Checks that the server responds.
     ///
     /// # Errors
@@ -148,6 +172,7 @@ impl Link {
     ///
     /// # Errors
     /// [`CallError`], also if the connection is lost in any other way than by the server's end.
+    #[doc(hidden)]
     pub fn wait_closed(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
         let _waiting = self.waiting()?;
         // No answer carries this id, so the wait ends only when the connection is lost.
@@ -170,7 +195,14 @@ impl Link {
             .ok_or_else(|| CallError::WouldDeadlock { server: self.server.clone() })
     }
 
-    /// Sends a call.
+    /// The head of a call that this thread waits for.
+    pub fn head(&self, wait: &Wait<'_>) -> CallHead {
+        let left = wait.until_deadline().map(|left| left.as_millis());
+        let left_ms = left.map(|left| u64::try_from(left).unwrap_or(u64::MAX));
+        CallHead { left_ms, chain: deadlock::chain(), ..CallHead::default() }
+    }
+
+    /// Sends a call. Its head is left out if the server does not understand it.
     ///
     /// # Errors
     /// [`CallError`].
@@ -178,8 +210,37 @@ impl Link {
         self: &Arc<Self>,
         kind: CallKind,
         want: Want,
+        head: &CallHead,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Call, CallError> {
+        self.begin_with(kind, want, head, payload, wait, false)
+    }
+
+    /// Like [`begin`](Self::begin), for a call that may be one of many: if another one was sent just before, it
+    /// waits a moment for more, to leave with them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn begin_soon(
+        self: &Arc<Self>,
+        kind: CallKind,
+        want: Want,
+        head: &CallHead,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Call, CallError> {
+        self.begin_with(kind, want, head, payload, wait, true)
+    }
+
+    fn begin_with(
+        self: &Arc<Self>,
+        kind: CallKind,
+        want: Want,
+        head: &CallHead,
         mut payload: Payload,
         wait: &Wait<'_>,
+        lingers: bool,
     ) -> Result<Call, CallError> {
         // Dropped outside any lock: dropping it may need the GIL.
         let _shared = payload.shared();
@@ -188,9 +249,11 @@ impl Link {
         }
         let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
         let loans = segments.map(|segments| segments.lend(&mut payload));
-        let mut call = self.submit(wait, |session| {
-            session.call(kind, want, payload).map_err(CallError::Message)
+        let mut call = self.submit_soon(wait, lingers, |session| {
+            session.call_headed(kind, want, head, payload).map_err(CallError::Message)
         })?;
+        call.is_stream = head.window.is_some();
+        call.ends_with_ack = want == Want::Ack;
         call.ends = kind == CallKind::Exit;
         if let Some(loans) = loans {
             loans.sent();
@@ -203,12 +266,23 @@ impl Link {
         wait: &Wait<'_>,
         request: impl FnOnce(&mut ClientSession) -> Result<u64, CallError>,
     ) -> Result<Call, CallError> {
+        self.submit_soon(wait, false, request)
+    }
+
+    fn submit_soon(
+        self: &Arc<Self>,
+        wait: &Wait<'_>,
+        lingers: bool,
+        request: impl FnOnce(&mut ClientSession) -> Result<u64, CallError>,
+    ) -> Result<Call, CallError> {
         let is_late = self.is_ending();
         let sent = self.turn_to_write(wait).and_then(|mut state| {
             let id = request(&mut state.session)?;
             let mut call = Call::new(self.clone(), id);
             call.is_late = is_late;
-            match self.flush(state, wait) {
+            let flushed =
+                if lingers { self.flush_soon(state, wait) } else { self.flush(state, wait) };
+            match flushed {
                 // The call's event says that it was refused.
                 Err(CallError::Lost { .. }) if self.is_over() => Ok(call),
                 flushed => flushed.map(|()| call),

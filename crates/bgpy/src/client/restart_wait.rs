@@ -1,16 +1,12 @@
-//! Waiting for servers that are restarted after a failure.
+//! Rules for waiting for servers that are restarted after a failure.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{State, Status};
 
-use super::link::Link;
 use crate::clock;
 use crate::error::{CallError, ConnectError};
-use crate::registry::{Entry, Registry};
+use crate::restart::Failing;
 use crate::wait::{SLICE, Wait};
 
 /// How long to wait for a restart, unless the caller sets a limit.
@@ -58,26 +54,9 @@ pub(super) fn may_be_back_soon(error: &ConnectError) -> bool {
 }
 
 impl<'a> RestartWait<'a> {
-    pub(super) fn new(server: &'a str, wait: &'a Wait<'a>) -> Self {
-        Self::since(server, wait, clock::now())
-    }
-
-    /// Like [`new`](Self::new), for a caller that has been looking `since` a moment.
+    /// For a caller that has been looking `since` a moment.
     pub(super) fn since(server: &'a str, wait: &'a Wait<'a>, since: Instant) -> Self {
         Self { server, wait, since }
-    }
-
-    /// Waits a slice of time if all matching servers pause before a restart, so that none would
-    /// answer. Returns whether there was such a pause.
-    pub(super) fn wait_out(&self, entries: &[Entry]) -> Result<bool, ConnectError> {
-        let pause = match self.pause(entries.iter().map(Entry::pause)) {
-            Pause::None => return Ok(false),
-            _ if self.wait.is_interrupted() => return Err(ConnectError::Interrupted),
-            Pause::Over => return Err(self.failed(entries.first())),
-            Pause::For(pause) => pause,
-        };
-        thread::sleep(pause);
-        Ok(true)
     }
 
     /// What to do about servers, given for each how long it pauses before the next restart, if it
@@ -97,56 +76,9 @@ impl<'a> RestartWait<'a> {
         (!left.is_zero()).then_some(left)
     }
 
-    /// The error for a server that did not answer in time, if the reason is that it has no process.
-    pub(super) fn explain(&self, registry: &Registry, entries: &[Entry]) -> Option<ConnectError> {
-        let known = entries.iter().filter_map(|entry| registry.entry(&entry.instance));
-        let mut away = known.filter(|entry| entry.is_restarted() && entry.has_lost_process());
-        away.next().map(|entry| self.failed(Some(&entry)))
-    }
-
-    fn failed(&self, entry: Option<&Entry>) -> ConnectError {
-        ConnectError::Restarting {
-            server: self.server.to_owned(),
-            after: self.wait.limit().unwrap_or(DEFAULT_LIMIT),
-            failing: entry.and_then(|entry| entry.failing.clone()),
-        }
-    }
-}
-
-impl Link {
-    /// Whether calls can be sent without the risk that a failing start loses them. Calls during the
-    /// first start of a server are sent and wait there: if it fails, their callers get the error,
-    /// as the starter does.
-    pub fn has_started(&self) -> bool {
-        self.has_started.load(Ordering::Relaxed)
-    }
-
-    /// Waits until a restarted server has its tasks. If its start fails, the connection is lost,
-    /// and an unsent call can be sent on the next one.
-    ///
-    /// # Errors
-    /// [`CallError`]; [`ConnectError::Restarting`] if the time is over.
-    pub fn await_start(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
-        self.look_for_start(wait).map_err(|error| match error {
-            CallError::Timeout { server, after, .. } => {
-                ConnectError::Restarting { server, after, failing: None }.into()
-            }
-            error => error,
-        })
-    }
-
-    fn look_for_start(self: &Arc<Self>, wait: &Wait<'_>) -> Result<(), CallError> {
-        while !self.has_started() {
-            if has_tasks(&self.status(wait)?) {
-                self.has_started.store(true, Ordering::Relaxed);
-                break;
-            }
-            let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
-            if wait.is_interrupted() {
-                return Err(CallError::Interrupted);
-            }
-            thread::sleep(slice.min(POLL_EVERY));
-        }
-        Ok(())
+    /// The error when it is over, for a server that has failed like this.
+    pub(super) fn over(&self, failing: Option<Failing>) -> ConnectError {
+        let (server, after) = (self.server.to_owned(), self.wait.limit().unwrap_or(DEFAULT_LIMIT));
+        ConnectError::Restarting { server, after, failing }
     }
 }

@@ -1,128 +1,143 @@
-//! Which socket reaches a server: the Unix socket of its entry, else TCP.
+//! The routes to a server, in the order to try them: the Unix socket of its entry, else TCP.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bgpy_proto::handshake::Suite;
-use socket2::Socket;
-
-use super::attempt::{Attempt, sealed_suite};
-use super::link::Link;
 use crate::error::ConnectError;
 use crate::name::Name;
 use crate::platform;
 use crate::registry::Entry;
+use crate::target::Target;
 
-impl Attempt<'_> {
-    pub(super) fn by_name(&self, name: &Name, entries: &[Entry]) -> Result<Link, ConnectError> {
-        for entry in entries {
-            match self.by_entry(entry) {
-                // This server has died; its predecessor may still run.
-                Err(ConnectError::NotRunning { .. }) => {}
-                result => return result,
-            }
-        }
-        Err(ConnectError::NoSuchName { name: name.clone(), unreadable: None, hint: None })
+/// What to connect to.
+#[derive(Debug, Clone)]
+pub(super) enum Way {
+    /// A Unix socket.
+    File(PathBuf),
+    Tcp(SocketAddr),
+}
+
+/// One route.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) way: Way,
+    /// The server's entry in the registry, if it was found there.
+    pub(super) entry: Option<Arc<Entry>>,
+}
+
+impl Route {
+    /// Whether a process that listens there may be the server. Another one would not know the token,
+    /// and might never answer.
+    pub(super) fn may_be_served_by(&self, process: Option<u32>) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.may_listen_by(process))
     }
+}
 
-    pub(super) fn by_entry(&self, entry: &Entry) -> Result<Link, ConnectError> {
-        match self.by_own_file(entry)? {
-            Some(link) => Ok(link),
-            None => self.by_tcp(&[entry.reachable()], Some(entry)),
-        }
-    }
+/// The routes that have not been tried, and what the others have shown.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    untried: VecDeque<Route>,
+    /// The name by which they were found. Servers of one name succeed each other, so a route on which
+    /// none listens says nothing about the others.
+    name: Option<Name>,
+    /// Why the first route that counts has failed.
+    failure: Option<ConnectError>,
+}
 
-    pub(super) fn by_address(
-        &self,
+impl Routes {
+    /// The routes to what a target means, of which `entries` are known. `unix_socket` allows the
+    /// sockets of the entries.
+    pub(super) fn to(
+        target: &Target,
         addresses: &[SocketAddr],
-        entries: &[Entry],
-    ) -> Result<Link, ConnectError> {
-        for entry in entries {
-            // If nothing listens on the Unix socket any more, another program may have the address.
-            if let Some(link) = self.by_own_file(entry)? {
-                return Ok(link);
+        entries: &[Arc<Entry>],
+        unix_socket: bool,
+    ) -> Self {
+        let mut routes = Self::default();
+        match (target, entries.first()) {
+            (Target::Name(name), _) => {
+                routes.name = Some(name.clone());
+                entries.iter().for_each(|entry| routes.add(entry, unix_socket));
+            }
+            (Target::Socket(_), Some(entry)) => routes.add(entry, unix_socket),
+            (Target::Socket(path), None) => routes.add_file(path, None),
+            (Target::Address(_), first) => {
+                // If nothing listens on the Unix socket any more, another program may have the
+                // address.
+                entries.iter().filter(|_| unix_socket).for_each(|entry| routes.add_own_file(entry));
+                addresses.iter().for_each(|address| routes.add_tcp(*address, first));
             }
         }
-        self.by_tcp(addresses, entries.first())
+        routes
     }
 
-    pub(super) fn by_socket(
-        &self,
-        path: &Path,
-        entry: Option<&Entry>,
-    ) -> Result<Link, ConnectError> {
-        match entry {
-            Some(entry) => self.by_entry(entry),
-            None => self.by_file(path, None)?.ok_or_else(|| self.dialer.not_running()),
+    /// The routes to the server of one entry.
+    pub(super) fn to_entry(entry: &Arc<Entry>, unix_socket: bool) -> Self {
+        let mut routes = Self::default();
+        routes.add(entry, unix_socket);
+        routes
+    }
+
+    fn add(&mut self, entry: &Arc<Entry>, unix_socket: bool) {
+        if unix_socket {
+            self.add_own_file(entry);
+        }
+        self.add_tcp(entry.reachable(), Some(entry));
+    }
+
+    /// The Unix socket of an entry. Something else may be in its place until the server has restored
+    /// it; it does not know the token.
+    fn add_own_file(&mut self, entry: &Arc<Entry>) {
+        if let Some(path) = entry.socket.as_deref().filter(|path| platform::is_socket(path)) {
+            self.add_file(path, Some(entry));
         }
     }
 
-    /// Connects by the Unix socket of an entry; `None` if the server is not there. Something else
-    /// may be in the socket's place until the server has restored it; it does not know the token.
-    fn by_own_file(&self, entry: &Entry) -> Result<Option<Link>, ConnectError> {
-        let path = entry.socket.as_deref().filter(|_| self.options.unix_socket);
-        let Some(path) = path.filter(|path| platform::is_socket(path)) else { return Ok(None) };
-        match self.by_file(path, Some(entry)) {
-            Err(ConnectError::NotRunning { .. }) => Ok(None),
-            result => result,
-        }
+    fn add_file(&mut self, path: &Path, entry: Option<&Arc<Entry>>) {
+        self.untried.push_back(Route { way: Way::File(path.to_owned()), entry: entry.cloned() });
     }
 
-    /// Connects by a Unix socket; `None` if nothing listens on it.
-    fn by_file(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Link>, ConnectError> {
-        // There is no network in between.
-        let process = entry.map(|entry| entry.process.pid);
-        let slow = |error| match error {
-            ConnectError::Timeout { server, after, connected, .. } => {
-                ConnectError::Timeout { server, after, process, connected }
+    pub(super) fn add_tcp(&mut self, address: SocketAddr, entry: Option<&Arc<Entry>>) {
+        self.untried.push_back(Route { way: Way::Tcp(address), entry: entry.cloned() });
+    }
+
+    /// The next route to try.
+    pub(super) fn next(&mut self) -> Option<Route> {
+        self.untried.pop_front()
+    }
+
+    /// Notes that a route has failed; without a `failure`, nothing listens there.
+    ///
+    /// # Errors
+    /// The failure, if it says enough: no other route is to be tried.
+    pub(super) fn failed(
+        &mut self,
+        route: &Route,
+        failure: Option<ConnectError>,
+    ) -> Result<(), ConnectError> {
+        match (failure, &route.way) {
+            (None, _) | (Some(ConnectError::NotRunning { .. }), Way::File(_)) => {}
+            (Some(ConnectError::NotRunning { .. }), _) if self.name.is_some() => {}
+            // The server may listen at another address of the host.
+            (
+                Some(error @ (ConnectError::NotRunning { .. } | ConnectError::Io { .. })),
+                Way::Tcp(_),
+            ) if self.name.is_none() => {
+                self.failure.get_or_insert(error);
             }
-            error => error,
-        };
-        self.greet(&|| self.connect_file(path, entry), Suite::Clear, entry).map_err(slow)
-    }
-
-    /// Opens a connection to a Unix socket; `None` if the server does not listen on it.
-    fn connect_file(
-        &self,
-        path: &Path,
-        entry: Option<&Entry>,
-    ) -> Result<Option<Socket>, ConnectError> {
-        let Some(socket) = self.dialer.unix(path)? else { return Ok(None) };
-        // Another process would not know the token, and might never answer.
-        if entry.is_some_and(|entry| !entry.may_listen_by(platform::peer_process(&socket))) {
-            return Ok(None);
+            (Some(error), _) => return Err(error),
         }
-        let server = &self.dialer.server;
-        self.options.log.debug(format_args!("connected to {server} by its socket"));
-        Ok(Some(socket))
+        Ok(())
     }
 
-    fn by_tcp(
-        &self,
-        addresses: &[SocketAddr],
-        entry: Option<&Entry>,
-    ) -> Result<Link, ConnectError> {
-        let mut refused = None;
-        for address in addresses {
-            if self.wants_no_proof() && self.token(entry).is_none() && !address.ip().is_loopback() {
-                return Err(ConnectError::Unprotected { server: self.dialer.server.clone() });
-            }
-            match self.greet(&|| self.connect_tcp(*address), sealed_suite(), entry) {
-                Ok(Some(link)) => return Ok(link),
-                Ok(None) => {}
-                // The server may listen at another address of the host.
-                Err(error @ (ConnectError::NotRunning { .. } | ConnectError::Io { .. })) => {
-                    refused = refused.or(Some(error));
-                }
-                Err(error) => return Err(error),
-            }
+    /// The error when all routes have failed.
+    pub(super) fn exhausted(&mut self, server: &str) -> ConnectError {
+        if let Some(name) = self.name.take() {
+            return ConnectError::NoSuchName { name, unreadable: None, hint: None };
         }
-        Err(refused.unwrap_or_else(|| self.dialer.not_running()))
-    }
-
-    fn connect_tcp(&self, address: SocketAddr) -> Result<Option<Socket>, ConnectError> {
-        let socket = self.dialer.tcp(address)?;
-        self.options.log.debug(format_args!("connected to {}", self.dialer.server));
-        Ok(Some(socket))
+        let server = server.to_owned();
+        self.failure.take().unwrap_or(ConnectError::NotRunning { server })
     }
 }

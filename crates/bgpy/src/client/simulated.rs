@@ -2,7 +2,8 @@
 
 mod around;
 mod caller;
-mod shaking;
+mod handshake;
+mod lookup;
 
 use std::cell::RefCell;
 use std::io::IoSlice;
@@ -261,6 +262,7 @@ impl Link {
                     return Some(Ended::Badly(failed));
                 }
                 Course::Failed(event) => panic!("{event:?} fits no call"),
+                Course::Aside(step) => panic!("{step:?} was not asked for"),
             }
         }
         let reason = self.lost.clone()?;
@@ -321,6 +323,6 @@ impl Drop for Link {
 impl Pending {
     pub(crate) fn timeout(&self, wait: &Wait<'_>) -> CallError {
         let after = wait.limit().unwrap_or(Duration::MAX);
-        CallError::Timeout { server: server(), after, accepted: self.accepted }
+        CallError::Timeout { server: server(), after, accepted: self.accepted, expired: false }
     }
 }

@@ -5,8 +5,6 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bgpy_proto::Outbox;
-
 use super::link::{Link, LinkState, this_thread};
 use super::probe::stands_still;
 use crate::clock;
@@ -21,9 +19,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How often that is checked.
 const LOOK: Duration = Duration::from_millis(5);
-
-/// Bytes written before other callers get to `state`.
-const WRITE_TURN_BYTES: usize = 8 << 20;
 
 impl Link {
     /// Waits until no other caller is writing.
@@ -75,27 +70,6 @@ impl Link {
         self.writer.store(0, Ordering::Relaxed);
         self.wake_sleepers(&state);
         result
-    }
-
-    /// Writes without blocking what the socket accepts, for one turn.
-    pub(super) fn send(&self, outbox: &mut Outbox) -> Result<(), io::ErrorKind> {
-        let end = outbox.len().saturating_sub(WRITE_TURN_BYTES);
-        while outbox.len() > end {
-            let offer = self.segments.as_ref().zip(outbox.attached());
-            let sent = if let Some((segments, segment)) = offer {
-                segments.send_offer(&self.socket, outbox.front(), segment)
-            } else if outbox.is_single() {
-                platform::send_now(&self.socket, outbox.front())
-            } else {
-                platform::send_slices_now(&self.socket, &outbox.slices())
-            };
-            match sent {
-                Ok(bytes) => outbox.advance(bytes),
-                Err(error) if is_pause(error.kind()) => return Ok(()),
-                Err(error) => return Err(error.kind()),
-            }
-        }
-        Ok(())
     }
 
     /// Writes everything. Reads while the server does not read, so that two sides that send each

@@ -35,7 +35,9 @@ pub enum CallError {
     #[error("{server} {} within {}: {}",
         if *accepted { "accepted the call but did not answer" } else { "did not answer" },
         shown(*after),
-        if *accepted {
+        if *expired {
+            "the deadline has passed, and the server cancels the call"
+        } else if *accepted {
             "if the task has started it keeps running; otherwise the call is cancelled"
         } else {
             "the call may or may not have run"
@@ -47,6 +49,8 @@ pub enum CallError {
         after: Duration,
         /// Whether the server had accepted the call.
         accepted: bool,
+        /// Whether it was the caller's deadline, which the server knows.
+        expired: bool,
     },
     /// The task ended without a response.
     #[error("the task on {server} ended without a response")]
@@ -77,6 +81,16 @@ pub enum CallError {
         "bgpy {bgpy} on {server} cannot be looked into while it runs: restart it with a newer version of bgpy"
     )]
     CannotDebug {
+        /// The target, as the user named it.
+        server: String,
+        /// The server's version of bgpy.
+        bgpy: String,
+    },
+    /// The server is of a version that cancels no running calls; nothing was sent.
+    #[error(
+        "bgpy {bgpy} on {server} cannot cancel a call that runs: restart it with a newer version of bgpy"
+    )]
+    CannotCancel {
         /// The target, as the user named it.
         server: String,
         /// The server's version of bgpy.
@@ -175,7 +189,7 @@ impl fmt::Display for Failed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, failure } = self;
         match failure.code {
-            FailureCode::Stopping => Stopping(server).fmt(f),
+            FailureCode::Stopping => Stopping(server, None).fmt(f),
             _ => write!(f, "{server}: {failure}"),
         }
     }

@@ -52,10 +52,12 @@ pub enum ConnectError {
         doubt: String,
     },
     /// The server is stopping and accepts no more calls; nothing was sent.
-    #[error("{}", Stopping(server))]
+    #[error("{}", Stopping(server, hindrance.as_ref()))]
     Stopping {
         /// As the user named it.
         server: String,
+        /// Why it has not ended, if it is a server of this user on this machine.
+        hindrance: Option<Hindrance>,
     },
     /// The server has failed and did not restart in time; nothing was sent.
     #[error("{server} is being restarted and was not back within {}: {}; see its log",
@@ -149,6 +151,15 @@ impl ConnectError {
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::NotRunning { .. } | Self::NoSuchName { .. } | Self::Stopping { .. })
     }
+}
+
+/// Why a server that accepts no more calls has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hindrance {
+    /// Its process.
+    pub pid: u32,
+    /// What the process does or waits for, as text.
+    pub what: String,
 }
 
 /// What is known about a name that no running server has.

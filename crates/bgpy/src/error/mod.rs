@@ -9,7 +9,7 @@ mod start;
 mod words;
 
 pub use call::{CallError, Lost};
-pub use connect::{AbsenceHint, ConnectError};
+pub use connect::{AbsenceHint, ConnectError, Hindrance};
 pub use kind::FailureKind;
 pub use serve::ServeError;
 pub use start::StartError;

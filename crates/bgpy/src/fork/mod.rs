@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::platform;
 
+pub use crate::platform::SignalsBefore;
 pub(crate) use per_process::PerProcess;
 
 static OWN_GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -31,8 +32,15 @@ pub fn exit_child(code: i32) -> ! {
     platform::exit_now(code)
 }
 
+/// Notes that one server handles signals no more, whose handlers were
+/// [guarded](SignalsBefore::guard). The handlers from before it are in place again, and write to
+/// `wake_up`, or to nothing if it is -1.
+pub fn release_signals(wake_up: i32) {
+    platform::release_signals(wake_up);
+}
+
 /// Blocks all signals on this thread until [`unblock_signals`]. Must be called once before each
-/// fork.
+/// fork of which the child restores its handlers by itself.
 pub fn block_signals() {
     platform::block_signals();
 }

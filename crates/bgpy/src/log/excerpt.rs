@@ -19,7 +19,7 @@ pub(crate) const LISTENS: &str = " listens on ";
 pub(crate) const READY: &str = "ready at ";
 
 /// The line that ends the excerpt.
-pub const ROTATED_AWAY: &str = "lines above: kept from deleted log files";
+pub(super) const ROTATED_AWAY: &str = "lines above: kept from deleted log files";
 
 /// Bytes of a line that are examined. Longer lines are truncated.
 const LINE_BYTES_MAX: usize = 16 << 10;

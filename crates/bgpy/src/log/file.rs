@@ -36,7 +36,8 @@ pub(super) struct LogFile {
 impl LogFile {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         let file = Private::new(platform::append(&path)?);
-        let writer = if file.metadata()?.is_file() {
+        // Not every device can be examined.
+        let writer = if file.metadata().is_ok_and(|about| about.is_file()) {
             None
         } else {
             Some(Writer::new(Output::File(Private::new(file.try_clone()?))))
@@ -124,14 +125,13 @@ impl LogFile {
                 fs::rename(from, aged(&self.path, age + 1))?;
             }
         }
-        // Renamed over the old file in one step, so that the path always leads to a file.
+        // Renamed over the old file in one step where that can be, so that the path always leads to a
+        // file.
         let next = next_to(&self.path);
         let file = platform::append(&next)?;
         let first = aged(&self.path, 1);
         drop(fs::remove_file(&first));
-        if fs::hard_link(&self.path, &first).is_err() {
-            fs::rename(&self.path, &first)?;
-        }
+        platform::set_aside(&self.path, &first)?;
         fs::rename(&next, &self.path)?;
         self.file = Private::new(file);
         if self.is_output {

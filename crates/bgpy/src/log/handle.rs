@@ -85,6 +85,7 @@ impl Log {
     ///
     /// # Errors
     /// If the process is out of descriptors.
+    #[doc(hidden)]
     pub fn file_now_or_later(level: Level, path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let place = Destination::File(path.as_path().into());
@@ -97,6 +98,7 @@ impl Log {
     ///
     /// # Errors
     /// The system's error.
+    #[doc(hidden)]
     pub fn take_output(&self) -> io::Result<()> {
         match &mut *self.sink() {
             Sink::File(log) => log.take_output(),
@@ -114,7 +116,7 @@ impl Log {
 
     /// Rotates the file if it is large, or opens it if that was not possible before. Printed output
     /// bypasses this log, so its owner calls this periodically.
-    pub fn rotate_if_large(&self) {
+    pub(crate) fn rotate_if_large(&self) {
         if let Sink::File(log) = &mut *self.sink() {
             log.find();
             log.rotate_if_large();
@@ -123,12 +125,14 @@ impl Log {
 
     /// Counts lines printed by a task that could not be written, and whether the first of them was
     /// written in part.
+    #[doc(hidden)]
     pub fn lose_lines(&self, stream: StandardStream, lines: u64, is_torn: bool, why: &str) {
         let why = Some(why.to_owned()).filter(|why| !why.is_empty());
         self.with_loss(stream, |loss, _| loss.count_lines(lines, is_torn, why));
     }
 
     /// Reports there how much was lost, if anything was; `false` if that cannot be written either.
+    #[doc(hidden)]
     pub fn tell_loss(&self, stream: StandardStream) -> bool {
         self.with_loss(stream, |loss, output| loss.tell(output))
     }
@@ -152,20 +156,21 @@ impl Log {
     }
 
     /// Reports losses where that can be written by now, even if nothing more is printed.
-    pub fn tell_losses(&self) {
+    pub(crate) fn tell_losses(&self) {
         for stream in [StandardStream::Output, StandardStream::Error] {
             self.tell_loss(stream);
         }
     }
 
     /// Creates the file again if it was removed, so that the next records can be read.
-    pub fn reopen_if_gone(&self) {
+    pub(crate) fn reopen_if_gone(&self) {
         if let Sink::File(log) = &mut *self.sink() {
             log.reopen_if_gone();
         }
     }
 
     /// Whether records of this level are written.
+    #[doc(hidden)]
     pub fn takes(&self, level: Level) -> bool {
         level >= self.level
     }
@@ -196,6 +201,7 @@ impl Log {
     }
 
     /// Waits briefly until everything is written, because the process is about to end.
+    #[doc(hidden)]
     pub fn finish(&self) {
         let writer = match &*self.sink() {
             Sink::Queue(writer) => Some(writer.clone()),

@@ -5,16 +5,19 @@ mod excerpt;
 mod file;
 mod handle;
 mod level;
+#[doc(hidden)]
 pub mod read;
 mod record;
 mod writer;
 
-pub use excerpt::ROTATED_AWAY;
 pub(crate) use excerpt::{LISTENS, READY};
 #[cfg(test)]
 pub(crate) use file::aged;
-pub use handle::{Log, StandardStream};
+pub use handle::Log;
+#[doc(hidden)]
+pub use handle::StandardStream;
 pub use level::Level;
 pub(crate) use record::record;
+#[doc(hidden)]
 pub use record::{Parts, parts, time, when};
 pub(crate) use writer::Loss;

@@ -8,6 +8,7 @@
 //! Only Linux has been run.
 
 mod process_id;
+mod stamp;
 mod with_limit;
 
 #[cfg(target_os = "linux")]
@@ -38,17 +39,19 @@ pub(crate) use unix::*;
 pub(crate) use windows::*;
 
 #[cfg(unix)]
-pub use unix::SignalFile;
+pub use unix::{SignalFile, SignalsBefore};
 #[cfg(windows)]
-pub use windows::SignalFile;
+pub use windows::{SignalFile, SignalsBefore};
 
-pub use process_id::{Presence, ProcessId};
+pub use process_id::Presence;
+pub(crate) use process_id::ProcessId;
 pub(crate) use with_limit::WithLimit;
 
 /// The process-wide locks, which must be free in a forked child, in the order in which they may be
 /// nested. Each is held only briefly, and never while waiting for anything else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ForkLock {
+    Flush,
     BufferPool,
     Reclaim,
     Segments,

@@ -1,6 +1,6 @@
 //! What POSIX alone offers, for Unix systems that have nothing better.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,6 +11,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Presence, ProcessId, Undelivered};
+
+/// The environment variables of a process are not known.
+pub(crate) fn process_environment(_pid: u32) -> Option<Vec<(OsString, OsString)>> {
+    None
+}
 
 /// A process, not necessarily a child of this one, identified by its start time.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! Identifies a process even if its id is reused or means another process elsewhere.
 
+use std::ffi::OsString;
 use std::io;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,7 @@ use crate::platform;
 
 /// A process on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessId {
+pub(crate) struct ProcessId {
     /// Process id.
     pub pid: u32,
     /// When it started, in a unit of the system: with the id, it tells the process from a later one
@@ -33,7 +35,7 @@ pub enum Presence {
 
 impl ProcessId {
     /// This process.
-    pub fn own() -> Self {
+    pub(crate) fn own() -> Self {
         let pid = std::process::id();
         let namespace = platform::process_namespace();
         // In another namespace than that of /proc, the id belongs to another process.
@@ -50,7 +52,7 @@ impl ProcessId {
     }
 
     /// What is known about it from here.
-    pub fn presence(&self) -> Presence {
+    pub(crate) fn presence(&self) -> Presence {
         if !self.is_of_here() {
             return Presence::Unknown;
         }
@@ -65,6 +67,15 @@ impl ProcessId {
     /// Whether its id is valid in this process's namespace.
     pub(crate) fn is_of_here(&self) -> bool {
         self.namespace.is_some() && self.namespace == platform::process_namespace()
+    }
+
+    /// The environment variables that it was started with, if it is proven to exist and the system
+    /// tells them.
+    pub(crate) fn environment(&self) -> Option<Vec<(OsString, OsString)>> {
+        let process = platform::Process::open(self).ok()??;
+        let environment = platform::process_environment(self.pid)?;
+        // As long as it has not ended, its id is its own.
+        (!process.ends_within(Duration::ZERO)).then_some(environment)
     }
 
     /// Its descriptor limit, if that is known to be reached.

@@ -132,6 +132,7 @@ impl Registry {
     ///
     /// # Errors
     /// The system's error.
+    #[doc(hidden)]
     pub fn claim(&self, name: &Name) -> io::Result<Option<Claim>> {
         Claim::take(self.name_path(name))
     }
@@ -149,6 +150,7 @@ impl Registry {
     ///
     /// # Errors
     /// The system's error.
+    #[doc(hidden)]
     pub fn claim_start(&self, name: &Name) -> io::Result<Option<Claim>> {
         Claim::take(self.starting(name))
     }
@@ -159,6 +161,7 @@ impl Registry {
     }
 
     /// Whether a process is about to start a server with this name, perhaps in place of another.
+    #[doc(hidden)]
     pub fn is_about_to_start(&self, name: &Name) -> bool {
         Claim::is_held(&self.starting(name))
     }

@@ -12,7 +12,7 @@ use super::files::{Found, examine, file_name, files, read, read_one, short, sock
 use super::write::{check_room, stamp, write};
 use crate::config::{Config, Launch};
 use crate::name::Name;
-use crate::platform::{self, Presence, unix_socket};
+use crate::platform::{self, unix_socket};
 use crate::target::Target;
 
 /// The environment variable that sets the directory.
@@ -47,12 +47,14 @@ impl Registry {
     }
 
     /// Other places where this user's servers may be found: those of bgpy 1.0 and earlier.
+    #[doc(hidden)]
     pub fn former(&self) -> Vec<Self> {
         let places = platform::former_directories().into_iter().map(Self::at);
         places.filter(|place| place.directory != self.directory).collect()
     }
 
     /// Whether the system deletes the directory when its user logs out.
+    #[doc(hidden)]
     pub fn ends_with_login(&self) -> bool {
         platform::ends_with_login(&self.directory)
     }
@@ -71,6 +73,7 @@ impl Registry {
     ///
     /// # Errors
     /// If it cannot be created, or others can enter it.
+    #[doc(hidden)]
     pub fn prepare(&self) -> io::Result<()> {
         platform::private_directory(&self.directory)
     }
@@ -79,6 +82,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`io::ErrorKind::PermissionDenied`] if others can, else the system's error.
+    #[doc(hidden)]
     pub fn check(&self) -> io::Result<()> {
         platform::check_private(&self.directory)
     }
@@ -88,6 +92,7 @@ impl Registry {
     ///
     /// # Errors
     /// As for [`check`](Self::check), worded for users that look for servers.
+    #[doc(hidden)]
     pub fn trust(&self) -> io::Result<()> {
         match self.check() {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -110,12 +115,13 @@ impl Registry {
     }
 
     /// Whether the directory's path is short enough for Unix sockets in it.
+    #[doc(hidden)]
     pub fn has_room_for_sockets(&self) -> bool {
         self.socket_path(Id::random()).is_some()
     }
 
     /// The path for the Unix socket of a server; `None` if it would be too long.
-    pub fn socket_path(&self, instance: Id) -> Option<PathBuf> {
+    pub(crate) fn socket_path(&self, instance: Id) -> Option<PathBuf> {
         let path = self.directory.join(socket_name(&instance.to_string()));
         (path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX).then_some(path)
     }
@@ -128,6 +134,7 @@ impl Registry {
 
     /// A target that means the server of an entry and never another one, also once it accepts no
     /// more calls; `None` if it has no Unix socket.
+    #[doc(hidden)]
     pub fn own_target(&self, entry: &Entry) -> Option<Target> {
         let has_socket =
             unix_socket::EXIST && (entry.socket.is_some() || entry.retired_ms.is_some());
@@ -135,6 +142,7 @@ impl Registry {
     }
 
     /// The default log file of a server.
+    #[doc(hidden)]
     pub fn log_path(&self, instance: Id) -> PathBuf {
         self.directory.join(format!("{}.log", short(&instance.to_string())))
     }
@@ -143,26 +151,23 @@ impl Registry {
     ///
     /// # Errors
     /// The system's error.
-    pub fn check_room(&self) -> io::Result<()> {
+    pub(crate) fn check_room(&self) -> io::Result<()> {
         self.prepare()?;
         check_room(&self.directory)
     }
 
     /// The log file, if the user has chosen one; `None` for the default place.
+    #[doc(hidden)]
     pub fn chosen_log_file<'c>(&self, config: &'c Config) -> Option<&'c Path> {
         let default = self.log_path(config.id());
         config.log_file.as_deref().filter(|path| **path != *default)
     }
 
-    /// Writes the entry of a server that accepts calls. Readers see all of it or nothing.
+    /// Writes the entry of a server that accepts calls, and returns the stamp of the new file. Readers
+    /// see all of it or nothing.
     ///
     /// # Errors
     /// The system's error.
-    pub fn add(&self, entry: &Entry) -> io::Result<()> {
-        self.put(entry).map(drop)
-    }
-
-    /// Like [`add`](Self::add), but returns the stamp of the new file.
     pub(crate) fn put(&self, entry: &Entry) -> io::Result<platform::Stamp> {
         write(&self.directory, entry)
     }
@@ -193,7 +198,7 @@ impl Registry {
     }
 
     /// Removes the entry of a server and its socket.
-    pub fn remove(&self, entry: &Entry) {
+    pub(crate) fn remove(&self, entry: &Entry) {
         // Files that cannot be removed do no harm: no other server has files of these names.
         drop(vacate(&self.entry_path(entry)));
         if let Some(socket) = &entry.socket {
@@ -203,7 +208,7 @@ impl Registry {
 
     /// Removes the entry and the socket of a server that accepts no more calls, and keeps a record
     /// among the ended servers.
-    pub fn retire(&self, entry: &mut Entry) {
+    pub(crate) fn retire(&self, entry: &mut Entry) {
         let known = entry.clone();
         (entry.socket, entry.token) = (None, None);
         let launch = entry.config.as_mut().and_then(|config| config.launch.as_mut());
@@ -217,14 +222,14 @@ impl Registry {
     }
 
     /// Records how a server ended.
-    pub fn end(&self, entry: &mut Entry, ending: Ending) {
+    pub(crate) fn end(&self, entry: &mut Entry, ending: Ending) {
         entry.ending.get_or_insert(ending);
         self.retire(entry);
     }
 
     /// Records the end of a server whose process has disappeared without doing so; returns whether
     /// it has disappeared.
-    pub fn mark_dead(&self, entry: &mut Entry) -> bool {
+    pub(crate) fn mark_dead(&self, entry: &mut Entry) -> bool {
         if entry.has_process() {
             return false;
         }
@@ -275,6 +280,7 @@ impl Registry {
     }
 
     /// The record of a server that accepts no more calls.
+    #[doc(hidden)]
     pub fn ended_entry(&self, instance: &str) -> Option<Entry> {
         read_one(&self.directory.join(ENDED), instance)
     }
@@ -293,11 +299,7 @@ impl Registry {
     /// Servers with this name that have ended but whose process provably still exists.
     pub(crate) fn lingering(&self, name: &Name) -> io::Result<Vec<Entry>> {
         let mut entries = self.ended()?;
-        entries.retain(|entry| {
-            let is_named = entry.name.as_ref() == Some(name);
-            let lingers = entry.ending.is_some() && !entry.is_over();
-            is_named && lingers && entry.process.presence() == Presence::There
-        });
+        entries.retain(|entry| entry.name.as_ref() == Some(name) && entry.lingers());
         Ok(entries)
     }
 
@@ -332,7 +334,7 @@ mod tests {
         let (_directory, registry) = registry();
         let mut entry = Entry::new(Id::random(), "0.0.0.0", "0.0.0.0:4000".parse().unwrap());
         entry.token = Some("secret".into());
-        registry.add(&entry).unwrap();
+        registry.put(&entry).unwrap();
         let find = |address: &str| registry.find(&[address.parse().unwrap()]).unwrap().len();
         assert_eq!(find("127.0.0.1:4000"), 1);
         assert_eq!(find("127.0.0.1:4001"), 0);
@@ -348,7 +350,7 @@ mod tests {
         let (_directory, registry) = registry();
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         entry.format = FORMAT + 1;
-        registry.add(&entry).unwrap();
+        registry.put(&entry).unwrap();
         fs::write(registry.directory().join("torn.json"), "{\"format\": 1, \"inst").unwrap();
         fs::write(registry.directory().join("empty.json"), "").unwrap();
         assert!(registry.entries().unwrap().is_empty());
@@ -359,7 +361,7 @@ mod tests {
         let (_directory, registry) = registry();
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         entry.machine = "another".into();
-        registry.add(&entry).unwrap();
+        registry.put(&entry).unwrap();
         assert!(registry.entries().unwrap().is_empty());
     }
 
@@ -368,7 +370,7 @@ mod tests {
     fn a_directory_that_others_enter_is_not_believed() {
         use std::os::unix::fs::PermissionsExt;
         let (_directory, registry) = registry();
-        registry.add(&Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())).unwrap();
+        registry.put(&Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap())).unwrap();
         assert_eq!(registry.entries().unwrap().len(), 1);
         fs::set_permissions(registry.directory(), fs::Permissions::from_mode(0o770)).unwrap();
         assert!(registry.entries().unwrap().is_empty());
@@ -380,7 +382,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (_directory, registry) = registry();
         let entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
-        registry.add(&entry).unwrap();
+        registry.put(&entry).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(registry.directory()), 0o700);
         assert_eq!(mode(&registry.directory().join(file_name(&entry))), 0o600);
@@ -415,10 +417,11 @@ mod tests {
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         entry.process.pid = u32::MAX;
         entry.process.namespace = Some("elsewhere".into());
-        registry.add(&entry).unwrap();
+        registry.put(&entry).unwrap();
         assert!(!registry.mark_dead(&mut entry));
         assert_eq!(registry.entries().unwrap().len(), 1);
         entry.process.namespace = ProcessId::own().namespace;
-        assert_eq!(registry.mark_dead(&mut entry), cfg!(target_os = "linux"));
+        let is_provable = platform::process_start(u32::MAX).is_ok();
+        assert_eq!(registry.mark_dead(&mut entry), is_provable);
     }
 }

@@ -36,9 +36,9 @@ pub struct Entry {
     /// The machine and its boot.
     pub machine: String,
     /// Its process.
-    pub process: ProcessId,
+    pub(crate) process: ProcessId,
     /// The supervisor, if there is one.
-    pub supervisor: Option<ProcessId>,
+    pub(crate) supervisor: Option<ProcessId>,
     /// Host as the user wrote it.
     pub host: String,
     /// The address it listens on.
@@ -62,7 +62,8 @@ pub struct Entry {
     /// process. A script continues after the server in it.
     #[serde(default)]
     pub owns_process: bool,
-    /// Its configuration at the start, without the token.
+    /// Its configuration at the start, without the token, and without the values of its variables if
+    /// its processes can tell them.
     #[serde(default)]
     pub config: Option<Box<Config>>,
     /// Start, in milliseconds since 1970 UTC.
@@ -124,6 +125,16 @@ impl Entry {
         }
     }
 
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid
+    }
+
+    /// What is known about its process from here.
+    pub fn presence(&self) -> Presence {
+        self.process.presence()
+    }
+
     /// Whether the process that wrote it may still exist, or its supervisor, which is about to
     /// record the end or to restart it. Says nothing about the server in that process.
     pub fn has_process(&self) -> bool {
@@ -141,7 +152,7 @@ impl Entry {
     }
 
     /// Whether it is restarted when it fails, by a supervisor that exists.
-    pub fn is_restarted(&self) -> bool {
+    pub(crate) fn is_restarted(&self) -> bool {
         let policy = self.config.as_ref().map_or(Restart::Never, |config| config.restart);
         let is_there = |process: &ProcessId| process.presence() == Presence::There;
         policy != Restart::Never && self.supervisor.as_ref().is_some_and(is_there)
@@ -168,6 +179,11 @@ impl Entry {
         self.ending.as_ref().is_some_and(|ending| {
             !self.owns_process || ending.was_seen() || self.process.presence() == Presence::Gone
         })
+    }
+
+    /// Whether the server has ended, but its process provably exists.
+    pub(crate) fn lingers(&self) -> bool {
+        self.ending.is_some() && !self.is_over() && self.process.presence() == Presence::There
     }
 
     /// Whether its supervisor has yet to record how its process ended.
@@ -201,6 +217,19 @@ impl Entry {
                  be holding it up"
             ),
         }
+    }
+
+    /// Its configuration, with the values of its variables as far as its processes have them.
+    pub fn full_config(&self) -> Option<Config> {
+        let mut config = self.config.as_deref()?.clone();
+        if let Some(launch) = config.launch.as_mut().filter(|launch| !launch.forgotten.is_empty()) {
+            // The tasks may have changed what the system says of the server's own process.
+            let processes = self.supervisor.iter().chain([&self.process]);
+            for environment in processes.filter_map(ProcessId::environment) {
+                launch.recall(environment);
+            }
+        }
+        Some(config)
     }
 
     /// The token as a secret.

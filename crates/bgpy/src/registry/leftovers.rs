@@ -55,6 +55,7 @@ impl Kind {
 
 impl Registry {
     /// The files that belong to no server known to run. Changes nothing.
+    #[doc(hidden)]
     pub fn leftovers(&self) -> Vec<Leftover> {
         if self.check().is_err() {
             return Vec::new();
@@ -77,6 +78,7 @@ impl Registry {
     ///
     /// # Errors
     /// The system's error.
+    #[doc(hidden)]
     pub fn clear(&self, leftover: &Leftover) -> io::Result<()> {
         match &leftover.kind {
             Kind::Dead(entry) => {
@@ -228,7 +230,7 @@ mod tests {
         let world = World::new();
         let mut entry = new_entry();
         entry.name = Some("trainer".parse().unwrap());
-        world.registry.add(&entry).unwrap();
+        world.registry.put(&entry).unwrap();
         let claim = world.registry.claim(entry.name.as_ref().unwrap()).unwrap();
         let socket = world.path("0123.sock");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -243,7 +245,7 @@ mod tests {
         let world = World::new();
         let mut dead = new_entry();
         (dead.instance, dead.process.pid) = ("dead".into(), u32::MAX);
-        world.registry.add(&dead).unwrap();
+        world.registry.put(&dead).unwrap();
         platform::private_directory(&world.path(ENDED)).unwrap();
         for name in ["a.draft", "ended/b.draft", "free.name"] {
             fs::write(world.path(name), "").unwrap();
@@ -267,8 +269,8 @@ mod tests {
         (newer.instance, newer.format) = ("newer".into(), FORMAT + 1);
         let mut foreign = new_entry();
         (foreign.instance, foreign.machine) = ("foreign".into(), "another".into());
-        world.registry.add(&newer).unwrap();
-        world.registry.add(&foreign).unwrap();
+        world.registry.put(&newer).unwrap();
+        world.registry.put(&foreign).unwrap();
         fs::write(world.path("torn.json"), "{\"format\": 1, \"inst").unwrap();
         let kinds = ["foreign.json Foreign", "newer.json Newer", "torn.json Unreadable"];
         assert_eq!(world.kinds(), kinds);

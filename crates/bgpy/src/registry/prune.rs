@@ -15,7 +15,7 @@ const KEPT: usize = 32;
 impl Registry {
     /// Removes the oldest logs of ended servers, with their rotated files, and the oldest records.
     /// Files of processes that may still exist are kept.
-    pub fn prune(&self) {
+    pub(crate) fn prune(&self) {
         for files in excess(self.logs().into_values()) {
             files.iter().for_each(|path| drop(fs::remove_file(path)));
         }
@@ -134,7 +134,7 @@ mod tests {
         fs::write(&own, "").unwrap();
         let running = Id::random();
         fs::write(registry.log_path(running), "").unwrap();
-        registry.add(&Entry::new(running, "h", "127.0.0.1:1".parse().unwrap())).unwrap();
+        registry.put(&Entry::new(running, "h", "127.0.0.1:1".parse().unwrap())).unwrap();
         for _ in 0..KEPT + 5 {
             end_one(&registry, false);
         }

@@ -58,7 +58,7 @@ pub(crate) fn put(from: &Path, to: &Path) -> io::Result<()> {
     if to.symlink_metadata().is_ok_and(|about| about.is_dir()) {
         vacate(to)?;
     }
-    fs::rename(from, to)
+    platform::rename(from, to)
 }
 
 /// Overwrites the existing entry of the same server if the disk has no room for another file. A
@@ -125,7 +125,7 @@ mod tests {
         registry.prepare().unwrap();
         let mut entry = Entry::new(Id::random(), "h", "127.0.0.1:1".parse().unwrap());
         entry.token = Some("x".repeat(100));
-        registry.add(&entry).unwrap();
+        registry.put(&entry).unwrap();
         (directory, registry, entry)
     }
 

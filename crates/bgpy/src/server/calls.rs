@@ -1,11 +1,9 @@
-//! The calls of a server: which are accepted, which wait, which one runs.
+//! The queue of a server: the calls that wait, and the one that runs.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{
-    CallKind, Delivered, Failure, FailureCode, Request, ServerSession, State, Want, limits,
-};
+use bgpy_proto::{CallHead, CallKind, Delivered, limits};
 
 use crate::clock;
 use crate::memory::reclaim;
@@ -22,7 +20,39 @@ pub(super) struct Waiting {
     pub(super) connection: usize,
     pub(super) id: u64,
     pub(super) kind: CallKind,
+    /// What its caller says beside the message.
+    pub(super) head: Option<Box<CallHead>>,
+    /// When the caller's time is over, if it has a deadline.
+    pub(super) deadline: Option<Instant>,
+    /// The server's number for it, given by the [queue](Calls::push).
+    pub(super) number: u64,
     pub(super) message: Delivered,
+}
+
+impl Waiting {
+    /// A call that has just arrived.
+    pub(super) fn new(
+        connection: usize,
+        id: u64,
+        kind: CallKind,
+        head: Option<Box<CallHead>>,
+        message: Delivered,
+    ) -> Self {
+        let left = head.as_ref().and_then(|head| head.left_ms).map(Duration::from_millis);
+        // An overflow of the clock means never.
+        let deadline = left.and_then(|left| clock::now().checked_add(left));
+        Self { connection, id, kind, head, deadline, number: 0, message }
+    }
+
+    /// Whether the end of its connection cancels it.
+    pub(super) fn is_attached(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.attached)
+    }
+
+    /// Whether its caller's time is over.
+    pub(super) fn is_expired(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= clock::now())
+    }
 }
 
 /// The caller to tell how a call ends.
@@ -39,35 +69,15 @@ impl Called {
     }
 }
 
-/// What to do with a call whose turn has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
-    /// Run its task.
-    Task,
-    /// Nothing to run: an INIT after the server was `already` initialized, or an EXIT of a server
-    /// without tasks.
-    Nothing { already: bool },
-    /// Refuse it: the INIT it was queued behind has failed.
-    Refusal,
-}
-
-impl Due {
-    pub(super) fn of(kind: CallKind, initialized: bool) -> Self {
-        match kind {
-            CallKind::Init if initialized => Self::Nothing { already: true },
-            CallKind::Exec if !initialized => Self::Refusal,
-            CallKind::Exit if !initialized => Self::Nothing { already: false },
-            CallKind::Init | CallKind::Exec | CallKind::Exit => Self::Task,
-        }
-    }
-}
-
 /// The running call.
 #[derive(Debug)]
 struct Running {
     connection: usize,
     id: u64,
     kind: CallKind,
+    number: u64,
+    deadline: Option<Instant>,
+    is_attached: bool,
     /// When it started, as far as the stand-in has noticed: short calls do not read the clock.
     since: Option<Instant>,
 }
@@ -78,17 +88,11 @@ impl Running {
     }
 }
 
-/// The idle timeout, and since when the server has been idle.
-#[derive(Debug)]
-struct Unused {
-    limit: Duration,
-    since: Instant,
-}
-
-/// Pending work of the server.
-#[derive(Debug)]
+/// Accepted calls that are not over.
+#[derive(Debug, Default)]
 pub(super) struct Calls {
-    unused: Option<Unused>,
+    /// The number of the last call.
+    last: u64,
     queue: VecDeque<Waiting>,
     queue_bytes: u64,
     /// Cancelled calls that are still queued. They are dropped at their turn, so that a cancel
@@ -96,130 +100,92 @@ pub(super) struct Calls {
     cancelled: HashSet<(usize, u64)>,
     /// Refused calls whose cancels are the next requests on their connections.
     refused: HashSet<(usize, u64)>,
-    /// The queued or running EXIT.
-    exit: Option<(usize, u64)>,
     running: Option<Running>,
-    pub(super) done: u64,
-    /// Queued or running INITs: a call behind one of them is accepted on the assumption that it
-    /// succeeds.
+    /// Queued or running INITs.
     inits: u64,
-    initialized: bool,
-    is_starting: bool,
-    /// The server was told to end: only `exit_task` still runs.
-    stopping: bool,
-    /// Whether calls are acked on acceptance. Off while the executor is about to answer: the
-    /// response implies the ack, which saves a write.
-    pub(super) ack_at_once: bool,
 }
 
 impl Calls {
-    /// For a server that is starting; the start counts as a running INIT.
-    pub(super) fn new(idle_timeout: Option<Duration>) -> Self {
-        Self {
-            unused: idle_timeout.map(|limit| Unused { limit, since: clock::now() }),
-            queue: VecDeque::new(),
-            queue_bytes: 0,
-            cancelled: HashSet::new(),
-            refused: HashSet::new(),
-            exit: None,
-            running: None,
-            done: 0,
-            inits: 1,
-            initialized: false,
-            is_starting: true,
-            stopping: false,
-            ack_at_once: false,
-        }
+    /// Queues a call.
+    pub(super) fn push(&mut self, mut call: Waiting) {
+        self.last += 1;
+        call.number = self.last;
+        self.inits += u64::from(call.kind == CallKind::Init);
+        self.queue_bytes += call.message.bytes();
+        self.queue.push_back(call);
     }
 
-    /// Ends the start.
-    pub(super) fn started(&mut self, initialized: bool) {
-        self.inits -= 1;
-        self.is_starting = false;
-        self.initialized = initialized;
-        self.note_use();
-    }
-
-    /// Queues or cancels a call; returns any other request. With `overload`, all calls but EXIT are
-    /// refused for that reason.
-    pub(super) fn admit(
-        &mut self,
-        session: &mut ServerSession,
-        connection: usize,
-        request: Request,
-        overload: Option<&str>,
-    ) -> Option<Request> {
-        match request {
-            Request::Cancel { id } => self.cancel(connection, id),
-            Request::Call { id, kind, want, message } => {
-                if let Err(failure) = self.check(kind, &message, overload) {
-                    // `fail` returns `false` if the caller has cancelled the call in the same batch
-                    // of frames.
-                    if !session.fail(id, &failure) {
-                        self.refused.insert((connection, id));
-                    }
-                    return None;
-                }
-                if want == Want::Ack || self.ack_at_once {
-                    session.ack(id);
-                }
-                self.inits += u64::from(kind == CallKind::Init);
-                if kind == CallKind::Exit {
-                    self.exit = Some((connection, id));
-                }
-                self.queue_bytes += message.bytes();
-                self.queue.push_back(Waiting { connection, id, kind, message });
-            }
-            other => return Some(other),
-        }
-        None
-    }
-
-    /// Cancels a queued call. An EXIT stays: other calls may have been refused because of it.
-    fn cancel(&mut self, connection: usize, id: u64) {
-        if self.refused.remove(&(connection, id)) {
-            return;
-        }
-        let call = Some((connection, id));
-        let running = self.running.as_ref().map(|call| (call.connection, call.id));
-        if call != running && call != self.exit {
-            self.cancelled.insert((connection, id));
-            if self.queue_bytes > KEPT_BYTES && self.is_worth_clearing() {
-                self.drop_cancelled();
-            }
-        }
-    }
-
-    fn check(
-        &mut self,
-        kind: CallKind,
-        message: &Delivered,
-        overload: Option<&str>,
-    ) -> Result<(), Failure> {
-        if self.is_ending() {
-            return Err(Failure::stopping());
-        }
-        // EXIT is accepted even under overload: it frees the resources.
-        if let Some(overload) = overload.filter(|_| kind != CallKind::Exit) {
-            return Err(Failure::new(FailureCode::Overloaded, overload));
-        }
-        if kind == CallKind::Exec && !self.initialized && self.inits == 0 {
-            return Err(not_initialized());
-        }
+    /// Whether there is room for a call, if need be after dropping cancelled ones.
+    pub(super) fn make_room(&mut self, message: &Delivered) -> bool {
         if self.is_full(message) && self.is_worth_clearing() {
             self.drop_cancelled();
         }
-        if self.is_full(message) {
-            let text = format!("{} calls wait already; try again later", self.queue.len());
-            return Err(Failure::new(FailureCode::Overloaded, text));
-        }
-        Ok(())
+        !self.is_full(message)
     }
 
     fn is_full(&self, message: &Delivered) -> bool {
         self.queue.len() >= limits::QUEUE_CALLS_MAX
             || (!self.queue.is_empty()
                 && self.queue_bytes + message.bytes() > limits::QUEUE_BYTES_MAX)
+    }
+
+    /// Notes that the next request about a call that was refused is its cancel.
+    pub(super) fn expect_cancel(&mut self, connection: usize, id: u64) {
+        self.refused.insert((connection, id));
+    }
+
+    /// Cancels a queued call.
+    pub(super) fn cancel(&mut self, connection: usize, id: u64) {
+        if self.refused.remove(&(connection, id)) || self.runs(connection, id) {
+            return;
+        }
+        self.cancelled.insert((connection, id));
+        if self.queue_bytes > KEPT_BYTES && self.is_worth_clearing() {
+            self.drop_cancelled();
+        }
+    }
+
+    /// Whether this call runs.
+    pub(super) fn runs(&self, connection: usize, id: u64) -> bool {
+        let running = self.running.as_ref().map(|call| (call.connection, call.id));
+        running == Some((connection, id))
+    }
+
+    /// The queued call of this number, unless it is cancelled.
+    pub(super) fn find(&self, number: u64) -> Option<Called> {
+        // Numbers grow along the queue.
+        let index = self.queue.binary_search_by_key(&number, |call| call.number).ok()?;
+        let call = Called::of(&self.queue[index]);
+        (!self.cancelled.contains(&(call.connection, call.id))).then_some(call)
+    }
+
+    /// The number of the running call.
+    pub(super) fn running_number(&self) -> Option<u64> {
+        self.running.as_ref().map(|call| call.number)
+    }
+
+    /// The running call.
+    pub(super) fn running_call(&self) -> Option<Called> {
+        let call = self.running.as_ref()?;
+        Some(Called { connection: call.connection, id: call.id, kind: call.kind })
+    }
+
+    /// When the running call expires.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.running.as_ref()?.deadline
+    }
+
+    /// Notes that the running call has been told that it has expired.
+    pub(super) fn clear_deadline(&mut self) {
+        if let Some(call) = &mut self.running {
+            call.deadline = None;
+        }
+    }
+
+    /// Whether the running call is cancelled by the end of this connection.
+    pub(super) fn is_attached(&self, connection: usize) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|call| call.connection == connection && call.is_attached)
     }
 
     /// Whether enough of the queue is cancelled to make a pass over all of it worthwhile.
@@ -239,33 +205,9 @@ impl Calls {
         });
     }
 
-    fn note_use(&mut self) {
-        if let Some(unused) = &mut self.unused {
-            unused.since = clock::now();
-        }
-    }
-
-    /// When the idle timeout expires; `None` while the server works.
-    pub(super) fn idle_until(&self) -> Option<Instant> {
-        let Unused { limit, since } = self.unused.as_ref()?;
-        let works =
-            self.is_starting || self.running.is_some() || self.has_waiting() || self.is_ending();
-        // An overflow of the clock means never.
-        if works { None } else { since.checked_add(*limit) }
-    }
-
-    /// The idle timeout, if there is one.
-    pub(super) fn idle_timeout(&self) -> Option<Duration> {
-        self.unused.as_ref().map(|unused| unused.limit)
-    }
-
-    /// Whether a task runs.
-    pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// The next queued call, if there is one; it counts as running from now on.
-    pub(super) fn next(&mut self) -> Option<Waiting> {
+    /// The next queued call, if there is one; it counts as running from now on, and is `timed` if
+    /// nobody else will notice that it takes long.
+    pub(super) fn next(&mut self, timed: bool) -> Option<Waiting> {
         loop {
             let call = self.queue.pop_front()?;
             self.queue_bytes -= call.message.bytes();
@@ -275,11 +217,11 @@ impl Calls {
             let is_wanted =
                 self.cancelled.is_empty() || !self.cancelled.remove(&(call.connection, call.id));
             if is_wanted {
-                // While the stand-in polls, it does not check for long tasks, so read the clock
-                // now.
-                let since = self.ack_at_once.then(clock::now);
-                let Waiting { connection, id, kind, .. } = call;
-                self.running = Some(Running { connection, id, kind, since });
+                let since = timed.then(clock::now);
+                let Waiting { connection, id, kind, number, deadline, .. } = call;
+                let is_attached = call.is_attached();
+                self.running =
+                    Some(Running { connection, id, kind, number, deadline, is_attached, since });
                 return Some(call);
             }
             self.inits -= u64::from(call.kind == CallKind::Init);
@@ -296,23 +238,13 @@ impl Calls {
     }
 
     /// Notes the end of the running call.
-    pub(super) fn finish(&mut self, kind: CallKind, succeeded: bool) {
+    pub(super) fn finish(&mut self, kind: CallKind) {
         self.running = None;
-        self.done += 1;
-        self.note_use();
-        match kind {
-            CallKind::Init => {
-                self.inits -= 1;
-                self.initialized |= succeeded;
-            }
-            CallKind::Exec => {}
-            CallKind::Exit => self.stopping = true,
-        }
+        self.inits -= u64::from(kind == CallKind::Init);
     }
 
     /// Removes and returns the queued calls; none of them will run.
-    pub(super) fn stop(&mut self) -> VecDeque<Waiting> {
-        self.stopping = true;
+    pub(super) fn clear(&mut self) -> VecDeque<Waiting> {
         self.queue_bytes = 0;
         self.cancelled.clear();
         std::mem::take(&mut self.queue)
@@ -335,38 +267,24 @@ impl Calls {
         !self.queue.is_empty()
     }
 
-    pub(super) fn is_initialized(&self) -> bool {
-        self.initialized
+    /// Whether a task runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping
-    }
-
-    /// Whether an EXIT was accepted.
-    pub(super) fn has_exit(&self) -> bool {
-        self.exit.is_some()
-    }
-
-    /// Whether no more calls are accepted.
-    pub(super) fn is_ending(&self) -> bool {
-        self.exit.is_some() || self.stopping
-    }
-
-    /// The server's state.
-    pub(super) fn state(&self) -> State {
-        match self.running {
-            _ if self.is_ending() => State::Stopping,
-            _ if self.is_starting => State::Starting,
-            Some(_) => State::Busy,
-            None if self.initialized => State::Ready,
-            None => State::Uninitialized,
-        }
+    /// Whether an INIT waits or runs.
+    pub(super) fn has_init(&self) -> bool {
+        self.inits > 0
     }
 
     /// The running task, and for how many seconds it has run, as far as is known.
     pub(super) fn running(&self) -> Option<(&'static str, f64)> {
         self.running.as_ref().map(|call| (task(call.kind), call.seconds()))
+    }
+
+    /// The number of queued calls, cancelled ones included.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
     }
 
     /// The number of queued calls that are not cancelled.
@@ -382,10 +300,6 @@ pub(super) fn task(kind: CallKind) -> &'static str {
         CallKind::Exec => "exec_task",
         CallKind::Exit => "exit_task",
     }
-}
-
-pub(super) fn not_initialized() -> Failure {
-    Failure::new(FailureCode::NotInitialized, "the server has no tasks yet")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bgpy_proto::{Delivered, Failure};
 
+use super::cancellation::Interrupter;
 use super::debugging::Debugger;
 use super::reply::Reply;
 
@@ -45,6 +46,12 @@ pub trait Executor {
 
     /// Called once before the start: what answers debug requests. Without one they are refused.
     fn debugger(&mut self) -> Option<Arc<dyn Debugger>> {
+        None
+    }
+
+    /// Called once before the start, on the executing thread: what interrupts that thread when its call is cancelled.
+    /// Without one, calls that run can only ask whether [they are](Reply::is_cancelled).
+    fn interrupter(&mut self) -> Option<Arc<dyn Interrupter>> {
         None
     }
 

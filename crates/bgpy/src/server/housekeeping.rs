@@ -50,13 +50,4 @@ impl Core {
             self.cut(token, &why);
         }
     }
-
-    /// Logs that a client has vanished. A close by the client is not worth a line, but here others
-    /// may look for the reason.
-    pub(super) fn log_dead_peer(&self, token: usize, why: &str) {
-        let connection = self.connections.get(&token).filter(|connection| connection.is_session());
-        if let Some(Connection { peer, .. }) = connection {
-            self.log.info(format_args!("the client at {peer} has vanished: {why}"));
-        }
-    }
 }

@@ -1,16 +1,24 @@
 //! The server: listens, accepts calls, and runs them on an [`Executor`].
 
+mod abort;
+mod admission;
 mod calls;
+mod cancellation;
 mod connections;
+mod control;
 mod core;
 mod debugging;
 mod end;
 mod executor;
 mod housekeeping;
+mod idle;
+mod lifecycle;
 mod options;
 mod reactor;
 mod registration;
 mod reply;
+mod responses;
+mod retirement;
 mod service;
 mod setup;
 mod shared;
@@ -20,14 +28,18 @@ mod status;
 mod stop;
 mod supervisor_pipe;
 
+pub use cancellation::{Cancellation, Interrupter, ThreadInterrupter, Why};
+pub use control::Returned;
 pub use debugging::{Debugger, Running};
 pub use executor::{Ended, Executor};
 pub use options::ServerOptions;
+#[doc(hidden)]
 pub use reactor::signal::SignalPipe;
-pub use reply::{Answers, Reply};
+pub use reply::{Answers, CallbackState, Reply};
 pub use service::Service;
-pub use setup::binding::Binding;
+pub(crate) use setup::binding::Binding;
 pub(crate) use setup::check_exposure;
 pub use setup::listening::{Server, Stopper};
+#[doc(hidden)]
 pub use setup::supervised::Supervised;
-pub use supervisor_pipe::SupervisorPipe;
+pub(crate) use supervisor_pipe::SupervisorPipe;

@@ -1,9 +1,13 @@
 //! The path from a task back to its caller.
 
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use bgpy_proto::{Payload, ProtocolError};
+use bgpy_proto::{Payload, Progress, ProtocolError, Room};
 
+use super::calls::Waiting;
+use super::cancellation::Cancellation;
+use super::control::{Returned, Steering};
 use crate::platform;
 
 /// Sends the answers of calls: a server, or a substitute in the test of an executor.
@@ -13,6 +17,9 @@ pub trait Answers: Send + Sync {
 
     /// Whether the client of a connection accepts pickles.
     fn takes_pickles(&self, connection: usize) -> bool;
+
+    /// Whether the task may respond now; see [`Reply::await_room`].
+    fn room(&self, connection: usize, id: u64) -> Room;
 
     /// See [`Reply::respond`].
     ///
@@ -25,6 +32,17 @@ pub trait Answers: Send + Sync {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError>;
+
+    /// See [`Reply::callback`].
+    ///
+    /// # Errors
+    /// As for [`respond`](Self::respond).
+    fn callback(
+        &self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+    ) -> Result<Option<u32>, ProtocolError>;
 }
 
 /// The way back to the caller of one call. May be kept and used from any thread.
@@ -32,26 +50,151 @@ pub trait Answers: Send + Sync {
 pub struct Reply {
     /// Weak, so that a kept reply does not keep the sockets of an ended server open.
     answers: Weak<dyn Answers>,
+    steering: Arc<Steering>,
     /// The fork generation of the server's process.
     process: u32,
     /// Connection and id of the call; `None` for a task without a caller.
     call: Option<(usize, u64)>,
+    /// The server's number for the call; 0 for a task without a caller.
+    number: u64,
+    is_stream: bool,
+    deadline: Option<Instant>,
+    trace: Option<Arc<str>>,
+}
+
+/// How a callback stands.
+#[derive(Debug)]
+pub enum CallbackState {
+    /// The caller has not answered.
+    Waiting,
+    /// It has.
+    Returned(Returned),
+    /// The caller does not wait for the call (any more), and will not answer.
+    Gone,
 }
 
 impl Reply {
     /// For a call with an id on a connection, or for a task without a caller, in the answering
     /// process.
     pub fn new(answers: Weak<dyn Answers>, call: Option<(usize, u64)>) -> Self {
-        Self::of_process(answers, platform::fork_generation(), call)
+        Self {
+            answers,
+            steering: Arc::default(),
+            process: platform::fork_generation(),
+            call,
+            number: 0,
+            is_stream: false,
+            deadline: None,
+            trace: None,
+        }
     }
 
-    /// The same, in a process whose fork generation is known.
-    pub(super) fn of_process(
+    /// For a call that the server runs.
+    pub(super) fn to_call(
         answers: Weak<dyn Answers>,
+        steering: Arc<Steering>,
         process: u32,
-        call: Option<(usize, u64)>,
+        call: &Waiting,
     ) -> Self {
-        Self { answers, process, call }
+        let head = call.head.as_deref();
+        Self {
+            answers,
+            steering,
+            process,
+            call: Some((call.connection, call.id)),
+            number: call.number,
+            is_stream: head.is_some_and(|head| head.window.is_some()),
+            deadline: call.deadline,
+            trace: head.and_then(|head| head.trace.as_deref()).map(Arc::from),
+        }
+    }
+
+    /// Whether the responses are a stream, which takes them only [as fast as they are read](Self::await_room).
+    pub fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// When the caller's time is over, if it has a deadline.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The caller's trace context, in the form of a W3C `traceparent`.
+    pub fn trace(&self) -> Option<&str> {
+        self.trace.as_deref()
+    }
+
+    /// The server's number for the call; 0 for a task without a caller.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The requests to cancel the call that runs.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.steering.cancellation
+    }
+
+    /// Whether this call runs and was asked to end.
+    pub fn is_cancelled(&self) -> bool {
+        !self.is_in_child() && self.cancellation().is_requested_for(self.number)
+    }
+
+    /// Tells how far the call has come. Never blocks; the caller hears of it a moment later, and not of each.
+    pub fn progress(&self, progress: Progress) {
+        if !self.is_in_child() {
+            self.steering.progress.set(self.number, progress);
+        }
+    }
+
+    /// Waits up to `limit` until the reader of a stream has made room for another response.
+    pub fn await_room(&self, limit: Duration) -> Room {
+        let Some((answers, (connection, id))) = self.here().zip(self.call) else {
+            return Room::Gone;
+        };
+        let count = self.steering.news.count();
+        let room = answers.room(connection, id);
+        if room != Room::Full {
+            return room;
+        }
+        self.steering.news.wait(count, limit);
+        answers.room(connection, id)
+    }
+
+    /// Calls a function of the caller's, and returns the number of the callback; `None` if the caller does not wait
+    /// (any more).
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooLarge`] if the payload has too many buffers, [`ProtocolError::Unwelcome`] if it is
+    /// longer than the client accepts.
+    pub fn callback(&self, payload: Payload) -> Result<Option<u32>, ProtocolError> {
+        let Some((answers, (connection, id))) = self.here().zip(self.call) else { return Ok(None) };
+        answers.callback(connection, id, payload)
+    }
+
+    /// Waits up to `limit` for the result of a callback.
+    pub fn await_callback(&self, number: u32, limit: Duration) -> CallbackState {
+        let Some((answers, (connection, id))) = self.here().zip(self.call) else {
+            return CallbackState::Gone;
+        };
+        let (news, key) = (&self.steering.news, (connection, id, number));
+        let count = news.count();
+        let is_awaited = answers.wants_response(connection, id);
+        if let Some(returned) = news.collect(key) {
+            return CallbackState::Returned(returned);
+        }
+        if !is_awaited {
+            news.forget(key);
+            return CallbackState::Gone;
+        }
+        news.wait(count, limit);
+        news.collect(key).map_or(CallbackState::Waiting, CallbackState::Returned)
+    }
+
+    /// Notes that nobody waits for the result of a callback any more.
+    pub fn forget_callback(&self, number: u32) {
+        if let Some((connection, id)) = self.call.filter(|_| !self.is_in_child()) {
+            self.steering.news.forget((connection, id, number));
+        }
     }
 
     /// Whether the caller still waits for a response.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::connections::dead_peers::LastCheck;
+use super::control::Steering;
 use super::core::{Core, CoreParts};
 use super::end::End;
 use super::reactor::leader::Leader;
@@ -25,6 +26,7 @@ pub(super) const LOG_LOOK: Duration = Duration::from_millis(100);
 /// State shared by the executing thread, the stand-in and the replies.
 pub(super) struct Shared {
     pub(super) core: FairMutex<Core>,
+    pub(super) steering: Arc<Steering>,
     pub(super) leader: Mutex<Leader>,
     pub(super) poller_check: PollerCheck,
     waker: Arc<Waker>,
@@ -66,6 +68,7 @@ impl Shared {
         let core = Core::new(parts(registry), waker.clone())?;
         let shared = Arc::new(Self {
             poller_check,
+            steering: core.control.steering.clone(),
             leader: Mutex::new(leader),
             waker: waker.clone(),
             standin: StandInSwitch::default(),
@@ -75,7 +78,7 @@ impl Shared {
             turns: AtomicU64::new(0),
             away: AtomicBool::new(true),
             signalled: AtomicBool::new(false),
-            has_idle_timeout: core.calls.idle_timeout().is_some(),
+            has_idle_timeout: core.idle.limit().is_some(),
             core: FairMutex::new(core),
             relieved: AtomicU64::new(0),
             executor_waits: AtomicBool::new(false),

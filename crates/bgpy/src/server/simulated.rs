@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use bgpy_proto::{CallKind, Failure, FailureCode, Id, ProtocolError, Psk, ServerHello, limits};
 use mio::Poll;
 
-use super::calls::{Called, Due, not_initialized};
-use super::core::{Core, CoreParts, PollEvent};
+use super::admission::cancelled;
+use super::calls::Called;
+use super::core::{Core, CoreParts};
+use super::lifecycle::{Due, expired, not_initialized};
 use super::reactor::run::FAREWELL;
 use super::reactor::signal::{Receiver, Waker};
 use super::reactor::standin::LOOK;
+use super::reactor::turn::PollEvent;
 use super::registration::Registration;
 use crate::clock;
 use crate::log::Log;
@@ -114,7 +117,7 @@ impl Process {
 
     /// Ends the start: the server has its tasks, or waits for an INIT.
     pub(crate) fn started(&mut self, initialized: bool) {
-        self.core.calls.started(initialized);
+        self.core.started(initialized);
         self.is_started = true;
     }
 
@@ -189,21 +192,21 @@ impl Process {
     /// Takes the next call whose task is to run. Calls that have no task to run are answered.
     pub(crate) fn next(&mut self) -> Option<Begun> {
         loop {
-            if self.core.calls.is_stopping() {
+            if self.core.lifecycle.is_stopping() {
                 self.core.retire();
                 self.leaves_until = Some(clock::now() + FAREWELL);
                 return None;
             }
-            let Some(call) = self.core.calls.next() else {
+            let Some((call, due)) = self.core.next_call() else {
                 // The executing thread polls for itself again.
-                self.core.calls.ack_at_once = false;
+                self.core.acks_at_once = false;
                 self.is_stood_in = false;
                 return None;
             };
             let last = self.last.insert(call.connection, call.id).unwrap_or_default();
             assert!(last < call.id, "calls of a connection have their turns in its order");
             let called = Called::of(&call);
-            let outcome = match Due::of(call.kind, self.core.calls.is_initialized()) {
+            let outcome = match due {
                 Due::Task => {
                     self.running = Some((called, clock::now()));
                     let argument = call.message.data().to_vec();
@@ -211,6 +214,8 @@ impl Process {
                 }
                 Due::Nothing { already } => Ok(already),
                 Due::Refusal => Err(not_initialized()),
+                Due::Expired => Err(expired()),
+                Due::Gone => Err(cancelled()),
             };
             self.core.over(called, &outcome);
             self.wake();
@@ -241,7 +246,7 @@ impl Process {
 
     /// Whether it accepts calls and has tasks for them.
     pub(crate) fn takes_calls(&self) -> bool {
-        self.core.calls.is_initialized() && !self.core.calls.is_ending()
+        self.core.lifecycle.is_initialized() && !self.core.lifecycle.is_ending()
     }
 
     /// Rejects new calls and answers the queued ones.

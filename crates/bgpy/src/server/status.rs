@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use bgpy_proto::{DebugReply, LogReply, LogRequest, Request, ServerSession, Status};
+use bgpy_proto::{DebugReply, LogReply, LogRequest, Progress, Request, ServerSession, Status};
 
 use super::calls::Calls;
 use super::debugging::{Debugging, Question};
+use super::lifecycle::Lifecycle;
 use crate::clock;
 use crate::log::{Log, read};
 use crate::name::Name;
@@ -19,6 +20,8 @@ pub(super) struct StatusReporter {
     started: Instant,
     /// Connections that have finished the handshake.
     pub(super) clients: u64,
+    /// Calls that are over.
+    pub(super) calls: u64,
     /// Whether the log may still be read in this turn of a connection: once, because it takes
     /// longer than any other immediate answer.
     pub(super) may_read_log: bool,
@@ -32,6 +35,7 @@ impl StatusReporter {
             log,
             started: clock::now(),
             clients: 0,
+            calls: 0,
             may_read_log: true,
             debugging: Debugging::default(),
         }
@@ -44,9 +48,14 @@ impl StatusReporter {
         connection: usize,
         request: &Request,
         calls: &Calls,
+        lifecycle: &Lifecycle,
+        progress: &dyn Fn() -> Option<Progress>,
     ) {
         match request {
-            Request::Status { id } => session.status(*id, &self.status(calls)),
+            Request::Status { id } => {
+                let status = Status { progress: progress(), ..self.status(calls, lifecycle) };
+                session.status(*id, &status);
+            }
             Request::Log { id, request } => {
                 let limit = LogReply::text_bytes_max(session.client().message_bytes_max);
                 session.log(*id, &self.log(request, limit));
@@ -65,7 +74,11 @@ impl StatusReporter {
                 }
             }
             // These are handled by the calls.
-            Request::Call { .. } | Request::Cancel { .. } => {}
+            Request::Call { .. }
+            | Request::Cancel { .. }
+            | Request::Credit { .. }
+            | Request::CallbackReply { .. }
+            | Request::Abort { .. } => {}
         }
     }
 
@@ -83,20 +96,22 @@ impl StatusReporter {
         }
     }
 
-    fn status(&self, calls: &Calls) -> Status {
+    fn status(&self, calls: &Calls, lifecycle: &Lifecycle) -> Status {
         let running = calls.running();
         Status {
-            state: calls.state(),
+            state: lifecycle.state(calls.is_running()),
             task: running.map(|(task, _)| task.to_owned()),
             busy_s: running.map(|(_, seconds)| seconds),
             queue: calls.waiting() as u64,
-            calls: calls.done,
+            calls: self.calls,
             clients: self.clients,
             uptime_s: clock::since(self.started).as_secs_f64(),
             cpu_s: platform::cpu_time().map(|used| used.as_secs_f64()),
             pid: u64::from(std::process::id()),
             rss_bytes: platform::resident_bytes(std::process::id()),
             name: self.name.as_ref().map(Name::to_string),
+            call: calls.running_number(),
+            progress: None,
         }
     }
 }

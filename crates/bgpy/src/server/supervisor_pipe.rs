@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use crate::bootstrap::Report;
 use crate::error::FailureKind;
-use crate::platform::{self, AsRawFd, RawFd, unix_socket};
+use crate::platform::{self, AsRawFd, RawFd, SupervisorLine};
 
 /// How long a supervisor may take to release the listeners and the name.
 const LET_GO: Duration = Duration::from_secs(2);
 
 /// The server's end of the pipe.
 #[derive(Debug)]
-pub struct SupervisorPipe {
-    pub(crate) stream: unix_socket::Stream,
+pub(crate) struct SupervisorPipe {
+    pub(crate) stream: SupervisorLine,
 }
 
 impl AsRawFd for SupervisorPipe {

@@ -293,7 +293,7 @@ impl<'a> World<'a> {
         let argument = self.ledger.wish(kind, want, &mut self.random);
         let wait = limit.map_or_else(Wait::forever, Wait::at_most);
         let wish = Wish { kind, want, argument };
-        let caller = Caller::new(number, wish, wait, &self.clients[client]);
+        let caller = Caller::new(number, wish, wait);
         let deaths = self.lineage.deaths;
         self.callers.push(Calling { client, number, caller, deaths });
     }

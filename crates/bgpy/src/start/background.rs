@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Arc, PoisonError};
 
 use super::starting_child::{End, NoReport, Printed, StartingChild};
@@ -79,13 +79,12 @@ fn begin(mut config: Config) -> Result<(StartingChild, Option<PathBuf>), StartEr
     })?;
     let mut command = config.command();
     let program = PathBuf::from(command.get_program());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-    platform::background(&mut command);
-    let child = command.spawn().map_err(|source| StartError::Spawn { program, source })?;
+    let child = platform::spawn_background(&mut command, log)
+        .map_err(|source| StartError::Spawn { program, source })?;
     let (instance, registry) = (config.instance.clone(), Registry::of_user().ok());
-    let log_file = config.log_file.clone();
+    let (name, log_file) = (config.name.clone(), config.log_file.clone());
     let orders = Orders { config, inheritance: None };
-    let mut child = StartingChild { child, instance, registry, over: false };
+    let mut child = StartingChild { child, instance, name, registry, over: false };
     // A child that dies at once closes the pipe; its output explains more than the write error.
     drop(child.child.stdin.take().map(|mut input| input.write_all(&orders.text())));
     Ok((child, log_file))

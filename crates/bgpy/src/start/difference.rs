@@ -12,7 +12,7 @@ use crate::registry::Entry;
 /// What the server of an entry has otherwise than a configuration asks for, as text. What the
 /// configuration leaves open, such as the port, is no difference.
 pub fn differences(running: &Entry, wanted: &Config) -> Vec<String> {
-    let Some(known) = running.config.as_deref() else { return Vec::new() };
+    let Some(known) = &running.full_config() else { return Vec::new() };
     let mut found = Differences::default();
     found.in_tasks(running, known, wanted);
     if let (Some(known), Some(wanted)) = (&known.launch, &wanted.launch) {
@@ -89,6 +89,9 @@ impl Differences {
             );
         }
         for (name, value) in &wanted.environment {
+            if known.forgotten.contains(name) {
+                continue;
+            }
             let other = known.environment.iter().find(|(other, _)| other == name);
             if other.map(|(_, value)| value) != Some(value) {
                 // The values may be secrets.

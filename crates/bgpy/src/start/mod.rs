@@ -16,7 +16,13 @@ pub mod preflight;
 mod replace;
 mod starting_child;
 
-pub use difference::differences;
+pub use background::{Background, start};
+pub use replace::replace;
 
-pub use background::{Background, start, start_unwatched};
-pub use replace::{renew, replace, settings};
+// For the other crates of bgpy.
+#[doc(hidden)]
+pub use background::start_unwatched;
+#[doc(hidden)]
+pub use difference::differences;
+#[doc(hidden)]
+pub use replace::{renew, settings};

@@ -61,15 +61,15 @@ pub fn renew(old: &Entry, wait: &Wait<'_>) -> Result<Background, StartError> {
 
 /// The settings for starting a server again; `None` if it was not started in the background.
 pub fn settings(registry: &Registry, old: &Entry) -> Option<Config> {
-    let known = old.config.as_deref().filter(|config| config.launch.is_some())?;
+    let known = old.full_config().filter(|config| config.launch.is_some())?;
     Some(Config {
         port: old.address.port(),
         wanted_port: Some(known.wanted_port()),
         instance: String::new(),
-        log_file: registry.chosen_log_file(known).map(Into::into),
+        log_file: registry.chosen_log_file(&known).map(Into::into),
         token: old.token.clone(),
         is_token_made_up: old.token.is_some() && !old.has_chosen_token,
-        ..known.clone()
+        ..known
     })
 }
 

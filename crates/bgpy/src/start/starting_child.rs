@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use crate::bootstrap::Report;
 use crate::duration::shown;
-use crate::error::StartError;
+use crate::error::{ServeError, StartError};
+use crate::name::Name;
+use crate::platform::BackgroundChild;
 use crate::registry::Registry;
 use crate::sync::lock;
 use crate::wait::Wait;
-use crate::{log, platform, supervisor};
+use crate::{log, platform};
 
 /// Bytes of the log that are shown when a start fails.
 const OUTPUT_BYTES_MAX: u64 = 8 << 10;
@@ -42,8 +44,9 @@ pub(super) struct End {
 
 /// A child that has not reported yet; dropping it kills it unless it was taken over.
 pub(super) struct StartingChild {
-    pub(super) child: Child,
+    pub(super) child: BackgroundChild,
     pub(super) instance: String,
+    pub(super) name: Option<Name>,
     pub(super) registry: Option<Registry>,
     pub(super) over: bool,
 }
@@ -94,7 +97,7 @@ impl StartingChild {
         printed: &mut Option<Printed>,
     ) -> StartError {
         if !matches!(reason, NoReport::Died) {
-            platform::kill_group(&mut self.child);
+            self.child.kill_group();
         }
         // `None` if other code in this process has reaped it.
         let status = self.child.wait().ok();
@@ -114,12 +117,22 @@ impl StartingChild {
         let output = printed.as_mut().map(Printed::text).unwrap_or_default();
         match reason {
             NoReport::Died => StartError::Died { status, output },
-            NoReport::Timeout => {
-                StartError::Timeout { after: wait.limit().unwrap_or_default(), output }
-            }
+            NoReport::Timeout => self.name_held().unwrap_or_else(|| StartError::Timeout {
+                after: wait.limit().unwrap_or_default(),
+                output,
+            }),
             NoReport::Interrupted => StartError::Interrupted,
             NoReport::NoThread(source) => StartError::System { what: NO_THREAD, source },
         }
+    }
+
+    /// The error if the child has waited for the process of an earlier server of its name.
+    fn name_held(&self) -> Option<StartError> {
+        let (registry, name) = self.registry.as_ref().zip(self.name.as_ref())?;
+        let formers = registry.lingering(name).ok()?;
+        let former = formers.first()?;
+        let error = ServeError::name_held(name, former, former.hindrance());
+        Some(StartError::Reported { kind: error.kind(), message: error.to_string() })
     }
 
     /// Waits for the end of the child in a thread, and kills the child if there can be none.
@@ -158,10 +171,11 @@ impl StartingChild {
 /// Waits for the end of a server whose supervisor has ended, or that was the child itself; returns
 /// its exit status, if that is known.
 fn see_out(registry: &Registry, instance: &str, status: Option<ExitStatus>) -> Option<ExitStatus> {
-    if let (false, Some(status)) = (supervisor::IS_SUPPORTED, status) {
+    let known = registry.entry(instance);
+    let has_supervisor = known.as_ref().is_none_or(|entry| entry.supervisor.is_some());
+    if let (false, Some(status)) = (has_supervisor, status) {
         registry.note_exit(instance, status, None);
     }
-    let known = registry.entry(instance);
     let Some(process) = known.map(|entry| entry.process) else { return status };
     let mut outlived = false;
     // The supervisor was killed, so no process waits for the server's exit status.
@@ -182,7 +196,7 @@ fn see_out(registry: &Registry, instance: &str, status: Option<ExitStatus>) -> O
 impl Drop for StartingChild {
     fn drop(&mut self) {
         if !self.over {
-            platform::kill_group(&mut self.child);
+            self.child.kill_group();
             drop(self.child.wait());
         }
     }

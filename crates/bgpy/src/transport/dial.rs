@@ -3,35 +3,28 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::keepalive;
-use crate::clock;
 use crate::error::ConnectError;
 use crate::platform;
 use crate::wait::{SLICE, Wait};
 
-/// Longest time for connecting and the handshake, unless the caller sets a shorter one.
-const CONNECT: Duration = Duration::from_secs(10);
-
 /// Opens connections to one server, one after another, within one time limit.
 pub(crate) struct Dialer<'a> {
     /// The server, as the user named it.
-    pub(crate) server: String,
+    pub(crate) server: &'a str,
     pub(crate) wait: &'a Wait<'a>,
     since: Instant,
 }
 
 impl<'a> Dialer<'a> {
-    pub(crate) fn new(server: String, wait: &'a Wait<'a>) -> Self {
-        Self { server, wait, since: clock::now() }
-    }
-
-    /// Restarts the time limit.
-    pub(crate) fn start_again(&mut self) {
-        self.since = clock::now();
+    /// For an attempt that began at `since`.
+    pub(crate) fn new(server: &'a str, wait: &'a Wait<'a>, since: Instant) -> Self {
+        Self { server, wait, since }
     }
 
     /// Opens a connection to a Unix socket; `None` if nothing listens on it.
@@ -79,33 +72,30 @@ impl<'a> Dialer<'a> {
         }
     }
 
-    /// The rest of the time.
-    pub(crate) fn left(&self) -> Result<Duration, ConnectError> {
-        time_left(self.since, self.wait).ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
+    /// Sleeps, but not beyond the time limit.
+    pub(crate) fn pause(&self, pause: Duration) -> Result<(), ConnectError> {
+        thread::sleep(self.left()?.min(pause));
+        Ok(())
     }
 
-    pub(crate) fn not_running(&self) -> ConnectError {
-        ConnectError::NotRunning { server: self.server.clone() }
+    /// The rest of the time.
+    fn left(&self) -> Result<Duration, ConnectError> {
+        let left = self.wait.left_to_connect(self.since);
+        left.ok_or_else(|| self.io(io::ErrorKind::TimedOut.into()))
     }
 
     /// The error for a failed connection, from the system's error.
     pub(crate) fn io(&self, source: io::Error) -> ConnectError {
-        let server = self.server.clone();
+        let server = self.server.to_owned();
         match source.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::NotRunning { server },
             io::ErrorKind::TimedOut => {
-                let after = self.wait.limit().map_or(CONNECT, |limit| limit.min(CONNECT));
+                let after = self.wait.limit_to_connect();
                 ConnectError::Timeout { server, after, process: None, connected: false }
             }
             _ => ConnectError::Io { server, source },
         }
     }
-}
-
-/// The rest of the time for a connection attempt that started at `since`.
-pub(crate) fn time_left(since: Instant, wait: &Wait<'_>) -> Option<Duration> {
-    let left = CONNECT.checked_sub(clock::since(since))?;
-    Some(wait.left().map_or(left, |limit| limit.min(left))).filter(|left| !left.is_zero())
 }
 
 fn is_gone(error: &io::Error) -> bool {

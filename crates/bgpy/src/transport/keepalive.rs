@@ -5,7 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 
 use crate::platform;
 
@@ -20,9 +20,8 @@ const TIMES: u32 = 3;
 
 /// Enables keepalive on a TCP connection.
 pub(crate) fn ask(socket: SockRef<'_>) -> io::Result<()> {
-    let times = TcpKeepalive::new().with_time(AFTER).with_interval(EVERY).with_retries(TIMES);
     platform::hasten_delivery(&*socket);
-    socket.set_tcp_keepalive(&times)
+    platform::keep_alive(&socket, AFTER, EVERY, TIMES)
 }
 
 #[cfg(all(test, target_os = "linux"))]

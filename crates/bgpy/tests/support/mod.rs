@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each file of tests takes a part of it")]
 
 pub mod custom;
+pub mod fake;
 #[cfg(unix)]
 pub mod peer;
 #[cfg(unix)]

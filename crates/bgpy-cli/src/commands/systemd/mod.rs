@@ -42,7 +42,8 @@ impl Systemd {
         let (registry, info) = self.server.known(&self.server.access.wait(context))?;
         let token_file =
             self.server.access.secret.token_file.as_deref().map(absolute).transpose()?;
-        let plan = Plan::of(&info.entry, &registry, token_file.as_deref());
+        let config = info.entry.full_config();
+        let plan = Plan::of(&info.entry, config.as_ref(), &registry, token_file.as_deref());
         let unit = plan.and_then(|plan| plan.unit(env::current_exe().ok().as_deref()));
         let unit = unit.map_err(|reason| {
             let target = &self.server.target;

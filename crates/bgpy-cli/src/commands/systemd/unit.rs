@@ -22,16 +22,17 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The plan for the server of an entry.
+    /// The plan for the server of an entry, with its [full configuration](Entry::full_config).
     ///
     /// # Errors
     /// Which of its settings cannot be in a unit, and what to do.
     pub(crate) fn of(
         entry: &'a Entry,
+        config: Option<&'a Config>,
         registry: &Registry,
         token_file: Option<&'a Path>,
     ) -> Result<Self, String> {
-        let config = entry.config.as_deref().filter(|config| config.has_tasks());
+        let config = config.filter(|config| config.has_tasks());
         let (Some(config), Some(name)) = (config, &entry.name) else {
             let text = "it was not started with a name and from a file or module of tasks: see `bgpy \
                         start --help`";
@@ -46,7 +47,7 @@ impl<'a> Plan<'a> {
             let names: Vec<_> =
                 launch.forgotten.iter().map(|name| name.to_string_lossy()).collect();
             return Err(format!(
-                "it has ended, and the values of its variables were not kept ({}): start it first",
+                "the values of its variables are not known, as they end with its process ({}): start it first",
                 names.join(", ")
             ));
         }

@@ -9,7 +9,6 @@ mod poller;
 mod screen;
 mod state;
 
-use std::env;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use clap::Args;
 use crate::connect::registry;
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output::{self, Colors};
+use crate::output::{self, Colors, terminal};
 
 /// Watch your servers on this machine, and stop or restart them
 #[derive(Debug, Args)]
@@ -48,7 +47,7 @@ pub(crate) struct Top {
 
 impl Top {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
-        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_dumb = terminal::is_dumb();
         if !io::stdout().is_terminal() || is_dumb {
             let what = if is_dumb { "a terminal that can move its cursor" } else { "a terminal" };
             let text =

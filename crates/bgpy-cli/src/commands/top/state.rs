@@ -222,6 +222,8 @@ pub(super) mod tests {
             pid: 42,
             rss_bytes: Some(30 << 20),
             name: Some(name.to_owned()),
+            call: None,
+            progress: None,
         };
         let status = match state {
             ServerState::Alive(state) => Some(status(state)),

@@ -23,8 +23,18 @@ pub(crate) const PYTHON_NAMES: &[&str] = &["python3", "python"];
 /// The directory of programs in a virtual environment.
 pub(crate) const VIRTUAL_ENV_PROGRAMS: &str = "bin";
 
+/// The directories in which the interpreter may be that a program was installed with.
+pub(crate) fn interpreter_directories(programs: &Path) -> Vec<PathBuf> {
+    vec![programs.to_owned()]
+}
+
 /// The file name of this command.
 pub(crate) const PROGRAM: &str = "bgpy";
+
+/// The release of the kernel.
+pub(crate) fn kernel_release() -> Option<String> {
+    Some(rustix::system::uname().release().to_string_lossy().into_owned())
+}
 
 /// Ends the process at once, without running exit handlers.
 pub(crate) fn exit_now(code: i32) -> ! {

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::exit_now;
@@ -18,10 +19,19 @@ const HUNG_UP: u8 = 129;
 /// The byte that Ctrl-C sends.
 const INTERRUPT: u8 = 3;
 
-/// The number of columns, if standard output is a terminal.
-pub(crate) fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+/// The number of columns, if the stream is a terminal.
+pub(crate) fn columns(stream: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     Some(size.ws_col.into())
+}
+
+/// Whether standard output is a pipe, or a socket, to another program.
+pub(crate) fn is_piped() -> bool {
+    let about = rustix::fs::fstat(io::stdout());
+    about.is_ok_and(|about| {
+        let kind = FileType::from_raw_mode(about.st_mode);
+        matches!(kind, FileType::Fifo | FileType::Socket)
+    })
 }
 
 /// Whether standard output has lost its reader: its terminal, or the other end of the pipe, was closed.

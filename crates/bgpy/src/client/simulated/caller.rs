@@ -4,22 +4,21 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use bgpy_proto::handshake::{ClientHandshake, Suite, ask_who_is_there, is_answered};
-use bgpy_proto::{CallKind, ClientHello, Id, Outbox, Psk, Want};
+use bgpy_proto::handshake::Suite;
+use bgpy_proto::{CallKind, ClientHello, Id, Psk, Want};
 
 use super::around::Around;
-use super::shaking::{Shaken, exchange, send};
+use super::handshake::{last, receive, send, timeout};
+use super::lookup::Simulated;
 use super::{Ended, Link, Pending, Shared, lost_error, server};
-use crate::client::connect::RETRY_EVERY;
-use crate::client::greeting::ANSWER;
-use crate::client::handshake_retry::{HandshakeRetries, Next, Verdict};
-use crate::client::restart_wait::{
-    POLL_EVERY, Pause, RestartWait, has_tasks, may_be_back_soon, may_go_elsewhere,
-};
+use crate::client::greeting::{self, Greeting, Key};
+use crate::client::proof::Proof;
+use crate::client::restart_wait::{POLL_EVERY, has_tasks, may_go_elsewhere};
+use crate::client::route::Route;
+use crate::client::search::{self, Search};
 use crate::clock;
 use crate::error::{CallError, ConnectError, Lost};
 use crate::simulation::wire::{End, Wire};
-use crate::transport::dial::time_left;
 use crate::wait::Wait;
 
 /// State shared by the callers of one client.
@@ -34,6 +33,33 @@ pub(crate) struct Client {
     pub(crate) current: Option<Shared>,
 }
 
+impl Client {
+    fn greeting(&self) -> Greeting {
+        let key = Key {
+            psk: self.psk.clone(),
+            proof: Proof::None,
+            has_token: true,
+            is_registered: self.is_registered,
+            is_open: false,
+            was_proven: false,
+        };
+        let hello = ClientHello { client: Id([7; 16]), ..ClientHello::default() };
+        Greeting::new(server(), self.suite, key, hello, None)
+    }
+
+    /// Makes a connection this client's own, unless another caller was faster.
+    fn adopt(&mut self, link: Link) -> Shared {
+        let link = Rc::new(RefCell::new(link));
+        match self.current.take().filter(|current| current.borrow_mut().is_usable()) {
+            Some(current) => {
+                link.borrow_mut().lose(Lost::Dropped);
+                self.current.insert(current).clone()
+            }
+            None => self.current.insert(link).clone(),
+        }
+    }
+}
+
 /// What a caller wants.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
@@ -44,25 +70,21 @@ pub(crate) struct Wish {
 
 #[derive(Debug)]
 enum Stage {
-    /// Looks for the server.
+    /// Looks for a connection of its client.
     Look,
-    /// Sleeps, then looks or dials.
+    /// Looks for the server.
+    Search(Box<Search>),
+    /// Sleeps, then goes on.
     Sleep {
         until: Instant,
-        redials: bool,
+        then: Box<Stage>,
     },
-    Shake {
-        wire: Wire,
-        handshake: Box<ClientHandshake>,
-        out: Outbox,
-        silent: bool,
-    },
-    /// Asks whether a server is there at all.
-    Ask {
-        wire: Wire,
-        out: Outbox,
-        answer: Vec<u8>,
-        until: Instant,
+    /// Shakes hands with the server.
+    Greet {
+        search: Box<Search>,
+        route: Route,
+        greeting: Box<Greeting>,
+        wires: Vec<Wire>,
     },
     /// Waits until a restarted server has its tasks.
     Start {
@@ -83,9 +105,6 @@ pub(crate) struct Caller {
     number: usize,
     wish: Wish,
     pub(crate) wait: Wait<'static>,
-    /// When the current attempt started.
-    attempt: Instant,
-    retries: HandshakeRetries,
     stage: Stage,
     /// When it checks again at the latest.
     pub(crate) wake: Instant,
@@ -93,21 +112,18 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(number: usize, wish: Wish, wait: Wait<'static>, client: &Client) -> Self {
-        let now = clock::now();
-        let retries = HandshakeRetries::new(client.is_registered, true, false);
-        let stage = Stage::Look;
-        Self { number, wish, wait, attempt: now, retries, stage, wake: now, seen: 0 }
+    pub(crate) fn new(number: usize, wish: Wish, wait: Wait<'static>) -> Self {
+        Self { number, wish, wait, stage: Stage::Look, wake: clock::now(), seen: 0 }
     }
 
     /// Whether something that it waits for has happened.
     pub(crate) fn is_ready(&self) -> bool {
         let link = match &self.stage {
-            Stage::Shake { wire, .. } | Stage::Ask { wire, .. } => {
-                return wire.has_news(End::Client);
+            Stage::Greet { wires, .. } => {
+                return wires.last().is_some_and(|wire| wire.has_news(End::Client));
             }
             Stage::Start { link, .. } | Stage::Submit { link } | Stage::Await { link, .. } => link,
-            Stage::Look | Stage::Sleep { .. } => return false,
+            Stage::Look | Stage::Search(_) | Stage::Sleep { .. } => return false,
         };
         let link = link.borrow();
         link.version != self.seen || link.wire.has_news(End::Client)
@@ -148,193 +164,126 @@ impl Caller {
     /// Does one step; `false` if it has to wait.
     fn proceed(&mut self, client: &mut Client, around: &mut dyn Around) -> Result<bool, Ended> {
         match std::mem::replace(&mut self.stage, Stage::Look) {
-            Stage::Look => self.look(client, around),
-            Stage::Sleep { until, redials } => {
+            Stage::Look => Ok(self.look(client)),
+            Stage::Search(search) => self.search(client, around, search),
+            Stage::Sleep { until, then } => {
                 if clock::simulated::peek() < until {
                     self.wake = until;
-                    self.stage = Stage::Sleep { until, redials };
+                    self.stage = Stage::Sleep { until, then };
                     return Ok(false);
                 }
-                if redials { self.dial(client, around) } else { Ok(true) }
+                self.stage = *then;
+                Ok(true)
             }
-            Stage::Shake { wire, handshake, out, silent } => {
-                self.shake(client, around, wire, handshake, out, silent)
+            Stage::Greet { search, route, greeting, wires } => {
+                self.greet(client, around, search, route, greeting, wires)
             }
-            Stage::Ask { wire, out, answer, until } => self.ask(around, wire, out, answer, until),
             Stage::Start { link, status, again } => self.start(client, link, status, again),
             Stage::Submit { link } => self.submit(link),
             Stage::Await { link, call } => self.await_end(link, call),
         }
     }
 
-    fn look(&mut self, client: &mut Client, around: &mut dyn Around) -> Result<bool, Ended> {
+    fn look(&mut self, client: &mut Client) -> bool {
         if let Some(link) = client.current.clone().filter(|link| link.borrow_mut().is_usable()) {
-            return Ok(self.begin(link));
+            return self.begin(link);
         }
-        let server = server();
-        let restart = RestartWait::since(&server, &self.wait, self.wait.since());
-        match restart.pause([around.pause()].into_iter()) {
-            Pause::None => {}
-            Pause::For(pause) => {
-                let until = clock::now() + pause;
-                self.attempt = until;
-                return Ok(self.sleep(until, false));
-            }
-            Pause::Over => return Err(self.restarting()),
-        }
-        self.retries = HandshakeRetries::new(client.is_registered, true, false);
-        self.dial(client, around)
-    }
-
-    fn sleep(&mut self, until: Instant, redials: bool) -> bool {
-        self.stage = Stage::Sleep { until, redials };
+        self.stage = Stage::Search(Box::new(Search::new(server())));
         true
     }
 
-    fn dial(&mut self, client: &mut Client, around: &mut dyn Around) -> Result<bool, Ended> {
-        let Some(wire) = around.dial(client.is_own) else {
-            return self.failed(ConnectError::NotRunning { server: server() }, around);
+    /// Does what the search decides.
+    fn search(
+        &mut self,
+        client: &Client,
+        around: &dyn Around,
+        mut search: Box<Search>,
+    ) -> Result<bool, Ended> {
+        let action = search.next(&Simulated { around }, &self.wait);
+        self.stage = match action.map_err(|error| Ended::Badly(error.into()))? {
+            search::Action::Pause(pause) => {
+                Stage::Sleep { until: clock::now() + pause, then: Box::new(Stage::Search(search)) }
+            }
+            search::Action::Greet(route) => {
+                let greeting = Box::new(client.greeting());
+                Stage::Greet { search, route, greeting, wires: Vec::new() }
+            }
         };
-        let (mut out, hello) =
-            (Outbox::default(), ClientHello { client: Id([7; 16]), ..ClientHello::default() });
-        let handshake = ClientHandshake::start(client.suite, &client.psk, &hello, &mut out);
-        self.stage = Stage::Shake { wire, handshake: Box::new(handshake), out, silent: true };
         Ok(true)
     }
 
-    /// A route to the server has failed: the server may be restarted.
-    fn failed(&mut self, error: ConnectError, around: &dyn Around) -> Result<bool, Ended> {
-        let left = time_left(self.attempt, &self.wait);
-        if around.comes_back() && may_be_back_soon(&error) && left.is_some() {
-            return Ok(self.sleep(clock::now() + RETRY_EVERY, false));
-        }
-        Err(Ended::Badly(error.into()))
-    }
-
-    /// Connecting takes too long.
-    fn late(&mut self, around: &dyn Around) -> Result<bool, Ended> {
-        let name = server();
-        let restart = RestartWait::since(&name, &self.wait, self.wait.since());
-        if around.comes_back() && around.has_lost_process() {
-            if restart.left().is_none() {
-                return Err(self.restarting());
+    /// Does what the greeting decides.
+    fn greet(
+        &mut self,
+        client: &mut Client,
+        around: &mut dyn Around,
+        mut search: Box<Search>,
+        route: Route,
+        mut greeting: Box<Greeting>,
+        mut wires: Vec<Wire>,
+    ) -> Result<bool, Ended> {
+        let action = greeting.next();
+        let left = self.wait.left_to_connect(search.since());
+        let mut sleeps = None;
+        let done = match action {
+            greeting::Action::Dial => {
+                let wire = around.dial(client.is_own);
+                let is_there = wire.is_some();
+                wires.extend(wire);
+                greeting.dialled(is_there)
             }
-            self.attempt = clock::now();
-            return Ok(true);
-        }
-        let after = self.wait.limit().unwrap_or_default();
-        let timeout =
-            ConnectError::Timeout { server: server(), after, process: None, connected: false };
-        Err(Ended::Badly(timeout.into()))
+            greeting::Action::Send => send(last(&wires), &mut greeting),
+            greeting::Action::Receive { until } => match receive(last(&wires), &mut greeting) {
+                Some(done) => done,
+                None if until.is_some_and(|until| until <= clock::simulated::peek()) => {
+                    greeting.late()
+                }
+                None if left.is_none() => Err(timeout()),
+                None => {
+                    let end = clock::now() + left.unwrap_or_default();
+                    self.wake = until.map_or(end, |until| until.min(end));
+                    self.stage = Stage::Greet { search, route, greeting, wires };
+                    return Ok(false);
+                }
+            },
+            greeting::Action::Pause(pause) => match left {
+                Some(left) => {
+                    sleeps = Some(clock::now() + pause.min(left));
+                    Ok(())
+                }
+                None => Err(timeout()),
+            },
+            greeting::Action::Done(session) => {
+                let link = Link::new(wires.pop().expect("it is connected"), *session);
+                return Ok(self.begin(client.adopt(link)));
+            }
+            greeting::Action::Absent => {
+                search.failed(&route, None);
+                self.stage = Stage::Search(search);
+                return Ok(true);
+            }
+        };
+        self.stage = match done.map_err(|error| greeting.explain(error)) {
+            Ok(()) => {
+                wires.drain(greeting.connections()..).for_each(|wire| wire.close(End::Client));
+                let greet = Stage::Greet { search, route, greeting, wires };
+                match sleeps {
+                    Some(until) => Stage::Sleep { until, then: Box::new(greet) },
+                    None => greet,
+                }
+            }
+            Err(error) => {
+                wires.iter().for_each(|wire| wire.close(End::Client));
+                search.failed(&route, Some(error));
+                Stage::Search(search)
+            }
+        };
+        Ok(true)
     }
 
     fn restarting(&self) -> Ended {
         let after = self.wait.limit().unwrap_or_default();
         Ended::Badly(ConnectError::Restarting { server: server(), after, failing: None }.into())
-    }
-
-    fn shake(
-        &mut self,
-        client: &mut Client,
-        around: &mut dyn Around,
-        wire: Wire,
-        handshake: Box<ClientHandshake>,
-        mut out: Outbox,
-        silent: bool,
-    ) -> Result<bool, Ended> {
-        let refused = match exchange(&wire, *handshake, &mut out, silent) {
-            Shaken::Done(session) => {
-                let link = Rc::new(RefCell::new(Link::new(wire, *session)));
-                // Another caller of the client may have been faster.
-                let current = client.current.take();
-                let current = current.filter(|link| link.borrow_mut().is_usable());
-                let is_first = current.is_none();
-                let chosen = current.unwrap_or_else(|| link.clone());
-                if !is_first {
-                    link.borrow_mut().lose(Lost::Dropped);
-                }
-                client.current = Some(chosen.clone());
-                return Ok(self.begin(chosen));
-            }
-            Shaken::More(handshake, silent) => {
-                let Some(left) = time_left(self.attempt, &self.wait) else {
-                    wire.close(End::Client);
-                    return self.late(around);
-                };
-                self.wake = clock::now() + left;
-                self.stage = Stage::Shake { wire, handshake, out, silent };
-                return Ok(false);
-            }
-            Shaken::Refused(refused) => refused,
-        };
-        wire.close(End::Client);
-        match self.retries.note(refused) {
-            Next::Ask => {
-                let Some(wire) = around.dial(client.is_own) else {
-                    let next = self.retries.asked(false);
-                    return self.told(next, around);
-                };
-                let mut out = Outbox::default();
-                ask_who_is_there(&mut out);
-                let until = clock::now() + ANSWER;
-                self.stage = Stage::Ask { wire, out, answer: Vec::new(), until };
-                Ok(true)
-            }
-            next => self.told(next, around),
-        }
-    }
-
-    fn told(&mut self, next: Next, around: &mut dyn Around) -> Result<bool, Ended> {
-        let server = server();
-        let error = match next {
-            Next::Again(pause) => {
-                let Some(left) = time_left(self.attempt, &self.wait) else {
-                    return self.late(around);
-                };
-                return Ok(self.sleep(clock::now() + pause.min(left), true));
-            }
-            Next::Tell(Verdict::NotRunning) => ConnectError::NotRunning { server },
-            Next::Tell(Verdict::Auth) => ConnectError::Auth { server, token: true },
-            Next::Tell(Verdict::Cut) => ConnectError::Cut { server },
-            next => unreachable!("{next:?} with a token"),
-        };
-        self.failed(error, around)
-    }
-
-    fn ask(
-        &mut self,
-        around: &mut dyn Around,
-        wire: Wire,
-        mut out: Outbox,
-        mut answer: Vec<u8>,
-        until: Instant,
-    ) -> Result<bool, Ended> {
-        wire.poll(End::Client);
-        let mut buffer = [0; 64];
-        let is_sent = out.is_empty() || send(&wire, &mut out).is_ok();
-        let is_there = match wire.read(End::Client, &mut buffer) {
-            _ if !is_sent => Some(false),
-            Ok(count) => {
-                answer.extend_from_slice(&buffer[..count]);
-                is_answered(&answer, count == 0)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                (clock::simulated::peek() >= until).then_some(false)
-            }
-            Err(_) => Some(false),
-        };
-        let Some(is_there) = is_there else {
-            let Some(left) = time_left(self.attempt, &self.wait) else {
-                wire.close(End::Client);
-                return self.late(around);
-            };
-            self.wake = until.min(clock::now() + left);
-            self.stage = Stage::Ask { wire, out, answer, until };
-            return Ok(false);
-        };
-        wire.close(End::Client);
-        let next = self.retries.asked(is_there);
-        self.told(next, around)
     }
 
     /// Continues with a connection.
@@ -371,7 +320,6 @@ impl Caller {
             let error = lost_error(reason);
             if may_go_elsewhere(&error, &self.wait) {
                 client.current.take_if(|current| Rc::ptr_eq(current, &link));
-                self.attempt = clock::now();
                 return Ok(true);
             }
             return Err(Ended::Badly(error));
@@ -402,7 +350,8 @@ impl Caller {
             let Some(slice) = self.wait.slice() else {
                 borrowed.time_out(self.number, None);
                 let after = self.wait.limit().unwrap_or_default();
-                let timeout = CallError::Timeout { server: server(), after, accepted: false };
+                let timeout =
+                    CallError::Timeout { server: server(), after, accepted: false, expired: false };
                 return Err(Ended::Badly(timeout));
             };
             self.wake = clock::now() + slice;

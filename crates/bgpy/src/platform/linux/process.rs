@@ -1,7 +1,9 @@
 //! Processes on Linux: whether one exists, and what it uses. Only what is proven counts.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -126,6 +128,17 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
+}
+
+/// The environment variables that a process was started with, if this user may know them.
+pub(crate) fn process_environment(pid: u32) -> Option<Vec<(OsString, OsString)>> {
+    let text = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let variables = text.split(|byte| *byte == 0).filter_map(|variable| {
+        let end = variable.iter().position(|byte| *byte == b'=')?;
+        let part = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        Some((part(&variable[..end]), part(&variable[end + 1..])))
+    });
+    Some(variables.collect())
 }
 
 /// The descriptor limit of another process, if it is reached and the system reports that.

@@ -66,6 +66,16 @@ pub(crate) fn identity(file: &File) -> [u64; 3] {
     file.metadata().map_or([0; 3], |about| [about.dev(), about.ino(), born(&about)])
 }
 
+/// Gives a file that is about to be replaced another name.
+pub(crate) fn set_aside(path: &Path, aside: &Path) -> io::Result<()> {
+    std::fs::hard_link(path, aside).or_else(|_| std::fs::rename(path, aside))
+}
+
+/// Renames a file, over another one if there is one.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
 /// Options to create a file that only this user may read.
 pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::own_signals::{restore_signals, wake_up_descriptor};
 use crate::platform::{ForkHooks, ForkLock};
 use crate::sync::ForkMutex;
 
@@ -75,14 +76,38 @@ extern "C" fn in_parent() {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    // Whoever blocks signals for a fork restores their handlers in the child.
+    let has_hooks = BLOCKED.get().is_some();
+    let kept = if has_hooks { -1 } else { wake_up_descriptor() };
     PRIVATE.let_go(|descriptors| {
         for descriptor in descriptors.iter() {
-            // SAFETY: the owner was copied with the process, and does not use it in the child.
-            unsafe { libc::close(*descriptor) };
+            // Handlers still write to it: another file must not get its number.
+            if *descriptor != kept || !blank(kept) {
+                // SAFETY: the owner was copied with the process, and does not use it in the child.
+                unsafe { libc::close(*descriptor) };
+            }
         }
         descriptors.clear();
     });
     hooks().rev().for_each(|hooks| (hooks.after)(true));
+    if !has_hooks {
+        restore_signals();
+    }
+}
+
+/// Replaces a descriptor with one that takes and gives nothing; returns whether that was possible.
+fn blank(descriptor: RawFd) -> bool {
+    // SAFETY: the descriptor is this module's own, and the other one is new.
+    unsafe {
+        let nothing = libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if nothing < 0 {
+            return false;
+        }
+        let is_replaced = libc::dup2(nothing, descriptor) >= 0
+            && libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) >= 0;
+        libc::close(nothing);
+        is_replaced
+    }
 }
 
 /// The owner of a descriptor that no forked child may have. In a child the owner still exists, but

@@ -22,26 +22,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Of whatever is at a path, without following a link.
-    pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        path.symlink_metadata().map(|about| Self::of(&about))
-    }
-
-    /// Of an open file.
-    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
-        file.metadata().map(|about| Self::of(&about))
-    }
-
-    /// Of whatever is at a path, if anything is.
-    pub(crate) fn of_any(path: &Path) -> io::Result<Option<Self>> {
-        match Self::at(path) {
-            Ok(stamp) => Ok(Some(stamp)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn of(about: &Metadata) -> Self {
+    pub(in crate::platform) fn of(about: &Metadata) -> Self {
         Self {
             mode: about.mode(),
             user: about.uid(),

@@ -1,7 +1,7 @@
 //! Processes: how this one starts, how it ends, and how its children do.
 
 use std::io;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -9,6 +9,9 @@ use rustix::process::{Resource, Rlimit};
 
 use super::descriptor::take_inherited;
 use crate::platform::boot_id;
+
+/// How a process ends that is killed: the exit code of systems without signals, and the signal.
+pub(crate) const KILLED: (Option<i32>, Option<i32>) = (None, Some(libc::SIGKILL));
 
 /// Leaves the session, terminal and process group of the parent, and closes the descriptors it left
 /// open.
@@ -31,9 +34,10 @@ pub(crate) fn detach() -> io::Result<()> {
     Ok(())
 }
 
-/// Prepares a command whose process outlives this one. The process [detaches](detach) itself first
-/// of all, which saves a fork of a large parent.
-pub(crate) fn background(_command: &mut Command) {}
+/// Nothing ties a process to its starter that has [detached](detach) itself.
+pub(crate) fn why_tied_to_starter() -> Option<&'static str> {
+    None
+}
 
 /// Kills this process at once, whatever its threads are doing.
 pub(crate) fn end_now() {
@@ -86,17 +90,6 @@ pub(crate) fn status_of(code: Option<i32>, signal: Option<i32>) -> Option<ExitSt
     // Packed as by wait(2).
     let packed = signal.or(code.map(|code| code << 8))?;
     Some(std::os::unix::process::ExitStatusExt::from_raw(packed))
-}
-
-/// Kills a process started in the background, with all processes in its group.
-pub(crate) fn kill_group(child: &mut Child) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    // The child leads a process group of its own once it has [detached](super::detach); before
-    // that, no group has its id.
-    if let Some(id) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(id, Signal::KILL);
-    }
-    drop(child.kill());
 }
 
 /// Replaces this program by another one; returns only if that fails.

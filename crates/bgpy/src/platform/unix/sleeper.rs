@@ -26,6 +26,11 @@ impl Sleeper {
     pub(crate) fn interrupt(&self) {
         // SAFETY: the handler does nothing. If the system rejects it, the signal stays ignored.
         HANDLER.call_once(|| drop(unsafe { register(SIGURG, || {}) }));
+        self.signal();
+    }
+
+    /// Sends the thread SIGURG, for a process that has a handler of its own for it. The thread must not have ended.
+    pub(crate) fn signal(&self) {
         // SAFETY: the caller guarantees that the thread has not ended.
         unsafe { libc::pthread_kill(self.0, SIGURG) };
     }

@@ -1,13 +1,13 @@
 //! Connecting, reading, writing and waiting without blocking for longer than wanted.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
-use socket2::{SockAddr, Socket};
+use socket2::{SockAddr, Socket, TcpKeepalive};
 
 use crate::platform::{NO_SIGPIPE, Readiness};
 
@@ -51,6 +51,11 @@ pub(crate) fn send_polled(socket: &impl AsFd, slices: &[IoSlice<'_>]) -> io::Res
     }
 }
 
+/// Reads; waits for the socket's own read timeout at most.
+pub(crate) fn recv(mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    socket.read(buffer)
+}
+
 /// Reads what is there without blocking.
 pub(crate) fn recv_now(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
     let (bytes, _) = rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT)?;
@@ -91,6 +96,17 @@ pub(crate) fn wait(
         readable: readable && ready.intersects(PollFlags::IN | broken),
         writable: writable && ready.intersects(PollFlags::OUT | broken),
     })
+}
+
+/// Makes the system probe a silent peer, and lose the connection after some unanswered probes.
+pub(crate) fn keep_alive(
+    socket: &Socket,
+    after: Duration,
+    every: Duration,
+    times: u32,
+) -> io::Result<()> {
+    let probes = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(times);
+    socket.set_tcp_keepalive(&probes)
 }
 
 /// Allows listening on a port whose last server has just ended.

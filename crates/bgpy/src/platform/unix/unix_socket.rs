@@ -12,7 +12,6 @@ use crate::platform::is_same_user;
 /// Whether this system has Unix sockets.
 pub(crate) const EXIST: bool = true;
 
-pub(crate) type Stream = std::os::unix::net::UnixStream;
 pub(crate) type Listener = std::os::unix::net::UnixListener;
 
 /// A stream watched by a poller.

@@ -1,33 +1,59 @@
-//! Handles. A server's handles cannot be closed by their numbers, so little is checked.
+//! Handles. Tasks cannot close those of a server by their numbers, so little is checked.
 
 use std::fs::File;
 use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::windows::io::{AsRawHandle, AsRawSocket, RawSocket};
 
 pub(crate) type RawFd = i32;
 
-/// The trait that has this name on Unix. Handles have no numbers that anything is done with.
+/// The trait that has this name on Unix. Only the numbers of files and sockets are used.
 pub(crate) trait AsRawFd {
     fn as_raw_fd(&self) -> RawFd {
         -1
     }
 }
 
-impl AsRawFd for File {}
+impl AsRawFd for File {
+    fn as_raw_fd(&self) -> RawFd {
+        number_of(self.as_raw_handle() as RawSocket)
+    }
+}
+
 impl AsRawFd for mio::Poll {}
 impl AsRawFd for mio::Registry {}
-impl AsRawFd for mio::net::TcpListener {}
-impl AsRawFd for mio::net::TcpStream {}
+
+impl AsRawFd for mio::net::TcpListener {
+    fn as_raw_fd(&self) -> RawFd {
+        number_of(self.as_raw_socket())
+    }
+}
+
+impl AsRawFd for mio::net::TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        number_of(self.as_raw_socket())
+    }
+}
+
+impl AsRawFd for TcpListener {
+    fn as_raw_fd(&self) -> RawFd {
+        number_of(self.as_raw_socket())
+    }
+}
+
+impl AsRawFd for TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        number_of(self.as_raw_socket())
+    }
+}
+
+/// Handles have numbers of 32 bits, also where they are longer.
+pub(super) fn number_of(socket: RawSocket) -> RawFd {
+    RawFd::try_from(socket).unwrap_or(-1)
+}
 
 pub(crate) fn number(descriptor: &impl AsRawFd) -> i32 {
     descriptor.as_raw_fd()
-}
-
-pub(crate) fn hand_on(_descriptor: &impl AsRawFd) -> io::Result<i32> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-pub(crate) fn take_inherited(_number: i32) -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(crate) fn is_descriptor_lost(_error: &io::Error) -> bool {
@@ -76,4 +102,6 @@ impl Sleeper {
     }
 
     pub(crate) fn interrupt(&self) {}
+
+    pub(crate) fn signal(&self) {}
 }

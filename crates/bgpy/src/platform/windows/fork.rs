@@ -50,3 +50,18 @@ impl<T> DerefMut for Private<T> {
 pub(crate) fn block_signals() {}
 
 pub(crate) fn unblock_signals() {}
+
+/// There are no forks, so that handlers need no guard.
+pub struct SignalsBefore;
+
+impl SignalsBefore {
+    /// See the one of Unix.
+    pub fn look() -> Self {
+        Self
+    }
+
+    /// See the one of Unix.
+    pub fn guard(self, _wake_up: i32, _in_child: fn()) {}
+}
+
+pub(crate) fn release_signals(_wake_up: i32) {}

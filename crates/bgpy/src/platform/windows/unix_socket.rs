@@ -15,9 +15,6 @@ use super::descriptor::AsRawFd;
 pub(crate) const EXIST: bool = false;
 
 #[derive(Debug)]
-pub(crate) enum Stream {}
-
-#[derive(Debug)]
 pub(crate) enum Listener {}
 
 #[derive(Debug)]
@@ -42,31 +39,9 @@ fn unsupported() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here")
 }
 
-impl Stream {
-    pub(crate) fn set_read_timeout(&self, _limit: Option<Duration>) -> io::Result<()> {
-        match *self {}
-    }
-}
-
 impl PolledListener {
     pub(crate) fn accept(&self) -> io::Result<(PolledStream, ())> {
         match *self {}
-    }
-}
-
-impl Read for &Stream {
-    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
-        match **self {}
-    }
-}
-
-impl Write for &Stream {
-    fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
-        match **self {}
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match **self {}
     }
 }
 
@@ -92,7 +67,7 @@ impl AsSocket for PolledStream {
     }
 }
 
-impl AsRawFd for Stream {}
+impl AsRawFd for Listener {}
 impl AsRawFd for PolledStream {}
 impl AsRawFd for PolledListener {}
 

@@ -53,7 +53,7 @@ impl Core {
             let (listeners, unread) = (&self.listeners, self.pending.unread());
             let waiting =
                 || unread + listeners.iter().map(|listener| listener.waiting()).sum::<usize>();
-            self.pending.throttle.begin_if_due(self.calls.done, clock::now(), waiting);
+            self.pending.throttle.begin_if_due(self.reporter.calls, clock::now(), waiting);
         }
         while let Some(token) = self.pending.overdue(now) {
             self.close(token, "no handshake in time");
@@ -212,14 +212,6 @@ impl Core {
     pub(crate) fn note_overflow(&mut self, token: usize) {
         self.overflow.add(token, Instant::now());
         self.reserve.use_overflow();
-    }
-
-    /// Notes that a connection is closed.
-    pub(crate) fn note_gone(&mut self, token: usize) {
-        if self.overflow.remove(token) {
-            self.reserve.close_overflow();
-        }
-        self.pending.try_again();
     }
 
     /// Logs which resource is exhausted, and returns the text that rejected clients get.

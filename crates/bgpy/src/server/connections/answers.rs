@@ -2,78 +2,15 @@
 
 use std::time::Duration;
 
-use bgpy_proto::{Failure, Payload, ProtocolError, ServerSession};
+use bgpy_proto::{Failure, FailureCode, Payload, ProtocolError, ServerSession};
 use socket2::Socket;
 
 use super::connection::Connection;
 use crate::log::READY;
 use crate::memory::segments::Segments;
-use crate::platform::{self, Private};
+use crate::platform::Private;
 use crate::server::calls::{Called, task};
 use crate::server::core::Core;
-use crate::server::reply::Answers;
-use crate::server::shared::Shared;
-
-/// How long a task waits for its client to read more of a response before the server copies the
-/// rest: about the time it takes to copy what a socket accepts at once.
-const TAKE_WAIT: Duration = Duration::from_millis(1);
-
-impl Answers for Shared {
-    fn wants_response(&self, connection: usize, id: u64) -> bool {
-        self.core.lock().wants_response(connection, id)
-    }
-
-    fn takes_pickles(&self, connection: usize) -> bool {
-        self.core.lock().takes_pickles(connection)
-    }
-
-    fn respond(
-        &self,
-        connection: usize,
-        id: u64,
-        mut payload: Payload,
-        error: bool,
-    ) -> Result<bool, ProtocolError> {
-        // Dropped outside any lock: dropping it may need the GIL.
-        let shared = payload.shared();
-        // Outside any lock, too: copying a large response takes a while.
-        let segments = if payload.buffers.is_empty() {
-            None
-        } else {
-            self.core.lock().segments(connection, id)
-        };
-        let loans = segments.map(|segments| segments.lend(&mut payload));
-        let mut core = self.core.lock();
-        let taken = core.respond(connection, id, payload, error)?;
-        if let Some(loans) = loans.filter(|_| taken) {
-            loans.sent();
-        }
-        if !taken {
-            core.log.debug(format_args!("a response to call {id} was dropped: not awaited"));
-        }
-        drop(core);
-        if !shared.is_empty() {
-            self.own(connection);
-        }
-        Ok(taken)
-    }
-}
-
-impl Shared {
-    /// Writes out memory that belongs to the task as long as the client reads it, then copies the
-    /// rest.
-    fn own(&self, connection: usize) {
-        let awaited = || self.core.lock().awaited(connection);
-        let mut least = usize::MAX;
-        while let Some((socket, bytes)) = awaited().filter(|(_, bytes)| *bytes < least) {
-            least = bytes;
-            // Only a write shows whether the socket accepts more.
-            drop(platform::wait(&socket, false, true, TAKE_WAIT));
-            self.core.lock().flush(connection);
-        }
-        while self.core.lock().own_some(connection) {}
-    }
-}
 
 impl Core {
     pub(crate) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
@@ -101,15 +38,18 @@ impl Core {
         error: bool,
     ) -> Result<bool, ProtocolError> {
         let bytes = payload.bytes();
-        let taken = self.answer(connection, |connection| {
-            let Some(session) = connection.session() else { return Ok(false) };
-            let taken = session.respond(id, payload, error)?;
-            if taken {
-                connection.expect_message(bytes);
-            }
-            Ok(taken)
-        });
-        taken.unwrap_or(Ok(false))
+        let Some(found) = self.readable(connection) else { return Ok(false) };
+        let Some(session) = found.session() else { return Ok(false) };
+        let taken = session.respond(id, payload, error)?;
+        // The first response is never put off.
+        let may_linger = session.is_in_stream(id);
+        if taken {
+            found.expect_message(bytes);
+        }
+        if !may_linger || !self.linger(connection) {
+            self.flush(connection);
+        }
+        Ok(taken)
     }
 
     /// The socket that memory of the task is still to be written to, and the number of bytes queued
@@ -143,16 +83,33 @@ impl Core {
         self.log.info(format_args!("{READY}{address} (process {pid})"));
     }
 
+    /// Acks the running call and the queued ones, because the task takes a while.
+    pub(crate) fn ack_all(&mut self, running_for: Duration) {
+        self.acks_at_once = true;
+        self.calls.mark_long(running_for);
+        let calls: Vec<_> = self.calls.accepted().collect();
+        for (connection, id) in calls {
+            self.with_session(connection, |session| session.ack(id));
+        }
+    }
+
     /// Records the outcome of a call that has run, and tells its caller.
     pub(crate) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) {
         let Called { connection, id, kind } = call;
-        let was_initialized = self.calls.is_initialized();
-        self.calls.finish(kind, outcome.is_ok());
-        if self.calls.is_initialized() && !was_initialized {
+        let was_initialized = self.lifecycle.is_initialized();
+        self.calls.finish(kind);
+        self.lifecycle.finished(kind, outcome.is_ok());
+        self.reporter.calls += 1;
+        self.idle.note_use();
+        if self.lifecycle.is_initialized() && !was_initialized {
             self.log_ready();
         }
         let told = self.conclude(connection, id, outcome);
         if let Err(failure) = outcome {
+            if matches!(failure.code, FailureCode::Cancelled | FailureCode::Expired) {
+                self.log.info(format_args!("{} ended early: {failure}", task(kind)));
+                return;
+            }
             let to = if told { "reported to the caller" } else { "its caller no longer waits" };
             let task = task(kind);
             let traceback = failure.traceback.as_deref().unwrap_or_default();
@@ -192,13 +149,16 @@ impl Core {
         connection: usize,
         act: impl FnOnce(&mut Connection) -> T,
     ) -> Option<T> {
-        let found = self.connections.get_mut(&connection)?;
-        if found.is_stuck() {
-            self.close(connection, "it does not read its answers");
-            return None;
-        }
-        let result = act(found);
+        let result = act(self.readable(connection)?);
         self.flush(connection);
         Some(result)
+    }
+
+    /// A connection whose peer reads its answers; another one is closed.
+    fn readable(&mut self, connection: usize) -> Option<&mut Connection> {
+        if self.connections.get(&connection)?.is_stuck() {
+            self.close(connection, "it does not read its answers");
+        }
+        self.connections.get_mut(&connection)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::TryReserveError;
 use std::io::{self, IoSlice, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::{ServerHandshake, Step};
 use bgpy_proto::{Outbox, ProtocolError, Replays, ServerSession, limits};
@@ -10,6 +10,7 @@ use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 use socket2::{SockRef, Socket};
 
 use super::dead_peers::Traffic;
+use crate::clock;
 use crate::memory::segments::Segments;
 use crate::memory::{self, reclaim};
 use crate::platform::{self, Private, Undelivered};
@@ -42,6 +43,8 @@ pub(crate) struct Connection {
     /// the last bytes; from then on only EOF ends reading.
     ends: bool,
     traffic: Traffic,
+    /// When a response of a stream was last written at once.
+    pub(crate) written: Instant,
     /// Why its calls are refused, if they are.
     pub(crate) overloaded: Option<String>,
     /// Name for the log.
@@ -96,6 +99,7 @@ impl Connection {
             is_awaited: false,
             ends: false,
             traffic: Traffic::default(),
+            written: clock::now(),
             overloaded: None,
             peer,
         })
@@ -148,7 +152,22 @@ impl Connection {
     /// Whether more is queued than a peer that reads its answers leaves unread. A single message
     /// may be of any size.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.backlog() as u64 > limits::OUTBOX_BYTES_MAX as u64 + self.largest
+        self.owed() > limits::OUTBOX_BYTES_MAX as u64 + self.largest
+    }
+
+    /// Whether so much is unread that no more requests are taken. What streams have sent ahead is bounded by
+    /// their windows, and their readers must be able to say that they have read it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.owed() > limits::OUTBOX_PAUSE_BYTES as u64
+    }
+
+    /// Bytes that the peer has not read yet, other than of open streams.
+    fn owed(&self) -> u64 {
+        let ahead = match &self.stage {
+            Stage::Session(session) => session.ahead(),
+            _ => 0,
+        };
+        (self.backlog() as u64).saturating_sub(ahead)
     }
 
     /// Notes that EOF follows the bytes in the socket.

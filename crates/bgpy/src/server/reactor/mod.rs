@@ -6,3 +6,4 @@ pub(super) mod run;
 pub(super) mod signal;
 pub(super) mod standin;
 pub(super) mod standin_switch;
+pub(super) mod turn;

@@ -10,15 +10,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{CallKind, DebugReply, Failure, FailureCode};
+use bgpy_proto::{CallHead, CallKind, DebugReply, Failure, FailureCode};
 
 use crate::deadlock;
 use crate::platform::{self, Sleeper};
-use crate::server::calls::{Called, Due, Waiting, not_initialized};
+use crate::server::admission::cancelled;
+use crate::server::calls::{Called, Waiting};
 use crate::server::connections::log_limiter;
 use crate::server::core::Core;
 use crate::server::debugging::{Debugger, Debugging};
 use crate::server::executor::{Ended, Executor};
+use crate::server::lifecycle::{Due, expired, not_initialized};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
 use crate::sync::{lock, try_lock};
@@ -39,13 +41,19 @@ impl Shared {
         };
         let debugger = executor.debugger();
         let debugging = debugger.map(|debugger| self.debugging(debugger)).unwrap_or_default();
+        let interrupter = executor.interrupter();
         let instance = {
             let mut core = self.core.lock();
             core.reporter.debugging = debugging;
+            core.control.interrupter = interrupter;
             core.instance()
         };
         let ended = deadlock::serving(instance, || self.run_calls(executor));
-        self.core.lock().reporter.debugging = Debugging::default();
+        {
+            let mut core = self.core.lock();
+            core.reporter.debugging = Debugging::default();
+            core.control.interrupter = None;
+        }
         self.standin.quit();
         self.wake();
         // The stand-in neither panics nor blocks, so the join cannot fail or hang.
@@ -58,7 +66,7 @@ impl Shared {
         match self.guarded(|| executor.start()) {
             Ok(initialized) => {
                 let mut core = self.core.lock();
-                core.calls.started(initialized);
+                core.started(initialized);
                 if initialized {
                     core.log_ready();
                 }
@@ -70,15 +78,14 @@ impl Shared {
         }
         let mut exit = None;
         let mut core = self.core.lock();
-        while !core.calls.is_stopping() {
+        while !core.lifecycle.is_stopping() {
             let relieved = self.relieved.load(Ordering::SeqCst);
-            let next = core.calls.next();
-            let initialized = core.calls.is_initialized();
+            let next = core.next_call();
             drop(core);
             match next {
-                Some(call) => {
+                Some((call, due)) => {
                     let called = Called::of(&call);
-                    let outcome = self.execute(call, initialized, executor);
+                    let outcome = self.execute(call, due, executor);
                     core = self.core.lock();
                     core.over(called, &outcome);
                     // The outcome of any other call concerns only its caller.
@@ -95,12 +102,12 @@ impl Shared {
         // Only a stop leaves the loop before an EXIT.
         let exit = exit.unwrap_or_else(|| {
             let core = self.core.lock();
-            if !core.calls.is_initialized() {
+            if !core.lifecycle.is_initialized() {
                 return Ok(());
             }
             core.log.info("running exit_task");
             drop(core);
-            let reply = self.reply(None);
+            let reply = Reply::new(self.answers(), None);
             self.guarded(|| executor.exit(None, &reply))
         });
         self.say_farewell();
@@ -211,22 +218,24 @@ impl Shared {
                 break;
             }
         }
-        self.core.lock().calls.ack_at_once = false;
+        self.core.lock().acks_at_once = false;
         self.relieved.fetch_add(1, Ordering::SeqCst);
     }
 
     fn execute(
         self: &Arc<Self>,
         call: Waiting,
-        initialized: bool,
+        due: Due,
         executor: &mut dyn Executor,
     ) -> Result<bool, Failure> {
-        let Waiting { connection, id, kind, message } = call;
-        let reply = self.reply(Some((connection, id)));
-        match Due::of(kind, initialized) {
+        let reply = self.reply(&call);
+        let Waiting { kind, head, number, message, .. } = call;
+        match due {
             Due::Nothing { already } => Ok(already),
             Due::Refusal => Err(not_initialized()),
-            Due::Task => self.guarded(|| match kind {
+            Due::Expired => Err(expired()),
+            Due::Gone => Err(cancelled()),
+            Due::Task => self.running(number, head.as_deref(), || match kind {
                 CallKind::Init => executor.init(message, &reply).map(|()| false),
                 CallKind::Exec => executor.exec(message, &reply).map(|()| false),
                 CallKind::Exit => executor.exit(Some(message), &reply).map(|()| false),
@@ -234,9 +243,27 @@ impl Shared {
         }
     }
 
-    fn reply(self: &Arc<Self>, call: Option<(usize, u64)>) -> Reply {
+    /// Runs the task of a call, which may be cancelled meanwhile.
+    fn running<T>(
+        &self,
+        number: u64,
+        head: Option<&CallHead>,
+        act: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let cancellation = &self.steering.cancellation;
+        cancellation.begin(number);
+        let outcome = deadlock::within(head.map(|head| &head.chain), || self.guarded(act));
+        cancellation.end();
+        outcome
+    }
+
+    fn reply(self: &Arc<Self>, call: &Waiting) -> Reply {
+        Reply::to_call(self.answers(), self.steering.clone(), self.process, call)
+    }
+
+    fn answers(self: &Arc<Self>) -> Weak<dyn Answers> {
         let answers: Weak<Self> = Arc::downgrade(self);
-        Reply::of_process(answers as Weak<dyn Answers>, self.process, call)
+        answers
     }
 
     /// Gives clients time to read their last answers.

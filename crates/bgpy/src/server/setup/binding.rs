@@ -11,21 +11,24 @@ use crate::address::Address;
 use crate::error::ServeError;
 use crate::name::Name;
 use crate::platform::{Private, Stamp, unix_socket};
-use crate::registry::{Claim, Registry, vacate};
+use crate::registry::{Claim, Ending, Registry, vacate};
 use crate::termination::until_ended;
 use crate::transport::listen::{self, Listener};
 use crate::wait::Wait;
 
-/// How long the process of a stopping server may take to exit before a successor is refused its
-/// name.
+/// How long the process of a server that has ended may take to exit before a successor is refused
+/// its name.
 const FORMER_END: Duration = Duration::from_secs(3);
+
+/// How long a successor waits for it at least, if that time is over when it starts.
+const FORMER_END_LEAST: Duration = Duration::from_secs(1);
 
 /// The name, port and sockets of one server.
 ///
 /// A supervisor keeps them open, so that a restarted server has the same ones, and clients that
 /// connect meanwhile wait in the accept queues.
 #[derive(Debug)]
-pub struct Binding {
+pub(crate) struct Binding {
     pub(crate) claim: Option<Claim>,
     pub(crate) tcp: std::net::TcpListener,
     /// Where the TCP socket listens.
@@ -134,12 +137,11 @@ fn wait_for_former(registry: &Registry, name: &Name) -> Result<(), ServeError> {
         ServeError::Registry { directory: Some(directory), source }
     };
     let (never, formers) = (|| false, registry.lingering(name).map_err(unknown)?);
-    let wait = Wait::new(Some(FORMER_END), &never);
+    let ago = formers.iter().filter_map(|former| former.ending.as_ref()).map(Ending::ago).min();
+    let left = FORMER_END.saturating_sub(ago.unwrap_or_default()).max(FORMER_END_LEAST);
+    let wait = Wait::new(Some(left), &never);
     formers.into_iter().try_for_each(|former| {
-        until_ended(registry, &former, &wait).map_err(|hindrance| ServeError::NameHeld {
-            name: name.clone(),
-            pid: former.process.pid,
-            hindrance,
-        })
+        until_ended(registry, &former, &wait)
+            .map_err(|hindrance| ServeError::name_held(name, &former, hindrance))
     })
 }

@@ -8,17 +8,17 @@ use std::time::Duration;
 use bgpy_proto::{Failure, ServerHello};
 
 use crate::address::Address;
-use crate::config::Config;
 use crate::error::ServeError;
 use crate::log::{LISTENS, Level};
 use crate::memory::segments;
-use crate::platform::{self, Stamp};
-use crate::registry::{Ending, Entry};
-use crate::token::{new_token, token_of_environment};
+use crate::platform;
+use crate::registry::Ending;
 
 use super::binding::Binding;
-use super::exposure::{check_exposure, is_exposed};
+use super::entry::Registered;
+use super::exposure::is_exposed;
 use super::supervised::Supervised;
+use crate::server::cancellation::Cancellation;
 use crate::server::core::CoreParts;
 use crate::server::executor::{Ended, Executor};
 use crate::server::options::ServerOptions;
@@ -55,101 +55,47 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError`]; nothing is left behind.
+    #[doc(hidden)]
     pub fn bind_supervised(
         address: &Address,
         options: ServerOptions,
-        supervised: Supervised,
+        mut supervised: Supervised,
     ) -> Result<Self, ServeError> {
-        let ServerOptions { auth, instance, log, registry, .. } = options;
-        let (supervisor, generation) = (supervised.supervisor, supervised.generation);
         let is_successor = supervised.generation > 0 && supervised.binding.is_some();
-        let name = options.name.as_ref();
-        let mut binding = match supervised.binding {
+        let mut binding = match supervised.binding.take() {
             Some(binding) => binding,
-            None => Binding::take(address, name, instance, registry.as_ref())
-                .map_err(|error| error.naming_the_server().unwrap_or(error))?,
+            None => {
+                let (name, registry) = (options.name.as_ref(), options.registry.as_ref());
+                Binding::take(address, name, options.instance, registry)
+                    .map_err(|error| error.naming_the_server().unwrap_or(error))?
+            }
         };
-        let local = binding.address;
-        let chosen = options.token.or_else(token_of_environment);
-        let allowed = check_exposure(local, auth, chosen.as_ref(), options.allow_weak_token);
-        if let Err(error) = allowed {
-            binding.release();
-            return Err(error);
-        }
-        let made_up = auth && chosen.is_none();
-        let kept = options.config.as_ref().is_some_and(|config| config.is_token_made_up);
-        let chosen_by_user = chosen.is_some() && !kept;
-        let token = chosen.unwrap_or_else(new_token);
-
-        let mut entry = Entry::new(instance, &address.host, local);
-        entry.token = Some(token.expose().to_owned());
-        entry.has_chosen_token = chosen_by_user;
-        entry.owns_process = options.owns_process;
-        entry.name = options.name;
-        let told = |config| Config { token: None, ..config };
-        entry.config = options.config.map(|config| told(config).into());
-        (entry.supervisor, entry.generation) = (supervisor, generation);
-        entry.failing = supervised.failing;
-        entry.python = options.python.clone();
-        entry.log_file = log.path();
-        entry.socket = binding.socket.clone();
-        let (trouble, socket_stamp) = (binding.trouble.take(), binding.stamp);
-        let registered = registry.as_ref().map_or(Ok(Stamp::default()), |registry| match trouble {
-            Some(source) => Err((registry, source)),
-            None => registry.put(&entry).map_err(|source| (registry, source)),
-        });
-        let is_unwritten = is_successor && registered.is_err();
-        let written = registered.as_ref().ok().copied();
-        if let Err((registry, source)) = registered {
-            let directory = registry.directory();
-            // Without an entry, clients could find neither a generated token nor a name. A
-            // restarted server can rely on the entry of its predecessor.
-            if !is_successor && (made_up || binding.claim.is_some()) {
-                let directory = Some(directory.to_owned());
+        let registered =
+            Registered::new(address, &options, &supervised, &mut binding, is_successor);
+        let Registered { token, entry, written } = match registered {
+            Ok(registered) => registered,
+            Err(error) => {
                 binding.release();
-                return Err(ServeError::Registry { directory, source });
+                return Err(error);
             }
-            let directory = directory.display();
-            if is_unwritten {
-                log.error(format_args!(
-                    "the entry in {directory} cannot be written ({source}): the old entry stays until it \
-                     can be written"
-                ));
-            } else {
-                log.warning(format_args!(
-                    "no entry in {directory} ({source}): clients must be given the token"
-                ));
-            }
-        }
-        platform::raise_descriptor_limit();
-        let entry_path = registry.as_ref().map(|registry| registry.entry_path(&entry));
-        let token_place = entry_path.filter(|_| !chosen_by_user);
-        let words = announcement(local, auth, token_place.as_deref());
-
-        let hello = ServerHello {
-            instance,
-            generation: generation.into(),
-            bgpy: crate::VERSION.to_owned(),
-            python: options.python,
-            pid: u64::from(std::process::id()),
-            message_bytes_max: options.message_bytes_max,
-            segments: segments::SUPPORTED,
-            allow_pickle: options.allow_pickle,
-            debug: true,
-            overloaded: None,
         };
-        let socket = entry.socket.clone();
+        platform::raise_descriptor_limit();
+        let entry_path = options.registry.as_ref().map(|registry| registry.entry_path(&entry));
+        let token_place = entry_path.filter(|_| !token.is_chosen_by_user);
+        let words = announcement(binding.address, options.auth, token_place.as_deref());
+        let (address, socket, socket_stamp) =
+            (binding.address, binding.socket.clone(), binding.stamp);
         let (listeners, claim) = binding.into_parts()?;
-        let parts = |poll| CoreParts {
-            poll_registry: poll,
+        let parts = |poll_registry| CoreParts {
+            poll_registry,
             listeners,
-            psk: token.psk(),
-            is_open: !auth,
-            hello,
-            log,
+            psk: token.token.psk(),
+            is_open: !options.auth,
+            hello: hello(&options, supervised.generation),
+            log: options.log,
             idle_timeout: options.idle_timeout,
             registration: Registration::new(
-                registry,
+                options.registry,
                 entry,
                 written,
                 socket_stamp,
@@ -158,7 +104,7 @@ impl Server {
             ),
         };
         let (shared, signals) = Shared::new(parts)?;
-        Ok(Self { shared, address: local, socket, signals, words })
+        Ok(Self { shared, address, socket, signals, words })
     }
 
     /// The address it listens on, with the actual port if port 0 was requested.
@@ -171,12 +117,18 @@ impl Server {
         self.socket.as_ref()
     }
 
+    /// The requests to cancel the call that runs.
+    pub fn cancellation(&self) -> Arc<Cancellation> {
+        self.shared.steering.cancellation.clone()
+    }
+
     /// A handle that ends the server.
     pub fn stopper(&self) -> Stopper {
         Stopper { shared: Arc::downgrade(&self.shared) }
     }
 
     /// The pipe that a signal handler writes a byte to, so that [`Executor::signalled`] is called.
+    #[doc(hidden)]
     pub fn signals(&self) -> &SignalPipe {
         &self.signals
     }
@@ -230,9 +182,15 @@ impl Stopper {
         }
     }
 
+    /// Stops the server in the same way when its process is told to end otherwise than by a signal,
+    /// where there are none.
+    pub fn stop_on_request(self, grace: Duration) {
+        platform::on_stop_request(move || self.stop(grace));
+    }
+
     /// Whether the server accepts no more calls, or has ended.
     pub fn is_ending(&self) -> bool {
-        self.shared.upgrade().is_none_or(|shared| shared.core.lock().calls.is_ending())
+        self.shared.upgrade().is_none_or(|shared| shared.core.lock().lifecycle.is_ending())
     }
 }
 
@@ -248,6 +206,24 @@ impl std::fmt::Debug for Stopper {
     }
 }
 
+/// What the server announces to its clients.
+fn hello(options: &ServerOptions, generation: u32) -> ServerHello {
+    ServerHello {
+        instance: options.instance,
+        generation: generation.into(),
+        bgpy: crate::VERSION.to_owned(),
+        python: options.python.clone(),
+        pid: u64::from(std::process::id()),
+        message_bytes_max: options.message_bytes_max,
+        segments: segments::SUPPORTED,
+        allow_pickle: options.allow_pickle,
+        debug: true,
+        calls: true,
+        overloaded: None,
+    }
+}
+
+/// What the log says when the server starts to run.
 fn announcement(
     address: SocketAddr,
     auth: bool,

@@ -10,15 +10,15 @@ use crate::server::supervisor_pipe::SupervisorPipe;
 #[derive(Debug, Default)]
 pub struct Supervised {
     /// The supervisor.
-    pub supervisor: Option<ProcessId>,
+    pub(crate) supervisor: Option<ProcessId>,
     /// How many processes have run as this server before.
     pub generation: u32,
     /// How those have failed.
-    pub failing: Option<Failing>,
+    pub(crate) failing: Option<Failing>,
     /// Name, port and sockets, if the supervisor keeps them for the next process.
-    pub binding: Option<Binding>,
+    pub(crate) binding: Option<Binding>,
     /// The pipe to tell the supervisor that they are no longer needed.
-    pub pipe: Option<SupervisorPipe>,
+    pub(crate) pipe: Option<SupervisorPipe>,
     /// The tasks of the first client, if they are kept for the next process.
     pub tasks: Option<FirstTasks>,
     /// Whether standard output and error are a terminal and not the log.

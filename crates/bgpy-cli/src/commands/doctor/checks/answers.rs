@@ -12,7 +12,7 @@ pub(super) fn of_servers(infos: &[ServerInfo]) -> Vec<Finding> {
     let found = infos.iter().filter(is_stale).map(|info| {
         let target = info.entry.target();
         let reason = info.reason.as_deref().unwrap_or("it does not respond");
-        let fix = match info.entry.process.presence() {
+        let fix = match info.entry.presence() {
             Presence::Unknown => format!(
                 "check on the machine or container where it runs; if it is gone, remove its entry ({}.json) from \
                  the runtime directory",

@@ -53,7 +53,7 @@ fn describe(leftover: &Leftover) -> String {
     let path = leftover.path.display();
     match &leftover.kind {
         Kind::Dead(entry) => {
-            let (target, pid) = (entry.target(), entry.process.pid);
+            let (target, pid) = (entry.target(), entry.pid());
             format!("'{path}' is the entry of the server {target}, whose process {pid} is gone")
         }
         Kind::Unreadable(error) => format!("the entry '{path}' cannot be read: {error}"),

@@ -11,6 +11,7 @@ mod python;
 mod stopping;
 mod token;
 mod versions;
+mod wsl;
 
 use std::env;
 use std::path::PathBuf;
@@ -92,6 +93,7 @@ pub(crate) fn check_all(
     };
     findings.extend(versions::on_path(env::var_os("PATH").as_deref()));
     findings.extend(python::interpreter(program, interrupted));
+    findings.extend(wsl::distribution());
     findings.extend(token::variable(env::var("BGPY_TOKEN").ok().as_deref()));
     findings
 }

@@ -22,8 +22,7 @@ pub(super) fn port(registry: &Registry, port: u16, interrupted: &dyn Fn() -> boo
     if let Some(entry) =
         registry.find(&[address]).unwrap_or_default().into_iter().find(Entry::has_process)
     {
-        let text =
-            format!("your server {} (process {}) uses {port}", entry.target(), entry.process.pid);
+        let text = format!("your server {} (process {}) uses {port}", entry.target(), entry.pid());
         return vec![Finding::ok(ABOUT, text)];
     }
     let Ok(target) = address.to_string().parse::<Target>() else { return Vec::new() };

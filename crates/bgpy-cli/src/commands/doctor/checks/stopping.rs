@@ -15,7 +15,7 @@ pub(super) fn of_servers(ended: &[Entry]) -> Vec<Finding> {
     });
     let is_left = |entry: &&Entry| entry.ending.is_some() && !entry.is_over();
     let left = ended.iter().filter(is_left).map(|entry| {
-        let (target, pid) = (entry.target(), entry.process.pid);
+        let (target, pid) = (entry.target(), entry.pid());
         // Its name may be another server's by now.
         let fix = format!("if it does not end by itself, run `kill {pid}`");
         Finding::error("stopping", format!("{target}: {}", entry.hindrance()), fix)

@@ -7,10 +7,11 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::text::{cut, words_in};
+use super::text::words_in;
 use crate::commands::top::actions::{Action, Report};
 use crate::commands::top::keys::{HINTS, LOG_HINTS, View};
 use crate::commands::top::state::{Question, State};
+use crate::output::fit::cut;
 
 /// Minimum height for a line with the keys.
 const KEYS_HEIGHT: u16 = 8;

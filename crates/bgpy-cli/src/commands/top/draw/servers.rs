@@ -9,7 +9,7 @@ use ratatui::widgets::{Cell as Shown, Row, Table as Rows, TableState};
 
 use crate::commands::top::state::{Seen, State};
 use crate::output::table::{Cell, Fitted, GAP, Table};
-use crate::output::view::{NONE, bytes, span, style};
+use crate::output::view::{NONE, bytes, span, style, told};
 
 pub(super) fn draw_servers(frame: &mut Frame<'_>, area: Rect, servers: &[Seen], state: &State) {
     let table = table(servers);
@@ -33,12 +33,12 @@ pub(super) fn draw_servers(frame: &mut Frame<'_>, area: Rect, servers: &[Seen], 
     frame.render_stateful_widget(rows, area, &mut selection);
 }
 
-/// The table of servers; columns with the lowest rank are left out first.
+/// The table of servers, with progress if there is any; columns with the lowest rank are left out first.
 fn table(servers: &[Seen]) -> Table {
     let mut table = Table::new()
-        .texts("NAME", 12)
-        .texts("STATE", 11)
-        .numbers("CPU", 10)
+        .texts("NAME", 13)
+        .texts("STATE", 12)
+        .numbers("CPU", 11)
         .numbers("BUSY", 9)
         .numbers("CALLS/S", 8)
         .numbers("QUEUE", 7)
@@ -48,11 +48,15 @@ fn table(servers: &[Seen]) -> Table {
         .numbers("CLIENTS", 4)
         .numbers("PID", 2)
         .texts("ADDRESS", 1);
+    let is_told = servers.iter().any(|seen| told(&seen.info).is_some());
+    if is_told {
+        table = table.texts("PROGRESS", 10);
+    }
     for Seen { info, rates } in servers {
         let known = |text: Option<String>| Cell::from(text.unwrap_or_else(|| NONE.to_owned()));
         let status = info.status.as_ref();
         let cpu = rates.and_then(|rates| rates.cpu);
-        table.row(vec![
+        let mut row = vec![
             info.entry.target().to_string().into(),
             Cell::styled(info.state.as_str(), style(info.state)),
             known(cpu.map(|percent| format!("{percent:.0}%"))),
@@ -63,9 +67,13 @@ fn table(servers: &[Seen]) -> Table {
             known(status.and_then(|status| status.rss_bytes).map(bytes)),
             known(status.map(|status| span(status.uptime_s))),
             known(status.map(|status| status.clients.to_string())),
-            info.entry.process.pid.to_string().into(),
+            info.entry.pid().to_string().into(),
             info.entry.address.to_string().into(),
-        ]);
+        ];
+        if is_told {
+            row.push(Cell::progress(told(info), NONE));
+        }
+        table.row(row);
     }
     table
 }

@@ -3,6 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::output::fit::{columns, cut};
+
 /// Breaks a line after each `width` columns.
 pub(super) fn broken(line: &Line<'_>, width: usize) -> Vec<Line<'static>> {
     let mut rows = vec![Row::default()];
@@ -43,10 +45,10 @@ pub(super) fn words_in(text: &str, width: usize, count: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let line = lines.last_mut().expect("there is one");
-        let columns = Span::raw(line.as_str()).width() + 1 + Span::raw(word).width();
+        let both = columns(line) + 1 + columns(word);
         if line.is_empty() {
             line.push_str(word);
-        } else if columns <= width {
+        } else if both <= width {
             line.push(' ');
             line.push_str(word);
         } else {
@@ -60,25 +62,6 @@ pub(super) fn words_in(text: &str, width: usize, count: usize) -> Vec<String> {
         }
     }
     lines.iter().map(|line| cut(line, width)).collect()
-}
-
-/// A text in at most `width` columns, with an ellipsis for what has no room.
-pub(super) fn cut(text: &str, width: usize) -> String {
-    if Span::raw(text).width() <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    for character in text.chars() {
-        kept.push(character);
-        if Span::raw(kept.as_str()).width() >= width {
-            kept.pop();
-            break;
-        }
-    }
-    if width > 0 {
-        kept.push('\u{2026}');
-    }
-    kept
 }
 
 #[cfg(test)]
@@ -109,13 +92,5 @@ mod tests {
         assert_eq!(words_in("one two three four", 8, 2), ["one two", "three \u{2026}"]);
         assert_eq!(words_in("one two", 9, 3), ["one two"]);
         assert_eq!(words_in("a-very-long-word", 6, 3), ["a-ver\u{2026}"]);
-    }
-
-    #[test]
-    fn what_has_no_room_is_cut() {
-        assert_eq!(cut("abc", 3), "abc");
-        assert_eq!(cut("abcd", 3), "ab\u{2026}");
-        assert_eq!(cut("abcd", 1), "\u{2026}");
-        assert_eq!(cut("abcd", 0), "");
     }
 }

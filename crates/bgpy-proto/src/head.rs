@@ -1,0 +1,197 @@
+//! What a caller says about its call beside the message. The reactor reads it without the interpreter.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, bytes};
+use crate::error::ProtocolError;
+use crate::hello::Id;
+use crate::limits::{CHAIN_MAX, HEAD_BYTES_MAX, STREAM_WINDOW_BYTES_MAX, TRACE_BYTES_MAX};
+
+/// Bytes of the length in front of a head.
+const LENGTH_BYTES: usize = 2;
+
+/// The head of a call. An empty one is not sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallHead {
+    /// Milliseconds until the caller's deadline when the call was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
+    /// The servers whose running tasks wait for this call.
+    #[serde(default, with = "bytes", skip_serializing_if = "Chain::is_empty")]
+    pub chain: Chain,
+    /// The caller's trace context, in the form of a W3C `traceparent`, of at most [`TRACE_BYTES_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The responses are a stream: how many bytes of them the server may send ahead of the reader, at most
+    /// [`STREAM_WINDOW_BYTES_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// Whether the caller wants to hear of progress.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub progress: bool,
+    /// Whether the end of the connection cancels the call.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub attached: bool,
+}
+
+/// Servers that wait for each other, the first caller's first: their instance ids in a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chain(Vec<u8>);
+
+impl CallHead {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The length and the head, to be sent in front of the message.
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooLarge`] for a trace context or a window beyond its limit.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        self.check()?;
+        let map = codec::to_vec(self).expect("a head is flat and short");
+        let length = u16::try_from(map.len()).expect("a head is short");
+        Ok([length.to_le_bytes().as_slice(), &map].concat())
+    }
+
+    fn check(&self) -> Result<(), ProtocolError> {
+        let trace = self.trace.as_ref().map_or(0, String::len) as u64;
+        let lengths = [
+            ("a trace context", trace, TRACE_BYTES_MAX as u64),
+            ("the window of a stream", self.window.unwrap_or(0), STREAM_WINDOW_BYTES_MAX),
+        ];
+        match lengths.into_iter().find(|(_, bytes, limit)| bytes > limit) {
+            Some((what, bytes, limit)) => Err(ProtocolError::TooLarge { what, bytes, limit }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the head from the front of the data of a call.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Malformed`] if there is none, and [`ProtocolError::TooLarge`] if a part of it is.
+    pub fn split_from(data: &mut Vec<u8>) -> Result<Self, ProtocolError> {
+        let malformed = || ProtocolError::Malformed("a call with a head that says nothing");
+        let (length, rest) = data.split_first_chunk::<LENGTH_BYTES>().ok_or_else(malformed)?;
+        let length = usize::from(u16::from_le_bytes(*length));
+        let map = rest.get(..length).filter(|map| map.len() <= HEAD_BYTES_MAX);
+        let head: Self = map.and_then(codec::from_map).ok_or_else(malformed)?;
+        head.check()?;
+        data.drain(..LENGTH_BYTES + length);
+        Ok(head)
+    }
+}
+
+impl Chain {
+    /// Whether no server waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a server is among them.
+    pub fn contains(&self, server: Id) -> bool {
+        self.0.as_chunks().0.contains(&server.0)
+    }
+
+    /// The chain with another server at its end; `None` if it is too long for that.
+    #[must_use]
+    pub fn with(&self, server: Id) -> Option<Self> {
+        let is_full = self.0.len() >= CHAIN_MAX * size_of::<Id>();
+        (!is_full).then(|| Self([self.0.as_slice(), &server.0].concat()))
+    }
+}
+
+impl AsRef<[u8]> for Chain {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<u8>> for Chain {
+    type Error = Vec<u8>;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Vec<u8>> {
+        let is_chain = bytes.len().is_multiple_of(size_of::<Id>())
+            && bytes.len() <= CHAIN_MAX * size_of::<Id>();
+        if is_chain { Ok(Self(bytes)) } else { Err(bytes) }
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> CallHead {
+        let ids = (0..CHAIN_MAX).map(|n| Id([n as u8; 16]));
+        CallHead {
+            left_ms: Some(u64::MAX),
+            chain: ids.fold(Chain::default(), |chain, id| chain.with(id).unwrap()),
+            trace: Some("0".repeat(TRACE_BYTES_MAX)),
+            window: Some(STREAM_WINDOW_BYTES_MAX),
+            progress: true,
+            attached: true,
+        }
+    }
+
+    #[test]
+    fn it_is_taken_from_the_front_of_a_message() {
+        for head in [CallHead::default(), full()] {
+            let encoded = head.encode().unwrap();
+            assert!(encoded.len() <= HEAD_BYTES_MAX + LENGTH_BYTES);
+            let mut data = [encoded.as_slice(), b"message"].concat();
+            assert_eq!(CallHead::split_from(&mut data), Ok(head));
+            assert_eq!(data, b"message");
+        }
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        let word =
+            |key: &str, value| [&[0x81, 0xa0 | key.len() as u8], key.as_bytes(), value].concat();
+        let maps = [
+            vec![0xc0],
+            word("window", b"\xff"),
+            word("window", b"\xca\0\0\0\0"),
+            word("left_ms", b"\xa0"),
+            word("chain", &[[0xc4, 15].as_slice(), &[0; 15]].concat()),
+            word("chain", &[[0xc5, 4, 16].as_slice(), &[0; (CHAIN_MAX + 1) * 16]].concat()),
+            word("progress", b"\x01"),
+            word("later", &[[0xc5, 15, 247].as_slice(), &[0; HEAD_BYTES_MAX - 9]].concat()),
+        ];
+        let sized = |map: &Vec<u8>| [&(map.len() as u16).to_le_bytes(), map.as_slice()].concat();
+        let cut = [&[][..], &[1], &[1, 0], &[9, 0, 0x80]].map(<[u8]>::to_vec);
+        for mut data in maps.iter().map(sized).chain(cut) {
+            assert!(CallHead::split_from(&mut data).is_err(), "{data:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_neither_sent_nor_taken() {
+        let none = CallHead::default;
+        let trace = "0".repeat(TRACE_BYTES_MAX + 1);
+        let window = STREAM_WINDOW_BYTES_MAX + 1;
+        for (head, what) in [
+            (CallHead { trace: Some(trace), ..none() }, "a trace context"),
+            (CallHead { window: Some(window), ..none() }, "the window of a stream"),
+        ] {
+            let is_refused = |outcome: ProtocolError| matches!(outcome, ProtocolError::TooLarge { what: it, .. } if it == what);
+            assert!(is_refused(head.encode().unwrap_err()));
+            let map = codec::to_vec(&head).unwrap();
+            let mut data = [&(map.len() as u16).to_le_bytes(), map.as_slice()].concat();
+            assert!(is_refused(CallHead::split_from(&mut data).unwrap_err()));
+        }
+    }
+
+    #[test]
+    fn a_chain_knows_its_servers_and_is_bounded() {
+        let chain = full().chain;
+        assert!(chain.contains(Id([0; 16])) && !chain.contains(Id([255; 16])));
+        assert!(chain.with(Id([255; 16])).is_none());
+        assert!(Chain::try_from(vec![0; 15]).is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! What the two sides of a simulated pair tell each other, at random.
+
+use std::sync::Arc;
+
+use bgpy_proto::limits::{DEBUG_TEXT_BYTES_MAX, LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX};
+use bgpy_proto::{
+    AbortReply, AbortRequest, Aborted, Buffer, CallHead, Chain, DebugReply, DebugRequest, Failure,
+    FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Payload, Progress, State, Status,
+};
+
+use crate::link::Lent;
+use crate::random::Random;
+
+/// Mostly small, sometimes longer than a record, sometimes empty.
+pub fn payload(random: &mut Random) -> Payload {
+    let buffers = if random.one_in(3) { random.below(5) } else { 0 };
+    let length = |random: &mut Random| {
+        if random.one_in(20) { random.magnitude(17) } else { random.magnitude(7) }
+    };
+    let data = length(random);
+    let data = random.bytes(data);
+    let buffer = |_| {
+        let bytes = length(random);
+        let bytes = random.bytes(bytes);
+        if random.one_in(2) { Buffer::Shared(Arc::new(Lent(bytes))) } else { bytes.into() }
+    };
+    Payload { data, buffers: (0..buffers).map(buffer).collect() }
+}
+
+/// A head; often an empty one, and often with a window that a few responses fill.
+pub fn head(random: &mut Random) -> CallHead {
+    if random.one_in(3) {
+        return CallHead::default();
+    }
+    let ids = (0..random.below(4)).map(|id| Id([id as u8; 16]));
+    CallHead {
+        left_ms: random.one_in(2).then(|| random.word()),
+        chain: ids.fold(Chain::default(), |chain, id| chain.with(id).expect("it is short")),
+        trace: random.one_in(4).then(|| format!("00-{:x}", random.word())),
+        window: (!random.one_in(3)).then(|| random.magnitude(13) as u64),
+        progress: random.one_in(2),
+        attached: random.one_in(2),
+    }
+}
+
+/// Progress, of which no two are the same.
+pub fn progress(random: &mut Random) -> Progress {
+    let text = random.one_in(2).then_some("training");
+    Progress::new(Some(random.below(1 << 52) as f64), random.one_in(2).then_some(1e9), text)
+}
+
+pub fn failure(random: &mut Random) -> Failure {
+    const CODES: [FailureCode; 9] = [
+        FailureCode::Task,
+        FailureCode::NotInitialized,
+        FailureCode::Stopping,
+        FailureCode::Serialization,
+        FailureCode::Refused,
+        FailureCode::Overloaded,
+        FailureCode::Cancelled,
+        FailureCode::Expired,
+        FailureCode::Deadlock,
+    ];
+    let text = |random: &mut Random| format!("{:x}", random.word());
+    Failure {
+        code: CODES[random.below(CODES.len())],
+        message: text(random),
+        exception: random.one_in(2).then(|| text(random)),
+        traceback: random.one_in(2).then(|| text(random)),
+        object: random.one_in(2).then(|| random.bytes(20)),
+    }
+}
+
+pub fn abort_request(random: &mut Random) -> AbortRequest {
+    AbortRequest { call: random.one_in(2).then(|| random.word()) }
+}
+
+pub fn abort_reply(random: &mut Random) -> AbortReply {
+    const OUTCOMES: [Aborted; 4] =
+        [Aborted::Removed, Aborted::Interrupted, Aborted::Refused, Aborted::Unknown];
+    AbortReply {
+        outcome: OUTCOMES[random.below(OUTCOMES.len())],
+        call: random.one_in(2).then(|| random.word()),
+        task: random.one_in(2).then(|| "exec_task".into()),
+    }
+}
+
+pub fn debug_request(random: &mut Random) -> DebugRequest {
+    match random.below(3) {
+        0 => DebugRequest::Stacks,
+        1 => DebugRequest::Open { prompt: random.one_in(2) },
+        _ => {
+            let input = random.one_in(2).then(|| "state".into());
+            DebugRequest::Console { session: random.word(), after: random.word(), input }
+        }
+    }
+}
+
+pub fn debug_reply(random: &mut Random) -> DebugReply {
+    let (text, over) = (random.below(DEBUG_TEXT_BYTES_MAX / 2), random.one_in(2));
+    match random.below(3) {
+        0 => DebugReply::refused(format!("{:x}", random.word())),
+        1 => DebugReply::Stacks { stacks: "x".repeat(text) },
+        _ => {
+            let (output, reads) = (random.bytes(text), over.then(|| ">>> ".into()));
+            DebugReply::Console { output, after: random.word(), reads, over }
+        }
+    }
+}
+
+pub fn log_request(random: &mut Random) -> LogRequest {
+    match random.below(4) {
+        0 => LogRequest::Start,
+        1 => LogRequest::LastLines(random.word()),
+        2 => LogRequest::Since(random.word() as i64),
+        _ => LogRequest::After(log_cursor(random)),
+    }
+}
+
+pub fn log_reply(random: &mut Random) -> LogReply {
+    if random.one_in(4) {
+        return LogReply::Unreadable(format!("{:x}", random.word()));
+    }
+    let text = random.below(LOG_BYTES_MAX + 1);
+    let (text, more) = (random.bytes(text), random.one_in(2));
+    LogReply::Piece(LogPiece { text, after: log_cursor(random), more })
+}
+
+fn log_cursor(random: &mut Random) -> LogCursor {
+    let length = random.below(LOG_CURSOR_BYTES_MAX + 1);
+    LogCursor::new(random.bytes(length)).expect("it is short enough")
+}
+
+pub fn status(random: &mut Random) -> Status {
+    const STATES: [State; 5] =
+        [State::Starting, State::Uninitialized, State::Ready, State::Busy, State::Stopping];
+    Status {
+        state: STATES[random.below(STATES.len())],
+        task: random.one_in(2).then(|| "exec_task".into()),
+        busy_s: random.one_in(2).then(|| random.below(1000) as f64 / 8.0),
+        queue: random.word(),
+        calls: random.word(),
+        clients: random.magnitude(20) as u64,
+        uptime_s: random.magnitude(30) as f64 / 8.0,
+        cpu_s: random.one_in(2).then(|| random.below(1000) as f64 / 8.0),
+        pid: random.magnitude(22) as u64,
+        rss_bytes: random.one_in(2).then(|| random.word()),
+        name: random.one_in(2).then(|| "trainer".into()),
+        call: random.one_in(2).then(|| random.word()),
+        progress: random.one_in(2).then(|| progress(random)),
+    }
+}

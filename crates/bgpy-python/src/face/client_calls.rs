@@ -1,0 +1,126 @@
+//! Calls of a client that are under way while the caller does something else.
+
+use bgpy::{CallHead, CallKind, Want};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+use super::arguments::{limit, timeout};
+use super::call::Call;
+use super::callback::Callbacks;
+use super::client::Client;
+use super::pending::Pending;
+use super::stream::Stream;
+
+#[pymethods]
+impl Client {
+    /// Call `exec_task` and return at once, with the call under way.
+    ///
+    /// Thousands of calls may be under way on one connection. They run one after the other, in the order in which
+    /// they were begun.
+    ///
+    /// Parameters
+    /// ----------
+    /// args : object
+    ///     Argument of `exec_task`: any picklable object, usually a dict.
+    /// on_progress : callable, optional
+    ///     Called with a `Progress` while somebody waits for the call, on that thread.
+    ///
+    /// Returns
+    /// -------
+    /// Call
+    ///     The call.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     If the call cannot be sent; see `call`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> calls = [client.begin({"page": page}) for page in range(100)]
+    /// >>> pages = [call.result() for call in calls]
+    #[pyo3(signature = (args, *, on_progress=None))]
+    fn begin(
+        slf: &Bound<'_, Self>,
+        py: Python<'_>,
+        args: &Bound<'_, PyAny>,
+        on_progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Call> {
+        begin(slf, py, args, on_progress, None, None).map(Call::new)
+    }
+
+    /// Call `exec_task` and return an iterator over all of its responses.
+    ///
+    /// Parameters
+    /// ----------
+    /// args : object
+    ///     Argument of `exec_task`: any picklable object, usually a dict.
+    /// timeout : float, optional
+    ///     Maximum time to wait for each response, in seconds.
+    /// on_progress : callable, optional
+    ///     Called with a `Progress` while this side waits for a response.
+    /// window : int, default 1048576
+    ///     How many bytes of responses the server may send ahead, beside the one that is being read.
+    ///
+    /// Returns
+    /// -------
+    /// Stream
+    ///     The responses; those that the task sent with ``error=True`` are raised.
+    ///
+    /// Raises
+    /// ------
+    /// BgpyError
+    ///     If the call cannot be sent; see `call`. The iterator raises the rest.
+    ///
+    /// Examples
+    /// --------
+    /// >>> for word in client.stream({"text": "a b c"}):
+    /// ...     print(word)
+    #[pyo3(signature = (args, timeout=None, *, on_progress=None, window=1_048_576))]
+    fn stream(
+        slf: &Bound<'_, Self>,
+        py: Python<'_>,
+        args: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+        on_progress: Option<Bound<'_, PyAny>>,
+        window: u64,
+    ) -> PyResult<Stream> {
+        let limit = limit(py, timeout)?;
+        begin(slf, py, args, on_progress, timeout, Some(window))
+            .map(|pending| Stream::new(pending, limit))
+    }
+}
+
+/// Sends a call; with a window its responses are a stream.
+pub fn begin(
+    client: &Bound<'_, Client>,
+    py: Python<'_>,
+    args: &Bound<'_, PyAny>,
+    on_progress: Option<Bound<'_, PyAny>>,
+    timeout: Option<f64>,
+    window: Option<u64>,
+) -> PyResult<Pending> {
+    if let Some(report) = on_progress.as_ref().filter(|report| !report.is_callable()) {
+        let kind = report.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("on_progress must be a function, not {kind}")));
+    }
+    let this = client.get();
+    let callbacks = std::cell::RefCell::new(Callbacks::default());
+    let encoded = || {
+        let (payload, found) = Callbacks::of(|| this.encode(py, "args", args, timeout))?;
+        callbacks.replace(found);
+        Ok(payload)
+    };
+    let want = if window.is_some() { Want::All } else { Want::First };
+    let progress = on_progress.is_some();
+    let call = this.calling(py, timeout, None, encoded, |link, payload, wait| {
+        let attached = window.is_some();
+        let head = CallHead { window, progress, attached, ..link.head(wait) };
+        if attached {
+            return link.begin(CallKind::Exec, want, &head, payload, wait);
+        }
+        link.begin_soon(CallKind::Exec, want, &head, payload, wait)
+    })?;
+    let on_progress = on_progress.map(Bound::unbind);
+    Ok(Pending::new(client.clone().unbind(), call, on_progress, callbacks.into_inner()))
+}

@@ -1,0 +1,105 @@
+//! Which calls a server accepts. Accepted calls are queued.
+
+use bgpy_proto::{
+    CallHead, CallKind, Delivered, Failure, FailureCode, Id, Request, ServerSession, Want,
+};
+
+use super::calls::{Calls, Waiting};
+use super::lifecycle::{Lifecycle, not_initialized};
+
+/// What decides about a request.
+#[derive(Debug)]
+pub(super) struct Admission<'a> {
+    pub(super) calls: &'a mut Calls,
+    pub(super) lifecycle: &'a mut Lifecycle,
+    /// Why all calls but EXIT are refused, if they are.
+    pub(super) overload: Option<&'a str>,
+    /// The server's identity.
+    pub(super) own: Id,
+    /// Whether each call is acked on acceptance, and not only one whose caller asks for that.
+    pub(super) acks_at_once: bool,
+}
+
+impl Admission<'_> {
+    /// Queues, refuses or cancels a call; returns any other request, and the cancel of a call that is to be
+    /// interrupted because it runs.
+    pub(super) fn admit(
+        &mut self,
+        session: &mut ServerSession,
+        connection: usize,
+        request: Request,
+    ) -> Option<Request> {
+        match request {
+            // An EXIT stays: other calls may have been refused because of it.
+            Request::Cancel { id, .. } if self.lifecycle.is_exit(connection, id) => {}
+            Request::Cancel { id, interrupt: true } if self.calls.runs(connection, id) => {
+                return Some(Request::Cancel { id, interrupt: true });
+            }
+            // It was refused before its cancel was read, or the caller does not wait for the end any more.
+            Request::Cancel { id, interrupt: true } if !session.is_open(id) => {}
+            Request::Cancel { id, interrupt } => {
+                self.calls.cancel(connection, id);
+                if interrupt {
+                    session.fail(id, &cancelled());
+                }
+            }
+            Request::Call { id, kind, want, head, message } => {
+                let waits = want != Want::Ack;
+                if let Err(failure) = self.check(kind, head.as_deref().filter(|_| waits), &message)
+                {
+                    // `fail` returns `false` if the caller has cancelled the call in the same batch
+                    // of frames.
+                    if !session.fail(id, &failure) {
+                        self.calls.expect_cancel(connection, id);
+                    }
+                    return None;
+                }
+                if want == Want::Ack || self.acks_at_once {
+                    session.ack(id);
+                }
+                if kind == CallKind::Exit {
+                    self.lifecycle.exit_accepted(connection, id);
+                }
+                self.calls.push(Waiting::new(connection, id, kind, head, message));
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn check(
+        &mut self,
+        kind: CallKind,
+        awaited: Option<&CallHead>,
+        message: &Delivered,
+    ) -> Result<(), Failure> {
+        if self.lifecycle.is_ending() {
+            return Err(Failure::stopping());
+        }
+        // EXIT is accepted even under overload: it frees the resources.
+        if let Some(overload) = self.overload.filter(|_| kind != CallKind::Exit) {
+            return Err(Failure::new(FailureCode::Overloaded, overload));
+        }
+        if awaited.is_some_and(|head| head.chain.contains(self.own)) {
+            let text = "a task of this server waits for the task that makes this call, so neither could go on";
+            return Err(Failure::new(FailureCode::Deadlock, text));
+        }
+        // A call behind an INIT, or during the start, is accepted on the assumption that it succeeds.
+        let may_have_tasks = self.lifecycle.is_initialized()
+            || self.lifecycle.is_starting()
+            || self.calls.has_init();
+        if kind == CallKind::Exec && !may_have_tasks {
+            return Err(not_initialized());
+        }
+        if !self.calls.make_room(message) {
+            let text = format!("{} calls wait already; try again later", self.calls.len());
+            return Err(Failure::new(FailureCode::Overloaded, text));
+        }
+        Ok(())
+    }
+}
+
+/// The failure of a call that is cancelled before it runs.
+pub(super) fn cancelled() -> Failure {
+    Failure::new(FailureCode::Cancelled, "the call was cancelled before it began")
+}

@@ -1,0 +1,214 @@
+//! What clients say to the call that runs, and what it tells them before its end: cancels, credits of streams,
+//! results of callbacks, progress.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use bgpy_proto::{Delivered, Failure, Progress, Request};
+
+use super::calls::Calls;
+use super::cancellation::{Cancellation, Interrupter, Why};
+use crate::clock;
+use crate::sync::lock;
+
+/// How often callers hear of progress at most.
+const PROGRESS_EVERY: Duration = Duration::from_millis(50);
+
+/// What a callback has returned, or why it has not, with the exception if the client could send it.
+pub type Returned = Result<Delivered, Box<(Failure, Option<Delivered>)>>;
+
+/// A callback: the connection and id of its call, and its number.
+pub(super) type CallbackKey = (usize, u64, u32);
+
+/// Wakes tasks that wait for their caller.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    state: Mutex<NewsState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct NewsState {
+    /// How often there was news.
+    count: u64,
+    /// Callbacks that have not been [collected](News::collect).
+    callbacks: HashMap<CallbackKey, Option<Returned>>,
+}
+
+/// How far the call that runs has come.
+#[derive(Debug, Default)]
+pub(super) struct ProgressCell {
+    state: Mutex<ProgressState>,
+}
+
+#[derive(Debug, Default)]
+struct ProgressState {
+    call: u64,
+    latest: Option<Progress>,
+    is_told: bool,
+    told: Option<Instant>,
+}
+
+/// What the threads of a server share about the call that runs.
+#[derive(Debug, Default)]
+pub(super) struct Steering {
+    pub(super) cancellation: Arc<Cancellation>,
+    pub(super) news: News,
+    pub(super) progress: ProgressCell,
+}
+
+/// The reactor's side of it.
+#[derive(Default)]
+pub(super) struct CallControl {
+    pub(super) steering: Arc<Steering>,
+    /// Interrupts the executing thread, if the executor can.
+    pub(super) interrupter: Option<Arc<dyn Interrupter>>,
+}
+
+impl News {
+    /// How much news there was. Read it before looking for what to [wait](Self::wait) for.
+    pub(super) fn count(&self) -> u64 {
+        lock(&self.state).count
+    }
+
+    /// Waits for more news than `count`, up to `limit`.
+    pub(super) fn wait(&self, count: u64, limit: Duration) {
+        let state = lock(&self.state);
+        let waited = self.changed.wait_timeout_while(state, limit, |state| state.count == count);
+        drop(waited);
+    }
+
+    fn tell(&self) {
+        lock(&self.state).count += 1;
+        self.changed.notify_all();
+    }
+
+    /// Notes that a callback is under way.
+    pub(super) fn expect(&self, callback: CallbackKey) {
+        lock(&self.state).callbacks.insert(callback, None);
+    }
+
+    /// What a callback has returned, once it has.
+    pub(super) fn collect(&self, callback: CallbackKey) -> Option<Returned> {
+        let mut state = lock(&self.state);
+        let is_there = state.callbacks.get(&callback)?.is_some();
+        if is_there { state.callbacks.remove(&callback)? } else { None }
+    }
+
+    /// Notes that a callback does not matter any more.
+    pub(super) fn forget(&self, callback: CallbackKey) {
+        // Dropped outside the lock.
+        let _gone = lock(&self.state).callbacks.remove(&callback);
+    }
+
+    fn returned(&self, callback: CallbackKey, outcome: Returned) {
+        let mut state = lock(&self.state);
+        if let Some(place) = state.callbacks.get_mut(&callback) {
+            *place = Some(outcome);
+        }
+        drop(state);
+        self.tell();
+    }
+}
+
+impl ProgressCell {
+    /// Notes how far a call has come.
+    pub(super) fn set(&self, call: u64, progress: Progress) {
+        let mut state = lock(&self.state);
+        (state.call, state.is_told) = (call, false);
+        state.latest = Some(progress);
+    }
+
+    /// How far a call has come, if it has said so.
+    pub(super) fn of(&self, call: u64) -> Option<Progress> {
+        let state = lock(&self.state);
+        state.latest.clone().filter(|_| state.call == call)
+    }
+
+    /// What the caller of a call has not been told, if it is time to.
+    fn due(&self, call: u64) -> Option<Progress> {
+        let mut state = lock(&self.state);
+        if state.is_told || state.call != call || state.latest.is_none() {
+            return None;
+        }
+        if state.told.is_some_and(|told| clock::since(told) < PROGRESS_EVERY) {
+            return None;
+        }
+        (state.is_told, state.told) = (true, Some(clock::now()));
+        state.latest.clone()
+    }
+}
+
+impl CallControl {
+    /// Whether a call that runs can be interrupted.
+    pub(super) fn can_interrupt(&self) -> bool {
+        self.interrupter.is_some()
+    }
+
+    /// Passes on what a client says about a call; returns any other request.
+    pub(super) fn take(
+        &self,
+        connection: usize,
+        request: Request,
+        calls: &Calls,
+    ) -> Option<Request> {
+        match request {
+            // One that waits was cancelled by the queue.
+            Request::Cancel { .. } => self.interrupt(calls, Why::Asked),
+            Request::Credit { .. } => self.steering.news.tell(),
+            Request::CallbackReply { id, number, outcome } => {
+                self.steering.news.returned((connection, id, number), outcome);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Cancels the call that runs.
+    pub(super) fn interrupt(&self, calls: &Calls, why: Why) {
+        if let Some(call) = calls.running_number() {
+            self.steering.cancellation.request(call, why);
+            self.repeat();
+            self.steering.news.tell();
+        }
+    }
+
+    /// Whether the executing thread has not noticed that its call is cancelled.
+    pub(super) fn is_pending(&self) -> bool {
+        self.can_interrupt() && self.steering.cancellation.is_pending()
+    }
+
+    /// Interrupts the executing thread as long as it has not noticed that its call is cancelled.
+    pub(super) fn repeat(&self) {
+        if self.steering.cancellation.is_pending()
+            && let Some(interrupter) = &self.interrupter
+        {
+            interrupter.interrupt();
+        }
+    }
+
+    /// Notes that a connection has ended.
+    pub(super) fn gone(&self, connection: usize, calls: &Calls) {
+        if calls.is_attached(connection) {
+            self.interrupt(calls, Why::Gone);
+        }
+        self.steering.news.tell();
+    }
+
+    /// How far the call that runs has come, if its caller is to be told.
+    pub(super) fn due_progress(&self, calls: &Calls) -> Option<Progress> {
+        self.steering.progress.due(calls.running_number()?)
+    }
+
+    /// How far the call that runs has come.
+    pub(super) fn progress(&self, calls: &Calls) -> Option<Progress> {
+        self.steering.progress.of(calls.running_number()?)
+    }
+}
+
+impl std::fmt::Debug for CallControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallControl").field("steering", &self.steering).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! Responses of tasks, sent by the threads that make them.
+
+use std::time::Duration;
+
+use bgpy_proto::{Payload, ProtocolError, Room};
+
+use super::reply::Answers;
+use super::shared::Shared;
+use crate::platform;
+
+/// How long a task waits for its client to read more of a response before the server copies the
+/// rest: about the time it takes to copy what a socket accepts at once.
+const TAKE_WAIT: Duration = Duration::from_millis(1);
+
+impl Answers for Shared {
+    fn wants_response(&self, connection: usize, id: u64) -> bool {
+        self.core.lock().wants_response(connection, id)
+    }
+
+    fn takes_pickles(&self, connection: usize) -> bool {
+        self.core.lock().takes_pickles(connection)
+    }
+
+    fn room(&self, connection: usize, id: u64) -> Room {
+        let room = self.core.lock().with_session(connection, |session| session.room(id));
+        room.unwrap_or(Room::Gone)
+    }
+
+    fn callback(
+        &self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+    ) -> Result<Option<u32>, ProtocolError> {
+        let mut core = self.core.lock();
+        let called = core.with_session(connection, |session| session.callback(id, payload));
+        let number = called.unwrap_or(Ok(None))?;
+        // Still under the lock, so that the result cannot come first.
+        if let Some(number) = number {
+            self.steering.news.expect((connection, id, number));
+        }
+        Ok(number)
+    }
+
+    fn respond(
+        &self,
+        connection: usize,
+        id: u64,
+        mut payload: Payload,
+        error: bool,
+    ) -> Result<bool, ProtocolError> {
+        // Dropped outside any lock: dropping it may need the GIL.
+        let shared = payload.shared();
+        // Outside any lock, too: copying a large response takes a while.
+        let segments = if payload.buffers.is_empty() {
+            None
+        } else {
+            self.core.lock().segments(connection, id)
+        };
+        let loans = segments.map(|segments| segments.lend(&mut payload));
+        let mut core = self.core.lock();
+        let taken = core.respond(connection, id, payload, error)?;
+        if let Some(loans) = loans.filter(|_| taken) {
+            loans.sent();
+        }
+        if !taken {
+            core.log.debug(format_args!("a response to call {id} was dropped: not awaited"));
+        }
+        drop(core);
+        if !shared.is_empty() {
+            self.own(connection);
+        }
+        Ok(taken)
+    }
+}
+
+impl Shared {
+    /// Writes out memory that belongs to the task as long as the client reads it, then copies the
+    /// rest.
+    fn own(&self, connection: usize) {
+        let awaited = || self.core.lock().awaited(connection);
+        let mut least = usize::MAX;
+        while let Some((socket, bytes)) = awaited().filter(|(_, bytes)| *bytes < least) {
+            least = bytes;
+            // Only a write shows whether the socket accepts more.
+            drop(platform::wait(&socket, false, true, TAKE_WAIT));
+            self.core.lock().flush(connection);
+        }
+        while self.core.lock().own_some(connection) {}
+    }
+}
