@@ -64,9 +64,15 @@ def ended(pid, again=None):
     return "it does not end"
 
 
-def waits(how, wait, number):
-    """Send a signal to a child that waits; return how it ends."""
+def waits(how, wait, number, attempts=3):
+    """Send a signal to a child that waits; return how it ends.
+
+    Without Python's hooks, a child has the interpreter's locks as they were at the fork. If another
+    thread was just taking one, the child never comes to itself: then another one is forked.
+    """
     import os
+    import select
+    import signal
 
     read, write = os.pipe()
 
@@ -79,9 +85,13 @@ def waits(how, wait, number):
             return 7
 
     pid = child_in_c(how, act)
-    os.read(read, 1)
+    is_alive = select.select([read], [], [], 10)[0]
     os.close(read)
     os.close(write)
+    if not is_alive and attempts > 1:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return waits(how, wait, number, attempts - 1)
     os.kill(pid, number)
     return ended(pid, number)
 
