@@ -180,6 +180,11 @@ impl Core {
         let was_paused = connection.is_paused();
         let more = match connection.flush(&self.poll_registry) {
             Ok(more) => more,
+            // What the client has sent before it left still counts: perhaps it cancels its call.
+            Err(Over::Io(error)) if has_left(&error) && connection.abandon_output() => {
+                self.mark_readable(token);
+                return self.waker.wake();
+            }
             Err(over) => return self.give_up(token, over),
         };
         let resumed = was_paused && !connection.is_paused();
@@ -279,4 +284,9 @@ impl Core {
     pub(super) fn has_backlog(&self) -> bool {
         self.connections.values().any(|connection| connection.backlog() > 0)
     }
+}
+
+/// Whether a write has failed because the peer has closed the connection.
+fn has_left(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

@@ -308,6 +308,16 @@ impl Connection {
         Ok(false)
     }
 
+    /// Drops what the peer will never read; `false` if it is no session, or has nothing queued.
+    pub(crate) fn abandon_output(&mut self) -> bool {
+        let Some(session) = self.session().filter(|session| !session.outbox.is_empty()) else {
+            return false;
+        };
+        session.outbox.clear();
+        self.largest = 0;
+        true
+    }
+
     /// Tells the client that its later requests have not run, if it can be told at once.
     pub(crate) fn say_goodbye(&mut self, registry: &PollRegistry) {
         if let Some(session) = self.session() {
