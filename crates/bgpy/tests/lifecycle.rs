@@ -4,7 +4,7 @@ mod support;
 
 use std::net::TcpListener;
 use std::process::{Command, ExitStatus};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -204,7 +204,7 @@ fn a_successor_takes_the_port_also_from_a_server_that_is_busy() {
 
     /// Is deaf to its sockets for as long as it handles a signal.
     struct Deaf {
-        deaf: Sender<()>,
+        deaf: mpsc::Sender<()>,
         hear: Receiver<()>,
     }
     impl Executor for Deaf {

@@ -115,21 +115,14 @@ pub(crate) fn allocated_bytes(_about: &Metadata) -> u64 {
     0
 }
 
-/// Identifies a file, even after a rename: by volume, number and creation time; zeros if it cannot
-/// be examined.
+/// Identifies a file, even after a rename: by volume and number, which is not reused; zeros if it cannot
+/// be examined. The time of creation says no more, and on Wine it changes with the file.
 pub(crate) fn identity(file: &File) -> [u64; 3] {
     let mut about = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open, and the buffer outlives the call.
     let asked = check(unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut about) });
-    let join = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
-    let created = about.ftCreationTime;
-    asked.map_or([0; 3], |()| {
-        [
-            about.dwVolumeSerialNumber.into(),
-            join(about.nFileIndexHigh, about.nFileIndexLow),
-            join(created.dwHighDateTime, created.dwLowDateTime),
-        ]
-    })
+    let number = u64::from(about.nFileIndexHigh) << 32 | u64::from(about.nFileIndexLow);
+    asked.map_or([0; 3], |()| [about.dwVolumeSerialNumber.into(), number, 0])
 }
 
 /// Whether a path leads to this open file, and not to another one or none.
