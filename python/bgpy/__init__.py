@@ -25,7 +25,10 @@ from ._bgpy import (
     token_create,
 )
 from ._deadline import deadline
-from ._servers import connect, servers, start
+from ._servers import connect, serve, servers, start
+from ._services.calls import begin, options
+from ._services.method import method
+from ._services.proxy import client
 from .errors import (
     AddressInUse,
     AuthError,
@@ -38,6 +41,7 @@ from .errors import (
     ConnectError,
     ConnectionLost,
     NameTaken,
+    NoMethods,
     NoResponse,
     NotInitialized,
     NotRunning,
@@ -71,6 +75,7 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "NameTaken",
+    "NoMethods",
     "NoResponse",
     "NotInitialized",
     "NotRunning",
@@ -89,14 +94,19 @@ __all__ = [
     "__version__",
     "aio",
     "as_completed",
+    "begin",
     "callback",
     "check_cancelled",
+    "client",
     "connect",
     "deadline",
     "execute",
     "initialize",
+    "method",
+    "options",
     "progress",
     "respond",
+    "serve",
     "servers",
     "shield",
     "start",

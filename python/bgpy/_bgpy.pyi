@@ -1,12 +1,16 @@
 import concurrent.futures
 from asyncio import Future
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from inspect import Signature
 from os import PathLike
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Final, Literal, Self, final, overload
+from typing import Any, Final, Generic, Literal, Self, TypeVar, final, overload
 
-from ._types import InitTask, LogLevel, RestartPolicy, Status, Task
+from ._types import Factory, InitTask, LogLevel, RestartPolicy, Status, Task
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 __all__ = [
     "AsyncLink",
@@ -76,13 +80,20 @@ class AsyncLink:
         want: str,
         args: object,
         on_progress: object = None,
+        method: str | None = None,
     ) -> int:
         """Queue a call of `kind`, EXEC or EXIT, and have its outcome set in `future`. `want` is ``"first"``, ``"raw"``
         or ``"accepted"``.
         """
     def initialize(self, future: Future[Any], tasks: object) -> int:
         """Queue the tasks."""
-    def stream(self, args: object, window: int, on_progress: object = None) -> int:
+    def stream(
+        self,
+        args: object,
+        window: int,
+        on_progress: object = None,
+        method: str | None = None,
+    ) -> int:
         """Queue a call whose responses are a stream; take them with `step`."""
     def step(self, handler: object, call: int, future: Future[Any]) -> tuple[Any, ...] | None:
         """Take the next response of a stream: ``(response,)``, ``()`` at its end, or None if it has not arrived; then
@@ -116,13 +127,13 @@ class AsyncLink:
         """Close the connection."""
 
 @final
-class Call:
+class Call(Generic[T_co]):
     """A call under way, as `Client.begin` returns it.
 
     It may be used by several threads, and in ``async`` code: ``await call`` returns its result. If it is dropped, the
     call runs all the same.
     """
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> T_co:
         """Wait for the end of the call, and return the first response of its task.
 
         Parameters
@@ -183,7 +194,7 @@ class Call:
         ConnectionLost
             If the server cannot be told.
         """
-    def future(self) -> concurrent.futures.Future[Any]:
+    def future(self) -> concurrent.futures.Future[T_co]:
         """Return a `concurrent.futures.Future` of the call, for functions that want one.
 
         A thread waits for it, one for all such calls of a connection. Cancelling the future asks the server to cancel
@@ -194,7 +205,7 @@ class Call:
         concurrent.futures.Future
             The future.
         """
-    def __await__(self) -> Generator[Any, None, Any]: ...
+    def __await__(self) -> Generator[Any, None, T_co]: ...
     def _connection(self) -> int:
         """The connection that it is on, by a number."""
     def _arrivals(self) -> int:
@@ -218,6 +229,9 @@ class Stream:
     def close(self) -> None:
         """Cancel the call unless it has ended. Nothing more is read."""
     @property
+    def result(self) -> Any:
+        """What the generator has returned, once the stream has ended; None before."""
+    @property
     def progress(self) -> Progress | None:
         """How far the call has come, as last heard, or None."""
     def __enter__(self) -> Self: ...
@@ -228,6 +242,33 @@ class Stream:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
+@final
+class RemoteMethod:
+    """A method of a server's object. It is called like any other method."""
+    def __new__(cls, client: Client, about: dict[str, Any], owner: str) -> Self: ...
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+    def _begin(self, *arguments: Any, **keywords: Any) -> Call[Any]:
+        """Call it and return at once, with the call under way."""
+    def _prepared(
+        self, *arguments: Any, **keywords: Any
+    ) -> tuple[Any, float | None, Callable[[Progress], object] | None, int | None]:
+        """What a call by somebody else needs: the message, the timeout, what to call with progress, and the window of
+        a stream.
+        """
+    def _with(
+        self,
+        timeout: float | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        window: int | None = None,
+    ) -> Self:
+        """The same method, called with other options."""
+    @property
+    def __name__(self) -> str: ...
+    @property
+    def __qualname__(self) -> str: ...
+    @property
+    def __signature__(self) -> Signature: ...
 
 @final
 class Progress:
@@ -541,7 +582,7 @@ class Client:
         BgpyError
             If `echo` is set and the server logs to no file.
         """
-    def begin(self, args: Any, *, on_progress: Callable[[Progress], object] | None = None) -> Call:
+    def begin(self, args: Any, *, on_progress: Callable[[Progress], object] | None = None) -> Call[Any]:
         """Call `exec_task` and return at once, with the call under way.
 
         Thousands of calls may be under way on one connection. They run one after the other, in the order in which
@@ -719,6 +760,19 @@ class Client:
         BgpyError
             If the server logs to no file, or as for `call`.
         """
+    @overload
+    def service(self, cls: type[T], timeout: float | None = None) -> T:
+        """Return a proxy of the object that the server has: a local object whose methods run there.
+        """
+    @overload
+    def service(self, cls: None = None, timeout: float | None = None) -> Any: ...
+    def _start_service(self, factory: Factory, timeout: float | None = None) -> dict[str, str]:
+        """Send the server what makes its object, a class for example, and wait until it is made."""
+    def _methods(self, timeout: float | None = None) -> dict[str, Any]:
+        """What the server tells of the methods of its object."""
+    @property
+    def _target(self) -> str:
+        """The server as this client names it."""
     def close(self) -> None:
         """Close the connection. The server keeps running; the next call connects again."""
     def __enter__(self) -> Self: ...
@@ -792,6 +846,7 @@ class Server:
         *,
         name: str | None = None,
         init_module: str | None = None,
+        init_object: str | None = None,
         idle_timeout: float | None = None,
         restart: RestartPolicy = "never",
         auth: bool = True,
@@ -820,6 +875,9 @@ class Server:
     @property
     def init_module(self) -> str | None:
         """Module with the tasks as passed, or None."""
+    @property
+    def init_object(self) -> str | None:
+        """Class or function that makes the server's object as passed, or None."""
     @property
     def name(self) -> str | None:
         """Name as passed, or None."""
@@ -897,6 +955,8 @@ class Server:
         BgpyError
             If the server cannot continue, for example because a task closed its sockets.
         """
+    def _serve(self, factory: Factory) -> None:
+        """Run the server in this process, with the object that `factory` makes."""
     def is_alive(self, timeout: float = 5.0) -> bool:
         """Return whether a server responds at this address.
 

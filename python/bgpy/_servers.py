@@ -13,13 +13,40 @@ from .errors import CallTimeout, ConfigError
 # Not imported from typing: that import takes longer than the rest of a server's start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar, overload
 
-    from ._types import Functions, LogLevel, RestartPolicy, Tasks
+    from ._types import Factory, Functions, LogLevel, RestartPolicy, Tasks
+
+    T = TypeVar("T")
+
+    @overload
+    def connect(
+        target: Target,
+        cls: type[T],
+        *,
+        token: str | None = None,
+        auth: bool = True,
+        allow_pickle: bool = True,
+        max_message_bytes: int | None = None,
+        timeout: float | None = None,
+    ) -> T: ...
+    @overload
+    def connect(
+        target: Target,
+        cls: None = None,
+        *,
+        token: str | None = None,
+        auth: bool = True,
+        allow_pickle: bool = True,
+        max_message_bytes: int | None = None,
+        timeout: float | None = None,
+    ) -> Client: ...
+
+    Target = str | PathLike[str] | Server | Client
 
 
 def start(
-    tasks: Tasks,
+    tasks: Tasks | Factory,
     name: str | None = None,
     *,
     exist_ok: bool = False,
@@ -40,16 +67,19 @@ def start(
     allow_pickle: bool = True,
     max_message_bytes: int | None = None,
 ) -> Server:
-    """Start a server in the background, with its tasks, and return when it is ready.
+    """Start a server in the background, with its object or tasks, and return when it is ready.
 
     Parameters
     ----------
-    tasks : path, str, or tuple of functions
-        A Python file that defines ``init_task``, ``exec_task`` and, if needed, ``exit_task``, the
-        name of a module that does, or the functions themselves, in this order.
+    tasks : class, path, str, or tuple of functions
+        A class, whose object lives in the server, or another callable that makes the object, such as
+        ``functools.partial(Counter, 5)``; or where to find it: ``"counter.py:Counter"``,
+        ``"package.module:Counter"``. For a server of tasks, a Python file that defines ``init_task``,
+        ``exec_task`` and, if needed, ``exit_task``, the name of a module that does, or the functions
+        themselves, in this order.
     name : str, optional
         Name of the server, see `Server`. By default that of the file or module; a server whose
-        tasks are functions has none.
+        class or tasks this script sends has none.
     exist_ok : bool, default False
         Whether to succeed if a server of this name is already running. That server keeps its tasks
         and options; a `RuntimeWarning` names those that differ.
@@ -60,7 +90,7 @@ def start(
         Environment, working directory and interpreter of the server, see `Server.run_background`.
     timeout : float, optional
         Time limit in seconds for the start (and, with `replace`, for stopping the old server). With
-        functions, the same limit applies again to ``init_task``.
+        a class or functions, the same limit applies again to its ``__init__`` or ``init_task``.
     host, port, token, log_level, log_file, idle_timeout, restart, auth
         See `Server`.
     allow_weak_token, allow_pickle, max_message_bytes
@@ -82,16 +112,15 @@ def start(
         started is stopped again.
     """
     origin: dict[str, Any] = {}
-    if callable(tasks):
-        raise ConfigError(
-            "tasks must be a file, the name of a module or a tuple of functions, not one function"
-        )
-    if not isinstance(tasks, tuple):
-        is_file = _is_file(tasks)
-        origin["init_file" if is_file else "init_module"] = place = fspath(tasks)
+    is_sent = isinstance(tasks, tuple) or callable(tasks)
+    if not is_sent:
+        place, of_place = _place(tasks)
+        is_file = _is_file(place)
+        origin["init_file" if is_file else "init_module"] = place
+        origin["init_object"] = of_place
         if name is None:
             name = _default_name(place, is_file)
-    elif len(tasks) not in (2, 3):
+    elif isinstance(tasks, tuple) and len(tasks) not in (2, 3):
         count = len(tasks)
         text = "tasks must be (init_task, exec_task) or (init_task, exec_task, exit_task)"
         raise ConfigError(f"{text}, not a tuple of {count}")
@@ -110,12 +139,12 @@ def start(
         max_message_bytes=max_message_bytes,
         **origin,
     )
-    if isinstance(tasks, tuple):
-        server._note_tasks(fingerprint(tasks))
+    if is_sent:
+        server._note_tasks(fingerprint(tasks if isinstance(tasks, tuple) else (tasks,)))
     server.run_background(
         timeout, exist_ok=exist_ok, replace=replace, env=env, cwd=cwd, python=python
     )
-    if isinstance(tasks, tuple):
+    if is_sent:
         auth = server.token is not None or auth
         with Client(server.target, token=server.token, auth=auth) as client:
             if server.is_started_here:
@@ -131,7 +160,7 @@ def start(
 def start_tasks(
     server: Server,
     client: Client,
-    tasks: Functions,
+    tasks: Functions | Factory,
     timeout: float | None,
 ) -> dict[str, str]:
     """Send a server that this process has just started its tasks; end it if they do not start."""
@@ -139,8 +168,9 @@ def start_tasks(
         return _initialize(client, tasks, timeout)
     except CallTimeout:
         late = f"did not finish within {timeout:g}s"
-        server._abandon(f"init_task {late}: ended by its starter")
-        text = f"init_task of {server.target} {late}; the server was ended"
+        begins = "init_task" if isinstance(tasks, tuple) else getattr(tasks, "__name__", "its object")
+        server._abandon(f"{begins} {late}: ended by its starter")
+        text = f"{begins} of {server.target} {late}; the server was ended"
         raise CallTimeout(text) from None
     except Exception:
         server.stop()
@@ -151,26 +181,35 @@ def start_tasks(
         raise
 
 
-def _initialize(client: Client, tasks: Functions, timeout: float | None) -> dict[str, str]:
+def _initialize(
+    client: Client, tasks: Functions | Factory, timeout: float | None
+) -> dict[str, str]:
+    if not isinstance(tasks, tuple):
+        return client._start_service(tasks, timeout)
     init_task, exec_task, *exit_task = tasks
     return client.initialize(init_task, exec_task, exit_task[0] if exit_task else None, timeout)
 
 
 def connect(
-    target: str | PathLike[str],
+    target: Any,
+    cls: type | None = None,
     *,
     token: str | None = None,
     auth: bool = True,
     allow_pickle: bool = True,
     max_message_bytes: int | None = None,
     timeout: float | None = None,
-) -> Client:
+) -> Any:
     """Connect to a server.
 
     Parameters
     ----------
-    target : str or path
-        The server's name, ``host:port``, ``[address]:port`` for IPv6, or the path of its socket.
+    target : str, path, Server or Client
+        The server's name, ``host:port``, ``[address]:port`` for IPv6, or the path of its socket; or
+        a server that this process has started. With a client, it is used and nothing else is.
+    cls : type, optional
+        The class of the object that lives in the server. To type checkers, the result is such an
+        object. A `RuntimeWarning` says what the server's object has otherwise.
     token, auth, allow_pickle, max_message_bytes
         See `Client`.
     timeout : float, optional
@@ -178,28 +217,99 @@ def connect(
 
     Returns
     -------
-    Client
-        A connected client.
+    Client or proxy
+        A connected client; with `cls` a proxy, a local object whose methods run in the server.
 
     Raises
     ------
     ConfigError
         If the target is invalid.
+    NoMethods
+        If `cls` is passed and the server runs tasks.
     NotRunning, ConnectError, AuthError, ProtocolMismatch, CallTimeout
         If the connection cannot be established.
     """
-    if not isinstance(target, (str, PathLike)):
-        kind = type(target).__name__
-        raise TypeError(f"target must be a name, host:port or socket path, not {kind}")
-    client = Client(
-        fspath(target),
-        token=token,
-        auth=auth,
-        allow_pickle=allow_pickle,
-        max_message_bytes=max_message_bytes,
-    )
+    if cls is not None and not isinstance(cls, type):
+        raise TypeError(f"cls must be a class, not {type(cls).__name__}")
+    if isinstance(target, Client):
+        client = target
+    else:
+        if isinstance(target, Server):
+            token = target.token if token is None else token
+            target = target.target
+        elif not isinstance(target, (str, PathLike)):
+            kind = type(target).__name__
+            raise TypeError(f"target must be a name, host:port or socket path, not {kind}")
+        client = Client(
+            fspath(target),
+            token=token,
+            auth=auth,
+            allow_pickle=allow_pickle,
+            max_message_bytes=max_message_bytes,
+        )
+    if cls is not None:
+        return client.service(cls, timeout)
     client.ping(timeout)
     return client
+
+
+def serve(
+    service: str | PathLike[str] | Factory,
+    name: str | None = None,
+    *,
+    host: str = HOST,
+    port: int = 0,
+    token: str | None = None,
+    log_level: LogLevel = "INFO",
+    log_file: str | PathLike[str] | None = None,
+    idle_timeout: float | None = None,
+    auth: bool = True,
+    allow_weak_token: bool = False,
+    allow_pickle: bool = True,
+    max_message_bytes: int | None = None,
+) -> None:
+    """Run a server in this process until a client or a signal ends it.
+
+    Parameters
+    ----------
+    service : class, callable, path or str
+        What `start` takes, without tuples of functions.
+    name, host, port, token, log_level, log_file, idle_timeout, auth
+        See `Server`.
+    allow_weak_token, allow_pickle, max_message_bytes
+        See `Server`.
+
+    Raises
+    ------
+    BgpyError
+        As for `Server` and `Server.run`.
+    """
+    origin: dict[str, Any] = {}
+    if not callable(service):
+        place, of_place = _place(service)
+        is_file = _is_file(place)
+        origin["init_file" if is_file else "init_module"] = place
+        origin["init_object"] = of_place
+        if name is None:
+            name = _default_name(place, is_file)
+    server = Server(
+        host,
+        port,
+        token,
+        log_level,
+        log_file,
+        name=name,
+        idle_timeout=idle_timeout,
+        auth=auth,
+        allow_weak_token=allow_weak_token,
+        allow_pickle=allow_pickle,
+        max_message_bytes=max_message_bytes,
+        **origin,
+    )
+    if callable(service):
+        server._serve(service)
+    else:
+        server.run()
 
 
 class ServerList(list[ServerInfo]):
@@ -244,6 +354,17 @@ def _default_name(place: str, is_file: bool) -> str:
     except ConfigError as error:
         raise ConfigError(f"{error}; or pass name=") from None
     return name
+
+
+def _place(tasks: str | PathLike[str]) -> tuple[str, str | None]:
+    """Split off the class or function of ``"counter.py:Counter"``, if there is one."""
+    place = fspath(tasks)
+    if isinstance(tasks, str):
+        before, colon, name = place.rpartition(":")
+        # The colon of a drive has nothing but a path behind it.
+        if colon and before and all(part.isidentifier() for part in name.split(".")):
+            return before, name
+    return place, None
 
 
 def _is_file(tasks: str | PathLike[str]) -> bool:

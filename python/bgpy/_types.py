@@ -13,6 +13,8 @@ InitTask = Callable[[], Any] | Callable[[ClientSocket], Any]
 Task = Callable[[ClientSocket, Any, Any], object]
 Functions = tuple[InitTask, Task] | tuple[InitTask, Task, Task]
 Tasks = str | PathLike[str] | Functions
+# A class, or what else returns the object of a service.
+Factory = Callable[..., object]
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 # Any other number of failures is accepted as well.
@@ -42,7 +44,7 @@ class Status(TypedDict):
     """What `Client.status` returns."""
 
     state: Literal["STARTING", "UNINITIALIZED", "READY", "BUSY", "STOPPING"]
-    task: Literal["init_task", "exec_task", "exit_task"] | None
+    task: str | None
     busy_s: float | None
     queue: int
     calls: int

@@ -77,6 +77,10 @@ class NotInitialized(BgpyError):
     """The server has no tasks yet."""
 
 
+class NoMethods(BgpyError):
+    """The server runs tasks, which have no methods."""
+
+
 class NoResponse(BgpyError):
     """The task ended without a response."""
 

@@ -128,7 +128,7 @@ mod tests {
         };
         let failed = |code| {
             let failure = Box::new(Failure::new(code, "no"));
-            CallError::Failed { server: server(), failure, object: None }
+            CallError::refused(&server(), failure)
         };
         for (error, code) in [
             (CallError::Timeout { server: server(), after, accepted: true, expired: false }, 4),

@@ -20,6 +20,7 @@ pub(crate) struct More {
     /// How far its stream is ahead of the reader, if it is one.
     pub(crate) window: Option<Window>,
     pub(crate) wants_progress: bool,
+    pub(crate) calls_method: bool,
     pub(crate) callbacks: Callbacks,
     /// Whether the caller has given up the stream, and waits only for the end.
     pub(crate) is_closed: bool,
@@ -28,6 +29,10 @@ pub(crate) struct More {
 impl Open {
     pub(crate) fn wants_response(&self) -> bool {
         self.want != Want::Ack && self.more.as_ref().is_none_or(|more| !more.is_closed)
+    }
+
+    pub(crate) fn calls_method(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.calls_method)
     }
 
     pub(crate) fn is_stream(&self) -> bool {
@@ -52,7 +57,8 @@ impl More {
     pub(crate) fn of(head: &CallHead, want: Want) -> Box<Self> {
         let window = head.window.filter(|_| want == Want::All).map(Window::new);
         let wants_progress = head.progress && want != Want::Ack;
-        Box::new(Self { window, wants_progress, ..Self::default() })
+        let calls_method = head.method.is_some();
+        Box::new(Self { window, wants_progress, calls_method, ..Self::default() })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::head::CallHead;
 use crate::hello::ServerHello;
 use crate::log::{LogReply, LogRequest};
+use crate::methods::MethodsReply;
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::pending::{Asked, Due, Pending};
@@ -76,6 +77,8 @@ pub enum Event {
     Debug(Box<DebugReply>),
     /// The answer to an abort.
     Abort(Box<AbortReply>),
+    /// The answer to a request for the methods.
+    Methods(Box<MethodsReply>),
     /// How far the call has come.
     Progress(Box<Progress>),
     /// The task calls a function of the caller's, and waits for [its
@@ -182,6 +185,12 @@ impl ClientSession {
     /// understands it.
     pub fn debug(&mut self, request: &DebugRequest) -> u64 {
         self.unbuffered_request(Kind::Debug, request.encode(), Asked::Debug)
+    }
+
+    /// Asks for the methods of the server's object. Only for a server whose
+    /// [hello](ServerHello::services) says that it understands it.
+    pub fn methods(&mut self) -> u64 {
+        self.bare_request(Kind::Methods, Asked::Methods)
     }
 
     /// Asks to cancel a call of any client. Only for a server whose [hello](ServerHello::calls) says

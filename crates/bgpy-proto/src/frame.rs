@@ -36,6 +36,8 @@ pub enum Kind {
     CallbackReply = 0x0b,
     /// Client: cancel a call of any client.
     Abort = 0x0c,
+    /// Client: answer with the methods that the server's object has.
+    Methods = 0x0d,
     /// Server: the call is accepted.
     Ack = 0x41,
     /// Server: one response of a task.
@@ -62,6 +64,8 @@ pub enum Kind {
     Callback = 0x4c,
     /// Server: answer to an abort.
     AbortReply = 0x4d,
+    /// Server: answer to a request for the methods.
+    MethodsReply = 0x4e,
 }
 
 impl Kind {
@@ -79,6 +83,7 @@ impl Kind {
             0x0a => Self::Credit,
             0x0b => Self::CallbackReply,
             0x0c => Self::Abort,
+            0x0d => Self::Methods,
             0x41 => Self::Ack,
             0x42 => Self::Response,
             0x43 => Self::Error,
@@ -92,6 +97,7 @@ impl Kind {
             0x4b => Self::Progress,
             0x4c => Self::Callback,
             0x4d => Self::AbortReply,
+            0x4e => Self::MethodsReply,
             _ => return None,
         })
     }

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, bytes};
 use crate::error::ProtocolError;
 use crate::hello::Id;
-use crate::limits::{CHAIN_MAX, HEAD_BYTES_MAX, STREAM_WINDOW_BYTES_MAX, TRACE_BYTES_MAX};
+use crate::limits::{
+    CHAIN_MAX, HEAD_BYTES_MAX, METHOD_BYTES_MAX, STREAM_WINDOW_BYTES_MAX, TRACE_BYTES_MAX,
+};
 
 /// Bytes of the length in front of a head.
 const LENGTH_BYTES: usize = 2;
@@ -13,6 +15,9 @@ const LENGTH_BYTES: usize = 2;
 /// The head of a call. An empty one is not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallHead {
+    /// The method that an EXEC calls, of at most [`METHOD_BYTES_MAX`]; `None` for `exec_task`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
     /// Milliseconds until the caller's deadline when the call was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_ms: Option<u64>,
@@ -47,7 +52,7 @@ impl CallHead {
     /// The length and the head, to be sent in front of the message.
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] for a trace context or a window beyond its limit.
+    /// [`ProtocolError::TooLarge`] for a method, a trace context or a window beyond its limit.
     pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
         self.check()?;
         let map = codec::to_vec(self).expect("a head is flat and short");
@@ -57,7 +62,9 @@ impl CallHead {
 
     fn check(&self) -> Result<(), ProtocolError> {
         let trace = self.trace.as_ref().map_or(0, String::len) as u64;
+        let method = self.method.as_ref().map_or(0, String::len) as u64;
         let lengths = [
+            ("the name of a method", method, METHOD_BYTES_MAX as u64),
             ("a trace context", trace, TRACE_BYTES_MAX as u64),
             ("the window of a stream", self.window.unwrap_or(0), STREAM_WINDOW_BYTES_MAX),
         ];
@@ -129,6 +136,7 @@ mod tests {
     fn full() -> CallHead {
         let ids = (0..CHAIN_MAX).map(|n| Id([n as u8; 16]));
         CallHead {
+            method: Some("m".repeat(METHOD_BYTES_MAX)),
             left_ms: Some(u64::MAX),
             chain: ids.fold(Chain::default(), |chain, id| chain.with(id).unwrap()),
             trace: Some("0".repeat(TRACE_BYTES_MAX)),
@@ -155,6 +163,7 @@ mod tests {
             |key: &str, value| [&[0x81, 0xa0 | key.len() as u8], key.as_bytes(), value].concat();
         let maps = [
             vec![0xc0],
+            word("method", b"\x01"),
             word("window", b"\xff"),
             word("window", b"\xca\0\0\0\0"),
             word("left_ms", b"\xa0"),
@@ -173,9 +182,11 @@ mod tests {
     #[test]
     fn what_is_too_long_is_neither_sent_nor_taken() {
         let none = CallHead::default;
+        let method = "m".repeat(METHOD_BYTES_MAX + 1);
         let trace = "0".repeat(TRACE_BYTES_MAX + 1);
         let window = STREAM_WINDOW_BYTES_MAX + 1;
         for (head, what) in [
+            (CallHead { method: Some(method), ..none() }, "the name of a method"),
             (CallHead { trace: Some(trace), ..none() }, "a trace context"),
             (CallHead { window: Some(window), ..none() }, "the window of a stream"),
         ] {

@@ -69,6 +69,9 @@ pub struct ServerHello {
     /// Whether the server understands heads, credits, callbacks, aborts and cancels with an answer.
     #[serde(default)]
     pub calls: bool,
+    /// Whether the server understands methods: in heads, and the request for them.
+    #[serde(default)]
+    pub services: bool,
     /// Why the server rejects calls on this connection, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overloaded: Option<String>,
@@ -103,6 +106,7 @@ impl Default for ServerHello {
             allow_pickle: true,
             debug: true,
             calls: true,
+            services: true,
             overloaded: None,
         }
     }

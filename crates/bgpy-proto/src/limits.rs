@@ -83,12 +83,18 @@ pub const LOG_REQUEST_BYTES_MAX: usize = 1024;
 /// threads, and several fit an outbox.
 pub const DEBUG_TEXT_BYTES_MAX: usize = 256 << 10;
 
-/// Longest head of a call, in bytes. The longest that is sent has about 2,200; the rest is room for later
+/// Longest head of a call, in bytes. The longest that is sent has about 2,500; the rest is room for later
 /// keys.
 pub const HEAD_BYTES_MAX: usize = 4096;
 
 /// Most servers that wait for each other in the chain of a call.
 pub const CHAIN_MAX: usize = 64;
+
+/// Longest text that says why there are no methods, in bytes. It fits [`MESSAGE_BYTES_LEAST`].
+pub const METHODS_ERROR_BYTES_MAX: usize = 1024;
+
+/// Longest name of a method, in bytes.
+pub const METHOD_BYTES_MAX: usize = 256;
 
 /// Longest trace context, in bytes. A `traceparent` has 55.
 pub const TRACE_BYTES_MAX: usize = 1024;

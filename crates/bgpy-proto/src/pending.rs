@@ -13,6 +13,7 @@ use crate::flow::{Reading, weight};
 use crate::frame::{Frame, Kind, Want, flag};
 use crate::head::CallHead;
 use crate::log::LogReply;
+use crate::methods::MethodsReply;
 use crate::progress::Progress;
 use crate::status::Status;
 
@@ -37,6 +38,8 @@ struct More {
     /// How far the stream has been read, if it is one.
     reading: Option<Reading>,
     wants_progress: bool,
+    /// Whether the call is one of a method, whose last response may end it.
+    calls_method: bool,
     /// The latest progress, unless it was polled: earlier ones do not matter.
     progress: Option<Progress>,
     callbacks: Callbacks,
@@ -55,6 +58,7 @@ pub(crate) enum Asked {
     Log,
     Debug,
     Abort,
+    Methods,
 }
 
 /// What is to be sent because of an answer.
@@ -77,8 +81,9 @@ impl Pending {
     pub(crate) fn expect(&mut self, head: &CallHead) {
         let is_stream = self.asked == Asked::Call(Want::All);
         let reading = head.window.filter(|_| is_stream).map(Reading::new);
-        self.more =
-            Some(Box::new(More { reading, wants_progress: head.progress, ..More::default() }));
+        let (wants_progress, calls_method) = (head.progress, head.method.is_some());
+        let more = More { reading, wants_progress, calls_method, ..More::default() };
+        self.more = Some(Box::new(more));
     }
 
     /// Whether the caller still waits for the end of a call.
@@ -203,13 +208,14 @@ impl Pending {
             }
             (Kind::Ack, Asked::Call(_)) if !self.answered => Event::Accepted,
             (Kind::Response, Asked::Call(want @ (Want::First | Want::All)))
-                if (flags & flag::LAST != 0) == (want == Want::First) =>
+                if self.may_be_last(want, flags & flag::LAST != 0) =>
             {
                 if seq != self.next_seq {
                     return Err(ProtocolError::Malformed("a response out of its order"));
                 }
                 self.next_seq = seq.wrapping_add(1);
-                let (error, last) = (flags & flag::USER_ERROR != 0, want == Want::First);
+                let error = flags & flag::USER_ERROR != 0;
+                let last = flags & flag::LAST != 0;
                 let buffers = missing.map_or(payload.buffers.len(), |it| it.buffers.into());
                 let bytes = missing.map_or(payload.bytes(), |it| it.bytes);
                 let (mut credit, mut is_heard) = (None, true);
@@ -223,11 +229,11 @@ impl Pending {
                     } else if missing.is_some() && !more.is_closing {
                         credit = reading.take(weight(bytes, buffers));
                     }
-                    is_heard = !more.is_forgotten && !more.is_closing;
+                    // The last one also tells how the call has ended.
+                    is_heard = !more.is_forgotten && (last || !more.is_closing);
                 }
-                self.answered = true;
+                (self.answered, self.ended) = (true, last);
                 if is_heard {
-                    self.ended = last;
                     self.push(match missing {
                         Some(_) => Event::NoMemory { bytes, last },
                         None => Event::Response { message: Delivered::new(payload), error, last },
@@ -254,6 +260,10 @@ impl Pending {
             (Kind::DebugReply, Asked::Debug) => {
                 let reply = read(DebugReply::decode(data), "a debug reply that says nothing")?;
                 Event::Debug(Box::new(reply))
+            }
+            (Kind::MethodsReply, Asked::Methods) => {
+                let reply = read(MethodsReply::decode(data), "methods that say nothing")?;
+                Event::Methods(Box::new(reply))
             }
             (Kind::AbortReply, Asked::Abort) => {
                 let reply =
@@ -289,6 +299,14 @@ impl Pending {
 
     fn reading(&mut self) -> Option<&mut Reading> {
         self.more.as_mut()?.reading.as_mut()
+    }
+
+    /// Whether a response may (or may not) be marked as the last.
+    fn may_be_last(&self, want: Want, last: bool) -> bool {
+        match want {
+            Want::All => !last || self.more.as_ref().is_some_and(|more| more.calls_method),
+            _ => last == (want == Want::First),
+        }
     }
 
     fn wants_progress(&self) -> bool {

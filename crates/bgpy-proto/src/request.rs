@@ -1,5 +1,7 @@
 //! What clients ask of a server.
 
+use std::sync::Arc;
+
 use crate::abort::AbortRequest;
 use crate::debug::DebugRequest;
 use crate::delivered::Delivered;
@@ -41,7 +43,7 @@ pub enum Request {
         /// Which answers the caller wants.
         want: Want,
         /// What its caller says beside the message.
-        head: Option<Box<CallHead>>,
+        head: Option<Arc<CallHead>>,
         /// Its message.
         message: Delivered,
     },
@@ -84,6 +86,11 @@ pub enum Request {
         id: u64,
         /// Which piece.
         request: LogRequest,
+    },
+    /// Answer with the methods of the server's object.
+    Methods {
+        /// The request's id.
+        id: u64,
     },
     /// Answer a debug question.
     Debug {

@@ -1,6 +1,7 @@
 //! A server's session: checks the requests and keeps what each caller wants to hear.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::abort::{AbortReply, AbortRequest};
 use crate::caller::{More, Open, Room};
@@ -17,6 +18,7 @@ use crate::limits::{
     LOG_REQUEST_BYTES_MAX,
 };
 use crate::log::{LogReply, LogRequest};
+use crate::methods::MethodsReply;
 use crate::open::OpenCalls;
 use crate::outbox::Outbox;
 use crate::progress::Progress;
@@ -179,11 +181,30 @@ impl ServerSession {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
+        self.send_response(call, payload, error, false)
+    }
+
+    /// Like [`respond`](Self::respond), with what the method of a stream has returned: the last frame of its call. A
+    /// caller that waits for its first response only gets it as that.
+    ///
+    /// # Errors
+    /// See [`respond`](Self::respond).
+    pub fn respond_last(&mut self, call: u64, payload: Payload) -> Result<bool, ProtocolError> {
+        self.send_response(call, payload, false, true)
+    }
+
+    fn send_response(
+        &mut self,
+        call: u64,
+        payload: Payload,
+        error: bool,
+        is_result: bool,
+    ) -> Result<bool, ProtocolError> {
         let Some(open) = self.open.get_mut(call).filter(|open| open.wants_response()) else {
             return Ok(false);
         };
         payload.check(self.client.message_bytes_max)?;
-        let last = open.want == Want::First;
+        let last = open.want == Want::First || is_result && open.calls_method();
         let flags = if last { flag::LAST } else { 0 } | if error { flag::USER_ERROR } else { 0 };
         let seq = open.next_seq;
         let weight = weight(payload.bytes(), payload.buffers.len());
@@ -224,6 +245,12 @@ impl ServerSession {
     pub fn status(&mut self, request: u64, status: &Status) {
         let payload = status.encode().into();
         self.send(Frame { payload, ..Frame::bare(Kind::StatusReply, request) });
+    }
+
+    /// Answers a request for the methods, as far as the client accepts it.
+    pub fn methods(&mut self, request: u64, reply: &MethodsReply) {
+        let payload = reply.encode_within(self.client.message_bytes_max).into();
+        self.send(Frame { payload, ..Frame::bare(Kind::MethodsReply, request) });
     }
 
     /// Answers a log request. Its text is at most [as long as the client
@@ -296,6 +323,10 @@ impl ServerSession {
                 self.requests.push_back(Request::Status { id: call });
                 return Ok(());
             }
+            Kind::Methods => {
+                self.requests.push_back(Request::Methods { id: call });
+                return Ok(());
+            }
             Kind::Log => {
                 let short = Some(&payload.data).filter(|data| data.len() <= LOG_REQUEST_BYTES_MAX);
                 let request = short.and_then(|data| LogRequest::decode(data));
@@ -331,7 +362,7 @@ impl ServerSession {
         let want = Want::from_flags(flags)?;
         let has_head = flags & flag::HEAD != 0 && missing.is_none();
         let head =
-            if has_head { Some(Box::new(CallHead::split_from(&mut payload.data)?)) } else { None };
+            if has_head { Some(Arc::new(CallHead::split_from(&mut payload.data)?)) } else { None };
         let more = head.as_deref().map(|head| More::of(head, want));
         let full = self.open.len() >= CALLS_PER_CONNECTION_MAX;
         self.open.insert(call, Open { want, acked: false, next_seq: 0, more });

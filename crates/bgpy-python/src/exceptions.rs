@@ -26,7 +26,7 @@ macro_rules! classes {
 
 classes! {
     AddressInUse AuthError BgpyError CallCancelled CallTimeout CallbackGone Cancelled ConfigError ConnectError ConnectionLost NameTaken
-    NoResponse NotInitialized NotRunning Overloaded ProtocolMismatch RemoteError
+    NoMethods NoResponse NotInitialized NotRunning Overloaded ProtocolMismatch RemoteError
     RemoteSerializationError SerializationError ServerStopping StartError WouldDeadlock
 }
 

@@ -38,6 +38,8 @@ mod _bgpy {
     #[pymodule_export]
     use super::face::progress::ProgressReport;
     #[pymodule_export]
+    use super::face::remote_method::RemoteMethod;
+    #[pymodule_export]
     use super::face::server::Server;
     #[pymodule_export]
     use super::face::servers::{ServerInfo, survey, table};

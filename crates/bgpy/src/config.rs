@@ -70,6 +70,11 @@ pub struct Config {
     pub search_path: Vec<OsString>,
     /// A Python module with the tasks.
     pub init_module: Option<String>,
+    /// The class or function in that file or module that makes the server's object, by its qualified name. Without it,
+    /// there are three tasks.
+    pub init_object: Option<String>,
+    /// Its keyword arguments, as a user has written them.
+    pub init_arguments: Vec<(String, String)>,
     /// The server's name.
     pub name: Option<Name>,
     /// The server ends after this many seconds without a call.
@@ -163,6 +168,8 @@ impl Default for Config {
             init_file: None,
             search_path: Vec::new(),
             init_module: None,
+            init_object: None,
+            init_arguments: Vec::new(),
             name: None,
             idle_timeout_s: None,
             restart: Restart::Never,
@@ -251,6 +258,7 @@ impl std::fmt::Debug for Config {
             .field("log_file", &self.log_file)
             .field("init_file", &self.init_file)
             .field("init_module", &self.init_module)
+            .field("init_object", &self.init_object)
             .finish_non_exhaustive()
     }
 }

@@ -94,10 +94,17 @@ pub mod codec {
     };
 }
 
+/// The methods of a server's object.
+pub mod methods {
+    pub use bgpy_proto::methods::{
+        Method, MethodKind, MethodTable, MethodsReply, Parameter, ParameterKind, Runs,
+    };
+}
+
 pub use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Chain, DebugReply, DebugRequest,
     Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Memory,
-    Payload, Progress, Room, State, Status, Token, Want, limits,
+    MethodTable, MethodsReply, Payload, Progress, Room, State, Status, Token, Want, limits,
 };
 pub use client::{Answer, Call, CallHandle, Client, ClientOptions, Link, Question, Response, Step};
 pub use codec::Value;

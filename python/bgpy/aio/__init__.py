@@ -35,10 +35,18 @@ class Stream:
     """
 
     def __init__(
-        self, client: Client, args: object, timeout: float | None, on_progress: object, window: int
+        self,
+        client: Client,
+        args: object,
+        timeout: float | None,
+        on_progress: object,
+        window: int,
+        method: str | None = None,
     ) -> None:
         self._client = client
-        self._begin = (args, window, on_progress)
+        self._begin = (args, window, on_progress, method)
+        # What the generator has returned, once the stream has ended.
+        self.result: Any = None
         self._timeout = timeout
         self._connection: Connection | None = None
         self._id = 0
@@ -59,8 +67,9 @@ class Stream:
             except TimeoutError:
                 message = f"{self._client} has not responded within {self._timeout} s"
                 raise CallTimeout(message) from None
-        if not step:
+        if len(step) != 1:
             self._is_over = True
+            self.result = step[1] if step else None
             raise StopAsyncIteration
         return step[0]
 
@@ -230,11 +239,29 @@ class Client:
     def __repr__(self) -> str:
         return f"bgpy.aio.{self._client!r}"
 
-    async def _asked(self, kind: str, want: str, args: object, on_progress: object) -> Any:
+    async def service(self, cls: type | None = None, timeout: float | None = None) -> Any:
+        """Return a proxy of the object that the server has: its methods are awaited.
+
+        Streams are asynchronous iterators, and properties are awaited as well; see
+        `bgpy.Client.service`.
+        """
+        from ._proxy import proxy
+
+        table = await asyncio.to_thread(self._client._methods, timeout)
+        return proxy(self, table, cls)
+
+    async def _asked(
+        self,
+        kind: str,
+        want: str,
+        args: object,
+        on_progress: object,
+        method: str | None = None,
+    ) -> Any:
         while True:
             connection = await self._connected()
             try:
-                return await connection.begin(kind, want, args, on_progress)
+                return await connection.begin(kind, want, args, on_progress, method)
             except ServerStopping:
                 # If another server takes its place, the call is made there.
                 if kind == "EXIT" or not await self._succeeded(connection):
@@ -272,21 +299,27 @@ class Client:
 
 
 async def connect(
-    target: str,
-    token: str | None = None,
+    target: str | Client,
+    cls: type | None = None,
     *,
+    token: str | None = None,
     auth: bool = True,
     allow_pickle: bool = True,
     max_message_bytes: int | None = None,
     timeout: float | None = None,
-) -> Client:
-    """Connect to a server; see `bgpy.connect`."""
-    client = Client(
-        target,
-        token=token,
-        auth=auth,
-        allow_pickle=allow_pickle,
-        max_message_bytes=max_message_bytes,
-    )
+) -> Any:
+    """Connect to a server: to its object with the class `cls`; see `bgpy.connect`."""
+    if isinstance(target, Client):
+        client = target
+    else:
+        client = Client(
+            target,
+            token=token,
+            auth=auth,
+            allow_pickle=allow_pickle,
+            max_message_bytes=max_message_bytes,
+        )
+    if cls is not None:
+        return await client.service(cls, timeout)
     await client._limited(client._connected(), timeout)
     return client

@@ -68,9 +68,16 @@ class Connection:
         self._running: set[asyncio.Future[Any]] = set()
         loop.add_reader(self._descriptor, self._read)
 
-    def begin(self, kind: str, want: str, args: object, on_progress: object) -> Call:
+    def begin(
+        self,
+        kind: str,
+        want: str,
+        args: object,
+        on_progress: object,
+        method: str | None = None,
+    ) -> Call:
         call = Call(loop=self.loop)
-        call._id = self.link.call(call, kind, want, args, on_progress)
+        call._id = self.link.call(call, kind, want, args, on_progress, method)
         call._connection = self
         self.has_queued()
         return call

@@ -59,9 +59,9 @@ pub fn encode_exception(
     takes_pickles.then(dumped)?.map(|payload| payload.data)
 }
 
-/// Encodes the tasks of a server. Functions are never plain.
-pub fn encode_tasks(py: Python<'_>, tasks: &Bound<'_, PyAny>) -> PyResult<Payload> {
-    pickle::dumps(py, tasks, Content::Tasks).map_err(|error| unpicklable("tasks", tasks, error))
+/// Encodes the program of a server, which is never plain; `root` names it in errors.
+pub fn encode_tasks(py: Python<'_>, root: &str, tasks: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    pickle::dumps(py, tasks, Content::Tasks).map_err(|error| unpicklable(root, tasks, error))
 }
 
 fn refused(py: Python<'_>, root: &str, culprit: &Culprit, receiver: &str) -> PyErr {

@@ -11,6 +11,7 @@ mod encode_stdlib;
 mod enum_flags;
 mod key_cache;
 pub mod memory;
+pub mod method_table;
 pub mod path;
 pub mod pickle;
 mod plain;

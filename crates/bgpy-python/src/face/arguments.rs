@@ -62,6 +62,7 @@ arguments! {
     log_file: Option<PathBuf>, "a path or None";
     init_file: Option<PathBuf>, "a path or None";
     init_module: Option<String>, "a str or None";
+    init_object: Option<String>, "a str or None";
     name: Option<String>, "a str or None";
     auth: bool, "True or False";
     echo: bool, "True or False";

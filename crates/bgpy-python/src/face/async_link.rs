@@ -17,6 +17,7 @@ use super::arguments::{deadline_head, limit, timeout, waiting};
 use super::async_calls::{Arrived, Entry, Kind, settle, tell_progress};
 use super::callback::Callbacks;
 use super::client::Client;
+use super::client_calls::Called;
 use super::errors::{call_error, connect_error, no_response};
 use super::messages::confirmation;
 use super::status::status_dict;
@@ -177,6 +178,11 @@ impl AsyncLink {
     }
 }
 
+/// What the arguments of a call are called in errors.
+fn root(method: Option<&str>) -> &'static str {
+    method.map_or(Called::Task, Called::Method).root()
+}
+
 #[pymethods]
 impl AsyncLink {
     /// Open a connection to a server that has its tasks. It blocks: call it on a thread of its own.
@@ -208,8 +214,9 @@ impl AsyncLink {
     }
 
     /// Queue a call of `kind`, EXEC or EXIT, and have its outcome set in `future`. `want` is ``"first"``, ``"raw"``
-    /// or ``"accepted"``.
-    #[pyo3(signature = (future, kind, want, args, on_progress=None))]
+    /// or ``"accepted"``. An EXEC calls `exec_task`, or a `method`.
+    #[pyo3(signature = (future, kind, want, args, on_progress=None, method=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are what there is to say about a call")]
     fn call(
         &self,
         py: Python<'_>,
@@ -218,9 +225,10 @@ impl AsyncLink {
         want: &str,
         args: &Bound<'_, PyAny>,
         on_progress: Option<Py<PyAny>>,
+        method: Option<String>,
     ) -> PyResult<u64> {
         let (call_kind, name, root) = match kind {
-            "EXEC" => (CallKind::Exec, "EXEC", "args"),
+            "EXEC" => (CallKind::Exec, "EXEC", root(method.as_deref())),
             "EXIT" => (CallKind::Exit, "EXIT", "exit_args"),
             _ => return Err(PyValueError::new_err("kind must be EXEC or EXIT")),
         };
@@ -234,8 +242,8 @@ impl AsyncLink {
         let progress = on_progress.is_some();
         let head = match wire {
             // Nobody waits for its end.
-            Want::Ack => CallHead::default(),
-            _ => CallHead { progress, ..self.head(py)? },
+            Want::Ack => CallHead { method, ..CallHead::default() },
+            _ => CallHead { attached: method.is_some(), method, progress, ..self.head(py)? },
         };
         let call = self.link.queue(call_kind, wire, &head, payload);
         self.add(py, call, waits, Some(future), on_progress, callbacks)
@@ -248,22 +256,24 @@ impl AsyncLink {
         future: Py<PyAny>,
         tasks: &Bound<'_, PyAny>,
     ) -> PyResult<u64> {
-        let payload = encode_tasks(py, tasks)?;
+        let payload = encode_tasks(py, "tasks", tasks)?;
         let call = self.link.queue(CallKind::Init, Want::All, &CallHead::default(), payload);
         self.add(py, call, Kind::Init, Some(future), None, Callbacks::default())
     }
 
     /// Queue a call whose responses are a stream; take them with `step`.
-    #[pyo3(signature = (args, window, on_progress=None))]
+    #[pyo3(signature = (args, window, on_progress=None, method=None))]
     fn stream(
         &self,
         py: Python<'_>,
         args: &Bound<'_, PyAny>,
         window: u64,
         on_progress: Option<Py<PyAny>>,
+        method: Option<String>,
     ) -> PyResult<u64> {
-        let (payload, callbacks) = self.encode(py, "args", args)?;
+        let (payload, callbacks) = self.encode(py, root(method.as_deref()), args)?;
         let head = CallHead {
+            method,
             window: Some(window),
             progress: on_progress.is_some(),
             attached: true,
@@ -273,7 +283,7 @@ impl AsyncLink {
         self.add(py, call, Kind::Stream, None, on_progress, callbacks)
     }
 
-    /// Take the next response of a stream: ``(response,)``, ``()`` at its end, or None if it has not arrived; then
+    /// Take the next response of a stream: ``(response,)``, ``()`` at its end, ``(None, result)`` if it has a result, or None if it has not arrived; then
     /// `future` is set when it is worth asking again.
     fn step<'py>(
         &self,
@@ -291,9 +301,17 @@ impl AsyncLink {
                     return Ok(None);
                 }
                 Some(Arrived::Step(Step::Response(response))) => {
+                    let is_last = entry.call.is_over();
+                    if is_last {
+                        calls.remove(&call);
+                    }
                     drop(calls);
                     let response = self.client.get().response(py, response)?;
-                    return PyTuple::new(py, [response]).map(Some);
+                    let step = match is_last {
+                        true => (py.None(), response).into_pyobject(py),
+                        false => PyTuple::new(py, [response]),
+                    };
+                    return step.map(Some);
                 }
                 Some(Arrived::Step(Step::Ended)) => {
                     calls.remove(&call);

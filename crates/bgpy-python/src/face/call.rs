@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bgpy::Response;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 use super::arguments::{limit, timeout, waiting};
 use super::errors::no_response;
@@ -264,6 +265,15 @@ impl Call {
         }
         // Why it has not arrived, each call tells by itself.
         waiting(py, limit(py, timeout)?, |wait| drop(link.pump(seen, wait)))
+    }
+
+    /// For annotations: ``Call[int]``.
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        cls: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("types")?.getattr("GenericAlias")?.call1((cls, item))
     }
 
     /// How far the call has come, as last heard while somebody waited for it, or None.

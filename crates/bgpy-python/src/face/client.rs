@@ -1,6 +1,5 @@
 //! The blocking client.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 
 use bgpy::client::ClientOptions;
@@ -9,11 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::arguments::{
-    allow_pickle, auth, echo, follow, host, limit, lines, log_file, log_level, max_message_bytes,
-    port, target, timeout, token,
+    allow_pickle, auth, echo, follow, host, lines, log_file, log_level, max_message_bytes, port,
+    target, timeout, token,
 };
-use super::callback::Callbacks;
-use super::client_calls::begin;
+use super::client_calls::{CallOptions, Called, first};
 use super::connection::send;
 use super::log_reader::{self, LogReader};
 use super::messages::confirmation;
@@ -173,7 +171,7 @@ impl Client {
         }
         // Encoded even for a server that accepts no pickles: it may have its tasks already.
         let tasks = PyTuple::new(py, tasks)?;
-        let encoded = || encode_tasks(py, tasks.as_any());
+        let encoded = || encode_tasks(py, "tasks", tasks.as_any());
         loop {
             let first = self.calling(py, timeout, None, encoded, Link::initialize)?;
             if !renewed(self, &tasks, first)? {
@@ -277,20 +275,10 @@ impl Client {
         #[pyo3(from_py_with = echo)] echo: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
-        let (payload, callbacks) = Callbacks::of(|| this.encode(py, "args", args, timeout))?;
         let echo = echo.then(|| LogReader::of_prints(slf, timeout)).transpose()?;
         let echo = echo.map(|reader| log_reader::echo(py, reader)).transpose()?;
-        let outcome = if on_progress.is_none() && callbacks.is_empty() {
-            let payload = Cell::new(Some(payload));
-            let again = || this.encode(py, "args", args, timeout);
-            let encoded = || payload.take().map_or_else(again, Ok);
-            this.calling(py, timeout, echo.as_ref(), encoded, |link, args, wait| {
-                link.first(CallKind::Exec, args, wait)
-            })
-        } else {
-            let pending = begin(slf, py, args, on_progress, timeout, None)?;
-            pending.first(py, limit(py, timeout)?, echo.as_ref())
-        };
+        let options = CallOptions { on_progress, timeout, window: None };
+        let outcome = first(slf, py, Called::Task, args, options, echo.as_ref());
         let printed = echo.map(|echo| echo.call_method0(py, "finish")).transpose();
         let response = this.response(py, outcome?)?;
         printed.map(|_| response)

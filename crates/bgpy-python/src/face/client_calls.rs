@@ -1,6 +1,8 @@
 //! Calls of a client that are under way while the caller does something else.
 
-use bgpy::{CallHead, CallKind, Want};
+use std::cell::Cell;
+
+use bgpy::{CallHead, CallKind, Response, Want};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -46,7 +48,8 @@ impl Client {
         args: &Bound<'_, PyAny>,
         on_progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
-        begin(slf, py, args, on_progress, None, None).map(Call::new)
+        let options = CallOptions { on_progress, ..CallOptions::default() };
+        begin(slf, py, Called::Task, args, options).map(Call::new)
     }
 
     /// Call `exec_task` and return an iterator over all of its responses.
@@ -86,20 +89,55 @@ impl Client {
         window: u64,
     ) -> PyResult<Stream> {
         let limit = limit(py, timeout)?;
-        begin(slf, py, args, on_progress, timeout, Some(window))
-            .map(|pending| Stream::new(pending, limit))
+        let options = CallOptions { on_progress, timeout, window: Some(window) };
+        begin(slf, py, Called::Task, args, options).map(|pending| Stream::new(pending, limit))
     }
 }
 
-/// Sends a call; with a window its responses are a stream.
+/// What a call runs.
+#[derive(Clone, Copy)]
+pub enum Called<'a> {
+    /// `exec_task`.
+    Task,
+    /// The method of this name.
+    Method(&'a str),
+}
+
+impl Called<'_> {
+    /// What the arguments are called in errors.
+    pub fn root(self) -> &'static str {
+        match self {
+            Self::Task => "args",
+            Self::Method(_) => "arguments",
+        }
+    }
+
+    fn method(self) -> Option<String> {
+        match self {
+            Self::Task => None,
+            Self::Method(name) => Some(name.to_owned()),
+        }
+    }
+}
+
+/// How a call is made.
+#[derive(Default)]
+pub struct CallOptions<'py> {
+    pub on_progress: Option<Bound<'py, PyAny>>,
+    pub timeout: Option<f64>,
+    /// Makes its responses a stream.
+    pub window: Option<u64>,
+}
+
+/// Sends a call.
 pub fn begin(
     client: &Bound<'_, Client>,
     py: Python<'_>,
+    called: Called<'_>,
     args: &Bound<'_, PyAny>,
-    on_progress: Option<Bound<'_, PyAny>>,
-    timeout: Option<f64>,
-    window: Option<u64>,
+    options: CallOptions<'_>,
 ) -> PyResult<Pending> {
+    let CallOptions { on_progress, timeout, window } = options;
     if let Some(report) = on_progress.as_ref().filter(|report| !report.is_callable()) {
         let kind = report.get_type().name()?;
         return Err(PyTypeError::new_err(format!("on_progress must be a function, not {kind}")));
@@ -107,20 +145,45 @@ pub fn begin(
     let this = client.get();
     let callbacks = std::cell::RefCell::new(Callbacks::default());
     let encoded = || {
-        let (payload, found) = Callbacks::of(|| this.encode(py, "args", args, timeout))?;
+        let (payload, found) = Callbacks::of(|| this.encode(py, called.root(), args, timeout))?;
         callbacks.replace(found);
         Ok(payload)
     };
     let want = if window.is_some() { Want::All } else { Want::First };
     let progress = on_progress.is_some();
     let call = this.calling(py, timeout, None, encoded, |link, payload, wait| {
-        let attached = window.is_some();
-        let head = CallHead { window, progress, attached, ..link.head(wait) };
-        if attached {
+        let method = called.method();
+        let attached = window.is_some() || method.is_some();
+        let head = CallHead { method, window, progress, attached, ..link.head(wait) };
+        if window.is_some() {
             return link.begin(CallKind::Exec, want, &head, payload, wait);
         }
         link.begin_soon(CallKind::Exec, want, &head, payload, wait)
     })?;
     let on_progress = on_progress.map(Bound::unbind);
     Ok(Pending::new(client.clone().unbind(), call, on_progress, callbacks.into_inner()))
+}
+
+/// Makes a call and returns its first response. `meanwhile` is called now and then.
+pub fn first(
+    client: &Bound<'_, Client>,
+    py: Python<'_>,
+    called: Called<'_>,
+    args: &Bound<'_, PyAny>,
+    options: CallOptions<'_>,
+    meanwhile: Option<&Py<PyAny>>,
+) -> PyResult<Response> {
+    let (this, timeout) = (client.get(), options.timeout);
+    let encode = || this.encode(py, called.root(), args, timeout);
+    let (payload, callbacks) = Callbacks::of(encode)?;
+    if options.on_progress.is_some() || !callbacks.is_empty() {
+        let pending = begin(client, py, called, args, options)?;
+        return pending.first(py, limit(py, timeout)?, meanwhile);
+    }
+    let payload = Cell::new(Some(payload));
+    let encoded = || payload.take().map_or_else(encode, Ok);
+    this.calling(py, timeout, meanwhile, encoded, |link, args, wait| match called {
+        Called::Task => link.first(CallKind::Exec, args, wait),
+        Called::Method(name) => link.method(name, args, wait),
+    })
 }

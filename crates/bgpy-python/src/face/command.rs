@@ -19,7 +19,7 @@ use crate::serve::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use crate::serve::forked::exit_code_for;
 use crate::serve::interpreter::this_interpreter;
 use crate::serve::output;
-use crate::serve::run::serve;
+use crate::serve::run::{Hosting, serve};
 use crate::serve::watching::{Plan, this_command, wait_for_change};
 
 /// Run the command `bgpy`.
@@ -97,7 +97,8 @@ impl Interpreter for ThisInterpreter {
                 return failed(error);
             }
             let (plan, since) = (config.watch.then(Plan::default), SystemTime::now());
-            let ended = serve(py, &config, log, None, Supervised::default(), true, plan.clone());
+            let hosting = Hosting { owns_process: true, plan: plan.clone(), factory: None };
+            let ended = serve(py, &config, log, None, Supervised::default(), hosting);
             if let Some(plan) = plan
                 && let Some(again) = again(py, &config, since, &plan, &ended)
             {

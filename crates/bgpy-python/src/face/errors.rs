@@ -92,7 +92,10 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Interrupted => return interrupted(py),
         CallError::Timeout { .. } => error(py, Class::CallTimeout, text),
         CallError::NoResponse { server } => no_response(py, &server),
-        CallError::CannotCancel { .. } => error(py, Class::ProtocolMismatch, text),
+        CallError::CannotCancel { .. } | CallError::TooOldForMethods { .. } => {
+            error(py, Class::ProtocolMismatch, text)
+        }
+        CallError::NoMethods { .. } => error(py, Class::NoMethods, text),
         CallError::Memory { .. } => PyMemoryError::new_err(text),
         CallError::Message(ProtocolError::Unwelcome { .. }) => {
             serialization_error(py, format!("{text}; its max_message_bytes is the limit"), None)
@@ -102,14 +105,18 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
             let advice = "execute(...) without await_response queues a call";
             error(py, Class::WouldDeadlock, format!("{text}; {advice}"))
         }
-        CallError::Failed { failure, object, .. } => {
+        CallError::Failed { failure, object, is_of_method, .. } => {
             // If the exception cannot be rebuilt here, its text and traceback have to do.
             let decoded = object.map(|object| decode(py, "exception", *object, policy)).transpose();
             let exception = match decoded {
                 Err(error) if is_no_exception(&error, py) => return error,
                 decoded => decoded.ok().flatten(),
             };
-            failed(py, &text, &failure, exception)
+            let raised = failed(py, &text, &failure, exception);
+            if is_of_method && failure.code == FailureCode::Task {
+                return as_itself(py, raised);
+            }
+            raised
         }
         _ => error(py, Class::ConnectionLost, text),
     };
@@ -171,6 +178,17 @@ fn failed(
     let is_exception =
         |object: &Bound<'_, PyAny>| object.is_instance_of::<pyo3::exceptions::PyBaseException>();
     raised.set_cause(py, exception.filter(is_exception).map(PyErr::from_value));
+    raised
+}
+
+/// The exception that a method has raised, with the `RemoteError` that tells of it as its cause. What is no `Exception`,
+/// such as `SystemExit`, is not raised here.
+fn as_itself(py: Python<'_>, told: PyErr) -> PyErr {
+    let is_exception = |raised: &PyErr| !is_no_exception(raised, py);
+    let Some(raised) = told.cause(py).filter(is_exception) else { return told };
+    // What it was raised from there is told by the remote traceback, and stays within reach here.
+    told.set_cause(py, raised.cause(py));
+    raised.set_cause(py, Some(told));
     raised
 }
 

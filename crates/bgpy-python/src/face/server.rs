@@ -6,25 +6,23 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
 use bgpy::config::Config;
-use bgpy::server::Supervised;
 use bgpy::start::Background;
 use bgpy::start::attach::Started;
-use bgpy::{CallError, Log, Name, Restart, limits};
+use bgpy::{CallError, Name, limits};
 use pyo3::prelude::*;
 
 use super::arguments::{
     allow_pickle, allow_weak_token, auth, cwd, env, exist_ok, follow, host, idle_timeout,
-    init_file, init_module, limit, lines, log_file, log_level, max_message_bytes, name, python,
-    replace, restart, restart_policy, server_port, timeout, token, unused, waiting,
+    init_file, init_module, init_object, limit, lines, log_file, log_level, max_message_bytes,
+    name, python, replace, restart, restart_policy, server_port, timeout, token, unused, waiting,
 };
-use super::errors::{in_good_order, late, serve_error};
+use super::errors::late;
 use super::log_reader::{self, LogReader};
 use super::notebook;
 use super::start::How;
 use crate::exceptions::config_error;
-use crate::serve::config::{address, level, log};
+use crate::serve::config::{address, level};
 use crate::serve::interpreter::python_exit_code;
-use crate::serve::run::serve;
 
 /// A server, described by its address and options; start it with `run_background` or `run`.
 ///
@@ -53,6 +51,9 @@ use crate::serve::run::serve;
 ///     more letters, digits, ``.``, ``_`` or ``-``. Only one running server can have a name.
 /// init_module : str, optional
 ///     Module that defines the tasks, which the server imports instead of loading `init_file`.
+/// init_object : str, optional
+///     Class or function in that file or module that makes the server's object, whose methods clients call
+///     (see `bgpy.connect`). Without it, the file or module defines tasks.
 /// idle_timeout : float, optional
 ///     Seconds without a call after which the server runs ``exit_task`` and stops.
 /// restart : str, default "never"
@@ -89,7 +90,7 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, idle_timeout=None, restart="never", auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
+    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, init_object=None, idle_timeout=None, restart="never", auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -104,6 +105,7 @@ impl Server {
         #[pyo3(from_py_with = init_file)] init_file: Option<PathBuf>,
         #[pyo3(from_py_with = name)] name: Option<String>,
         #[pyo3(from_py_with = init_module)] init_module: Option<String>,
+        #[pyo3(from_py_with = init_object)] init_object: Option<String>,
         #[pyo3(from_py_with = idle_timeout)] idle_timeout: Option<f64>,
         #[pyo3(from_py_with = restart)] restart: &str,
         #[pyo3(from_py_with = auth)] auth: bool,
@@ -126,6 +128,10 @@ impl Server {
                 format!("no such file: '{}' (init_file)", path.display()),
             ));
         }
+        if init_object.is_some() && init_file.is_none() && init_module.is_none() {
+            let text = "init_object needs the init_file or init_module that defines it";
+            return Err(config_error(py, text));
+        }
         let name = name.map(|name| name.parse()).transpose();
         let config = Config {
             host: place.host,
@@ -136,6 +142,7 @@ impl Server {
             init_file,
             name: name.map_err(|error: String| config_error(py, error))?,
             init_module,
+            init_object,
             restart: restart_policy(py, restart)?,
             idle_timeout_s: unused(py, idle_timeout)?,
             auth,
@@ -199,34 +206,6 @@ impl Server {
         let how = How { exist_ok, replace, env, cwd, python };
         slf.get().start(py, timeout, how)?;
         notebook::note(slf)
-    }
-
-    /// Run the server in this process until a client terminates it or a signal stops it.
-    ///
-    /// When this method returns, the server has shut down; the calling process continues.
-    ///
-    /// On the main thread, it handles SIGTERM and SIGINT (Ctrl-C): the running task finishes, waiting
-    /// calls get an error, and `exit_task` runs. A second signal interrupts the running task.
-    ///
-    /// Raises
-    /// ------
-    /// AddressInUse, StartError, ConfigError
-    ///     As for `run_background`.
-    /// RemoteError
-    ///     If `exit_task` raised.
-    /// BgpyError
-    ///     If the server cannot continue, for example because a task closed its sockets.
-    fn run(&self, py: Python<'_>) -> PyResult<()> {
-        if self.config.restart != Restart::Never {
-            let text =
-                "run() cannot restart a server: use run_background(), or the command bgpy run";
-            return Err(config_error(py, text));
-        }
-        let file = self.config.log_file.as_ref();
-        let log = log(py, &self.config.log_level, file, Log::stderr)?;
-        serve(py, &self.config, log, None, Supervised::default(), false, None)?
-            .map_err(|error| serve_error(py, &error))
-            .and_then(|ended| in_good_order(py, ended))
     }
 
     /// Return whether a server responds at this address.
@@ -413,6 +392,12 @@ impl Server {
     #[getter]
     fn init_module(&self) -> Option<&str> {
         self.config.init_module.as_deref()
+    }
+
+    /// Class or function that makes the server's object as passed, or None.
+    #[getter]
+    fn init_object(&self) -> Option<&str> {
+        self.config.init_object.as_deref()
     }
 
     /// Process id of the server, or None before a start in the background.

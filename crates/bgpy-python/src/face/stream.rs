@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use super::pending::Pending;
 use super::progress::ProgressReport;
@@ -16,11 +17,13 @@ use super::progress::ProgressReport;
 pub struct Stream {
     pending: Pending,
     limit: Option<Duration>,
+    /// What the method has returned.
+    result: PyOnceLock<Py<PyAny>>,
 }
 
 impl Stream {
     pub fn new(pending: Pending, limit: Option<Duration>) -> Self {
-        Self { pending, limit }
+        Self { pending, limit, result: PyOnceLock::new() }
     }
 }
 
@@ -31,13 +34,24 @@ impl Stream {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let response = self.pending.next(py, self.limit)?;
-        response.map(|response| self.pending.client.get().response(py, response)).transpose()
+        let Some(response) = self.pending.next(py, self.limit)? else { return Ok(None) };
+        let value = self.pending.client.get().response(py, response)?;
+        if !self.pending.has_last_response() {
+            return Ok(Some(value));
+        }
+        self.result.get_or_init(py, || value.unbind());
+        Ok(None)
     }
 
     /// Cancel the call unless it has ended. Nothing more is read.
     fn close(&self, py: Python<'_>) {
         self.pending.give_up(py);
+    }
+
+    /// What the generator has returned, once the stream has ended; None before.
+    #[getter]
+    fn result(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.result.get(py).map(|result| result.clone_ref(py))
     }
 
     /// How far the call has come, as last heard, or None.

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use super::config::{level, log};
 use super::dispositions::{TERMINAL_SIGNALS, take_default_signals};
 use super::output;
-use super::run::serve;
+use super::run::{Hosting, serve};
 
 /// Become the background server that the parent process describes on standard input.
 ///
@@ -49,7 +49,8 @@ pub fn run_background_server(py: Python<'_>) -> PyResult<i32> {
     // After `take_output`: the traceback of a crash goes to the log as well.
     py.import("faulthandler")?.call_method0("enable")?;
     // An error has already been reported to the parent and to the log.
-    let ended = serve(py, &config, log, Some(reporter), *supervised, true, None)?;
+    let hosting = Hosting { owns_process: true, ..Hosting::default() };
+    let ended = serve(py, &config, log, Some(reporter), *supervised, hosting)?;
     let orderly = matches!(ended, Ok(Ended::Orderly));
     Ok(i32::from(!orderly))
 }

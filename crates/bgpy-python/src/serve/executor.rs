@@ -8,7 +8,7 @@ use bgpy::durable::{FirstTasks, Staged};
 use bgpy::error::FailureKind;
 use bgpy::registry::Claim;
 use bgpy::server::{Debugger, Interrupter, Stopper, ThreadInterrupter};
-use bgpy::{Delivered, Executor, Failure, FailureCode, Log, Reply};
+use bgpy::{Delivered, Executor, Failure, FailureCode, Log, MethodsReply, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
@@ -22,7 +22,7 @@ use super::interpreter::this_interpreter;
 use super::program::{self, Program};
 use super::shown::Shown;
 use super::signals::GRACE;
-use super::source::{Origin, Source};
+use super::source::Origin;
 use super::watching::Watching;
 use crate::codec::decode::{Policy, decode};
 use crate::codec::pickle;
@@ -34,8 +34,8 @@ pub struct PythonExecutor {
     /// The server's process, as opposed to children that tasks fork.
     pub server_process: ServerProcess,
     pub policy: Policy,
-    /// What to import the program from, unless a client sends it.
-    pub source: Option<Source>,
+    /// Where the program comes from, unless a client sends it.
+    pub origin: Option<Origin>,
     /// The first client's program, kept for the server's next process.
     pub first: Option<FirstTasks>,
     pub log: Log,
@@ -75,7 +75,7 @@ impl Executor for PythonExecutor {
             None
         });
         let kept = first.flatten().map(|message| Origin::Client(message.into()));
-        let Some(origin) = self.source.take().map(Origin::Source).or(kept) else {
+        let Some(origin) = self.origin.take().or(kept) else {
             return Ok(false);
         };
         self.log.info(format_args!("taking the tasks from {origin}"));
@@ -137,6 +137,11 @@ impl Executor for PythonExecutor {
             ));
         }
         Ok(())
+    }
+
+    fn methods(&mut self) -> MethodsReply {
+        let none = || MethodsReply::Refused { error: "the server has no tasks yet".into() };
+        self.program.as_ref().map_or_else(none, |program| program.methods())
     }
 
     fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! Runs servers in this process.
 //!
 //! [`run`] sets up a server and hands it an [`executor`], which calls a [`program`]: the object that answers
-//! the calls. The three tasks are one kind of program ([`tasks`]). The other modules look after the process
+//! the calls. The three tasks are one kind of program ([`tasks`]), an object another ([`service`]). The other modules look after the process
 //! that a server runs in: its signals, its output, its forked children, its exit.
 
 pub mod background;
@@ -20,6 +20,7 @@ mod program;
 pub mod remote_callback;
 pub mod reply;
 pub mod run;
+mod service;
 pub mod serving;
 mod shown;
 mod signals;

@@ -4,13 +4,16 @@
 //! there are. Another kind is another implementation, in a file of its own, that [`load`] or [`receive`]
 //! chooses.
 
-use bgpy::Reply;
+use bgpy::server::NO_METHODS;
+use bgpy::{MethodsReply, Reply};
 use pyo3::prelude::*;
 
+use super::service::ServiceProgram;
 use super::shown::Shown;
 use super::source::Origin;
 use super::tasks::TaskProgram;
 use crate::codec::decode::{Policy, decode};
+use crate::lazy::import;
 
 /// A program that has started, with its state. It is called with the GIL held, one call at a time, in order,
 /// on the thread that runs the server.
@@ -25,6 +28,11 @@ pub trait Program: Send {
         reply: &Reply,
         arguments: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()>;
+
+    /// The methods that clients may call, if it has some.
+    fn methods(&self) -> MethodsReply {
+        MethodsReply::Refused { error: NO_METHODS.into() }
+    }
 }
 
 /// What a client's program is called in errors.
@@ -37,13 +45,19 @@ pub fn load(
     policy: Policy,
     shown: &Shown,
 ) -> PyResult<Box<dyn Program>> {
-    let program = match origin {
-        Origin::Source(source) => TaskProgram::from_module(&source.import(py)?, &source, shown)?,
-        Origin::Client(message) => {
-            TaskProgram::from_message(&decode(py, ROOT, *message, policy)?, None, shown)?
+    match origin {
+        Origin::Here(factory) => Ok(Box::new(ServiceProgram::start(factory.bind(py), &[], shown)?)),
+        Origin::Client(message) => sent(&decode(py, ROOT, *message, policy)?, None, shown),
+        Origin::Source(source) => {
+            let module = source.import(py)?;
+            let Some(object) = &source.object else {
+                return Ok(Box::new(TaskProgram::from_module(&module, &source, shown)?));
+            };
+            let find = import(py, "bgpy._services.begin")?.getattr("find")?;
+            let factory = find.call1((module, &object.factory, source.to_string()))?;
+            Ok(Box::new(ServiceProgram::start(&factory, &object.arguments, shown)?))
         }
-    };
-    Ok(Box::new(program))
+    }
 }
 
 /// Starts the program that a client has sent.
@@ -52,5 +66,17 @@ pub fn receive(
     reply: &Reply,
     shown: &Shown,
 ) -> PyResult<Box<dyn Program>> {
-    Ok(Box::new(TaskProgram::from_message(message, Some(reply), shown)?))
+    sent(message, Some(reply), shown)
+}
+
+/// Starts what a client has sent: three tasks, or what makes an object.
+fn sent(
+    message: &Bound<'_, PyAny>,
+    reply: Option<&Reply>,
+    shown: &Shown,
+) -> PyResult<Box<dyn Program>> {
+    if message.is_callable() {
+        return Ok(Box::new(ServiceProgram::start(message, &[], shown)?));
+    }
+    Ok(Box::new(TaskProgram::from_message(message, reply, shown)?))
 }

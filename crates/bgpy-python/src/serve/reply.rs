@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bgpy::{Reply, Room};
+use bgpy::{Payload, Reply, Room};
+use bgpy_proto::ProtocolError;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -24,18 +25,46 @@ impl ClientSocket {
     pub fn new(reply: Reply) -> Self {
         Self { reply }
     }
+}
 
-    /// Waits until the reader of a stream has made room; `false` if it is gone.
-    fn await_room(&self, py: Python<'_>) -> PyResult<bool> {
-        loop {
-            match py.detach(|| self.reply.await_room(LOOK)) {
-                Room::Open => return Ok(true),
-                Room::Gone => return Ok(false),
-                // A cancel arrives as a signal.
-                Room::Full => py.check_signals()?,
-            }
+/// Waits until the reader of a stream has made room; `Gone` if nobody reads it (any more).
+pub fn await_room(py: Python<'_>, reply: &Reply) -> PyResult<Room> {
+    loop {
+        match py.detach(|| reply.await_room(LOOK)) {
+            // A cancel arrives as a signal.
+            Room::Full => py.check_signals()?,
+            room => return Ok(room),
         }
     }
+}
+
+/// Sends a value to the caller; `root` names it in errors.
+pub fn send(py: Python<'_>, reply: &Reply, root: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    // Encoded even if nobody awaits it: whether a task fails must not depend on its caller.
+    let payload = encoded(py, reply, root, value)?;
+    told(py, root, py.detach(|| reply.respond(payload, false)))
+}
+
+/// Sends what a stream has returned.
+pub fn send_last(py: Python<'_>, reply: &Reply, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let root = "the result of the stream";
+    let payload = encoded(py, reply, root, value)?;
+    told(py, root, py.detach(|| reply.respond_last(payload)))
+}
+
+fn told(py: Python<'_>, root: &str, sent: Result<bool, ProtocolError>) -> PyResult<bool> {
+    sent.map_err(|error| serialization_error(py, format!("{root} cannot be sent: {error}"), None))
+}
+
+fn encoded(
+    py: Python<'_>,
+    reply: &Reply,
+    root: &str,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<Payload> {
+    let takes_pickles = || Ok(py.detach(|| reply.takes_pickles()));
+    let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
+    encode(py, root, value, &client)
 }
 
 #[pymethods]
@@ -63,15 +92,12 @@ impl ClientSocket {
             return Err(exception(py, Class::BgpyError, text));
         }
         // Encoded even if nobody awaits it: whether a task fails must not depend on its caller.
-        let takes_pickles = || Ok(py.detach(|| self.reply.takes_pickles()));
-        let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
-        let payload = encode(py, "response", response, &client)?;
-        if self.reply.is_stream() && !self.await_room(py)? {
+        let payload = encoded(py, &self.reply, "response", response)?;
+        if self.reply.is_stream() && await_room(py, &self.reply)? == Room::Gone {
             return Ok(());
         }
-        py.detach(|| self.reply.respond(payload, error)).map(drop).map_err(|error| {
-            serialization_error(py, format!("the response cannot be sent: {error}"), None)
-        })
+        let sent = py.detach(|| self.reply.respond(payload, error));
+        told(py, "the response", sent).map(drop)
     }
 
     fn __repr__(&self) -> &'static str {

@@ -18,13 +18,22 @@ use super::interpreter::{extend_search_path, python_version};
 use super::serving::ServingThread;
 use super::shown::Shown;
 use super::signals::{GRACE, Handlers};
-use super::source::Source;
+use super::source::{Origin, Source};
 use super::watching::{Plan, Watching};
 use crate::codec::decode::Policy;
 
-/// Listens, and runs calls on this thread, until the server ends. `owns_process` says that the process exists
-/// for this server alone and exits after it. With a `plan`, a server that watches its files stops after a change
-/// and notes there that it is to start again.
+/// What a server's process is to it.
+#[derive(Default)]
+pub struct Hosting {
+    /// Whether the process exists for this server alone and exits after it.
+    pub owns_process: bool,
+    /// Where a server that watches its files, and stops after a change, notes that it is to start again.
+    pub plan: Option<Plan>,
+    /// What makes its object, if that is neither in a file nor sent by a client.
+    pub factory: Option<Py<PyAny>>,
+}
+
+/// Listens, and runs calls on this thread, until the server ends.
 ///
 /// # Errors
 /// The SystemExit of a signal handler that stopped the server, in good order, or another Python exception.
@@ -34,9 +43,9 @@ pub fn serve(
     log: Log,
     reporter: Option<StartReporter>,
     mut supervised: Supervised,
-    owns_process: bool,
-    plan: Option<Plan>,
+    hosting: Hosting,
 ) -> PyResult<Result<Ended, ServeError>> {
+    let Hosting { owns_process, plan, factory } = hosting;
     extend_search_path(py, config)?;
     let mut kept = config.clone();
     if plan.is_some() {
@@ -90,7 +99,7 @@ pub fn serve(
     let mut executor = PythonExecutor {
         server_process: ServerProcess::this(),
         policy: Policy::from(config),
-        source: Source::of(config),
+        origin: factory.map(Origin::Here).or_else(|| Source::of(config).map(Origin::Source)),
         first: tasks,
         log,
         reporter: reporter.map(|reporter| (reporter, ready)),

@@ -10,44 +10,66 @@ use pyo3::prelude::*;
 
 /// What a server imports its program from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub struct Source {
+    pub place: Place,
+    /// What makes its object; None if it has three tasks.
+    pub object: Option<Object>,
+}
+
+/// The file or module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
     /// A Python file.
     File(PathBuf),
     /// A module that can be imported.
     Module(String),
 }
 
+/// What makes the object of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// A class or function, by its qualified name.
+    pub factory: String,
+    /// Keyword arguments, as a user has written them.
+    pub arguments: Vec<(String, String)>,
+}
+
 /// Where the program of a server comes from.
 #[derive(Debug)]
 pub enum Origin {
     Source(Source),
+    /// What makes the object, in the process that runs the server.
+    Here(Py<PyAny>),
     /// The message of the first client, kept for restarts.
     Client(Box<Delivered>),
 }
 
 /// What this process is importing for its server. It is locked only with the GIL held, as `os.fork` holds it,
 /// so a forked child never inherits it locked.
-static BEING_IMPORTED: Mutex<Option<Source>> = Mutex::new(None);
+static BEING_IMPORTED: Mutex<Option<Place>> = Mutex::new(None);
 
 impl Source {
     /// The file or module that a configuration names.
     pub fn of(config: &Config) -> Option<Self> {
-        let file = config.init_file.clone().map(Self::File);
-        file.or_else(|| config.init_module.clone().map(Self::Module))
+        let file = config.init_file.clone().map(Place::File);
+        let place = file.or_else(|| config.init_module.clone().map(Place::Module))?;
+        let arguments = config.init_arguments.clone();
+        let object = config.init_object.clone().map(|factory| Object { factory, arguments });
+        Some(Self { place, object })
     }
 
     /// Imports the file or module.
     pub fn import<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self {
-            Self::File(path) => {
+        match &self.place {
+            Place::File(path) => {
                 let path = std::path::absolute(path)?;
-                importing(Self::File(path.clone()), || {
+                importing(Place::File(path.clone()), || {
                     py.import("bgpy._tasks_file")?.call_method1("imported", (path.as_os_str(),))
                 })
             }
-            Self::Module(name) => {
+            Place::Module(name) => {
                 look_in_working_directory(py)?;
-                importing(self.clone(), || {
+                importing(self.place.clone(), || {
                     py.import("importlib")?.call_method1("import_module", (name,))
                 })
             }
@@ -57,9 +79,9 @@ impl Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "'{}'", path.display()),
-            Self::Module(name) => write!(f, "module '{name}'"),
+        match &self.place {
+            Place::File(path) => write!(f, "'{}'", path.display()),
+            Place::Module(name) => write!(f, "module '{name}'"),
         }
     }
 }
@@ -68,6 +90,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source(source) => source.fmt(f),
+            Self::Here(_) => f.write_str("this process"),
             Self::Client(_) => f.write_str("the first client"),
         }
     }
@@ -77,13 +100,13 @@ impl fmt::Display for Origin {
 /// so on.
 pub fn is_being_imported(config: &Config) -> bool {
     let imported = BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
-    imported.is_some() && *imported == Source::of(config)
+    imported.is_some() && *imported == Source::of(config).map(|source| source.place)
 }
 
-/// Runs `import`, with `source` noted in the meantime.
-fn importing<T>(source: Source, import: impl FnOnce() -> T) -> T {
-    let set = |source| *BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner) = source;
-    set(Some(source));
+/// Runs `import`, with `place` noted in the meantime.
+fn importing<T>(place: Place, import: impl FnOnce() -> T) -> T {
+    let set = |place| *BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    set(Some(place));
     let imported = import();
     set(None);
     imported

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use bgpy::Reply;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use bgpy::server::NO_METHODS;
+use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 
@@ -43,7 +44,7 @@ impl TaskProgram {
         shown: &Shown,
     ) -> PyResult<Self> {
         let (init, exec, exit) = message.extract().map_err(|_| {
-            PyTypeError::new_err("INIT must contain init_task, exec_task and exit_task")
+            PyTypeError::new_err("INIT must contain init_task, exec_task and exit_task, or a class")
         })?;
         Self::start([init, exec, exit], reply, shown)
     }
@@ -69,6 +70,10 @@ impl TaskProgram {
 
 impl Program for TaskProgram {
     fn call(&mut self, py: Python<'_>, reply: &Reply, arguments: Bound<'_, PyAny>) -> PyResult<()> {
+        if let Some(method) = reply.method() {
+            let text = format!("this server has no method '{method}': {NO_METHODS}");
+            return Err(PyAttributeError::new_err(text));
+        }
         let next = self.exec.bind(py).call1((socket(py, reply)?, &self.state, arguments))?;
         // Most tasks change the state in place, and return it or nothing.
         if !next.is_none() && !next.is(&self.state) {

@@ -28,6 +28,8 @@ pub struct Call {
     pub(super) ends_with_ack: bool,
     /// Whether its responses are a stream.
     pub(super) is_stream: bool,
+    /// Whether a method is called.
+    pub(super) is_of_method: bool,
     /// Whether the caller was interrupted while it waited.
     pub(super) was_interrupted: bool,
 }
@@ -101,6 +103,7 @@ impl Call {
             is_late: false,
             ends_with_ack: false,
             is_stream: false,
+            is_of_method: false,
             was_interrupted: false,
         }
     }
@@ -240,7 +243,12 @@ impl Call {
 
     pub(super) fn wait_ended(&mut self, end: WaitEnd, wait: Option<&Wait<'_>>) -> CallError {
         match (end, wait) {
-            (WaitEnd::Timeout, Some(wait)) => self.link.timed_out(wait, self.accepted),
+            (WaitEnd::Timeout, Some(wait)) => {
+                // Nobody else will have the result.
+                self.was_interrupted |= self.is_of_method;
+                let error = self.link.timed_out(wait, self.accepted);
+                error.of_cancelled_call(self.is_of_method)
+            }
             (WaitEnd::Timeout | WaitEnd::Interrupted, _) => {
                 self.was_interrupted = true;
                 CallError::Interrupted
@@ -260,7 +268,8 @@ impl Call {
         self.over = true;
         match event {
             Event::Failed { failure, object } => {
-                CallError::Failed { server: self.link.server.clone(), failure, object }
+                let (server, is_of_method) = (self.link.server.clone(), self.is_of_method);
+                CallError::Failed { server, failure, object, is_of_method }
             }
             Event::NoMemory { bytes, last } => {
                 self.over = last;

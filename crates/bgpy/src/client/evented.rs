@@ -64,6 +64,9 @@ impl Link {
         if kind != CallKind::Exit {
             self.check_load()?;
         }
+        if head.method.is_some() {
+            self.check_services()?;
+        }
         let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
         let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut state = lock(&self.state);
@@ -86,6 +89,7 @@ impl Link {
         }
         let mut call = Call::new(self.clone(), id);
         call.is_stream = head.window.is_some();
+        call.is_of_method = head.method.is_some();
         call.ends = kind == CallKind::Exit;
         call.ends_with_ack = want == Want::Ack;
         Ok(call)

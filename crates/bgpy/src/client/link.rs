@@ -217,7 +217,7 @@ impl Link {
     /// The error for a call that was not sent, because the server had said goodbye.
     pub(super) fn refused(&self) -> CallError {
         let (server, failure) = (self.server.clone(), Box::new(Failure::stopping()));
-        CallError::Failed { server, failure, object: None }
+        CallError::refused(&server, failure)
     }
 
     pub(super) fn timed_out(&self, wait: &Wait<'_>, accepted: bool) -> CallError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bgpy_proto::client::Event;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
-    FailureCode, LogReply, LogRequest, Payload, Status, Want,
+    FailureCode, LogReply, LogRequest, MethodTable, MethodsReply, Payload, Status, Want,
 };
 
 use super::call::{Call, Response};
@@ -22,7 +22,7 @@ impl Link {
             "{why}: try again when it has closed some, or start it with a higher limit (ulimit -n)"
         );
         let failure = Box::new(Failure::new(FailureCode::Overloaded, text));
-        Err(CallError::Failed { server: self.server.clone(), failure, object: None })
+        Err(CallError::refused(&self.server, failure))
     }
 
     /// Makes a call and returns when the server has accepted it.
@@ -53,8 +53,33 @@ impl Link {
         payload: Payload,
         wait: &Wait<'_>,
     ) -> Result<Response, CallError> {
+        self.first_headed(kind, self.head(wait), payload, wait)
+    }
+
+    /// Calls a method and returns what that returns. If the time is over first, the call is cancelled.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn method(
+        self: &Arc<Self>,
+        name: &str,
+        arguments: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Response, CallError> {
+        let method = Some(name.to_owned());
+        let head = CallHead { method, attached: true, ..self.head(wait) };
+        self.first_headed(CallKind::Exec, head, arguments, wait)
+    }
+
+    fn first_headed(
+        self: &Arc<Self>,
+        kind: CallKind,
+        head: CallHead,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<Response, CallError> {
         let _waiting = self.waiting()?;
-        let mut call = self.begin(kind, Want::First, &self.head(wait), payload, wait)?;
+        let mut call = self.begin(kind, Want::First, &head, payload, wait)?;
         let response = call.next(wait)?;
         response.ok_or_else(|| CallError::NoResponse { server: self.server.clone() })
     }
@@ -81,6 +106,19 @@ impl Link {
                 event => return Err(call.failed(event)),
             }
         }
+    }
+
+    /// Sends what makes the server's object; `false` if the server was already initialized.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn start_service(
+        self: &Arc<Self>,
+        payload: Payload,
+        wait: &Wait<'_>,
+    ) -> Result<bool, CallError> {
+        self.check_services()?;
+        self.initialize(payload, wait)
     }
 
     /// Asks for the status.
@@ -112,6 +150,35 @@ impl Link {
         }
     }
 
+    /// Asks for the methods of the server's object. A server that is starting answers once it has started.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Failed`] if the server has none.
+    pub fn methods(self: &Arc<Self>, wait: &Wait<'_>) -> Result<MethodTable, CallError> {
+        self.check_services()?;
+        let _waiting = self.waiting()?;
+        let mut call = self.submit(wait, |session| Ok(session.methods()))?;
+        let reply = match call.event(wait)? {
+            Event::Methods(reply) => call.done(*reply)?,
+            event => return Err(call.failed(event)),
+        };
+        match reply {
+            MethodsReply::Table(table) => Ok(table),
+            MethodsReply::Refused { error } => {
+                Err(CallError::NoMethods { server: self.server.clone(), why: error })
+            }
+        }
+    }
+
+    /// Checks that the server understands methods.
+    pub(super) fn check_services(&self) -> Result<(), CallError> {
+        if self.hello.services {
+            return Ok(());
+        }
+        let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
+        Err(CallError::TooOldForMethods { server, bgpy })
+    }
+
     /// Asks a debug question.
     ///
     /// # Errors
@@ -132,7 +199,7 @@ impl Link {
         };
         let DebugReply::Refused { error } = reply else { return Ok(reply) };
         let failure = Box::new(Failure::new(FailureCode::Refused, error));
-        Err(CallError::Failed { server: self.server.clone(), failure, object: None })
+        Err(CallError::refused(&self.server, failure))
     }
 
     /// Asks to cancel a call of any client.
@@ -247,12 +314,16 @@ impl Link {
         if kind != CallKind::Exit {
             self.check_load()?;
         }
+        if head.method.is_some() {
+            self.check_services()?;
+        }
         let segments = self.segments.as_ref().filter(|_| !payload.buffers.is_empty());
         let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut call = self.submit_soon(wait, lingers, |session| {
             session.call_headed(kind, want, head, payload).map_err(CallError::Message)
         })?;
         call.is_stream = head.window.is_some();
+        call.is_of_method = head.method.is_some();
         call.ends_with_ack = want == Want::Ack;
         call.ends = kind == CallKind::Exit;
         if let Some(loans) = loans {

@@ -258,7 +258,12 @@ impl Link {
                 Course::Ended if call.want == Want::First => return Some(Ended::NoResponse),
                 Course::Ended => return Some(Ended::Well(std::mem::take(&mut call.responses))),
                 Course::Failed(Event::Failed { failure, object }) => {
-                    let failed = CallError::Failed { server: server(), failure, object };
+                    let failed = CallError::Failed {
+                        server: server(),
+                        failure,
+                        object,
+                        is_of_method: false,
+                    };
                     return Some(Ended::Badly(failed));
                 }
                 Course::Failed(event) => panic!("{event:?} fits no call"),

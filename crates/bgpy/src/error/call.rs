@@ -67,6 +67,8 @@ pub enum CallError {
         failure: Box<Failure>,
         /// The exception itself, if the server could send it.
         object: Option<Box<Delivered>>,
+        /// Whether it was the call of a method.
+        is_of_method: bool,
     },
     /// The server answered, but this process lacks the memory for the answer.
     #[error("not enough memory for the answer of {server}, which has {bytes} bytes")]
@@ -96,6 +98,22 @@ pub enum CallError {
         /// The server's version of bgpy.
         bgpy: String,
     },
+    /// The server is of a version that knows no methods; nothing was sent.
+    #[error("bgpy {bgpy} on {server} has no methods: start it again with a newer version of bgpy")]
+    TooOldForMethods {
+        /// The target, as the user named it.
+        server: String,
+        /// The server's version of bgpy.
+        bgpy: String,
+    },
+    /// The server has no methods to tell of.
+    #[error("{server} has no methods: {why}")]
+    NoMethods {
+        /// The target, as the user named it.
+        server: String,
+        /// Why.
+        why: String,
+    },
     /// The message exceeds a limit of the protocol; nothing was sent.
     #[error("the message cannot be sent: {0}")]
     Message(#[source] ProtocolError),
@@ -114,6 +132,22 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// A failure that no task has raised.
+    #[doc(hidden)]
+    pub fn refused(server: &str, failure: Box<Failure>) -> Self {
+        Self::Failed { server: server.to_owned(), failure, object: None, is_of_method: false }
+    }
+
+    /// A timeout after which the call is cancelled, if it `is` one.
+    pub(crate) fn of_cancelled_call(self, is: bool) -> Self {
+        match self {
+            Self::Timeout { server, after, accepted, expired } => {
+                Self::Timeout { server, after, accepted, expired: expired || is }
+            }
+            error => error,
+        }
+    }
+
     /// Whether the server has refused the call because it ends: the call has not run.
     pub fn is_stopping(&self) -> bool {
         matches!(self, Self::Failed { failure, .. } if failure.code == FailureCode::Stopping)

@@ -3,7 +3,7 @@
 use bgpy_proto::{AbortReply, AbortRequest, Aborted, CallKind};
 
 use super::admission::cancelled;
-use super::calls::{Called, task};
+use super::calls::Called;
 use super::cancellation::Why;
 use super::core::Core;
 
@@ -11,8 +11,9 @@ impl Core {
     /// Cancels a call, and answers the request to do so.
     pub(super) fn abort(&mut self, connection: usize, request: u64, about: &AbortRequest) {
         let (outcome, call) = self.cancel_any(about.call);
-        let number = call.and(about.call.or(self.calls.running_number()));
-        let task = call.map(|call| task(call.kind).to_owned());
+        let running = || about.call.or(self.calls.running_number());
+        let number = call.as_ref().and_then(|_| running());
+        let task = call.map(|call| call.task().to_owned());
         let reply = AbortReply { outcome, call: number, task };
         self.with_session(connection, |session| session.aborted(request, &reply));
     }

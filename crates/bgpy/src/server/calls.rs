@@ -1,6 +1,7 @@
 //! The queue of a server: the calls that wait, and the one that runs.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{CallHead, CallKind, Delivered, limits};
@@ -21,7 +22,7 @@ pub(super) struct Waiting {
     pub(super) id: u64,
     pub(super) kind: CallKind,
     /// What its caller says beside the message.
-    pub(super) head: Option<Box<CallHead>>,
+    pub(super) head: Option<Arc<CallHead>>,
     /// When the caller's time is over, if it has a deadline.
     pub(super) deadline: Option<Instant>,
     /// The server's number for it, given by the [queue](Calls::push).
@@ -35,7 +36,7 @@ impl Waiting {
         connection: usize,
         id: u64,
         kind: CallKind,
-        head: Option<Box<CallHead>>,
+        head: Option<Arc<CallHead>>,
         message: Delivered,
     ) -> Self {
         let left = head.as_ref().and_then(|head| head.left_ms).map(Duration::from_millis);
@@ -56,25 +57,35 @@ impl Waiting {
 }
 
 /// The caller to tell how a call ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Called {
     pub(super) connection: usize,
     pub(super) id: u64,
     pub(super) kind: CallKind,
+    head: Option<Arc<CallHead>>,
 }
 
 impl Called {
     pub(super) fn of(call: &Waiting) -> Self {
-        Self { connection: call.connection, id: call.id, kind: call.kind }
+        let Waiting { connection, id, kind, .. } = *call;
+        Self { connection, id, kind, head: call.head.clone() }
+    }
+
+    /// What it runs: a task, or a method.
+    pub(super) fn task(&self) -> &str {
+        let method = self.head.as_ref().and_then(|head| head.method.as_deref());
+        method.unwrap_or(match self.kind {
+            CallKind::Init => "init_task",
+            CallKind::Exec => "exec_task",
+            CallKind::Exit => "exit_task",
+        })
     }
 }
 
 /// The running call.
 #[derive(Debug)]
 struct Running {
-    connection: usize,
-    id: u64,
-    kind: CallKind,
+    called: Called,
     number: u64,
     deadline: Option<Instant>,
     is_attached: bool,
@@ -147,8 +158,8 @@ impl Calls {
 
     /// Whether this call runs.
     pub(super) fn runs(&self, connection: usize, id: u64) -> bool {
-        let running = self.running.as_ref().map(|call| (call.connection, call.id));
-        running == Some((connection, id))
+        let running = self.running.as_ref().map(|call| &call.called);
+        running.is_some_and(|call| (call.connection, call.id) == (connection, id))
     }
 
     /// The queued call of this number, unless it is cancelled.
@@ -166,8 +177,7 @@ impl Calls {
 
     /// The running call.
     pub(super) fn running_call(&self) -> Option<Called> {
-        let call = self.running.as_ref()?;
-        Some(Called { connection: call.connection, id: call.id, kind: call.kind })
+        self.running.as_ref().map(|call| call.called.clone())
     }
 
     /// When the running call expires.
@@ -185,7 +195,7 @@ impl Calls {
     /// Whether the running call is cancelled by the end of this connection.
     pub(super) fn is_attached(&self, connection: usize) -> bool {
         let running = self.running.as_ref();
-        running.is_some_and(|call| call.connection == connection && call.is_attached)
+        running.is_some_and(|call| call.called.connection == connection && call.is_attached)
     }
 
     /// Whether enough of the queue is cancelled to make a pass over all of it worthwhile.
@@ -218,10 +228,9 @@ impl Calls {
                 self.cancelled.is_empty() || !self.cancelled.remove(&(call.connection, call.id));
             if is_wanted {
                 let since = timed.then(clock::now);
-                let Waiting { connection, id, kind, number, deadline, .. } = call;
-                let is_attached = call.is_attached();
-                self.running =
-                    Some(Running { connection, id, kind, number, deadline, is_attached, since });
+                let Waiting { number, deadline, .. } = call;
+                let (called, is_attached) = (Called::of(&call), call.is_attached());
+                self.running = Some(Running { called, number, deadline, is_attached, since });
                 return Some(call);
             }
             self.inits -= u64::from(call.kind == CallKind::Init);
@@ -259,7 +268,7 @@ impl Calls {
 
     /// The running call and the queued ones, by connection and id.
     pub(super) fn accepted(&self) -> impl Iterator<Item = (usize, u64)> {
-        let running = self.running.as_ref().map(|call| (call.connection, call.id));
+        let running = self.running.as_ref().map(|call| (call.called.connection, call.called.id));
         running.into_iter().chain(self.queue.iter().map(|call| (call.connection, call.id)))
     }
 
@@ -277,9 +286,9 @@ impl Calls {
         self.inits > 0
     }
 
-    /// The running task, and for how many seconds it has run, as far as is known.
-    pub(super) fn running(&self) -> Option<(&'static str, f64)> {
-        self.running.as_ref().map(|call| (task(call.kind), call.seconds()))
+    /// The running task or method, and for how many seconds it has run, as far as is known.
+    pub(super) fn running(&self) -> Option<(String, f64)> {
+        self.running.as_ref().map(|call| (call.called.task().to_owned(), call.seconds()))
     }
 
     /// The number of queued calls, cancelled ones included.
@@ -290,15 +299,6 @@ impl Calls {
     /// The number of queued calls that are not cancelled.
     pub(super) fn waiting(&self) -> usize {
         self.queue.len() - self.cancelled.len()
-    }
-}
-
-/// The task that a call runs.
-pub(super) fn task(kind: CallKind) -> &'static str {
-    match kind {
-        CallKind::Init => "init_task",
-        CallKind::Exec => "exec_task",
-        CallKind::Exit => "exit_task",
     }
 }
 

@@ -22,6 +22,7 @@ use super::connections::reserve::Reserve;
 use super::control::CallControl;
 use super::idle::IdleTimeout;
 use super::lifecycle::{Due, Lifecycle};
+use super::methods::Methods;
 use super::reactor::signal::Waker;
 use super::registration::Registration;
 use super::status::StatusReporter;
@@ -54,6 +55,7 @@ pub(super) struct Core {
     pub(super) calls: Calls,
     pub(super) control: CallControl,
     pub(super) lifecycle: Lifecycle,
+    pub(super) methods: Methods,
     pub(super) idle: IdleTimeout,
     /// Whether calls are acked on acceptance. Off while the executor is about to answer: the
     /// response implies the ack, which saves a write.
@@ -113,6 +115,7 @@ impl Core {
             calls: Calls::default(),
             control: CallControl::default(),
             lifecycle: Lifecycle::new(),
+            methods: Methods::default(),
             idle: IdleTimeout::new(idle_timeout),
             acks_at_once: false,
             psk,
@@ -273,6 +276,7 @@ impl Core {
     pub(super) fn started(&mut self, initialized: bool) {
         self.lifecycle.started(initialized);
         self.idle.note_use();
+        self.tell_methods();
     }
 
     /// The server's entry in the registry.

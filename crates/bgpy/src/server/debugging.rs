@@ -24,8 +24,8 @@ pub trait Debugger: Send + Sync {
     ) -> DebugReply;
 }
 
-/// The running task, and for how many seconds it has run.
-pub type Running = (&'static str, f64);
+/// The running task or method, and for how many seconds it has run.
+pub type Running = (String, f64);
 
 /// A debug request, and who waits for the reply.
 #[derive(Debug)]

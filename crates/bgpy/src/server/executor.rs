@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bgpy_proto::{Delivered, Failure};
+use bgpy_proto::{Delivered, Failure, MethodsReply};
 
 use super::cancellation::Interrupter;
 use super::debugging::Debugger;
@@ -28,7 +28,12 @@ pub trait Executor {
     /// A [`Failure`] for the caller; the server stays without tasks.
     fn init(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure>;
 
-    /// Runs `exec_task`.
+    /// Called once after the program has started: the methods that clients may call, if it has some.
+    fn methods(&mut self) -> MethodsReply {
+        MethodsReply::Refused { error: NO_METHODS.into() }
+    }
+
+    /// Runs `exec_task`, or the [method](Reply::method) that the caller has named.
     ///
     /// # Errors
     /// A [`Failure`] for the caller; the server continues with its state as it is.
@@ -60,6 +65,9 @@ pub trait Executor {
         None
     }
 }
+
+/// Why a server of tasks has no methods.
+pub const NO_METHODS: &str = "it runs tasks, which have no methods";
 
 /// How a server ended.
 #[derive(Debug)]

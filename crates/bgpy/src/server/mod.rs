@@ -13,6 +13,7 @@ mod executor;
 mod housekeeping;
 mod idle;
 mod lifecycle;
+mod methods;
 mod options;
 mod reactor;
 mod registration;
@@ -31,7 +32,7 @@ mod supervisor_pipe;
 pub use cancellation::{Cancellation, Interrupter, ThreadInterrupter, Why};
 pub use control::Returned;
 pub use debugging::{Debugger, Running};
-pub use executor::{Ended, Executor};
+pub use executor::{Ended, Executor, NO_METHODS};
 pub use options::ServerOptions;
 #[doc(hidden)]
 pub use reactor::signal::SignalPipe;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{Payload, Progress, ProtocolError, Room};
+use bgpy_proto::{CallHead, Payload, Progress, ProtocolError, Room};
 
 use super::calls::Waiting;
 use super::cancellation::Cancellation;
@@ -33,6 +33,17 @@ pub trait Answers: Send + Sync {
         error: bool,
     ) -> Result<bool, ProtocolError>;
 
+    /// See [`Reply::respond_last`].
+    ///
+    /// # Errors
+    /// As for [`respond`](Self::respond).
+    fn respond_last(
+        &self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+    ) -> Result<bool, ProtocolError>;
+
     /// See [`Reply::callback`].
     ///
     /// # Errors
@@ -57,9 +68,9 @@ pub struct Reply {
     call: Option<(usize, u64)>,
     /// The server's number for the call; 0 for a task without a caller.
     number: u64,
-    is_stream: bool,
     deadline: Option<Instant>,
-    trace: Option<Arc<str>>,
+    /// What the caller says beside the message.
+    head: Option<Arc<CallHead>>,
 }
 
 /// How a callback stands.
@@ -83,9 +94,8 @@ impl Reply {
             process: platform::fork_generation(),
             call,
             number: 0,
-            is_stream: false,
             deadline: None,
-            trace: None,
+            head: None,
         }
     }
 
@@ -96,22 +106,25 @@ impl Reply {
         process: u32,
         call: &Waiting,
     ) -> Self {
-        let head = call.head.as_deref();
         Self {
             answers,
             steering,
             process,
             call: Some((call.connection, call.id)),
             number: call.number,
-            is_stream: head.is_some_and(|head| head.window.is_some()),
             deadline: call.deadline,
-            trace: head.and_then(|head| head.trace.as_deref()).map(Arc::from),
+            head: call.head.clone(),
         }
+    }
+
+    /// The method that is called; `None` for `exec_task`.
+    pub fn method(&self) -> Option<&str> {
+        self.head.as_ref()?.method.as_deref()
     }
 
     /// Whether the responses are a stream, which takes them only [as fast as they are read](Self::await_room).
     pub fn is_stream(&self) -> bool {
-        self.is_stream
+        self.head.as_ref().is_some_and(|head| head.window.is_some())
     }
 
     /// When the caller's time is over, if it has a deadline.
@@ -121,7 +134,7 @@ impl Reply {
 
     /// The caller's trace context, in the form of a W3C `traceparent`.
     pub fn trace(&self) -> Option<&str> {
-        self.trace.as_deref()
+        self.head.as_ref()?.trace.as_deref()
     }
 
     /// The server's number for the call; 0 for a task without a caller.
@@ -220,6 +233,17 @@ impl Reply {
             return Ok(false);
         };
         answers.respond(connection, id, payload, error)
+    }
+
+    /// Like [`respond`](Self::respond), with what the method of a stream has returned, which ends its call.
+    ///
+    /// # Errors
+    /// As for [`respond`](Self::respond).
+    pub fn respond_last(&self, payload: Payload) -> Result<bool, ProtocolError> {
+        let Some((answers, (connection, id))) = self.here().zip(self.call) else {
+            return Ok(false);
+        };
+        answers.respond_last(connection, id, payload)
     }
 
     /// Whether this process was forked from the server's: only the server answers the caller.

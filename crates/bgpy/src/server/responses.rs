@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgpy_proto::{Payload, ProtocolError, Room};
+use bgpy_proto::{Payload, ProtocolError, Room, ServerSession};
 
 use super::reply::Answers;
 use super::shared::Shared;
@@ -46,8 +46,30 @@ impl Answers for Shared {
         &self,
         connection: usize,
         id: u64,
-        mut payload: Payload,
+        payload: Payload,
         error: bool,
+    ) -> Result<bool, ProtocolError> {
+        self.send(connection, id, payload, |session, payload| session.respond(id, payload, error))
+    }
+
+    fn respond_last(
+        &self,
+        connection: usize,
+        id: u64,
+        payload: Payload,
+    ) -> Result<bool, ProtocolError> {
+        self.send(connection, id, payload, |session, payload| session.respond_last(id, payload))
+    }
+}
+
+impl Shared {
+    /// Sends a response, if its caller still waits for it.
+    fn send(
+        &self,
+        connection: usize,
+        id: u64,
+        mut payload: Payload,
+        send: impl FnOnce(&mut ServerSession, Payload) -> Result<bool, ProtocolError>,
     ) -> Result<bool, ProtocolError> {
         // Dropped outside any lock: dropping it may need the GIL.
         let shared = payload.shared();
@@ -59,7 +81,7 @@ impl Answers for Shared {
         };
         let loans = segments.map(|segments| segments.lend(&mut payload));
         let mut core = self.core.lock();
-        let taken = core.respond(connection, id, payload, error)?;
+        let taken = core.respond(connection, id, payload, send)?;
         if let Some(loans) = loans.filter(|_| taken) {
             loans.sent();
         }
@@ -72,9 +94,7 @@ impl Answers for Shared {
         }
         Ok(taken)
     }
-}
 
-impl Shared {
     /// Writes out memory that belongs to the task as long as the client reads it, then copies the
     /// rest.
     fn own(&self, connection: usize) {

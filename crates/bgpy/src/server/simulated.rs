@@ -225,7 +225,10 @@ impl Process {
     /// Responds for the running task; returns whether its caller still waits.
     pub(crate) fn respond(&mut self, data: Vec<u8>) -> Result<bool, ProtocolError> {
         let (called, _) = self.running.expect("a task runs");
-        let taken = self.core.respond(called.connection, called.id, data.into(), false);
+        let id = called.id;
+        let taken = self.core.respond(called.connection, id, data.into(), |session, payload| {
+            session.respond(id, payload, false)
+        });
         self.wake();
         taken
     }

@@ -73,11 +73,12 @@ impl StatusReporter {
                     session.debug(*id, &DebugReply::refused(why));
                 }
             }
-            // These are handled by the calls.
+            // These are handled by the calls, or by the core.
             Request::Call { .. }
             | Request::Cancel { .. }
             | Request::Credit { .. }
             | Request::CallbackReply { .. }
+            | Request::Methods { .. }
             | Request::Abort { .. } => {}
         }
     }
@@ -100,8 +101,8 @@ impl StatusReporter {
         let running = calls.running();
         Status {
             state: lifecycle.state(calls.is_running()),
-            task: running.map(|(task, _)| task.to_owned()),
-            busy_s: running.map(|(_, seconds)| seconds),
+            busy_s: running.as_ref().map(|(_, seconds)| *seconds),
+            task: running.map(|(task, _)| task),
             queue: calls.waiting() as u64,
             calls: self.calls,
             clients: self.clients,

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bgpy_proto::{Failure, FailureCode, Payload, ProtocolError, ServerSession};
+use bgpy_proto::{CallKind, Failure, FailureCode, Payload, ProtocolError, ServerSession};
 use socket2::Socket;
 
 use super::connection::Connection;
 use crate::log::READY;
 use crate::memory::segments::Segments;
 use crate::platform::Private;
-use crate::server::calls::{Called, task};
+use crate::server::calls::Called;
 use crate::server::core::Core;
 
 impl Core {
@@ -35,12 +35,12 @@ impl Core {
         connection: usize,
         id: u64,
         payload: Payload,
-        error: bool,
+        send: impl FnOnce(&mut ServerSession, Payload) -> Result<bool, ProtocolError>,
     ) -> Result<bool, ProtocolError> {
         let bytes = payload.bytes();
         let Some(found) = self.readable(connection) else { return Ok(false) };
         let Some(session) = found.session() else { return Ok(false) };
-        let taken = session.respond(id, payload, error)?;
+        let taken = send(session, payload)?;
         // The first response is never put off.
         let may_linger = session.is_in_stream(id);
         if taken {
@@ -94,8 +94,8 @@ impl Core {
     }
 
     /// Records the outcome of a call that has run, and tells its caller.
-    pub(crate) fn over(&mut self, call: Called, outcome: &Result<bool, Failure>) {
-        let Called { connection, id, kind } = call;
+    pub(crate) fn over(&mut self, call: &Called, outcome: &Result<bool, Failure>) {
+        let Called { connection, id, kind, .. } = *call;
         let was_initialized = self.lifecycle.is_initialized();
         self.calls.finish(kind);
         self.lifecycle.finished(kind, outcome.is_ok());
@@ -104,14 +104,17 @@ impl Core {
         if self.lifecycle.is_initialized() && !was_initialized {
             self.log_ready();
         }
+        if kind == CallKind::Init {
+            self.tell_methods();
+        }
         let told = self.conclude(connection, id, outcome);
         if let Err(failure) = outcome {
             if matches!(failure.code, FailureCode::Cancelled | FailureCode::Expired) {
-                self.log.info(format_args!("{} ended early: {failure}", task(kind)));
+                self.log.info(format_args!("{} ended early: {failure}", call.task()));
                 return;
             }
             let to = if told { "reported to the caller" } else { "its caller no longer waits" };
-            let task = task(kind);
+            let task = call.task();
             let traceback = failure.traceback.as_deref().unwrap_or_default();
             self.log.error(format_args!("{task} failed ({to}): {failure}\n{traceback}"));
         }

@@ -49,6 +49,10 @@ impl Core {
                     let Some(other) = self.control.take(token, other, &self.calls) else {
                         continue;
                     };
+                    if let Request::Methods { id } = other {
+                        self.methods.ask(token, id);
+                        continue;
+                    }
                     if let Request::Abort { id, request } = other {
                         aborts.push((id, request));
                         continue;

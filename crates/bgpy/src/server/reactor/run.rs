@@ -65,9 +65,11 @@ impl Shared {
         self.standin.arm();
         match self.guarded(|| executor.start()) {
             Ok(initialized) => {
+                let methods = initialized.then(|| executor.methods());
                 let mut core = self.core.lock();
                 core.started(initialized);
-                if initialized {
+                if let Some(methods) = methods {
+                    core.has_methods(methods);
                     core.log_ready();
                 }
                 drop(core);
@@ -86,8 +88,13 @@ impl Shared {
                 Some((call, due)) => {
                     let called = Called::of(&call);
                     let outcome = self.execute(call, due, executor);
+                    let has_begun = called.kind == CallKind::Init && matches!(outcome, Ok(false));
+                    let methods = has_begun.then(|| executor.methods());
                     core = self.core.lock();
-                    core.over(called, &outcome);
+                    if let Some(methods) = methods {
+                        core.has_methods(methods);
+                    }
+                    core.over(&called, &outcome);
                     // The outcome of any other call concerns only its caller.
                     if called.kind == CallKind::Exit {
                         exit = Some(outcome.map(|_| ()));

@@ -79,6 +79,7 @@ impl Core {
         self.end_lingering();
         self.control.repeat();
         self.tell_progress();
+        self.tell_methods();
         // What ended in this turn may have freed missing descriptors.
         self.reserve.fill();
         Ok(())

@@ -219,6 +219,7 @@ fn hello(options: &ServerOptions, generation: u32) -> ServerHello {
         allow_pickle: options.allow_pickle,
         debug: true,
         calls: true,
+        services: true,
         overloaded: None,
     }
 }

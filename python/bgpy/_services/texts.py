@@ -1,0 +1,65 @@
+"""Arguments that a user has written as text, on a command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+# Annotations whose values are texts as they stand.
+_TEXT = ("str", "str | None", "Optional[str]", "None | str")
+
+
+def values(factory: Callable[..., Any], texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the keyword arguments of a class or function.
+
+    A text is taken as JSON, or else as it stands. For a parameter that is annotated as `str`, it
+    always stands for itself; for one that is annotated as a path, it becomes one.
+
+    Raises
+    ------
+    TypeError
+        If there is no such parameter.
+    """
+    hints = _hints(factory)
+    found = {}
+    for name, text in texts:
+        if hints is not None and name not in hints and None not in hints:
+            known = ", ".join(str(name) for name in hints) or "none"
+            made = getattr(factory, "__name__", repr(factory))
+            raise TypeError(f"{made} has no parameter {name!r}; it has: {known}")
+        found[name] = value(text, (hints or {}).get(name))
+    return found
+
+
+def value(text: str, annotation: str | None) -> Any:
+    """Return what a text stands for, given the annotation of its parameter."""
+    if annotation in _TEXT:
+        return text
+    if annotation is not None and annotation.rpartition(".")[2] == "Path":
+        from pathlib import Path
+
+        return Path(text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _hints(factory: Any) -> dict[str | None, str | None] | None:
+    """Return the parameters with their annotations; None stands for any further name."""
+    shim = type("shim", (), {"__init__": None, "make": staticmethod(factory)})
+    if isinstance(factory, type):
+        shim = type("shim", (), {"make": factory.__init__})
+    about = next(it for it in table(shim)["methods"] if it["name"] == "make")
+    if about["parameters"] is None:
+        return None
+    return {
+        None if it["kind"] == "keywords" else it["name"]: it["annotation"]
+        for it in about["parameters"]
+        if it["kind"] in ("any", "keyword", "keywords")
+    }
