@@ -39,7 +39,7 @@ def dumps(
     buffers_max : int
         Maximum number of out-of-band buffers; further ones go into the pickle.
     is_tasks : bool, default False
-        Whether the object is the tasks of a server, which must run with the code of this process.
+        Whether the object is the tasks or the class of a server, which must run with the code of this process.
 
     Returns
     -------
@@ -156,7 +156,8 @@ def _by_reference(obj: Any, buffers: _Buffers) -> tuple[bytes, list[memoryview]]
 
 
 def _by_value(obj: Any, buffers_max: int, is_tasks: bool) -> tuple[bytes, list[memoryview]]:
-    tasks = _modules_of(obj) if is_tasks else None
+    # A service is one callable.
+    tasks = _modules_of(obj if type(obj) is tuple else (obj,)) if is_tasks else None
 
     def dumped(**how: bool) -> tuple[bytes, list[memoryview]]:
         # Again if a function that assigns to a variable came after one that reads it, or if another

@@ -1,31 +1,19 @@
-"""Servers that have an object."""
+"""Servers that have an object; the fixture `runtime` ends them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.processes import end
 
 import bgpy
 
 
 @pytest.fixture
-def host() -> Iterator[Callable[..., bgpy.Server]]:
+def host(runtime: object) -> Callable[..., bgpy.Server]:
     """Return a function that starts a server with an object, as `bgpy.start` does."""
-    servers: list[bgpy.Server] = []
-
-    def host(factory: Any, name: str | None = None, **options: Any) -> bgpy.Server:
-        server = bgpy.start(factory, name, **options)
-        servers.append(server)
-        return server
-
-    yield host
-    for server in servers:
-        if server.pid is not None:
-            end(server.pid)
-            server.wait(10)
+    return bgpy.start
 
 
 @pytest.fixture

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# Each has the docstring of its method, which the class of an extension module cannot do by itself.
+RemoteMethod.__doc__ = property(lambda method: method._doc)  # type: ignore[assignment]
+
+
 class Proxy:
     """The base class of all proxies. It has no names but special ones, so that no method is hidden."""
 

@@ -219,8 +219,9 @@ impl RemoteMethod {
         format!("{}.{}", self.owner.bind(py).to_string_lossy(), self.name)
     }
 
+    /// The docstring of the method, which `bgpy._services.proxy` makes that of the object.
     #[getter]
-    fn __doc__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn _doc<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.about.bind(py).as_any().get_item("doc")
     }
 

@@ -97,12 +97,13 @@ fn arguments<'py>(
     if let Ok(arguments) = message.cast::<PyTuple>() {
         return Ok((arguments.clone(), None));
     }
-    let both: (Bound<'py, PyTuple>, Bound<'py, PyDict>) = message.extract().map_err(|_| {
-        PyTypeError::new_err(
-            "the message of a method must be a tuple of arguments, or a list of that and a dict",
-        )
-    })?;
-    Ok((both.0, Some(both.1)))
+    let both = || -> Option<_> {
+        let list = message.cast::<PyList>().ok().filter(|list| list.len() == 2)?;
+        let arguments = list.get_item(0).ok()?.cast_into::<PyTuple>().ok()?;
+        Some((arguments, Some(list.get_item(1).ok()?.cast_into::<PyDict>().ok()?)))
+    };
+    let rule = "the message of a method must be a tuple of arguments, or a list of that and a dict";
+    both().ok_or_else(|| PyTypeError::new_err(rule))
 }
 
 /// The result of a method that is no stream.
