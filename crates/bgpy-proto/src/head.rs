@@ -1,8 +1,6 @@
 //! What a caller says about its call beside the message. The reactor reads it without the interpreter.
 
-use serde::{Deserialize, Serialize};
-
-use crate::codec::{self, bytes};
+use crate::codec::{CodecError, Reader, Token, write};
 use crate::error::ProtocolError;
 use crate::hello::Id;
 use crate::limits::{
@@ -13,29 +11,22 @@ use crate::limits::{
 const LENGTH_BYTES: usize = 2;
 
 /// The head of a call. An empty one is not sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallHead {
     /// The method that an EXEC calls, of at most [`METHOD_BYTES_MAX`]; `None` for `exec_task`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Milliseconds until the caller's deadline when the call was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_ms: Option<u64>,
     /// The servers whose running tasks wait for this call.
-    #[serde(default, with = "bytes", skip_serializing_if = "Chain::is_empty")]
     pub chain: Chain,
     /// The caller's trace context, in the form of a W3C `traceparent`, of at most [`TRACE_BYTES_MAX`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
     /// The responses are a stream: how many bytes of them the server may send ahead of the reader, at most
     /// [`STREAM_WINDOW_BYTES_MAX`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
     /// Whether the caller wants to hear of progress.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub progress: bool,
     /// Whether the end of the connection cancels the call.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub attached: bool,
 }
 
@@ -55,9 +46,77 @@ impl CallHead {
     /// [`ProtocolError::TooLarge`] for a method, a trace context or a window beyond its limit.
     pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
         self.check()?;
-        let map = codec::to_vec(self).expect("a head is flat and short");
-        let length = u16::try_from(map.len()).expect("a head is short");
-        Ok([length.to_le_bytes().as_slice(), &map].concat())
+        let mut out = Vec::with_capacity(64);
+        out.extend_from_slice(&[0; LENGTH_BYTES]);
+        self.write(&mut out).expect("a head is short");
+        let length = u16::try_from(out.len() - LENGTH_BYTES).expect("a head is short");
+        out[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+        Ok(out)
+    }
+
+    /// Written and read without a tree between: a call of a method has a head, and is to be as fast as one without.
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        let Self { method, left_ms, chain, trace, window, progress, attached } = self;
+        let keys = [
+            method.is_some(),
+            left_ms.is_some(),
+            !chain.is_empty(),
+            trace.is_some(),
+            window.is_some(),
+            *progress,
+            *attached,
+        ];
+        write::map(out, keys.into_iter().filter(|is_there| *is_there).count())?;
+        if let Some(method) = method {
+            write::str(out, "method")?;
+            write::str(out, method)?;
+        }
+        if let Some(left_ms) = left_ms {
+            write::str(out, "left_ms")?;
+            write::uint(out, *left_ms);
+        }
+        if !chain.is_empty() {
+            write::str(out, "chain")?;
+            write::bin(out, &chain.0)?;
+        }
+        if let Some(trace) = trace {
+            write::str(out, "trace")?;
+            write::str(out, trace)?;
+        }
+        if let Some(window) = window {
+            write::str(out, "window")?;
+            write::uint(out, *window);
+        }
+        for (key, is_set) in [("progress", *progress), ("attached", *attached)] {
+            if is_set {
+                write::str(out, key)?;
+                write::bool(out, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn read(map: &[u8]) -> Option<Self> {
+        let (mut reader, mut head) = (Reader::new(map), Self::default());
+        let Token::Map(pairs) = reader.token().ok()? else { return None };
+        for _ in 0..pairs {
+            let Token::Str(key) = reader.token().ok()? else { return None };
+            let value = reader.token().ok()?;
+            match key {
+                "method" => head.method = text(value)?,
+                "left_ms" => head.left_ms = unsigned(value)?,
+                "chain" => {
+                    let Token::Bin(ids) = value else { return None };
+                    head.chain = ids.to_vec().try_into().ok()?;
+                }
+                "trace" => head.trace = text(value)?,
+                "window" => head.window = unsigned(value)?,
+                "progress" => head.progress = boolean(value)?,
+                "attached" => head.attached = boolean(value)?,
+                _ => skip(&mut reader, value)?,
+            }
+        }
+        reader.finish().ok().map(|()| head)
     }
 
     fn check(&self) -> Result<(), ProtocolError> {
@@ -83,7 +142,7 @@ impl CallHead {
         let (length, rest) = data.split_first_chunk::<LENGTH_BYTES>().ok_or_else(malformed)?;
         let length = usize::from(u16::from_le_bytes(*length));
         let map = rest.get(..length).filter(|map| map.len() <= HEAD_BYTES_MAX);
-        let head: Self = map.and_then(codec::from_map).ok_or_else(malformed)?;
+        let head = map.and_then(Self::read).ok_or_else(malformed)?;
         head.check()?;
         data.drain(..LENGTH_BYTES + length);
         Ok(head)
@@ -125,8 +184,42 @@ impl TryFrom<Vec<u8>> for Chain {
     }
 }
 
-fn is_false(value: &bool) -> bool {
-    !value
+fn text(value: Token<'_>) -> Option<Option<String>> {
+    match value {
+        Token::Str(text) => Some(Some(text.to_owned())),
+        Token::Nil => Some(None),
+        _ => None,
+    }
+}
+
+fn unsigned(value: Token<'_>) -> Option<Option<u64>> {
+    match value {
+        Token::Int(value) => u64::try_from(value).ok().map(Some),
+        Token::UInt(value) => Some(Some(value)),
+        Token::Nil => Some(None),
+        _ => None,
+    }
+}
+
+fn boolean(value: Token<'_>) -> Option<bool> {
+    if let Token::Bool(value) = value { Some(value) } else { None }
+}
+
+/// Passes over what a value holds.
+fn skip(reader: &mut Reader<'_>, value: Token<'_>) -> Option<()> {
+    let (mut next, mut left) = (value, 0);
+    loop {
+        left += match next {
+            Token::Array(items) => items,
+            Token::Map(pairs) => 2 * pairs,
+            _ => 0,
+        };
+        if left == 0 {
+            return Some(());
+        }
+        left -= 1;
+        next = reader.token().ok()?;
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +248,22 @@ mod tests {
             assert_eq!(CallHead::split_from(&mut data), Ok(head));
             assert_eq!(data, b"message");
         }
+    }
+
+    #[test]
+    fn unknown_keys_are_passed_over() {
+        let mut map = vec![0x83];
+        for (key, value) in [
+            ("later", &[0x92, 0x81, 0x01, 0x90, 0xa1, b'x'][..]),
+            ("method", &[0xa1, b'm']),
+            ("window", &[0xc0]),
+        ] {
+            write::str(&mut map, key).unwrap();
+            map.extend_from_slice(value);
+        }
+        let mut data = [&(map.len() as u16).to_le_bytes(), map.as_slice()].concat();
+        let head = CallHead { method: Some("m".into()), ..CallHead::default() };
+        assert_eq!(CallHead::split_from(&mut data), Ok(head));
     }
 
     #[test]
@@ -192,7 +301,8 @@ mod tests {
         ] {
             let is_refused = |outcome: ProtocolError| matches!(outcome, ProtocolError::TooLarge { what: it, .. } if it == what);
             assert!(is_refused(head.encode().unwrap_err()));
-            let map = codec::to_vec(&head).unwrap();
+            let mut map = Vec::new();
+            head.write(&mut map).unwrap();
             let mut data = [&(map.len() as u16).to_le_bytes(), map.as_slice()].concat();
             assert!(is_refused(CallHead::split_from(&mut data).unwrap_err()));
         }

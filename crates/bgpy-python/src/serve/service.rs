@@ -2,26 +2,32 @@
 
 use std::collections::HashMap;
 
-use bgpy::methods::{MethodKind, MethodTable};
+use bgpy::methods::{Method, MethodKind, MethodTable};
 use bgpy::{MethodsReply, Reply, Room};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::iterator::PySendResult;
-use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
 
 use super::program::Program;
 use super::reply::{await_room, send, send_last};
 use super::shown::Shown;
 use crate::codec::method_table;
-use crate::lazy::import;
+use crate::lazy::{Lazy, import};
 
 /// The object, once it was made.
 pub struct ServiceProgram {
     object: Py<PyAny>,
     /// Its `__exit__`, if it has one.
     leave: Option<Py<PyAny>>,
-    kinds: HashMap<String, MethodKind>,
+    members: HashMap<String, Member>,
     table: MethodTable,
+}
+
+/// A method or property that clients may use.
+struct Member {
+    name: Py<PyString>,
+    kind: MethodKind,
 }
 
 impl ServiceProgram {
@@ -37,9 +43,13 @@ impl ServiceProgram {
         let (object, leave, table): (Bound<'_, PyAny>, Option<Py<PyAny>>, Bound<'_, PyAny>) =
             begin.call1((factory, PyList::new(py, arguments)?))?.extract()?;
         let table = method_table::from_dict(&table)?;
-        let kinds = table.methods.iter().map(|method| (method.name.clone(), method.kind)).collect();
+        let member = |name| PyString::intern(py, name).unbind();
+        let members = table.methods.iter().map(|Method { name, kind, .. }| {
+            (name.clone(), Member { name: member(name), kind: *kind })
+        });
+        let members = members.collect();
         shown.begin(&object);
-        Ok(Self { object: object.unbind(), leave, kinds, table })
+        Ok(Self { object: object.unbind(), leave, members, table })
     }
 
     /// What a call without a method, as clients of tasks make it, is told.
@@ -55,11 +65,11 @@ impl ServiceProgram {
 impl Program for ServiceProgram {
     fn call(&mut self, py: Python<'_>, reply: &Reply, message: Bound<'_, PyAny>) -> PyResult<()> {
         let name = reply.method().ok_or_else(|| self.no_task())?;
-        let Some(kind) = self.kinds.get(name) else {
+        let Some(Member { name: member, kind }) = self.members.get(name) else {
             let text = format!("'{}' object has no method '{name}'", self.table.class);
             return Err(PyAttributeError::new_err(text));
         };
-        let member = self.object.bind(py).getattr(name)?;
+        let member = self.object.bind(py).getattr(member)?;
         if *kind == MethodKind::Property {
             return send(py, reply, "the value", &member).map(drop);
         }
@@ -108,7 +118,8 @@ fn arguments<'py>(
 
 /// The result of a method that is no stream.
 fn checked<'py>(result: Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    if result.get_type().name()? == "generator" {
+    static GENERATOR: Lazy = Lazy::new("types", "GeneratorType");
+    if result.get_type().is(GENERATOR.get(result.py())?) {
         let text = format!(
             "{name} has returned a generator, which cannot be sent: annotate it with -> Iterator[...], so that \
              callers know that it yields values"
