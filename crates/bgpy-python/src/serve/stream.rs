@@ -46,6 +46,8 @@ impl StreamCall {
         if matches!(outcome, Ok(false)) {
             return outcome;
         }
+        // What it does at its end must not be interrupted.
+        self.reply.cancellation().close();
         // On the thread that ran it, so that its `finally` runs there as well.
         let closed = self.close(py);
         outcome.and_then(|is_over| closed.map(|()| is_over))
@@ -62,16 +64,14 @@ impl StreamCall {
     fn proceed(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(iterator) = &self.iterator else { return Ok(true) };
         let (iterator, since) = (iterator.bind(py), Instant::now());
-        if self.reply.cancellation().take() {
-            // It was cancelled while it waited.
-            let raised = cancelled(py);
-            let Some(throw) = iterator.as_any().getattr_opt(intern!(py, "throw"))? else {
-                return Err(raised);
-            };
-            throw.call1((raised.into_value(py),))?;
-        }
         loop {
-            match py.detach(|| self.reply.room()) {
+            let room = py.detach(|| self.reply.room());
+            if self.reply.cancellation().take() {
+                // It was cancelled while it waited.
+                throw(iterator, cancelled(py))?;
+                continue;
+            }
+            match room {
                 Room::Gone => return Ok(true),
                 Room::Full => return Ok(false),
                 Room::Open => {}
@@ -95,6 +95,15 @@ impl StreamCall {
         let Some(iterator) = self.iterator.take() else { return Ok(()) };
         let close = iterator.bind(py).as_any().getattr_opt(intern!(py, "close"))?;
         close.map_or(Ok(()), |close| close.call0().map(drop))
+    }
+}
+
+/// Raises an exception where a generator waits. Another iterator cannot catch it.
+fn throw(iterator: &Bound<'_, PyIterator>, raised: PyErr) -> PyResult<()> {
+    let py = iterator.py();
+    match iterator.as_any().getattr_opt(intern!(py, "throw"))? {
+        Some(throw) => throw.call1((raised.into_value(py),)).map(drop),
+        None => Err(raised),
     }
 }
 

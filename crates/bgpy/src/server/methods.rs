@@ -68,6 +68,8 @@ impl Core {
         let reply = match &self.methods.reply {
             Some(reply) => reply.clone(),
             None if self.lifecycle.is_starting() || self.calls.has_init() => return,
+            // It has just started, and tells them at once.
+            None if self.lifecycle.is_initialized() => return,
             None => Arc::new(MethodsReply::Refused { error: "the server has no tasks yet".into() }),
         };
         for (connection, id) in std::mem::take(&mut self.methods.asked) {
