@@ -272,6 +272,12 @@ impl Core {
             || self.calls.has_due(|call, under_way| self.methods.may_begin(call, under_way))
     }
 
+    /// Whether the executor may go on with the calls that it runs between others.
+    pub(super) fn may_drive(&self) -> bool {
+        let under_way = &self.calls.under_way;
+        under_way.executor_is_busy() && under_way.readers() == 0
+    }
+
     /// The call whose turn has come, which is under way from now on.
     pub(super) fn next_call(&mut self) -> Option<Next> {
         let Self { calls, methods, .. } = self;

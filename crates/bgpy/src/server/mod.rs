@@ -34,7 +34,8 @@ mod under_way;
 pub use cancellation::{Cancellation, Interrupter, ThreadInterrupter, Why};
 pub use control::Returned;
 pub use debugging::{Debugger, Running};
-pub use executor::{Ended, Executor, NO_METHODS, Pace, Reader, Suspended};
+pub use executor::{Bell, Ended, Executor, NO_METHODS, Pace, Reader, Suspended};
+pub use crate::platform::SocketBell;
 pub use options::ServerOptions;
 #[doc(hidden)]
 pub use reactor::signal::SignalPipe;

@@ -47,6 +47,8 @@ pub(super) struct UnderWay {
     beside: Vec<(Begun, Place)>,
     /// Whether something has happened for which a suspended call may have waited.
     is_stirred: bool,
+    /// Whether the executor has something to do between calls, other than calls.
+    pub(super) executor_has_more: bool,
 }
 
 impl Begun {
@@ -76,15 +78,15 @@ impl UnderWay {
 
     /// Notes that a reader runs a call.
     pub(super) fn begin_reading(&mut self, call: &Waiting) -> Arc<Cancellation> {
-        let cancellation = Arc::new(Cancellation::default());
-        cancellation.begin(call.number);
+        let cancellation = Arc::new(Cancellation::of(call.number));
         self.beside.push((Begun::of(call, true), Place::Reader(cancellation.clone())));
         cancellation
     }
 
-    /// Notes that the call which the executing thread has run is suspended.
-    pub(super) fn suspend(&mut self) {
-        self.set_aside(Place::Suspended(None));
+    /// Notes that the call which the executing thread has run is suspended, and why it was cancelled, if it has not
+    /// heard of that.
+    pub(super) fn suspend(&mut self, asked: Option<Why>) {
+        self.set_aside(Place::Suspended(asked));
     }
 
     /// Notes that the executor runs the call on which the executing thread was, beside others.
@@ -116,6 +118,7 @@ impl UnderWay {
     pub(super) fn finish(&mut self, number: u64) {
         self.executing.take_if(|begun| begun.is(number));
         self.beside.retain(|(begun, _)| !begun.is(number));
+        self.is_stirred &= self.has_turns();
     }
 
     /// Asks a call to end.
@@ -131,7 +134,7 @@ impl UnderWay {
                 cancellation.request(number, why);
             }
         }
-        self.is_stirred = true;
+        self.stir();
         Requested::Noted
     }
 
@@ -149,7 +152,13 @@ impl UnderWay {
 
     /// Notes that something has happened for which a suspended call may have waited.
     pub(super) fn stir(&mut self) {
-        self.is_stirred = !self.beside.is_empty();
+        self.is_stirred |= self.has_turns();
+    }
+
+    /// Whether something has its turns on the executing thread between calls.
+    fn has_turns(&self) -> bool {
+        let has_turns = |(_, place): &(Begun, Place)| !matches!(place, Place::Reader(_));
+        self.executor_has_more || self.beside.iter().any(has_turns)
     }
 
     /// Whether that has happened since this was last asked.
@@ -184,6 +193,13 @@ impl UnderWay {
     pub(super) fn has_others(&self) -> bool {
         !self.beside.is_empty()
     }
+
+    /// Whether the executor has something to do between calls.
+    pub(super) fn executor_is_busy(&self) -> bool {
+        let is_own = |(_, place): &(Begun, Place)| matches!(place, Place::Executor(_));
+        self.executor_has_more || self.beside.iter().any(is_own)
+    }
+
 
     /// How many calls readers run.
     pub(super) fn readers(&self) -> usize {
