@@ -56,7 +56,8 @@ pub fn use_loops(py: Python<'_>, running_call: Py<PyAny>) {
 /// The call that this thread runs, or that it works for in an event loop.
 fn own_call(py: Python<'_>) -> Option<Reply> {
     let own = thread::current().id();
-    let of_thread = running().iter().rev().find(|(thread, _)| *thread == own).map(|(_, it)| it.clone());
+    let of_thread =
+        running().iter().rev().find(|(thread, _)| *thread == own).map(|(_, it)| it.clone());
     of_thread.or_else(|| {
         let call = OF_LOOP.get(py)?.call0(py).ok()?;
         Some(call.bind(py).cast::<AsyncCall>().ok()?.get().reply.clone())

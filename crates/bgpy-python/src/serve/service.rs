@@ -104,12 +104,7 @@ impl EventLoop {
 }
 
 impl Program for ServiceProgram {
-    fn call(
-        &mut self,
-        py: Python<'_>,
-        reply: &Reply,
-        message: Bound<'_, PyAny>,
-    ) -> PyResult<Pace> {
+    fn call(&mut self, py: Python<'_>, reply: &Reply, message: Bound<'_, PyAny>) -> PyResult<Pace> {
         let mut stream = match self.service.call(py, reply, &message)? {
             Outcome::Sent => return Ok(Pace::Over),
             Outcome::Stream(stream) => stream,
@@ -171,12 +166,10 @@ impl Reader for ServiceReader {
         Python::attach(|py| {
             let process = service.server_process;
             let message = receive(py, "arguments", message, self.policy, process, reply)?;
-            run(py, process, reply, || {
-                match service.call(py, reply, &message)? {
-                    Outcome::Sent => Ok(()),
-                    Outcome::Stream(mut stream) => stream.run_to_end(py),
-                    Outcome::Awaitable(_) => Err(no_loop(reply)),
-                }
+            run(py, process, reply, || match service.call(py, reply, &message)? {
+                Outcome::Sent => Ok(()),
+                Outcome::Stream(mut stream) => stream.run_to_end(py),
+                Outcome::Awaitable(_) => Err(no_loop(reply)),
             })
         })
     }
@@ -184,12 +177,7 @@ impl Reader for ServiceReader {
 
 impl Service {
     /// Calls the method that the caller has named.
-    fn call(
-        &self,
-        py: Python<'_>,
-        reply: &Reply,
-        message: &Bound<'_, PyAny>,
-    ) -> PyResult<Outcome> {
+    fn call(&self, py: Python<'_>, reply: &Reply, message: &Bound<'_, PyAny>) -> PyResult<Outcome> {
         let name = reply.method().ok_or_else(|| self.no_task())?;
         let Some(Member { name: member, kind }) = self.members.get(name) else {
             let text = format!("'{}' object has no method '{name}'", self.class);
@@ -237,7 +225,8 @@ enum Outcome {
 
 fn no_loop(reply: &Reply) -> PyErr {
     let name = reply.method().unwrap_or_default();
-    let text = format!("{name} has returned a coroutine: define it with async def, and without read=True");
+    let text =
+        format!("{name} has returned a coroutine: define it with async def, and without read=True");
     PyTypeError::new_err(text)
 }
 

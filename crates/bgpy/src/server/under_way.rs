@@ -200,7 +200,6 @@ impl UnderWay {
         self.executor_has_more || self.beside.iter().any(is_own)
     }
 
-
     /// How many calls readers run.
     pub(super) fn readers(&self) -> usize {
         self.beside.iter().filter(|(_, place)| matches!(place, Place::Reader(_))).count()
@@ -240,14 +239,16 @@ impl UnderWay {
     /// The numbers of those that have expired by now, each once.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<u64> {
         let all = self.executing.iter_mut().chain(self.beside.iter_mut().map(|(begun, _)| begun));
-        let expired =
-            all.filter_map(|begun| begun.deadline.take_if(|at| *at <= now).map(|_| begun.called.number));
+        let expired = all.filter_map(|begun| {
+            begun.deadline.take_if(|at| *at <= now).map(|_| begun.called.number)
+        });
         expired.collect()
     }
 
     /// The numbers of those that the end of a connection cancels.
     pub(super) fn attached_to(&self, connection: usize) -> Vec<u64> {
-        let is_attached = |begun: &&Begun| begun.is_attached && begun.called.connection == connection;
+        let is_attached =
+            |begun: &&Begun| begun.is_attached && begun.called.connection == connection;
         self.all().filter(is_attached).map(|begun| begun.called.number).collect()
     }
 

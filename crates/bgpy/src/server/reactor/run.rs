@@ -144,8 +144,9 @@ impl Shared {
         // The stand-in increments `relieved` after its last turn: if it has changed, calls may have
         // been queued after the caller looked.
         let has_been_relieved = self.relieved.load(Ordering::SeqCst) != relieved;
-        let mut outcome =
-            Ok(has_been_relieved.then(|| self.core.lock()).filter(|core| core.has_work() || core.may_drive()));
+        let mut outcome = Ok(has_been_relieved
+            .then(|| self.core.lock())
+            .filter(|core| core.has_work() || core.may_drive()));
         let mut signalled = false;
         while let Ok(None) = outcome {
             signalled = self.signalled.swap(false, Ordering::SeqCst);
@@ -280,7 +281,10 @@ impl Shared {
 
     /// Runs a part of an executor; a panic becomes a failure of the call. A forked child that
     /// returns from it exits here: it is not the server.
-    pub(crate) fn guarded<T>(&self, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn guarded<T>(
+        &self,
+        act: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
             let text = panic
                 .downcast_ref::<&str>()

@@ -27,7 +27,9 @@ pub(super) struct Turns<'a> {
 /// What has become of a call.
 enum Done {
     /// It is over; an INIT that was `already` done changed nothing.
-    Over { already: bool },
+    Over {
+        already: bool,
+    },
     Suspended(Box<dyn Suspended>),
     Apart(Arc<Cancellation>),
 }
