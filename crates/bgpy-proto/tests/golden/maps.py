@@ -120,6 +120,7 @@ METHODS = {
                 "name": "increase",
                 "kind": "call",
                 "runs": "exclusive",
+                "cancel": True,
                 "parameters": [
                     {"name": "by", "kind": "any", "default": "1", "annotation": "int"},
                     {"name": "more", "kind": "rest", "default": None, "annotation": None},
@@ -131,6 +132,7 @@ METHODS = {
                 "name": "double",
                 "kind": "property",
                 "runs": "read",
+                "cancel": False,
                 "parameters": None,
                 "returns": None,
                 "doc": None,

@@ -158,6 +158,7 @@ pub fn methods() -> MethodsReply {
         name: "increase".into(),
         kind: MethodKind::Call,
         runs: Runs::Exclusive,
+        cancel: true,
         parameters: Some(vec![
             parameter("by", ParameterKind::Any, Some("1"), Some("int")),
             parameter("more", ParameterKind::Rest, None, None),
@@ -169,6 +170,7 @@ pub fn methods() -> MethodsReply {
         name: "double".into(),
         kind: MethodKind::Property,
         runs: Runs::Read,
+        cancel: false,
         parameters: None,
         returns: None,
         doc: None,

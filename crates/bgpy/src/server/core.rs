@@ -289,12 +289,13 @@ impl Core {
         } else {
             self.lifecycle.due(call.kind)
         };
+        let can_cancel = self.methods.can_cancel(&call);
         if due == Due::Task && self.methods.runs(&call) == Runs::Read {
-            let cancellation = self.calls.under_way.begin_reading(&call);
+            let cancellation = self.calls.under_way.begin_reading(&call, can_cancel);
             return Some(Next::Read(call, cancellation));
         }
         // While the stand-in polls, it does not check for long tasks.
-        self.calls.under_way.begin(&call, self.acks_at_once);
+        self.calls.under_way.begin(&call, can_cancel, self.acks_at_once);
         Some(Next::Execute(call, due))
     }
 

@@ -14,6 +14,7 @@ struct Begun {
     called: Called,
     deadline: Option<Instant>,
     is_attached: bool,
+    can_cancel: bool,
     /// When it began, as far as the stand-in has noticed: short calls do not read the clock.
     since: Option<Instant>,
 }
@@ -36,6 +37,8 @@ pub(super) enum Requested {
     OfExecuting,
     /// It is noted, and heard of soon.
     Noted,
+    /// The call does not let itself be cancelled.
+    Refused,
     /// There is no such call.
     Unknown,
 }
@@ -52,11 +55,12 @@ pub(super) struct UnderWay {
 }
 
 impl Begun {
-    fn of(call: &Waiting, timed: bool) -> Self {
+    fn of(call: &Waiting, can_cancel: bool, timed: bool) -> Self {
         Self {
             called: Called::of(call),
             deadline: call.deadline,
             is_attached: call.is_attached(),
+            can_cancel,
             since: timed.then(clock::now),
         }
     }
@@ -72,14 +76,15 @@ impl Begun {
 
 impl UnderWay {
     /// Notes that the executing thread runs a call; `timed` if nobody else will notice that it takes long.
-    pub(super) fn begin(&mut self, call: &Waiting, timed: bool) {
-        self.executing = Some(Begun::of(call, timed));
+    pub(super) fn begin(&mut self, call: &Waiting, can_cancel: bool, timed: bool) {
+        self.executing = Some(Begun::of(call, can_cancel, timed));
     }
 
     /// Notes that a reader runs a call.
-    pub(super) fn begin_reading(&mut self, call: &Waiting) -> Arc<Cancellation> {
+    pub(super) fn begin_reading(&mut self, call: &Waiting, can_cancel: bool) -> Arc<Cancellation> {
         let cancellation = Arc::new(Cancellation::of(call.number));
-        self.beside.push((Begun::of(call, true), Place::Reader(cancellation.clone())));
+        let begun = Begun::of(call, can_cancel, true);
+        self.beside.push((begun, Place::Reader(cancellation.clone())));
         cancellation
     }
 
@@ -123,6 +128,9 @@ impl UnderWay {
 
     /// Asks a call to end.
     pub(super) fn request(&mut self, number: u64, why: Why) -> Requested {
+        if self.all().any(|begun| begun.is(number) && !begun.can_cancel) {
+            return Requested::Refused;
+        }
         if self.executes(number) {
             return Requested::OfExecuting;
         }
@@ -146,7 +154,8 @@ impl UnderWay {
                 cancellation.is_requested()
             }
         };
-        let others = self.beside.iter().filter(|(_, place)| !is_asked(place));
+        let others =
+            self.beside.iter().filter(|(begun, place)| begun.can_cancel && !is_asked(place));
         others.map(|(begun, _)| begun.called.number).collect()
     }
 

@@ -123,7 +123,8 @@ impl<'a> Turns<'a> {
         if let Some(call) = unread {
             let mut core = self.shared.core.lock();
             core.calls.under_way.finish(call.number);
-            core.calls.under_way.begin(&call, true);
+            let can_cancel = core.methods.can_cancel(&call);
+            core.calls.under_way.begin(&call, can_cancel, true);
             drop(core);
             self.execute(call, Due::Task);
         }
