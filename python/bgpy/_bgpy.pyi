@@ -398,6 +398,7 @@ def check_cancelled() -> None:
 
 def use_loops(running_call: Callable[[], AsyncCall | None]) -> None:
     """Have `progress` and the like ask for the call that an event loop runs."""
+
 def use_deadlines(time_left: Callable[[], float | None]) -> None:
     """Have all calls ask for the time that is left until the deadline."""
 
@@ -610,7 +611,9 @@ class Client:
         BgpyError
             If `echo` is set and the server logs to no file.
         """
-    def begin(self, args: Any, *, on_progress: Callable[[Progress], object] | None = None) -> Call[Any]:
+    def begin(
+        self, args: Any, *, on_progress: Callable[[Progress], object] | None = None
+    ) -> Call[Any]:
         """Call `exec_task` and return at once, with the call under way.
 
         Thousands of calls may be under way on one connection. They run one after the other, in the order in which
@@ -790,8 +793,7 @@ class Client:
         """
     @overload
     def service(self, cls: type[T], timeout: float | None = None) -> T:
-        """Return a proxy of the object that the server has: a local object whose methods run there.
-        """
+        """Return a proxy of the object that the server has: a local object whose methods run there."""
     @overload
     def service(self, cls: None = None, timeout: float | None = None) -> Any: ...
     def _start_service(self, factory: Factory, timeout: float | None = None) -> dict[str, str]:

@@ -39,7 +39,8 @@ def dumps(
     buffers_max : int
         Maximum number of out-of-band buffers; further ones go into the pickle.
     is_tasks : bool, default False
-        Whether the object is the tasks or the class of a server, which must run with the code of this process.
+        Whether the object is the tasks or the class of a server, which must run with the code of
+        this process.
 
     Returns
     -------

@@ -16,10 +16,10 @@ ReturnWhen = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"]
 
 
 def wait(
-    calls: Iterable[Call],
+    calls: Iterable[Call[Any]],
     timeout: float | None = None,
     return_when: ReturnWhen = "ALL_COMPLETED",
-) -> tuple[set[Call], set[Call]]:
+) -> tuple[set[Call[Any]], set[Call[Any]]]:
     """Wait for calls under way, as `concurrent.futures.wait` does for futures.
 
     Parameters
@@ -64,7 +64,7 @@ def wait(
     return done, not_done - done
 
 
-def as_completed(calls: Iterable[Call], timeout: float | None = None) -> Iterator[Call]:
+def as_completed(calls: Iterable[Call[Any]], timeout: float | None = None) -> Iterator[Call[Any]]:
     """Iterate over calls under way in the order in which they end.
 
     Parameters
@@ -93,7 +93,7 @@ def as_completed(calls: Iterable[Call], timeout: float | None = None) -> Iterato
         yield call
 
 
-def _as_completed(calls: set[Call], timeout: float | None) -> Iterator[Call | None]:
+def _as_completed(calls: set[Call[Any]], timeout: float | None) -> Iterator[Call[Any] | None]:
     """Yield calls as they end, and None once the time is over."""
     ends = None if timeout is None else time.monotonic() + timeout
     pending = set(calls)
@@ -117,8 +117,10 @@ def _as_completed(calls: set[Call], timeout: float | None) -> Iterator[Call | No
         some._await_arrival(seen, left)
 
 
-def _of_several_connections(calls: set[Call], ends: float | None) -> Iterator[Call | None]:
-    futures: dict[concurrent.futures.Future[Any], Call] = {future_of(it): it for it in calls}
+def _of_several_connections(
+    calls: set[Call[Any]], ends: float | None
+) -> Iterator[Call[Any] | None]:
+    futures: dict[concurrent.futures.Future[Any], Call[Any]] = {future_of(it): it for it in calls}
     left = None if ends is None else max(0.0, ends - time.monotonic())
     try:
         for future in concurrent.futures.as_completed(futures, left):
@@ -130,7 +132,7 @@ def _of_several_connections(calls: set[Call], ends: float | None) -> Iterator[Ca
 class CallFuture(concurrent.futures.Future[Any]):
     """A call as a future. Cancelling it asks the server to cancel the call."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call[Any]) -> None:
         super().__init__()
         self._call = call
         self.set_running_or_notify_cancel()
@@ -154,7 +156,7 @@ class CallFuture(concurrent.futures.Future[Any]):
             self.set_exception(error)
 
 
-def future_of(call: Call) -> CallFuture:
+def future_of(call: Call[Any]) -> CallFuture:
     """Return a future of a call. A thread, one for each connection, waits for the futures."""
     future = CallFuture(call)
     with _lock:

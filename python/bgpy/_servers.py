@@ -18,31 +18,11 @@ if TYPE_CHECKING:
     from ._types import Factory, Functions, LogLevel, RestartPolicy, Tasks
 
     T = TypeVar("T")
-
-    @overload
-    def connect(
-        target: Target,
-        cls: type[T],
-        *,
-        token: str | None = None,
-        auth: bool = True,
-        allow_pickle: bool = True,
-        max_message_bytes: int | None = None,
-        timeout: float | None = None,
-    ) -> T: ...
-    @overload
-    def connect(
-        target: Target,
-        cls: None = None,
-        *,
-        token: str | None = None,
-        auth: bool = True,
-        allow_pickle: bool = True,
-        max_message_bytes: int | None = None,
-        timeout: float | None = None,
-    ) -> Client: ...
-
     Target = str | PathLike[str] | Server | Client
+else:
+
+    def overload(function):
+        return function
 
 
 def start(
@@ -72,11 +52,11 @@ def start(
     Parameters
     ----------
     tasks : class, path, str, or tuple of functions
-        A class, whose object lives in the server, or another callable that makes the object, such as
-        ``functools.partial(Counter, 5)``; or where to find it: ``"counter.py:Counter"``,
-        ``"package.module:Counter"``. For a server of tasks, a Python file that defines ``init_task``,
-        ``exec_task`` and, if needed, ``exit_task``, the name of a module that does, or the functions
-        themselves, in this order.
+        A class, whose object lives in the server, or another callable that makes it, such as
+        ``functools.partial(Counter, 5)``; or where to find it: ``"counter.py:Counter"`` or
+        ``"package.module:Counter"``. For a server of tasks, a Python file that defines
+        ``init_task``, ``exec_task`` and, if needed, ``exit_task``, the name of a module that does,
+        or the functions themselves, in this order.
     name : str, optional
         Name of the server, see `Server`. By default that of the file or module; a server whose
         class or tasks this script sends has none.
@@ -112,18 +92,22 @@ def start(
         started is stopped again.
     """
     origin: dict[str, Any] = {}
-    is_sent = isinstance(tasks, tuple) or callable(tasks)
-    if not is_sent:
+    sent: Functions | Factory | None = None
+    if isinstance(tasks, tuple):
+        if len(tasks) not in (2, 3):
+            count = len(tasks)
+            text = "tasks must be (init_task, exec_task) or (init_task, exec_task, exit_task)"
+            raise ConfigError(f"{text}, not a tuple of {count}")
+        sent = tasks
+    elif callable(tasks):
+        sent = tasks
+    else:
         place, of_place = _place(tasks)
         is_file = _is_file(place)
         origin["init_file" if is_file else "init_module"] = place
         origin["init_object"] = of_place
         if name is None:
             name = _default_name(place, is_file)
-    elif isinstance(tasks, tuple) and len(tasks) not in (2, 3):
-        count = len(tasks)
-        text = "tasks must be (init_task, exec_task) or (init_task, exec_task, exit_task)"
-        raise ConfigError(f"{text}, not a tuple of {count}")
     server = Server(
         host,
         port,
@@ -139,21 +123,21 @@ def start(
         max_message_bytes=max_message_bytes,
         **origin,
     )
-    if is_sent:
-        server._note_tasks(fingerprint(tasks if isinstance(tasks, tuple) else (tasks,)))
+    if sent is not None:
+        server._note_tasks(fingerprint(sent if isinstance(sent, tuple) else (sent,)))
     server.run_background(
         timeout, exist_ok=exist_ok, replace=replace, env=env, cwd=cwd, python=python
     )
-    if is_sent:
+    if sent is not None:
         auth = server.token is not None or auth
         with Client(server.target, token=server.token, auth=auth) as client:
             if server.is_started_here:
-                start_tasks(server, client, tasks, timeout)
+                start_tasks(server, client, sent, timeout)
             else:
                 # One with tasks keeps them; otherwise this waits for those of another starter.
                 status = client.status(timeout)
                 if status["state"] == "UNINITIALIZED" or status["task"] == "init_task":
-                    _initialize(client, tasks, timeout)
+                    _initialize(client, sent, timeout)
     return server
 
 
@@ -168,7 +152,9 @@ def start_tasks(
         return _initialize(client, tasks, timeout)
     except CallTimeout:
         late = f"did not finish within {timeout:g}s"
-        begins = "init_task" if isinstance(tasks, tuple) else getattr(tasks, "__name__", "its object")
+        begins = (
+            "init_task" if isinstance(tasks, tuple) else getattr(tasks, "__name__", "its object")
+        )
         server._abandon(f"{begins} {late}: ended by its starter")
         text = f"{begins} of {server.target} {late}; the server was ended"
         raise CallTimeout(text) from None
@@ -190,7 +176,33 @@ def _initialize(
     return client.initialize(init_task, exec_task, exit_task[0] if exit_task else None, timeout)
 
 
+@overload
 def connect(
+    target: Target,
+    cls: type[T],
+    *,
+    token: str | None = None,
+    auth: bool = True,
+    allow_pickle: bool = True,
+    max_message_bytes: int | None = None,
+    timeout: float | None = None,
+) -> T: ...
+
+
+@overload
+def connect(  # noqa: F811
+    target: Target,
+    cls: None = None,
+    *,
+    token: str | None = None,
+    auth: bool = True,
+    allow_pickle: bool = True,
+    max_message_bytes: int | None = None,
+    timeout: float | None = None,
+) -> Client: ...
+
+
+def connect(  # noqa: F811
     target: Any,
     cls: type | None = None,
     *,

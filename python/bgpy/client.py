@@ -1,6 +1,7 @@
 """The class `bgpy.Client`, under its import path of bgpy 0.2 and 0.3.
 
-Once it is imported, this module has the name of the function `bgpy.client`, and so is called like it.
+Once it is imported, this module has the name of the function `bgpy.client`, so it can be called
+like that.
 """
 
 import sys

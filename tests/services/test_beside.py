@@ -57,6 +57,12 @@ def feed(served):
     return served(Feed)
 
 
+def read_slowly(stream):
+    for _ in range(5):
+        next(stream)
+        time.sleep(0.1)
+
+
 def wait_for(feed, text):
     ends = time.monotonic() + LIMIT_S
     while not any(text in line for line in feed.note("look")):
@@ -137,9 +143,7 @@ def test_a_deadline_ends_a_stream_that_waits(feed):
         stream = feed.endless(2_000_000)
         next(stream)
     with pytest.raises(bgpy.CallTimeout):
-        for _ in range(5):
-            next(stream)
-            time.sleep(0.2)
+        read_slowly(stream)
     wait_for(feed, "closed on MainThread")
 
 
@@ -149,8 +153,7 @@ def test_a_server_that_is_stopped_closes_its_streams(host):
     next(stream)
     server.stop(LIMIT_S)
     with pytest.raises(bgpy.BgpyError):
-        for _ in range(5):
-            next(stream)
+        read_slowly(stream)
 
 
 class Book:

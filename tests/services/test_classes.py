@@ -103,7 +103,7 @@ def test_dataclasses(served):
     point = served(Point)
     assert point.total() == 3
     with pytest.raises(AttributeError, match="its other attributes stay there"):
-        point.x
+        _ = point.x
     assert served(Child).total() == 30
 
 
@@ -179,7 +179,9 @@ def test_a_table_that_is_too_long_for_the_client(host):
         return many()
 
     client = bgpy.connect(host(make), max_message_bytes=10_000)
-    with pytest.raises(bgpy.NoMethods, match="its methods take .* bytes, and the client accepts 10000"):
+    with pytest.raises(
+        bgpy.NoMethods, match="its methods take .* bytes, and the client accepts 10000"
+    ):
         client.service()
 
 

@@ -152,7 +152,7 @@ def test_a_misspelt_name_needs_no_server(counter, host):
     with pytest.raises(AttributeError, match="_private"):
         counter._private()
     with pytest.raises(AttributeError, match="value"):
-        counter.value
+        _ = counter.value
     with pytest.raises(AttributeError, match="'value' cannot be set"):
         counter.value = 3
 

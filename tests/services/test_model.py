@@ -1,4 +1,4 @@
-"""Order and exclusion, for random schedules: what a service has done is checked against the rules."""
+"""Order and exclusion in random schedules: what a service has done is checked by the rules."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def schedule(seed):
 
 
 def check_exclusion(notes):
-    """No piece of a call runs beside another, but readers beside readers."""
+    """Check that no piece of a call runs beside another, but readers beside readers."""
     readers, running = set(), None
     for kind, number, what in notes:
         if kind == "read":
@@ -95,7 +95,7 @@ def check_exclusion(notes):
 
 
 def check_order(notes):
-    """Calls begin in the order of their arrival; readers that run beside each other are as good as at once."""
+    """Check that calls begin as they arrive; readers beside each other are as good as at once."""
     begun = dict.fromkeys((kind, number) for kind, number, what in notes if what == "begin")
     numbers = []
     for kind, group in itertools.groupby(begun, key=lambda call: call[0]):

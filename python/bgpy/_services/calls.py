@@ -29,8 +29,8 @@ def options(
     method : callable
         A method of a proxy, such as ``counter.train``.
     timeout : float, optional
-        Maximum time to wait for its result, or for each value of a stream, in seconds. Then the call
-        is cancelled.
+        Maximum time to wait for its result, or for each value of a stream, in seconds. Then the
+        call is cancelled.
     on_progress : callable, optional
         Called with a `Progress` each time that the method tells how far it has come.
     window : int, optional
@@ -50,7 +50,8 @@ def options(
     --------
     >>> bgpy.options(counter.train, timeout=60, on_progress=print)(3)
     """
-    return _remote(method)._with(timeout, on_progress, window)
+    made: Callable[P, R] = _remote(method)._with(timeout, on_progress, window)
+    return made
 
 
 def begin(method: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
@@ -80,7 +81,8 @@ def begin(method: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Call[
     >>> calls = [bgpy.begin(counter.increase, by) for by in range(10)]
     >>> values = [call.result() for call in calls]
     """
-    return _remote(method)._begin(*args, **kwargs)
+    begun: Call[R] = _remote(method)._begin(*args, **kwargs)
+    return begun
 
 
 def _remote(method: Any) -> Any:

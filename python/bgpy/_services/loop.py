@@ -1,4 +1,4 @@
-"""The event loop of a service with ``async def`` methods. It has its turns between the other calls."""
+"""The event loop of a service with ``async def`` methods, which has its turns between calls."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Loop:
 
     def _has_more(self) -> bool:
         # Timers are no tasks, and loops do not tell of them by a public name.
-        return bool(asyncio.all_tasks(self._loop) or getattr(self._loop, "_scheduled", ()))
+        return bool(asyncio.all_tasks(self._loop)) or bool(getattr(self._loop, "_scheduled", ()))
 
     def _rung(self) -> None:
         self.bell.heard()

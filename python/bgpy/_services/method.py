@@ -5,23 +5,26 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NamedTuple, TypeVar, overload
+    from typing import Any, TypeVar, overload
 
     F = TypeVar("F")
+else:
 
-    class Options(NamedTuple):
-        """How a method runs."""
-
-        read: bool
-        cancel: bool
-
-    @overload
-    def method(function: F, /) -> F: ...
-    @overload
-    def method(*, read: bool = False, cancel: bool = True) -> Callable[[F], F]: ...
+    def overload(function):
+        return function
 
 
-def method(function: Any = None, /, *, read: bool = False, cancel: bool = True) -> Any:
+@overload
+def method(function: F, /) -> F: ...
+@overload
+def method(  # noqa: F811
+    *, read: bool = False, cancel: bool = True
+) -> Callable[[F], F]: ...
+
+
+def method(  # noqa: F811
+    function: Any = None, /, *, read: bool = False, cancel: bool = True
+) -> Any:
     """Say how a method of a service runs. Without this decorator, it is called alone and in order.
 
     Parameters
@@ -66,7 +69,7 @@ def _noted(function: Any, read: bool, cancel: bool) -> Any:
     return function
 
 
-def options_of(function: Any) -> Options | tuple[bool, bool]:
+def options_of(function: Any) -> tuple[bool, bool]:
     """Return what the decorator has noted: whether the method reads, and whether it cancels."""
     noted = getattr(function, "__bgpy_method__", (False, True))
     return noted if type(noted) is tuple else (False, True)

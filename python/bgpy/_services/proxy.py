@@ -16,7 +16,7 @@ RemoteMethod.__doc__ = property(lambda method: method._doc)  # type: ignore[assi
 
 
 class Proxy:
-    """The base class of all proxies. It has no names but special ones, so that no method is hidden."""
+    """The base class of all proxies. It has only special names, so that no method is hidden."""
 
     __bgpy_client__: Client
     __bgpy_class__: type | None
@@ -74,7 +74,7 @@ def proxy(client: Client, offered: dict[str, Any], cls: type | None = None) -> A
         from .compare import warn_of_differences
 
         warn_of_differences(client._target, offered, cls)
-    made = object.__new__(_class(offered))
+    made: Any = object.__new__(_class(offered))
     own = vars(made)
     own["__bgpy_client__"] = client
     own["__bgpy_class__"] = cls

@@ -89,12 +89,12 @@ def _about(cls: type, name: str) -> dict[str, Any] | None:
             "runs": "read" if options_of(getter)[0] else "exclusive",
             "cancel": options_of(getter)[1],
             "parameters": [],
-            "returns": annotations(getter).get("return"),
+            "returns": _annotations(getter).get("return"),
             "doc": _doc(attribute),
         }
     if isinstance(attribute, type) or not callable(attribute):
         return None
-    hints = annotations(attribute)
+    hints = _annotations(attribute)
     returns = hints.pop("return", None)
     flags = _flags(attribute)
     is_stream = flags & (_GENERATOR | _ASYNC_GENERATOR) != 0 or _is_iterator(returns)
@@ -125,7 +125,7 @@ def _flags(function: Any) -> int:
     while type(function).__name__ in ("partial", "partialmethod"):
         function = function.func
     if not isinstance(function, (FunctionType, MethodType)):
-        function = getattr(type(function), "__call__", None)
+        function = getattr(type(function), "__call__", None)  # noqa: B004
     flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
     return int(flags)
 
@@ -190,7 +190,7 @@ def _of_code(function: FunctionType, own: int, hints: dict[str, str]) -> list[di
     return found if own and found and found[0]["kind"] == "rest" else found[own:]
 
 
-def annotations(function: Any) -> dict[str, str]:
+def _annotations(function: Any) -> dict[str, str]:
     """Return the annotations of a function as texts, as far as they can be had."""
     try:
         if sys.version_info >= (3, 14) and getattr(function, "__annotate__", None) is not None:

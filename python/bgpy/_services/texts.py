@@ -54,7 +54,7 @@ def _hints(factory: Any) -> dict[str | None, str | None] | None:
     """Return the parameters with their annotations; None stands for any further name."""
     shim = type("shim", (), {"__init__": None, "make": staticmethod(factory)})
     if isinstance(factory, type):
-        shim = type("shim", (), {"make": factory.__init__})
+        shim = type("shim", (), {"make": getattr(factory, "__init__")})  # noqa: B009
     about = next(it for it in table(shim)["methods"] if it["name"] == "make")
     if about["parameters"] is None:
         return None

@@ -102,7 +102,7 @@ def proxy(client: Client, table: dict[str, Any], cls: type | None = None) -> Any
             members[about["name"]] = _called(method)
         elif about["name"] not in SPECIAL:
             own[about["name"]] = method
-    made = object.__new__(type(name.rpartition(".")[2], (AsyncProxy,), members))
+    made: Any = object.__new__(type(name.rpartition(".")[2], (AsyncProxy,), members))
     vars(made).update(own)
     return made
 
