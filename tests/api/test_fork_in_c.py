@@ -202,3 +202,27 @@ def test_no_signal_is_written_to_a_file_of_the_child(serve, tmp_path, closes):
         respond(client_socket, ended(child_in_c("fork", act)))
 
     assert serve(run).call((str(tmp_path), closes)) == 0
+
+
+def test_no_signal_is_written_to_a_file_of_a_child_without_hooks_that_has_closed_all(
+    serve, tmp_path
+):
+    def run(client_socket, state, directory):
+        def act():
+            import pathlib
+            import time
+
+            os.closerange(3, 4096)
+            files = [pathlib.Path(directory, str(number)) for number in range(100)]
+            opened = [file.open("wb", buffering=0) for file in files]
+            seen = []
+            for number in (signal.SIGUSR1, signal.SIGINT):
+                signal.signal(number, lambda number, frame: seen.append(number))
+                os.kill(os.getpid(), number)
+            while len(seen) < len(opened[:2]):
+                time.sleep(0.01)
+            return sum(file.stat().st_size for file in files)
+
+        respond(client_socket, ended(child_in_c("clone", act)))
+
+    assert serve(run).call(str(tmp_path)) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+from typing import ClassVar
 
 import pytest
 from support.scripts import Scripts
@@ -314,3 +315,36 @@ def test_members_of_an_edited_enumeration_are_known_by_their_names(scripts: Scri
     red, blue, *green = scripts.run(ask, "colors").splitlines()
     assert (red, blue) == ("<Color.RED: 1>", "<Color.BLUE: 2>")
     assert "colors.Color has no member 'GREEN' here" in green[0]
+
+
+def test_large_data_of_a_class_stays_unless_it_has_changed_where_the_class_is_from(run):
+    class Item:
+        def __init__(self, number):
+            self.number = number
+
+    class Table:
+        # More than is looked into one by one.
+        rows: ClassVar = [Item(number) for number in range(5_000)]
+        by_number: ClassVar = {number: Item(number) for number in range(500)}
+        version = 0
+
+        @classmethod
+        def seen(cls):
+            return cls.rows[0].number, cls.by_number[0].number, cls.version
+
+        @classmethod
+        def change(cls):
+            cls.rows[0].number = cls.by_number[0].number = "changed on the server"
+            return cls.seen()
+
+    def seen(cls):
+        return cls.seen()
+
+    def change(cls):
+        return cls.change()
+
+    assert run(change, Table)[0] == "changed on the server"
+    Table.version = 1
+    assert run(seen, Table) == ("changed on the server", "changed on the server", 1)
+    Table.rows[1].number = "changed at the client"
+    assert run(seen, Table) == (0, "changed on the server", 1)

@@ -214,6 +214,33 @@ def test_a_thread_that_the_task_waits_for_is_told(with_threads, way):
     assert with_threads.call(("count", port)) == 0
 
 
+@pytest.fixture
+def busy_server(with_threads):
+    """Keep the server busy with other clients' requests."""
+    is_over = threading.Event()
+
+    def ask():
+        with Client(HOST, with_threads.port) as client:
+            while not is_over.is_set():
+                client.status()
+
+    others = [threading.Thread(target=ask) for _ in range(16)]
+    for other in others:
+        other.start()
+    yield with_threads
+    is_over.set()
+    for other in others:
+        other.join()
+
+
+def test_what_was_refused_has_not_run_either_if_the_server_is_busy(busy_server):
+    port = busy_server.port
+    for _ in range(12):
+        (told,) = busy_server.call(("map", port), timeout=50)
+        assert told.startswith("WouldDeadlock: ")
+        assert busy_server.call(("count", port), timeout=50) == 0
+
+
 def test_a_thread_that_the_task_does_not_wait_for_to_the_end_may_call(with_threads):
     port = with_threads.port
     assert with_threads.call(("limited", port), timeout=20) is True

@@ -122,7 +122,7 @@ pub use survey::ServerInfo;
 pub use target::Target;
 #[doc(hidden)]
 pub use transport::can_listen;
-pub use wait::Wait;
+pub use wait::{Wait, Withdrawal};
 
 /// Version of bgpy.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,5 +1,6 @@
 //! How long a caller waits, and what may end the wait early.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -10,6 +11,14 @@ pub struct Wait<'a> {
     since: Instant,
     deadline: Option<Instant>,
     interrupted: &'a dyn Fn() -> bool,
+    withdrawal: Option<&'a Withdrawal>,
+}
+
+/// Whether a call whose caller is interrupted must not run, because the caller is told so.
+#[derive(Debug, Default)]
+pub struct Withdrawal {
+    is_asked: Cell<bool>,
+    has_failed: Cell<bool>,
 }
 
 /// Longest time for connecting and the handshake, unless the caller sets a shorter one.
@@ -25,12 +34,12 @@ pub(crate) const SLICE: Duration = Duration::from_millis(200);
 impl Wait<'static> {
     /// Waits as long as the server lives.
     pub fn forever() -> Self {
-        Self { limit: None, since: clock::now(), deadline: None, interrupted: &|| false }
+        Self::new(None, &|| false)
     }
 
     /// Waits up to `limit` from now.
     pub fn at_most(limit: Duration) -> Self {
-        Self { limit: Some(limit), ..Self::forever() }
+        Self::new(Some(limit), &|| false)
     }
 }
 
@@ -38,13 +47,24 @@ impl<'a> Wait<'a> {
     /// Waits up to `limit` from now. `interrupted` is called after a signal and several times a
     /// second; `true` ends the wait.
     pub fn new(limit: Option<Duration>, interrupted: &'a dyn Fn() -> bool) -> Self {
-        Self { limit, since: clock::now(), deadline: None, interrupted }
+        Self { limit, since: clock::now(), deadline: None, interrupted, withdrawal: None }
     }
 
     /// Calls tell the server that their caller has no time beyond this.
     #[must_use]
     pub fn with_deadline(self, deadline: Option<Instant>) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// If `interrupted` [asks](Withdrawal::ask) for it, the wait ends only when it is certain that the call does not run.
+    #[must_use]
+    pub fn with_withdrawal(self, withdrawal: &'a Withdrawal) -> Self {
+        Self { withdrawal: Some(withdrawal), ..self }
+    }
+
+    /// The withdrawal, if it was asked for.
+    pub(crate) fn withdrawal(&self) -> Option<&'a Withdrawal> {
+        self.withdrawal.filter(|withdrawal| withdrawal.is_asked.get())
     }
 
     /// The time until the deadline, if there is one.
@@ -96,6 +116,23 @@ impl<'a> Wait<'a> {
                 Some(left.min(SLICE).min(half.unwrap_or(left)))
             }
         }
+    }
+}
+
+impl Withdrawal {
+    /// Demands that the call does not run.
+    pub fn ask(&self) {
+        self.is_asked.set(true);
+    }
+
+    /// Notes that it has run.
+    pub(crate) fn fail(&self) {
+        self.has_failed.set(true);
+    }
+
+    /// Whether the call has run all the same: then the wait has its result.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.get()
     }
 }
 

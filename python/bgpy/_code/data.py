@@ -16,6 +16,7 @@ from types import (
     WrapperDescriptorType,
 )
 
+from . import table
 from .constants import constant, digest
 from .kinds import HEAP_TYPE, is_definition
 from .local import is_installed
@@ -35,6 +36,8 @@ _ITEMS_MAX = 256
 _MARSHAL_VERSION = 2
 _COUNTERS = (itertools.count, itertools.repeat)
 _PICKLE_BYTES_MAX = 1 << 20
+# What has arrived as a whole is digested as a whole: it takes about as long as unpickling it.
+_ARRIVED_BYTES_MAX = 1 << 30
 # Built-in functions and methods, some bound to an object.
 _CALLABLES = (
     BuiltinFunctionType,
@@ -192,9 +195,9 @@ def _more_than(items_max: int, items: int) -> list[bytes]:
 class _Digest:
     """Digests a pickle while it is written, up to a maximum size."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int) -> None:
         self.digest = digest()
-        self.left = _PICKLE_BYTES_MAX
+        self.left = bytes_max
 
     def write(self, data: Any) -> None:
         self.left -= len(memoryview(data).cast("B"))
@@ -217,11 +220,33 @@ def _pickled(obj: Any) -> bytes:
     if type(obj).__module__ == "itertools":
         # Pickling them is deprecated, and Python warns.
         return repr(obj).encode() if type(obj) in _COUNTERS else UNKNOWN
-    told = _Digest()
+    told = _Digest(_PICKLE_BYTES_MAX)
     try:
         _Pickler(told, protocol=5, buffer_callback=lambda it: told.write(it.raw())).dump(obj)
     except Exception:
         return UNKNOWN
+    return told.digest.digest()
+
+
+class _ArrivedPickler(Pickler):
+    """Pickles objects with definitions, which are known by their origins."""
+
+    def persistent_id(self, obj: Any) -> bytes | None:
+        """Return the origin of a definition that is not part of an installed module."""
+        return table.origin(obj) if is_definition(obj) and not is_installed(obj) else None
+
+
+def arrived(obj: Any) -> bytes | None:
+    """Return the digest of the pickle of an object that has arrived; None if it cannot be pickled.
+
+    In one process it is the same for what arrives again unchanged, as both were unpickled alike.
+    """
+    told = _Digest(_ARRIVED_BYTES_MAX)
+    try:
+        pickler = _ArrivedPickler(told, 5, buffer_callback=lambda it: told.write(it.raw()))
+        pickler.dump(obj)
+    except Exception:
+        return None
     return told.digest.digest()
 
 

@@ -9,6 +9,7 @@ from . import methods, table
 from .assigned import assigned_cells, functions_of
 from .constants import constant, digest
 from .content import Content
+from .data import arrived
 from .kinds import is_definition
 from .weak import WeakTable
 
@@ -21,12 +22,13 @@ _SHORT_BYTES = 32
 
 
 def mark(value: Any) -> bytes | None:
-    """Return a fingerprint of a value; None if it is code or cannot be inspected."""
+    """Return a fingerprint of what has arrived; None if it is code or cannot be compared."""
     if is_definition(value):
         return None
     known = constant(value)
     if known is None:
-        return Content().told(value)
+        # What is too large or too strange to be looked into is compared by its pickle.
+        return Content().told(value) or arrived(value)
     return known if len(known) <= _SHORT_BYTES else digest(known).digest()
 
 

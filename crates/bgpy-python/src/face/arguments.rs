@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bgpy::{Restart, Target, Wait, limits};
+use bgpy::{Restart, Target, Wait, Withdrawal, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -198,10 +198,11 @@ pub fn waiting_with<T: Send>(
     let (result, raised) = py.detach(|| {
         let raised = RefCell::new(None);
         let called = Cell::new(Instant::now());
+        let withdrawal = Withdrawal::default();
         let interrupted = || {
             let check = |py: Python<'_>| {
                 py.check_signals()?;
-                check_joins(py)?;
+                check_joins(py).inspect_err(|_| withdrawal.ask())?;
                 let due = meanwhile.filter(|_| called.get().elapsed() >= MEANWHILE);
                 let outcome = due.map_or(Ok(()), |meanwhile| meanwhile.call0(py).map(drop));
                 if due.is_some() {
@@ -215,8 +216,9 @@ pub fn waiting_with<T: Send>(
             *raised.borrow_mut() = checked.err();
             stop
         };
-        let result = act(&Wait::new(limit, &interrupted).with_deadline(deadline));
-        (result, raised.into_inner())
+        let wait = Wait::new(limit, &interrupted).with_deadline(deadline);
+        let result = act(&wait.with_withdrawal(&withdrawal));
+        (result, raised.into_inner().filter(|_| !withdrawal.has_failed()))
     });
     raised.map_or(Ok(result), Err)
 }

@@ -10,7 +10,10 @@ use super::link::{Link, too_late};
 use super::reading::WaitEnd;
 use crate::error::{CallError, Lost};
 use crate::sync::lock;
-use crate::wait::Wait;
+use crate::wait::{Wait, Withdrawal};
+
+/// How long the server may take to say that a call that waits is cancelled.
+const WITHDRAWAL: Duration = Duration::from_secs(5);
 
 /// A call under way. Dropping it cancels the call if it has not ended: one that waits on the server does not run,
 /// and a stream, or a call whose caller was interrupted, is interrupted if it runs.
@@ -233,12 +236,41 @@ impl Call {
     }
 
     pub(super) fn event(&mut self, wait: &Wait<'_>) -> Result<Event, CallError> {
-        let event = self.link.next_event(self.id, wait);
+        let mut event = self.link.next_event(self.id, wait);
+        if matches!(event, Err(WaitEnd::Interrupted))
+            && let Some(withdrawal) = wait.withdrawal()
+            && !self.over
+        {
+            event = self.withdraw(withdrawal);
+        }
         let event = event.map_err(|end| self.wait_ended(end, Some(wait)))?;
         if self.ends && !is_refused(&event) {
             self.link.note_end();
         }
         Ok(event)
+    }
+
+    /// Cancels the call of an interrupted caller, and waits until it is certain that it does not run. If it has
+    /// run, its event counts.
+    fn withdraw(&mut self, withdrawal: &Withdrawal) -> Result<Event, WaitEnd> {
+        let wait = Wait::at_most(WITHDRAWAL);
+        if self.handle().cancel(&wait).is_err() {
+            return Err(WaitEnd::Interrupted);
+        }
+        loop {
+            match self.link.next_event(self.id, &wait) {
+                Ok(Event::Accepted) => self.accepted = true,
+                Ok(Event::Failed { failure, .. }) if failure.code == FailureCode::Cancelled => {
+                    self.over = true;
+                    return Err(WaitEnd::Interrupted);
+                }
+                Ok(event) => {
+                    withdrawal.fail();
+                    return Ok(event);
+                }
+                Err(_) => return Err(WaitEnd::Interrupted),
+            }
+        }
     }
 
     pub(super) fn wait_ended(&mut self, end: WaitEnd, wait: Option<&Wait<'_>>) -> CallError {

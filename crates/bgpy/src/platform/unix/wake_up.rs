@@ -1,7 +1,7 @@
 //! Waking a thread that polls: a pipe, to which a signal handler can write as well.
 
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,9 @@ use super::socket::send_now;
 
 /// Written by the server's own threads; not the number of any signal.
 const NO_SIGNAL: u8 = 0;
+
+/// The number of the write end is below this, which `select` can still watch.
+const BELOW: RawFd = 1024;
 
 /// The write end.
 #[derive(Debug)]
@@ -29,12 +32,27 @@ pub(crate) struct Receiver {
     waker: Arc<Waker>,
 }
 
+/// Gives the stream a high number, if the limit of open files allows. Python's signal handlers write to this
+/// number also in a child that the system call itself has forked, which runs no hooks. If such a child
+/// closes all that it has inherited, the files that it opens get low numbers, not this one.
+fn moved_up(stream: UnixStream) -> UnixStream {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is written to a variable of this function.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    let high = RawFd::try_from(limit.rlim_cur).unwrap_or(RawFd::MAX).min(BELOW) / 8 * 7;
+    // SAFETY: the descriptor is open; the new one belongs to nobody else.
+    unsafe {
+        let moved = libc::fcntl(stream.as_raw_fd(), libc::F_DUPFD_CLOEXEC, high);
+        if moved < 0 { stream } else { UnixStream::from_raw_fd(moved) }
+    }
+}
+
 impl Receiver {
     pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<(Arc<Waker>, Self)> {
         let (write, read) = UnixStream::pair()?;
         write.set_nonblocking(true)?;
         read.set_nonblocking(true)?;
-        let stream = Private::new(write);
+        let stream = Private::open(|| Ok::<_, io::Error>(moved_up(write)))?;
         let waker = Arc::new(Waker { stream, is_waking: AtomicBool::new(false) });
         let mut stream = Private::new(mio::net::UnixStream::from_std(read));
         registry.register(&mut *stream, token, mio::Interest::READABLE)?;

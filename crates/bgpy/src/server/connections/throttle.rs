@@ -5,16 +5,13 @@ use std::time::{Duration, Instant};
 
 /// How long unauthenticated connections are held back after one that ended without a proof, which
 /// takes about 50 µs. A flood then waits for the server and no longer takes the CPU from its
-/// callers. Many short turns with a pause each delay calls less than a few long ones.
-const REST: Duration = Duration::from_micros(900);
-
-/// Length of the accept queue up to which they are held back twice as long: fewer than a hundredth
-/// of the calls then meet one, and a new client waits no longer than in a queue of twice the length.
-const SHORT_QUEUE: usize = 32;
+/// callers. Each turn of strangers delays a call or two, and wakes a flood that delays others: there
+/// are so few of them that fewer than a hundredth of the calls meet one.
+const REST: Duration = Duration::from_micros(3000);
 
 /// For each so many connections that wait, one more is served between two pauses: the
-/// last in the queue then waits for about 48 pauses, whatever its length.
-const QUEUE_SHARE: usize = 48;
+/// last in the queue then waits for about 32 pauses, whatever its length.
+const QUEUE_SHARE: usize = 32;
 
 /// How long unauthenticated connections wait at most for calls that arrived before them.
 const DEFERENCE: Duration = Duration::from_millis(1);
@@ -83,7 +80,7 @@ impl Throttle {
         let waiting = waiting();
         if self.in_vain > waiting / QUEUE_SHARE {
             self.in_vain = 0;
-            self.until = Some(now + if waiting <= SHORT_QUEUE { 2 * REST } else { REST });
+            self.until = Some(now + REST);
         }
     }
 }
@@ -118,8 +115,8 @@ mod tests {
         };
         assert_eq!(come(1, 0, now, 0), Duration::ZERO, "no calls");
         assert_eq!(come(0, 1, now, 0), Duration::ZERO, "they may be clients");
-        assert_eq!(come(1, 1, now, 0), 2 * REST);
-        assert_eq!(come(1, 1, now + LATELY / 2, SHORT_QUEUE), 2 * REST);
+        assert_eq!(come(1, 1, now, 0), REST);
+        assert_eq!(come(1, 1, now + LATELY / 2, QUEUE_SHARE - 1), REST);
         assert_eq!(come(1, 1, now + LATELY, 0), Duration::ZERO, "no more calls");
         assert_eq!(come(1, 2, now + LATELY, QUEUE_SHARE - 1), REST);
         assert_eq!(come(3, 3, now, 3 * QUEUE_SHARE), Duration::ZERO, "newcomers would wait");
