@@ -38,6 +38,8 @@ impl Core {
         let reply = match &self.methods.reply {
             Some(reply) => reply.clone(),
             None if self.lifecycle.is_starting() || self.calls.has_init() => return,
+            // They are about to be noted.
+            None if self.lifecycle.is_initialized() => return,
             None => Arc::new(MethodsReply::Refused { error: "the server has no tasks yet".into() }),
         };
         for (connection, id) in std::mem::take(&mut self.methods.asked) {
