@@ -1,4 +1,4 @@
-"""`bgpy start` and the like with a class: where it comes from, its arguments, and what is told of it."""
+"""`bgpy start` and the like with a class: its origin, its arguments, and what is told of it."""
 
 from __future__ import annotations
 

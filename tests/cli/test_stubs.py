@@ -3,15 +3,63 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import subprocess
 import sys
+
+import pytest
 
 import bgpy
 
 from .serving import shop
 
 __all__ = ["shop"]
+
+SYNC_USE = """\
+from stubbed import Counter
+
+def use(counter: Counter) -> int:
+    for word in counter.words("a"):
+        word.upper()
+    value: int = counter.value
+    value += counter.increase(by="a")
+    return value
+"""
+ASYNC_USE = """\
+from stubbed import Counter
+
+async def use(counter: Counter) -> int:
+    async for word in counter.words("a"):
+        word.upper()
+    value: int = await counter.value
+    value += await counter.increase(by="a")
+    return value
+"""
+ANNOTATIONS = [
+    "int",
+    "list[",
+    "import os",
+    "x if y else z",
+    "print('x')",
+    "'",
+    "\\",
+    "int\nimport os",
+    "lambda: 0",
+    "Literal['a\\n']",
+    'Literal[\'"""\']',
+    "list[[[int]]]",
+    "a.b.c[d]",
+    "yield",
+    "*int",
+    "int)",
+    "()",
+    "1",
+    "dict[str, 'list[\"int\"]']",
+    "list" + "[list" * 200,
+    "é.É",
+    "None | int",
+    "Callable[[], ...]",
+    "...",
+]
 
 
 def stub(commands, target, *options):
@@ -69,107 +117,62 @@ def test_for_blocking_proxies(commands, shop):
     assert "async" not in text
 
 
-def test_a_type_checker_reads_it(commands, shop, tmp_path):
-    for option, use in (
-        (
-            "--sync",
-            "value: int = counter.increase(by=3)\n    for word in counter.words('a'): word.upper()",
-        ),
-        (
-            None,
-            "value: int = await counter.increase(by=3)\n    async for word in counter.words('a'): word.upper()",
-        ),
-    ):
-        text, _ = stub(commands, "counter", *filter(None, [option]))
-        (tmp_path / "stubbed.pyi").write_text(text)
-        word = "async def" if option is None else "def"
-        program = (
-            f"from stubbed import Counter\n\n{word} use(counter: Counter) -> None:\n    {use}\n"
-        )
-        (tmp_path / "use.py").write_text(program)
-        checked = subprocess.run(
-            [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "use.py"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert checked.returncode == 0, checked.stdout
-
-
-class Wild:
-    pass
+@pytest.mark.parametrize("option", [(), ("--sync",)])
+def test_a_type_checker_reads_it(commands, shop, tmp_path, option):
+    program = ASYNC_USE if option == () else SYNC_USE
+    (tmp_path / "stubbed.pyi").write_text(stub(commands, "counter", *option)[0])
+    (tmp_path / "use.py").write_text(program)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "use.py"]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert checked.stdout.splitlines()[:-1] == [
+        'use.py:7: error: Argument "by" to "increase" of "Counter" has incompatible type "str"; '
+        'expected "int"  [arg-type]'
+    ]
 
 
 def wild():
     """Return a class whose annotations, defaults and docstrings are as unlucky as can be."""
-    annotations = [
-        "int",
-        "list[",
-        "import os",
-        "x if y else z",
-        "print('x')",
-        "'",
-        "\\",
-        "int\nimport os",
-        "lambda: 0",
-        "Literal['a\\n']",
-        'Literal[\'"""\']',
-        "list[[[int]]]",
-        "a.b.c[d]",
-        "yield",
-        "*int",
-        "int)",
-        "()",
-        "1",
-        "dict[str, 'list[\"int\"]']",
-        "list" + "[list" * 200,
-        "é.É",
-        "None | int",
-        "Callable[[], ...]",
-        "...",
-    ]
+
+    class Wild:
+        r'''"""\\'''
 
     class Default:
         def __repr__(self):
             return "<default>\n'''\"\"\""
 
-    for number, annotation in enumerate(annotations):
+    def odd(self):
+        pass
 
-        def function(self, first, second=Default(), *, third=number):
+    for name in ("not a name", "class", "ünï"):
+        setattr(Wild, name, odd)
+    for number, annotation in enumerate(ANNOTATIONS):
+
+        def function(self, first, second=None, *, third=number):
             pass
-
-        function.__annotations__ = {"first": annotation, "third": annotation, "return": annotation}
-        function.__doc__ = f'"""\\ {annotation} \x00 "'
-        setattr(Wild, f"method_{number}", function)
 
         def stream(self):
             yield
 
+        function.__annotations__ = {"first": annotation, "third": annotation, "return": annotation}
+        function.__defaults__ = (Default(),)
+        function.__doc__ = f'"""\\ {annotation} \x00 "'
         stream.__annotations__ = {"return": f"Iterator[{annotation}]"}
+        setattr(Wild, f"method_{number}", function)
         setattr(Wild, f"stream_{number}", stream)
-
-    def odd(self):
-        pass
-
-    setattr(Wild, "not a name", odd)
-    setattr(Wild, "class", odd)
-    odd.__signature__ = inspect.Signature(
-        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)] * 1
-    )
-    Wild.__doc__ = '"""\\'
     return Wild
 
 
-def test_whatever_annotations_say(commands, runtime):
+@pytest.mark.parametrize("options", [(), ("--sync",)])
+def test_whatever_annotations_say(commands, runtime, options):
     bgpy.start(wild(), name="wild")
-    for options in ((), ("--sync",)):
-        text, made = stub(commands, "wild", *options)
-        assert made.name == "Wild"
-        compile(text, "wild.pyi", "exec")
-        assert len(made.body) >= 48
-        imported = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import)]
-        assert "os" not in [alias.name for node in imported for alias in node.names]
+    text, made = stub(commands, "wild", *options)
+    assert made.name == "Wild"
+    compile(text, "wild.pyi", "exec")
+    # Two for its block, and the docstring of the class.
+    assert len(made.body) == 3 + 2 * len(ANNOTATIONS) + 1
+    imported = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import)]
+    assert "os" not in [alias.name for node in imported for alias in node.names]
+    assert "first: dict[str, list[int]], second: Any=..., *" in "".join(heads(made))
 
 
 def test_a_server_of_tasks(camera):
