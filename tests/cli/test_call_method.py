@@ -102,13 +102,14 @@ def test_json_is_for_tasks(commands, shop):
         code, data, words = commands.run("call", "counter", word)
         assert (code, data) == (1, "")
         assert "this server has a Counter, and no tasks" in words
+        assert "`bgpy call TARGET METHOD`" in words
 
 
 def test_a_server_of_tasks_as_before(each_form, camera):
     assert json.loads(each_form.run("call", "camera", '{"a": 1}')[1])["args"] == {"a": 1}
     assert json.loads(each_form.run("call", "camera", "true")[1])["args"] is True
     assert json.loads(each_form.run("call", "camera", "--text", "peek")[1])["args"] == "peek"
-    assert "not valid JSON" in refusal(each_form, "peek", target="camera")
+    assert """for text, use '"peek"' or --text""" in refusal(each_form, "peek", target="camera")
     told = refusal(each_form, "peek", "1", target="camera")
     assert told.startswith("error: camera runs tasks, and has no methods: pass the single argument")
 

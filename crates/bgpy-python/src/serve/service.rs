@@ -80,12 +80,7 @@ impl ServiceProgram {
 }
 
 impl Program for ServiceProgram {
-    fn call(
-        &mut self,
-        py: Python<'_>,
-        reply: &Reply,
-        message: Bound<'_, PyAny>,
-    ) -> PyResult<Pace> {
+    fn call(&mut self, py: Python<'_>, reply: &Reply, message: Bound<'_, PyAny>) -> PyResult<Pace> {
         let Some(mut stream) = self.service.call(py, reply, &message)? else {
             return Ok(Pace::Over);
         };
@@ -165,7 +160,8 @@ impl Service {
     fn no_task(&self) -> PyErr {
         let class = &self.class;
         let text = format!(
-            "this server has a {class}, and no tasks: call its methods, bgpy.connect(target, {class}).method(...)"
+            "this server has a {class}, and no tasks: call its methods, bgpy.connect(target, {class}).method(...) or \
+             `bgpy call TARGET METHOD`"
         );
         PyTypeError::new_err(text)
     }

@@ -50,12 +50,12 @@ pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 
-    /// A method or property; or for exec_task JSON, @FILE to read it from a file, or - for standard input
-    #[arg(value_name = "METHOD|JSON|@FILE|-", allow_hyphen_values = true, add = completion::of_call())]
+    /// A method or property; or JSON for exec_task, @FILE to read that from a file, - for standard input
+    #[arg(value_name = "METHOD|JSON", allow_hyphen_values = true, add = completion::of_call())]
     pub(crate) argument: String,
 
-    /// Arguments of the method
-    #[arg(value_name = "NAME=VALUE|VALUE", allow_negative_numbers = true, add = completion::of_call())]
+    /// Arguments of the method, NAME=VALUE or by position
+    #[arg(value_name = "ARG", allow_negative_numbers = true, add = completion::of_call())]
     pub(crate) more: Vec<String>,
 
     /// Send the argument to exec_task as text, not as JSON

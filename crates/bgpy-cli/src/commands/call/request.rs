@@ -10,9 +10,9 @@ use bgpy::{CallError, CallHead, CallKind, Client, Payload, Value, Wait, Want};
 use super::{Call, json_argument};
 use crate::connect::advice;
 use crate::exit::Exit;
-use crate::origin::is_identifier;
 use crate::output;
 use crate::service::arguments::message;
+use crate::service::literal::is_name;
 use crate::service::methods;
 
 /// A call to make.
@@ -58,7 +58,7 @@ impl Call {
     pub(super) fn request(&self, client: &Client, wait: &Wait<'_>) -> Result<Request, Exit> {
         let word = self.argument.as_str();
         let refused = |text: &str| Err(output::error(text, Exit::Usage));
-        let is_name = is_identifier(word);
+        let is_name = is_name(word);
         let is_alone = self.more.is_empty();
         if is_alone && (self.text || !is_name || ["true", "false", "null"].contains(&word)) {
             return self.of_task();
