@@ -196,7 +196,6 @@ def test_text_is_sent_as_it_is(camera, tmp_path):
 @pytest.mark.parametrize(
     ("argument", "advice"),
     [
-        ("hello", """'"hello"' or --text"""),
         ("don't", """'"don'\\''t"' or --text"""),
         ("{'a': [None, True]}", """write it as '{"a": [null, true]}'"""),
         ("None", "write it as 'null'"),
