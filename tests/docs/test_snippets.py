@@ -4,7 +4,8 @@ The language of a fenced block says what happens to it:
 
 ``python``
     A script, run as it stands. When its first line is a comment with a file name, it is saved under
-    that name instead, and a command behind it has to name it. ``#> `` comments are what it prints.
+    that name instead, and a command or an import behind it has to name it. ``#> `` comments are
+    what it prints.
 ``console``
     A session: lines with ``$ `` are commands, and the lines below them what the user sees. Process
     ids and free ports may be others.
@@ -171,11 +172,11 @@ class Session:
         name = NAME.match(block.lines[0])
         path = self.directory / (name[1] if name else "snippet.py")
         path.write_text(self.here(block.text))
+        imported = re.findall(r"^(?:from|import) (\w+)", block.text, re.MULTILINE)
+        self.unnamed -= {f"{module}.py" for module in imported}
         if name:
             self.unnamed.add(name[1])
             return
-        imported = re.findall(r"^(?:from|import) (\w+)", block.text, re.MULTILINE)
-        self.unnamed -= {f"{module}.py" for module in imported}
         self.unnamed -= set(re.findall(r"[\w.]+\.py", block.text))
         printed = self.command(f"python {path.name}")
         wanted = re.findall(r"#> (.*)$", block.text, re.MULTILINE)
