@@ -18,14 +18,17 @@ Commands are those of ``bgpy`` and ``python``; with a ``;``, ``|`` or ``>`` a sh
 server that is started with `` &`` runs on; the section has to end it, as everything that it starts.
 A section reaches from one ``##`` heading to the next, and its blocks share a directory. The pages
 of the guide and the how-tos are read from top to bottom, so each of them is one section. Port 54321
-stands for a free one, and the host gpu7 for this machine.
+stands for a free one, and the host gpu7 for this machine. Packages that are not installed may have
+a stand-in here.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -46,8 +49,10 @@ SHELL = re.compile(r"[;|>]")
 # Files of this repository, where relative links do not work.
 OWN = "https://github.com/munterfi/bgpy/blob/HEAD/"
 
+STAND_INS = Path(__file__).parent / "stand_ins"
+
 # Pages that are read as a whole.
-WHOLE = [ROOT / "docs" / "index.md", ROOT / "docs" / "guide", ROOT / "docs" / "how-to"]
+WHOLE = [ROOT / "docs" / page for page in ("index.md", "guide", "how-to", "migrate")]
 
 COMMANDS = {"python": [sys.executable], "bgpy": [sys.executable, "-m", "bgpy"]}
 
@@ -144,6 +149,9 @@ class Session:
         site = directory / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(OTHER_PORT.format(port=self.port))
+        for package in STAND_INS.iterdir():
+            if importlib.util.find_spec(package.name) is None:
+                shutil.copytree(package, site / package.name)
         commands = directory / "bin"
         commands.mkdir()
         for name, command in COMMANDS.items():
