@@ -247,7 +247,7 @@ impl Executor for BadExit {
         Ok(())
     }
 
-    fn exec(&mut self, _message: Delivered, _reply: &Reply) -> Result<(), Failure> {
+    fn exec(&mut self, _message: Delivered, _reply: &Reply) -> Result<Pace, Failure> {
         Ok(())
     }
 

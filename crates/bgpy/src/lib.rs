@@ -117,7 +117,7 @@ pub use platform::Presence;
 #[doc(hidden)]
 pub use platform::SignalFile;
 pub use restart::Restart;
-pub use server::{Ended, Executor, Reply, Server, ServerOptions, Service};
+pub use server::{Ended, Executor, Pace, Reply, Server, ServerOptions, Service};
 pub use survey::ServerInfo;
 pub use target::Target;
 #[doc(hidden)]

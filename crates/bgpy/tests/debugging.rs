@@ -41,7 +41,7 @@ impl Executor for Debugged {
         Ok(())
     }
 
-    fn exec(&mut self, _message: Delivered, _reply: &Reply) -> Result<(), Failure> {
+    fn exec(&mut self, _message: Delivered, _reply: &Reply) -> Result<Pace, Failure> {
         Ok(())
     }
 

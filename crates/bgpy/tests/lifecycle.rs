@@ -36,7 +36,7 @@ fn a_start_that_fails_ends_the_server_and_answers_those_who_wait() {
             fn init(&mut self, _: Delivered, _: &Reply) -> Result<(), Failure> {
                 unreachable!("it never started")
             }
-            fn exec(&mut self, _: Delivered, _: &Reply) -> Result<(), Failure> {
+            fn exec(&mut self, _: Delivered, _: &Reply) -> Result<Pace, Failure> {
                 unreachable!("it never started")
             }
             fn exit(&mut self, _: Option<Delivered>, _: &Reply) -> Result<(), Failure> {
@@ -211,7 +211,7 @@ fn a_successor_takes_the_port_also_from_a_server_that_is_busy() {
         fn init(&mut self, _: Delivered, _: &Reply) -> Result<(), Failure> {
             Ok(())
         }
-        fn exec(&mut self, _: Delivered, _: &Reply) -> Result<(), Failure> {
+        fn exec(&mut self, _: Delivered, _: &Reply) -> Result<Pace, Failure> {
             Ok(())
         }
         fn exit(&mut self, _: Option<Delivered>, _: &Reply) -> Result<(), Failure> {

@@ -7,16 +7,14 @@ use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::durable::{FirstTasks, Staged};
 use bgpy::error::FailureKind;
 use bgpy::registry::Claim;
-use bgpy::server::{Debugger, Interrupter, Stopper, ThreadInterrupter};
+use bgpy::server::{Debugger, Interrupter, Pace, Reader, Stopper, ThreadInterrupter};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, MethodsReply, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
-use super::current::Current;
-use super::deadline::within_deadline;
 use super::debugger::PythonDebugger;
 use super::exit_blockers::exit_blockers;
-use super::failure::{call_failure, task_failure, traceback};
+use super::failure::{task_failure, traceback};
 use super::forked::ServerProcess;
 use super::interpreter::this_interpreter;
 use super::program::{self, Program};
@@ -24,10 +22,10 @@ use super::shown::Shown;
 use super::signals::GRACE;
 use super::source::Origin;
 use super::watching::Watching;
-use crate::codec::decode::{Policy, decode};
+use super::within_call::{receive, run};
+use crate::codec::decode::Policy;
 use crate::codec::pickle;
 use crate::codec::text::text;
-use crate::exceptions::{is_memory_error, is_no_exception};
 
 /// Runs the calls of a server.
 pub struct PythonExecutor {
@@ -126,7 +124,6 @@ impl Executor for PythonExecutor {
         let (server_process, shown) = (self.server_process, &self.shown);
         let program = Python::attach(|py| {
             pickle::forget_tasks(py);
-            let _current = Current::is(reply);
             let message = receive(py, program::ROOT, message, self.policy, server_process, reply)?;
             run(py, server_process, reply, || program::receive(&message, reply, shown))
         })?;
@@ -144,11 +141,10 @@ impl Executor for PythonExecutor {
         self.program.as_ref().map_or_else(none, |program| program.methods())
     }
 
-    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<Pace, Failure> {
         let (policy, server_process) = (self.policy, self.server_process);
         let program = self.program()?;
         Python::attach(|py| {
-            let _current = Current::is(reply);
             let arguments = receive(py, "args", message, policy, server_process, reply)?;
             run(py, server_process, reply, || program.call(py, reply, arguments))
         })
@@ -160,10 +156,13 @@ impl Executor for PythonExecutor {
         Python::attach(|py| {
             let decoded =
                 |message| receive(py, "exit_args", message, policy, server_process, reply);
-            let _current = Current::is(reply);
             let arguments = message.map(decoded).transpose()?;
             run(py, server_process, reply, || program.exit(py, reply, arguments))
         })
+    }
+
+    fn reader(&mut self) -> Option<(Arc<dyn Reader>, usize)> {
+        self.program.as_ref()?.reader(self.policy)
     }
 
     fn debugger(&mut self) -> Option<Arc<dyn Debugger>> {
@@ -193,46 +192,6 @@ impl Executor for PythonExecutor {
             self.log.error(format_args!("a signal handler raised an exception\n{told}"));
         });
     }
-}
-
-/// Runs a part of the program for a call.
-fn run<T>(
-    py: Python<'_>,
-    server_process: ServerProcess,
-    reply: &Reply,
-    act: impl FnOnce() -> PyResult<T>,
-) -> Result<T, Failure> {
-    let acted = server_process.run(py, || within_deadline(py, reply, act));
-    // What is done from here on, such as the traceback, must not be interrupted.
-    reply.cancellation().close();
-    acted.map_err(|error| call_failure(py, &error, reply))
-}
-
-/// Decodes a message of a client; `root` names it in errors.
-fn receive<'py>(
-    py: Python<'py>,
-    root: &str,
-    message: Delivered,
-    policy: Policy,
-    server_process: ServerProcess,
-    reply: &Reply,
-) -> Result<Bound<'py, PyAny>, Failure> {
-    server_process.run(py, || decode(py, root, message, policy)).map_err(|error| {
-        // Ctrl-C, `sys.exit` and the like are failures of the task, as they would be inside it.
-        reply.cancellation().close();
-        if is_no_exception(&error, py) {
-            return call_failure(py, &error, reply);
-        }
-        let code = match policy.allow_pickle {
-            _ if is_memory_error(&error, py) => FailureCode::Task,
-            true => FailureCode::Serialization,
-            false => FailureCode::Refused,
-        };
-        // The exception that unpickling raised says more than the error around it.
-        let told = error.cause(py).unwrap_or_else(|| error.clone_ref(py));
-        let message = text(error.value(py));
-        Failure { code, message, ..task_failure(py, &told, Some(reply)) }
-    })
 }
 
 /// Says that the tasks failed to start, and why.

@@ -25,5 +25,7 @@ pub mod serving;
 mod shown;
 mod signals;
 pub mod source;
+mod stream;
 pub mod tasks;
 pub mod watching;
+mod within_call;

@@ -4,7 +4,9 @@
 //! there are. Another kind is another implementation, in a file of its own, that [`load`] or [`receive`]
 //! chooses.
 
-use bgpy::server::NO_METHODS;
+use std::sync::Arc;
+
+use bgpy::server::{NO_METHODS, Pace, Reader};
 use bgpy::{MethodsReply, Reply};
 use pyo3::prelude::*;
 
@@ -19,7 +21,12 @@ use crate::lazy::import;
 /// on the thread that runs the server.
 pub trait Program: Send {
     /// Runs a call.
-    fn call(&mut self, py: Python<'_>, reply: &Reply, arguments: Bound<'_, PyAny>) -> PyResult<()>;
+    fn call(
+        &mut self,
+        py: Python<'_>,
+        reply: &Reply,
+        arguments: Bound<'_, PyAny>,
+    ) -> PyResult<Pace>;
 
     /// Runs once, after the last call. There are no arguments if no client asked for the end.
     fn exit(
@@ -32,6 +39,12 @@ pub trait Program: Send {
     /// The methods that clients may call, if it has some.
     fn methods(&self) -> MethodsReply {
         MethodsReply::Refused { error: NO_METHODS.into() }
+    }
+
+    /// What runs methods that only read, on how many threads at most, if it has some.
+    fn reader(&self, policy: Policy) -> Option<(Arc<dyn Reader>, usize)> {
+        let _ = policy;
+        None
     }
 }
 

@@ -7,6 +7,7 @@ use bgpy_proto::ProtocolError;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
+use super::current::cancelled;
 use crate::codec::encode::{Receiver, encode};
 use crate::exceptions::{Class, error as exception, serialization_error};
 
@@ -31,8 +32,13 @@ impl ClientSocket {
 pub fn await_room(py: Python<'_>, reply: &Reply) -> PyResult<Room> {
     loop {
         match py.detach(|| reply.await_room(LOOK)) {
-            // A cancel arrives as a signal.
-            Room::Full => py.check_signals()?,
+            // A cancel arrives as a signal, but not on every thread.
+            Room::Full => {
+                py.check_signals()?;
+                if reply.cancellation().take() {
+                    return Err(cancelled(py));
+                }
+            }
             room => return Ok(room),
         }
     }

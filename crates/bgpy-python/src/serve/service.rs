@@ -1,33 +1,54 @@
 //! A service: a program that is an object, whose methods clients call by name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bgpy::methods::{Method, MethodKind, MethodTable};
-use bgpy::{MethodsReply, Reply, Room};
+use bgpy::methods::{Method, MethodKind, MethodTable, Runs};
+use bgpy::server::{Pace, Reader};
+use bgpy::{Delivered, Failure, MethodsReply, Reply};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::iterator::PySendResult;
-use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
+use super::forked::ServerProcess;
 use super::program::Program;
-use super::reply::{await_room, send, send_last};
+use super::reply::send;
 use super::shown::Shown;
+use super::stream::StreamCall;
+use super::within_call::{receive, run};
+use crate::codec::decode::Policy;
 use crate::codec::method_table;
 use crate::lazy::{Lazy, import};
 
+/// Calls that only read run on so many threads at most.
+const READERS_MAX: usize = 32;
+
 /// The object, once it was made.
 pub struct ServiceProgram {
-    object: Py<PyAny>,
+    service: Arc<Service>,
     /// Its `__exit__`, if it has one.
     leave: Option<Py<PyAny>>,
-    members: HashMap<String, Member>,
     table: MethodTable,
+}
+
+/// What its methods are called on, by the executing thread and by readers.
+struct Service {
+    object: Py<PyAny>,
+    class: String,
+    members: HashMap<String, Member>,
+    server_process: ServerProcess,
 }
 
 /// A method or property that clients may use.
 struct Member {
     name: Py<PyString>,
     kind: MethodKind,
+}
+
+/// A reader of a service.
+struct ServiceReader {
+    service: Arc<Service>,
+    policy: Policy,
 }
 
 impl ServiceProgram {
@@ -43,42 +64,33 @@ impl ServiceProgram {
         let (object, leave, table): (Bound<'_, PyAny>, Option<Py<PyAny>>, Bound<'_, PyAny>) =
             begin.call1((factory, PyList::new(py, arguments)?))?.extract()?;
         let table = method_table::from_dict(&table)?;
-        let member = |name| PyString::intern(py, name).unbind();
         let members = table.methods.iter().map(|Method { name, kind, .. }| {
-            (name.clone(), Member { name: member(name), kind: *kind })
+            let member = Member { name: PyString::intern(py, name).unbind(), kind: *kind };
+            (name.clone(), member)
         });
-        let members = members.collect();
         shown.begin(&object);
-        Ok(Self { object: object.unbind(), leave, members, table })
-    }
-
-    /// What a call without a method, as clients of tasks make it, is told.
-    fn no_task(&self) -> PyErr {
-        let class = &self.table.class;
-        let text = format!(
-            "this server has a {class}, and no tasks: call its methods, bgpy.connect(target, {class}).method(...)"
-        );
-        PyTypeError::new_err(text)
+        let service = Service {
+            object: object.unbind(),
+            class: table.class.clone(),
+            members: members.collect(),
+            server_process: ServerProcess::this(),
+        };
+        Ok(Self { service: Arc::new(service), leave, table })
     }
 }
 
 impl Program for ServiceProgram {
-    fn call(&mut self, py: Python<'_>, reply: &Reply, message: Bound<'_, PyAny>) -> PyResult<()> {
-        let name = reply.method().ok_or_else(|| self.no_task())?;
-        let Some(Member { name: member, kind }) = self.members.get(name) else {
-            let text = format!("'{}' object has no method '{name}'", self.table.class);
-            return Err(PyAttributeError::new_err(text));
+    fn call(
+        &mut self,
+        py: Python<'_>,
+        reply: &Reply,
+        message: Bound<'_, PyAny>,
+    ) -> PyResult<Pace> {
+        let Some(mut stream) = self.service.call(py, reply, &message)? else {
+            return Ok(Pace::Over);
         };
-        let member = self.object.bind(py).getattr(member)?;
-        if *kind == MethodKind::Property {
-            return send(py, reply, "the value", &member).map(drop);
-        }
-        let (arguments, keywords) = arguments(&message)?;
-        let result = member.call(arguments, keywords.as_ref())?;
-        match kind {
-            MethodKind::Stream => stream(reply, &result, name),
-            _ => send(py, reply, "the result", &checked(result, name)?).map(drop),
-        }
+        let is_over = stream.advance(py)?;
+        Ok(if is_over { Pace::Over } else { Pace::Suspended(Box::new(stream)) })
     }
 
     fn exit(
@@ -97,6 +109,65 @@ impl Program for ServiceProgram {
 
     fn methods(&self) -> MethodsReply {
         MethodsReply::Table(self.table.clone())
+    }
+
+    fn reader(&self, policy: Policy) -> Option<(Arc<dyn Reader>, usize)> {
+        self.table.methods.iter().find(|method| method.runs == Runs::Read)?;
+        let reader = ServiceReader { service: self.service.clone(), policy };
+        // As many as a pool of the standard library has.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from) + 4;
+        Some((Arc::new(reader), threads.min(READERS_MAX)))
+    }
+}
+
+impl Reader for ServiceReader {
+    fn read(&self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+        let service = &self.service;
+        Python::attach(|py| {
+            let process = service.server_process;
+            let message = receive(py, "arguments", message, self.policy, process, reply)?;
+            run(py, process, reply, || {
+                let stream = service.call(py, reply, &message)?;
+                stream.map_or(Ok(()), |mut stream| stream.run_to_end(py))
+            })
+        })
+    }
+}
+
+impl Service {
+    /// Calls the method that the caller has named. If it yields values, they are still to be sent.
+    fn call(
+        &self,
+        py: Python<'_>,
+        reply: &Reply,
+        message: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<StreamCall>> {
+        let name = reply.method().ok_or_else(|| self.no_task())?;
+        let Some(Member { name: member, kind }) = self.members.get(name) else {
+            let text = format!("'{}' object has no method '{name}'", self.class);
+            return Err(PyAttributeError::new_err(text));
+        };
+        let member = self.object.bind(py).getattr(member)?;
+        if *kind == MethodKind::Property {
+            send(py, reply, "the value", &member)?;
+            return Ok(None);
+        }
+        let (arguments, keywords) = arguments(message)?;
+        let result = member.call(arguments, keywords.as_ref())?;
+        if *kind == MethodKind::Stream {
+            return StreamCall::new(&result, name, reply, self.server_process).map(Some);
+        }
+        send(py, reply, "the result", &checked(result, name)?)?;
+        Ok(None)
+    }
+
+    /// What a call without a method, as clients of tasks make it, is told.
+    fn no_task(&self) -> PyErr {
+        let class = &self.class;
+        let text = format!(
+            "this server has a {class}, and no tasks: call its methods, bgpy.connect(target, {class}).method(...)"
+        );
+        PyTypeError::new_err(text)
     }
 }
 
@@ -127,38 +198,4 @@ fn checked<'py>(result: Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, Py
         return Err(PyTypeError::new_err(text));
     }
     Ok(result)
-}
-
-/// Sends what an iterator yields, as fast as it is read, and what it returns.
-fn stream(reply: &Reply, iterable: &Bound<'_, PyAny>, name: &str) -> PyResult<()> {
-    let py = iterable.py();
-    let iterator = iterable.try_iter().map_err(|_| {
-        let kind = iterable.get_type().name().map(|kind| kind.to_string()).unwrap_or_default();
-        PyTypeError::new_err(format!("{name} must return an iterator, not {kind}"))
-    })?;
-    let outcome = yielded(py, reply, &iterator);
-    // In the thread and context that ran it, so that its `finally` runs there, whoever keeps it.
-    if let Some(close) = iterator.as_any().getattr_opt("close")? {
-        let closed = close.call0();
-        outcome.and(closed.map(drop))
-    } else {
-        outcome
-    }
-}
-
-fn yielded(py: Python<'_>, reply: &Reply, iterator: &Bound<'_, PyIterator>) -> PyResult<()> {
-    loop {
-        if await_room(py, reply)? == Room::Gone {
-            return Ok(());
-        }
-        match iterator.send(py.None().bind(py))? {
-            PySendResult::Next(value) => {
-                send(py, reply, "a value of the stream", &value)?;
-            }
-            PySendResult::Return(value) if value.is_none() => return Ok(()),
-            PySendResult::Return(value) => {
-                return send_last(py, reply, &value).map(drop);
-            }
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bgpy::Reply;
-use bgpy::server::NO_METHODS;
+use bgpy::server::{NO_METHODS, Pace};
 use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
@@ -69,7 +69,12 @@ impl TaskProgram {
 }
 
 impl Program for TaskProgram {
-    fn call(&mut self, py: Python<'_>, reply: &Reply, arguments: Bound<'_, PyAny>) -> PyResult<()> {
+    fn call(
+        &mut self,
+        py: Python<'_>,
+        reply: &Reply,
+        arguments: Bound<'_, PyAny>,
+    ) -> PyResult<Pace> {
         if let Some(method) = reply.method() {
             let text = format!("this server has no method '{method}': {NO_METHODS}");
             return Err(PyAttributeError::new_err(text));
@@ -81,7 +86,7 @@ impl Program for TaskProgram {
             self.state = as_state(&next, rule)?;
             self.shown.set_state(self.state.bind(py));
         }
-        Ok(())
+        Ok(Pace::Over)
     }
 
     fn exit(

@@ -11,22 +11,21 @@ impl Core {
     /// Cancels a call, and answers the request to do so.
     pub(super) fn abort(&mut self, connection: usize, request: u64, about: &AbortRequest) {
         let (outcome, call) = self.cancel_any(about.call);
-        let running = || about.call.or(self.calls.running_number());
-        let number = call.as_ref().and_then(|_| running());
+        let number = call.as_ref().map(|call| call.number);
         let task = call.map(|call| call.task().to_owned());
         let reply = AbortReply { outcome, call: number, task };
         self.with_session(connection, |session| session.aborted(request, &reply));
     }
 
     fn cancel_any(&mut self, number: Option<u64>) -> (Aborted, Option<Called>) {
-        let running = self.calls.running_number();
-        if let Some(call) =
-            self.calls.running_call().filter(|_| number.is_none() || number == running)
-        {
-            if call.kind == CallKind::Exit || !self.control.can_interrupt() {
+        let under_way = &self.calls.under_way;
+        let call = number.map_or_else(|| under_way.first(), |number| under_way.get(number));
+        if let Some(call) = call.cloned() {
+            let is_executed = under_way.executes(call.number);
+            if call.kind == CallKind::Exit || is_executed && !self.control.can_interrupt() {
                 return (Aborted::Refused, Some(call));
             }
-            self.control.interrupt(&self.calls, Why::Asked);
+            self.control.interrupt(&mut self.calls, call.number, Why::Asked);
             return (Aborted::Interrupted, Some(call));
         }
         let Some(call) = number.and_then(|number| self.calls.find(number)) else {

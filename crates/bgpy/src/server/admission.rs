@@ -32,7 +32,9 @@ impl Admission<'_> {
         match request {
             // An EXIT stays: other calls may have been refused because of it.
             Request::Cancel { id, .. } if self.lifecycle.is_exit(connection, id) => {}
-            Request::Cancel { id, interrupt: true } if self.calls.runs(connection, id) => {
+            Request::Cancel { id, interrupt: true }
+                if self.calls.under_way.find(connection, id).is_some() =>
+            {
                 return Some(Request::Cancel { id, interrupt: true });
             }
             // It was refused before its cancel was read, or the caller does not wait for the end any more.

@@ -1,11 +1,13 @@
-//! The queue of a server: the calls that wait, and the one that runs.
+//! The queue of a server: the calls that wait, and with them those that have begun.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bgpy_proto::{CallHead, CallKind, Delivered, limits};
 
+use super::under_way::UnderWay;
 use crate::clock;
 use crate::memory::reclaim;
 
@@ -62,13 +64,19 @@ pub(super) struct Called {
     pub(super) connection: usize,
     pub(super) id: u64,
     pub(super) kind: CallKind,
+    pub(super) number: u64,
     head: Option<Arc<CallHead>>,
 }
 
 impl Called {
     pub(super) fn of(call: &Waiting) -> Self {
-        let Waiting { connection, id, kind, .. } = *call;
-        Self { connection, id, kind, head: call.head.clone() }
+        let Waiting { connection, id, kind, number, .. } = *call;
+        Self { connection, id, kind, number, head: call.head.clone() }
+    }
+
+    /// What its caller says beside the message.
+    pub(super) fn head(&self) -> Option<&CallHead> {
+        self.head.as_deref()
     }
 
     /// What it runs: a task, or a method.
@@ -79,23 +87,6 @@ impl Called {
             CallKind::Exec => "exec_task",
             CallKind::Exit => "exit_task",
         })
-    }
-}
-
-/// The running call.
-#[derive(Debug)]
-struct Running {
-    called: Called,
-    number: u64,
-    deadline: Option<Instant>,
-    is_attached: bool,
-    /// When it started, as far as the stand-in has noticed: short calls do not read the clock.
-    since: Option<Instant>,
-}
-
-impl Running {
-    fn seconds(&self) -> f64 {
-        self.since.map_or(0.0, |since| clock::since(since).as_secs_f64())
     }
 }
 
@@ -111,9 +102,12 @@ pub(super) struct Calls {
     cancelled: HashSet<(usize, u64)>,
     /// Refused calls whose cancels are the next requests on their connections.
     refused: HashSet<(usize, u64)>,
-    running: Option<Running>,
     /// Queued or running INITs.
     inits: u64,
+    /// What has begun.
+    pub(super) under_way: UnderWay,
+    /// Whether calls wait, for those that run and may give way.
+    pub(super) has_waiting: Arc<AtomicBool>,
 }
 
 impl Calls {
@@ -124,6 +118,7 @@ impl Calls {
         self.inits += u64::from(call.kind == CallKind::Init);
         self.queue_bytes += call.message.bytes();
         self.queue.push_back(call);
+        self.has_waiting.store(true, Ordering::Relaxed);
     }
 
     /// Whether there is room for a call, if need be after dropping cancelled ones.
@@ -147,7 +142,7 @@ impl Calls {
 
     /// Cancels a queued call.
     pub(super) fn cancel(&mut self, connection: usize, id: u64) {
-        if self.refused.remove(&(connection, id)) || self.runs(connection, id) {
+        if self.refused.remove(&(connection, id)) || self.under_way.find(connection, id).is_some() {
             return;
         }
         self.cancelled.insert((connection, id));
@@ -156,46 +151,12 @@ impl Calls {
         }
     }
 
-    /// Whether this call runs.
-    pub(super) fn runs(&self, connection: usize, id: u64) -> bool {
-        let running = self.running.as_ref().map(|call| &call.called);
-        running.is_some_and(|call| (call.connection, call.id) == (connection, id))
-    }
-
     /// The queued call of this number, unless it is cancelled.
     pub(super) fn find(&self, number: u64) -> Option<Called> {
         // Numbers grow along the queue.
         let index = self.queue.binary_search_by_key(&number, |call| call.number).ok()?;
         let call = Called::of(&self.queue[index]);
         (!self.cancelled.contains(&(call.connection, call.id))).then_some(call)
-    }
-
-    /// The number of the running call.
-    pub(super) fn running_number(&self) -> Option<u64> {
-        self.running.as_ref().map(|call| call.number)
-    }
-
-    /// The running call.
-    pub(super) fn running_call(&self) -> Option<Called> {
-        self.running.as_ref().map(|call| call.called.clone())
-    }
-
-    /// When the running call expires.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.running.as_ref()?.deadline
-    }
-
-    /// Notes that the running call has been told that it has expired.
-    pub(super) fn clear_deadline(&mut self) {
-        if let Some(call) = &mut self.running {
-            call.deadline = None;
-        }
-    }
-
-    /// Whether the running call is cancelled by the end of this connection.
-    pub(super) fn is_attached(&self, connection: usize) -> bool {
-        let running = self.running.as_ref();
-        running.is_some_and(|call| call.called.connection == connection && call.is_attached)
     }
 
     /// Whether enough of the queue is cancelled to make a pass over all of it worthwhile.
@@ -215,26 +176,34 @@ impl Calls {
         });
     }
 
-    /// The next queued call, if there is one; it counts as running from now on, and is `timed` if
-    /// nobody else will notice that it takes long.
-    pub(super) fn next(&mut self, timed: bool) -> Option<Waiting> {
+    /// The next queued call, if there is one that `may_begin`.
+    pub(super) fn next(&mut self, may_begin: impl Fn(&Waiting, &UnderWay) -> bool) -> Option<Waiting> {
         loop {
+            let call = self.queue.front()?;
+            let is_wanted =
+                self.cancelled.is_empty() || !self.cancelled.contains(&(call.connection, call.id));
+            if is_wanted && !may_begin(call, &self.under_way) {
+                return None;
+            }
             let call = self.queue.pop_front()?;
             self.queue_bytes -= call.message.bytes();
             if self.queue.is_empty() {
+                self.has_waiting.store(false, Ordering::Relaxed);
                 self.give_back();
             }
-            let is_wanted =
-                self.cancelled.is_empty() || !self.cancelled.remove(&(call.connection, call.id));
             if is_wanted {
-                let since = timed.then(clock::now);
-                let Waiting { number, deadline, .. } = call;
-                let (called, is_attached) = (Called::of(&call), call.is_attached());
-                self.running = Some(Running { called, number, deadline, is_attached, since });
                 return Some(call);
             }
+            self.cancelled.remove(&(call.connection, call.id));
             self.inits -= u64::from(call.kind == CallKind::Init);
         }
+    }
+
+    /// Whether the next queued call `may_begin`, or is none that has to.
+    pub(super) fn has_due(&self, may_begin: impl Fn(&Waiting, &UnderWay) -> bool) -> bool {
+        self.queue.front().is_some_and(|call| {
+            self.cancelled.contains(&(call.connection, call.id)) || may_begin(call, &self.under_way)
+        })
     }
 
     /// Frees the memory of a queue that was long once.
@@ -246,49 +215,38 @@ impl Calls {
         }
     }
 
-    /// Notes the end of the running call.
-    pub(super) fn finish(&mut self, kind: CallKind) {
-        self.running = None;
-        self.inits -= u64::from(kind == CallKind::Init);
+    /// Notes the end of a call that has begun.
+    pub(super) fn finish(&mut self, call: &Called) {
+        self.under_way.finish(call.number);
+        self.inits -= u64::from(call.kind == CallKind::Init);
     }
 
     /// Removes and returns the queued calls; none of them will run.
     pub(super) fn clear(&mut self) -> VecDeque<Waiting> {
         self.queue_bytes = 0;
         self.cancelled.clear();
+        self.has_waiting.store(false, Ordering::Relaxed);
         std::mem::take(&mut self.queue)
     }
 
-    /// Notes that the running call is long: it started `before` now.
-    pub(super) fn mark_long(&mut self, before: Duration) {
-        if let Some(call) = &mut self.running {
-            call.since = call.since.or_else(|| clock::now().checked_sub(before));
-        }
-    }
-
-    /// The running call and the queued ones, by connection and id.
+    /// The calls under way and the queued ones, by connection and id.
     pub(super) fn accepted(&self) -> impl Iterator<Item = (usize, u64)> {
-        let running = self.running.as_ref().map(|call| (call.called.connection, call.called.id));
-        running.into_iter().chain(self.queue.iter().map(|call| (call.connection, call.id)))
+        let under_way = self.under_way.calls().map(|call| (call.connection, call.id));
+        under_way.chain(self.queue.iter().map(|call| (call.connection, call.id)))
     }
 
     pub(super) fn has_waiting(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    /// Whether a task runs.
-    pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
+    /// Whether an EXIT is the next call.
+    pub(super) fn is_exit_next(&self) -> bool {
+        self.queue.front().is_some_and(|call| call.kind == CallKind::Exit)
     }
 
     /// Whether an INIT waits or runs.
     pub(super) fn has_init(&self) -> bool {
         self.inits > 0
-    }
-
-    /// The running task or method, and for how many seconds it has run, as far as is known.
-    pub(super) fn running(&self) -> Option<(String, f64)> {
-        self.running.as_ref().map(|call| (call.called.task().to_owned(), call.seconds()))
     }
 
     /// The number of queued calls, cancelled ones included.
@@ -319,6 +277,6 @@ impl Calls {
     pub(super) fn check_empty(&self) {
         assert!(self.queue.is_empty() && self.cancelled.is_empty(), "calls are left");
         assert_eq!((self.queue_bytes, self.inits), (0, 0));
-        assert!(self.running.is_none());
+        assert!(self.under_way.is_empty());
     }
 }

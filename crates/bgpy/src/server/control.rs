@@ -1,7 +1,8 @@
-//! What clients say to the call that runs, and what it tells them before its end: cancels, credits of streams,
+//! What clients say to the calls under way, and what these tell them before their end: cancels, credits of streams,
 //! results of callbacks, progress.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use bgpy_proto::{Delivered, Failure, Progress, Request};
 
 use super::calls::Calls;
 use super::cancellation::{Cancellation, Interrupter, Why};
+use super::under_way::Requested;
 use crate::clock;
 use crate::sync::lock;
 
@@ -36,30 +38,34 @@ struct NewsState {
     callbacks: HashMap<CallbackKey, Option<Returned>>,
 }
 
-/// How far the call that runs has come.
+/// How far the calls under way have come.
 #[derive(Debug, Default)]
-pub(super) struct ProgressCell {
-    state: Mutex<ProgressState>,
+pub(super) struct ProgressCells {
+    cells: Mutex<HashMap<u64, ProgressCell>>,
+    /// Whether any call has said how far it has come.
+    is_used: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct ProgressState {
-    call: u64,
-    latest: Option<Progress>,
+#[derive(Debug)]
+struct ProgressCell {
+    latest: Progress,
     is_told: bool,
     told: Option<Instant>,
 }
 
-/// What the threads of a server share about the call that runs.
+/// What the threads of a server share about the calls under way.
 #[derive(Debug, Default)]
 pub(super) struct Steering {
     pub(super) cancellation: Arc<Cancellation>,
     pub(super) news: News,
-    pub(super) progress: ProgressCell,
+    pub(super) progress: ProgressCells,
+    /// Whether calls wait for the executing thread.
+    pub(super) has_waiting: Arc<AtomicBool>,
+    /// How many calls the executing thread has suspended.
+    pub(super) suspended: AtomicUsize,
 }
 
 /// The reactor's side of it.
-#[derive(Default)]
 pub(super) struct CallControl {
     pub(super) steering: Arc<Steering>,
     /// Interrupts the executing thread, if the executor can.
@@ -112,35 +118,51 @@ impl News {
     }
 }
 
-impl ProgressCell {
+impl ProgressCells {
     /// Notes how far a call has come.
     pub(super) fn set(&self, call: u64, progress: Progress) {
-        let mut state = lock(&self.state);
-        (state.call, state.is_told) = (call, false);
-        state.latest = Some(progress);
+        self.is_used.store(true, Ordering::Relaxed);
+        let mut cells = lock(&self.cells);
+        let cell = cells.entry(call).or_insert_with(|| ProgressCell {
+            latest: Progress::default(),
+            is_told: false,
+            told: None,
+        });
+        (cell.latest, cell.is_told) = (progress, false);
     }
 
     /// How far a call has come, if it has said so.
     pub(super) fn of(&self, call: u64) -> Option<Progress> {
-        let state = lock(&self.state);
-        state.latest.clone().filter(|_| state.call == call)
+        lock(&self.cells).get(&call).map(|cell| cell.latest.clone())
     }
 
     /// What the caller of a call has not been told, if it is time to.
     fn due(&self, call: u64) -> Option<Progress> {
-        let mut state = lock(&self.state);
-        if state.is_told || state.call != call || state.latest.is_none() {
+        let mut cells = lock(&self.cells);
+        let cell = cells.get_mut(&call).filter(|cell| !cell.is_told)?;
+        if cell.told.is_some_and(|told| clock::since(told) < PROGRESS_EVERY) {
             return None;
         }
-        if state.told.is_some_and(|told| clock::since(told) < PROGRESS_EVERY) {
-            return None;
+        (cell.is_told, cell.told) = (true, Some(clock::now()));
+        Some(cell.latest.clone())
+    }
+
+    /// Forgets a call that is over.
+    fn forget(&self, call: u64) {
+        if self.is_used.load(Ordering::Relaxed) {
+            lock(&self.cells).remove(&call);
         }
-        (state.is_told, state.told) = (true, Some(clock::now()));
-        state.latest.clone()
     }
 }
 
 impl CallControl {
+    /// For the calls of a server.
+    pub(super) fn of(calls: &Calls) -> Self {
+        let has_waiting = calls.has_waiting.clone();
+        let steering = Arc::new(Steering { has_waiting, ..Steering::default() });
+        Self { steering, interrupter: None }
+    }
+
     /// Whether a call that runs can be interrupted.
     pub(super) fn can_interrupt(&self) -> bool {
         self.interrupter.is_some()
@@ -151,12 +173,19 @@ impl CallControl {
         &self,
         connection: usize,
         request: Request,
-        calls: &Calls,
+        calls: &mut Calls,
     ) -> Option<Request> {
         match request {
             // One that waits was cancelled by the queue.
-            Request::Cancel { .. } => self.interrupt(calls, Why::Asked),
-            Request::Credit { .. } => self.steering.news.tell(),
+            Request::Cancel { id, .. } => {
+                if let Some(number) = calls.under_way.find(connection, id) {
+                    self.interrupt(calls, number, Why::Asked);
+                }
+            }
+            Request::Credit { .. } => {
+                calls.under_way.stir();
+                self.steering.news.tell();
+            }
             Request::CallbackReply { id, number, outcome } => {
                 self.steering.news.returned((connection, id, number), outcome);
             }
@@ -165,13 +194,13 @@ impl CallControl {
         None
     }
 
-    /// Cancels the call that runs.
-    pub(super) fn interrupt(&self, calls: &Calls, why: Why) {
-        if let Some(call) = calls.running_number() {
-            self.steering.cancellation.request(call, why);
+    /// Cancels a call that is under way.
+    pub(super) fn interrupt(&self, calls: &mut Calls, number: u64, why: Why) {
+        if calls.under_way.request(number, why) == Requested::OfExecuting {
+            self.steering.cancellation.request(number, why);
             self.repeat();
-            self.steering.news.tell();
         }
+        self.steering.news.tell();
     }
 
     /// Whether the executing thread has not noticed that its call is cancelled.
@@ -189,21 +218,27 @@ impl CallControl {
     }
 
     /// Notes that a connection has ended.
-    pub(super) fn gone(&self, connection: usize, calls: &Calls) {
-        if calls.is_attached(connection) {
-            self.interrupt(calls, Why::Gone);
+    pub(super) fn gone(&self, connection: usize, calls: &mut Calls) {
+        for number in calls.under_way.attached_to(connection) {
+            self.interrupt(calls, number, Why::Gone);
         }
+        calls.under_way.stir();
         self.steering.news.tell();
     }
 
-    /// How far the call that runs has come, if its caller is to be told.
-    pub(super) fn due_progress(&self, calls: &Calls) -> Option<Progress> {
-        self.steering.progress.due(calls.running_number()?)
+    /// How far a call has come, if its caller is to be told.
+    pub(super) fn due_progress(&self, number: u64) -> Option<Progress> {
+        self.steering.progress.due(number)
     }
 
-    /// How far the call that runs has come.
-    pub(super) fn progress(&self, calls: &Calls) -> Option<Progress> {
-        self.steering.progress.of(calls.running_number()?)
+    /// How far a call has come.
+    pub(super) fn progress(&self, number: u64) -> Option<Progress> {
+        self.steering.progress.of(number)
+    }
+
+    /// Forgets a call that is over.
+    pub(super) fn forget(&self, number: u64) {
+        self.steering.progress.forget(number);
     }
 }
 

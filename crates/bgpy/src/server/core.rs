@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::handshake::is_question;
+use bgpy_proto::methods::Runs;
 use bgpy_proto::{Id, Psk, ServerHello};
 use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
 use super::calls::{Calls, Waiting};
+use super::cancellation::Cancellation;
 use super::connections::connection::{Connection, Over};
 use super::connections::dead_peers::is_unreachable;
 use super::connections::lingering::Lingering;
@@ -70,6 +72,14 @@ pub(super) struct Core {
     pub(super) is_retired: bool,
 }
 
+/// What to do about the call whose turn has come.
+pub(super) enum Next {
+    /// It is for the executing thread.
+    Execute(Waiting, Due),
+    /// It is for a reader.
+    Read(Waiting, Arc<Cancellation>),
+}
+
 /// What a core is made of.
 pub(super) struct CoreParts {
     pub(super) poll_registry: Private<PollRegistry>,
@@ -98,6 +108,7 @@ impl Core {
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll_registry.register(listener.source(), PollToken(index), Interest::READABLE)?;
         }
+        let calls = Calls::default();
         Ok(Self {
             poll_registry,
             waker,
@@ -112,8 +123,8 @@ impl Core {
             unwritten: ReadyQueue::default(),
             lingering: Lingering::default(),
             reporter: StatusReporter::new(registration.name().cloned(), log.clone()),
-            calls: Calls::default(),
-            control: CallControl::default(),
+            control: CallControl::of(&calls),
+            calls,
             lifecycle: Lifecycle::new(),
             methods: Methods::default(),
             idle: IdleTimeout::new(idle_timeout),
@@ -220,7 +231,7 @@ impl Core {
         // The descriptor is free from here on.
         drop(connection);
         self.note_gone(token);
-        self.control.gone(token, &self.calls);
+        self.control.gone(token, &mut self.calls);
         let what = format_args!("connection from {peer} ended: {why}");
         if is_session {
             self.reporter.clients -= 1;
@@ -255,13 +266,16 @@ impl Core {
 
     /// Whether there is work for the executing thread.
     pub(super) fn has_work(&self) -> bool {
-        self.calls.has_waiting() || self.lifecycle.is_stopping()
+        let may_go_on = self.calls.under_way.is_stirred() && self.calls.under_way.readers() == 0;
+        self.lifecycle.is_stopping()
+            || may_go_on
+            || self.calls.has_due(|call, under_way| self.methods.may_begin(call, under_way))
     }
 
-    /// The call whose turn has come, and what to do with it.
-    pub(super) fn next_call(&mut self) -> Option<(Waiting, Due)> {
-        // While the stand-in polls, it does not check for long tasks.
-        let call = self.calls.next(self.acks_at_once)?;
+    /// The call whose turn has come, which is under way from now on.
+    pub(super) fn next_call(&mut self) -> Option<Next> {
+        let Self { calls, methods, .. } = self;
+        let call = calls.next(|call, under_way| methods.may_begin(call, under_way))?;
         let due = if call.is_expired() {
             Due::Expired
         } else if call.is_attached() && !self.connections.contains_key(&call.connection) {
@@ -269,7 +283,13 @@ impl Core {
         } else {
             self.lifecycle.due(call.kind)
         };
-        Some((call, due))
+        if due == Due::Task && self.methods.runs(&call) == Runs::Read {
+            let cancellation = self.calls.under_way.begin_reading(&call);
+            return Some(Next::Read(call, cancellation));
+        }
+        // While the stand-in polls, it does not check for long tasks.
+        self.calls.under_way.begin(&call, self.acks_at_once);
+        Some(Next::Execute(call, due))
     }
 
     /// Notes that the start has ended.

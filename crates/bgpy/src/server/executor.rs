@@ -37,7 +37,13 @@ pub trait Executor {
     ///
     /// # Errors
     /// A [`Failure`] for the caller; the server continues with its state as it is.
-    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure>;
+    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<Pace, Failure>;
+
+    /// Called once before the start: what runs the methods that [only read](bgpy_proto::methods::Runs::Read), and on
+    /// how many threads at most. Without one they run like all others.
+    fn reader(&mut self) -> Option<(Arc<dyn Reader>, usize)> {
+        None
+    }
 
     /// Runs `exit_task`, with no message if no client asked for it (a signal, or the end of a
     /// foreground server). Afterwards the server ends. Only called after a successful `init`.
@@ -63,6 +69,41 @@ pub trait Executor {
     /// Called once after the last call: describes what still keeps the process from exiting.
     fn remains(&mut self) -> Option<String> {
         None
+    }
+}
+
+/// How far a call has come when the executing thread leaves it.
+pub enum Pace {
+    /// It is over.
+    Over,
+    /// It waits for its reader, or for others that have waited for it: meanwhile these have their turn.
+    Suspended(Box<dyn Suspended>),
+}
+
+/// A call that has begun and waits. Dropping it ends it.
+pub trait Suspended {
+    /// Whether going on would get it further.
+    fn is_ready(&self) -> bool;
+
+    /// Goes on with it, on the thread that has begun it, until it is over or waits again; `true` if it is over.
+    ///
+    /// # Errors
+    /// A [`Failure`] for the caller, with which it is over.
+    fn resume(&mut self) -> Result<bool, Failure>;
+}
+
+/// Runs calls beside each other, on threads of their own.
+pub trait Reader: Send + Sync {
+    /// Runs a call.
+    ///
+    /// # Errors
+    /// A [`Failure`] for the caller.
+    fn read(&self, message: Delivered, reply: &Reply) -> Result<(), Failure>;
+}
+
+impl std::fmt::Debug for Pace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Over) { "Over" } else { "Suspended" })
     }
 }
 

@@ -1,6 +1,10 @@
 //! How far a server has come: whether it has its tasks, and whether it still accepts calls.
 
+use std::time::Instant;
+
 use bgpy_proto::{CallKind, Failure, FailureCode, State};
+
+use crate::clock;
 
 /// What to do with a call whose turn has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +27,8 @@ pub(super) enum Due {
 pub(super) struct Lifecycle {
     is_starting: bool,
     initialized: bool,
-    /// The accepted EXIT, by connection and id.
-    exit: Option<(usize, u64)>,
+    /// The accepted EXIT, by connection and id, and when it was.
+    exit: Option<(usize, u64, Instant)>,
     /// The server was told to end: only `exit_task` still runs.
     stopping: bool,
 }
@@ -42,7 +46,7 @@ impl Lifecycle {
 
     /// Notes that an EXIT was accepted: no more calls are, from now on.
     pub(super) fn exit_accepted(&mut self, connection: usize, id: u64) {
-        self.exit = Some((connection, id));
+        self.exit = Some((connection, id, clock::now()));
     }
 
     /// Notes how a call has ended.
@@ -87,9 +91,14 @@ impl Lifecycle {
         self.exit.is_some()
     }
 
+    /// When an EXIT was accepted.
+    pub(super) fn exit_since(&self) -> Option<Instant> {
+        self.exit.map(|(_, _, since)| since)
+    }
+
     /// Whether this call is the accepted EXIT.
     pub(super) fn is_exit(&self, connection: usize, id: u64) -> bool {
-        self.exit == Some((connection, id))
+        self.exit.is_some_and(|(on, known, _)| (on, known) == (connection, id))
     }
 
     /// Whether no more calls are accepted.

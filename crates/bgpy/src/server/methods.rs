@@ -1,11 +1,14 @@
 //! What a server tells of its methods.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bgpy_proto::MethodsReply;
+use bgpy_proto::methods::Runs;
+use bgpy_proto::{CallKind, MethodsReply};
 
+use super::calls::Waiting;
 use super::core::Core;
+use super::under_way::UnderWay;
 
 /// The answer to requests for the methods, and those who wait for it.
 #[derive(Debug, Default)]
@@ -14,6 +17,10 @@ pub(super) struct Methods {
     reply: Option<Arc<MethodsReply>>,
     /// By connection and id. An answer may be long, so those of a client that does not read have to wait.
     asked: VecDeque<(usize, u64)>,
+    /// The methods that are not exclusive.
+    runs: HashMap<String, Runs>,
+    /// How many readers there may be.
+    pub(super) readers_max: usize,
 }
 
 impl Methods {
@@ -21,11 +28,34 @@ impl Methods {
     pub(super) fn ask(&mut self, connection: usize, id: u64) {
         self.asked.push_back((connection, id));
     }
+
+    /// What may run beside a call.
+    pub(super) fn runs(&self, call: &Waiting) -> Runs {
+        let method = call.head.as_ref().filter(|_| !self.runs.is_empty());
+        let method = method.and_then(|head| head.method.as_deref());
+        method.and_then(|method| self.runs.get(method)).copied().unwrap_or(Runs::Exclusive)
+    }
+
+    /// Whether a call that is next may begin, beside what is under way.
+    pub(super) fn may_begin(&self, call: &Waiting, under_way: &UnderWay) -> bool {
+        // The executing thread asks between two calls, so it runs none itself.
+        !under_way.has_others()
+            || call.kind != CallKind::Exit
+                && match self.runs(call) {
+                    // Suspended calls that can go on, and so may write, are not kept waiting by reader after reader.
+                    Runs::Read => under_way.readers() < self.readers_max && !under_way.is_stirred(),
+                    Runs::Exclusive | Runs::Async => under_way.readers() == 0,
+                }
+    }
 }
 
 impl Core {
     /// Notes the methods of the program that has started.
     pub(super) fn has_methods(&mut self, reply: MethodsReply) {
+        if let MethodsReply::Table(table) = &reply {
+            let others = table.methods.iter().filter(|method| method.runs != Runs::Exclusive);
+            self.methods.runs = others.map(|method| (method.name.clone(), method.runs)).collect();
+        }
         self.methods.reply = Some(Arc::new(reply));
         self.tell_methods();
     }
@@ -38,6 +68,8 @@ impl Core {
         let reply = match &self.methods.reply {
             Some(reply) => reply.clone(),
             None if self.lifecycle.is_starting() || self.calls.has_init() => return,
+            // It has just started, and tells them at once.
+            None if self.lifecycle.is_initialized() => return,
             None => Arc::new(MethodsReply::Refused { error: "the server has no tasks yet".into() }),
         };
         for (connection, id) in std::mem::take(&mut self.methods.asked) {

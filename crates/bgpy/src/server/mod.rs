@@ -16,6 +16,7 @@ mod lifecycle;
 mod methods;
 mod options;
 mod reactor;
+mod readers;
 mod registration;
 mod reply;
 mod responses;
@@ -28,11 +29,12 @@ pub(crate) mod simulated;
 mod status;
 mod stop;
 mod supervisor_pipe;
+mod under_way;
 
 pub use cancellation::{Cancellation, Interrupter, ThreadInterrupter, Why};
 pub use control::Returned;
 pub use debugging::{Debugger, Running};
-pub use executor::{Ended, Executor, NO_METHODS};
+pub use executor::{Ended, Executor, NO_METHODS, Pace, Reader, Suspended};
 pub use options::ServerOptions;
 #[doc(hidden)]
 pub use reactor::signal::SignalPipe;

@@ -1,5 +1,6 @@
 //! The path from a task back to its caller.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,8 @@ pub struct Reply {
     /// Weak, so that a kept reply does not keep the sockets of an ended server open.
     answers: Weak<dyn Answers>,
     steering: Arc<Steering>,
+    /// The requests to cancel the call, and perhaps others that run on the same thread.
+    cancellation: Arc<Cancellation>,
     /// The fork generation of the server's process.
     process: u32,
     /// Connection and id of the call; `None` for a task without a caller.
@@ -72,6 +75,9 @@ pub struct Reply {
     /// What the caller says beside the message.
     head: Option<Arc<CallHead>>,
 }
+
+/// How long a stream goes on before other streams have their turn.
+const SLICE: Duration = Duration::from_millis(1);
 
 /// How a callback stands.
 #[derive(Debug)]
@@ -88,9 +94,11 @@ impl Reply {
     /// For a call with an id on a connection, or for a task without a caller, in the answering
     /// process.
     pub fn new(answers: Weak<dyn Answers>, call: Option<(usize, u64)>) -> Self {
+        let steering = Arc::<Steering>::default();
         Self {
             answers,
-            steering: Arc::default(),
+            cancellation: steering.cancellation.clone(),
+            steering,
             process: platform::fork_generation(),
             call,
             number: 0,
@@ -108,6 +116,7 @@ impl Reply {
     ) -> Self {
         Self {
             answers,
+            cancellation: steering.cancellation.clone(),
             steering,
             process,
             call: Some((call.connection, call.id)),
@@ -142,9 +151,27 @@ impl Reply {
         self.number
     }
 
+    /// The same way back, for a call that runs beside others and is cancelled by itself.
+    pub(super) fn beside(self, cancellation: Arc<Cancellation>) -> Self {
+        Self { cancellation, ..self }
+    }
+
     /// The requests to cancel the call that runs.
     pub fn cancellation(&self) -> &Cancellation {
-        &self.steering.cancellation
+        &self.cancellation
+    }
+
+    /// Whether the executing thread is to leave this call to others, which it began or resumed at this moment.
+    pub fn gives_way(&self, since: Instant) -> bool {
+        let Steering { has_waiting, suspended, .. } = &*self.steering;
+        has_waiting.load(Ordering::Relaxed)
+            || suspended.load(Ordering::Relaxed) > 0 && since.elapsed() > SLICE
+    }
+
+    /// Whether the task may respond now.
+    pub fn room(&self) -> Room {
+        let call = self.here().zip(self.call);
+        call.map_or(Room::Gone, |(answers, (connection, id))| answers.room(connection, id))
     }
 
     /// Whether this call runs and was asked to end.

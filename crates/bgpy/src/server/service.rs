@@ -3,7 +3,7 @@
 use bgpy_proto::codec::Value;
 use bgpy_proto::{Delivered, Failure, FailureCode};
 
-use super::executor::Executor;
+use super::executor::{Executor, Pace};
 use super::reply::Reply;
 
 /// Runs a Rust closure for each call, with a state of type `S` made at the first INIT.
@@ -48,16 +48,16 @@ where
         Ok(())
     }
 
-    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
+    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<Pace, Failure> {
         let state = self.state.as_mut().ok_or_else(|| {
             Failure::new(FailureCode::NotInitialized, "the service has no state yet")
         })?;
         let Some(response) = (self.exec)(state, decode(&message)?).map_err(task)? else {
-            return Ok(());
+            return Ok(Pace::Over);
         };
         let payload = response.encode().map_err(serialization)?;
         reply.respond(payload.into(), false).map_err(serialization)?;
-        Ok(())
+        Ok(Pace::Over)
     }
 
     fn exit(&mut self, _message: Option<Delivered>, _reply: &Reply) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use mio::Poll;
 
 use super::admission::cancelled;
 use super::calls::Called;
-use super::core::{Core, CoreParts};
+use super::core::{Core, CoreParts, Next};
 use super::lifecycle::{Due, expired, not_initialized};
 use super::reactor::run::FAREWELL;
 use super::reactor::signal::{Receiver, Waker};
@@ -197,7 +197,7 @@ impl Process {
                 self.leaves_until = Some(clock::now() + FAREWELL);
                 return None;
             }
-            let Some((call, due)) = self.core.next_call() else {
+            let Some(Next::Execute(call, due)) = self.core.next_call() else {
                 // The executing thread polls for itself again.
                 self.core.acks_at_once = false;
                 self.is_stood_in = false;
@@ -217,14 +217,14 @@ impl Process {
                 Due::Expired => Err(expired()),
                 Due::Gone => Err(cancelled()),
             };
-            self.core.over(called, &outcome);
+            self.core.over(&called, &outcome);
             self.wake();
         }
     }
 
     /// Responds for the running task; returns whether its caller still waits.
     pub(crate) fn respond(&mut self, data: Vec<u8>) -> Result<bool, ProtocolError> {
-        let (called, _) = self.running.expect("a task runs");
+        let (called, _) = self.running.as_ref().expect("a task runs");
         let id = called.id;
         let taken = self.core.respond(called.connection, id, data.into(), |session, payload| {
             session.respond(id, payload, false)
@@ -238,7 +238,7 @@ impl Process {
         let (called, _) = self.running.take().expect("a task runs");
         let failure = || Failure::new(FailureCode::Task, "it raised");
         let outcome = if succeeded { Ok(false) } else { Err(failure()) };
-        self.core.over(called, &outcome);
+        self.core.over(&called, &outcome);
         self.wake();
     }
 

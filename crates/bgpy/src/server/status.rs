@@ -66,7 +66,7 @@ impl StatusReporter {
                     connection,
                     id: *id,
                     request: request.clone(),
-                    running: calls.running(),
+                    running: calls.under_way.shown(),
                     output_bytes_max: DebugReply::output_bytes_max(limit),
                 };
                 if let Err(why) = self.debugging.ask(question) {
@@ -98,9 +98,9 @@ impl StatusReporter {
     }
 
     fn status(&self, calls: &Calls, lifecycle: &Lifecycle) -> Status {
-        let running = calls.running();
+        let running = calls.under_way.shown();
         Status {
-            state: lifecycle.state(calls.is_running()),
+            state: lifecycle.state(!calls.under_way.is_empty()),
             busy_s: running.as_ref().map(|(_, seconds)| *seconds),
             task: running.map(|(task, _)| task),
             queue: calls.waiting() as u64,
@@ -111,7 +111,7 @@ impl StatusReporter {
             pid: u64::from(std::process::id()),
             rss_bytes: platform::resident_bytes(std::process::id()),
             name: self.name.as_ref().map(Name::to_string),
-            call: calls.running_number(),
+            call: calls.under_way.first().map(|call| call.number),
             progress: None,
         }
     }

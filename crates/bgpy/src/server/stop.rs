@@ -22,7 +22,7 @@ impl Shared {
         }
         let mut core = self.core.lock();
         core.stop();
-        core.log.info(if core.calls.is_running() {
+        core.log.info(if !core.calls.under_way.is_empty() {
             "stop requested: waiting for the running task, which a second signal or Ctrl-C interrupts"
         } else {
             "stop requested"

@@ -7,7 +7,7 @@ use super::{Running, call, until};
 use bgpy::address::Address;
 use bgpy::registry::Registry;
 use bgpy::{
-    CallError, Delivered, Executor, Failure, FailureCode, Reply, ServerOptions, Token, Value,
+    CallError, Delivered, Executor, Failure, FailureCode, Pace, Reply, ServerOptions, Token, Value,
 };
 
 pub type Exec = dyn FnMut(Value, &Reply) -> Result<(), Failure>;
@@ -52,8 +52,8 @@ impl Executor for Custom {
         Ok(())
     }
 
-    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<(), Failure> {
-        (self.exec)(message.value().unwrap(), reply)
+    fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<Pace, Failure> {
+        (self.exec)(message.value().unwrap(), reply).map(|()| Pace::Over)
     }
 
     fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure> {

@@ -125,6 +125,7 @@ pub fn id_of(request: &Request) -> u64 {
         | Request::CallbackReply { id, .. }
         | Request::Abort { id, .. }
         | Request::Status { id }
+        | Request::Methods { id }
         | Request::Log { id, .. }
         | Request::Debug { id, .. } => *id,
     }

@@ -47,7 +47,7 @@ impl Core {
         }
         // Unauthenticated connections yield only to calls that can run now, not to calls behind a
         // running task.
-        let has_work = self.has_work() && !self.calls.is_running();
+        let has_work = self.has_work() && !self.calls.under_way.is_executing();
         if !self.pending.throttle.holds_back(has_work, now) {
             self.serve_unauthenticated(scratch)?;
             let (listeners, unread) = (&self.listeners, self.pending.unread());

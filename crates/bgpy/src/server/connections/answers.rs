@@ -86,7 +86,7 @@ impl Core {
     /// Acks the running call and the queued ones, because the task takes a while.
     pub(crate) fn ack_all(&mut self, running_for: Duration) {
         self.acks_at_once = true;
-        self.calls.mark_long(running_for);
+        self.calls.under_way.mark_long(running_for);
         let calls: Vec<_> = self.calls.accepted().collect();
         for (connection, id) in calls {
             self.with_session(connection, |session| session.ack(id));
@@ -97,7 +97,8 @@ impl Core {
     pub(crate) fn over(&mut self, call: &Called, outcome: &Result<bool, Failure>) {
         let Called { connection, id, kind, .. } = *call;
         let was_initialized = self.lifecycle.is_initialized();
-        self.calls.finish(kind);
+        self.calls.finish(call);
+        self.control.forget(call.number);
         self.lifecycle.finished(kind, outcome.is_ok());
         self.reporter.calls += 1;
         self.idle.note_use();

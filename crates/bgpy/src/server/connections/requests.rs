@@ -46,7 +46,7 @@ impl Core {
                         acks_at_once: self.acks_at_once,
                     };
                     let Some(other) = admission.admit(session, token, request) else { continue };
-                    let Some(other) = self.control.take(token, other, &self.calls) else {
+                    let Some(other) = self.control.take(token, other, &mut self.calls) else {
                         continue;
                     };
                     if let Request::Methods { id } = other {
@@ -57,7 +57,8 @@ impl Core {
                         aborts.push((id, request));
                         continue;
                     }
-                    let progress = || self.control.progress(&self.calls);
+                    let first = self.calls.under_way.first().map(|call| call.number);
+                    let progress = || self.control.progress(first?);
                     let (calls, lifecycle) = (&self.calls, &self.lifecycle);
                     self.reporter.answer(session, token, &other, calls, lifecycle, &progress);
                 }

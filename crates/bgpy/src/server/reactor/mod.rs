@@ -6,4 +6,6 @@ pub(super) mod run;
 pub(super) mod signal;
 pub(super) mod standin;
 pub(super) mod standin_switch;
+mod suspended;
 pub(super) mod turn;
+mod turns;

@@ -10,17 +10,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{CallHead, CallKind, DebugReply, Failure, FailureCode};
+use bgpy_proto::{DebugReply, Failure, FailureCode};
 
+use super::turns::Turns;
 use crate::deadlock;
 use crate::platform::{self, Sleeper};
-use crate::server::admission::cancelled;
 use crate::server::calls::{Called, Waiting};
+use crate::server::cancellation::Why;
 use crate::server::connections::log_limiter;
 use crate::server::core::Core;
 use crate::server::debugging::{Debugger, Debugging};
 use crate::server::executor::{Ended, Executor};
-use crate::server::lifecycle::{Due, expired, not_initialized};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
 use crate::sync::{lock, try_lock};
@@ -65,11 +65,9 @@ impl Shared {
         self.standin.arm();
         match self.guarded(|| executor.start()) {
             Ok(initialized) => {
-                let methods = initialized.then(|| executor.methods());
                 let mut core = self.core.lock();
                 core.started(initialized);
-                if let Some(methods) = methods {
-                    core.has_methods(methods);
+                if initialized {
                     core.log_ready();
                 }
                 drop(core);
@@ -78,34 +76,7 @@ impl Shared {
             }
             Err(failure) => return self.refuse_to_start(failure),
         }
-        let mut exit = None;
-        let mut core = self.core.lock();
-        while !core.lifecycle.is_stopping() {
-            let relieved = self.relieved.load(Ordering::SeqCst);
-            let next = core.next_call();
-            drop(core);
-            match next {
-                Some((call, due)) => {
-                    let called = Called::of(&call);
-                    let outcome = self.execute(call, due, executor);
-                    let has_begun = called.kind == CallKind::Init && matches!(outcome, Ok(false));
-                    let methods = has_begun.then(|| executor.methods());
-                    core = self.core.lock();
-                    if let Some(methods) = methods {
-                        core.has_methods(methods);
-                    }
-                    core.over(&called, &outcome);
-                    // The outcome of any other call concerns only its caller.
-                    if called.kind == CallKind::Exit {
-                        exit = Some(outcome.map(|_| ()));
-                    }
-                }
-                None => {
-                    core = self.lead(executor, relieved).unwrap_or_else(|| self.core.lock());
-                }
-            }
-        }
-        drop(core);
+        let exit = Turns::new(self, executor).run();
         // Only a stop leaves the loop before an EXIT.
         let exit = exit.unwrap_or_else(|| {
             let core = self.core.lock();
@@ -151,7 +122,7 @@ impl Shared {
     /// Polls until there is work, and returns the core, still locked, if it has some. The caller
     /// found none when `relieved` had this value: if the stand-in has led since, that is checked
     /// again before polling.
-    fn lead(
+    pub(super) fn lead(
         self: &Arc<Self>,
         executor: &mut dyn Executor,
         relieved: u64,
@@ -229,42 +200,26 @@ impl Shared {
         self.relieved.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn execute(
-        self: &Arc<Self>,
-        call: Waiting,
-        due: Due,
-        executor: &mut dyn Executor,
-    ) -> Result<bool, Failure> {
-        let reply = self.reply(&call);
-        let Waiting { kind, head, number, message, .. } = call;
-        match due {
-            Due::Nothing { already } => Ok(already),
-            Due::Refusal => Err(not_initialized()),
-            Due::Expired => Err(expired()),
-            Due::Gone => Err(cancelled()),
-            Due::Task => self.running(number, head.as_deref(), || match kind {
-                CallKind::Init => executor.init(message, &reply).map(|()| false),
-                CallKind::Exec => executor.exec(message, &reply).map(|()| false),
-                CallKind::Exit => executor.exit(Some(message), &reply).map(|()| false),
-            }),
-        }
-    }
-
-    /// Runs the task of a call, which may be cancelled meanwhile.
-    fn running<T>(
+    /// Runs a call, or goes on with one, on this thread. It may be cancelled meanwhile, and if it was `asked` to end
+    /// before, it is now.
+    pub(super) fn running<T>(
         &self,
-        number: u64,
-        head: Option<&CallHead>,
+        call: &Called,
+        asked: Option<Why>,
         act: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let cancellation = &self.steering.cancellation;
-        cancellation.begin(number);
-        let outcome = deadlock::within(head.map(|head| &head.chain), || self.guarded(act));
+        cancellation.begin(call.number);
+        if let Some(why) = asked {
+            cancellation.request(call.number, why);
+        }
+        let chain = call.head().map(|head| &head.chain);
+        let outcome = deadlock::within(chain, || self.guarded(act));
         cancellation.end();
         outcome
     }
 
-    fn reply(self: &Arc<Self>, call: &Waiting) -> Reply {
+    pub(crate) fn reply(self: &Arc<Self>, call: &Waiting) -> Reply {
         Reply::to_call(self.answers(), self.steering.clone(), self.process, call)
     }
 
@@ -313,7 +268,7 @@ impl Shared {
 
     /// Runs a part of an executor; a panic becomes a failure of the call. A forked child that
     /// returns from it exits here: it is not the server.
-    fn guarded<T>(&self, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn guarded<T>(&self, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
         let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
             let text = panic
                 .downcast_ref::<&str>()

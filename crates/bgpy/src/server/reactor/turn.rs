@@ -7,6 +7,7 @@ use mio::Token as PollToken;
 use mio::event::Event;
 
 use super::poller_check::PollerCheck;
+use super::run::FAREWELL;
 use crate::clock;
 use crate::duration::shown;
 use crate::server::cancellation::Why;
@@ -72,10 +73,12 @@ impl Core {
             self.log.info(format_args!("no call for {limit}, the idle timeout: ending"));
             self.stop();
         }
-        if self.calls.deadline().is_some_and(|at| at <= clock::now()) {
-            self.calls.clear_deadline();
-            self.control.interrupt(&self.calls, Why::Expired);
+        if self.calls.under_way.deadline().is_some_and(|at| at <= clock::now()) {
+            for number in self.calls.under_way.take_expired(clock::now()) {
+                self.control.interrupt(&mut self.calls, number, Why::Expired);
+            }
         }
+        self.end_others();
         self.end_lingering();
         self.control.repeat();
         self.tell_progress();
@@ -104,7 +107,8 @@ impl Core {
             self.pending.soonest(),
             self.idle_until(),
             self.log_limiter.due(),
-            self.calls.deadline(),
+            self.calls.under_way.deadline(),
+            self.others_end(),
             self.lingering.due(),
             repeats,
         ];
@@ -114,11 +118,29 @@ impl Core {
         Some(left.min(POLL_TIMEOUT_MAX))
     }
 
-    /// Tells the caller of the running call how far that has come, if it is time to.
+    /// When the calls end that keep an EXIT waiting: an endless stream must not keep a server from ending.
+    fn others_end(&self) -> Option<Instant> {
+        let is_next = self.calls.is_exit_next() && !self.calls.under_way.uncancelled().is_empty();
+        self.lifecycle.exit_since().filter(|_| is_next)?.checked_add(FAREWELL)
+    }
+
+    fn end_others(&mut self) {
+        if self.others_end().is_some_and(|at| at <= clock::now()) {
+            let numbers: Vec<_> = self.calls.under_way.uncancelled();
+            for number in numbers {
+                self.control.interrupt(&mut self.calls, number, Why::Asked);
+            }
+        }
+    }
+
+    /// Tells the callers of the calls under way how far these have come, if it is time to.
     fn tell_progress(&mut self) {
-        let Some(call) = self.calls.running_call() else { return };
-        if let Some(progress) = self.control.due_progress(&self.calls) {
-            self.with_session(call.connection, |session| session.progress(call.id, &progress));
+        let due = self.calls.under_way.calls().filter_map(|call| {
+            let progress = self.control.due_progress(call.number)?;
+            Some((call.connection, call.id, progress))
+        });
+        for (connection, id, progress) in due.collect::<Vec<_>>() {
+            self.with_session(connection, |session| session.progress(id, &progress));
         }
     }
 
@@ -127,7 +149,7 @@ impl Core {
         let at = self.idle.expires()?;
         let works = self.lifecycle.is_starting()
             || self.lifecycle.is_ending()
-            || self.calls.is_running()
+            || !self.calls.under_way.is_empty()
             || self.calls.has_waiting();
         (!works).then_some(at)
     }

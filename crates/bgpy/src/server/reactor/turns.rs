@@ -1,0 +1,138 @@
+//! Whose turn it is on the executing thread: calls in the order of their arrival, and between them those that were
+//! suspended.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bgpy_proto::{CallKind, Failure};
+
+use super::suspended::SuspendedCalls;
+use crate::server::admission::cancelled;
+use crate::server::calls::{Called, Waiting};
+use crate::server::cancellation::Cancellation;
+use crate::server::core::Next;
+use crate::server::executor::{Executor, Pace, Suspended};
+use crate::server::lifecycle::{Due, expired, not_initialized};
+use crate::server::readers::Readers;
+use crate::server::shared::Shared;
+
+/// The turns of a server that has started.
+pub(super) struct Turns<'a> {
+    shared: &'a Arc<Shared>,
+    executor: &'a mut dyn Executor,
+    readers: Option<Readers>,
+    suspended: SuspendedCalls,
+}
+
+/// What has become of a call.
+enum Done {
+    /// It is over; an INIT that was `already` done changed nothing.
+    Over { already: bool },
+    Suspended(Box<dyn Suspended>),
+}
+
+impl<'a> Turns<'a> {
+    pub(super) fn new(shared: &'a Arc<Shared>, executor: &'a mut dyn Executor) -> Self {
+        let suspended = SuspendedCalls::default();
+        let mut turns = Self { shared, executor, readers: None, suspended };
+        if shared.core.lock().lifecycle.is_initialized() {
+            turns.has_program();
+        }
+        turns
+    }
+
+    /// Runs calls until an EXIT or a stop. Returns the outcome of the EXIT, if it was one.
+    pub(super) fn run(mut self) -> Option<Result<(), Failure>> {
+        let shared = self.shared;
+        let mut exit = None;
+        let mut core = shared.core.lock();
+        while !core.lifecycle.is_stopping() {
+            let relieved = shared.relieved.load(Ordering::SeqCst);
+            let next = core.next_call();
+            drop(core);
+            let has_moved = match next {
+                Some(Next::Read(call, cancellation)) => self.read(call, cancellation),
+                Some(Next::Execute(call, due)) => {
+                    exit = self.execute(call, due).or(exit);
+                    true
+                }
+                None => false,
+            };
+            let has_gone_on = self.suspended.go_on(shared);
+            core = if has_moved || has_gone_on {
+                shared.core.lock()
+            } else {
+                shared
+                    .lead(self.executor, relieved)
+                    .unwrap_or_else(|| shared.core.lock())
+            };
+        }
+        drop(core);
+        self.suspended.end(shared);
+        exit
+    }
+
+    /// Notes that the program has started.
+    fn has_program(&mut self) {
+        let methods = self.executor.methods();
+        self.readers = self.executor.reader().map(Readers::new);
+        let mut core = self.shared.core.lock();
+        core.methods.readers_max = self.readers.as_ref().map_or(0, Readers::threads_max);
+        core.has_methods(methods);
+    }
+
+    /// Has a reader run a call; without one it has its turn here.
+    fn read(&mut self, call: Waiting, cancellation: Arc<Cancellation>) -> bool {
+        let unread = match &mut self.readers {
+            Some(readers) => readers.begin(self.shared, call, cancellation).err(),
+            None => Some(call),
+        };
+        if let Some(call) = unread {
+            let mut core = self.shared.core.lock();
+            core.calls.under_way.finish(call.number);
+            core.calls.under_way.begin(&call, true);
+            drop(core);
+            self.execute(call, Due::Task);
+        }
+        true
+    }
+
+    /// Runs a call. Returns the outcome if it is an EXIT.
+    fn execute(&mut self, call: Waiting, due: Due) -> Option<Result<(), Failure>> {
+        let called = Called::of(&call);
+        let outcome = match self.done(&called, call, due) {
+            Ok(Done::Suspended(suspended)) => {
+                self.suspended.push(self.shared, called, suspended);
+                return None;
+            }
+            Ok(Done::Over { already }) => Ok(already),
+            Err(failure) => Err(failure),
+        };
+        if called.kind == CallKind::Init && matches!(outcome, Ok(false)) {
+            self.has_program();
+        }
+        self.shared.core.lock().over(&called, &outcome);
+        // The outcome of any other call concerns only its caller.
+        (called.kind == CallKind::Exit).then(|| outcome.map(|_| ()))
+    }
+
+    fn done(&mut self, called: &Called, call: Waiting, due: Due) -> Result<Done, Failure> {
+        let reply = self.shared.reply(&call);
+        let (message, executor) = (call.message, &mut *self.executor);
+        let over = Done::Over { already: false };
+        match due {
+            Due::Nothing { already } => Ok(Done::Over { already }),
+            Due::Refusal => Err(not_initialized()),
+            Due::Expired => Err(expired()),
+            Due::Gone => Err(cancelled()),
+            Due::Task => self.shared.running(called, None, || match called.kind {
+                CallKind::Init => executor.init(message, &reply).map(|()| over),
+                CallKind::Exec => executor.exec(message, &reply).map(|pace| match pace {
+                    Pace::Over => over,
+                    Pace::Suspended(suspended) => Done::Suspended(suspended),
+                }),
+                CallKind::Exit => executor.exit(Some(message), &reply).map(|()| over),
+            }),
+        }
+    }
+}
