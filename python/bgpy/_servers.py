@@ -360,9 +360,10 @@ def _place(tasks: str | PathLike[str]) -> tuple[str, str | None]:
     """Split off the class or function of ``"counter.py:Counter"``, if there is one."""
     place = fspath(tasks)
     if isinstance(tasks, str):
-        before, colon, name = place.rpartition(":")
+        before, _, name = place.rpartition(":")
         # The colon of a drive has nothing but a path behind it.
-        if colon and before and all(part.isidentifier() for part in name.split(".")):
+        is_path = name.endswith(".py")
+        if before and not is_path and all(part.isidentifier() for part in name.split(".")):
             return before, name
     return place, None
 

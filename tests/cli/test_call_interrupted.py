@@ -50,7 +50,7 @@ def test_a_task_that_answers_nevertheless(each_form, hall):
     hall.wait_begun()
     data, words = interrupt(process)
     assert data == '"partly"\n'
-    assert words.startswith("hall: the call was not cancelled: its task had ended, or ")
+    assert words.startswith("hall: the call was not cancelled: it had ended, or ")
 
 
 def test_a_server_that_ends_with_its_call(hall):
@@ -83,7 +83,7 @@ def test_a_task_that_goes_on(hall):
     assert data == ""
     hint, told = words.splitlines()
     assert hint == "Cancelling the call; Ctrl-C leaves at once."
-    assert told.startswith("hall: the call still runs after 5s: its task has caught ")
+    assert told.startswith("hall: the call still runs after 5s: it has caught ")
     assert told.endswith("`bgpy dump hall` shows what it does")
 
 

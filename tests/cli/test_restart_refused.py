@@ -16,7 +16,7 @@ def test_one_whose_tasks_came_from_a_client(commands):
     pid = server.pid
     code, _, words = commands.run("restart", "camera")
     assert code == 1
-    assert "file or module of tasks" in words
+    assert "from a file or module" in words
     assert connect("camera").status()["pid"] == pid
     server.stop()
 

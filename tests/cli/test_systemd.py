@@ -92,7 +92,7 @@ def test_one_whose_tasks_came_from_a_client(commands):
     server = start((dict, print, print), "camera")
     code, data, words = commands.run("systemd", "camera")
     assert (code, data) == (1, "")
-    assert "file or module of tasks" in words
+    assert "from a file or module" in words
     server.stop()
 
 

@@ -122,7 +122,7 @@ def test_a_foreground_server_follows_its_files(each_form, project):
 def test_what_does_not_start_is_waited_for(commands, project, extra):
     project.write(1, extra)
     process = commands.spawn("run", project.tasks, "--watch")
-    await_line(process.stderr, "waiting for a change of their files")
+    await_line(process.stderr, "waiting for a change of the files")
     with pytest.raises(NotRunning):
         connect("camera")
     project.write(2)
@@ -130,7 +130,7 @@ def test_what_does_not_start_is_waited_for(commands, project, extra):
     assert connect("camera").call(None, timeout=30) == (2, 1)
     # What only running it tells is found after the old one has ended.
     project.write(3, "raise SystemError('no light')\n")
-    await_line(process.stderr, "no light; waiting for a change of their files")
+    await_line(process.stderr, "no light; waiting for a change of the files")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130

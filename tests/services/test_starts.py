@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -84,6 +87,31 @@ def test_an_init_that_raises(host):
     with pytest.raises(bgpy.RemoteError, match="no camera"):
         host(Raises)
     assert bgpy.servers() == []
+
+
+def test_methods_that_are_asked_for_during_the_start(tmp_path, runtime):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    path = tmp_path / "slow.py"
+    path.write_text(
+        f"open({str(pipe)!r}).read()\n\nclass Slow:\n    def run(self):\n        return 1\n"
+    )
+    command = [sys.executable, "-P", "-m", "bgpy", "run", f"{path}:Slow", "--name", "slow"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while "taking Slow from" not in process.stderr.readline():
+                assert process.poll() is None
+            with ThreadPoolExecutor() as threads, bgpy.Client("slow") as client:
+                proxy = threads.submit(client.service)
+                # Answered on the same connection, behind the question for the methods.
+                while client.status()["state"] == "STARTING" and not proxy.running():
+                    pass
+                client.ping()
+                pipe.write_text("")
+                assert proxy.result(30).run() == 1
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 def test_a_restarted_server_makes_the_object_again(host):

@@ -16,6 +16,7 @@ use crate::commands::doctor::Doctor;
 use crate::commands::dump::Dump;
 use crate::commands::kill::Kill;
 use crate::commands::logs::Logs;
+use crate::commands::methods::Methods;
 use crate::commands::ping::Ping;
 use crate::commands::ps::Ps;
 use crate::commands::restart::Restart;
@@ -24,6 +25,7 @@ use crate::commands::server::Server;
 use crate::commands::start::Start;
 use crate::commands::status::ShowStatus;
 use crate::commands::stop::Stop;
+use crate::commands::stubs::Stubs;
 use crate::commands::systemd::Systemd;
 use crate::commands::terminate::Terminate;
 use crate::commands::token::Tokens;
@@ -42,11 +44,14 @@ use crate::output;
     about = "Keep a Python or Rust process alive in the background, and call it from anywhere",
     after_help = "\
 Examples:
-  bgpy start tasks.py --name trainer            start a server in the background
+  bgpy start counter.py:Counter                 start a server with an object of this class
   bgpy ps                                       list your servers
-  bgpy call trainer '{\"x\": 1}'                  call it
-  bgpy logs trainer -f                          follow what it prints
-  bgpy stop trainer                             stop it
+  bgpy methods counter                          list its methods
+  bgpy call counter increase by=10              call one
+  bgpy logs counter -f                          follow what it prints
+  bgpy stop counter                             stop it
+  bgpy start tasks.py --name trainer            a server of tasks
+  bgpy call trainer '{\"x\": 1}'                  call its exec_task with JSON
 
 Name a server by its name, HOST:PORT or socket path. bgpy finds the tokens of your own servers on \
 this machine; for any other server pass --token-file or set BGPY_TOKEN. Never pass a token as an \
@@ -71,6 +76,7 @@ pub(crate) enum Command {
     Top(Top),
     Status(ShowStatus),
     Call(Call),
+    Methods(Methods),
     Cancel(Cancel),
     Ping(Ping),
     Logs(Logs),
@@ -82,6 +88,7 @@ pub(crate) enum Command {
     Restart(Restart),
     Doctor(Doctor),
     Systemd(Systemd),
+    Stubs(Stubs),
     Token(Tokens),
     Completions(Completions),
     Server(Server),

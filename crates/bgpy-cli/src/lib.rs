@@ -12,11 +12,13 @@ mod connect;
 mod exit;
 mod interpreter;
 pub mod native;
+mod origin;
 mod output;
 #[cfg(test)]
 mod pages;
 mod platform;
 mod server_settings;
+mod service;
 
 use std::ffi::OsString;
 
@@ -35,6 +37,7 @@ use self::arguments::{Arguments, Command};
 use self::commands::completions;
 use self::commands::run::Run;
 use self::commands::server::Server;
+use self::connect::completion;
 use self::interpreter::Context;
 use self::output::terminal;
 
@@ -64,6 +67,7 @@ fn dispatch(
     serve: impl FnOnce(Foreground) -> Result<u8, Exit>,
 ) -> u8 {
     bgpy::supervisor::keep_children();
+    completion::note(arguments);
     let completed = CompleteEnv::with_factory(Arguments::command)
         .var(completions::VARIABLE)
         .try_complete(arguments.iter().cloned(), None);
@@ -94,12 +98,14 @@ fn dispatch(
         Command::Dump(dump) => dump.run(context),
         Command::Kill(kill) => kill.run(context),
         Command::Logs(logs) => logs.run(context),
+        Command::Methods(methods) => methods.run(context),
         Command::Ping(ping) => ping.run(context),
         Command::Ps(ps) => ps.run(context),
         Command::Restart(restart) => restart.run(context),
         Command::Start(start) => start.run(context),
         Command::Status(status) => status.run(context),
         Command::Stop(stop) => stop.run(context),
+        Command::Stubs(stubs) => stubs.run(context),
         Command::Systemd(systemd) => systemd.run(context),
         Command::Terminate(terminate) => terminate.run(context),
         Command::Token(tokens) => tokens.run(),

@@ -14,6 +14,7 @@ use clap::{Args, value_parser};
 
 use crate::connect::TokenFile;
 use crate::exit::Exit;
+use crate::origin::{Origin, Place, With, absolute};
 use crate::output;
 
 /// The help of `--token-file` for a server.
@@ -24,9 +25,13 @@ const TOKEN_FILE: &str = "Read the token from this file [default: BGPY_TOKEN, el
 // A client finds the token of a server, but a server is given its own.
 #[command(mut_arg("token_file", |argument| argument.help(TOKEN_FILE)))]
 pub(crate) struct ServerSettings {
-    /// Python file or module with the tasks: init_task, exec_task and, if needed, exit_task
-    #[arg(value_name = "FILE|MODULE", value_hint = clap::ValueHint::FilePath)]
-    pub(crate) tasks: OsString,
+    /// Python file or module with a class, as in counter.py:Counter, or with the tasks init_task, exec_task and, if
+    /// needed, exit_task
+    #[arg(value_name = "FILE[:CLASS]|MODULE[:CLASS]", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) origin: OsString,
+
+    #[command(flatten)]
+    pub(crate) with: With,
 
     /// Name of the server [default: that of the file or module]
     #[arg(long)]
@@ -57,7 +62,7 @@ pub(crate) struct ServerSettings {
     #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
     pub(crate) restart: Restart,
 
-    /// Restart when the tasks file or one of your own modules that it imports changes
+    /// Restart when the file or one of your own modules that it imports changes
     #[arg(long)]
     pub(crate) watch: bool,
 
@@ -100,38 +105,11 @@ pub(crate) struct ServerSettings {
 impl ServerSettings {
     /// The configuration of the server.
     pub(crate) fn config(&self) -> Result<Config, Exit> {
-        let tasks = Path::new(&self.tasks);
-        let is_file = tasks.extension().is_some_and(|extension| extension == "py")
-            || tasks.components().count() > 1;
-        let own = |text: &OsString| text.to_string_lossy().into_owned();
-        let (init_file, init_module, default) = if is_file {
-            let path = absolute(tasks)?;
-            if !path.is_file() {
-                let shown = tasks.display();
-                let text = if path.is_dir() {
-                    format!("'{shown}' is a directory: pass a Python file or the name of a module")
-                } else {
-                    format!("no such file: '{shown}'")
-                };
-                return Err(output::error(text, Exit::Usage));
-            }
-            let stem = path.file_stem().map(|stem| own(&stem.to_owned())).unwrap_or_default();
-            (Some(path), None, stem)
-        } else {
-            let module = own(&self.tasks);
-            if tasks.extension().is_some() && tasks.is_file() {
-                let text = format_args!(
-                    "'{module}' does not end in .py, so it would be taken for a module name: write \
-                     './{module}' for the file"
-                );
-                return Err(output::error(text, Exit::Usage));
-            }
-            let last = module.rsplit('.').next().unwrap_or_default().to_owned();
-            (None, Some(module), last)
-        };
+        let origin = Origin::read(&self.origin)?;
+        let init_arguments = self.with.arguments(origin.object.as_deref())?;
         let name = match &self.name {
             Some(name) => name.clone(),
-            None => default.parse().map_err(|error| {
+            None => origin.default_name().parse().map_err(|error| {
                 output::error(format_args!("{error}; or pass --name"), Exit::Usage)
             })?,
         };
@@ -139,6 +117,10 @@ impl ServerSettings {
         if self.no_auth {
             output::no_authentication(&self.bind);
         }
+        let (init_file, init_module) = match origin.place {
+            Place::File(path) => (Some(path), None),
+            Place::Module(name) => (None, Some(name)),
+        };
         Ok(Config {
             host: self.bind.host.clone(),
             port: self.bind.port,
@@ -147,6 +129,8 @@ impl ServerSettings {
             log_file: self.log_file.as_deref().map(absolute).transpose()?,
             init_file,
             init_module,
+            init_object: origin.object,
+            init_arguments,
             name: Some(name),
             idle_timeout_s: self.idle_timeout.map(|limit| limit.as_secs_f64()),
             restart: self.restart,
@@ -206,11 +190,6 @@ pub fn launch(
     let words = ["-P", "-c", PROGRAM].map(OsString::from);
     let command = [program.into()].into_iter().chain(words).chain(name).chain([place.into()]);
     Launch { directory, environment, ..Launch::new(command.collect()) }
-}
-
-pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Exit> {
-    std::path::absolute(path)
-        .map_err(|error| output::error(format_args!("'{}': {error}", path.display()), Exit::Usage))
 }
 
 /// Parses an address to listen on, whose port may be 0.

@@ -235,6 +235,18 @@ impl Config {
         self.init_file.is_some() || self.init_module.is_some()
     }
 
+    /// The file or module with its tasks, or with the class that it serves, in words.
+    pub fn origin(&self) -> Option<String> {
+        let place = match (&self.init_file, &self.init_module) {
+            (Some(path), _) => format!("'{}'", path.display()),
+            (None, module) => format!("the module {}", module.as_ref()?),
+        };
+        Some(match &self.init_object {
+            Some(class) => format!("{class} of {place}"),
+            None => place,
+        })
+    }
+
     /// The server's instance id.
     pub fn id(&self) -> Id {
         let digit = |at: usize| u8::from_str_radix(self.instance.get(at..at + 2)?, 16).ok();

@@ -16,7 +16,7 @@ use crate::output::{self, Output};
 /// List your servers on this machine
 #[derive(Debug, Args)]
 #[command(after_help = "\
-STATE is STARTING, UNINITIALIZED (no tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING (it \
+STATE is STARTING, UNINITIALIZED (no class or tasks yet), READY, BUSY, STOPPING, EXITED, FAILED, RESTARTING (it \
 failed and will be restarted), or STALE (its process exists but does not respond).
 
 Examples:

@@ -19,10 +19,10 @@ const TOKEN_FILE: &str =
 #[derive(Debug, Args)]
 #[command(after_help = "\
 All settings are kept: name, address, token, directory, log file, limits and --env variables. All other \
-environment variables are those of this shell, and the tasks are loaded again from their file or module. \
+environment variables are those of this shell, and the file or module is loaded again. \
 A server is stopped only if it can be started again: its directory and interpreter exist, its address is \
-available, its log and registry entry can be written, and its tasks are found and compile. Whether \
-init_task raises is known only after the old server has ended. A RESTARTING server is started at once.
+available, its log and registry entry can be written, and its class or tasks are found and compile. Whether \
+the class or init_task raises is known only after the old server has ended. A RESTARTING server is started at once.
 
 A server that has ended is started, too. A token that you chose and the values of --env are not kept \
 after a server has ended: pass them again with --token-file and --env.

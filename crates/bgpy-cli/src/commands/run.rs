@@ -19,6 +19,7 @@ const LOG_FILE: &str = "Append the log to this file [default: standard error]";
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  bgpy run counter.py:Counter        a server named 'counter' with a Counter()
   bgpy run tasks.py                  a server named 'tasks' that logs to the terminal
   bgpy run tasks.py --watch          start again after each edit
   bgpy run tasks.py --name trainer --bind 0.0.0.0:54321 --token-file token")]

@@ -11,6 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 use crate::arguments::file;
 use crate::connect::token;
 use crate::exit::Exit;
+use crate::origin::{self, With};
 use crate::{Interpreter, output};
 
 /// Run a server in the foreground, until a client or Ctrl-C ends it
@@ -41,9 +42,12 @@ pub(crate) struct Server {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// Load init_task, exec_task and, if it has one, exit_task from this Python file at the start
-    #[arg(short, long, value_name = "FILE")]
+    /// Load the tasks, or with FILE:CLASS the class, from this Python file at the start
+    #[arg(short, long, value_name = "FILE[:CLASS]")]
     pub(crate) init_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) with: With,
 
     /// Require no token: anyone who can connect can run any code. Loopback addresses only
     #[arg(long)]
@@ -61,6 +65,12 @@ impl Server {
         if self.no_auth {
             output::no_authentication(&Address::new(self.host.as_str(), self.port));
         }
+        let origin = file(self.init_file).map(|path| origin::split(path.as_os_str()));
+        let (init_file, init_object) = match origin {
+            Some((place, object)) => (Some(place.into()), object),
+            None => (None, None),
+        };
+        let init_arguments = self.with.arguments(init_object.as_deref())?;
         Ok(interpreter.serve(Config {
             host: self.host,
             port: self.port,
@@ -69,7 +79,9 @@ impl Server {
             allow_weak_token: self.allow_weak_token,
             log_level: self.log_level.as_str().to_owned(),
             log_file: file(self.log_file),
-            init_file: file(self.init_file),
+            init_file,
+            init_object,
+            init_arguments,
             ..Config::default()
         }))
     }

@@ -24,12 +24,14 @@ Exit codes: 0 ready, 1 not started (the server's own error is shown), 2 wrong ar
 time.
 
 Examples:
-  bgpy start tasks.py                        a server named 'tasks'
+  bgpy start counter.py:Counter              a server named 'counter' with a Counter()
+  bgpy start counter.py:Counter --with start=5
+  bgpy start tasks.py                        a server named 'tasks', with tasks
   bgpy start mypackage.tasks --name trainer
   bgpy start tasks.py --env CUDA_VISIBLE_DEVICES=1 --timeout 2m
   bgpy start tasks.py --restart on-failure   restart it after a crash
   bgpy start tasks.py --exist-ok             succeed if one of that name already runs
-  bgpy start tasks.py --replace              run the tasks as they are now
+  bgpy start tasks.py --replace              run the file as it is now
   bgpy start tasks.py --watch                restart it after each edit")]
 #[command(mut_arg("log_file", |argument| argument.help(LOG_FILE)))]
 pub(crate) struct Start {

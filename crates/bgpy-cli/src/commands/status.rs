@@ -95,6 +95,10 @@ impl ShowStatus {
         if let Some(reason) = &info.reason {
             lines.add("reason", reason);
         }
+        let config = entry.config.as_ref().filter(|config| config.init_object.is_some());
+        if let Some(origin) = config.and_then(|config| config.origin()) {
+            lines.add("serves", &origin);
+        }
         lines.add("process", &entry.pid().to_string());
         lines.add("address", &entry.address.to_string());
         if let Some(socket) = &entry.socket {

@@ -139,7 +139,7 @@ impl Restart<'_> {
         let entry = &self.info.entry;
         let known = start::settings(self.registry, entry).filter(Config::has_tasks);
         let mut config = known.ok_or(
-            "it was not started in the background from a file or module of tasks: stop it, and start \
+            "it was not started in the background from a file or module: stop it, and start \
              it again the way it was started",
         )?;
         config.token = config.token.or(given);

@@ -63,7 +63,10 @@ pub fn status_rows(status: &Status, columns: Option<usize>) -> Vec<(&'static str
     let mut rows = vec![("state", status.state.as_str().to_owned())];
     if let (Some(task), Some(seconds)) = (&status.task, status.busy_s) {
         let number = status.call.map(|number| format!(" (call {number})")).unwrap_or_default();
-        rows.push(("task", format!("{task}, for {}{number}", span(seconds))));
+        // Those of other names are methods of a class.
+        let is_task = ["init_task", "exec_task", "exit_task"].contains(&task.as_str());
+        let title = if is_task { "task" } else { "method" };
+        rows.push((title, format!("{task}, for {}{number}", span(seconds))));
     }
     if let Some(progress) = &status.progress
         && let Some(words) = progress::words(progress)
@@ -99,6 +102,7 @@ pub(crate) fn server_json(info: &ServerInfo) -> Value {
         "failures": info.failures(),
         "last_failure": failing.map(|failing| &failing.last),
         "next_try": next_try.and_then(|failing| failing.next_ms).map(time),
+        "class": entry.config.as_ref().and_then(|config| config.init_object.as_ref()),
         "log_file": entry.log_file.as_ref().map(|path| path.display().to_string()),
         "bgpy": entry.bgpy,
         "python": entry.python,

@@ -38,6 +38,11 @@ pub fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| bgpy_cli::run(arguments, &ThisInterpreter))
 }
 
+/// What a server starts, in words.
+fn what(config: &Config) -> &str {
+    config.init_object.as_deref().unwrap_or("the tasks")
+}
+
 /// Starts a server again whose files have changed, or change after a failed start. Returns only if that is
 /// not to be, or with the reason why it cannot be.
 fn again(
@@ -51,8 +56,9 @@ fn again(
     match ended {
         Ok(Ok(Ended::Orderly | Ended::ExitTask(_))) if then.again => {}
         Ok(Ok(Ended::Start(failure))) => {
+            let what = what(config);
             let text = format_args!(
-                "the tasks could not be started: {failure}; waiting for a change of their files"
+                "{what} could not be started: {failure}; waiting for a change of the files"
             );
             // Before it is told, so that nobody who hears of it takes the process for the server's.
             start::again::note_ends();
@@ -110,7 +116,7 @@ impl Interpreter for ThisInterpreter {
             let exit = match ended {
                 Ok(Ok(Ended::Orderly)) => Exit::Done,
                 Ok(Ok(Ended::Start(failure))) => bgpy_cli::error(
-                    format_args!("the tasks could not be started: {failure}"),
+                    format_args!("{} could not be started: {failure}", what(&config)),
                     Exit::Failed,
                 ),
                 Ok(Ok(Ended::ExitTask(failure))) => {

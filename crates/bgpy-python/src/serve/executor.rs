@@ -76,7 +76,8 @@ impl Executor for PythonExecutor {
         let Some(origin) = self.origin.take().or(kept) else {
             return Ok(false);
         };
-        self.log.info(format_args!("taking the tasks from {origin}"));
+        let what = origin.what().to_owned();
+        self.log.info(format_args!("taking {what} from {origin}"));
         let place = origin.to_string();
         let (policy, server_process, shown) = (self.policy, self.server_process, &self.shown);
         let started = Python::attach(|py| {
@@ -87,7 +88,7 @@ impl Executor for PythonExecutor {
         match started {
             Ok(program) => self.program = Some(program),
             Err(failure) => {
-                let (kind, message) = start_failed(&place, &failure);
+                let (kind, message) = start_failed(&what, &place, &failure);
                 let has_changed = |it: &Watching| it.awaits_change(&message, &self.stopper);
                 let kind = match self.watching.as_ref().is_some_and(has_changed) {
                     true => FailureKind::Changed,
@@ -194,14 +195,14 @@ impl Executor for PythonExecutor {
     }
 }
 
-/// Says that the tasks failed to start, and why.
-fn start_failed(origin: &str, failure: &Failure) -> (FailureKind, String) {
+/// Says that the object or tasks failed to start, and why.
+fn start_failed(what: &str, origin: &str, failure: &Failure) -> (FailureKind, String) {
     // The last line of a traceback is the exception.
-    let mut what = match &failure.traceback {
+    let mut told = match &failure.traceback {
         Some(traceback) => format!("\n\n{}", traceback.trim_end()),
         None => format!(" {failure}"),
     };
-    let exception = what.lines().last().unwrap_or_default();
+    let exception = told.lines().last().unwrap_or_default();
     let mut kind = FailureKind::Other;
     if ["ModuleNotFoundError:", "ImportError:"].iter().any(|kind| exception.starts_with(kind))
         && let Ok(python) =
@@ -209,8 +210,8 @@ fn start_failed(origin: &str, failure: &Failure) -> (FailureKind, String) {
     {
         // What is missing may be installed for another one.
         let python = python.display();
-        what += &format!("\n\nThe interpreter was '{python}'");
+        told += &format!("\n\nThe interpreter was '{python}'");
         kind = FailureKind::Import;
     }
-    (kind, format!("the tasks in {origin} could not be started:{what}"))
+    (kind, format!("{what} in {origin} could not be started:{told}"))
 }

@@ -48,6 +48,17 @@ pub enum Origin {
 /// so a forked child never inherits it locked.
 static BEING_IMPORTED: Mutex<Option<Place>> = Mutex::new(None);
 
+impl Origin {
+    /// What is started, in words.
+    pub fn what(&self) -> &str {
+        match self {
+            Self::Source(Source { object: Some(object), .. }) => &object.factory,
+            Self::Here(_) => "the object",
+            Self::Source(_) | Self::Client(_) => "the tasks",
+        }
+    }
+}
+
 impl Source {
     /// The file or module that a configuration names.
     pub fn of(config: &Config) -> Option<Self> {

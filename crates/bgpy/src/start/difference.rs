@@ -57,12 +57,12 @@ impl Differences {
         if !wanted.has_tasks() && wanted.tasks_fingerprint.is_none() {
             return;
         }
-        let place = |config: &Config| match (&config.init_file, &config.init_module) {
-            (Some(path), _) => Some(shown(Some(path))),
-            (None, module) => module.as_ref().map(|module| format!("the module {module}")),
-        };
-        let (from, to) = (place(known), place(wanted));
-        if from != to {
+        let (from, to) = (known.origin(), wanted.origin());
+        if from != to && (known.init_object.is_some() || wanted.init_object.is_some()) {
+            let from = from.as_deref().unwrap_or("what a client has sent");
+            let to = to.as_deref().unwrap_or("what you send");
+            self.0.push(format!("it serves {from}, not {to}"));
+        } else if from != to {
             let from = from.as_deref().unwrap_or("a client");
             let to = to.as_deref().unwrap_or("functions");
             self.0.push(format!("its tasks are from {from}, not from {to}"));
@@ -72,6 +72,20 @@ impl Differences {
             self.0.push(format!("'{}' has changed since it started", path.display()));
         } else if differ(&known.tasks_fingerprint, &wanted.tasks_fingerprint) {
             self.0.push("its functions differ from yours".to_owned());
+        }
+        if from == to {
+            self.in_arguments(&known.init_arguments, &wanted.init_arguments);
+        }
+    }
+
+    fn in_arguments(&mut self, known: &[(String, String)], wanted: &[(String, String)]) {
+        for (name, _) in wanted.iter().filter(|argument| !known.contains(argument)) {
+            // The values may be secrets.
+            self.0.push(format!("its argument {name} has another value, or none"));
+        }
+        let is_wanted = |name: &String| wanted.iter().any(|(other, _)| other == name);
+        for (name, _) in known.iter().filter(|(name, _)| !is_wanted(name)) {
+            self.0.push(format!("it has the argument {name}"));
         }
     }
 

@@ -1,6 +1,7 @@
-"""Find out why the tasks of a server cannot be loaded, without running any of their code.
+"""Find out why the class or tasks of a server cannot be loaded, without running any of their code.
 
-Arguments: `file` or `module`, its path or name, and the additional directories of the search path.
+Arguments: `file` or `module`; its path or name; the class or function in it, or an empty text if it
+has tasks; and the additional directories of the search path.
 """
 
 import ast
@@ -177,8 +178,17 @@ def source(spec):
         sys.exit(f"{spec.origin} cannot be read: {error}")
 
 
-def main(kind, tasks, *places):
-    """Check the tasks."""
+def check_tasks(tree, place):
+    """Refuse tasks that a server cannot call."""
+    for node in tree.body:
+        if isinstance(node, ast.AsyncFunctionDef) and node.name in TASKS:
+            sys.exit(f"{place}, line {node.lineno}: {node.name} must not be an 'async def'")
+        if isinstance(node, ast.FunctionDef) and node.name in TASKS:
+            check_parameters(node, place)
+
+
+def main(kind, tasks, factory, *places):
+    """Check the class or the tasks."""
     sys.path += [place for place in places if place not in sys.path]
     if kind == "file":
         sys.path.append(os.path.dirname(tasks))
@@ -196,18 +206,17 @@ def main(kind, tasks, *places):
         return
     tree, names = parse(text, place)
     check_imports(tree, place, set())
-    for node in tree.body:
-        if isinstance(node, ast.AsyncFunctionDef) and node.name in TASKS:
-            sys.exit(f"{place}, line {node.lineno}: {node.name} must not be an 'async def'")
-        if isinstance(node, ast.FunctionDef) and node.name in TASKS:
-            check_parameters(node, place)
+    if not factory:
+        check_tasks(tree, place)
     stars = any(
         isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)
     )
     if stars or names & DYNAMIC:
         return
     check_names(tree, place, names)
-    for name in ("init_task", "exec_task"):
+    # A class in a class may be inherited from elsewhere.
+    needed = [factory.partition(".")[0]] if factory else ["init_task", "exec_task"]
+    for name in needed:
         if name not in names:
             sys.exit(f"{place} does not define {name}")
 

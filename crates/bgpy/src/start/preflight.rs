@@ -14,7 +14,7 @@ use crate::server::check_exposure;
 use crate::token::token_of_environment;
 use crate::transport::can_listen;
 
-/// Imports what a server needs, and analyses its tasks without running them.
+/// Imports what a server needs, and analyses its class or tasks without running them.
 const PROGRAM: &str = include_str!("preflight.py");
 
 /// Checks everything that a start needs and that can be checked without starting, while a server that
@@ -33,7 +33,8 @@ pub fn check(
         return Err(format!("its working directory '{}' does not exist", directory.display()));
     }
     if let Some(path) = config.init_file.as_deref().filter(|path| !path.is_file()) {
-        return Err(format!("its tasks file '{}' does not exist", path.display()));
+        let what = if config.init_object.is_some() { "file" } else { "tasks file" };
+        return Err(format!("its {what} '{}' does not exist", path.display()));
     }
     check_token(config)?;
     config.log_file.as_deref().map_or(Ok(()), check_log)?;
@@ -88,7 +89,7 @@ fn check_place(config: &Config, registry: &Registry, entry: &Entry) -> Result<()
     })
 }
 
-/// Checks that the interpreter can be run, has bgpy, and finds tasks that compile.
+/// Checks that the interpreter can be run, has bgpy, and finds a class or tasks that compile.
 fn check_tasks(
     config: &Config,
     launch: &Launch,
@@ -100,7 +101,9 @@ fn check_tasks(
         (None, module) => ("module", OsStr::new(module.as_deref().unwrap_or_default())),
     };
     let words = [python.as_os_str(), "-P".as_ref(), "-c".as_ref(), PROGRAM.as_ref()];
-    let words = words.into_iter().chain([kind.as_ref(), tasks]).map(OsStr::to_owned);
+    let object = config.init_object.as_deref();
+    let origin = [kind.as_ref(), tasks, object.unwrap_or_default().as_ref()];
+    let words = words.into_iter().chain(origin).map(OsStr::to_owned);
     let command = words.chain(config.search_path.iter().cloned()).collect();
     let trial = Launch { command, ..launch.clone() };
     let shown = Path::new(python).display();
@@ -111,5 +114,6 @@ fn check_tasks(
     }
     let words = String::from_utf8_lossy(&output.stderr);
     let reason = words.trim().lines().last().unwrap_or("it printed no error").trim().to_owned();
-    Err(format!("its interpreter '{shown}' cannot load the tasks: {reason}"))
+    let what = object.unwrap_or("the tasks");
+    Err(format!("its interpreter '{shown}' cannot load {what}: {reason}"))
 }

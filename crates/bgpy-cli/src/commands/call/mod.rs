@@ -1,56 +1,64 @@
-//! `bgpy call`: calls a server with JSON.
+//! `bgpy call`: calls a method of a server's object, or a server of tasks with JSON.
 
+mod json_argument;
+mod request;
 mod underway;
 
-use std::fs;
-use std::io::{self, Read};
-
-use bgpy::{CallError, Client, ClientOptions, Delivered, Payload, Response, Value};
+use bgpy::{CallError, Client, ClientOptions, Delivered, Response, Wait};
 use clap::Args;
 
 use self::underway::{Ended, Underway, Watch};
 
 use crate::Notation;
-use crate::connect::{ServerArgs, Trust, advice};
+use crate::connect::{ServerArgs, Trust, advice, completion};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output::json::{from_json, to_json};
+use crate::output::json::to_json;
 use crate::output::{self, Colors};
-use crate::platform::{self, Interrupts};
+use crate::platform::Interrupts;
 
-/// Maximum nesting of lists and objects, which is that of `serde_json`.
-const NESTED_MAX: usize = 127;
-
-/// Call a server's exec_task with JSON, and print its answer as JSON
+/// Call a method of a server's class, or exec_task with JSON, and print the answer as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A first argument that is a name, such as increase, is a method; anything else, such as {}, 1 or null, is JSON \
+for exec_task. Arguments of a method are NAME=VALUE for a parameter of that name, and by position otherwise. A \
+value is text if its parameter is annotated as str, else JSON if it is some, else text. Write -- before values \
+that begin with a dash. None is not printed; a stream is printed line by line.
+
 Dates, decimals, arrays, dataclasses and the like are printed in their usual form in JSON, which the page of \
 this command lists. For an answer without one, use --repr.
 
-On a terminal, the progress that the task tells is shown while it runs. Ctrl-C cancels the call; a second one \
+On a terminal, the progress that is told is shown while the call runs. Ctrl-C cancels the call; a second one \
 leaves at once.
 
-Exit codes: 0 answered, 1 the task raised or did not answer, or the answer has no form in JSON, \
-2 invalid JSON, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another version, \
-130 interrupted.
+Exit codes: 0 answered, 1 it raised or did not answer, or the answer has no form in JSON, 2 invalid JSON, \
+no such method or wrong arguments, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another \
+version, 130 interrupted.
 
 Examples:
-  bgpy call trainer '{\"name\": \"context\"}'
+  bgpy call counter increase                      call a method; `bgpy methods counter` lists them
+  bgpy call counter increase by=10
+  bgpy call counter value                         print a property
+  bgpy call trainer '{\"name\": \"context\"}'       call exec_task
   bgpy call trainer @request.json --timeout 1m
   echo '[1, 2, 3]' | bgpy call trainer -
-  bgpy call greeter --text context                  send text, without the quotes of JSON
-  bgpy call trainer '{\"epochs\": 10}' --no-wait    return as soon as the call is accepted
+  bgpy call greeter --text context                send text, without the quotes of JSON
+  bgpy call trainer '{\"epochs\": 10}' --no-wait  return as soon as the call is accepted
   bgpy call --stream writer --text Once           print each response of the task as it comes
   bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]
 pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 
-    /// The argument of exec_task: JSON, @FILE to read it from a file, or - for standard input
-    #[arg(value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    /// A method or property; or for exec_task JSON, @FILE to read it from a file, or - for standard input
+    #[arg(value_name = "METHOD|JSON|@FILE|-", allow_hyphen_values = true, add = completion::of_call())]
     pub(crate) argument: String,
 
-    /// Send the argument as text, not as JSON
+    /// Arguments of the method
+    #[arg(value_name = "NAME=VALUE|VALUE", allow_negative_numbers = true, add = completion::of_call())]
+    pub(crate) more: Vec<String>,
+
+    /// Send the argument to exec_task as text, not as JSON
     #[arg(long)]
     pub(crate) text: bool,
 
@@ -58,7 +66,7 @@ pub(crate) struct Call {
     #[arg(long, conflicts_with = "no_wait")]
     pub(crate) repr: bool,
 
-    /// Print every response of the task, each on a line as it comes; a reader that leaves cancels the call
+    /// Print every response of exec_task, each on a line as it comes; a reader that leaves cancels the call
     #[arg(long, conflicts_with = "no_wait")]
     pub(crate) stream: bool,
 
@@ -82,15 +90,14 @@ impl Call {
         let options = self.server.access.options(&self.trust)?;
         let options = ClientOptions { allow_pickle: !self.no_pickle, ..options };
         let client = Client::new(self.server.target.clone(), options);
-        let payload = self.payload().map_err(|text| output::error(text, Exit::Usage))?;
         if self.no_wait {
             let wait = self.server.access.wait(context);
-            return client.execute(payload, &wait).map_err(advice::failed);
+            return self.request(&client, &wait)?.accepted(&client, &wait).map_err(advice::failed);
         }
         // From here on, Ctrl-C cancels the call.
         let interrupts = Interrupts::watch_impatiently();
-        let watch = Watch::new(context, &interrupts, self.stream);
-        match Underway::new(&self, context, &watch).run(&client, payload) {
+        let watch = Watch::new(context, &interrupts);
+        match self.answered(context, &client, &watch) {
             Ended::Answered { with_error: false } => Ok(()),
             Ended::Answered { with_error: true } => {
                 Err(output::error("the task responded with an error", Exit::Failed))
@@ -104,14 +111,30 @@ impl Call {
         }
     }
 
+    /// Makes the call, and prints what becomes of it.
+    fn answered(&self, context: &Context<'_>, client: &Client, watch: &Watch<'_>) -> Ended {
+        let ends_wait = || watch.has_ended_wait();
+        let wait = Wait::new(self.server.access.limit.timeout, &ends_wait);
+        match self.request(client, &wait) {
+            Ok(request) => Underway::new(self, &request, context, watch).run(client, &wait),
+            Err(Exit::Interrupted) => Ended::Interrupted,
+            Err(exit) => Ended::Failed(exit),
+        }
+    }
+
     /// Prints an answer; `false` if nobody reads it.
     fn print(&self, response: Response, context: &Context<'_>) -> Result<bool, Exit> {
-        let plain = if self.repr { None } else { response.message.value().ok() };
-        let text = match plain.as_ref().and_then(to_json) {
-            Some(json) => json.to_string(),
-            None => self.shown(response.message, context)?,
-        };
+        let text = self.text_of(response, context)?;
         Ok(output::json_text(&text, self.colors.are_wanted() && !self.repr))
+    }
+
+    /// An answer as text.
+    fn text_of(&self, response: Response, context: &Context<'_>) -> Result<String, Exit> {
+        let plain = if self.repr { None } else { response.message.value().ok() };
+        match plain.as_ref().and_then(to_json) {
+            Some(json) => Ok(json.to_string()),
+            None => self.shown(response.message, context),
+        }
     }
 
     /// An answer as text that only Python can make of it.
@@ -124,30 +147,6 @@ impl Call {
             };
             self.error(format!("{error}{hint}"), Exit::Failed)
         })
-    }
-
-    fn payload(&self) -> Result<Payload, String> {
-        let text = match self.argument.as_str() {
-            "-" => {
-                let mut text = String::new();
-                let read = io::stdin().read_to_string(&mut text);
-                read.map(|_| text)
-                    .map_err(|error| format!("cannot read standard input: {error}"))?
-            }
-            word => match word.strip_prefix('@') {
-                Some(path) => fs::read_to_string(path)
-                    .map_err(|error| format!("cannot read '{path}': {error}"))?,
-                None => word.to_owned(),
-            },
-        };
-        let value = if self.text {
-            Value::Str(text)
-        } else {
-            let read = serde_json::from_str(&text);
-            from_json(read.map_err(|error| json_error(&error, &self.argument))?)?
-        };
-        let encoded = value.encode().map_err(|error| error.to_string())?;
-        Ok(encoded.into())
     }
 
     fn failed(&self, error: &CallError) -> Exit {
@@ -165,33 +164,4 @@ impl Call {
             if self.no_pickle { text.replace("allow_pickle=False", "--no-pickle") } else { text };
         output::error(text, exit)
     }
-}
-
-/// Describes what is wrong with the JSON, and how to write what `argument` seems to mean.
-fn json_error(error: &serde_json::Error, argument: &str) -> String {
-    // serde_json offers no other way to recognize this error.
-    if error.to_string().starts_with("recursion limit exceeded") {
-        return format!("the JSON has lists and objects nested more than {NESTED_MAX} deep");
-    }
-    if argument == "-" || argument.starts_with('@') {
-        return format!("not valid JSON: {error}; --text sends it as text");
-    }
-    if argument.trim().is_empty() {
-        return "the argument is empty: use null for None, or --text ''".to_owned();
-    }
-    if let Some(json) = as_json(argument) {
-        return format!("not valid JSON: {error}; write it as {}", platform::shell_quoted(&json));
-    }
-    if argument.starts_with(['{', '[', '"']) {
-        return format!("not valid JSON: {error}");
-    }
-    let text = serde_json::Value::from(argument).to_string();
-    format!("not valid JSON: {error}; for text, use {} or --text", platform::shell_quoted(&text))
-}
-
-/// What an argument would be in JSON that is written as in Python.
-fn as_json(argument: &str) -> Option<String> {
-    let words = [("'", "\""), ("None", "null"), ("True", "true"), ("False", "false")];
-    let json = words.iter().fold(argument.to_owned(), |text, (from, to)| text.replace(from, to));
-    serde_json::from_str::<serde_json::Value>(&json).is_ok().then_some(json)
 }

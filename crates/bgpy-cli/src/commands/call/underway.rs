@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgpy::duration::shown;
+use bgpy::methods::MethodKind;
 use bgpy::{
     CallError, CallHead, CallKind, Client, ConnectError, FailureCode, Link, Payload, Response,
-    Step, Wait, Want, limits,
+    Step, Value, Wait, Want, limits,
 };
 
 use super::Call;
+use super::request::Request;
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::live_bar::LiveBar;
@@ -39,15 +41,18 @@ pub(super) struct Watch<'a> {
     context: &'a Context<'a>,
     interrupts: &'a Interrupts,
     /// Whether the call ends with the reader of its answers.
-    needs_reader: bool,
+    needs_reader: Cell<bool>,
     has_lost_reader: Cell<bool>,
 }
 
 /// A call that is made, and what is shown of it.
 pub(super) struct Underway<'a> {
     call: &'a Call,
+    request: &'a Request,
     context: &'a Context<'a>,
     watch: &'a Watch<'a>,
+    /// Whether each response is printed.
+    streams: bool,
     bar: LiveBar,
     /// Whether the task has marked a response as an error.
     with_error: bool,
@@ -55,37 +60,40 @@ pub(super) struct Underway<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(
-        context: &'a Context<'a>,
-        interrupts: &'a Interrupts,
-        needs_reader: bool,
-    ) -> Self {
-        Self { context, interrupts, needs_reader, has_lost_reader: Cell::new(false) }
+    pub(super) fn new(context: &'a Context<'a>, interrupts: &'a Interrupts) -> Self {
+        let (needs_reader, has_lost_reader) = (Cell::new(false), Cell::new(false));
+        Self { context, interrupts, needs_reader, has_lost_reader }
     }
 
-    fn has_ended_wait(&self) -> bool {
+    pub(super) fn has_ended_wait(&self) -> bool {
         let is_interrupted = self.interrupts.have_come_or((self.context.interrupted)());
-        self.has_lost_reader.set(self.needs_reader && terminal::is_gone());
+        self.has_lost_reader.set(self.needs_reader.get() && terminal::is_gone());
         is_interrupted || self.has_lost_reader.get()
     }
 }
 
 impl<'a> Underway<'a> {
-    pub(super) fn new(call: &'a Call, context: &'a Context<'a>, watch: &'a Watch<'a>) -> Self {
+    pub(super) fn new(
+        call: &'a Call,
+        request: &'a Request,
+        context: &'a Context<'a>,
+        watch: &'a Watch<'a>,
+    ) -> Self {
         let mut bar = LiveBar::new();
-        if call.stream && terminal::is_piped() {
+        let streams = call.stream || request.kind() == Some(MethodKind::Stream);
+        watch.needs_reader.set(streams);
+        if streams && terminal::is_piped() {
             // Who reads the responses may print them on the same terminal at any time.
             bar.stop();
         }
-        Self { call, context, watch, bar, with_error: false, has_answered: false }
+        Self { call, request, context, watch, streams, bar, with_error: false, has_answered: false }
     }
 
     /// Makes the call, and prints what becomes of it.
-    pub(super) fn run(mut self, client: &Client, payload: Payload) -> Ended {
-        let ends_wait = || self.watch.has_ended_wait();
-        let wait = Wait::new(self.call.server.access.limit.timeout, &ends_wait);
+    pub(super) fn run(mut self, client: &Client, wait: &Wait<'_>) -> Ended {
         let watch = self.watch;
-        let made = client.calling(payload, &wait, |link, payload| self.make(link, payload, &wait));
+        let payload = self.request.payload.clone();
+        let made = client.calling(payload, wait, |link, payload| self.make(link, payload, wait));
         self.bar.erase();
         match made {
             Ok(ended) => ended,
@@ -93,11 +101,11 @@ impl<'a> Underway<'a> {
             Err(CallError::Interrupted | CallError::Connect(ConnectError::Interrupted)) => {
                 Ended::Interrupted
             }
-            Err(CallError::Timeout { after, .. }) if self.call.stream => {
+            Err(CallError::Timeout { after, .. }) if self.streams => {
                 let (target, limit) = (client.target(), shown(after));
-                let text = format_args!(
-                    "the task of {target} did not end within {limit}: it is cancelled"
-                );
+                let what = self.request.method.as_ref().map_or("the task", |method| &method.name);
+                let text =
+                    format_args!("{what} of {target} did not end within {limit}: it is cancelled");
                 Ended::Failed(output::error(text, Exit::TimedOut))
             }
             Err(error) => Ended::Failed(self.call.failed(&error.with_ending())),
@@ -111,8 +119,9 @@ impl<'a> Underway<'a> {
         wait: &Wait<'_>,
     ) -> Result<Ended, CallError> {
         let mut head = CallHead { progress: self.bar.is_wanted(), ..link.head(wait) };
+        self.request.note_in(&mut head);
         let mut want = Want::First;
-        if self.call.stream {
+        if self.streams {
             want = Want::All;
             head.window = Some(limits::STREAM_WINDOW_BYTES);
             // A stream without a reader is of no use.
@@ -133,10 +142,15 @@ impl<'a> Underway<'a> {
             match call.step(wait)? {
                 Step::Progress(told) => self.bar.draw(&told),
                 Step::Callback { number, .. } => call.refuse_callback(number, wait)?,
-                Step::Ended if self.has_answered || self.call.stream => return Ok(self.answered()),
+                Step::Ended if self.has_answered || self.streams => return Ok(self.answered()),
                 Step::Ended => {
                     let server = self.call.server.target.to_string();
                     return Err(CallError::NoResponse { server });
+                }
+                Step::Response(response) if self.is_result(call) => {
+                    if let Err(exit) = self.tell_result(response) {
+                        return Ok(Ended::Failed(exit));
+                    }
                 }
                 Step::Response(response) => match self.print(response) {
                     Ok(true) => {}
@@ -148,8 +162,27 @@ impl<'a> Underway<'a> {
         }
     }
 
+    /// Whether the response that has just come is what a generator has returned.
+    fn is_result(&self, call: &bgpy::Call) -> bool {
+        self.request.kind() == Some(MethodKind::Stream) && call.is_over()
+    }
+
+    /// Tells what a generator has returned, which is none of its values.
+    fn tell_result(&mut self, response: Response) -> Result<(), Exit> {
+        self.bar.erase();
+        let text = self.call.text_of(response, self.context)?;
+        output::note(format_args!("{} returned {text}", self.call.argument));
+        Ok(())
+    }
+
     /// Prints a response; `false` if nobody reads it.
     fn print(&mut self, response: Response) -> Result<bool, Exit> {
+        let is_one = self.request.method.is_some() && !self.streams;
+        if is_one && matches!(response.message.value(), Ok(Value::Nil)) {
+            // As at the prompt of Python.
+            self.has_answered = true;
+            return Ok(true);
+        }
         if io::stdout().is_terminal() {
             self.bar.erase();
         }
@@ -169,20 +202,20 @@ impl<'a> Underway<'a> {
         let watch = self.watch;
         let ends_wait = || watch.has_ended_wait();
         if let Err(error) = call.handle().cancel(&Wait::new(Some(PATIENCE), &ends_wait)) {
-            output::note(format_args!("{error}; if its task has begun, it runs on"));
+            output::note(format_args!("{error}; if its call has begun, it runs on"));
             return Ended::Interrupted;
         }
         match self.see_out(&mut call, &ends_wait) {
             Ok(Ended::Failed(_)) => {}
             Ok(_) => output::note(format_args!(
-                "{target}: the call was not cancelled: its task had ended, or has caught `bgpy.Cancelled`"
+                "{target}: the call was not cancelled: it had ended, or has caught `bgpy.Cancelled`"
             )),
             Err(CallError::Failed { failure, .. }) if failure.code == FailureCode::Cancelled => {
                 output::note(format_args!("{target}: {}", failure.message));
             }
             Err(CallError::Timeout { .. }) => {
                 output::note(format_args!(
-                    "{target}: the call still runs after {}: its task has caught `bgpy.Cancelled`, or does not \
+                    "{target}: the call still runs after {}: it has caught `bgpy.Cancelled`, or does not \
                      return from a call into C; `bgpy dump {target}` shows what it does",
                     shown(PATIENCE)
                 ));

@@ -10,13 +10,13 @@ use self::unit::Plan;
 use crate::connect::ServerArgs;
 use crate::exit::Exit;
 use crate::interpreter::Context;
+use crate::origin::absolute;
 use crate::output;
-use crate::server_settings::absolute;
 
 /// The help of `--token-file`.
 const TOKEN_FILE: &str = "Let the unit refer to this file, which holds the token that you chose";
 
-/// Print a systemd unit for a server that was started from a file or module of tasks
+/// Print a systemd unit for a server that was started from a file or module
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The unit starts the server at login, or at boot with `loginctl enable-linger`, notifies systemd when it \

@@ -34,8 +34,8 @@ impl<'a> Plan<'a> {
     ) -> Result<Self, String> {
         let config = config.filter(|config| config.has_tasks());
         let (Some(config), Some(name)) = (config, &entry.name) else {
-            let text = "it was not started with a name and from a file or module of tasks: see `bgpy \
-                        start --help`";
+            let text = "it was not started with a name and from a file or module: see `bgpy start \
+                        --help`";
             return Err(text.into());
         };
         let Some(launch) = &config.launch else {
@@ -102,7 +102,14 @@ impl<'a> Plan<'a> {
         words.push("run".into());
         let tasks = config.init_file.as_ref().map(|path| path.as_os_str());
         let tasks = tasks.or(config.init_module.as_deref().map(OsStr::new)).unwrap_or_default();
-        words.push(word("the tasks", tasks)?);
+        let origin = match &config.init_object {
+            Some(object) => [tasks, OsStr::new(":"), OsStr::new(object)].into_iter().collect(),
+            None => tasks.to_owned(),
+        };
+        words.push(word("the file or module", &origin)?);
+        for (name, value) in &config.init_arguments {
+            words.extend(["--with".into(), word("--with", format!("{name}={value}").as_ref())?]);
+        }
         let place = Address::new(config.host.as_str(), config.wanted_port()).to_string();
         let limit = config.idle_timeout_s.map(|limit| limit.to_string());
         let most = (config.message_bytes_max != limits::MESSAGE_BYTES_MAX)
@@ -248,6 +255,21 @@ mod tests {
         }
         let text = unit(&launch, &config, "/venv/bin/python").unwrap();
         assert!(text.contains("ExecStart=/venv/bin/python -P -m bgpy run "), "{text}");
+    }
+
+    #[test]
+    fn a_class_has_its_arguments() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let config = Config {
+            init_file: Some("/my place/counter.py".into()),
+            init_object: Some("Counter".into()),
+            init_arguments: vec![pair("start", "5"), pair("text", "50% of $x")],
+            ..Config::default()
+        };
+        let text = unit(&launch("/"), &config, "/bin/bgpy").unwrap();
+        let start = "ExecStart=/bin/bgpy run \"/my place/counter.py:Counter\" --with start=5 \
+                     --with \"text=50%% of $$x\" --name trainer ";
+        assert!(text.contains(start), "{text}");
     }
 
     #[test]
