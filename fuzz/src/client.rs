@@ -7,7 +7,7 @@ use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
-    Frame, Kind, LogReply, LogRequest, Payload, Progress, Status, Want,
+    Frame, Kind, LogReply, LogRequest, MethodsReply, Payload, Progress, Status, Want,
 };
 
 use super::session::{check_message, connect, drain, weight};
@@ -49,6 +49,7 @@ impl Client {
         let id = id.expect("it is short");
         self.asked.push(id);
         self.asked.push(self.session.abort(&AbortRequest::default()));
+        self.asked.push(self.session.methods());
         drain(&mut self.session.outbox);
         self.streams.insert(id, (0, 0));
         while self.streams.len() > 8 {
@@ -188,6 +189,10 @@ fn check_event(event: Event, frame: &Frame) -> bool {
         Event::Debug(reply) => {
             assert_eq!(DebugReply::decode(data), Some(*reply));
             (Kind::DebugReply, true)
+        }
+        Event::Methods(reply) => {
+            assert_eq!(MethodsReply::decode(data), Some(*reply));
+            (Kind::MethodsReply, true)
         }
         Event::Abort(reply) => {
             assert_eq!(AbortReply::decode(data), Some(*reply));

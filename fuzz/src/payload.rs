@@ -4,7 +4,7 @@ use bgpy_proto::codec::{Reader, Value};
 use bgpy_proto::limits::{DEBUG_LINE_BYTES_MAX, FAILURE_TEXT_BYTES_MAX};
 use bgpy_proto::{
     AbortReply, AbortRequest, Buffer, CallHead, DebugReply, DebugRequest, Failure, LogReply,
-    LogRequest, Progress, Status,
+    LogRequest, MethodsReply, Progress, Status,
 };
 
 /// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again
@@ -48,6 +48,9 @@ pub fn payload(input: &[u8]) -> bool {
         let encoded = progress.encode();
         let again = Progress::decode(&encoded).expect("what was encoded can be decoded");
         assert_eq!(again.encode(), encoded);
+    }
+    if let Some(reply) = MethodsReply::decode(input) {
+        assert_eq!(MethodsReply::decode(&reply.encode_within(u64::MAX)), Some(reply));
     }
     if let Some(request) = AbortRequest::decode(input) {
         assert_eq!(AbortRequest::decode(&request.encode()), Some(request));

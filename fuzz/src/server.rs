@@ -130,7 +130,7 @@ impl Server {
             }
             match frame.kind {
                 Kind::Ping => pongs.extend(encode(&Frame::bare(Kind::Pong, frame.call))),
-                Kind::Status => requests.push(frame),
+                Kind::Status | Kind::Methods => requests.push(frame),
                 Kind::Log if is_log_request(data) => requests.push(frame),
                 Kind::Debug if is_debug_request(data) => requests.push(frame),
                 Kind::Abort if is_abort_request(data) => requests.push(frame),
@@ -218,6 +218,7 @@ impl Server {
                 (Kind::CallbackReply, *id)
             }
             Request::Status { id } => (Kind::Status, *id),
+            Request::Methods { id } => (Kind::Methods, *id),
             Request::Log { id, request } => {
                 assert_eq!(LogRequest::decode(data).as_ref(), Some(request));
                 (Kind::Log, *id)

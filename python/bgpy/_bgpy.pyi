@@ -48,6 +48,32 @@ class Buffer:
     def __reduce__(self) -> tuple[type[bytearray], tuple[bytearray]]: ...
 
 @final
+class AsyncCall:
+    """The call of an ``async def`` method."""
+    def succeed(self, value: object) -> None:
+        """Send what the method has returned, and end the call."""
+    def send(self, value: object) -> None:
+        """Send a value of a stream."""
+    def end(self, value: object) -> None:
+        """End a stream, with what the method has returned if that is not None."""
+    def fail(self, raised: BaseException) -> None:
+        """End the call with what the method has raised."""
+    def has_room(self) -> bool | None:
+        """Whether the reader of the stream has room for another value; None if nobody reads it any more."""
+    def take_cancel(self) -> bool:
+        """Whether the call is to be cancelled; once for each request."""
+    def time_left(self) -> float | None:
+        """Seconds until the deadline of the caller, if it has one."""
+
+@final
+class LoopBell:
+    """Ends the turn of an event loop."""
+    def fileno(self) -> int:
+        """Number of the descriptor that is readable once it has rung."""
+    def heard(self) -> None:
+        """Note that it was heard."""
+
+@final
 class AsyncLink:
     """A connection that an event loop drives. `handler` is what `bgpy.aio` has around it."""
     @staticmethod
@@ -370,6 +396,8 @@ def check_cancelled() -> None:
         If the call was cancelled.
     """
 
+def use_loops(running_call: Callable[[], AsyncCall | None]) -> None:
+    """Have `progress` and the like ask for the call that an event loop runs."""
 def use_deadlines(time_left: Callable[[], float | None]) -> None:
     """Have all calls ask for the time that is left until the deadline."""
 

@@ -38,6 +38,11 @@ class Feed:
         finally:
             self.log.append("finally")
 
+    @bgpy.method(cancel=False)
+    def stubborn(self, gate):
+        gate.enter()
+        return "done"
+
     def fails(self) -> Iterator[int]:
         yield 1
         raise LookupError("second")
@@ -102,6 +107,14 @@ def test_the_status_shows_a_stream_that_waits(feed):
     status = bgpy.client(feed).status()
     assert (status["task"], status["state"], status["queue"]) == ("endless", "BUSY", 0)
     assert status["call"] is not None
+
+
+def test_a_method_that_cannot_be_cancelled(feed, gate):
+    call = bgpy.begin(feed.stubborn, gate)
+    gate.wait_entered()
+    assert call.cancel(timeout=0.1) == "running"
+    gate.open()
+    assert call.result(LIMIT_S) == "done"
 
 
 def test_an_exception_after_a_value(feed):

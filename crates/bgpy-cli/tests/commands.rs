@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use bgpy::address::Address;
 use bgpy::registry::Registry;
 use bgpy::{
-    Client, ClientOptions, Delivered, Ended, Executor, Failure, FailureCode, Reply, Server,
+    Client, ClientOptions, Delivered, Ended, Executor, Failure, FailureCode, Pace, Reply, Server,
     ServerOptions, Service, Token, Value, Wait,
 };
 use socket2::{Domain, Socket, Type};
@@ -248,7 +248,7 @@ impl Executor for BadExit {
     }
 
     fn exec(&mut self, _message: Delivered, _reply: &Reply) -> Result<Pace, Failure> {
-        Ok(())
+        Ok(Pace::Over)
     }
 
     fn exit(&mut self, message: Option<Delivered>, _reply: &Reply) -> Result<(), Failure> {

@@ -41,6 +41,8 @@ pub struct Method {
     pub kind: MethodKind,
     /// What may run beside it.
     pub runs: Runs,
+    /// Whether a call of it can be cancelled while it runs.
+    pub cancel: bool,
     /// Its parameters; `None` if they are not known.
     pub parameters: Option<Vec<Parameter>>,
     /// The annotation of what it returns.
@@ -166,6 +168,7 @@ mod tests {
             name: format!("method_{number}"),
             kind: MethodKind::Call,
             runs: Runs::Exclusive,
+            cancel: true,
             parameters: (number > 0).then(|| vec![parameter.clone()]),
             returns: None,
             doc: Some("Adds.".into()),

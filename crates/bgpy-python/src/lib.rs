@@ -52,9 +52,11 @@ mod _bgpy {
     #[pymodule_export]
     use super::lazy::import;
     #[pymodule_export]
+    use super::serve::async_call::{AsyncCall, LoopBell};
+    #[pymodule_export]
     use super::serve::background::run_background_server;
     #[pymodule_export]
-    use super::serve::current::{Shield, check_cancelled, progress};
+    use super::serve::current::{Shield, check_cancelled, progress, use_loops};
     #[pymodule_export]
     use super::serve::remote_callback::RemoteCallback;
     #[pymodule_export]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bgpy::address::Address;
 use bgpy::server::{Debugger, Running as Task};
 use bgpy::{
-    CallError, Client, ClientOptions, DebugReply, DebugRequest, Delivered, Executor, Failure,
+    CallError, Client, ClientOptions, DebugReply, DebugRequest, Delivered, Executor, Failure, Pace,
     Reply, Service, Token, Value, Wait,
 };
 
@@ -42,7 +42,7 @@ impl Executor for Debugged {
     }
 
     fn exec(&mut self, _message: Delivered, _reply: &Reply) -> Result<Pace, Failure> {
-        Ok(())
+        Ok(Pace::Over)
     }
 
     fn exit(&mut self, _message: Option<Delivered>, _reply: &Reply) -> Result<(), Failure> {

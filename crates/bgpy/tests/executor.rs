@@ -15,6 +15,17 @@ impl Answers for Notes {
         Room::Open
     }
 
+    fn over(&self, _number: u64, _outcome: Result<(), bgpy::Failure>) {}
+
+    fn respond_last(
+        &self,
+        _connection: usize,
+        _id: u64,
+        _payload: bgpy::Payload,
+    ) -> Result<bool, bgpy_proto::ProtocolError> {
+        Ok(false)
+    }
+
     fn callback(&self, _: usize, _: u64, _: Payload) -> Result<Option<u32>, ProtocolError> {
         Ok(None)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bgpy::registry::Registry;
 use bgpy::{
     CallError, CallKind, Client, ClientOptions, ConnectError, Delivered, Ended, Executor, Failure,
-    FailureCode, Reply, Server, State, Value, Wait,
+    FailureCode, Pace, Reply, Server, State, Value, Wait,
 };
 use support::custom::*;
 use support::{LIMIT, LONG, Running, call, limit, payload, until};
@@ -212,7 +212,7 @@ fn a_successor_takes_the_port_also_from_a_server_that_is_busy() {
             Ok(())
         }
         fn exec(&mut self, _: Delivered, _: &Reply) -> Result<Pace, Failure> {
-            Ok(())
+            Ok(Pace::Over)
         }
         fn exit(&mut self, _: Option<Delivered>, _: &Reply) -> Result<(), Failure> {
             Ok(())

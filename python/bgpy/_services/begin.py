@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .table import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+
+    from .loop import Loop
 
 
 def find(module: Any, path: str, place: str) -> Any:
@@ -34,7 +38,7 @@ def find(module: Any, path: str, place: str) -> Any:
 
 def begin(
     factory: Callable[..., Any], texts: Iterable[tuple[str, str]]
-) -> tuple[Any, Any, dict[str, Any]]:
+) -> tuple[Any, Any, dict[str, Any], Loop | None]:
     """Make the object of a service.
 
     Parameters
@@ -47,7 +51,8 @@ def begin(
     Returns
     -------
     tuple
-        The object, after its ``__enter__``; its ``__exit__``, or None; and its table of methods.
+        The object, after its ``__enter__`` or ``__aenter__``; what leaves it, or None; its table of
+        methods; and its event loop, or None.
     """
     arguments = {}
     if texts:
@@ -58,11 +63,28 @@ def begin(
     if made is None:
         name = getattr(factory, "__name__", repr(factory))
         raise TypeError(f"{name} must return the object to serve, not None")
-    enter = getattr(type(made), "__enter__", None)
-    entered = made if enter is None else enter(made)
-    leave = getattr(type(made), "__exit__", None)
-    return (
-        made if entered is None else entered,
-        None if leave is None else leave.__get__(made),
-        table(type(made if entered is None else entered)),
-    )
+    kind = type(made)
+    loop, entered, leave = None, made, None
+    if hasattr(kind, "__aenter__") or _has_async(table(kind)):
+        from .loop import Loop
+
+        loop = Loop()
+    if loop is not None and hasattr(kind, "__aenter__"):
+        entered = loop.run(kind.__aenter__(made))
+        if hasattr(kind, "__aexit__"):
+            leave = partial(_left, loop, kind.__aexit__, made)
+    else:
+        if hasattr(kind, "__enter__"):
+            entered = kind.__enter__(made)
+        if hasattr(kind, "__exit__"):
+            leave = partial(kind.__exit__, made)
+    served = made if entered is None else entered
+    return served, leave, table(type(served)), loop
+
+
+def _left(loop: Loop, leave: Any, made: Any, *exception: object) -> Any:
+    return loop.run(leave(made, *exception))
+
+
+def _has_async(table: dict[str, Any]) -> bool:
+    return any(about["runs"] == "async" for about in table["methods"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._bgpy import Client, RemoteMethod
-from .table import SPECIAL
+from .table import SPECIAL, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Proxy:
             raise AttributeError(name, name=name, obj=self)
         kind, target = type(self).__name__, self.__bgpy_client__._target
         text = f"{kind} on {target} has no method or property {name!r}"
-        if not name.startswith("_") and hasattr(self.__bgpy_class__, name):
+        cls = self.__bgpy_class__
+        if cls is not None and any(it["name"] == name for it in table(cls)["methods"]):
             text = f"{text} as yours has: start the server again with that class"
         elif not name.startswith("_"):
             text = f"{text}; its other attributes stay there"
@@ -57,14 +58,14 @@ class Proxy:
         return f"<{type(self).__name__} on {self.__bgpy_client__._target}>"
 
 
-def proxy(client: Client, table: dict[str, Any], cls: type | None = None) -> Any:
+def proxy(client: Client, offered: dict[str, Any], cls: type | None = None) -> Any:
     """Return a proxy of a server's object.
 
     Parameters
     ----------
     client : Client
         The client by which it makes its calls.
-    table : dict
+    offered : dict
         What the server has told of its methods.
     cls : type, optional
         The class that the caller expects; a `RuntimeWarning` says what does not fit.
@@ -72,27 +73,27 @@ def proxy(client: Client, table: dict[str, Any], cls: type | None = None) -> Any
     if cls is not None:
         from .compare import warn_of_differences
 
-        warn_of_differences(client._target, table, cls)
-    made = object.__new__(_class(table))
+        warn_of_differences(client._target, offered, cls)
+    made = object.__new__(_class(offered))
     own = vars(made)
     own["__bgpy_client__"] = client
     own["__bgpy_class__"] = cls
-    for about in table["methods"]:
+    for about in offered["methods"]:
         if about["kind"] != "property" and about["name"] not in SPECIAL:
             # Found before the function of the class, so that a call costs no other look-up.
-            own[about["name"]] = RemoteMethod(client, about, table["class"])
+            own[about["name"]] = RemoteMethod(client, about, offered["class"])
     return made
 
 
-def _class(table: dict[str, Any]) -> type:
-    """Return a class whose objects have the methods of a table."""
-    name = table["class"]
+def _class(offered: dict[str, Any]) -> type:
+    """Return a class whose objects have the methods that a server offers."""
+    name = offered["class"]
     members: dict[str, Any] = {
-        "__doc__": table["doc"],
+        "__doc__": offered["doc"],
         "__qualname__": name,
-        "__module__": table["module"] or __name__,
+        "__module__": offered["module"] or __name__,
     }
-    for about in table["methods"]:
+    for about in offered["methods"]:
         if about["kind"] == "property":
             members[about["name"]] = _property(about, name)
         elif about["name"] in SPECIAL:

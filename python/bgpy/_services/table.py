@@ -87,6 +87,7 @@ def _about(cls: type, name: str) -> dict[str, Any] | None:
             "name": name,
             "kind": "property",
             "runs": "read" if options_of(getter)[0] else "exclusive",
+            "cancel": options_of(getter)[1],
             "parameters": [],
             "returns": annotations(getter).get("return"),
             "doc": _doc(attribute),
@@ -97,11 +98,13 @@ def _about(cls: type, name: str) -> dict[str, Any] | None:
     returns = hints.pop("return", None)
     flags = _flags(attribute)
     is_stream = flags & (_GENERATOR | _ASYNC_GENERATOR) != 0 or _is_iterator(returns)
-    runs = "read" if options_of(attribute)[0] else "exclusive"
+    is_read, can_cancel = options_of(attribute)
+    runs = "read" if is_read else "exclusive"
     return {
         "name": name,
         "kind": "stream" if is_stream or name == "__iter__" else "call",
         "runs": "async" if flags & (_COROUTINE | _ASYNC_GENERATOR) else runs,
+        "cancel": can_cancel,
         "parameters": _parameters(attribute, own, hints),
         "returns": returns,
         "doc": _doc(attribute),

@@ -7,13 +7,13 @@ use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 
 use crate::maps::{
     abort_reply, abort_request, debug_reply, debug_request, failure, head, log_reply, log_request,
-    progress, status,
+    methods_reply, progress, status,
 };
 use crate::random::Random;
 use crate::targets::Stream;
 
 /// What clients send.
-pub const REQUESTS: [Kind; 11] = [
+pub const REQUESTS: [Kind; 12] = [
     Kind::Init,
     Kind::Exec,
     Kind::Exit,
@@ -25,10 +25,11 @@ pub const REQUESTS: [Kind; 11] = [
     Kind::Credit,
     Kind::CallbackReply,
     Kind::Abort,
+    Kind::Methods,
 ];
 
 /// What servers send.
-pub const ANSWERS: [Kind; 12] = [
+pub const ANSWERS: [Kind; 13] = [
     Kind::Ack,
     Kind::Response,
     Kind::Error,
@@ -41,6 +42,7 @@ pub const ANSWERS: [Kind; 12] = [
     Kind::Progress,
     Kind::Callback,
     Kind::AbortReply,
+    Kind::MethodsReply,
 ];
 
 /// Lengths and counts that stand at some edge.
@@ -136,10 +138,10 @@ pub fn request(random: &mut Random, kind: Kind, call: u64, stream: Option<&Strea
 }
 
 /// Answers to an Ack call, a First call, an All call, a ping, a status request, a log request, a debug
-/// request, a stream and an abort, which have the ids in `asked`. Few of them break a rule.
+/// request, a stream, an abort and a request for the methods, which have the ids in `asked`. Few of them break a rule.
 pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
-    let &[ack, first, all, ping, status, log, debug, stream, abort] = asked else {
-        panic!("nine things are asked")
+    let &[ack, first, all, ping, status, log, debug, stream, abort, methods] = asked else {
+        panic!("ten things are asked")
     };
     let marked = 2 * random.below(2) as u8;
     let mut parts = vec![
@@ -162,6 +164,8 @@ pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
     parts.push(carrying(Kind::DebugReply, debug, &reply));
     parts.extend(stream_answers(random, stream));
     parts.push(carrying(Kind::AbortReply, abort, &abort_reply(random).encode()));
+    let reply = methods_reply(random).encode_within(u64::MAX);
+    parts.push(carrying(Kind::MethodsReply, methods, &reply));
     // Calls that nobody waits for any more.
     if random.one_in(4) {
         let seq = random.below(3) as u32;
@@ -239,6 +243,7 @@ pub fn messages() -> Vec<Vec<u8>> {
         messages.push(progress(random).encode());
         messages.push(abort_request(random).encode());
         messages.push(abort_reply(random).encode());
+        messages.push(methods_reply(random).encode_within(u64::MAX));
     }
     for _ in 0..8 {
         messages.push(debug_request(random).encode());

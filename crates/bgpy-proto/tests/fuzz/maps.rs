@@ -1,9 +1,11 @@
 //! The maps that the two sides send to each other.
 
 use bgpy_proto::limits::LOG_CURSOR_BYTES_MAX;
+use bgpy_proto::methods::{Method, MethodKind, Parameter, ParameterKind, Runs};
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, CallHead, Chain, DebugReply, DebugRequest, Failure,
-    FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Progress, State, Status,
+    FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, MethodTable, MethodsReply,
+    Progress, State, Status,
 };
 
 use crate::random::Random;
@@ -98,6 +100,7 @@ fn log_cursor(random: &mut Random) -> LogCursor {
 pub fn head(random: &mut Random) -> CallHead {
     let chain = Chain::default().with(Id([9; 16])).filter(|_| random.one_in(2));
     CallHead {
+        method: random.one_in(3).then(|| "increase".into()),
         left_ms: random.one_in(2).then(|| random.word()),
         chain: chain.unwrap_or_default(),
         trace: random.one_in(4).then(|| format!("00-{:x}-01", random.word())),
@@ -110,6 +113,29 @@ pub fn head(random: &mut Random) -> CallHead {
 pub fn progress(random: &mut Random) -> Progress {
     let text = random.one_in(2).then_some("training");
     Progress::new(Some(f64::from_bits(random.word())), random.one_in(2).then_some(8.0), text)
+}
+
+pub fn methods_reply(random: &mut Random) -> MethodsReply {
+    if random.one_in(4) {
+        return MethodsReply::Refused { error: format!("{:x}", random.word()) };
+    }
+    let parameter = Parameter {
+        name: "by".into(),
+        kind: ParameterKind::Any,
+        default: random.one_in(2).then(|| "1".into()),
+        annotation: None,
+    };
+    let method = Method {
+        name: "increase".into(),
+        kind: [MethodKind::Call, MethodKind::Stream, MethodKind::Property][random.below(3)],
+        runs: [Runs::Exclusive, Runs::Read, Runs::Async][random.below(3)],
+        cancel: random.one_in(2),
+        parameters: random.one_in(2).then(|| vec![parameter]),
+        returns: None,
+        doc: Some("Add.".into()),
+    };
+    let methods = vec![method; random.below(3)];
+    MethodsReply::Table(MethodTable { class: "Counter".into(), methods, ..MethodTable::default() })
 }
 
 pub fn abort_request(random: &mut Random) -> AbortRequest {

@@ -15,7 +15,9 @@ use bgpy_proto::{
 };
 
 use crate::link::{connect, drain};
-use crate::message::{deadline, debug_reply, debug_request, head, log_piece, progress, status};
+use crate::message::{
+    deadline, debug_reply, debug_request, head, log_piece, method, methods, progress, status,
+};
 use crate::vectors::{assert_all, vectors};
 
 /// The highest number of a segment.
@@ -123,6 +125,9 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
         assert_eq!(talk.client.abort(&request), id);
         talk.asked(name, frame(Kind::Abort, id, 0, 0, request.encode().into()));
     }
+    assert_eq!(talk.client.methods(), 22);
+    talk.asked("methods", Frame::bare(Kind::Methods, 22));
+    talk.call_headed("exec method", Want::All, &method(), "data");
 
     talk.server.ack(1);
     talk.answered("ack", Frame::bare(Kind::Ack, 1));
@@ -159,8 +164,13 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
         talk.server.aborted(id, &reply);
         talk.answered(name, frame(Kind::AbortReply, id, 0, 0, reply.encode().into()));
     }
+    talk.server.methods(22, &methods());
+    let data = methods().encode_within(u64::MAX).into();
+    talk.answered("methods reply", frame(Kind::MethodsReply, 22, 0, 0, data));
+    assert_eq!(talk.server.respond_last(23, payload("all", &[])), Ok(true));
+    talk.answered("response result", frame(Kind::Response, 23, last, 0, payload("all", &[])));
     talk.server.say_goodbye();
-    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 21));
+    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 23));
     talk.spoken
 }
 

@@ -22,6 +22,7 @@ from maps import (
     HEADS,
     LOG_REPLIES,
     LOG_REQUESTS,
+    METHODS,
     PROGRESS,
     SERVER_HELLO,
     STATES,
@@ -234,6 +235,8 @@ def frames():
     yield "exec head alone", frame(0x02, 19, 0x09, data=headed("deadline", b""))
     yield "abort", frame(0x0C, 20, data=pack(ABORTS["one"]))
     yield "abort running", frame(0x0C, 21, data=pack(ABORTS["running"]))
+    yield "methods", frame(0x0D, 22)
+    yield "exec method", frame(0x02, 23, 0x0A, data=headed("method", b"data"))
     yield "ack", frame(0x41, 1)
     yield "response", frame(0x42, 3, 0, 0, b"one")
     yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
@@ -261,7 +264,9 @@ def frames():
     yield "error cancelled", frame(0x43, 18, data=failure("cancelled", "the call was cancelled"))
     yield "abort reply", frame(0x4D, 20, data=pack(ABORT_REPLIES["removed"]))
     yield "abort reply unknown", frame(0x4D, 21, data=pack(ABORT_REPLIES["unknown"]))
-    yield "goodbye", frame(0x49, 21)
+    yield "methods reply", frame(0x4E, 22, data=pack(METHODS["table"]))
+    yield "response result", frame(0x42, 23, 1, 0, b"all")
+    yield "goodbye", frame(0x49, 23)
 
 
 def headed(name, message):
@@ -295,6 +300,8 @@ def messages():
         yield f"abort {name}", pack(request)
     for name, reply in ABORT_REPLIES.items():
         yield f"abort reply {name}", pack(reply)
+    for name, reply in METHODS.items():
+        yield f"methods {name}", pack(reply)
     yield "client hello", CLIENT_HELLO
     yield "server hello", SERVER_HELLO
 

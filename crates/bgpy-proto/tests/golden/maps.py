@@ -54,7 +54,9 @@ def status(state, busy_s):
 
 HEADS = {
     "deadline": {"left_ms": 0},
+    "method": {"method": "increase", "attached": True},
     "full": {
+        "method": "words",
         "left_ms": 1500,
         "chain": bytes([9] * 16 + [8] * 16),
         "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -108,6 +110,38 @@ DEBUG_REPLIES = {
     "error": {"error": "there is no such session"},
 }
 
+METHODS = {
+    "table": {
+        "class": "Counter",
+        "module": "counter",
+        "doc": None,
+        "methods": [
+            {
+                "name": "increase",
+                "kind": "call",
+                "runs": "exclusive",
+                "cancel": True,
+                "parameters": [
+                    {"name": "by", "kind": "any", "default": "1", "annotation": "int"},
+                    {"name": "more", "kind": "rest", "default": None, "annotation": None},
+                ],
+                "returns": "int",
+                "doc": "Add.",
+            },
+            {
+                "name": "double",
+                "kind": "property",
+                "runs": "read",
+                "cancel": False,
+                "parameters": None,
+                "returns": None,
+                "doc": None,
+            },
+        ],
+    },
+    "error": {"error": "it runs tasks, which have no methods"},
+}
+
 CLIENT_HELLO = pack(
     {
         "client": bytes([7] * 16),
@@ -133,5 +167,6 @@ SERVER_HELLO = pack(
         "allow_pickle": False,
         "debug": True,
         "calls": True,
+        "services": True,
     }
 )

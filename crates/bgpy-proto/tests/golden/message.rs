@@ -1,5 +1,8 @@
 //! What the protocol itself encodes in the payload codec.
 
+use bgpy_proto::methods::{
+    Method, MethodKind, MethodTable, MethodsReply, Parameter, ParameterKind, Runs,
+};
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, CallHead, Chain, ClientHello, DebugReply, DebugRequest,
     Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Progress, ServerHello,
@@ -85,7 +88,7 @@ fn messages() {
         assert_eq!(DebugReply::decode(&vectors[&name]).as_ref(), Some(&reply));
         made.push((name, reply.encode_within(u64::MAX)));
     }
-    for (name, head) in [("deadline", deadline()), ("full", head())] {
+    for (name, head) in [("deadline", deadline()), ("method", method()), ("full", head())] {
         let name = format!("head {name}");
         let mut data = vectors[&name].clone();
         assert_eq!(CallHead::split_from(&mut data).as_ref(), Ok(&head));
@@ -113,6 +116,12 @@ fn messages() {
         assert_eq!(AbortReply::decode(&vectors[&name]).as_ref(), Some(&reply));
         made.push((name, reply.encode()));
     }
+    let none = MethodsReply::Refused { error: "it runs tasks, which have no methods".into() };
+    for (name, reply) in [("table", methods()), ("error", none)] {
+        let name = format!("methods {name}");
+        assert_eq!(MethodsReply::decode(&vectors[&name]).as_ref(), Some(&reply));
+        made.push((name, reply.encode_within(u64::MAX)));
+    }
     assert_all(made, vectors);
 }
 
@@ -122,6 +131,7 @@ pub fn head() -> CallHead {
         chain.with(Id([server; 16])).expect("it is short enough")
     });
     CallHead {
+        method: Some("words".into()),
         left_ms: Some(1500),
         chain,
         trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
@@ -129,6 +139,48 @@ pub fn head() -> CallHead {
         progress: true,
         attached: true,
     }
+}
+
+/// The head of a method's call.
+pub fn method() -> CallHead {
+    CallHead { method: Some("increase".into()), attached: true, ..CallHead::default() }
+}
+
+/// The methods of the vectors.
+pub fn methods() -> MethodsReply {
+    let parameter = |name: &str, kind, default: Option<&str>, annotation: Option<&str>| Parameter {
+        name: name.into(),
+        kind,
+        default: default.map(str::to_owned),
+        annotation: annotation.map(str::to_owned),
+    };
+    let increase = Method {
+        name: "increase".into(),
+        kind: MethodKind::Call,
+        runs: Runs::Exclusive,
+        cancel: true,
+        parameters: Some(vec![
+            parameter("by", ParameterKind::Any, Some("1"), Some("int")),
+            parameter("more", ParameterKind::Rest, None, None),
+        ]),
+        returns: Some("int".into()),
+        doc: Some("Add.".into()),
+    };
+    let double = Method {
+        name: "double".into(),
+        kind: MethodKind::Property,
+        runs: Runs::Read,
+        cancel: false,
+        parameters: None,
+        returns: None,
+        doc: None,
+    };
+    MethodsReply::Table(MethodTable {
+        class: "Counter".into(),
+        module: Some("counter".into()),
+        doc: None,
+        methods: vec![increase, double],
+    })
 }
 
 /// A head that says one thing.

@@ -72,6 +72,7 @@ fn hellos_of_1_0_are_understood() {
             allow_pickle: false,
             debug: false,
             calls: false,
+            services: false,
             ..ServerHello::default()
         };
         assert_eq!(*with_server(name, suite).server(), hello);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bgpy_proto::limits::{DEBUG_TEXT_BYTES_MAX, LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX};
+use bgpy_proto::methods::{Method, MethodKind, Runs};
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, Chain, DebugReply, DebugRequest, Failure,
-    FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Payload, Progress, State, Status,
+    FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, MethodTable, MethodsReply, Payload,
+    Progress, State, Status,
 };
 
 use crate::link::Lent;
@@ -34,6 +36,7 @@ pub fn head(random: &mut Random) -> CallHead {
     }
     let ids = (0..random.below(4)).map(|id| Id([id as u8; 16]));
     CallHead {
+        method: random.one_in(3).then(|| format!("method_{}", random.below(9))),
         left_ms: random.one_in(2).then(|| random.word()),
         chain: ids.fold(Chain::default(), |chain, id| chain.with(id).expect("it is short")),
         trace: random.one_in(4).then(|| format!("00-{:x}", random.word())),
@@ -83,6 +86,26 @@ pub fn abort_reply(random: &mut Random) -> AbortReply {
         call: random.one_in(2).then(|| random.word()),
         task: random.one_in(2).then(|| "exec_task".into()),
     }
+}
+
+pub fn methods(random: &mut Random) -> MethodsReply {
+    if random.one_in(4) {
+        return MethodsReply::Refused { error: format!("{:x}", random.word()) };
+    }
+    let runs = [Runs::Exclusive, Runs::Read, Runs::Async];
+    let kinds = [MethodKind::Call, MethodKind::Stream, MethodKind::Property];
+    let method = |n| Method {
+        name: format!("method_{n}"),
+        kind: kinds[n % 3],
+        runs: runs[n % 3],
+        cancel: n % 2 == 0,
+        parameters: (n % 2 == 0).then(Vec::new),
+        returns: None,
+        doc: None,
+    };
+    let methods = (0..random.below(9)).map(method).collect();
+    let class = format!("{:x}", random.word());
+    MethodsReply::Table(MethodTable { class, methods, ..MethodTable::default() })
 }
 
 pub fn debug_request(random: &mut Random) -> DebugRequest {

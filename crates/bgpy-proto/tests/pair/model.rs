@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bgpy_proto::client::Event;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, DebugReply, DebugRequest, Delivered, Failure,
-    FailureCode, LogReply, LogRequest, Payload, Progress, Request, Status, Want,
+    FailureCode, LogReply, LogRequest, MethodsReply, Payload, Progress, Request, Status, Want,
 };
 
 use crate::stream::{Call, Closing};
@@ -30,6 +30,7 @@ enum Asked {
     Log { id: u64, request: LogRequest },
     Debug { id: u64, request: DebugRequest },
     Abort { id: u64, request: AbortRequest },
+    Methods { id: u64 },
 }
 
 /// An event that the client has to hear.
@@ -44,6 +45,7 @@ pub enum Due {
     Log(LogReply),
     Debug(DebugReply),
     Abort(AbortReply),
+    Methods(MethodsReply),
 }
 
 impl Model {
@@ -88,6 +90,12 @@ impl Model {
     pub fn abort(&mut self, id: u64, request: AbortRequest) {
         self.add(id, None);
         self.asked.push_back(Asked::Abort { id, request });
+    }
+
+    /// The client asks for the methods.
+    pub fn methods(&mut self, id: u64) {
+        self.add(id, None);
+        self.asked.push_back(Asked::Methods { id });
     }
 
     /// The client cancels, and perhaps as it does with calls that run. That says nothing of a call that it
@@ -182,6 +190,7 @@ impl Model {
             (Request::Abort { id, request }, Some(Asked::Abort { id: id_due, request: due })) => {
                 assert_eq!((*id, request), (id_due, &due));
             }
+            (Request::Methods { id }, Some(Asked::Methods { id: due })) => assert_eq!(*id, due),
             (request, _) => panic!("nobody asked for {request:?}"),
         }
     }
@@ -201,12 +210,13 @@ impl Model {
         self.at(id).listens()
     }
 
-    /// The server responds; the result says whether the caller listens.
-    pub fn respond(&mut self, id: u64, payload: Payload, error: bool) -> bool {
+    /// The server responds, perhaps with what a method has returned; the result says whether the caller listens.
+    pub fn respond(&mut self, id: u64, payload: Payload, error: bool, is_result: bool) -> bool {
         let call = self.at(id);
         let listens = call.listens();
         if listens {
-            let last = call.want == Some(Want::First);
+            let is_result = is_result && call.head.method.is_some();
+            let last = call.want == Some(Want::First) || is_result;
             call.accepted = true;
             call.open = !last;
             call.send(&payload);
@@ -287,7 +297,8 @@ impl Model {
         if let Event::Progress(progress) = event {
             return call.check_progress(&progress);
         }
-        if !matches!(event, Event::Response { .. }) {
+        // The last response also tells how the call has ended.
+        if !matches!(event, Event::Response { last: false, .. }) {
             call.drop_given_up();
         }
         match (event, call.due.pop_front()) {
@@ -296,7 +307,10 @@ impl Model {
                 Event::Response { message, error, last },
                 Some(Due::Response { payload, error: error_due, last: last_due }),
             ) => {
-                assert!(call.closing != Closing::Yes, "call {id} hears what it has given up");
+                assert!(
+                    call.closing != Closing::Yes || last,
+                    "call {id} hears what it has given up"
+                );
                 assert_eq!((error, last), (error_due, last_due));
                 assert_same(&message, &payload);
                 call.take(&payload);
@@ -317,6 +331,7 @@ impl Model {
             (Event::Log(reply), Some(Due::Log(due))) => assert_eq!(*reply, due),
             (Event::Debug(reply), Some(Due::Debug(due))) => assert_eq!(*reply, due),
             (Event::Abort(reply), Some(Due::Abort(due))) => assert_eq!(*reply, due),
+            (Event::Methods(reply), Some(Due::Methods(due))) => assert_eq!(*reply, due),
             (event, _) => panic!("call {id} was not to hear {event:?}"),
         }
     }

@@ -214,3 +214,32 @@ fn only_a_call_that_is_open_is_interrupted() {
     assert!(client.outbox.is_empty());
     assert!(matches!(client.poll(1), Some(Event::Ended { .. })));
 }
+
+#[test]
+fn the_result_of_a_method_is_its_last_frame() {
+    let head = CallHead { method: Some("words".into()), ..stream(100) };
+    let (mut client, mut server) = calling_with(Want::All, &head);
+    assert_eq!(server.respond(1, bytes(3), false), Ok(true));
+    assert_eq!(server.respond_last(1, bytes(3)), Ok(true));
+    assert!(!server.is_open(1) && server.ahead() == 0);
+    client.feed(&drain(&mut server.outbox)).expect("an honest server is understood");
+    for is_last in [false, true] {
+        let Some(Event::Response { last, .. }) = client.poll(1) else { panic!("unheard") };
+        assert_eq!(last, is_last);
+    }
+    // What has crossed a cancel still tells how the call has ended.
+    let (mut client, mut server) = calling_with(Want::All, &head);
+    assert_eq!(server.respond(1, bytes(3), false), Ok(true));
+    assert_eq!(server.respond_last(1, bytes(3)), Ok(true));
+    client.interrupt(1);
+    client.feed(&drain(&mut server.outbox)).expect("they have crossed the cancel");
+    assert!(matches!(client.poll(1), Some(Event::Response { last: true, .. })));
+    assert!(client.poll(1).is_none());
+    // A task has no result: its responses are all alike.
+    let (mut client, mut server) = calling_with(Want::All, &stream(100));
+    assert_eq!(server.respond_last(1, bytes(3)), Ok(true));
+    assert!(server.is_open(1));
+    client.feed(&drain(&mut server.outbox)).expect("an honest server is understood");
+    let outcome = client.feed(&bare(Kind::Response, flag::LAST, 1, 1));
+    assert_eq!(rule(outcome), "an answer that does not fit its call");
+}

@@ -5,7 +5,7 @@ use bgpy_proto::{CallKind, Request, Room, Want};
 
 use crate::contents::{
     abort_reply, abort_request, debug_reply, debug_request, failure, head, log_reply, log_request,
-    payload, progress, status,
+    methods, payload, progress, status,
 };
 use crate::model::Due;
 use crate::world::World;
@@ -49,6 +49,13 @@ impl World {
                     session.debug(id, &reply);
                     self.model.tell(id, Due::Debug(reply));
                 }
+                Request::Methods { id } => {
+                    self.asked = id;
+                    self.seen.methods += 1;
+                    let reply = methods(&mut self.random);
+                    session.methods(id, &reply);
+                    self.model.tell(id, Due::Methods(reply));
+                }
                 Request::Abort { id, .. } => {
                     self.asked = id;
                     self.seen.aborts += 1;
@@ -73,7 +80,7 @@ impl World {
     pub fn client_asks(&mut self) {
         let Some(session) = &mut self.client.session else { return };
         let random = &mut self.random;
-        let id = match random.below(14) {
+        let id = match random.below(15) {
             0 => {
                 let id = session.ping();
                 self.model.ping(id);
@@ -100,6 +107,11 @@ impl World {
                 let request = abort_request(random);
                 let id = session.abort(&request);
                 self.model.abort(id, request);
+                id
+            }
+            8 if self.server_hello.services => {
+                let id = session.methods();
+                self.model.methods(id);
                 id
             }
             5..=7 if !self.made.is_empty() => return self.client_gives_up(),
@@ -183,9 +195,13 @@ impl World {
                     }
                     room => assert_eq!(room == Room::Open, listens),
                 }
-                self.model.respond(call, payload.clone(), error);
-                let sent = session.respond(call, payload, error).expect("the buffers are few");
-                assert_eq!(sent, listens);
+                let is_result = self.random.one_in(6);
+                self.model.respond(call, payload.clone(), error && !is_result, is_result);
+                let sent = match is_result {
+                    true => session.respond_last(call, payload),
+                    false => session.respond(call, payload, error),
+                };
+                assert_eq!(sent, Ok(listens));
             }
             9 => {
                 let progress = progress(&mut self.random);

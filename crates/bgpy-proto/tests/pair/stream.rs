@@ -106,8 +106,9 @@ impl Call {
 
     /// Takes off the responses that nobody hears.
     pub fn drop_given_up(&mut self) {
-        while self.closing != Closing::No && matches!(self.due.front(), Some(Due::Response { .. }))
-        {
+        let is_given_up =
+            |due: Option<&Due>| matches!(due, Some(Due::Response { last: false, .. }));
+        while self.closing != Closing::No && is_given_up(self.due.front()) {
             self.closing = Closing::Yes;
             self.due.pop_front();
         }

@@ -45,6 +45,7 @@ pub struct Seen {
     pub returned: usize,
     pub interrupts: usize,
     pub aborts: usize,
+    pub methods: usize,
     pub heads: usize,
 }
 
@@ -59,6 +60,7 @@ impl std::ops::AddAssign for Seen {
             returned: self.returned + other.returned,
             interrupts: self.interrupts + other.interrupts,
             aborts: self.aborts + other.aborts,
+            methods: self.methods + other.methods,
             heads: self.heads + other.heads,
         };
     }
@@ -79,7 +81,7 @@ fn every_call_hears_what_it_wants_and_no_more() {
     let seeds = SEEDS as usize;
     assert!(seen.requests > 10 * seeds && seen.events > 10 * seeds, "{seen:?}");
     let rare = [seen.credits, seen.full, seen.progress, seen.returned, seen.interrupts];
-    let rare = rare.into_iter().chain([seen.aborts, seen.heads]);
+    let rare = rare.into_iter().chain([seen.aborts, seen.methods, seen.heads]);
     assert!(rare.min() > Some(seeds / 8), "{seen:?}");
 }
 
@@ -120,7 +122,9 @@ impl World {
         // Either side may know no more than bgpy 1.0, but for the goodbye.
         let knows = |random: &mut Random| !random.one_in(8);
         let client_hello = ClientHello { calls: knows(&mut random), ..link::client_hello() };
-        let server_hello = ServerHello { calls: knows(&mut random), ..link::server_hello() };
+        let calls = knows(&mut random);
+        let services = calls && knows(&mut random);
+        let server_hello = ServerHello { calls, services, ..link::server_hello() };
         let mut out = Outbox::default();
         let client = ClientHandshake::start(suite, &psk, &client_hello, &mut out);
         let server = ServerHandshake::new(psk, server_hello.clone(), true);

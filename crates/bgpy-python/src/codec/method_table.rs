@@ -35,7 +35,7 @@ pub fn to_dict<'py>(py: Python<'py>, table: &MethodTable) -> PyResult<Bound<'py,
 }
 
 fn method_dict<'py>(py: Python<'py>, method: &Method) -> PyResult<Bound<'py, PyDict>> {
-    let Method { name, kind, runs, parameters, returns, doc } = method;
+    let Method { name, kind, runs, cancel, parameters, returns, doc } = method;
     let list = |parameters: &Vec<Parameter>| -> PyResult<_> {
         let dicts = parameters.iter().map(|parameter| parameter_dict(py, parameter));
         PyList::new(py, dicts.collect::<PyResult<Vec<_>>>()?)
@@ -44,6 +44,7 @@ fn method_dict<'py>(py: Python<'py>, method: &Method) -> PyResult<Bound<'py, PyD
     dict.set_item("name", name)?;
     dict.set_item("kind", word(*kind, &KINDS))?;
     dict.set_item("runs", word(*runs, &RUNS))?;
+    dict.set_item("cancel", cancel)?;
     dict.set_item("parameters", parameters.as_ref().map(list).transpose()?)?;
     dict.set_item("returns", returns)?;
     dict.set_item("doc", doc)?;
@@ -88,6 +89,7 @@ pub fn method_of(dict: &Bound<'_, PyAny>) -> PyResult<Method> {
         name: dict.get_item("name")?.extract()?,
         kind: of_word(&dict.get_item("kind")?, &KINDS)?,
         runs: of_word(&dict.get_item("runs")?, &RUNS)?,
+        cancel: dict.get_item("cancel")?.extract()?,
         parameters: parameters.transpose()?,
         returns: dict.get_item("returns")?.extract()?,
         doc: dict.get_item("doc")?.extract()?,

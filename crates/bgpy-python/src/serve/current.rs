@@ -5,7 +5,9 @@ use std::thread::{self, ThreadId};
 
 use bgpy::{Progress, Reply};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
+use super::async_call::AsyncCall;
 use crate::exceptions::{Class, error};
 
 /// The calls that servers of this process run, each with its thread. Locked only for a moment, with the GIL held, so
@@ -41,18 +43,36 @@ impl Drop for Current {
     }
 }
 
+/// Tells which call the running task of an event loop works for, once a service has such a loop: it costs others
+/// nothing.
+static OF_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Have `progress` and the like ask for the call that an event loop runs.
+#[pyfunction]
+pub fn use_loops(py: Python<'_>, running_call: Py<PyAny>) {
+    OF_LOOP.get_or_init(py, || running_call);
+}
+
+/// The call that this thread runs, or that it works for in an event loop.
+fn own_call(py: Python<'_>) -> Option<Reply> {
+    let own = thread::current().id();
+    let of_thread =
+        running().iter().rev().find(|(thread, _)| *thread == own).map(|(_, it)| it.clone());
+    of_thread.or_else(|| {
+        let call = OF_LOOP.get(py)?.call0(py).ok()?;
+        Some(call.bind(py).cast::<AsyncCall>().ok()?.get().reply.clone())
+    })
+}
+
 /// The call of this thread. A thread that a task has started has none of its own: it works for the call that began
 /// last.
-fn current() -> Option<Reply> {
-    let running = running();
-    let own = thread::current().id();
-    let of_thread = running.iter().rev().find(|(thread, _)| *thread == own);
-    of_thread.or(running.last()).map(|(_, reply)| reply.clone())
+fn current(py: Python<'_>) -> Option<Reply> {
+    own_call(py).or_else(|| running().last().map(|(_, reply)| reply.clone()))
 }
 
 /// The caller's deadline, and its trace context.
-pub fn reply_of_this_call() -> Option<Reply> {
-    current()
+pub fn reply_of_this_call(py: Python<'_>) -> Option<Reply> {
+    current(py)
 }
 
 /// Tell the caller how far the task has come. It also raises `Cancelled` if the call was cancelled.
@@ -82,7 +102,7 @@ pub fn progress(
     total: Option<f64>,
     text: Option<&str>,
 ) -> PyResult<()> {
-    let Some(reply) = current() else { return Ok(()) };
+    let Some(reply) = current(py) else { return Ok(()) };
     reply.progress(Progress::new(done, total, text));
     check(py, &reply)
 }
@@ -98,11 +118,11 @@ pub fn progress(
 ///     If the call was cancelled.
 #[pyfunction]
 pub fn check_cancelled(py: Python<'_>) -> PyResult<()> {
-    current().map_or(Ok(()), |reply| check(py, &reply))
+    current(py).map_or(Ok(()), |reply| check(py, &reply))
 }
 
 fn check(py: Python<'_>, reply: &Reply) -> PyResult<()> {
-    let is_own = running().iter().any(|(thread, _)| *thread == thread::current().id());
+    let is_own = own_call(py).is_some();
     let is_cancelled = if is_own { reply.cancellation().take() } else { reply.is_cancelled() };
     if is_cancelled { Err(cancelled(py)) } else { Ok(()) }
 }
@@ -134,13 +154,8 @@ impl Shield {
         Self { reply: Mutex::new(Vec::new()) }
     }
 
-    fn __enter__(&self) {
-        let own = thread::current().id();
-        let reply = running()
-            .iter()
-            .rev()
-            .find(|(thread, _)| *thread == own)
-            .map(|(_, reply)| reply.clone());
+    fn __enter__(&self, py: Python<'_>) {
+        let reply = own_call(py);
         if let Some(reply) = &reply {
             reply.cancellation().shield();
         }

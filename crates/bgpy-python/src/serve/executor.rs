@@ -7,7 +7,7 @@ use bgpy::bootstrap::{Report, StartReporter};
 use bgpy::durable::{FirstTasks, Staged};
 use bgpy::error::FailureKind;
 use bgpy::registry::Claim;
-use bgpy::server::{Debugger, Interrupter, Pace, Reader, Stopper, ThreadInterrupter};
+use bgpy::server::{Bell, Debugger, Interrupter, Pace, Reader, Stopper, ThreadInterrupter};
 use bgpy::{Delivered, Executor, Failure, FailureCode, Log, MethodsReply, Reply};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
@@ -160,6 +160,32 @@ impl Executor for PythonExecutor {
             let arguments = message.map(decoded).transpose()?;
             run(py, server_process, reply, || program.exit(py, reply, arguments))
         })
+    }
+
+    fn drive(&mut self, waits: bool) -> bool {
+        let (server_process, log) = (self.server_process, &self.log);
+        let Some(program) = &mut self.program else { return false };
+        Python::attach(|py| {
+            let driven = server_process.run(py, || program.drive(py, waits));
+            driven.unwrap_or_else(|error| {
+                let told = traceback(py, &error).unwrap_or_else(|_| text(error.value(py)));
+                log.error(format_args!("the event loop was interrupted\n{told}"));
+                true
+            })
+        })
+    }
+
+    fn bell(&mut self) -> Option<Arc<dyn Bell>> {
+        self.program.as_ref()?.bell()
+    }
+
+    fn abandon(&mut self) {
+        let Some(program) = &mut self.program else { return };
+        Python::attach(|py| {
+            if let Err(error) = program.abandon(py) {
+                error.write_unraisable(py, None);
+            }
+        });
     }
 
     fn reader(&mut self) -> Option<(Arc<dyn Reader>, usize)> {

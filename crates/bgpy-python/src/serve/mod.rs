@@ -4,6 +4,7 @@
 //! the calls. The three tasks are one kind of program ([`tasks`]), an object another ([`service`]). The other modules look after the process
 //! that a server runs in: its signals, its output, its forked children, its exit.
 
+pub mod async_call;
 pub mod background;
 pub mod config;
 pub mod current;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use bgpy::server::{NO_METHODS, Pace, Reader};
+use bgpy::server::{Bell, NO_METHODS, Pace, Reader};
 use bgpy::{MethodsReply, Reply};
 use pyo3::prelude::*;
 
@@ -39,6 +39,23 @@ pub trait Program: Send {
     /// The methods that clients may call, if it has some.
     fn methods(&self) -> MethodsReply {
         MethodsReply::Refused { error: NO_METHODS.into() }
+    }
+
+    /// See [`Executor::drive`](bgpy::Executor::drive).
+    fn drive(&mut self, py: Python<'_>, waits: bool) -> PyResult<bool> {
+        let _ = (py, waits);
+        Ok(false)
+    }
+
+    /// What ends a drive, if there is something to drive.
+    fn bell(&self) -> Option<Arc<dyn Bell>> {
+        None
+    }
+
+    /// Ends what runs between calls.
+    fn abandon(&mut self, py: Python<'_>) -> PyResult<()> {
+        let _ = py;
+        Ok(())
     }
 
     /// What runs methods that only read, on how many threads at most, if it has some.

@@ -22,8 +22,8 @@ pub struct RemoteCallback {
 #[pymethods]
 impl RemoteCallback {
     #[new]
-    fn new(number: u64) -> Self {
-        Self { number, reply: reply_of_this_call() }
+    fn new(py: Python<'_>, number: u64) -> Self {
+        Self { number, reply: reply_of_this_call(py) }
     }
 
     #[pyo3(signature = (*arguments, **keywords))]

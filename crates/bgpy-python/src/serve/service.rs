@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bgpy::methods::{Method, MethodKind, MethodTable, Runs};
-use bgpy::server::{Pace, Reader};
+use bgpy::server::{Bell, Pace, Reader, SocketBell};
 use bgpy::{Delivered, Failure, MethodsReply, Reply};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
+use super::async_call::{AsyncCall, LoopBell};
 use super::forked::ServerProcess;
 use super::program::Program;
 use super::reply::send;
@@ -20,6 +22,8 @@ use crate::codec::decode::Policy;
 use crate::codec::method_table;
 use crate::lazy::{Lazy, import};
 
+static COROUTINE: Lazy = Lazy::new("types", "CoroutineType");
+
 /// Calls that only read run on so many threads at most.
 const READERS_MAX: usize = 32;
 
@@ -29,6 +33,14 @@ pub struct ServiceProgram {
     /// Its `__exit__`, if it has one.
     leave: Option<Py<PyAny>>,
     table: MethodTable,
+    /// What runs its `async def` methods, if it has some.
+    event_loop: Option<EventLoop>,
+}
+
+/// A `bgpy._services.loop.Loop`, and its bell.
+struct EventLoop {
+    python: Py<PyAny>,
+    bell: Arc<SocketBell>,
 }
 
 /// What its methods are called on, by the executing thread and by readers.
@@ -61,8 +73,9 @@ impl ServiceProgram {
     ) -> PyResult<Self> {
         let py = factory.py();
         let begin = import(py, "bgpy._services.begin")?.getattr("begin")?;
-        let (object, leave, table): (Bound<'_, PyAny>, Option<Py<PyAny>>, Bound<'_, PyAny>) =
-            begin.call1((factory, PyList::new(py, arguments)?))?.extract()?;
+        let begun = begin.call1((factory, PyList::new(py, arguments)?))?;
+        let (object, leave, table, event_loop): Begun<'_> = begun.extract()?;
+        let event_loop = event_loop.map(EventLoop::of).transpose()?;
         let table = method_table::from_dict(&table)?;
         let members = table.methods.iter().map(|Method { name, kind, .. }| {
             let member = Member { name: PyString::intern(py, name).unbind(), kind: *kind };
@@ -75,22 +88,49 @@ impl ServiceProgram {
             members: members.collect(),
             server_process: ServerProcess::this(),
         };
-        Ok(Self { service: Arc::new(service), leave, table })
+        Ok(Self { service: Arc::new(service), leave, table, event_loop })
+    }
+}
+
+/// What `bgpy._services.begin.begin` returns.
+type Begun<'py> =
+    (Bound<'py, PyAny>, Option<Py<PyAny>>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+
+impl EventLoop {
+    fn of(python: Bound<'_, PyAny>) -> PyResult<Self> {
+        let bell = python.getattr("bell")?.cast_into::<LoopBell>()?.get().bell.clone();
+        Ok(Self { python: python.unbind(), bell })
     }
 }
 
 impl Program for ServiceProgram {
-    fn call(
-        &mut self,
-        py: Python<'_>,
-        reply: &Reply,
-        message: Bound<'_, PyAny>,
-    ) -> PyResult<Pace> {
-        let Some(mut stream) = self.service.call(py, reply, &message)? else {
-            return Ok(Pace::Over);
+    fn call(&mut self, py: Python<'_>, reply: &Reply, message: Bound<'_, PyAny>) -> PyResult<Pace> {
+        let mut stream = match self.service.call(py, reply, &message)? {
+            Outcome::Sent => return Ok(Pace::Over),
+            Outcome::Stream(stream) => stream,
+            Outcome::Awaitable(awaitable) => {
+                let event_loop = self.event_loop.as_ref().ok_or_else(|| no_loop(reply))?;
+                let (reply, cancellation) = reply.apart();
+                event_loop.python.call_method1(py, "begin", (AsyncCall { reply }, awaitable))?;
+                return Ok(Pace::Apart(cancellation));
+            }
         };
         let is_over = stream.advance(py)?;
         Ok(if is_over { Pace::Over } else { Pace::Suspended(Box::new(stream)) })
+    }
+
+    fn drive(&mut self, py: Python<'_>, waits: bool) -> PyResult<bool> {
+        let drive = |it: &EventLoop| it.python.call_method1(py, "drive", (waits,))?.extract(py);
+        self.event_loop.as_ref().map_or(Ok(false), drive)
+    }
+
+    fn bell(&self) -> Option<Arc<dyn Bell>> {
+        self.event_loop.as_ref().map(|it| it.bell.clone() as Arc<dyn Bell>)
+    }
+
+    fn abandon(&mut self, py: Python<'_>) -> PyResult<()> {
+        let abandon = |it: &EventLoop| it.python.call_method0(py, "abandon").map(drop);
+        self.event_loop.as_ref().map_or(Ok(()), abandon)
     }
 
     fn exit(
@@ -126,22 +166,18 @@ impl Reader for ServiceReader {
         Python::attach(|py| {
             let process = service.server_process;
             let message = receive(py, "arguments", message, self.policy, process, reply)?;
-            run(py, process, reply, || {
-                let stream = service.call(py, reply, &message)?;
-                stream.map_or(Ok(()), |mut stream| stream.run_to_end(py))
+            run(py, process, reply, || match service.call(py, reply, &message)? {
+                Outcome::Sent => Ok(()),
+                Outcome::Stream(mut stream) => stream.run_to_end(py),
+                Outcome::Awaitable(_) => Err(no_loop(reply)),
             })
         })
     }
 }
 
 impl Service {
-    /// Calls the method that the caller has named. If it yields values, they are still to be sent.
-    fn call(
-        &self,
-        py: Python<'_>,
-        reply: &Reply,
-        message: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<StreamCall>> {
+    /// Calls the method that the caller has named.
+    fn call(&self, py: Python<'_>, reply: &Reply, message: &Bound<'_, PyAny>) -> PyResult<Outcome> {
         let name = reply.method().ok_or_else(|| self.no_task())?;
         let Some(Member { name: member, kind }) = self.members.get(name) else {
             let text = format!("'{}' object has no method '{name}'", self.class);
@@ -150,15 +186,21 @@ impl Service {
         let member = self.object.bind(py).getattr(member)?;
         if *kind == MethodKind::Property {
             send(py, reply, "the value", &member)?;
-            return Ok(None);
+            return Ok(Outcome::Sent);
         }
         let (arguments, keywords) = arguments(message)?;
         let result = member.call(arguments, keywords.as_ref())?;
         if *kind == MethodKind::Stream {
-            return StreamCall::new(&result, name, reply, self.server_process).map(Some);
+            if result.hasattr(intern!(py, "__anext__"))? {
+                return Ok(Outcome::Awaitable(result.unbind()));
+            }
+            return StreamCall::new(&result, name, reply, self.server_process).map(Outcome::Stream);
+        }
+        if result.get_type().is(COROUTINE.get(py)?) {
+            return Ok(Outcome::Awaitable(result.unbind()));
         }
         send(py, reply, "the result", &checked(result, name)?)?;
-        Ok(None)
+        Ok(Outcome::Sent)
     }
 
     /// What a call without a method, as clients of tasks make it, is told.
@@ -169,6 +211,23 @@ impl Service {
         );
         PyTypeError::new_err(text)
     }
+}
+
+/// What a method has come to.
+enum Outcome {
+    /// Its result was sent.
+    Sent,
+    /// Its values are still to be sent.
+    Stream(StreamCall),
+    /// It is for the event loop: a coroutine or an asynchronous generator.
+    Awaitable(Py<PyAny>),
+}
+
+fn no_loop(reply: &Reply) -> PyErr {
+    let name = reply.method().unwrap_or_default();
+    let text =
+        format!("{name} has returned a coroutine: define it with async def, and without read=True");
+    PyTypeError::new_err(text)
 }
 
 /// The arguments of a message: a tuple of those by position, or a list of that and a dict of the others.

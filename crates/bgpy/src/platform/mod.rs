@@ -39,9 +39,9 @@ pub(crate) use unix::*;
 pub(crate) use windows::*;
 
 #[cfg(unix)]
-pub use unix::{SignalFile, SignalsBefore};
+pub use unix::{SignalFile, SignalsBefore, SocketBell};
 #[cfg(windows)]
-pub use windows::{SignalFile, SignalsBefore};
+pub use windows::{SignalFile, SignalsBefore, SocketBell};
 
 pub use process_id::Presence;
 pub(crate) use process_id::ProcessId;

@@ -6,6 +6,7 @@ use super::admission::cancelled;
 use super::calls::Called;
 use super::cancellation::Why;
 use super::core::Core;
+use super::under_way::Requested;
 
 impl Core {
     /// Cancels a call, and answers the request to do so.
@@ -25,8 +26,11 @@ impl Core {
             if call.kind == CallKind::Exit || is_executed && !self.control.can_interrupt() {
                 return (Aborted::Refused, Some(call));
             }
-            self.control.interrupt(&mut self.calls, call.number, Why::Asked);
-            return (Aborted::Interrupted, Some(call));
+            let requested = self.control.interrupt(&mut self.calls, call.number, Why::Asked);
+            return match requested {
+                Requested::Refused => (Aborted::Refused, Some(call)),
+                _ => (Aborted::Interrupted, Some(call)),
+            };
         }
         let Some(call) = number.and_then(|number| self.calls.find(number)) else {
             return (Aborted::Unknown, None);

@@ -177,7 +177,10 @@ impl Calls {
     }
 
     /// The next queued call, if there is one that `may_begin`.
-    pub(super) fn next(&mut self, may_begin: impl Fn(&Waiting, &UnderWay) -> bool) -> Option<Waiting> {
+    pub(super) fn next(
+        &mut self,
+        may_begin: impl Fn(&Waiting, &UnderWay) -> bool,
+    ) -> Option<Waiting> {
         loop {
             let call = self.queue.front()?;
             let is_wanted =

@@ -92,6 +92,19 @@ impl Cancellation {
         self.is_open.store(false, Ordering::SeqCst);
     }
 
+    /// For a call that runs beside others.
+    pub(crate) fn of(call: u64) -> Self {
+        let cancellation = Self::default();
+        cancellation.begin(call);
+        cancellation
+    }
+
+    /// Why the call that runs was asked to end, if it has not taken the request, perhaps because it had done its work
+    /// for now.
+    pub(crate) fn untaken(&self) -> Option<Why> {
+        self.why().filter(|_| self.is_pending.load(Ordering::SeqCst))
+    }
+
     /// Notes that no call runs.
     pub(crate) fn end(&self) {
         self.close();

@@ -195,12 +195,14 @@ impl CallControl {
     }
 
     /// Cancels a call that is under way.
-    pub(super) fn interrupt(&self, calls: &mut Calls, number: u64, why: Why) {
-        if calls.under_way.request(number, why) == Requested::OfExecuting {
+    pub(super) fn interrupt(&self, calls: &mut Calls, number: u64, why: Why) -> Requested {
+        let requested = calls.under_way.request(number, why);
+        if requested == Requested::OfExecuting {
             self.steering.cancellation.request(number, why);
             self.repeat();
         }
         self.steering.news.tell();
+        requested
     }
 
     /// Whether the executing thread has not noticed that its call is cancelled.

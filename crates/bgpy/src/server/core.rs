@@ -272,6 +272,12 @@ impl Core {
             || self.calls.has_due(|call, under_way| self.methods.may_begin(call, under_way))
     }
 
+    /// Whether the executor may go on with the calls that it runs between others.
+    pub(super) fn may_drive(&self) -> bool {
+        let under_way = &self.calls.under_way;
+        under_way.executor_is_busy() && under_way.readers() == 0
+    }
+
     /// The call whose turn has come, which is under way from now on.
     pub(super) fn next_call(&mut self) -> Option<Next> {
         let Self { calls, methods, .. } = self;
@@ -283,12 +289,13 @@ impl Core {
         } else {
             self.lifecycle.due(call.kind)
         };
+        let can_cancel = self.methods.can_cancel(&call);
         if due == Due::Task && self.methods.runs(&call) == Runs::Read {
-            let cancellation = self.calls.under_way.begin_reading(&call);
+            let cancellation = self.calls.under_way.begin_reading(&call, can_cancel);
             return Some(Next::Read(call, cancellation));
         }
         // While the stand-in polls, it does not check for long tasks.
-        self.calls.under_way.begin(&call, self.acks_at_once);
+        self.calls.under_way.begin(&call, can_cancel, self.acks_at_once);
         Some(Next::Execute(call, due))
     }
 

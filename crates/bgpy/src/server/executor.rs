@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bgpy_proto::{Delivered, Failure, MethodsReply};
 
-use super::cancellation::Interrupter;
+use super::cancellation::{Cancellation, Interrupter};
 use super::debugging::Debugger;
 use super::reply::Reply;
+use crate::platform::SocketBell;
 
 /// Runs calls, one at a time, on the thread that called [`Server::run`](super::Server::run).
 pub trait Executor {
@@ -52,6 +53,22 @@ pub trait Executor {
     /// A [`Failure`] for the caller.
     fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure>;
 
+    /// Goes on with the calls that it runs [between others](Pace::Apart): if it `waits`, until its bell rings or they
+    /// are over, else for a moment.
+    /// Returns whether it has more to do, even if all these calls are over.
+    fn drive(&mut self, waits: bool) -> bool {
+        let _ = waits;
+        false
+    }
+
+    /// Called once after the program has started: interrupts [`drive`](Self::drive).
+    fn bell(&mut self) -> Option<Arc<dyn Bell>> {
+        None
+    }
+
+    /// Called once after the last call: ends those that it still runs between others.
+    fn abandon(&mut self) {}
+
     /// Called between calls when a signal has arrived.
     fn signalled(&mut self) {}
 
@@ -78,6 +95,21 @@ pub enum Pace {
     Over,
     /// It waits for its reader, or for others that have waited for it: meanwhile these have their turn.
     Suspended(Box<dyn Suspended>),
+    /// The executor [runs it between others](Executor::drive) and [ends](Reply::end) it. This is how it hears of
+    /// cancels: see [`Reply::apart`].
+    Apart(Arc<Cancellation>),
+}
+
+/// Interrupts what an executor does between calls.
+pub trait Bell: Send + Sync {
+    /// Has [`Executor::drive`] return soon, or at once when it is called next. Must not block.
+    fn ring(&self);
+}
+
+impl Bell for SocketBell {
+    fn ring(&self) {
+        Self::ring(self);
+    }
 }
 
 /// A call that has begun and waits. Dropping it ends it.
@@ -103,7 +135,11 @@ pub trait Reader: Send + Sync {
 
 impl std::fmt::Debug for Pace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if matches!(self, Self::Over) { "Over" } else { "Suspended" })
+        f.write_str(match self {
+            Self::Over => "Over",
+            Self::Suspended(_) => "Suspended",
+            Self::Apart(_) => "Apart",
+        })
     }
 }
 

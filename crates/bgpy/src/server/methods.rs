@@ -1,6 +1,6 @@
 //! What a server tells of its methods.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use bgpy_proto::methods::Runs;
@@ -19,6 +19,8 @@ pub(super) struct Methods {
     asked: VecDeque<(usize, u64)>,
     /// The methods that are not exclusive.
     runs: HashMap<String, Runs>,
+    /// The methods whose calls are not cancelled while they run.
+    uncancellable: HashSet<String>,
     /// How many readers there may be.
     pub(super) readers_max: usize,
 }
@@ -34,6 +36,13 @@ impl Methods {
         let method = call.head.as_ref().filter(|_| !self.runs.is_empty());
         let method = method.and_then(|head| head.method.as_deref());
         method.and_then(|method| self.runs.get(method)).copied().unwrap_or(Runs::Exclusive)
+    }
+
+    /// Whether a call may be cancelled while it runs.
+    pub(super) fn can_cancel(&self, call: &Waiting) -> bool {
+        let method = call.head.as_ref().and_then(|head| head.method.as_deref());
+        self.uncancellable.is_empty()
+            || method.is_none_or(|method| !self.uncancellable.contains(method))
     }
 
     /// Whether a call that is next may begin, beside what is under way.
@@ -55,6 +64,8 @@ impl Core {
         if let MethodsReply::Table(table) = &reply {
             let others = table.methods.iter().filter(|method| method.runs != Runs::Exclusive);
             self.methods.runs = others.map(|method| (method.name.clone(), method.runs)).collect();
+            let uncancellable = table.methods.iter().filter(|method| !method.cancel);
+            self.methods.uncancellable = uncancellable.map(|method| method.name.clone()).collect();
         }
         self.methods.reply = Some(Arc::new(reply));
         self.tell_methods();

@@ -31,10 +31,11 @@ mod stop;
 mod supervisor_pipe;
 mod under_way;
 
+pub use crate::platform::SocketBell;
 pub use cancellation::{Cancellation, Interrupter, ThreadInterrupter, Why};
 pub use control::Returned;
 pub use debugging::{Debugger, Running};
-pub use executor::{Ended, Executor, NO_METHODS, Pace, Reader, Suspended};
+pub use executor::{Bell, Ended, Executor, NO_METHODS, Pace, Reader, Suspended};
 pub use options::ServerOptions;
 #[doc(hidden)]
 pub use reactor::signal::SignalPipe;

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{CallHead, Payload, Progress, ProtocolError, Room};
+use bgpy_proto::{CallHead, Failure, Payload, Progress, ProtocolError, Room};
 
 use super::calls::Waiting;
 use super::cancellation::Cancellation;
@@ -44,6 +44,9 @@ pub trait Answers: Send + Sync {
         id: u64,
         payload: Payload,
     ) -> Result<bool, ProtocolError>;
+
+    /// See [`Reply::end`].
+    fn over(&self, number: u64, outcome: Result<(), Failure>);
 
     /// See [`Reply::callback`].
     ///
@@ -154,6 +157,20 @@ impl Reply {
     /// The same way back, for a call that runs beside others and is cancelled by itself.
     pub(super) fn beside(self, cancellation: Arc<Cancellation>) -> Self {
         Self { cancellation, ..self }
+    }
+
+    /// The way back for a call that the executor is to run [between others](super::Pace::Apart), and its requests to
+    /// cancel.
+    pub fn apart(&self) -> (Self, Arc<Cancellation>) {
+        let cancellation = Arc::new(Cancellation::of(self.number));
+        (self.clone().beside(cancellation.clone()), cancellation)
+    }
+
+    /// Ends a call that the executor has run between others.
+    pub fn end(&self, outcome: Result<(), Failure>) {
+        if let Some(answers) = self.here() {
+            answers.over(self.number, outcome);
+        }
     }
 
     /// The requests to cancel the call that runs.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgpy_proto::{Payload, ProtocolError, Room, ServerSession};
+use bgpy_proto::{Failure, Payload, ProtocolError, Room, ServerSession};
 
 use super::reply::Answers;
 use super::shared::Shared;
@@ -24,6 +24,13 @@ impl Answers for Shared {
     fn room(&self, connection: usize, id: u64) -> Room {
         let room = self.core.lock().with_session(connection, |session| session.room(id));
         room.unwrap_or(Room::Gone)
+    }
+
+    fn over(&self, number: u64, outcome: Result<(), Failure>) {
+        let mut core = self.core.lock();
+        if let Some(call) = core.calls.under_way.get(number).cloned() {
+            core.over(&call, &outcome.map(|()| false));
+        }
     }
 
     fn callback(

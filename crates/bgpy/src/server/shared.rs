@@ -9,6 +9,7 @@ use super::connections::dead_peers::LastCheck;
 use super::control::Steering;
 use super::core::{Core, CoreParts};
 use super::end::End;
+use super::executor::Bell;
 use super::reactor::leader::Leader;
 use super::reactor::poller_check::PollerCheck;
 use super::reactor::signal::{SignalPipe, Waker};
@@ -31,6 +32,10 @@ pub(super) struct Shared {
     pub(super) poller_check: PollerCheck,
     waker: Arc<Waker>,
     pub(super) standin: StandInSwitch,
+    /// Interrupts the executor in what it does between calls.
+    pub(super) bell: OnceLock<Arc<dyn Bell>>,
+    /// Whether it does something there.
+    pub(super) drives: AtomicBool,
     /// The executing thread.
     pub(super) executing: OnceLock<Sleeper>,
     pub(super) files: FileCheck,
@@ -72,6 +77,8 @@ impl Shared {
             leader: Mutex::new(leader),
             waker: waker.clone(),
             standin: StandInSwitch::default(),
+            bell: OnceLock::new(),
+            drives: AtomicBool::new(false),
             executing: OnceLock::new(),
             files: FileCheck::of(core.registration()),
             last_check: LastCheck::default(),

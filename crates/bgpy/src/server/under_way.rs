@@ -14,6 +14,7 @@ struct Begun {
     called: Called,
     deadline: Option<Instant>,
     is_attached: bool,
+    can_cancel: bool,
     /// When it began, as far as the stand-in has noticed: short calls do not read the clock.
     since: Option<Instant>,
 }
@@ -36,6 +37,8 @@ pub(super) enum Requested {
     OfExecuting,
     /// It is noted, and heard of soon.
     Noted,
+    /// The call does not let itself be cancelled.
+    Refused,
     /// There is no such call.
     Unknown,
 }
@@ -47,14 +50,17 @@ pub(super) struct UnderWay {
     beside: Vec<(Begun, Place)>,
     /// Whether something has happened for which a suspended call may have waited.
     is_stirred: bool,
+    /// Whether the executor has something to do between calls, other than calls.
+    pub(super) executor_has_more: bool,
 }
 
 impl Begun {
-    fn of(call: &Waiting, timed: bool) -> Self {
+    fn of(call: &Waiting, can_cancel: bool, timed: bool) -> Self {
         Self {
             called: Called::of(call),
             deadline: call.deadline,
             is_attached: call.is_attached(),
+            can_cancel,
             since: timed.then(clock::now),
         }
     }
@@ -70,21 +76,22 @@ impl Begun {
 
 impl UnderWay {
     /// Notes that the executing thread runs a call; `timed` if nobody else will notice that it takes long.
-    pub(super) fn begin(&mut self, call: &Waiting, timed: bool) {
-        self.executing = Some(Begun::of(call, timed));
+    pub(super) fn begin(&mut self, call: &Waiting, can_cancel: bool, timed: bool) {
+        self.executing = Some(Begun::of(call, can_cancel, timed));
     }
 
     /// Notes that a reader runs a call.
-    pub(super) fn begin_reading(&mut self, call: &Waiting) -> Arc<Cancellation> {
-        let cancellation = Arc::new(Cancellation::default());
-        cancellation.begin(call.number);
-        self.beside.push((Begun::of(call, true), Place::Reader(cancellation.clone())));
+    pub(super) fn begin_reading(&mut self, call: &Waiting, can_cancel: bool) -> Arc<Cancellation> {
+        let cancellation = Arc::new(Cancellation::of(call.number));
+        let begun = Begun::of(call, can_cancel, true);
+        self.beside.push((begun, Place::Reader(cancellation.clone())));
         cancellation
     }
 
-    /// Notes that the call which the executing thread has run is suspended.
-    pub(super) fn suspend(&mut self) {
-        self.set_aside(Place::Suspended(None));
+    /// Notes that the call which the executing thread has run is suspended, and why it was cancelled, if it has not
+    /// heard of that.
+    pub(super) fn suspend(&mut self, asked: Option<Why>) {
+        self.set_aside(Place::Suspended(asked));
     }
 
     /// Notes that the executor runs the call on which the executing thread was, beside others.
@@ -116,10 +123,14 @@ impl UnderWay {
     pub(super) fn finish(&mut self, number: u64) {
         self.executing.take_if(|begun| begun.is(number));
         self.beside.retain(|(begun, _)| !begun.is(number));
+        self.is_stirred &= self.has_turns();
     }
 
     /// Asks a call to end.
     pub(super) fn request(&mut self, number: u64, why: Why) -> Requested {
+        if self.all().any(|begun| begun.is(number) && !begun.can_cancel) {
+            return Requested::Refused;
+        }
         if self.executes(number) {
             return Requested::OfExecuting;
         }
@@ -131,7 +142,7 @@ impl UnderWay {
                 cancellation.request(number, why);
             }
         }
-        self.is_stirred = true;
+        self.stir();
         Requested::Noted
     }
 
@@ -143,13 +154,20 @@ impl UnderWay {
                 cancellation.is_requested()
             }
         };
-        let others = self.beside.iter().filter(|(_, place)| !is_asked(place));
+        let others =
+            self.beside.iter().filter(|(begun, place)| begun.can_cancel && !is_asked(place));
         others.map(|(begun, _)| begun.called.number).collect()
     }
 
     /// Notes that something has happened for which a suspended call may have waited.
     pub(super) fn stir(&mut self) {
-        self.is_stirred = !self.beside.is_empty();
+        self.is_stirred |= self.has_turns();
+    }
+
+    /// Whether something has its turns on the executing thread between calls.
+    fn has_turns(&self) -> bool {
+        let has_turns = |(_, place): &(Begun, Place)| !matches!(place, Place::Reader(_));
+        self.executor_has_more || self.beside.iter().any(has_turns)
     }
 
     /// Whether that has happened since this was last asked.
@@ -183,6 +201,12 @@ impl UnderWay {
     /// Whether there are calls beside the one that the executing thread runs.
     pub(super) fn has_others(&self) -> bool {
         !self.beside.is_empty()
+    }
+
+    /// Whether the executor has something to do between calls.
+    pub(super) fn executor_is_busy(&self) -> bool {
+        let is_own = |(_, place): &(Begun, Place)| matches!(place, Place::Executor(_));
+        self.executor_has_more || self.beside.iter().any(is_own)
     }
 
     /// How many calls readers run.
@@ -224,14 +248,16 @@ impl UnderWay {
     /// The numbers of those that have expired by now, each once.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<u64> {
         let all = self.executing.iter_mut().chain(self.beside.iter_mut().map(|(begun, _)| begun));
-        let expired =
-            all.filter_map(|begun| begun.deadline.take_if(|at| *at <= now).map(|_| begun.called.number));
+        let expired = all.filter_map(|begun| {
+            begun.deadline.take_if(|at| *at <= now).map(|_| begun.called.number)
+        });
         expired.collect()
     }
 
     /// The numbers of those that the end of a connection cancels.
     pub(super) fn attached_to(&self, connection: usize) -> Vec<u64> {
-        let is_attached = |begun: &&Begun| begun.is_attached && begun.called.connection == connection;
+        let is_attached =
+            |begun: &&Begun| begun.is_attached && begun.called.connection == connection;
         self.all().filter(is_attached).map(|begun| begun.called.number).collect()
     }
 

@@ -16,6 +16,9 @@ mod stdio;
 mod supervision;
 pub(crate) mod unix_socket;
 pub(crate) mod wake_up;
+
+mod bell;
+pub use bell::SocketBell;
 mod write;
 
 pub(crate) use background::*;

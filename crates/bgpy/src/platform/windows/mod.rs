@@ -19,6 +19,9 @@ mod supervision;
 pub(crate) mod unix_socket;
 pub(crate) mod wake_up;
 
+mod bell;
+pub use bell::SocketBell;
+
 pub(crate) use background::*;
 pub(crate) use descriptor::*;
 pub(crate) use files::*;

@@ -102,6 +102,6 @@ impl Leader {
         }
         core.proceed(&mut self.scratch)?;
         self.poll_timeout = core.poll_timeout();
-        Ok(core.has_work().then_some(core))
+        Ok((core.has_work() || core.may_drive()).then_some(core))
     }
 }

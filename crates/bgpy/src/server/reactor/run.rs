@@ -23,6 +23,7 @@ use crate::server::debugging::{Debugger, Debugging};
 use crate::server::executor::{Ended, Executor};
 use crate::server::reply::{Answers, Reply};
 use crate::server::shared::{LOG_LOOK, Shared};
+use crate::server::under_way::UnderWay;
 use crate::sync::{lock, try_lock};
 
 /// How long an ending server waits for clients to read their last answers.
@@ -143,8 +144,9 @@ impl Shared {
         // The stand-in increments `relieved` after its last turn: if it has changed, calls may have
         // been queued after the caller looked.
         let has_been_relieved = self.relieved.load(Ordering::SeqCst) != relieved;
-        let mut outcome =
-            Ok(has_been_relieved.then(|| self.core.lock()).filter(|core| core.has_work()));
+        let mut outcome = Ok(has_been_relieved
+            .then(|| self.core.lock())
+            .filter(|core| core.has_work() || core.may_drive()));
         let mut signalled = false;
         while let Ok(None) = outcome {
             signalled = self.signalled.swap(false, Ordering::SeqCst);
@@ -184,7 +186,10 @@ impl Shared {
                 .wait(&self.signalled)
                 .and_then(|()| leader.serve(&self.core, &self.signalled));
             if let Err(error) = served.and_then(|core| {
-                drop(core);
+                let has_work = core.is_some_and(|core| core.has_work());
+                if has_work && self.drives.load(Ordering::SeqCst) {
+                    self.bell.get().inspect(|bell| bell.ring());
+                }
                 if looked.elapsed() < LOG_LOOK {
                     return Ok(());
                 }
@@ -214,9 +219,17 @@ impl Shared {
             cancellation.request(call.number, why);
         }
         let chain = call.head().map(|head| &head.chain);
-        let outcome = deadlock::within(chain, || self.guarded(act));
-        cancellation.end();
-        outcome
+        deadlock::within(chain, || self.guarded(act))
+    }
+
+    /// Notes that this thread leaves a call, which is not over, to others. Of a cancel that it has not noticed it
+    /// hears later.
+    pub(super) fn leave(&self, act: impl FnOnce(&mut UnderWay, Option<Why>)) {
+        let mut core = self.core.lock();
+        // Requests are made under that lock, so none is lost between the two.
+        act(&mut core.calls.under_way, self.steering.cancellation.untaken());
+        core.calls.under_way.stir();
+        self.steering.cancellation.end();
     }
 
     pub(crate) fn reply(self: &Arc<Self>, call: &Waiting) -> Reply {
@@ -268,7 +281,10 @@ impl Shared {
 
     /// Runs a part of an executor; a panic becomes a failure of the call. A forked child that
     /// returns from it exits here: it is not the server.
-    pub(crate) fn guarded<T>(&self, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn guarded<T>(
+        &self,
+        act: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let outcome = catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
             let text = panic
                 .downcast_ref::<&str>()

@@ -14,11 +14,8 @@ pub(crate) struct SuspendedCalls(Vec<(Called, Box<dyn Suspended>)>);
 
 impl SuspendedCalls {
     pub(crate) fn push(&mut self, shared: &Shared, call: Called, suspended: Box<dyn Suspended>) {
-        let mut core = shared.core.lock();
-        core.calls.under_way.suspend();
         // It may have given way although it could go on.
-        core.calls.under_way.stir();
-        drop(core);
+        shared.leave(|under_way, asked| under_way.suspend(asked));
         self.0.push((call, suspended));
         self.count(shared, 0);
     }
@@ -54,13 +51,12 @@ impl SuspendedCalls {
             };
             has_moved = true;
             let outcome = shared.running(call, asked, || suspended.resume());
-            let mut core = shared.core.lock();
             if matches!(outcome, Ok(false)) {
-                core.calls.under_way.suspend();
-                core.calls.under_way.stir();
+                shared.leave(|under_way, asked| under_way.suspend(asked));
                 return true;
             }
-            core.over(call, &outcome.map(|_| false));
+            shared.steering.cancellation.end();
+            shared.core.lock().over(call, &outcome.map(|_| false));
             false
         });
         self.count(shared, 0);

@@ -27,8 +27,11 @@ pub(super) struct Turns<'a> {
 /// What has become of a call.
 enum Done {
     /// It is over; an INIT that was `already` done changed nothing.
-    Over { already: bool },
+    Over {
+        already: bool,
+    },
     Suspended(Box<dyn Suspended>),
+    Apart(Arc<Cancellation>),
 }
 
 impl<'a> Turns<'a> {
@@ -59,23 +62,53 @@ impl<'a> Turns<'a> {
                 None => false,
             };
             let has_gone_on = self.suspended.go_on(shared);
-            core = if has_moved || has_gone_on {
+            let waits = !has_moved && !has_gone_on;
+            core = if self.drive(waits) || !waits {
                 shared.core.lock()
             } else {
-                shared
-                    .lead(self.executor, relieved)
-                    .unwrap_or_else(|| shared.core.lock())
+                shared.lead(self.executor, relieved).unwrap_or_else(|| shared.core.lock())
             };
         }
         drop(core);
         self.suspended.end(shared);
+        self.executor.abandon();
         exit
+    }
+
+    /// Lets the executor go on with what it runs between others, if it may. Returns whether it did.
+    fn drive(&mut self, waits: bool) -> bool {
+        let shared = self.shared;
+        if shared.bell.get().is_none() {
+            return false;
+        }
+        shared.drives.store(true, Ordering::SeqCst);
+        {
+            let mut core = shared.core.lock();
+            if !core.may_drive() {
+                // No more readers until it has had its turn.
+                core.calls.under_way.stir();
+                shared.drives.store(false, Ordering::SeqCst);
+                return false;
+            }
+            core.calls.under_way.take_stirred();
+            // What has come before the bell was heeded has rung none.
+            let waits = waits && !core.has_work();
+            drop(core);
+            let executor = &mut *self.executor;
+            let has_more = shared.guarded(|| Ok(executor.drive(waits)));
+            shared.core.lock().calls.under_way.executor_has_more = matches!(has_more, Ok(true));
+        }
+        shared.drives.store(false, Ordering::SeqCst);
+        true
     }
 
     /// Notes that the program has started.
     fn has_program(&mut self) {
         let methods = self.executor.methods();
         self.readers = self.executor.reader().map(Readers::new);
+        if let Some(bell) = self.executor.bell() {
+            self.shared.bell.get_or_init(|| bell);
+        }
         let mut core = self.shared.core.lock();
         core.methods.readers_max = self.readers.as_ref().map_or(0, Readers::threads_max);
         core.has_methods(methods);
@@ -90,7 +123,8 @@ impl<'a> Turns<'a> {
         if let Some(call) = unread {
             let mut core = self.shared.core.lock();
             core.calls.under_way.finish(call.number);
-            core.calls.under_way.begin(&call, true);
+            let can_cancel = core.methods.can_cancel(&call);
+            core.calls.under_way.begin(&call, can_cancel, true);
             drop(core);
             self.execute(call, Due::Task);
         }
@@ -105,9 +139,23 @@ impl<'a> Turns<'a> {
                 self.suspended.push(self.shared, called, suspended);
                 return None;
             }
+            Ok(Done::Apart(cancellation)) => {
+                self.shared.leave(|under_way, asked| {
+                    if let Some(why) = asked {
+                        cancellation.request(called.number, why);
+                    }
+                    under_way.leave_to_executor(cancellation);
+                });
+                return None;
+            }
             Ok(Done::Over { already }) => Ok(already),
             Err(failure) => Err(failure),
         };
+        self.shared.steering.cancellation.end();
+        if self.shared.bell.get().is_some() {
+            // Perhaps it has left something to the event loop.
+            self.shared.core.lock().calls.under_way.executor_has_more = true;
+        }
         if called.kind == CallKind::Init && matches!(outcome, Ok(false)) {
             self.has_program();
         }
@@ -130,6 +178,7 @@ impl<'a> Turns<'a> {
                 CallKind::Exec => executor.exec(message, &reply).map(|pace| match pace {
                     Pace::Over => over,
                     Pace::Suspended(suspended) => Done::Suspended(suspended),
+                    Pace::Apart(cancellation) => Done::Apart(cancellation),
                 }),
                 CallKind::Exit => executor.exit(Some(message), &reply).map(|()| over),
             }),
