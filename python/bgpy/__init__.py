@@ -1,9 +1,9 @@
 """Keep a Python process alive in the background, and call it from anywhere.
 
-A `Server` runs three functions, the tasks, in its own process, and a `Client` calls them. `start`
-starts a server with a name, `connect` finds it by that name, and `servers` lists all servers.
-Scripts that need only one server, at the default address, can use the functions of
-`bgpy.interface`.
+`start` puts an object of your class into a server, a process of its own, and `connect` returns a
+proxy whose methods run there. A `Server` may also run three functions, the tasks, which a `Client`
+calls. `servers` lists all servers. Scripts that need only one server of tasks, at the default
+address, can use the functions of `bgpy.interface`.
 """
 
 from typing import TYPE_CHECKING

@@ -68,7 +68,8 @@ def test_a_link_to_nothing_is_refused(build, tmp_path, monkeypatch):
 
 def test_the_reference_has_every_public_name():
     pages = "".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
-    described = set(re.findall(r"^::: bgpy\.(\w+)$", pages, re.MULTILINE))
+    # `bgpy.client` is also a module, which the site would take for the function.
+    described = set(re.findall(r"^::: bgpy\.(?:_services\.proxy\.)?(\w+)$", pages, re.MULTILINE))
     assert "errors" in described
     errors = {name for name, value in vars(bgpy.errors).items() if isinstance(value, type)}
     assert described - {"errors"} | errors == set(bgpy.__all__) - {"__version__"}

@@ -4,7 +4,8 @@ The language of a fenced block says what happens to it:
 
 ``python``
     A script, run as it stands. When its first line is a comment with a file name, it is saved under
-    that name instead, and a command behind it has to name it. ``#> `` comments are what it prints.
+    that name instead, and a command or an import behind it has to name it. ``#> `` comments are
+    what it prints.
 ``console``
     A session: lines with ``$ `` are commands, and the lines below them what the user sees. Process
     ids and free ports may be others.
@@ -17,14 +18,17 @@ Commands are those of ``bgpy`` and ``python``; with a ``;``, ``|`` or ``>`` a sh
 server that is started with `` &`` runs on; the section has to end it, as everything that it starts.
 A section reaches from one ``##`` heading to the next, and its blocks share a directory. The pages
 of the guide and the how-tos are read from top to bottom, so each of them is one section. Port 54321
-stands for a free one, and the host gpu7 for this machine.
+stands for a free one, and the host gpu7 for this machine. Packages that are not installed may have
+a stand-in here.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -45,8 +49,10 @@ SHELL = re.compile(r"[;|>]")
 # Files of this repository, where relative links do not work.
 OWN = "https://github.com/munterfi/bgpy/blob/HEAD/"
 
+STAND_INS = Path(__file__).parent / "stand_ins"
+
 # Pages that are read as a whole.
-WHOLE = [ROOT / "docs" / "index.md", ROOT / "docs" / "guide", ROOT / "docs" / "how-to"]
+WHOLE = [ROOT / "docs" / page for page in ("index.md", "guide", "how-to", "migrate")]
 
 COMMANDS = {"python": [sys.executable], "bgpy": [sys.executable, "-m", "bgpy"]}
 
@@ -143,6 +149,9 @@ class Session:
         site = directory / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(OTHER_PORT.format(port=self.port))
+        for package in STAND_INS.iterdir():
+            if importlib.util.find_spec(package.name) is None:
+                shutil.copytree(package, site / package.name)
         commands = directory / "bin"
         commands.mkdir()
         for name, command in COMMANDS.items():
@@ -171,11 +180,11 @@ class Session:
         name = NAME.match(block.lines[0])
         path = self.directory / (name[1] if name else "snippet.py")
         path.write_text(self.here(block.text))
+        imported = re.findall(r"^(?:from|import) (\w+)", block.text, re.MULTILINE)
+        self.unnamed -= {f"{module}.py" for module in imported}
         if name:
             self.unnamed.add(name[1])
             return
-        imported = re.findall(r"^(?:from|import) (\w+)", block.text, re.MULTILINE)
-        self.unnamed -= {f"{module}.py" for module in imported}
         self.unnamed -= set(re.findall(r"[\w.]+\.py", block.text))
         printed = self.command(f"python {path.name}")
         wanted = re.findall(r"#> (.*)$", block.text, re.MULTILINE)

@@ -13,7 +13,8 @@ def installed() -> set[str]:
 
 
 def test_the_wheel_holds_stubs_and_the_typing_marker():
-    assert {"bgpy/py.typed", "bgpy/_bgpy.pyi", "bgpy/example/tasks.py"} <= installed()
+    wanted = {"bgpy/py.typed", "bgpy/_bgpy.pyi", "bgpy/example/tasks.py", "pytest_bgpy.py"}
+    assert wanted <= installed()
 
 
 def test_the_extension_is_abi3():

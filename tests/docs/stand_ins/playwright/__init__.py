@@ -1,0 +1,1 @@
+"""Stands for Playwright where it is not installed: what the page about browsers uses of it."""
