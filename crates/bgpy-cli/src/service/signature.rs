@@ -98,6 +98,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             kind,
             runs: Runs::Exclusive,
+            cancel: true,
             parameters: Some(parameters.iter().map(parameter).collect()),
             returns: None,
             doc: None,

@@ -90,6 +90,9 @@ impl Shape {
     }
 }
 
+/// The message of a call, its timeout, what to call with progress, and the window of a stream.
+type Prepared<'py> = (Bound<'py, PyAny>, Option<f64>, Option<Bound<'py, PyAny>>, Option<u64>);
+
 impl RemoteMethod {
     /// The message of a call: a tuple of the arguments by position, or a list of that and a dict of the others.
     fn message<'py>(
@@ -181,7 +184,7 @@ impl RemoteMethod {
         py: Python<'py>,
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<(Bound<'py, PyAny>, Option<f64>, Option<Bound<'py, PyAny>>, Option<u64>)> {
+    ) -> PyResult<Prepared<'py>> {
         let message = self.message(arguments, keywords)?;
         let CallOptions { on_progress, timeout, window } = self.options(py);
         Ok((message, timeout, on_progress, window))
