@@ -6,8 +6,6 @@ calls. `servers` lists all servers. Scripts that need only one server of tasks, 
 address, can use the functions of `bgpy.interface`.
 """
 
-from typing import TYPE_CHECKING
-
 from ._bgpy import (
     Call,
     Client,
@@ -56,6 +54,8 @@ from .errors import (
 )
 from .interface import execute, initialize, terminate
 
+# Not imported from typing: that import takes longer than the rest of a server's start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio
     from ._calls import as_completed, wait

@@ -80,7 +80,7 @@ from short import BIG, limit, unlimited
 port, token, kind, role, allow_pickle = sys.argv[1:]
 client = bgpy.Client("127.0.0.1", int(port), token=token, allow_pickle=allow_pickle == "True")
 client.call("small", timeout=60)
-argument = BIG[kind]() if role == "argument" else {"make": kind}
+argument = BIG[kind]() if role == "argument" else {role: int(kind) if role == "raise" else kind}
 limit(4 if role == "argument" else 40)
 try:
     client.call(argument, timeout=60)
@@ -184,11 +184,19 @@ def ask(server: Server, kind: str, role: str, *, allow_pickle: bool) -> list[str
     return done.stdout.split()
 
 
+@pytest.mark.parametrize("mib", [25, 35, 60])
+def test_an_exception_that_a_client_has_no_memory_for_is_a_memory_error(
+    reach: Callable[..., Server], mib: int
+) -> None:
+    """It has memory for all of the bytes but not for the exception, or for some of them only."""
+    assert ask(reach(), str(mib), "raise", allow_pickle=True) == ["MemoryError", "ok"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_that_a_client_has_no_memory_for_is_a_memory_error(
     reach: Callable[..., Server], kind: str
 ) -> None:
-    assert ask(reach(), kind, "answer", allow_pickle=True) == ["MemoryError", "ok"]
+    assert ask(reach(), kind, "make", allow_pickle=True) == ["MemoryError", "ok"]
 
 
 @pytest.mark.parametrize("kind", COPIED)
@@ -201,7 +209,7 @@ def test_an_argument_that_a_client_has_no_memory_for_is_a_memory_error(
 @pytest.mark.parametrize("kind", PLAIN)
 def test_plain_answers_as_well(reach: Callable[..., Server], kind: str) -> None:
     server = reach(allow_pickle=False)
-    assert ask(server, kind, "answer", allow_pickle=False) == ["MemoryError", "ok"]
+    assert ask(server, kind, "make", allow_pickle=False) == ["MemoryError", "ok"]
 
 
 def test_an_exception_that_there_is_no_memory_to_tell_of_is_cut(

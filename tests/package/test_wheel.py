@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -36,3 +38,18 @@ def test_the_version_is_one():
 
 def test_the_license_goes_along():
     assert any(file.endswith("licenses/LICENSE") for file in installed())
+
+
+def test_import_needs_no_module_that_takes_long():
+    """A server starts with this import."""
+    slow = {"asyncio", "cloudpickle", "collections", "enum", "functools", "inspect", "re", "typing"}
+    script = "import sys; before = {*sys.modules}; import bgpy; print(*({*sys.modules} - before))"
+    # Without the site packages' .pth files, which import modules themselves.
+    path = str(Path(bgpy.__file__).parents[1])
+    printed = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({path!r}); {script}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert not slow & {*printed.split()}

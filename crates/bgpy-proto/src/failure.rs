@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, bytes, write};
+use crate::codec::{self, CodecError, Value, bytes, write};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
@@ -162,10 +162,17 @@ impl Failure {
         encoded
     }
 
-    /// Decodes a failure that a peer sent, and takes its exception out of it.
+    /// Decodes a failure that a peer sent, and takes its exception out of it. Without memory for it, that is
+    /// the error.
     pub(crate) fn received(data: &[u8]) -> Result<(Self, Option<Delivered>), ProtocolError> {
-        let mut failure =
-            Self::decode(data).ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
+        let mut failure: Self = match Value::decode(data) {
+            Err(CodecError::Memory) => {
+                return Err(ProtocolError::Memory { bytes: data.len() as u64 });
+            }
+            Ok(map @ Value::Map(_)) => codec::from_value(map).ok(),
+            _ => None,
+        }
+        .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
         let object = failure.object.take().map(|object| Delivered::new(object.into()));
         Ok((failure, object))
     }

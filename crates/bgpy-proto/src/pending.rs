@@ -244,10 +244,13 @@ impl Pending {
             (Kind::End, Asked::Call(_)) => Event::Ended { already: flags & flag::ALREADY != 0 },
             (Kind::Error, Asked::Call(_)) => match missing {
                 Some(missing) => Event::NoMemory { bytes: missing.bytes, last: true },
-                None => {
-                    let (failure, object) = Failure::received(data)?;
-                    Event::Failed { failure: Box::new(failure), object: object.map(Box::new) }
-                }
+                None => match Failure::received(data) {
+                    Err(ProtocolError::Memory { bytes }) => Event::NoMemory { bytes, last: true },
+                    received => {
+                        let (failure, object) = received?;
+                        Event::Failed { failure: Box::new(failure), object: object.map(Box::new) }
+                    }
+                },
             },
             (Kind::Pong, Asked::Ping) => Event::Pong,
             (Kind::StatusReply, Asked::Status) => {
