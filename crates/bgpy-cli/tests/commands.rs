@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use bgpy::address::Address;
 use bgpy::registry::Registry;
 use bgpy::{
-    Client, ClientOptions, Delivered, Ended, Executor, Failure, FailureCode, Reply, Server,
+    Client, ClientOptions, Delivered, Ended, Executor, Failure, FailureCode, Pace, Reply, Server,
     ServerOptions, Service, Token, Value, Wait,
 };
 use socket2::{Domain, Socket, Type};
