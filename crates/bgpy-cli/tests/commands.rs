@@ -248,7 +248,7 @@ impl Executor for BadExit {
     }
 
     fn exec(&mut self, _message: Delivered, _reply: &Reply) -> Result<Pace, Failure> {
-        Ok(())
+        Ok(Pace::Over)
     }
 
     fn exit(&mut self, message: Option<Delivered>, _reply: &Reply) -> Result<(), Failure> {
