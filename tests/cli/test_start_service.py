@@ -67,10 +67,10 @@ def test_arguments_are_read_by_annotation(commands, file):
     assert commands.run("start", f"{file}:Counter", *given)[0] == 0
     assert about() == [5, "a=b", "6"]
     made = commands.run(
-        "start", f"{file}:make", "--name", "made", "--with", "a=[1]", "--with", "b=x"
+        "start", f"{file}:make", "--name", "made", "--with", "a=[1]", "--with", "b=None"
     )
     assert made[0] == 0, made
-    assert about("made") == [7, "None", "{'a': [1], 'b': 'x'}"]
+    assert about("made") == [7, "None", "{'a': [1], 'b': None}"]
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 # Annotations whose values are texts as they stand.
 _TEXT = ("str", "str | None", "Optional[str]", "None | str")
+# As Python writes what is true, false and null in JSON.
+_WORDS = {"True": True, "False": False, "None": None}
+_JSON = json.JSONDecoder()
 
 
 def values(factory: Callable[..., Any], texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Return the keyword arguments of a class or function.
 
-    A text is taken as JSON, or else as it stands. For a parameter that is annotated as `str`, it
-    always stands for itself; for one that is annotated as a path, it becomes one.
+    A text is taken as JSON or as True, False or None, or else as it stands. For a parameter that
+    is annotated as `str`, it always stands for itself; for one that is annotated as a path, it
+    becomes one.
 
     Raises
     ------
@@ -44,8 +48,10 @@ def value(text: str, annotation: str | None) -> Any:
         from pathlib import Path
 
         return Path(text)
+    if text in _WORDS:
+        return _WORDS[text]
     try:
-        return json.loads(text)
+        return _JSON.decode(text)
     except ValueError:
         return text
 

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::literal::{Token, is_name, tokens};
-
-/// How deep annotations may nest.
-const DEPTH_MAX: usize = 50;
+use super::literal::is_name;
+use super::type_expression::TypeExpression;
 
 const BUILTINS: [&str; 24] = [
     "BaseException",
@@ -136,7 +134,7 @@ impl<'a> Annotations<'a> {
 
     /// An annotation as it may stand in a stub; Any for what is none.
     pub(crate) fn read(&mut self, text: Option<&str>) -> String {
-        match text.and_then(|text| Reader::read(text, 0)) {
+        match text.and_then(TypeExpression::read) {
             Some(annotation) => self.written(&annotation),
             None => self.any(),
         }
@@ -144,8 +142,8 @@ impl<'a> Annotations<'a> {
 
     /// The annotation of what a stream yields.
     pub(crate) fn item(&mut self, text: Option<&str>) -> String {
-        match text.and_then(|text| Reader::read(text, 0)) {
-            Some(Annotation::Of(_, items)) if !items.is_empty() => self.written(&items[0]),
+        match text.and_then(TypeExpression::read) {
+            Some(TypeExpression::Of(_, items)) if !items.is_empty() => self.written(&items[0]),
             _ => self.any(),
         }
     }
@@ -176,10 +174,10 @@ impl<'a> Annotations<'a> {
         lines
     }
 
-    fn written(&mut self, annotation: &Annotation) -> String {
+    fn written(&mut self, annotation: &TypeExpression) -> String {
         match annotation {
-            Annotation::Name(path) => self.path(path),
-            Annotation::Of(path, items) => {
+            TypeExpression::Name(path) => self.path(path),
+            TypeExpression::Of(path, items) => {
                 let of = self.path(path);
                 if of == "Any" {
                     return of;
@@ -187,15 +185,15 @@ impl<'a> Annotations<'a> {
                 let items: Vec<_> = items.iter().map(|item| self.written(item)).collect();
                 format!("{of}[{}]", items.join(", "))
             }
-            Annotation::List(items) => {
+            TypeExpression::List(items) => {
                 let items: Vec<_> = items.iter().map(|item| self.written(item)).collect();
                 format!("[{}]", items.join(", "))
             }
-            Annotation::Union(items) => {
+            TypeExpression::Union(items) => {
                 let items: Vec<_> = items.iter().map(|item| self.written(item)).collect();
                 items.join(" | ")
             }
-            Annotation::Literal(text) => text.clone(),
+            TypeExpression::Literal(text) => text.clone(),
         }
     }
 
@@ -241,134 +239,6 @@ impl<'a> Annotations<'a> {
         match known.map(|(module, _)| *module).or(self.module) {
             Some(module) => self.name_of(module, name),
             None => self.any(),
-        }
-    }
-}
-
-/// What an annotation consists of.
-#[derive(Debug, PartialEq, Eq)]
-enum Annotation {
-    /// A name, perhaps with dots.
-    Name(Vec<String>),
-    /// Something of other types, such as `list[int]`.
-    Of(Vec<String>, Vec<Annotation>),
-    /// A list of parameters in brackets.
-    List(Vec<Annotation>),
-    Union(Vec<Annotation>),
-    /// What stands for itself.
-    Literal(String),
-}
-
-struct Reader<'a, 'b> {
-    tokens: &'b [Token<'a>],
-    depth: usize,
-}
-
-impl Reader<'_, '_> {
-    fn read(text: &str, depth: usize) -> Option<Annotation> {
-        let tokens = tokens(text)?;
-        let mut reader = Reader { tokens: &tokens, depth };
-        let read = reader.union(false)?;
-        reader.tokens.is_empty().then_some(read)
-    }
-
-    fn take(&mut self, sign: char) -> bool {
-        let is_next = self.tokens.first() == Some(&Token::Sign(sign));
-        self.tokens = &self.tokens[usize::from(is_next)..];
-        is_next
-    }
-
-    /// Types with `|` between them; in a `Literal`, texts stand for themselves.
-    fn union(&mut self, in_literal: bool) -> Option<Annotation> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return None;
-        }
-        let mut items = vec![self.one(in_literal)?];
-        while self.take('|') {
-            items.push(self.one(in_literal)?);
-        }
-        self.depth -= 1;
-        if items.len() == 1 { items.pop() } else { Some(Annotation::Union(items)) }
-    }
-
-    fn one(&mut self, in_literal: bool) -> Option<Annotation> {
-        let (first, rest) = self.tokens.split_first()?;
-        self.tokens = rest;
-        match first {
-            Token::String(text) if in_literal => {
-                let quote = if text.contains('\'') { '"' } else { '\'' };
-                Some(Annotation::Literal(format!("{quote}{text}{quote}")))
-            }
-            Token::String(text) => Reader::read(text, self.depth),
-            Token::Number(digits) if in_literal => Some(Annotation::Literal((*digits).to_owned())),
-            Token::Sign('-') if in_literal => match self.one(true)? {
-                Annotation::Literal(text) if text.starts_with(|c: char| c.is_ascii_digit()) => {
-                    Some(Annotation::Literal(format!("-{text}")))
-                }
-                _ => None,
-            },
-            Token::Name(name) => self.name(name),
-            _ => None,
-        }
-    }
-
-    fn name(&mut self, first: &str) -> Option<Annotation> {
-        let mut path = vec![first.to_owned()];
-        while self.take('.') {
-            let Some((Token::Name(name), rest)) = self.tokens.split_first() else { return None };
-            self.tokens = rest;
-            path.push((*name).to_owned());
-        }
-        if path.len() > 1 && !path.iter().all(|part| is_name(part)) {
-            return None;
-        }
-        if !self.take('[') {
-            return Some(Annotation::Name(path));
-        }
-        let name = path.last().map(String::as_str);
-        let mut items = self.items(name == Some("Literal"))?;
-        if name == Some("Annotated") {
-            // The rest may be any expression, but means nothing to type checkers.
-            return (!items.is_empty()).then(|| items.swap_remove(0));
-        }
-        // None[int] would raise.
-        is_name(first).then_some(Annotation::Of(path, items))
-    }
-
-    /// What stands in brackets, up to the closing one.
-    fn items(&mut self, in_literal: bool) -> Option<Vec<Annotation>> {
-        let mut items = Vec::new();
-        loop {
-            items.push(match self.tokens.split_first()? {
-                (Token::Ellipsis, rest) => {
-                    self.tokens = rest;
-                    Annotation::Literal("...".to_owned())
-                }
-                (Token::Sign('('), [Token::Sign(')'), rest @ ..]) => {
-                    self.tokens = rest;
-                    Annotation::Literal("()".to_owned())
-                }
-                (Token::Sign('['), [Token::Sign(']'), rest @ ..]) => {
-                    self.tokens = rest;
-                    Annotation::List(Vec::new())
-                }
-                (Token::Sign('['), rest) => {
-                    self.depth += 1;
-                    if self.depth > DEPTH_MAX {
-                        return None;
-                    }
-                    self.tokens = rest;
-                    Annotation::List(self.items(in_literal)?)
-                }
-                _ => self.union(in_literal)?,
-            });
-            if self.take(']') {
-                return Some(items);
-            }
-            if !self.take(',') {
-                return None;
-            }
         }
     }
 }

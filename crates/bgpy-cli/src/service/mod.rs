@@ -5,6 +5,7 @@ pub(crate) mod arguments;
 pub(crate) mod literal;
 pub(crate) mod signature;
 pub(crate) mod stub;
+mod type_expression;
 
 use bgpy::methods::MethodTable;
 use bgpy::{CallError, Client, Wait};

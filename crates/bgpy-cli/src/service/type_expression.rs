@@ -1,0 +1,143 @@
+//! Expressions that name types, such as `dict[str, int] | None`. They are data here: nothing is looked up.
+
+use super::literal::{Token, is_name, tokens};
+
+/// How deep annotations may nest.
+const DEPTH_MAX: usize = 50;
+
+/// A type, as an annotation names it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TypeExpression {
+    /// A name, perhaps with dots.
+    Name(Vec<String>),
+    /// Something of other types, such as `list[int]`.
+    Of(Vec<String>, Vec<Self>),
+    /// A list of parameters in brackets.
+    List(Vec<Self>),
+    Union(Vec<Self>),
+    /// What stands for itself.
+    Literal(String),
+}
+
+impl TypeExpression {
+    /// Reads an annotation; `None` if it names no type.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        Reader::read(text, 0)
+    }
+}
+
+struct Reader<'a, 'b> {
+    tokens: &'b [Token<'a>],
+    depth: usize,
+}
+
+impl Reader<'_, '_> {
+    fn read(text: &str, depth: usize) -> Option<TypeExpression> {
+        let tokens = tokens(text)?;
+        let mut reader = Reader { tokens: &tokens, depth };
+        let read = reader.union(false)?;
+        reader.tokens.is_empty().then_some(read)
+    }
+
+    fn take(&mut self, sign: char) -> bool {
+        let is_next = self.tokens.first() == Some(&Token::Sign(sign));
+        self.tokens = &self.tokens[usize::from(is_next)..];
+        is_next
+    }
+
+    /// Types with `|` between them; in a `Literal`, texts stand for themselves.
+    fn union(&mut self, in_literal: bool) -> Option<TypeExpression> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return None;
+        }
+        let mut items = vec![self.one(in_literal)?];
+        while self.take('|') {
+            items.push(self.one(in_literal)?);
+        }
+        self.depth -= 1;
+        if items.len() == 1 { items.pop() } else { Some(TypeExpression::Union(items)) }
+    }
+
+    fn one(&mut self, in_literal: bool) -> Option<TypeExpression> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        match first {
+            Token::String(text) if in_literal => {
+                let quote = if text.contains('\'') { '"' } else { '\'' };
+                Some(TypeExpression::Literal(format!("{quote}{text}{quote}")))
+            }
+            Token::String(text) => Reader::read(text, self.depth),
+            Token::Number(digits) if in_literal => {
+                Some(TypeExpression::Literal((*digits).to_owned()))
+            }
+            Token::Sign('-') if in_literal => match self.one(true)? {
+                TypeExpression::Literal(text) if text.starts_with(|c: char| c.is_ascii_digit()) => {
+                    Some(TypeExpression::Literal(format!("-{text}")))
+                }
+                _ => None,
+            },
+            Token::Name(name) => self.name(name),
+            _ => None,
+        }
+    }
+
+    fn name(&mut self, first: &str) -> Option<TypeExpression> {
+        let mut path = vec![first.to_owned()];
+        while self.take('.') {
+            let Some((Token::Name(name), rest)) = self.tokens.split_first() else { return None };
+            self.tokens = rest;
+            path.push((*name).to_owned());
+        }
+        if path.len() > 1 && !path.iter().all(|part| is_name(part)) {
+            return None;
+        }
+        if !self.take('[') {
+            return Some(TypeExpression::Name(path));
+        }
+        let name = path.last().map(String::as_str);
+        let mut items = self.items(name == Some("Literal"))?;
+        if name == Some("Annotated") {
+            // The rest may be any expression, but means nothing to type checkers.
+            return (!items.is_empty()).then(|| items.swap_remove(0));
+        }
+        // None[int] would raise.
+        is_name(first).then_some(TypeExpression::Of(path, items))
+    }
+
+    /// What stands in brackets, up to the closing one.
+    fn items(&mut self, in_literal: bool) -> Option<Vec<TypeExpression>> {
+        let mut items = Vec::new();
+        loop {
+            items.push(match self.tokens.split_first()? {
+                (Token::Ellipsis, rest) => {
+                    self.tokens = rest;
+                    TypeExpression::Literal("...".to_owned())
+                }
+                (Token::Sign('('), [Token::Sign(')'), rest @ ..]) => {
+                    self.tokens = rest;
+                    TypeExpression::Literal("()".to_owned())
+                }
+                (Token::Sign('['), [Token::Sign(']'), rest @ ..]) => {
+                    self.tokens = rest;
+                    TypeExpression::List(Vec::new())
+                }
+                (Token::Sign('['), rest) => {
+                    self.depth += 1;
+                    if self.depth > DEPTH_MAX {
+                        return None;
+                    }
+                    self.tokens = rest;
+                    TypeExpression::List(self.items(in_literal)?)
+                }
+                _ => self.union(in_literal)?,
+            });
+            if self.take(']') {
+                return Some(items);
+            }
+            if !self.take(',') {
+                return None;
+            }
+        }
+    }
+}
