@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from test_snippets import NAME, ROOT, sections
 
 PAGES = sorted((ROOT / "docs" / "migrate").glob("*.md"))

@@ -1,4 +1,4 @@
-"""A browser of one page, which knows headings and inputs; bound to its thread, as the real one is."""
+"""A browser of one page, which knows headings and inputs; bound to its thread, like the real one."""
 
 from __future__ import annotations
 
