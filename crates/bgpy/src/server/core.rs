@@ -303,7 +303,6 @@ impl Core {
     pub(super) fn started(&mut self, initialized: bool) {
         self.lifecycle.started(initialized);
         self.idle.note_use();
-        self.tell_methods();
     }
 
     /// The server's entry in the registry.

@@ -7,7 +7,6 @@ use bgpy_proto::methods::Runs;
 use bgpy_proto::{CallKind, MethodsReply};
 
 use super::calls::Waiting;
-use super::core::Core;
 use super::under_way::UnderWay;
 
 /// The answer to requests for the methods, and those who wait for it.
@@ -29,6 +28,31 @@ impl Methods {
     /// Notes a request.
     pub(super) fn ask(&mut self, connection: usize, id: u64) {
         self.asked.push_back((connection, id));
+    }
+
+    /// Notes the methods of the program that has started.
+    pub(super) fn are(&mut self, reply: MethodsReply) {
+        if let MethodsReply::Table(table) = &reply {
+            let others = table.methods.iter().filter(|method| method.runs != Runs::Exclusive);
+            self.runs = others.map(|method| (method.name.clone(), method.runs)).collect();
+            let uncancellable = table.methods.iter().filter(|method| !method.cancel);
+            self.uncancellable = uncancellable.map(|method| method.name.clone()).collect();
+        }
+        self.reply = Some(Arc::new(reply));
+    }
+
+    /// The answer, and those who are to get it; `None` if there is nobody, or if it is not known and the server
+    /// `is_about_to_know` it.
+    pub(super) fn due(
+        &mut self,
+        is_about_to_know: bool,
+    ) -> Option<(Arc<MethodsReply>, VecDeque<(usize, u64)>)> {
+        if self.asked.is_empty() || self.reply.is_none() && is_about_to_know {
+            return None;
+        }
+        let unknown = || MethodsReply::Refused { error: "the server has no tasks yet".into() };
+        let reply = self.reply.clone().unwrap_or_else(|| Arc::new(unknown()));
+        Some((reply, std::mem::take(&mut self.asked)))
     }
 
     /// What may run beside a call.
@@ -55,42 +79,5 @@ impl Methods {
                     Runs::Read => under_way.readers() < self.readers_max && !under_way.is_stirred(),
                     Runs::Exclusive | Runs::Async => under_way.readers() == 0,
                 }
-    }
-}
-
-impl Core {
-    /// Notes the methods of the program that has started.
-    pub(super) fn has_methods(&mut self, reply: MethodsReply) {
-        if let MethodsReply::Table(table) = &reply {
-            let others = table.methods.iter().filter(|method| method.runs != Runs::Exclusive);
-            self.methods.runs = others.map(|method| (method.name.clone(), method.runs)).collect();
-            let uncancellable = table.methods.iter().filter(|method| !method.cancel);
-            self.methods.uncancellable = uncancellable.map(|method| method.name.clone()).collect();
-        }
-        self.methods.reply = Some(Arc::new(reply));
-        self.tell_methods();
-    }
-
-    /// Answers the requests for the methods, unless the program is about to start.
-    pub(super) fn tell_methods(&mut self) {
-        if self.methods.asked.is_empty() {
-            return;
-        }
-        let reply = match &self.methods.reply {
-            Some(reply) => reply.clone(),
-            None if self.lifecycle.is_starting() || self.calls.has_init() => return,
-            // It has just started, and tells them at once.
-            None if self.lifecycle.is_initialized() => return,
-            None => Arc::new(MethodsReply::Refused { error: "the server has no tasks yet".into() }),
-        };
-        for (connection, id) in std::mem::take(&mut self.methods.asked) {
-            match self.connections.get(&connection) {
-                None => {}
-                Some(found) if found.is_paused() => self.methods.ask(connection, id),
-                Some(_) => {
-                    self.with_session(connection, |session| session.methods(id, &reply));
-                }
-            }
-        }
     }
 }

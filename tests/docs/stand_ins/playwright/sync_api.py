@@ -1,4 +1,4 @@
-"""A browser of one page, which knows headings and inputs; bound to its thread like the real one."""
+"""A browser of one page, with headings and inputs, bound to its thread like the real one."""
 
 from __future__ import annotations
 

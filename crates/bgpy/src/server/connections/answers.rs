@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bgpy_proto::{CallKind, Failure, FailureCode, Payload, ProtocolError, ServerSession};
+use bgpy_proto::{
+    CallKind, Failure, FailureCode, MethodsReply, Payload, ProtocolError, ServerSession,
+};
 use socket2::Socket;
 
 use super::connection::Connection;
@@ -118,6 +120,29 @@ impl Core {
             let task = call.task();
             let traceback = failure.traceback.as_deref().unwrap_or_default();
             self.log.error(format_args!("{task} failed ({to}): {failure}\n{traceback}"));
+        }
+    }
+
+    /// Notes the methods of the program that has started.
+    pub(crate) fn has_methods(&mut self, reply: MethodsReply) {
+        self.methods.are(reply);
+        self.tell_methods();
+    }
+
+    /// Answers the requests for the methods, unless the program is about to start.
+    pub(crate) fn tell_methods(&mut self) {
+        let is_about_to_know = self.lifecycle.is_starting()
+            || self.lifecycle.is_initialized()
+            || self.calls.has_init();
+        let Some((reply, asked)) = self.methods.due(is_about_to_know) else { return };
+        for (connection, id) in asked {
+            match self.connections.get(&connection) {
+                None => {}
+                Some(found) if found.is_paused() => self.methods.ask(connection, id),
+                Some(_) => {
+                    self.with_session(connection, |session| session.methods(id, &reply));
+                }
+            }
         }
     }
 

@@ -68,6 +68,7 @@ impl Shared {
             Ok(initialized) => {
                 let mut core = self.core.lock();
                 core.started(initialized);
+                core.tell_methods();
                 if initialized {
                     core.log_ready();
                 }
