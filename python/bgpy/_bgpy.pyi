@@ -109,7 +109,7 @@ class AsyncLink:
         method: str | None = None,
     ) -> int:
         """Queue a call of `kind`, EXEC or EXIT, and have its outcome set in `future`. `want` is ``"first"``, ``"raw"``
-        or ``"accepted"``.
+        or ``"accepted"``. An EXEC calls `exec_task`, or a `method`.
         """
     def initialize(self, future: Future[Any], tasks: object) -> int:
         """Queue the tasks."""
@@ -122,7 +122,7 @@ class AsyncLink:
     ) -> int:
         """Queue a call whose responses are a stream; take them with `step`."""
     def step(self, handler: object, call: int, future: Future[Any]) -> tuple[Any, ...] | None:
-        """Take the next response of a stream: ``(response,)``, ``()`` at its end, or None if it has not arrived; then
+        """Take the next response of a stream: ``(response,)``, ``()`` at its end, ``(None, result)`` if it has a result, or None if it has not arrived; then
         `future` is set when it is worth asking again.
         """
     def ask(self, future: Future[Any], question: str) -> int:
@@ -289,6 +289,9 @@ class RemoteMethod:
         window: int | None = None,
     ) -> Self:
         """The same method, called with other options."""
+    @property
+    def _doc(self) -> str | None:
+        """The docstring of the method, which `bgpy._services.proxy` makes that of the object."""
     @property
     def __name__(self) -> str: ...
     @property
@@ -793,9 +796,50 @@ class Client:
         """
     @overload
     def service(self, cls: type[T], timeout: float | None = None) -> T:
-        """Return a proxy of the object that the server has: a local object whose methods run there."""
+        """Return a proxy of the object that the server has: a local object whose methods run there.
+
+        Parameters
+        ----------
+        cls : type, optional
+            The class of the object, for type checkers. A `RuntimeWarning` says what the object has otherwise.
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        object
+            The proxy. It makes its calls by this client, and several proxies may.
+
+        Raises
+        ------
+        NoMethods
+            If the server runs tasks.
+        BgpyError
+            As for `call`.
+        """
     @overload
-    def service(self, cls: None = None, timeout: float | None = None) -> Any: ...
+    def service(self, cls: None = None, timeout: float | None = None) -> Any:
+        """Return a proxy of the object that the server has: a local object whose methods run there.
+
+        Parameters
+        ----------
+        cls : type, optional
+            The class of the object, for type checkers. A `RuntimeWarning` says what the object has otherwise.
+        timeout : float, optional
+            Maximum time to wait, in seconds.
+
+        Returns
+        -------
+        object
+            The proxy. It makes its calls by this client, and several proxies may.
+
+        Raises
+        ------
+        NoMethods
+            If the server runs tasks.
+        BgpyError
+            As for `call`.
+        """
     def _start_service(self, factory: Factory, timeout: float | None = None) -> dict[str, str]:
         """Send the server what makes its object, a class for example, and wait until it is made."""
     def _methods(self, timeout: float | None = None) -> dict[str, Any]:
@@ -840,6 +884,9 @@ class Server:
         more letters, digits, ``.``, ``_`` or ``-``. Only one running server can have a name.
     init_module : str, optional
         Module that defines the tasks, which the server imports instead of loading `init_file`.
+    init_object : str, optional
+        Class or function in that file or module that makes the server's object, whose methods clients call
+        (see `bgpy.connect`). Without it, the file or module defines tasks.
     idle_timeout : float, optional
         Seconds without a call after which the server runs ``exit_task`` and stops.
     restart : str, default "never"

@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# Each has the docstring of its method, which the class of an extension module cannot do by itself.
-RemoteMethod.__doc__ = property(lambda method: method._doc)  # type: ignore[assignment]
+class _Docstring:
+    """The docstring of a class, and another one of each of its objects."""
+
+    def __init__(self, of_class: str | None) -> None:
+        self._of_class = of_class
+
+    def __get__(self, instance: RemoteMethod | None, owner: type) -> str | None:
+        return self._of_class if instance is None else instance._doc
+
+
+# The class of an extension module cannot do that by itself.
+RemoteMethod.__doc__ = _Docstring(RemoteMethod.__doc__)  # type: ignore[assignment]
 
 
 class Proxy:

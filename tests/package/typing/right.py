@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -73,3 +75,47 @@ def use(path: Path) -> None:
         Client("greeter").ping(1)
     except (bgpy.NotRunning, bgpy.CallTimeout) as error:
         print(error)
+
+
+class Counter:
+    def __init__(self, start: int = 0) -> None:
+        self.value = start
+
+    @bgpy.method(read=True)
+    def peek(self) -> int:
+        return self.value
+
+    @bgpy.method
+    def increase(self, by: int = 1) -> int:
+        self.value += by
+        return self.value
+
+    def words(self, text: str) -> Iterator[str]:
+        yield from text.split()
+
+    async def wait(self, seconds: float) -> str:
+        return str(seconds)
+
+
+def use_methods(target: Server) -> None:
+    start(Counter, name="counter")
+    start(functools.partial(Counter, 5), "other")
+    start("counter.py:Counter", timeout=5)
+    counter = connect("counter", Counter)
+    assert_type(counter, Counter)
+    assert_type(connect(target, Counter).increase(2), int)
+    assert_type(counter.peek(), int)
+    for word in counter.words("a b"):
+        assert_type(word, str)
+    call = bgpy.begin(counter.increase, by=2)
+    assert_type(call, bgpy.Call[int])
+    assert_type(call.result(5), int)
+    assert_type(bgpy.options(counter.increase, timeout=5, on_progress=print)(3), int)
+    assert_type(bgpy.client(counter), Client)
+    assert_type(connect("counter").service(Counter), Counter)
+    bgpy.serve(Counter, "counter")
+
+
+async def use_awaited() -> None:
+    counter = await bgpy.aio.connect("counter", Counter)
+    print(await counter.increase(3))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import bgpy
 from bgpy import Client, ClientSocket, Server, connect, respond, servers, start
 from bgpy.interface import execute, initialize
 
@@ -20,6 +22,40 @@ def exec_with_two(client_socket: ClientSocket, state: Any) -> None:
     respond(client_socket, state)
 
 
+class Counter:
+    def __init__(self, start: int = 0) -> None:
+        self.value = start
+
+    @bgpy.method(read=True)
+    def peek(self) -> int:
+        return self.value
+
+    def increase(self, by: int = 1) -> int:
+        self.value += by
+        return self.value
+
+    def words(self, text: str) -> Iterator[str]:
+        yield from text.split()
+
+
+def use_methods() -> None:
+    counter = connect("counter", Counter)
+    counter.incraese()  # error
+    counter.increase("two")  # error
+    counter.increase(by="two")  # error
+    counter.increase(1, 2)  # error
+    text: str = counter.peek()  # error
+    for word in counter.words("a b"):
+        print(word.real)  # error
+    bgpy.begin(counter.increase, "two")  # error
+    bgpy.begin(counter.increase, 2).results()  # error
+    bgpy.options(counter.increase, timeuot=3)  # error
+    bgpy.options(counter.increase, timeout=3)("two")  # error
+    connect("counter", 5)  # error
+    bgpy.method(reads=True)  # error
+    print(text)
+
+
 def use() -> None:
     start("tasks.py", idle_timeot=3)  # error
     start("tasks.py", restart="sometimes")  # error
@@ -28,7 +64,7 @@ def use() -> None:
     start((exec_task, init_task))  # error
     start((init_task, exec_with_two))  # error
     start((init_task,))  # error
-    start(exec_task)  # error
+    start(5)  # error
     Server(restart="always")  # error
     Server(init_flie="tasks.py")  # error
     client = connect("greeter")
