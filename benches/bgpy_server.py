@@ -25,6 +25,11 @@ def start(workspace: Workspace) -> bgpy.Server:
     return server
 
 
+def make(client: bgpy.Client, factory: type) -> None:
+    """Have the server make its object, as `bgpy.start` does."""
+    client._start_service(factory)
+
+
 def stop(server: bgpy.Server) -> None:
     """End a server by its exit task, else by its process id. Twice is once."""
     try:

@@ -3,6 +3,7 @@
 MEASURES = [
     "small",
     "rust",
+    "methods",
     "calls",
     "streams",
     "stalled",

@@ -12,6 +12,15 @@ BASE = "ways.raw:Tcp"
 FLOOR = "ways.raw:Unix"
 SAME_HOST = "ways.bgpy_calls:SameHost"
 ENCRYPTED = "ways.bgpy_calls:Encrypted"
+METHOD_SAME_HOST = "ways.bgpy_calls:MethodSameHost"
+METHOD_ENCRYPTED = "ways.bgpy_calls:MethodEncrypted"
+METHOD_PEERS = [
+    "ways.pyro:Unix",
+    "ways.pyro:Tcp",
+    "ways.rpyc_calls:Unix",
+    "ways.rpyc_calls:Tcp",
+    "ways.managers:Unix",
+]
 LARGE_STATE = "ways.bgpy_calls:LargeState"
 OLD = "ways.old_bgpy:Old"
 FLOOR_BULK = "ways.raw:BulkUnix"

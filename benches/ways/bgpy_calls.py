@@ -44,6 +44,35 @@ class Encrypted(SameHost):
         return bgpy_server.by_tcp(self.workspace, self.server)
 
 
+class Service:
+    """A class whose method does what the task does."""
+
+    def echo(self, args: dict[str, bytes]) -> dict[str, bytes]:
+        """Return the argument."""
+        return args
+
+
+class MethodSameHost(SameHost):
+    """A method of an object, as a script on the server's machine calls it."""
+
+    title = "bgpy, a method, same host"
+
+    def open(self) -> None:
+        self.server = bgpy_server.start(self.workspace)
+        self.client = self.connected()
+        bgpy_server.make(self.client, Service)
+        self.service = bgpy.connect(self.client, Service)
+
+    def call(self, data: bytes) -> bytes:
+        return self.service.echo({"data": data})["data"]
+
+
+class MethodEncrypted(MethodSameHost, Encrypted):
+    """A method of an object, as a script on another machine calls it."""
+
+    title = "bgpy, a method, TCP encrypted"
+
+
 class ObjectsSameHost(SameHost):
     """Objects, as a script on the server's machine sends them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import socket
@@ -81,9 +82,10 @@ class Target:
         stream.settimeout(LIMIT_S)
         return stream
 
-    def count_descriptors(self) -> int:
-        """Count what the server holds open."""
-        return len(os.listdir(f"/proc/{self.server.pid}/fd"))
+    def count_descriptors(self, below: float = math.inf) -> int:
+        """Count what the server holds open, with numbers below a limit."""
+        numbers = os.listdir(f"/proc/{self.server.pid}/fd")
+        return sum(int(number) < below for number in numbers)
 
     def resident_bytes(self) -> int:
         """Return the memory that the server uses."""

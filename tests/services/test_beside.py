@@ -237,6 +237,15 @@ def test_readers_stream_and_properties_read(book):
     assert book.length == 3
 
 
+def test_a_server_that_is_stopped_waits_for_its_readers(host):
+    server = host(Book)
+    call = bgpy.begin(bgpy.connect(server, Book).read, 0.5)
+    while bgpy.connect(server).status()["task"] != "read":
+        time.sleep(0.01)
+    server.stop(LIMIT_S)
+    assert call.result(LIMIT_S) == "a"
+
+
 def test_a_reader_is_cancelled_where_it_looks(book, gate):
     call = bgpy.begin(book.wait_cancelled, gate)
     gate.wait_entered()

@@ -207,7 +207,8 @@ impl Service {
     fn no_task(&self) -> PyErr {
         let class = &self.class;
         let text = format!(
-            "this server has a {class}, and no tasks: call its methods, bgpy.connect(target, {class}).method(...)"
+            "this server has a {class}, and no tasks: call its methods, bgpy.connect(target, {class}).method(...) or \
+             `bgpy call TARGET METHOD`"
         );
         PyTypeError::new_err(text)
     }

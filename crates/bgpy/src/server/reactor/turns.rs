@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use bgpy_proto::{CallKind, Failure};
 
@@ -15,6 +17,9 @@ use crate::server::executor::{Executor, Pace, Suspended};
 use crate::server::lifecycle::{Due, expired, not_initialized};
 use crate::server::readers::Readers;
 use crate::server::shared::Shared;
+
+/// How often a server that ends looks whether its readers are done.
+const READERS_LOOK: Duration = Duration::from_millis(5);
 
 /// The turns of a server that has started.
 pub(super) struct Turns<'a> {
@@ -72,7 +77,15 @@ impl<'a> Turns<'a> {
         drop(core);
         self.suspended.end(shared);
         self.executor.abandon();
+        self.await_readers();
         exit
+    }
+
+    /// Waits for what readers have begun, as a server that is stopped waits for the call that runs.
+    fn await_readers(&self) {
+        while self.shared.core.lock().calls.under_way.readers() > 0 && !self.shared.has_failed() {
+            thread::sleep(READERS_LOOK);
+        }
     }
 
     /// Lets the executor go on with what it runs between others, if it may. Returns whether it did.
