@@ -115,7 +115,7 @@ $(VENV)/.ready: requirements-dev.txt
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
 	touch $@
 
-$(VENV)/.installed: $(VENV)/.ready $(SOURCES)
+$(VENV)/.installed: $(VENV)/.ready $(SOURCES) packaging/native_command.py
 	rm -rf dist
 	cargo build --release --locked -p bgpy-cli
 	$(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist

@@ -4,23 +4,26 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from inspect import Signature
 from os import PathLike
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import GenericAlias, ModuleType, TracebackType
 from typing import Any, Final, Generic, Literal, Self, TypeVar, final, overload
 
 from ._types import Factory, InitTask, LogLevel, RestartPolicy, Status, Task
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 __all__ = [
+    "AsyncCall",
     "AsyncLink",
     "Buffer",
     "Call",
     "Client",
     "ClientSocket",
     "LogReader",
+    "LoopBell",
     "Progress",
     "RemoteCallback",
+    "RemoteMethod",
     "Server",
     "ServerInfo",
     "Stream",
@@ -38,6 +41,7 @@ __all__ = [
     "table",
     "token_create",
     "use_deadlines",
+    "use_loops",
 ]
 
 __version__: Final[str]
@@ -153,13 +157,13 @@ class AsyncLink:
         """Close the connection."""
 
 @final
-class Call(Generic[T_co]):
+class Call(Generic[_T_co]):
     """A call under way, as `Client.begin` returns it.
 
     It may be used by several threads, and in ``async`` code: ``await call`` returns its result. If it is dropped, the
     call runs all the same.
     """
-    def result(self, timeout: float | None = None) -> T_co:
+    def result(self, timeout: float | None = None) -> _T_co:
         """Wait for the end of the call, and return the first response of its task.
 
         Parameters
@@ -220,7 +224,7 @@ class Call(Generic[T_co]):
         ConnectionLost
             If the server cannot be told.
         """
-    def future(self) -> concurrent.futures.Future[T_co]:
+    def future(self) -> concurrent.futures.Future[_T_co]:
         """Return a `concurrent.futures.Future` of the call, for functions that want one.
 
         A thread waits for it, one for all such calls of a connection. Cancelling the future asks the server to cancel
@@ -231,7 +235,10 @@ class Call(Generic[T_co]):
         concurrent.futures.Future
             The future.
         """
-    def __await__(self) -> Generator[Any, None, T_co]: ...
+    def __await__(self) -> Generator[Any, None, _T_co]: ...
+    @classmethod
+    def __class_getitem__(cls, item: Any) -> GenericAlias:
+        """For annotations: ``Call[int]``."""
     def _connection(self) -> int:
         """The connection that it is on, by a number."""
     def _arrivals(self) -> int:
@@ -795,7 +802,7 @@ class Client:
             If the server logs to no file, or as for `call`.
         """
     @overload
-    def service(self, cls: type[T], timeout: float | None = None) -> T:
+    def service(self, cls: type[_T], timeout: float | None = None) -> _T:
         """Return a proxy of the object that the server has: a local object whose methods run there.
 
         Parameters
