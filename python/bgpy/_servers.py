@@ -100,6 +100,11 @@ def start(
             raise ConfigError(f"{text}, not a tuple of {count}")
         sent = tasks
     elif callable(tasks):
+        if _needs_arguments(tasks):
+            raise ConfigError(
+                f"{tasks.__name__} needs arguments, so it makes no object: tasks are a tuple of "
+                "functions, not one function, and functools.partial gives a function its arguments"
+            )
         sent = tasks
     else:
         place, of_place = _place(tasks)
@@ -366,6 +371,15 @@ def _default_name(place: str, is_file: bool) -> str:
     except ConfigError as error:
         raise ConfigError(f"{error}; or pass name=") from None
     return name
+
+
+def _needs_arguments(factory: Factory) -> bool:
+    """Return whether something is a plain function that cannot be called without arguments."""
+    code = getattr(factory, "__code__", None)
+    if code is None or isinstance(factory, type):
+        return False
+    bound = hasattr(factory, "__self__")
+    return bool(code.co_argcount - bound > len(getattr(factory, "__defaults__", None) or ()))
 
 
 def _place(tasks: str | PathLike[str]) -> tuple[str, str | None]:

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::once::Once;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
 
 use crate::fork_hooks::ForkHooks;
@@ -40,14 +40,14 @@ fn release(_: Python<'_>) -> PyResult<()> {
 
 /// An attribute of a module.
 pub struct Lazy {
-    cell: PyOnceLock<Py<PyAny>>,
+    cell: Once<Py<PyAny>>,
     pub module: &'static str,
     pub attribute: &'static str,
 }
 
 impl Lazy {
     pub const fn new(module: &'static str, attribute: &'static str) -> Self {
-        Self { cell: PyOnceLock::new(), module, attribute }
+        Self { cell: Once::new(), module, attribute }
     }
 
     /// The object; the module is imported if necessary.

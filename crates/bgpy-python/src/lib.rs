@@ -5,13 +5,14 @@
 //! socket operation or a wait: each of those is inside `py.detach`.
 //!
 //! Dependencies point one way: `face` uses `serve`, which uses `codec`, which uses `exceptions`
-//! and `lazy`. The last of them uses `fork_hooks`.
+//! and `lazy`. The last of them uses `fork_hooks`, and all use `once`.
 
 mod codec;
 mod exceptions;
 mod face;
 mod fork_hooks;
 mod lazy;
+mod once;
 mod serve;
 
 use pyo3::prelude::*;

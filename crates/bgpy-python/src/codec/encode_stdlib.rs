@@ -2,9 +2,9 @@
 //!
 //! Each is reduced as pickle would reduce it, and is plain only if the result is what the class itself makes.
 
+use crate::once::interned;
 use bgpy_proto::codec::{Date, DateTime, PathKind, Span, Time, Zone, ext, text, write};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyString, PyTuple, PyType};
 
@@ -121,11 +121,11 @@ impl<'py> Plain<'py> {
 
     fn uuid(&mut self, object: &Bound<'py, PyAny>) -> Option<()> {
         static SAFE: Lazy = Lazy::new("uuid", "SafeUUID");
-        let unknown = SAFE.get(self.py).ok()?.getattr(intern!(self.py, "unknown")).ok()?;
-        if !object.getattr(intern!(self.py, "is_safe")).ok()?.is(&unknown) {
+        let unknown = SAFE.get(self.py).ok()?.getattr(interned!(self.py, "unknown")).ok()?;
+        if !object.getattr(interned!(self.py, "is_safe")).ok()?.is(&unknown) {
             return None;
         }
-        let number: u128 = object.getattr(intern!(self.py, "int")).ok()?.extract().ok()?;
+        let number: u128 = object.getattr(interned!(self.py, "int")).ok()?.extract().ok()?;
         self.out.extend(number.to_be_bytes());
         Some(())
     }
@@ -221,7 +221,7 @@ pub fn enum_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 /// The arguments with which pickle would call the object's class.
 fn parts<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     let reduced =
-        object.call_method1(intern!(object.py(), "__reduce_ex__"), (PICKLE_PROTOCOL,)).ok()?;
+        object.call_method1(interned!(object.py(), "__reduce_ex__"), (PICKLE_PROTOCOL,)).ok()?;
     let reduced = reduced.cast_into_exact::<PyTuple>().ok()?;
     let is_plain = reduced.len() == 2 && reduced.get_item(0).ok()?.is(object.get_type());
     is_plain.then_some(reduced.get_item(1).ok()?)?.cast_into_exact::<PyTuple>().ok()
@@ -247,7 +247,7 @@ fn clock([minute, second, us @ ..]: [u8; 5], hour: u8, fold: bool, zone: Option<
 fn zone(object: &Bound<'_, PyAny>, kind: Kind) -> Option<Zone> {
     match kind {
         Kind::Offset => {
-            let made_from = object.call_method0(intern!(object.py(), "__getinitargs__")).ok()?;
+            let made_from = object.call_method0(interned!(object.py(), "__getinitargs__")).ok()?;
             let made_from = made_from.cast_into_exact::<PyTuple>().ok()?;
             let offset = span(&made_from.get_item(0).ok()?)?.to_microseconds();
             let name = match made_from.get_item(1) {
@@ -259,7 +259,7 @@ fn zone(object: &Bound<'_, PyAny>, kind: Kind) -> Option<Zone> {
         Kind::Region => {
             // A zone made with `no_cache` is a distinct object, and one read from a file has no key.
             let reduced = object
-                .call_method0(intern!(object.py(), "__reduce__"))
+                .call_method0(interned!(object.py(), "__reduce__"))
                 .ok()?
                 .cast_into::<PyTuple>()
                 .ok()?;
@@ -288,5 +288,5 @@ fn value_of<'py>(member: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
         drop(PyErr::take(member.py()));
         return None;
     };
-    dict.cast_into::<PyDict>().ok()?.get_item(intern!(member.py(), "_value_")).ok()?
+    dict.cast_into::<PyDict>().ok()?.get_item(interned!(member.py(), "_value_")).ok()?
 }

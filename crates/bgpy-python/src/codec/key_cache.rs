@@ -3,8 +3,8 @@
 
 use std::cell::RefCell;
 
+use crate::once::Once;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use super::builtins;
@@ -29,7 +29,7 @@ unsafe impl Sync for Keys {}
 
 /// The string for a key, the same object as before where possible.
 pub fn key<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
-    static KEYS: PyOnceLock<Keys> = PyOnceLock::new();
+    static KEYS: Once<Keys> = Once::new();
     if text.len() > BYTES_MAX {
         return builtins::text(py, text);
     }

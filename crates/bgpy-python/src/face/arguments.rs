@@ -6,10 +6,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::once::Once;
 use bgpy::{Restart, Target, Wait, Withdrawal, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use crate::exceptions::config_error;
 use crate::serve::serving::check_joins;
@@ -120,7 +120,7 @@ pub fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>>
 }
 
 /// `bgpy._deadline.time_left`, once a deadline was set: it costs calls nothing before.
-static TIME_LEFT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static TIME_LEFT: Once<Py<PyAny>> = Once::new();
 
 /// Have all calls ask for the time that is left until the deadline.
 #[pyfunction]

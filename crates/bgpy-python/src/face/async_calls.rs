@@ -1,7 +1,7 @@
 //! The calls under way on a connection in an event loop.
 
+use crate::once::interned;
 use bgpy::{Answer, Call, CallError, Progress, Step};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::callback::Callbacks;
@@ -61,12 +61,12 @@ impl Entry {
 /// Sets the result of a future, unless it is cancelled.
 pub fn settle(py: Python<'_>, future: &Py<PyAny>, result: PyResult<Py<PyAny>>) -> PyResult<()> {
     let future = future.bind(py);
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+    if future.call_method0(interned!(py, "done"))?.is_truthy()? {
         return Ok(());
     }
     match result {
-        Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
-        Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),)),
+        Ok(value) => future.call_method1(interned!(py, "set_result"), (value,)),
+        Err(error) => future.call_method1(interned!(py, "set_exception"), (error.into_value(py),)),
     }
     .map(drop)
 }
@@ -79,5 +79,5 @@ pub fn tell_progress(
 ) -> PyResult<()> {
     let Some(report) = report else { return Ok(()) };
     let progress = ProgressReport::from(progress);
-    handler.call_method1(intern!(handler.py(), "report"), (report, progress)).map(drop)
+    handler.call_method1(interned!(handler.py(), "report"), (report, progress)).map(drop)
 }

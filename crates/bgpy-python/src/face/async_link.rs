@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::once::interned;
 use bgpy::{
     Answer, Call, CallError, CallHead, CallKind, Delivered, Failure, Link, Payload, Question, Step,
     Wait, Want,
 };
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -139,7 +139,7 @@ impl AsyncLink {
         match unpacked {
             Ok((function, arguments, keywords)) => {
                 let arguments = (id, number, function, arguments, keywords);
-                handler.call_method1(intern!(py, "run_callback"), arguments).map(drop)
+                handler.call_method1(interned!(py, "run_callback"), arguments).map(drop)
             }
             Err(error) => self.fail_callback(py, id, number, &error),
         }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::once::Once;
 use bgpy::registry::Registry;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyIterator};
 
 use super::arguments::{limit, timeout, waiting};
@@ -20,7 +20,7 @@ use crate::exceptions::{Class, error};
 #[pyclass(module = "bgpy", frozen, mapping)]
 pub struct ServerInfo {
     info: bgpy::ServerInfo,
-    row: PyOnceLock<Py<PyDict>>,
+    row: Once<Py<PyDict>>,
 }
 
 #[pymethods]
@@ -233,7 +233,7 @@ pub fn survey(
     let infos = waiting(py, limit, |wait| bgpy::survey::survey(&registry, ended, wait))?;
     let infos = infos
         .map_err(|error_of_system| error(py, Class::ConnectError, error_of_system.to_string()))?;
-    let listed = |info| ServerInfo { info, row: PyOnceLock::new() };
+    let listed = |info| ServerInfo { info, row: Once::new() };
     Ok(infos.into_iter().map(listed).collect())
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::once::Once;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use super::pending::Pending;
 use super::progress::ProgressReport;
@@ -18,12 +18,12 @@ pub struct Stream {
     pending: Pending,
     limit: Option<Duration>,
     /// What the method has returned.
-    result: PyOnceLock<Py<PyAny>>,
+    result: Once<Py<PyAny>>,
 }
 
 impl Stream {
     pub fn new(pending: Pending, limit: Option<Duration>) -> Self {
-        Self { pending, limit, result: PyOnceLock::new() }
+        Self { pending, limit, result: Once::new() }
     }
 }
 

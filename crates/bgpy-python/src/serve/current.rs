@@ -3,9 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
+use crate::once::Once;
 use bgpy::{Progress, Reply};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use super::async_call::AsyncCall;
 use crate::exceptions::{Class, error};
@@ -45,7 +45,7 @@ impl Drop for Current {
 
 /// Tells which call the running task of an event loop works for, once a service has such a loop: it costs others
 /// nothing.
-static OF_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static OF_LOOP: Once<Py<PyAny>> = Once::new();
 
 /// Have `progress` and the like ask for the call that an event loop runs.
 #[pyfunction]

@@ -1,8 +1,8 @@
 //! What a task raised, as the failure that its caller gets.
 
+use crate::once::interned;
 use bgpy::server::Why;
 use bgpy::{Failure, FailureCode, Reply};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTraceback};
 
@@ -50,7 +50,7 @@ pub fn traceback(py: Python<'_>, error: &PyErr) -> PyResult<String> {
     let value = error.value(py);
     let parts = (value.get_type(), value, frames_of_tasks(error.traceback(py))?);
     let lines = py.import("traceback")?.getattr("format_exception")?.call1(parts)?;
-    shortened(intern!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
+    shortened(interned!(py, "").call_method1("join", (lines,))?.cast::<PyString>()?)
 }
 
 /// The files through which a tasks file is imported, as tracebacks name them.

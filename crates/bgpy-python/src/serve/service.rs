@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::once::interned;
 use bgpy::methods::{Method, MethodKind, MethodTable, Runs};
 use bgpy::server::{Bell, Pace, Reader, SocketBell};
 use bgpy::{Delivered, Failure, MethodsReply, Reply};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
@@ -191,7 +191,7 @@ impl Service {
         let (arguments, keywords) = arguments(message)?;
         let result = member.call(arguments, keywords.as_ref())?;
         if *kind == MethodKind::Stream {
-            if result.hasattr(intern!(py, "__anext__"))? {
+            if result.hasattr(interned!(py, "__anext__"))? {
                 return Ok(Outcome::Awaitable(result.unbind()));
             }
             return StreamCall::new(&result, name, reply, self.server_process).map(Outcome::Stream);

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use crate::once::interned;
 use bgpy::server::Suspended;
 use bgpy::{Failure, Reply, Room};
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 use pyo3::types::iterator::PySendResult;
@@ -93,7 +93,7 @@ impl StreamCall {
 
     fn close(&mut self, py: Python<'_>) -> PyResult<()> {
         let Some(iterator) = self.iterator.take() else { return Ok(()) };
-        let close = iterator.bind(py).as_any().getattr_opt(intern!(py, "close"))?;
+        let close = iterator.bind(py).as_any().getattr_opt(interned!(py, "close"))?;
         close.map_or(Ok(()), |close| close.call0().map(drop))
     }
 }
@@ -101,7 +101,7 @@ impl StreamCall {
 /// Raises an exception where a generator waits. Another iterator cannot catch it.
 fn throw(iterator: &Bound<'_, PyIterator>, raised: PyErr) -> PyResult<()> {
     let py = iterator.py();
-    match iterator.as_any().getattr_opt(intern!(py, "throw"))? {
+    match iterator.as_any().getattr_opt(interned!(py, "throw"))? {
         Some(throw) => throw.call1((raised.into_value(py),)).map(drop),
         None => Err(raised),
     }

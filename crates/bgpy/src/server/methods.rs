@@ -9,13 +9,16 @@ use bgpy_proto::{CallKind, MethodsReply};
 use super::calls::Waiting;
 use super::under_way::UnderWay;
 
+/// Connections and ids of requests.
+type Asked = VecDeque<(usize, u64)>;
+
 /// The answer to requests for the methods, and those who wait for it.
 #[derive(Debug, Default)]
 pub(super) struct Methods {
     /// None before the server has its program.
     reply: Option<Arc<MethodsReply>>,
-    /// By connection and id. An answer may be long, so those of a client that does not read have to wait.
-    asked: VecDeque<(usize, u64)>,
+    /// An answer may be long, so those of a client that does not read have to wait.
+    asked: Asked,
     /// The methods that are not exclusive.
     runs: HashMap<String, Runs>,
     /// The methods whose calls are not cancelled while they run.
@@ -43,10 +46,7 @@ impl Methods {
 
     /// The answer, and those who are to get it; `None` if there is nobody, or if it is not known and the server
     /// `is_about_to_know` it.
-    pub(super) fn due(
-        &mut self,
-        is_about_to_know: bool,
-    ) -> Option<(Arc<MethodsReply>, VecDeque<(usize, u64)>)> {
+    pub(super) fn due(&mut self, is_about_to_know: bool) -> Option<(Arc<MethodsReply>, Asked)> {
         if self.asked.is_empty() || self.reply.is_none() && is_about_to_know {
             return None;
         }
