@@ -107,12 +107,7 @@ def start(
             )
         sent = tasks
     else:
-        place, of_place = _place(tasks)
-        is_file = _is_file(place)
-        origin["init_file" if is_file else "init_module"] = place
-        origin["init_object"] = of_place
-        if name is None:
-            name = _default_name(place, is_file)
+        origin, name = _origin(tasks, name)
     server = Server(
         host,
         port,
@@ -303,12 +298,7 @@ def serve(
     """
     origin: dict[str, Any] = {}
     if not callable(service):
-        place, of_place = _place(service)
-        is_file = _is_file(place)
-        origin["init_file" if is_file else "init_module"] = place
-        origin["init_object"] = of_place
-        if name is None:
-            name = _default_name(place, is_file)
+        origin, name = _origin(service, name)
     server = Server(
         host,
         port,
@@ -380,6 +370,14 @@ def _needs_arguments(factory: Factory) -> bool:
         return False
     bound = hasattr(factory, "__self__")
     return bool(code.co_argcount - bound > len(getattr(factory, "__defaults__", None) or ()))
+
+
+def _origin(tasks: str | PathLike[str], name: str | None) -> tuple[dict[str, Any], str]:
+    """Return where a server imports its program from, as `Server` takes it, and its name."""
+    place, of_place = _place(tasks)
+    is_file = _is_file(place)
+    origin = {"init_file" if is_file else "init_module": place, "init_object": of_place}
+    return origin, _default_name(place, is_file) if name is None else name
 
 
 def _place(tasks: str | PathLike[str]) -> tuple[str, str | None]:

@@ -59,7 +59,7 @@ def begin(
         from .texts import values
 
         arguments = values(factory, texts)
-    made = factory(*(), **arguments)
+    made = factory(**arguments)
     if made is None:
         name = getattr(factory, "__name__", repr(factory))
         raise TypeError(f"{name} must return the object to serve, not None")

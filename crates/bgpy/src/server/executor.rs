@@ -40,7 +40,7 @@ pub trait Executor {
     /// A [`Failure`] for the caller; the server continues with its state as it is.
     fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<Pace, Failure>;
 
-    /// Called once before the start: what runs the methods that [only read](bgpy_proto::methods::Runs::Read), and on
+    /// Called once after the program has started: what runs the methods that [only read](bgpy_proto::methods::Runs::Read), and on
     /// how many threads at most. Without one they run like all others.
     fn reader(&mut self) -> Option<(Arc<dyn Reader>, usize)> {
         None
@@ -54,8 +54,7 @@ pub trait Executor {
     fn exit(&mut self, message: Option<Delivered>, reply: &Reply) -> Result<(), Failure>;
 
     /// Goes on with the calls that it runs [between others](Pace::Apart): if it `waits`, until its bell rings or they
-    /// are over, else for a moment.
-    /// Returns whether it has more to do, even if all these calls are over.
+    /// are over, else for a moment. Returns whether it has more to do, even if all these calls are over.
     fn drive(&mut self, waits: bool) -> bool {
         let _ = waits;
         false

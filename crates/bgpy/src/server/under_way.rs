@@ -106,17 +106,21 @@ impl UnderWay {
         }
     }
 
-    /// Notes that the executing thread goes on with a suspended call.
-    pub(super) fn resume(&mut self, number: u64) {
-        if let Some(index) = self.beside.iter().position(|(begun, _)| begun.is(number)) {
-            self.executing = Some(self.beside.remove(index).0);
-        }
+    /// Whether a suspended call was cancelled.
+    pub(super) fn is_cancelled(&self, number: u64) -> bool {
+        let is = |(begun, place): &(Begun, Place)| {
+            begun.is(number) && matches!(place, Place::Suspended(Some(_)))
+        };
+        self.beside.iter().any(is)
     }
 
-    /// Why a suspended call was cancelled, if it was.
-    pub(super) fn cancel_of(&self, number: u64) -> Option<Why> {
-        let (_, place) = self.beside.iter().find(|(begun, _)| begun.is(number))?;
-        if let Place::Suspended(asked) = place { *asked } else { None }
+    /// Notes that the executing thread goes on with a suspended call. Returns why that was cancelled meanwhile, if it
+    /// was: nobody tells it again.
+    pub(super) fn resume(&mut self, number: u64) -> Option<Why> {
+        let index = self.beside.iter().position(|(begun, _)| begun.is(number))?;
+        let (begun, place) = self.beside.remove(index);
+        self.executing = Some(begun);
+        if let Place::Suspended(asked) = place { asked } else { None }
     }
 
     /// Notes the end of a call.
@@ -266,5 +270,45 @@ impl UnderWay {
         if let Some(begun) = &mut self.executing {
             begun.since = begun.since.or_else(|| clock::now().checked_sub(before));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bgpy_proto::{CallKind, Delivered};
+
+    use super::*;
+
+    fn waiting() -> Waiting {
+        let message = Delivered::handed_over(Vec::new(), Vec::new());
+        Waiting { number: 7, ..Waiting::new(1, 2, CallKind::Exec, None, message) }
+    }
+
+    #[test]
+    fn a_cancel_of_a_suspended_call_is_told_when_it_goes_on() {
+        let mut under_way = UnderWay::default();
+        under_way.begin(&waiting(), true, false);
+        under_way.suspend(None);
+        assert!(!under_way.is_cancelled(7));
+        assert_eq!(under_way.request(7, Why::Expired), Requested::Noted);
+        assert!(under_way.is_cancelled(7) && under_way.is_stirred());
+        assert_eq!(under_way.resume(7), Some(Why::Expired));
+        assert_eq!(under_way.request(7, Why::Asked), Requested::OfExecuting);
+        // What it has not heard of before it is suspended again, it hears of later.
+        under_way.suspend(Some(Why::Asked));
+        assert_eq!(under_way.resume(7), Some(Why::Asked));
+        under_way.finish(7);
+        assert_eq!(under_way.request(7, Why::Asked), Requested::Unknown);
+        assert!(under_way.is_empty() && !under_way.is_stirred());
+    }
+
+    #[test]
+    fn a_call_that_refuses_to_be_cancelled_is_not() {
+        let mut under_way = UnderWay::default();
+        under_way.begin(&waiting(), false, false);
+        assert_eq!(under_way.request(7, Why::Gone), Requested::Refused);
+        under_way.suspend(None);
+        assert_eq!(under_way.request(7, Why::Gone), Requested::Refused);
+        assert!(under_way.uncancelled().is_empty());
     }
 }

@@ -36,19 +36,11 @@ impl SuspendedCalls {
         // The others have their turn while one of them runs.
         self.count(shared, 1);
         self.0.retain_mut(|(call, suspended)| {
-            let asked = {
-                let mut core = shared.core.lock();
-                let asked = core.calls.under_way.cancel_of(call.number);
-                if asked.is_none() {
-                    drop(core);
-                    if !suspended.is_ready() {
-                        return true;
-                    }
-                    core = shared.core.lock();
-                }
-                core.calls.under_way.resume(call.number);
-                asked
-            };
+            let is_cancelled = shared.core.lock().calls.under_way.is_cancelled(call.number);
+            if !is_cancelled && !suspended.is_ready() {
+                return true;
+            }
+            let asked = shared.core.lock().calls.under_way.resume(call.number);
             has_moved = true;
             let outcome = shared.running(call, asked, || suspended.resume());
             if matches!(outcome, Ok(false)) {
