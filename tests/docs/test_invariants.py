@@ -20,8 +20,9 @@ PICKLERS = {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve"}
 
 
 def code(source: Path) -> str:
-    """Return a Rust file without its comments."""
-    return re.sub(r"//.*", "", source.read_text())
+    """Return a Rust file without its unit tests and comments."""
+    tests = re.compile(r"^#\[cfg\(test\)\]\n(pub\S* )?mod tests \{.*?^\}", re.DOTALL | re.MULTILINE)
+    return re.sub(r"//.*", "", tests.sub("", source.read_text()))
 
 
 def rust(crate: str) -> list[Path]:

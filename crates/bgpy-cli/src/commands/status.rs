@@ -12,9 +12,6 @@ use crate::interpreter::Context;
 use crate::output::view::{server_json, status_json, status_rows, style, time};
 use crate::output::{self, Output, terminal};
 
-/// Lines of the log that are shown for a server that has failed.
-const LAST_LINES: usize = 10;
-
 /// Columns of a title.
 const TITLE_COLUMNS: usize = 9;
 
@@ -127,7 +124,7 @@ impl ShowStatus {
         output::styled(lines.text.trim_end());
         let has_failed = matches!(info.state, ServerState::Failed | ServerState::Restarting);
         let log = entry.log_file.as_deref().filter(|_| has_failed);
-        if let Some(words) = log.and_then(|log| bgpy::log::read::last_lines(log, LAST_LINES).ok()) {
+        if let Some(words) = log.and_then(|log| bgpy::log::read::last_words(log).ok()) {
             output::data(format_args!("last lines of its log:\n{}", words.trim_end()));
         }
     }

@@ -187,26 +187,16 @@ pub fn remains(text: &[u8]) -> &[u8] {
     &[]
 }
 
-/// The last lines of a log, as text.
-///
-/// # Errors
-/// As for [`Tail::open`].
-pub fn last_lines(path: &Path, lines: usize) -> io::Result<String> {
-    let mut tail = Tail::open(path, Begin::LastLines(lines))?;
-    let mut text = Vec::new();
-    while tail.read(&mut text)? {}
-    Ok(String::from_utf8_lossy(&text).into_owned())
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::io::Write;
 
+    use super::super::last::last_lines;
     use super::*;
     use crate::log::{Level, Log, aged, parts};
 
-    fn log(texts: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    pub(in super::super) fn log(texts: &[&str]) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.log");
         for (age, text) in texts.iter().rev().enumerate() {
@@ -231,35 +221,6 @@ mod tests {
             tail.read(&mut text).unwrap();
         }
         assert_eq!(String::from_utf8(text).unwrap(), "1\n2\n3\n");
-    }
-
-    #[test]
-    fn last_lines_reach_back_over_rotations() {
-        let (_directory, path) = log(&["1\n2\n", "3\n4\n5\n", "6\n7"]);
-        for (lines, text) in [
-            (0, ""),
-            (1, "7"),
-            (2, "6\n7"),
-            (3, "5\n6\n7"),
-            (5, "3\n4\n5\n6\n7"),
-            (6, "2\n3\n4\n5\n6\n7"),
-            (7, "1\n2\n3\n4\n5\n6\n7"),
-            (99, "1\n2\n3\n4\n5\n6\n7"),
-        ] {
-            assert_eq!(last_lines(&path, lines).unwrap(), text, "{lines}");
-        }
-        let (_directory, path) = log(&["1\n2\n", ""]);
-        assert_eq!(last_lines(&path, 1).unwrap(), "2\n");
-        let (_directory, path) = log(&[""]);
-        assert_eq!(last_lines(&path, 3).unwrap(), "");
-        assert!(last_lines(&path.with_extension("none"), 3).is_err());
-    }
-
-    #[test]
-    fn long_lines_are_found_whole() {
-        let line = "x".repeat(3 * CHUNK_BYTES);
-        let (_directory, path) = log(&[&format!("{line}1\n{line}2\n")]);
-        assert_eq!(last_lines(&path, 1).unwrap(), format!("{line}2\n"));
     }
 
     #[test]
