@@ -7,6 +7,7 @@ from pathlib import Path
 from types import GenericAlias, ModuleType, TracebackType
 from typing import Any, Final, Generic, Literal, Self, TypeVar, final, overload
 
+from ._jobs import Job
 from ._types import Factory, InitTask, LogLevel, RestartPolicy, Status, Task
 
 _T = TypeVar("_T")
@@ -125,6 +126,10 @@ class AsyncLink:
         method: str | None = None,
     ) -> int:
         """Queue a call whose responses are a stream; take them with `step`."""
+    def await_job(
+        self, future: Future[Any], job: str, is_of_method: bool, on_progress: object = None
+    ) -> int:
+        """"""
     def step(self, handler: object, call: int, future: Future[Any]) -> tuple[Any, ...] | None:
         """Take the next response of a stream: ``(response,)``, ``()`` at its end, ``(None, result)`` if it has a result, or None if it has not arrived; then
         `future` is set when it is worth asking again.
@@ -289,11 +294,15 @@ class RemoteMethod:
         """What a call by somebody else needs: the message, the timeout, what to call with progress, and the window of
         a stream.
         """
+    def _submit(self, *arguments: Any, **keywords: Any) -> tuple[Client, str, str]:
+        """Submit a job that calls it, and return the client, the job's name and that of the method."""
     def _with(
         self,
         timeout: float | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         window: int | None = None,
+        key: str | None = None,
+        keep: float | None = None,
     ) -> Self:
         """The same method, called with other options."""
     @property
@@ -651,6 +660,15 @@ class Client:
         >>> calls = [client.begin({"page": page}) for page in range(100)]
         >>> pages = [call.result() for call in calls]
         """
+    def submit(
+        self,
+        args: Any,
+        *,
+        key: str | None = None,
+        keep: float | None = None,
+        timeout: float | None = None,
+    ) -> Job[Any]:
+        """"""
     def stream(
         self,
         args: Any,
@@ -849,6 +867,27 @@ class Client:
         """
     def _start_service(self, factory: Factory, timeout: float | None = None) -> dict[str, str]:
         """Send the server what makes its object, a class for example, and wait until it is made."""
+    def _submit(
+        self,
+        method: str | None,
+        args: object,
+        key: str | None = None,
+        keep: float | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """"""
+    def _await_job(
+        self,
+        job: str,
+        is_of_method: bool,
+        timeout: float | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Any:
+        """"""
+    def _jobs(self, job: str | None = None, timeout: float | None = None) -> list[dict[str, Any]]:
+        """"""
+    def _cancel_job(self, job: str, timeout: float | None = None) -> bool | None:
+        """"""
     def _methods(self, timeout: float | None = None) -> dict[str, Any]:
         """What the server tells of the methods of its object."""
     @property

@@ -243,26 +243,30 @@ def connect(  # noqa: F811
     """
     if cls is not None and not isinstance(cls, type):
         raise TypeError(f"cls must be a class, not {type(cls).__name__}")
-    if isinstance(target, Client):
-        client = target
-    else:
-        if isinstance(target, Server):
-            token = target.token if token is None else token
-            target = target.target
-        elif not isinstance(target, (str, PathLike)):
-            kind = type(target).__name__
-            raise TypeError(f"target must be a name, host:port or socket path, not {kind}")
-        client = Client(
-            fspath(target),
-            token=token,
-            auth=auth,
-            allow_pickle=allow_pickle,
-            max_message_bytes=max_message_bytes,
-        )
+    client = client_of(
+        target,
+        token=token,
+        auth=auth,
+        allow_pickle=allow_pickle,
+        max_message_bytes=max_message_bytes,
+    )
     if cls is not None:
         return client.service(cls, timeout)
     client.ping(timeout)
     return client
+
+
+def client_of(target: Any, token: str | None = None, **options: Any) -> Client:
+    """Return a client of a server, not yet connected, or the client that was passed."""
+    if isinstance(target, Client):
+        return target
+    if isinstance(target, Server):
+        token = target.token if token is None else token
+        target = target.target
+    elif not isinstance(target, (str, PathLike)):
+        kind = type(target).__name__
+        raise TypeError(f"target must be a name, host:port or socket path, not {kind}")
+    return Client(fspath(target), token=token, **options)
 
 
 def serve(

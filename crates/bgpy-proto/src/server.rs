@@ -13,9 +13,10 @@ use crate::flow::weight;
 use crate::frame::{Frame, Kind, Missing, Payload, Want, flag};
 use crate::head::CallHead;
 use crate::hello::ClientHello;
+use crate::jobs::{JobsReply, JobsRequest};
 use crate::limits::{
     ABORT_REQUEST_BYTES_MAX, CALLS_PER_CONNECTION_MAX, DEBUG_REQUEST_BYTES_MAX,
-    LOG_REQUEST_BYTES_MAX,
+    JOBS_REQUEST_BYTES_MAX, LOG_REQUEST_BYTES_MAX,
 };
 use crate::log::{LogReply, LogRequest};
 use crate::methods::MethodsReply;
@@ -253,6 +254,12 @@ impl ServerSession {
         self.send(Frame { payload, ..Frame::bare(Kind::MethodsReply, request) });
     }
 
+    /// Answers a request for the jobs, as far as the client accepts it.
+    pub fn jobs(&mut self, request: u64, reply: JobsReply) {
+        let payload = reply.encode_within(self.client.message_bytes_max).into();
+        self.send(Frame { payload, ..Frame::bare(Kind::JobsReply, request) });
+    }
+
     /// Answers a log request. Its text is at most [as long as the client
     /// accepts](LogReply::text_bytes_max).
     pub fn log(&mut self, request: u64, reply: &LogReply) {
@@ -353,6 +360,14 @@ impl ServerSession {
                 self.requests.push_back(Request::Abort { id: call, request });
                 return Ok(());
             }
+            Kind::Jobs => {
+                let short = Some(&payload.data).filter(|data| data.len() <= JOBS_REQUEST_BYTES_MAX);
+                let request = short.and_then(|data| JobsRequest::decode(data));
+                let request =
+                    request.ok_or(ProtocolError::Malformed("a request for jobs that says nothing"))?;
+                self.requests.push_back(Request::Jobs { id: call, request });
+                return Ok(());
+            }
             Kind::Ping => {
                 self.send(Frame::bare(Kind::Pong, call));
                 return Ok(());
@@ -363,6 +378,10 @@ impl ServerSession {
         let has_head = flags & flag::HEAD != 0 && missing.is_none();
         let head =
             if has_head { Some(Arc::new(CallHead::split_from(&mut payload.data)?)) } else { None };
+        let is_of_job = head.as_ref().is_some_and(|head| head.job.is_some());
+        if is_of_job && (kind != CallKind::Exec || want == Want::All) {
+            return Err(ProtocolError::Malformed("a call that no job is submitted or awaited with"));
+        }
         let more = head.as_deref().map(|head| More::of(head, want));
         let full = self.open.len() >= CALLS_PER_CONNECTION_MAX;
         self.open.insert(call, Open { want, acked: false, next_seq: 0, more });

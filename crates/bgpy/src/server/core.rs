@@ -23,6 +23,7 @@ use super::connections::ready_queue::{ByToken, ReadyQueue};
 use super::connections::reserve::Reserve;
 use super::control::CallControl;
 use super::idle::IdleTimeout;
+use super::jobs::Jobs;
 use super::lifecycle::{Due, Lifecycle};
 use super::methods::Methods;
 use super::reactor::signal::Waker;
@@ -55,6 +56,7 @@ pub(super) struct Core {
     /// Connections that may accept more of their queued output.
     pub(super) unwritten: ReadyQueue,
     pub(super) calls: Calls,
+    pub(super) jobs: Jobs,
     pub(super) control: CallControl,
     pub(super) lifecycle: Lifecycle,
     pub(super) methods: Methods,
@@ -125,6 +127,7 @@ impl Core {
             reporter: StatusReporter::new(registration.name().cloned(), log.clone()),
             control: CallControl::of(&calls),
             calls,
+            jobs: Jobs::default(),
             lifecycle: Lifecycle::new(),
             methods: Methods::default(),
             idle: IdleTimeout::new(idle_timeout),
@@ -232,6 +235,7 @@ impl Core {
         drop(connection);
         self.note_gone(token);
         self.control.gone(token, &mut self.calls);
+        self.jobs.gone(token);
         let what = format_args!("connection from {peer} ended: {why}");
         if is_session {
             self.reporter.clients -= 1;

@@ -12,6 +12,7 @@ mod end;
 mod executor;
 mod housekeeping;
 mod idle;
+mod jobs;
 mod lifecycle;
 mod methods;
 mod options;

@@ -220,6 +220,7 @@ fn hello(options: &ServerOptions, generation: u32) -> ServerHello {
         debug: true,
         calls: true,
         services: true,
+        jobs: true,
         overloaded: None,
     }
 }
