@@ -7,7 +7,8 @@ use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
-    Frame, JobsReply, JobsRequest, Kind, LogReply, LogRequest, MethodsReply, Payload, Progress, Status, Want,
+    Frame, JobsReply, JobsRequest, Kind, LogReply, LogRequest, MethodsReply, Payload, Progress,
+    Status, Want,
 };
 
 use super::session::{check_message, connect, drain, weight};

@@ -3,8 +3,8 @@
 use bgpy_proto::codec::{Reader, Value};
 use bgpy_proto::limits::{DEBUG_LINE_BYTES_MAX, FAILURE_TEXT_BYTES_MAX};
 use bgpy_proto::{
-    AbortReply, AbortRequest, Buffer, CallHead, DebugReply, DebugRequest, Failure, JobsReply, JobsRequest, LogReply,
-    LogRequest, MethodsReply, Progress, Status,
+    AbortReply, AbortRequest, Buffer, CallHead, DebugReply, DebugRequest, Failure, JobsReply,
+    JobsRequest, LogReply, LogRequest, MethodsReply, Progress, Status,
 };
 
 /// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again

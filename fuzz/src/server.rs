@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::{
-    ABORT_REQUEST_BYTES_MAX, DEBUG_REQUEST_BYTES_MAX, JOBS_REQUEST_BYTES_MAX, LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX,
+    ABORT_REQUEST_BYTES_MAX, DEBUG_REQUEST_BYTES_MAX, JOBS_REQUEST_BYTES_MAX,
+    LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX,
 };
 use bgpy_proto::{
-    AbortRequest, CallHead, CallKind, DebugRequest, Failure, Frame, JobsRequest, Kind, LogRequest, Payload,
-    Request, Room, ServerSession,
+    AbortRequest, CallHead, CallKind, DebugRequest, Failure, Frame, JobsRequest, Kind, LogRequest,
+    Payload, Request, Room, ServerSession,
 };
 
 use super::frame::encode;

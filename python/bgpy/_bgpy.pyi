@@ -971,6 +971,7 @@ class Server:
         init_module: str | None = None,
         init_object: str | None = None,
         idle_timeout: float | None = None,
+        threads: int | None = None,
         restart: RestartPolicy = "never",
         auth: bool = True,
         allow_weak_token: bool = False,

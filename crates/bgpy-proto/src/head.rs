@@ -4,8 +4,8 @@ use crate::codec::{CodecError, Reader, Token, write};
 use crate::error::ProtocolError;
 use crate::hello::Id;
 use crate::limits::{
-    CHAIN_MAX, HEAD_BYTES_MAX, JOB_BYTES_MAX, JOB_DIGEST_BYTES_MAX, METHOD_BYTES_MAX, STREAM_WINDOW_BYTES_MAX,
-    TRACE_BYTES_MAX,
+    CHAIN_MAX, HEAD_BYTES_MAX, JOB_BYTES_MAX, JOB_DIGEST_BYTES_MAX, METHOD_BYTES_MAX,
+    STREAM_WINDOW_BYTES_MAX, TRACE_BYTES_MAX,
 };
 
 /// Bytes of the length in front of a head.

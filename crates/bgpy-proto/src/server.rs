@@ -363,8 +363,8 @@ impl ServerSession {
             Kind::Jobs => {
                 let short = Some(&payload.data).filter(|data| data.len() <= JOBS_REQUEST_BYTES_MAX);
                 let request = short.and_then(|data| JobsRequest::decode(data));
-                let request =
-                    request.ok_or(ProtocolError::Malformed("a request for jobs that says nothing"))?;
+                let request = request
+                    .ok_or(ProtocolError::Malformed("a request for jobs that says nothing"))?;
                 self.requests.push_back(Request::Jobs { id: call, request });
                 return Ok(());
             }
@@ -380,7 +380,9 @@ impl ServerSession {
             if has_head { Some(Arc::new(CallHead::split_from(&mut payload.data)?)) } else { None };
         let is_of_job = head.as_ref().is_some_and(|head| head.job.is_some());
         if is_of_job && (kind != CallKind::Exec || want == Want::All) {
-            return Err(ProtocolError::Malformed("a call that no job is submitted or awaited with"));
+            return Err(ProtocolError::Malformed(
+                "a call that no job is submitted or awaited with",
+            ));
         }
         let more = head.as_deref().map(|head| More::of(head, want));
         let full = self.open.len() >= CALLS_PER_CONNECTION_MAX;

@@ -79,6 +79,10 @@ mod tests {
         for key in ["", "order-17", "0101-x-1", "0101"] {
             assert_eq!(unknown(key, here, 9).code, FailureCode::NoJob);
         }
-        assert!(unknown("order-17", here, 1).message.ends_with("again once, and jobs of before are lost"));
+        assert!(
+            unknown("order-17", here, 1)
+                .message
+                .ends_with("again once, and jobs of before are lost")
+        );
     }
 }

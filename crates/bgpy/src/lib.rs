@@ -106,8 +106,8 @@ pub mod jobs;
 
 pub use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Chain, DebugReply, DebugRequest,
-    Delivered, Failure, FailureCode, Id, JobsReply, LogCursor, LogPiece, LogReply, LogRequest, Memory,
-    MethodTable, MethodsReply, Payload, Progress, Room, State, Status, Token, Want, limits,
+    Delivered, Failure, FailureCode, Id, JobsReply, LogCursor, LogPiece, LogReply, LogRequest,
+    Memory, MethodTable, MethodsReply, Payload, Progress, Room, State, Status, Token, Want, limits,
 };
 pub use client::{
     Answer, Call, CallHandle, Client, ClientOptions, JobSubmission, Link, Question, Response, Step,

@@ -7,8 +7,7 @@ use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 
 use crate::maps::{
     abort_reply, abort_request, debug_reply, debug_request, failure, head, jobs_reply,
-    jobs_request, log_reply, log_request,
-    methods_reply, progress, status,
+    jobs_request, log_reply, log_request, methods_reply, progress, status,
 };
 use crate::random::Random;
 use crate::targets::Stream;

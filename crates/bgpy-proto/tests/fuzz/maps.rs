@@ -4,8 +4,8 @@ use bgpy_proto::limits::LOG_CURSOR_BYTES_MAX;
 use bgpy_proto::methods::{Method, MethodKind, Parameter, ParameterKind, Runs};
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, CallHead, Chain, DebugReply, DebugRequest, Failure,
-    FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply, LogRequest, MethodTable, MethodsReply,
-    Progress, State, Status,
+    FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply,
+    LogRequest, MethodTable, MethodsReply, Progress, State, Status,
 };
 
 use crate::random::Random;
@@ -118,8 +118,13 @@ pub fn jobs_request(random: &mut Random) -> JobsRequest {
 }
 
 pub fn jobs_reply(random: &mut Random) -> JobsReply {
-    const STATES: [JobState; 5] =
-        [JobState::Queued, JobState::Running, JobState::Done, JobState::Failed, JobState::Cancelled];
+    const STATES: [JobState; 5] = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Done,
+        JobState::Failed,
+        JobState::Cancelled,
+    ];
     let info = JobInfo {
         job: "order-17".into(),
         task: "exec_task".into(),

@@ -6,8 +6,8 @@ use bgpy_proto::limits::{DEBUG_TEXT_BYTES_MAX, LOG_BYTES_MAX, LOG_CURSOR_BYTES_M
 use bgpy_proto::methods::{Method, MethodKind, Runs};
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, Chain, DebugReply, DebugRequest, Failure,
-    FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply, LogRequest, MethodTable, MethodsReply, Payload,
-    Progress, State, Status,
+    FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply,
+    LogRequest, MethodTable, MethodsReply, Payload, Progress, State, Status,
 };
 
 use crate::link::Lent;
@@ -105,8 +105,13 @@ pub fn jobs_request(random: &mut Random) -> JobsRequest {
 }
 
 pub fn jobs_reply(random: &mut Random) -> JobsReply {
-    const STATES: [JobState; 5] =
-        [JobState::Queued, JobState::Running, JobState::Done, JobState::Failed, JobState::Cancelled];
+    const STATES: [JobState; 5] = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Done,
+        JobState::Failed,
+        JobState::Cancelled,
+    ];
     let info = |number: usize| JobInfo {
         job: format!("job-{number}"),
         task: "exec_task".into(),

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bgpy_proto::client::Event;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, DebugReply, DebugRequest, Delivered, Failure,
-    FailureCode, JobsReply, JobsRequest, LogReply, LogRequest, MethodsReply, Payload, Progress, Request, Status, Want,
+    FailureCode, JobsReply, JobsRequest, LogReply, LogRequest, MethodsReply, Payload, Progress,
+    Request, Status, Want,
 };
 
 use crate::stream::{Call, Closing};

@@ -58,7 +58,8 @@ impl Client {
             if callbacks.is_empty() {
                 return Ok(payload);
             }
-            let text = "a job lives on without its caller, so it cannot call functions of the caller's";
+            let text =
+                "a job lives on without its caller, so it cannot call functions of the caller's";
             Err(PyTypeError::new_err(text))
         };
         let (limit, since) = (limit(py, timeout)?, Instant::now());
@@ -139,7 +140,8 @@ impl Client {
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyList>> {
         let reply = self.on_link(py, timeout, |link, wait| link.jobs(job, wait))?;
-        let infos: Vec<_> = reply.jobs.iter().map(|info| job_dict(py, info)).collect::<PyResult<_>>()?;
+        let infos: Vec<_> =
+            reply.jobs.iter().map(|info| job_dict(py, info)).collect::<PyResult<_>>()?;
         PyList::new(py, infos)
     }
 
@@ -175,14 +177,19 @@ fn is_cut(error: &CallError) -> bool {
 
 fn kept(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds).map_err(|_| {
-        config_error(py, format!("keep={seconds} is not a valid time: pass a number of seconds from 0 on"))
+        config_error(
+            py,
+            format!("keep={seconds} is not a valid time: pass a number of seconds from 0 on"),
+        )
     })
 }
 
 fn check_key(py: Python<'_>, key: Option<&str>) -> PyResult<()> {
     let bytes_max = bgpy::limits::JOB_BYTES_MAX;
     match key {
-        Some("") => Err(config_error(py, "key is empty: pass a text, or None for a name of its own")),
+        Some("") => {
+            Err(config_error(py, "key is empty: pass a text, or None for a name of its own"))
+        }
         Some(key) if key.len() > bytes_max => {
             let bytes = key.len();
             Err(config_error(py, format!("key has {bytes} bytes, and may have {bytes_max}")))

@@ -90,7 +90,9 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
     let raised = match source {
         CallError::Connect(source) => return connect_error(py, &source),
         CallError::Interrupted => return interrupted(py),
-        CallError::Timeout { .. } | CallError::JobTimeout { .. } => error(py, Class::CallTimeout, text),
+        CallError::Timeout { .. } | CallError::JobTimeout { .. } => {
+            error(py, Class::CallTimeout, text)
+        }
         CallError::NoResponse { server } => no_response(py, &server),
         CallError::CannotCancel { .. }
         | CallError::TooOldForMethods { .. }

@@ -225,7 +225,8 @@ impl RemoteMethod {
         }
         let message = self.message(arguments, keywords)?;
         let (key, keep) = (self.key.as_deref(), self.keep);
-        let job = self.client.get()._submit(py, Some(&self.name), &message, key, keep, self.timeout)?;
+        let job =
+            self.client.get()._submit(py, Some(&self.name), &message, key, keep, self.timeout)?;
         Ok((self.client.clone_ref(py), job, &self.name))
     }
 

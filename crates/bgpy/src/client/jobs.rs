@@ -73,7 +73,8 @@ impl Link {
     ) -> Result<Call, CallError> {
         self.check_jobs()?;
         let head = wait_head(job, progress);
-        let mut call = self.begin(CallKind::Exec, Want::First, &head, vec![NOTHING].into(), wait)?;
+        let mut call =
+            self.begin(CallKind::Exec, Want::First, &head, vec![NOTHING].into(), wait)?;
         call.is_of_method = is_of_method;
         Ok(call)
     }

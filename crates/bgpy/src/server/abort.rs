@@ -12,7 +12,7 @@ impl Core {
     /// Cancels a call, and answers the request to do so.
     pub(super) fn abort(&mut self, connection: usize, request: u64, about: &AbortRequest) {
         let (outcome, call) = match &about.job {
-            Some(job) => match self.jobs.call_of(job) {
+            Some(job) => match self.jobs.find(job).and_then(|job| self.jobs.call_of(job)) {
                 Some(call) => self.cancel_any(Some(call)),
                 None => (Aborted::Unknown, None),
             },

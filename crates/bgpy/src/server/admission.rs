@@ -145,7 +145,8 @@ impl Admission<'_> {
         if !head.chain.contains(self.own) {
             return Ok(());
         }
-        let text = "a task of this server waits for the task that makes this call, so neither could go on";
+        let text =
+            "a task of this server waits for the task that makes this call, so neither could go on";
         Err(Failure::new(FailureCode::Deadlock, text))
     }
 

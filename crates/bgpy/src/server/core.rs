@@ -93,6 +93,8 @@ pub(super) struct CoreParts {
     pub(super) registration: Registration,
     /// The idle timeout of the server.
     pub(super) idle_timeout: Option<Duration>,
+    /// How many methods that only read run beside each other.
+    pub(super) threads: usize,
 }
 
 impl Core {
@@ -106,6 +108,7 @@ impl Core {
             log,
             registration,
             idle_timeout,
+            threads,
         } = parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll_registry.register(listener.source(), PollToken(index), Interest::READABLE)?;
@@ -129,7 +132,7 @@ impl Core {
             calls,
             jobs: Jobs::default(),
             lifecycle: Lifecycle::new(),
-            methods: Methods::default(),
+            methods: Methods::new(threads),
             idle: IdleTimeout::new(idle_timeout),
             acks_at_once: false,
             psk,

@@ -76,7 +76,7 @@ pub(super) struct Jobs {
     bytes: u64,
     /// How much of that there may be, beside the latest.
     bytes_max: u64,
-    /// Jobs that somebody waits for although they have their outcome.
+    /// Jobs that somebody has begun to wait for, who was not told how they stand.
     due: Vec<u64>,
 }
 
@@ -204,14 +204,8 @@ impl Jobs {
     }
 
     /// The number of the call of a job that has not ended.
-    pub(super) fn call_of(&mut self, name: &str) -> Option<u64> {
-        let number = self.find(name)?;
+    pub(super) fn call_of(&self, number: u64) -> Option<u64> {
         self.jobs.get(&number).filter(|job| job.ended_ms.is_none()).map(|job| job.call)
-    }
-
-    /// The name of a job.
-    pub(super) fn name(&self, number: u64) -> Option<&str> {
-        self.jobs.get(&number).map(|job| job.name.as_str())
     }
 
     /// Whether a job has an outcome.
@@ -224,9 +218,7 @@ impl Jobs {
         let Some(job) = self.jobs.get_mut(&number) else { return };
         job.waiting.push(caller);
         self.waiting.insert(caller, number);
-        if job.outcome.is_some() {
-            self.due.push(number);
-        }
+        self.due.push(number);
     }
 
     /// Notes that somebody does not wait any more; `false` if he did not.
@@ -243,7 +235,8 @@ impl Jobs {
         if self.waiting.is_empty() {
             return;
         }
-        let left: Vec<_> = self.waiting.keys().filter(|caller| caller.0 == connection).copied().collect();
+        let left: Vec<_> =
+            self.waiting.keys().filter(|caller| caller.0 == connection).copied().collect();
         for caller in left {
             self.leave(caller);
         }
@@ -254,7 +247,7 @@ impl Jobs {
         self.jobs.get(&number).map_or(&[], |job| &job.waiting)
     }
 
-    /// Takes the jobs that have their outcome and that somebody waits for.
+    /// Takes the jobs that somebody has begun to wait for.
     pub(super) fn take_due(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.due)
     }
@@ -386,7 +379,8 @@ mod tests {
         assert_eq!(jobs.submit("a", &head(Some(b"2")), true), Submitted::Other);
         assert_eq!(jobs.submit("a", &head(None), true), Submitted::Other);
         new(&mut jobs, "b", &head(None));
-        let names: Vec<_> = jobs.infos(None, &UnderWay::default()).into_iter().map(|it| it.job).collect();
+        let names: Vec<_> =
+            jobs.infos(None, &UnderWay::default()).into_iter().map(|it| it.job).collect();
         assert_eq!(names, ["b", "a"]);
     }
 
@@ -398,7 +392,7 @@ mod tests {
         jobs.wait(job, (20, 2));
         jobs.wait(job, (21, 1));
         assert!(jobs.leave((20, 2)) && !jobs.leave((20, 2)));
-        assert!(jobs.take_due().is_empty() && jobs.take_waiting(job).is_none());
+        assert!(jobs.take_due() == [job; 3] && jobs.take_waiting(job).is_none());
         assert!(jobs.keep(job, response(9)) && !jobs.keep(job, Outcome::Ended));
         let (waiting, outcome) = jobs.take_waiting(job).unwrap();
         assert_eq!(waiting, [(20, 1), (21, 1)]);
@@ -420,7 +414,8 @@ mod tests {
             jobs.keep(job, response(OWN_BYTES as usize));
             jobs.end(job);
         }
-        let names: Vec<_> = jobs.infos(None, &UnderWay::default()).into_iter().map(|it| it.job).collect();
+        let names: Vec<_> =
+            jobs.infos(None, &UnderWay::default()).into_iter().map(|it| it.job).collect();
         assert_eq!(names, ["8", "7", "6", "5", "unfinished"]);
         assert_eq!(jobs.find("unfinished"), Some(unfinished));
         // The latest is kept whatever it takes.

@@ -38,9 +38,13 @@ impl Core {
         self.jobs.end(job);
     }
 
-    /// Tells the outcomes of jobs that somebody has begun to wait for.
-    pub(crate) fn tell_due_outcomes(&mut self) {
+    /// Tells those who have begun to wait for a job its outcome, or how far it has come.
+    pub(crate) fn tell_due_jobs(&mut self) {
         for job in self.jobs.take_due() {
+            let call = self.jobs.call_of(job);
+            if let Some(progress) = call.and_then(|call| self.control.progress(call)) {
+                self.tell_job_progress(job, &progress);
+            }
             self.tell_outcome(job);
         }
     }
@@ -56,7 +60,9 @@ impl Core {
                     self.with_session(connection, |session| session.end(id, false));
                 }
                 Outcome::Failed(failure) => {
-                    self.with_session(connection, |session| session.fail(id, &for_client(session, failure)));
+                    self.with_session(connection, |session| {
+                        session.fail(id, &for_client(session, failure))
+                    });
                 }
             }
         }
@@ -138,7 +144,8 @@ fn is_pickle(payload: &Payload) -> bool {
 fn for_client(session: &ServerSession, failure: &Failure) -> Failure {
     let mut failure = failure.clone();
     failure.object.take_if(|object| {
-        let is_pickle = matches!(Reader::new(object).token(), Ok(Token::Ext(ext::PICKLE | ext::CODE, _)));
+        let is_pickle =
+            matches!(Reader::new(object).token(), Ok(Token::Ext(ext::PICKLE | ext::CODE, _)));
         is_pickle && !session.client().allow_pickle
     });
     failure

@@ -72,7 +72,7 @@ impl Core {
                     _ => {}
                 }
             }
-            self.tell_due_outcomes();
+            self.tell_due_jobs();
             let Some(connection) = self.connections.get_mut(&token) else { return };
             // Retire before the ack of an EXIT is sent: its caller may start a successor at once.
             if self.lifecycle.has_exit() {
