@@ -10,13 +10,14 @@ use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, ClientSession, Failure,
-    FailureCode, Frame, Kind, LogRequest, Memory, Payload, Request, ServerSession, State, Supply,
-    Want,
+    FailureCode, Frame, JobsRequest, Kind, LogRequest, Memory, Payload, Request, ServerSession,
+    State, Supply, Want,
 };
 
 use crate::link::{connect, drain};
 use crate::message::{
-    deadline, debug_reply, debug_request, head, log_piece, method, methods, progress, status,
+    awaited, deadline, debug_reply, debug_request, head, job, jobs, log_piece, method, methods,
+    progress, status,
 };
 use crate::vectors::{assert_all, vectors};
 

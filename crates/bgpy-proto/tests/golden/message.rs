@@ -5,8 +5,8 @@ use bgpy_proto::methods::{
 };
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, CallHead, Chain, ClientHello, DebugReply, DebugRequest,
-    Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Progress, ServerHello,
-    State, Status,
+    Failure, FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece,
+    LogReply, LogRequest, Progress, ServerHello, State, Status,
 };
 
 use crate::vectors::{assert_all, vectors};
