@@ -158,7 +158,7 @@ mod tests {
             began_ms: Some(1_700_000_000_001),
             ended_ms: None,
             call: Some(number as u64),
-            progress: Some(Progress { done: 1.0, ..Progress::default() }),
+            progress: Some(Progress { done: Some(1.0), ..Progress::default() }),
             error: Some("no".into()),
             bytes: None,
         }

@@ -1,6 +1,5 @@
 //! Waiting for a job in an event loop.
 
-use bgpy::{CallHead, CallKind, Want};
 use pyo3::prelude::*;
 
 use super::async_calls::Kind;

@@ -99,13 +99,14 @@ impl Client {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (limit, since) = (limit(py, timeout)?, Instant::now());
         let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));
+        let wants_progress = on_progress.is_some();
         let mut call = None;
         loop {
             let link = self.started(py, left())?;
             let awaited = &mut call;
             let step = waiting(py, left(), |wait| {
                 if awaited.is_none() {
-                    let begun = link.await_job(job, is_of_method, on_progress.is_some(), wait)?;
+                    let begun = link.await_job(job, is_of_method, wants_progress, wait)?;
                     *awaited = Some(begun);
                 }
                 awaited.as_mut().map_or(Ok(Step::Ended), |call| call.step(wait))
