@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ._bgpy import Client
@@ -74,9 +74,9 @@ class Job(Generic[R]):
         Its name, unique to the server, or the key that it was submitted with.
     """
 
-    def __init__(self, client: Client, id: str, task: str) -> None:
+    def __init__(self, client: Client, job_id: str, task: str) -> None:
         self._client = client
-        self.id = id
+        self.id = job_id
         self._task = task
 
     def result(
@@ -243,7 +243,7 @@ class JobList(list[JobInfo]):
 
 
 def job(
-    id: str,
+    job_id: str,
     target: str | PathLike[str] | Server | Client | object,
     *,
     token: str | None = None,
@@ -254,7 +254,7 @@ def job(
 
     Parameters
     ----------
-    id : str
+    job_id : str
         The job's name, or the key that it was submitted with.
     target : str, path, Server, Client or proxy
         The server; see `connect`.
@@ -282,8 +282,8 @@ def job(
     >>> bgpy.job("order-17", "counter").result()
     """
     client = _client(target, token, auth)
-    (about,) = client._jobs(id, timeout)
-    return Job(client, id, about["task"])
+    (about,) = client._jobs(job_id, timeout)
+    return Job(client, job_id, about["task"])
 
 
 def jobs(
@@ -327,9 +327,9 @@ def _client(target: Any, token: str | None, auth: bool) -> Client:
 
 
 def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, timezone.utc)
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-def _unpickled(target: str, id: str, task: str) -> Job[Any]:
+def _unpickled(target: str, job_id: str, task: str) -> Job[Any]:
     """Connect again where a job arrives; the token is found there, or not at all."""
-    return Job(Client(target), id, task)
+    return Job(Client(target), job_id, task)

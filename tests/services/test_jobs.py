@@ -82,7 +82,9 @@ client = bgpy.connect({target!r})
 trainer = client.service()
 print(bgpy.submit(trainer.wait, {str(gate)!r}).id)
 """
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     job = bgpy.job(told.stdout.strip(), trainer)
     until_running(job)
     assert job.progress.text == "waiting"
@@ -222,8 +224,7 @@ def test_a_list_of_jobs(trainer, tmp_path):
 def test_a_result_is_kept_for_its_time(trainer):
     job = bgpy.submit(bgpy.options(trainer.train, keep=0))
     with pytest.raises(bgpy.JobNotFound):
-        while True:
-            job.info()
+        until_running(job, "forgotten")
     kept = bgpy.submit(bgpy.options(trainer.train, keep=1e9))
     assert kept.result() == "1 epochs, run 2"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _bgpy, _jobs
 from ..errors import CallTimeout, ServerStopping
 from ._connection import Call, Connection, Opening
-from ._jobs import Job
+from ._job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,14 +204,14 @@ class Client:
         keep: float | None = None,
         timeout: float | None = None,
     ) -> Job:
-        """Submit a job, a call of `exec_task` that lives on without its caller; see `bgpy.Client.submit`."""
+        """Submit a job, a call of `exec_task` that lives on; see `bgpy.Client.submit`."""
         submit = self._client.submit
         job = await asyncio.to_thread(submit, args, key=key, keep=keep, timeout=timeout)
         return Job(self, job)
 
-    async def job(self, id: str, timeout: float | None = None) -> Job:
+    async def job(self, job_id: str, timeout: float | None = None) -> Job:
         """Return a job that was submitted before, perhaps by another process; see `bgpy.job`."""
-        return Job(self, await asyncio.to_thread(_jobs.job, id, self._client, timeout=timeout))
+        return Job(self, await asyncio.to_thread(_jobs.job, job_id, self._client, timeout=timeout))
 
     async def jobs(self, timeout: float | None = None) -> list[_jobs.JobInfo]:
         """Return the jobs that the server knows, the newest first; see `bgpy.jobs`."""

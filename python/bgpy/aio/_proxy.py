@@ -43,7 +43,7 @@ class AsyncMethod:
 
     async def _submit(self, *arguments: Any, **keywords: Any) -> Any:
         from .. import _jobs
-        from ._jobs import Job
+        from ._job import Job
 
         submitted = await asyncio.to_thread(self._remote._submit, *arguments, **keywords)
         return Job(self._client, _jobs.Job(*submitted))

@@ -202,7 +202,7 @@ impl Core {
     }
 
     /// A connection whose peer reads its answers; another one is closed.
-    fn readable(&mut self, connection: usize) -> Option<&mut Connection> {
+    pub(super) fn readable(&mut self, connection: usize) -> Option<&mut Connection> {
         if self.connections.get(&connection)?.is_stuck() {
             self.close(connection, "it does not read its answers");
         }

@@ -5,7 +5,6 @@ use bgpy_proto::{
     Buffer, Failure, FailureCode, JobsReply, JobsRequest, Payload, Progress, ServerSession,
 };
 
-use super::connection::Connection;
 use crate::server::core::Core;
 use crate::server::jobs::Outcome;
 
@@ -69,31 +68,20 @@ impl Core {
     }
 
     fn tell_response(&mut self, connection: usize, id: u64, payload: &Payload, error: bool) {
-        let session = self.connections.get_mut(&connection).and_then(Connection::session);
-        let Some(client) = session.map(|session| session.client()) else { return };
-        let unfit = if !client.allow_pickle && is_pickle(payload) {
-            Some("it needs a pickle, which the client does not accept".to_owned())
-        } else {
-            let (bytes, limit) = (payload.bytes(), client.message_bytes_max);
-            let text = || format!("it has {bytes} bytes, and the client accepts {limit}");
-            (bytes > limit).then(text)
+        let Some(found) = self.readable(connection) else { return };
+        let Some(session) = found.session() else { return };
+        let outcome = match !session.client().allow_pickle && is_pickle(payload) {
+            true => Err("it needs a pickle, which the client does not accept".to_owned()),
+            false => session.respond(id, payload.clone(), error).map_err(|error| error.to_string()),
         };
-        let sent = match unfit {
-            None => self.respond(connection, id, payload.clone(), |session, payload| {
-                session.respond(id, payload, error)
-            }),
-            Some(why) => {
+        match outcome {
+            Ok(_) => found.expect_constant(payload.bytes()),
+            Err(why) => {
                 let text = format!("the result of the job cannot be sent: {why}");
-                let failure = Failure::new(FailureCode::Serialization, text);
-                self.with_session(connection, |session| session.fail(id, &failure));
-                return;
+                session.fail(id, &Failure::new(FailureCode::Serialization, text));
             }
-        };
-        if let Err(error) = sent {
-            let text = format!("the result of the job cannot be sent: {error}");
-            let failure = Failure::new(FailureCode::Serialization, text);
-            self.with_session(connection, |session| session.fail(id, &failure));
         }
+        self.flush(connection);
     }
 
     /// Tells those who wait for a job how far it has come.
