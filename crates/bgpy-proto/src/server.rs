@@ -335,28 +335,21 @@ impl ServerSession {
                 return Ok(());
             }
             Kind::Log => {
-                let short = Some(&payload.data).filter(|data| data.len() <= LOG_REQUEST_BYTES_MAX);
-                let request = short.and_then(|data| LogRequest::decode(data));
-                let request =
-                    request.ok_or(ProtocolError::Malformed("a log request that says nothing"))?;
+                let request = short(&payload.data, LOG_REQUEST_BYTES_MAX, LogRequest::decode)
+                    .ok_or(ProtocolError::Malformed("a log request that says nothing"))?;
                 self.requests.push_back(Request::Log { id: call, request });
                 return Ok(());
             }
             Kind::Debug => {
-                let short =
-                    Some(&payload.data).filter(|data| data.len() <= DEBUG_REQUEST_BYTES_MAX);
-                let request = short.and_then(|data| DebugRequest::decode(data));
                 let request =
-                    request.ok_or(ProtocolError::Malformed("a debug request that says nothing"))?;
+                    short(&payload.data, DEBUG_REQUEST_BYTES_MAX, DebugRequest::decode)
+                        .ok_or(ProtocolError::Malformed("a debug request that says nothing"))?;
                 self.requests.push_back(Request::Debug { id: call, request });
                 return Ok(());
             }
             Kind::Abort => {
-                let short =
-                    Some(&payload.data).filter(|data| data.len() <= ABORT_REQUEST_BYTES_MAX);
-                let request = short.and_then(|data| AbortRequest::decode(data));
-                let request =
-                    request.ok_or(ProtocolError::Malformed("an abort that says nothing"))?;
+                let request = short(&payload.data, ABORT_REQUEST_BYTES_MAX, AbortRequest::decode)
+                    .ok_or(ProtocolError::Malformed("an abort that says nothing"))?;
                 self.requests.push_back(Request::Abort { id: call, request });
                 return Ok(());
             }
@@ -449,4 +442,9 @@ impl ServerSession {
         }
         Ok(())
     }
+}
+
+/// What is decoded from data that is no longer than it may be.
+fn short<T>(data: &[u8], bytes_max: usize, decode: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    Some(data).filter(|data| data.len() <= bytes_max).and_then(decode)
 }

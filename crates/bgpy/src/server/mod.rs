@@ -12,6 +12,7 @@ mod end;
 mod executor;
 mod housekeeping;
 mod idle;
+mod job;
 mod jobs;
 mod lifecycle;
 mod methods;

@@ -6,7 +6,7 @@ use bgpy_proto::{
 };
 
 use crate::server::core::Core;
-use crate::server::jobs::Outcome;
+use crate::server::job::Outcome;
 
 impl Core {
     /// Keeps the response of a job, and tells it those who wait; `false` if the job has an outcome.
