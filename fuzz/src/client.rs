@@ -7,7 +7,8 @@ use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
-    Frame, Kind, LogReply, LogRequest, MethodsReply, Payload, Progress, Status, Want,
+    Frame, JobsReply, JobsRequest, Kind, LogReply, LogRequest, MethodsReply, Payload, Progress,
+    Status, Want,
 };
 
 use super::session::{check_message, connect, drain, weight};
@@ -50,6 +51,7 @@ impl Client {
         self.asked.push(id);
         self.asked.push(self.session.abort(&AbortRequest::default()));
         self.asked.push(self.session.methods());
+        self.asked.push(self.session.jobs(&JobsRequest::default()));
         drain(&mut self.session.outbox);
         self.streams.insert(id, (0, 0));
         while self.streams.len() > 8 {
@@ -193,6 +195,11 @@ fn check_event(event: Event, frame: &Frame) -> bool {
         Event::Methods(reply) => {
             assert_eq!(MethodsReply::decode(data), Some(*reply));
             (Kind::MethodsReply, true)
+        }
+        Event::Jobs(reply) => {
+            let told = JobsReply::decode(data).expect("it was decoded before");
+            assert_eq!(told.encode_within(u64::MAX), reply.encode_within(u64::MAX));
+            (Kind::JobsReply, true)
         }
         Event::Abort(reply) => {
             assert_eq!(AbortReply::decode(data), Some(*reply));

@@ -3,8 +3,8 @@
 use bgpy_proto::codec::{Reader, Value};
 use bgpy_proto::limits::{DEBUG_LINE_BYTES_MAX, FAILURE_TEXT_BYTES_MAX};
 use bgpy_proto::{
-    AbortReply, AbortRequest, Buffer, CallHead, DebugReply, DebugRequest, Failure, LogReply,
-    LogRequest, MethodsReply, Progress, Status,
+    AbortReply, AbortRequest, Buffer, CallHead, DebugReply, DebugRequest, Failure, JobsReply,
+    JobsRequest, LogReply, LogRequest, MethodsReply, Progress, Status,
 };
 
 /// Decodes the input as everything that it could be. Whatever succeeds is encoded and decoded again
@@ -51,6 +51,14 @@ pub fn payload(input: &[u8]) -> bool {
     }
     if let Some(reply) = MethodsReply::decode(input) {
         assert_eq!(MethodsReply::decode(&reply.encode_within(u64::MAX)), Some(reply));
+    }
+    if let Some(request) = JobsRequest::decode(input) {
+        assert_eq!(JobsRequest::decode(&request.encode()), Some(request));
+    }
+    if let Some(reply) = JobsReply::decode(input) {
+        let encoded = reply.encode_within(u64::MAX);
+        let again = JobsReply::decode(&encoded).expect("what was encoded can be decoded");
+        assert_eq!(again.encode_within(u64::MAX), encoded);
     }
     if let Some(request) = AbortRequest::decode(input) {
         assert_eq!(AbortRequest::decode(&request.encode()), Some(request));

@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::{
-    ABORT_REQUEST_BYTES_MAX, DEBUG_REQUEST_BYTES_MAX, LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX,
+    ABORT_REQUEST_BYTES_MAX, DEBUG_REQUEST_BYTES_MAX, JOBS_REQUEST_BYTES_MAX,
+    LOG_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX,
 };
 use bgpy_proto::{
-    AbortRequest, CallHead, CallKind, DebugRequest, Failure, Frame, Kind, LogRequest, Payload,
-    Request, Room, ServerSession,
+    AbortRequest, CallHead, CallKind, DebugRequest, Failure, Frame, JobsRequest, Kind, LogRequest,
+    Payload, Request, Room, ServerSession,
 };
 
 use super::frame::encode;
@@ -134,6 +135,7 @@ impl Server {
                 Kind::Log if is_log_request(data) => requests.push(frame),
                 Kind::Debug if is_debug_request(data) => requests.push(frame),
                 Kind::Abort if is_abort_request(data) => requests.push(frame),
+                Kind::Jobs if is_jobs_request(data) => requests.push(frame),
                 Kind::Cancel => {
                     let is_open = open.contains(&frame.call);
                     if is_open && frame.flags & ANSWER == 0 {
@@ -161,6 +163,10 @@ impl Server {
                 Kind::Init | Kind::Exec | Kind::Exit if frame.flags & WANT < 3 => {
                     if let Some((head, _)) = split(frame) {
                         let Some(head) = head else { return (requests, pongs, false) };
+                        let is_exec = frame.kind == Kind::Exec && frame.flags & WANT < 2;
+                        if head.job.is_some() && !is_exec {
+                            return (requests, pongs, false);
+                        }
                         if head.window.is_some() && frame.flags & WANT == 2 {
                             streams.insert(frame.call);
                         }
@@ -227,6 +233,10 @@ impl Server {
                 assert_eq!(DebugRequest::decode(data).as_ref(), Some(request));
                 (Kind::Debug, *id)
             }
+            Request::Jobs { id, request } => {
+                assert_eq!(JobsRequest::decode(data).as_ref(), Some(request));
+                (Kind::Jobs, *id)
+            }
             Request::Abort { id, request } => {
                 assert_eq!(AbortRequest::decode(data).as_ref(), Some(request));
                 (Kind::Abort, *id)
@@ -284,6 +294,10 @@ fn is_log_request(data: &[u8]) -> bool {
 
 fn is_debug_request(data: &[u8]) -> bool {
     data.len() <= DEBUG_REQUEST_BYTES_MAX && DebugRequest::decode(data).is_some()
+}
+
+fn is_jobs_request(data: &[u8]) -> bool {
+    data.len() <= JOBS_REQUEST_BYTES_MAX && JobsRequest::decode(data).is_some()
 }
 
 fn is_abort_request(data: &[u8]) -> bool {

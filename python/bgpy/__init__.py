@@ -24,7 +24,7 @@ from ._bgpy import (
 )
 from ._deadline import deadline
 from ._servers import connect, serve, servers, start
-from ._services.calls import begin, options
+from ._services.calls import begin, options, submit
 from ._services.method import method
 from ._services.proxy import client
 from .errors import (
@@ -38,6 +38,9 @@ from .errors import (
     ConfigError,
     ConnectError,
     ConnectionLost,
+    JobLost,
+    JobNotFound,
+    JobTaken,
     NameTaken,
     NoMethods,
     NoResponse,
@@ -59,6 +62,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio
     from ._calls import as_completed, wait
+    from ._jobs import Job, JobInfo, job, jobs
 
 __all__ = [
     "AddressInUse",
@@ -74,6 +78,11 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
+    "Job",
+    "JobInfo",
+    "JobLost",
+    "JobNotFound",
+    "JobTaken",
     "NameTaken",
     "NoMethods",
     "NoResponse",
@@ -102,6 +111,8 @@ __all__ = [
     "deadline",
     "execute",
     "initialize",
+    "job",
+    "jobs",
     "method",
     "options",
     "progress",
@@ -110,6 +121,7 @@ __all__ = [
     "servers",
     "shield",
     "start",
+    "submit",
     "terminate",
     "token_create",
     "wait",
@@ -122,6 +134,10 @@ def __getattr__(name: str) -> object:
         from . import _calls
 
         return getattr(_calls, name)
+    if name in ("Job", "JobInfo", "job", "jobs"):
+        from . import _jobs
+
+        return getattr(_jobs, name)
     if name == "aio":
         from importlib import import_module
 

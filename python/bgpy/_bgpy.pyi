@@ -7,6 +7,7 @@ from pathlib import Path
 from types import GenericAlias, ModuleType, TracebackType
 from typing import Any, Final, Generic, Literal, Self, TypeVar, final, overload
 
+from ._jobs import Job
 from ._types import Factory, InitTask, LogLevel, RestartPolicy, Status, Task
 
 _T = TypeVar("_T")
@@ -125,6 +126,10 @@ class AsyncLink:
         method: str | None = None,
     ) -> int:
         """Queue a call whose responses are a stream; take them with `step`."""
+    def await_job(
+        self, future: Future[Any], job: str, is_of_method: bool, on_progress: object = None
+    ) -> int:
+        """Queue a wait for a job, and have its result set in `future`."""
     def step(self, handler: object, call: int, future: Future[Any]) -> tuple[Any, ...] | None:
         """Take the next response of a stream: ``(response,)``, ``()`` at its end, ``(None, result)`` if it has a result, or None if it has not arrived; then
         `future` is set when it is worth asking again.
@@ -289,11 +294,15 @@ class RemoteMethod:
         """What a call by somebody else needs: the message, the timeout, what to call with progress, and the window of
         a stream.
         """
+    def _submit(self, *arguments: Any, **keywords: Any) -> tuple[Client, str, str]:
+        """Submit a job that calls it, and return the client, the job's name and that of the method."""
     def _with(
         self,
         timeout: float | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         window: int | None = None,
+        key: str | None = None,
+        keep: float | None = None,
     ) -> Self:
         """The same method, called with other options."""
     @property
@@ -651,6 +660,42 @@ class Client:
         >>> calls = [client.begin({"page": page}) for page in range(100)]
         >>> pages = [call.result() for call in calls]
         """
+    def submit(
+        self,
+        args: Any,
+        *,
+        key: str | None = None,
+        keep: float | None = None,
+        timeout: float | None = None,
+    ) -> Job[Any]:
+        """Submit a job: a call of `exec_task` that lives on without its caller.
+
+        The server runs it in its turn, like any call, and keeps the first response, so that whoever knows the name of
+        the job can wait for it, from any process and as often as needed.
+
+        Parameters
+        ----------
+        args : object
+            Argument of `exec_task`: any picklable object, usually a dict.
+        key : str, optional
+            The name of the job. Submitted again with the same argument, it is the same job, which runs once.
+        keep : float, optional
+            How long the server keeps the result, in seconds; a day by default.
+        timeout : float, optional
+            Maximum time to wait for the server to accept the job, in seconds.
+
+        Returns
+        -------
+        Job
+            The job.
+
+        Raises
+        ------
+        JobTaken
+            If a job of the same key has another argument.
+        BgpyError
+            If the job cannot be submitted; see `call`.
+        """
     def stream(
         self,
         args: Any,
@@ -849,6 +894,27 @@ class Client:
         """
     def _start_service(self, factory: Factory, timeout: float | None = None) -> dict[str, str]:
         """Send the server what makes its object, a class for example, and wait until it is made."""
+    def _submit(
+        self,
+        method: str | None,
+        args: object,
+        key: str | None = None,
+        keep: float | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """Submit a job, and return its name. If the connection is lost meanwhile, it is submitted again under that name."""
+    def _await_job(
+        self,
+        job: str,
+        is_of_method: bool,
+        timeout: float | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Any:
+        """Wait for the result of a job."""
+    def _jobs(self, job: str | None = None, timeout: float | None = None) -> list[dict[str, Any]]:
+        """What the server tells of a job, or of all."""
+    def _cancel_job(self, job: str, timeout: float | None = None) -> bool | None:
+        """Ask the server to cancel a job; False if it cannot be cancelled while it runs, None if it is over."""
     def _methods(self, timeout: float | None = None) -> dict[str, Any]:
         """What the server tells of the methods of its object."""
     @property
@@ -896,6 +962,9 @@ class Server:
         (see `bgpy.connect`). Without it, the file or module defines tasks.
     idle_timeout : float, optional
         Seconds without a call after which the server runs ``exit_task`` and stops.
+    threads : int, optional
+        How many methods with ``read=True`` run beside each other, from 1 to 1024; the number of CPUs and
+        4 more by default, at most 32.
     restart : str, default "never"
         "on-failure" restarts a background server that crashes, with growing pauses. It gives up after
         more than 5 failures ("on-failure:N": N), if at least five minutes have passed without the server
@@ -932,6 +1001,7 @@ class Server:
         init_module: str | None = None,
         init_object: str | None = None,
         idle_timeout: float | None = None,
+        threads: int | None = None,
         restart: RestartPolicy = "never",
         auth: bool = True,
         allow_weak_token: bool = False,

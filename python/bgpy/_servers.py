@@ -41,6 +41,7 @@ def start(
     log_level: LogLevel = "INFO",
     log_file: str | PathLike[str] | None = None,
     idle_timeout: float | None = None,
+    threads: int | None = None,
     restart: RestartPolicy = "never",
     auth: bool = True,
     allow_weak_token: bool = False,
@@ -71,7 +72,7 @@ def start(
     timeout : float, optional
         Time limit in seconds for the start (and, with `replace`, for stopping the old server). With
         a class or functions, the same limit applies again to its ``__init__`` or ``init_task``.
-    host, port, token, log_level, log_file, idle_timeout, restart, auth
+    host, port, token, log_level, log_file, idle_timeout, threads, restart, auth
         See `Server`.
     allow_weak_token, allow_pickle, max_message_bytes
         See `Server`.
@@ -116,6 +117,7 @@ def start(
         log_file,
         name=name,
         idle_timeout=idle_timeout,
+        threads=threads,
         restart=restart,
         auth=auth,
         allow_weak_token=allow_weak_token,
@@ -243,26 +245,30 @@ def connect(  # noqa: F811
     """
     if cls is not None and not isinstance(cls, type):
         raise TypeError(f"cls must be a class, not {type(cls).__name__}")
-    if isinstance(target, Client):
-        client = target
-    else:
-        if isinstance(target, Server):
-            token = target.token if token is None else token
-            target = target.target
-        elif not isinstance(target, (str, PathLike)):
-            kind = type(target).__name__
-            raise TypeError(f"target must be a name, host:port or socket path, not {kind}")
-        client = Client(
-            fspath(target),
-            token=token,
-            auth=auth,
-            allow_pickle=allow_pickle,
-            max_message_bytes=max_message_bytes,
-        )
+    client = client_of(
+        target,
+        token=token,
+        auth=auth,
+        allow_pickle=allow_pickle,
+        max_message_bytes=max_message_bytes,
+    )
     if cls is not None:
         return client.service(cls, timeout)
     client.ping(timeout)
     return client
+
+
+def client_of(target: Any, token: str | None = None, **options: Any) -> Client:
+    """Return a client of a server, not yet connected, or the client that was passed."""
+    if isinstance(target, Client):
+        return target
+    if isinstance(target, Server):
+        token = target.token if token is None else token
+        target = target.target
+    elif not isinstance(target, (str, PathLike)):
+        kind = type(target).__name__
+        raise TypeError(f"target must be a name, host:port or socket path, not {kind}")
+    return Client(fspath(target), token=token, **options)
 
 
 def serve(
@@ -275,6 +281,7 @@ def serve(
     log_level: LogLevel = "INFO",
     log_file: str | PathLike[str] | None = None,
     idle_timeout: float | None = None,
+    threads: int | None = None,
     auth: bool = True,
     allow_weak_token: bool = False,
     allow_pickle: bool = True,
@@ -286,7 +293,7 @@ def serve(
     ----------
     service : class, callable, path or str
         What `start` takes, without tuples of functions.
-    name, host, port, token, log_level, log_file, idle_timeout, auth
+    name, host, port, token, log_level, log_file, idle_timeout, threads, auth
         See `Server`.
     allow_weak_token, allow_pickle, max_message_bytes
         See `Server`.
@@ -307,6 +314,7 @@ def serve(
         log_file,
         name=name,
         idle_timeout=idle_timeout,
+        threads=threads,
         auth=auth,
         allow_weak_token=allow_weak_token,
         allow_pickle=allow_pickle,

@@ -81,6 +81,18 @@ class NoMethods(BgpyError):
     """The server runs tasks, which have no methods."""
 
 
+class JobNotFound(BgpyError, LookupError):
+    """The server knows no such job: it was never submitted there, or was kept for its time."""
+
+
+class JobLost(JobNotFound):
+    """The job is lost: the server has failed, and was started again, since it was submitted."""
+
+
+class JobTaken(BgpyError, ValueError):
+    """A job of the same key calls something else, or with other arguments."""
+
+
 class NoResponse(BgpyError):
     """The task ended without a response."""
 

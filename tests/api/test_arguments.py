@@ -44,6 +44,7 @@ tasks = (dict, print, print)
         (lambda: Server(init_module=bgpy), "init_module must be a str or None, not module"),
         (lambda: Server(name=1), "name must be a str or None, not int"),
         (lambda: Server(idle_timeout="1m"), "idle_timeout must be a number of seconds, not str"),
+        (lambda: Server(threads="3"), "threads must be a whole number or None, not str"),
         (lambda: Server(restart=True), "restart must be a str, not bool"),
         (lambda: Server(allow_weak_token=1), "allow_weak_token must be True or False, not int"),
         (lambda: bgpy.start(tasks, env=["A=1"]), "env must be a dict of str to str, .* not list"),
@@ -71,6 +72,8 @@ def test_it_is_named(runtime, act, words):
             "max_message_bytes=1180591620717411303424 is",
         ),
         (lambda: Server(idle_timeout=-1), "idle_timeout=-1 is not a valid time"),
+        (lambda: Server(threads=0), "threads=0 is out of range: it must be from 1 to 1024"),
+        (lambda: Server(threads=1025), "threads=1025 is out of range"),
         (lambda: Server(idle_timeout=0), "idle_timeout=0 is not a valid time"),
         (lambda: Server(idle_timeout=float("nan")), "idle_timeout=NaN is not a valid time"),
         (

@@ -66,7 +66,17 @@ def test_every_setting_stays(commands, tasks, tmp_path, end):
     token.write_text(token_create())
     log = tmp_path / "my log"
     limits = ("--no-pickle", "--max-message-bytes", "65536", "--log-level", "debug")
-    options = (*limits, "--log-file", log, "--token-file", token, "--idle-timeout", "1h")
+    options = (
+        *limits,
+        "--log-file",
+        log,
+        "--token-file",
+        token,
+        "--idle-timeout",
+        "1h",
+        "--threads",
+        "3",
+    )
     assert commands.run("start", tasks, "--cwd", tmp_path, *options)[0] == 0
     (before,) = servers()
     again = ()

@@ -137,6 +137,7 @@ def test_every_setting_is_in_the_unit(commands, tasks, tmp_path):
         "log_level": "DEBUG",
         "log_file": place / "log",
         "idle_timeout": 3600,
+        "threads": 3,
         "restart": "on-failure:3",
     }
     server = Server("localhost", name="camera", init_file=file, token=token.read_text(), **options)

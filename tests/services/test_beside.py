@@ -192,6 +192,9 @@ class Book:
             bgpy.check_cancelled()
             time.sleep(0.005)
 
+    def at_most(self):
+        return self.most
+
     def write(self, text: str):
         assert self.inside == 0, "a reader is here"
         self.text = text
@@ -217,6 +220,13 @@ def book(served):
 def test_readers_run_beside_each_other(book):
     calls = [bgpy.begin(book.meet) for _ in range(3)]
     assert [call.result(LIMIT_S) for call in calls] == [True] * 3
+
+
+def test_no_more_readers_run_beside_each_other_than_there_are_threads(served):
+    book = served(Book, threads=2)
+    calls = [bgpy.begin(book.read, 0.05) for _ in range(6)]
+    assert [call.result(LIMIT_S) for call in calls] == ["a"] * 6
+    assert book.at_most() == 2
 
 
 def test_writers_never_run_beside_readers_and_order_is_kept(book):

@@ -57,6 +57,10 @@ pub(crate) struct ServerSettings {
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::read)]
     pub(crate) idle_timeout: Option<Duration>,
 
+    /// How many methods with read=True run beside each other [default: CPUs + 4, at most 32]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: Option<u32>,
+
     /// Restart the server when it fails: never, on-failure, or on-failure:N to tolerate N failures,
     /// and five minutes, before giving up [default N: 5]
     #[arg(long, value_name = "WHEN", default_value = "never", value_parser = restart)]
@@ -133,6 +137,7 @@ impl ServerSettings {
             init_arguments,
             name: Some(name),
             idle_timeout_s: self.idle_timeout.map(|limit| limit.as_secs_f64()),
+            threads: self.threads,
             restart: self.restart,
             watch: self.watch,
             auth: !self.no_auth,

@@ -9,6 +9,9 @@ use crate::codec;
 pub struct AbortRequest {
     /// The server's number for it; `None` for the one that runs.
     pub call: Option<u64>,
+    /// The name of a job; the number does not count then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
 }
 
 /// What became of it.

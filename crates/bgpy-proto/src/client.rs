@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::frame::{Frame, Kind, Payload, Want, flag};
 use crate::head::CallHead;
 use crate::hello::ServerHello;
+use crate::jobs::{JobsReply, JobsRequest};
 use crate::log::{LogReply, LogRequest};
 use crate::methods::MethodsReply;
 use crate::open::OpenCalls;
@@ -79,6 +80,8 @@ pub enum Event {
     Abort(Box<AbortReply>),
     /// The answer to a request for the methods.
     Methods(Box<MethodsReply>),
+    /// The answer to a request for the jobs.
+    Jobs(Box<JobsReply>),
     /// How far the call has come.
     Progress(Box<Progress>),
     /// The task calls a function of the caller's, and waits for [its
@@ -191,6 +194,12 @@ impl ClientSession {
     /// [hello](ServerHello::services) says that it understands it.
     pub fn methods(&mut self) -> u64 {
         self.bare_request(Kind::Methods, Asked::Methods)
+    }
+
+    /// Asks for the jobs that the server knows. Only for a server whose [hello](ServerHello::jobs) says that it
+    /// understands it.
+    pub fn jobs(&mut self, request: &JobsRequest) -> u64 {
+        self.unbuffered_request(Kind::Jobs, request.encode(), Asked::Jobs)
     }
 
     /// Asks to cancel a call of any client. Only for a server whose [hello](ServerHello::calls) says

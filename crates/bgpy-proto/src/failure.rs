@@ -41,6 +41,12 @@ pub enum FailureCode {
     Expired,
     /// The server waits for the caller, so that neither could go on.
     Deadlock,
+    /// The server knows no such job (any more).
+    NoJob,
+    /// The job is lost: the server has failed since it was submitted.
+    LostJob,
+    /// A job of that name calls something else, or with other arguments.
+    JobTaken,
 }
 
 /// A failure, with its exception if there was one.
@@ -85,6 +91,9 @@ impl FailureCode {
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Deadlock => "deadlock",
+            Self::NoJob => "no-job",
+            Self::LostJob => "lost-job",
+            Self::JobTaken => "job-taken",
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Kind {
     Abort = 0x0c,
     /// Client: answer with the methods that the server's object has.
     Methods = 0x0d,
+    /// Client: answer with the jobs that the server knows.
+    Jobs = 0x0e,
     /// Server: the call is accepted.
     Ack = 0x41,
     /// Server: one response of a task.
@@ -66,6 +68,8 @@ pub enum Kind {
     AbortReply = 0x4d,
     /// Server: answer to a request for the methods.
     MethodsReply = 0x4e,
+    /// Server: answer to a request for the jobs.
+    JobsReply = 0x4f,
 }
 
 impl Kind {
@@ -84,6 +88,7 @@ impl Kind {
             0x0b => Self::CallbackReply,
             0x0c => Self::Abort,
             0x0d => Self::Methods,
+            0x0e => Self::Jobs,
             0x41 => Self::Ack,
             0x42 => Self::Response,
             0x43 => Self::Error,
@@ -98,6 +103,7 @@ impl Kind {
             0x4c => Self::Callback,
             0x4d => Self::AbortReply,
             0x4e => Self::MethodsReply,
+            0x4f => Self::JobsReply,
             _ => return None,
         })
     }

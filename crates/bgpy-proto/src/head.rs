@@ -4,7 +4,8 @@ use crate::codec::{CodecError, Reader, Token, write};
 use crate::error::ProtocolError;
 use crate::hello::Id;
 use crate::limits::{
-    CHAIN_MAX, HEAD_BYTES_MAX, METHOD_BYTES_MAX, STREAM_WINDOW_BYTES_MAX, TRACE_BYTES_MAX,
+    CHAIN_MAX, HEAD_BYTES_MAX, JOB_BYTES_MAX, JOB_DIGEST_BYTES_MAX, METHOD_BYTES_MAX,
+    STREAM_WINDOW_BYTES_MAX, TRACE_BYTES_MAX,
 };
 
 /// Bytes of the length in front of a head.
@@ -28,6 +29,14 @@ pub struct CallHead {
     pub progress: bool,
     /// Whether the end of the connection cancels the call.
     pub attached: bool,
+    /// The name of the [job](crate::jobs) that an EXEC submits if it wants its ack, and waits for if it wants the first
+    /// response; at most [`JOB_BYTES_MAX`].
+    pub job: Option<String>,
+    /// A digest of what the job is submitted with: one of the same name that was submitted with another is another
+    /// one. At most [`JOB_DIGEST_BYTES_MAX`].
+    pub digest: Option<Vec<u8>>,
+    /// How long the server is to keep what has become of the job, in milliseconds.
+    pub keep_ms: Option<u64>,
 }
 
 /// Servers that wait for each other, the first caller's first: their instance ids in a row.
@@ -56,7 +65,8 @@ impl CallHead {
 
     /// Written and read without a tree between: a call of a method has a head, and is to be as fast as one without.
     fn write(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        let Self { method, left_ms, chain, trace, window, progress, attached } = self;
+        let Self { method, left_ms, chain, trace, window, progress, attached, .. } = self;
+        let Self { job, digest, keep_ms, .. } = self;
         let keys = [
             method.is_some(),
             left_ms.is_some(),
@@ -65,6 +75,9 @@ impl CallHead {
             window.is_some(),
             *progress,
             *attached,
+            job.is_some(),
+            digest.is_some(),
+            keep_ms.is_some(),
         ];
         write::map(out, keys.into_iter().filter(|is_there| *is_there).count())?;
         if let Some(method) = method {
@@ -93,6 +106,18 @@ impl CallHead {
                 write::bool(out, true);
             }
         }
+        if let Some(job) = job {
+            write::str(out, "job")?;
+            write::str(out, job)?;
+        }
+        if let Some(digest) = digest {
+            write::str(out, "digest")?;
+            write::bin(out, digest)?;
+        }
+        if let Some(keep_ms) = keep_ms {
+            write::str(out, "keep_ms")?;
+            write::uint(out, *keep_ms);
+        }
         Ok(())
     }
 
@@ -113,6 +138,15 @@ impl CallHead {
                 "window" => head.window = unsigned(value)?,
                 "progress" => head.progress = boolean(value)?,
                 "attached" => head.attached = boolean(value)?,
+                "job" => head.job = text(value)?,
+                "digest" => {
+                    head.digest = match value {
+                        Token::Bin(digest) => Some(digest.to_vec()),
+                        Token::Nil => None,
+                        _ => return None,
+                    };
+                }
+                "keep_ms" => head.keep_ms = unsigned(value)?,
                 _ => skip(&mut reader, value)?,
             }
         }
@@ -122,8 +156,12 @@ impl CallHead {
     fn check(&self) -> Result<(), ProtocolError> {
         let trace = self.trace.as_ref().map_or(0, String::len) as u64;
         let method = self.method.as_ref().map_or(0, String::len) as u64;
+        let job = self.job.as_ref().map_or(0, String::len) as u64;
+        let digest = self.digest.as_ref().map_or(0, Vec::len) as u64;
         let lengths = [
             ("the name of a method", method, METHOD_BYTES_MAX as u64),
+            ("the name of a job", job, JOB_BYTES_MAX as u64),
+            ("the digest of a job", digest, JOB_DIGEST_BYTES_MAX as u64),
             ("a trace context", trace, TRACE_BYTES_MAX as u64),
             ("the window of a stream", self.window.unwrap_or(0), STREAM_WINDOW_BYTES_MAX),
         ];
@@ -236,6 +274,9 @@ mod tests {
             window: Some(STREAM_WINDOW_BYTES_MAX),
             progress: true,
             attached: true,
+            job: Some("j".repeat(JOB_BYTES_MAX)),
+            digest: Some(vec![1; JOB_DIGEST_BYTES_MAX]),
+            keep_ms: Some(u64::MAX),
         }
     }
 
@@ -279,6 +320,9 @@ mod tests {
             word("chain", &[[0xc4, 15].as_slice(), &[0; 15]].concat()),
             word("chain", &[[0xc5, 4, 16].as_slice(), &[0; (CHAIN_MAX + 1) * 16]].concat()),
             word("progress", b"\x01"),
+            word("job", b"\x01"),
+            word("digest", b"\xa0"),
+            word("keep_ms", b"\xff"),
             word("later", &[[0xc5, 15, 247].as_slice(), &[0; HEAD_BYTES_MAX - 9]].concat()),
         ];
         let sized = |map: &Vec<u8>| [&(map.len() as u16).to_le_bytes(), map.as_slice()].concat();
@@ -293,10 +337,14 @@ mod tests {
         let none = CallHead::default;
         let method = "m".repeat(METHOD_BYTES_MAX + 1);
         let trace = "0".repeat(TRACE_BYTES_MAX + 1);
+        let job = "j".repeat(JOB_BYTES_MAX + 1);
+        let digest = vec![0; JOB_DIGEST_BYTES_MAX + 1];
         let window = STREAM_WINDOW_BYTES_MAX + 1;
         for (head, what) in [
             (CallHead { method: Some(method), ..none() }, "the name of a method"),
             (CallHead { trace: Some(trace), ..none() }, "a trace context"),
+            (CallHead { job: Some(job), ..none() }, "the name of a job"),
+            (CallHead { digest: Some(digest), ..none() }, "the digest of a job"),
             (CallHead { window: Some(window), ..none() }, "the window of a stream"),
         ] {
             let is_refused = |outcome: ProtocolError| matches!(outcome, ProtocolError::TooLarge { what: it, .. } if it == what);

@@ -72,6 +72,9 @@ pub struct ServerHello {
     /// Whether the server understands methods: in heads, and the request for them.
     #[serde(default)]
     pub services: bool,
+    /// Whether the server understands jobs: in heads and aborts, and the request for them.
+    #[serde(default)]
+    pub jobs: bool,
     /// Why the server rejects calls on this connection, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overloaded: Option<String>,
@@ -107,6 +110,7 @@ impl Default for ServerHello {
             debug: true,
             calls: true,
             services: true,
+            jobs: true,
             overloaded: None,
         }
     }

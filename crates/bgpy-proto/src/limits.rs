@@ -112,6 +112,28 @@ pub const PROGRESS_TEXT_BYTES_MAX: usize = 512;
 /// Longest request to abort a call that is decoded, in bytes. It needs 15; the rest is room for later keys.
 pub const ABORT_REQUEST_BYTES_MAX: usize = 1024;
 
+/// Longest name of a job, in bytes.
+pub const JOB_BYTES_MAX: usize = 256;
+
+/// Longest digest of what a job is submitted with, in bytes.
+pub const JOB_DIGEST_BYTES_MAX: usize = 64;
+
+/// Longest text that says why a job has failed, in a list of jobs, in bytes. With the other parts of a job it
+/// fits [`MESSAGE_BYTES_LEAST`].
+pub const JOB_ERROR_BYTES_MAX: usize = 1024;
+
+/// Longest request for jobs that is decoded, in bytes. It needs 264; the rest is room for later keys.
+pub const JOBS_REQUEST_BYTES_MAX: usize = 1024;
+
+/// Jobs that a server knows, those that have not ended included.
+pub const JOBS_MAX: usize = 65_536;
+
+/// Results of jobs that a server keeps, beside the latest, in bytes.
+pub const JOB_RESULTS_BYTES_MAX: u64 = 1 << 30;
+
+/// How long a server keeps what has become of a job, unless its caller says otherwise, in milliseconds: a day.
+pub const JOB_KEEP_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// Longest line that is sent to a debug session, and longest other text of its replies, in bytes.
 pub const DEBUG_LINE_BYTES_MAX: usize = 64 << 10;
 

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::flow::{Reading, weight};
 use crate::frame::{Frame, Kind, Want, flag};
 use crate::head::CallHead;
+use crate::jobs::JobsReply;
 use crate::log::LogReply;
 use crate::methods::MethodsReply;
 use crate::progress::Progress;
@@ -59,6 +60,7 @@ pub(crate) enum Asked {
     Debug,
     Abort,
     Methods,
+    Jobs,
 }
 
 /// What is to be sent because of an answer.
@@ -267,6 +269,10 @@ impl Pending {
             (Kind::MethodsReply, Asked::Methods) => {
                 let reply = read(MethodsReply::decode(data), "methods that say nothing")?;
                 Event::Methods(Box::new(reply))
+            }
+            (Kind::JobsReply, Asked::Jobs) => {
+                let reply = read(JobsReply::decode(data), "jobs that say nothing")?;
+                Event::Jobs(Box::new(reply))
             }
             (Kind::AbortReply, Asked::Abort) => {
                 let reply =

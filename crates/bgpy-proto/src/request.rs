@@ -8,6 +8,7 @@ use crate::delivered::Delivered;
 use crate::failure::Failure;
 use crate::frame::{Kind, Want};
 use crate::head::CallHead;
+use crate::jobs::JobsRequest;
 use crate::log::LogRequest;
 
 /// The three kinds of calls.
@@ -91,6 +92,13 @@ pub enum Request {
     Methods {
         /// The request's id.
         id: u64,
+    },
+    /// Answer with the jobs.
+    Jobs {
+        /// The request's id.
+        id: u64,
+        /// Which ones.
+        request: JobsRequest,
     },
     /// Answer a debug question.
     Debug {

@@ -13,9 +13,10 @@ use crate::flow::weight;
 use crate::frame::{Frame, Kind, Missing, Payload, Want, flag};
 use crate::head::CallHead;
 use crate::hello::ClientHello;
+use crate::jobs::{JobsReply, JobsRequest};
 use crate::limits::{
     ABORT_REQUEST_BYTES_MAX, CALLS_PER_CONNECTION_MAX, DEBUG_REQUEST_BYTES_MAX,
-    LOG_REQUEST_BYTES_MAX,
+    JOBS_REQUEST_BYTES_MAX, LOG_REQUEST_BYTES_MAX,
 };
 use crate::log::{LogReply, LogRequest};
 use crate::methods::MethodsReply;
@@ -253,6 +254,12 @@ impl ServerSession {
         self.send(Frame { payload, ..Frame::bare(Kind::MethodsReply, request) });
     }
 
+    /// Answers a request for the jobs, as far as the client accepts it.
+    pub fn jobs(&mut self, request: u64, reply: JobsReply) {
+        let payload = reply.encode_within(self.client.message_bytes_max).into();
+        self.send(Frame { payload, ..Frame::bare(Kind::JobsReply, request) });
+    }
+
     /// Answers a log request. Its text is at most [as long as the client
     /// accepts](LogReply::text_bytes_max).
     pub fn log(&mut self, request: u64, reply: &LogReply) {
@@ -328,29 +335,30 @@ impl ServerSession {
                 return Ok(());
             }
             Kind::Log => {
-                let short = Some(&payload.data).filter(|data| data.len() <= LOG_REQUEST_BYTES_MAX);
-                let request = short.and_then(|data| LogRequest::decode(data));
-                let request =
-                    request.ok_or(ProtocolError::Malformed("a log request that says nothing"))?;
+                let request = short(&payload.data, LOG_REQUEST_BYTES_MAX, LogRequest::decode)
+                    .ok_or(ProtocolError::Malformed("a log request that says nothing"))?;
                 self.requests.push_back(Request::Log { id: call, request });
                 return Ok(());
             }
             Kind::Debug => {
-                let short =
-                    Some(&payload.data).filter(|data| data.len() <= DEBUG_REQUEST_BYTES_MAX);
-                let request = short.and_then(|data| DebugRequest::decode(data));
                 let request =
-                    request.ok_or(ProtocolError::Malformed("a debug request that says nothing"))?;
+                    short(&payload.data, DEBUG_REQUEST_BYTES_MAX, DebugRequest::decode)
+                        .ok_or(ProtocolError::Malformed("a debug request that says nothing"))?;
                 self.requests.push_back(Request::Debug { id: call, request });
                 return Ok(());
             }
             Kind::Abort => {
-                let short =
-                    Some(&payload.data).filter(|data| data.len() <= ABORT_REQUEST_BYTES_MAX);
-                let request = short.and_then(|data| AbortRequest::decode(data));
-                let request =
-                    request.ok_or(ProtocolError::Malformed("an abort that says nothing"))?;
+                let request = short(&payload.data, ABORT_REQUEST_BYTES_MAX, AbortRequest::decode)
+                    .ok_or(ProtocolError::Malformed("an abort that says nothing"))?;
                 self.requests.push_back(Request::Abort { id: call, request });
+                return Ok(());
+            }
+            Kind::Jobs => {
+                let short = Some(&payload.data).filter(|data| data.len() <= JOBS_REQUEST_BYTES_MAX);
+                let request = short.and_then(|data| JobsRequest::decode(data));
+                let request = request
+                    .ok_or(ProtocolError::Malformed("a request for jobs that says nothing"))?;
+                self.requests.push_back(Request::Jobs { id: call, request });
                 return Ok(());
             }
             Kind::Ping => {
@@ -363,6 +371,12 @@ impl ServerSession {
         let has_head = flags & flag::HEAD != 0 && missing.is_none();
         let head =
             if has_head { Some(Arc::new(CallHead::split_from(&mut payload.data)?)) } else { None };
+        let is_of_job = head.as_ref().is_some_and(|head| head.job.is_some());
+        if is_of_job && (kind != CallKind::Exec || want == Want::All) {
+            return Err(ProtocolError::Malformed(
+                "a call that no job is submitted or awaited with",
+            ));
+        }
         let more = head.as_deref().map(|head| More::of(head, want));
         let full = self.open.len() >= CALLS_PER_CONNECTION_MAX;
         self.open.insert(call, Open { want, acked: false, next_seq: 0, more });
@@ -428,4 +442,9 @@ impl ServerSession {
         }
         Ok(())
     }
+}
+
+/// What is decoded from data that is no longer than it may be.
+fn short<T>(data: &[u8], bytes_max: usize, decode: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    Some(data).filter(|data| data.len() <= bytes_max).and_then(decode)
 }

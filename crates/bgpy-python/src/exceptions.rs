@@ -25,7 +25,7 @@ macro_rules! classes {
 }
 
 classes! {
-    AddressInUse AuthError BgpyError CallCancelled CallTimeout CallbackGone Cancelled ConfigError ConnectError ConnectionLost NameTaken
+    AddressInUse AuthError BgpyError CallCancelled CallTimeout CallbackGone Cancelled ConfigError ConnectError ConnectionLost JobLost JobNotFound JobTaken NameTaken
     NoMethods NoResponse NotInitialized NotRunning Overloaded ProtocolMismatch RemoteError
     RemoteSerializationError SerializationError ServerStopping StartError WouldDeadlock
 }

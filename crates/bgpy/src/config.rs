@@ -79,6 +79,9 @@ pub struct Config {
     pub name: Option<Name>,
     /// The server ends after this many seconds without a call.
     pub idle_timeout_s: Option<f64>,
+    /// How many methods that only read run beside each other; `None` for as many as is usual.
+    #[serde(default)]
+    pub threads: Option<u32>,
     /// When the server is restarted.
     pub restart: Restart,
     /// Whether it is started again when the files of its tasks change.
@@ -172,6 +175,7 @@ impl Default for Config {
             init_arguments: Vec::new(),
             name: None,
             idle_timeout_s: None,
+            threads: None,
             restart: Restart::Never,
             watch: false,
             instance: String::new(),
@@ -183,6 +187,11 @@ impl Config {
     /// The idle timeout.
     pub fn idle_timeout(&self) -> Option<Duration> {
         self.idle_timeout_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+
+    /// How many methods that only read run beside each other.
+    pub fn threads(&self) -> usize {
+        self.threads.and_then(|threads| usize::try_from(threads).ok()).unwrap_or_else(usual_threads)
     }
 
     /// Fixes the server's identity, and makes its start independent of this process's working
@@ -273,4 +282,13 @@ impl std::fmt::Debug for Config {
             .field("init_object", &self.init_object)
             .finish_non_exhaustive()
     }
+}
+
+/// Most threads for methods that only read, unless a server is told otherwise.
+const USUAL_THREADS_MAX: usize = 32;
+
+/// How many methods that only read run beside each other by default: as many as in a pool of Python's standard library.
+pub(crate) fn usual_threads() -> usize {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    (cpus + 4).min(USUAL_THREADS_MAX)
 }

@@ -101,12 +101,17 @@ pub mod methods {
     };
 }
 
+/// The jobs of a server: calls that live on without their caller.
+pub mod jobs;
+
 pub use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Chain, DebugReply, DebugRequest,
-    Delivered, Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Memory,
-    MethodTable, MethodsReply, Payload, Progress, Room, State, Status, Token, Want, limits,
+    Delivered, Failure, FailureCode, Id, JobsReply, LogCursor, LogPiece, LogReply, LogRequest,
+    Memory, MethodTable, MethodsReply, Payload, Progress, Room, State, Status, Token, Want, limits,
 };
-pub use client::{Answer, Call, CallHandle, Client, ClientOptions, Link, Question, Response, Step};
+pub use client::{
+    Answer, Call, CallHandle, Client, ClientOptions, JobSubmission, Link, Question, Response, Step,
+};
 pub use codec::Value;
 pub use error::{CallError, ConnectError, ServeError, StartError};
 pub use log::{Level, Log};

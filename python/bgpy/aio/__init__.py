@@ -10,9 +10,10 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from .. import _bgpy
+from .. import _bgpy, _jobs
 from ..errors import CallTimeout, ServerStopping
 from ._connection import Call, Connection, Opening
+from ._job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from .._types import InitTask, LogLevel, Status, Task
 
-__all__ = ["Call", "Client", "Stream", "connect"]
+__all__ = ["Call", "Client", "Job", "Stream", "connect"]
 
 WINDOW = 1 << 20
 
@@ -194,6 +195,27 @@ class Client:
     ) -> Call:
         """Call `exec_task` and return once the call is under way, with a future of its response."""
         return (await self._connected()).begin("EXEC", "first", args, on_progress)
+
+    async def submit(
+        self,
+        args: object,
+        *,
+        key: str | None = None,
+        keep: float | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Submit a job, a call of `exec_task` that lives on; see `bgpy.Client.submit`."""
+        submit = self._client.submit
+        job = await asyncio.to_thread(submit, args, key=key, keep=keep, timeout=timeout)
+        return Job(self, job)
+
+    async def job(self, job_id: str, timeout: float | None = None) -> Job:
+        """Return a job that was submitted before, perhaps by another process; see `bgpy.job`."""
+        return Job(self, await asyncio.to_thread(_jobs.job, job_id, self._client, timeout=timeout))
+
+    async def jobs(self, timeout: float | None = None) -> list[_jobs.JobInfo]:
+        """Return the jobs that the server knows, the newest first; see `bgpy.jobs`."""
+        return await asyncio.to_thread(_jobs.jobs, self._client, timeout=timeout)
 
     def stream(
         self,

@@ -10,6 +10,8 @@ from .. import _bgpy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._jobs import Job
+
 
 class Call(asyncio.Future[Any]):
     """A call under way, as `Client.begin` returns it: a future whose result is the response.
@@ -78,6 +80,14 @@ class Connection:
     ) -> Call:
         call = Call(loop=self.loop)
         call._id = self.link.call(call, kind, want, args, on_progress, method)
+        call._connection = self
+        self.has_queued()
+        return call
+
+    def await_job(self, job: Job[Any], on_progress: object) -> Call:
+        call = Call(loop=self.loop)
+        is_of_method = job._is_of_method
+        call._id = self.link.await_job(call, job.id, is_of_method, on_progress)
         call._connection = self
         self.has_queued()
         return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .._bgpy import RemoteMethod
@@ -39,6 +40,13 @@ class AsyncMethod:
             raise TypeError(f"{self.__name__} yields values: iterate over what it returns")
         connection = await self._client._connected()
         return connection.begin("EXEC", "first", message, on_progress, self._remote.__name__)
+
+    async def _submit(self, *arguments: Any, **keywords: Any) -> Any:
+        from .. import _jobs
+        from ._job import Job
+
+        submitted = await asyncio.to_thread(self._remote._submit, *arguments, **keywords)
+        return Job(self._client, _jobs.Job(*submitted))
 
     def _with(self, *options: Any) -> AsyncMethod:
         return AsyncMethod(self._client, self._remote._with(*options))

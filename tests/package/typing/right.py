@@ -111,6 +111,8 @@ def use_methods(target: Server) -> None:
     assert_type(call, bgpy.Call[int])
     assert_type(call.result(5), int)
     assert_type(bgpy.options(counter.increase, timeout=5, on_progress=print)(3), int)
+    assert_type(bgpy.submit(counter.increase, by=2), bgpy.Job[int])
+    assert_type(bgpy.submit(bgpy.options(counter.increase, key="one", keep=60), 2).result(), int)
     assert_type(bgpy.client(counter), Client)
     assert_type(connect("counter").service(Counter), Counter)
     bgpy.serve(Counter, "counter")

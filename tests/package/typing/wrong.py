@@ -50,6 +50,8 @@ def use_methods() -> None:
     bgpy.begin(counter.increase, "two")  # error
     bgpy.begin(counter.increase, 2).results()  # error
     bgpy.options(counter.increase, timeuot=3)  # error
+    bgpy.submit(counter.increase, "two")  # error
+    bgpy.submit(counter.increase, 2).results()  # error
     bgpy.options(counter.increase, timeout=3)("two")  # error
     connect("counter", 5)  # error
     bgpy.method(reads=True)  # error

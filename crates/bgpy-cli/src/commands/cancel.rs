@@ -89,7 +89,7 @@ impl Cancel {
         let link = client.link(&wait).map_err(advice::failed)?;
         let asked = Instant::now();
         let before = link.status(&wait).map_err(advice::failed)?;
-        let request = AbortRequest { call: self.call };
+        let request = AbortRequest { call: self.call, job: None };
         let reply = link.abort(&request, &wait).map_err(advice::failed)?;
         let outcome = match reply.outcome {
             Aborted::Interrupted => {

@@ -6,14 +6,14 @@ use bgpy_proto::frame::Header;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 
 use crate::maps::{
-    abort_reply, abort_request, debug_reply, debug_request, failure, head, log_reply, log_request,
-    methods_reply, progress, status,
+    abort_reply, abort_request, debug_reply, debug_request, failure, head, jobs_reply,
+    jobs_request, log_reply, log_request, methods_reply, progress, status,
 };
 use crate::random::Random;
 use crate::targets::Stream;
 
 /// What clients send.
-pub const REQUESTS: [Kind; 12] = [
+pub const REQUESTS: [Kind; 13] = [
     Kind::Init,
     Kind::Exec,
     Kind::Exit,
@@ -26,10 +26,11 @@ pub const REQUESTS: [Kind; 12] = [
     Kind::CallbackReply,
     Kind::Abort,
     Kind::Methods,
+    Kind::Jobs,
 ];
 
 /// What servers send.
-pub const ANSWERS: [Kind; 13] = [
+pub const ANSWERS: [Kind; 14] = [
     Kind::Ack,
     Kind::Response,
     Kind::Error,
@@ -43,6 +44,7 @@ pub const ANSWERS: [Kind; 13] = [
     Kind::Callback,
     Kind::AbortReply,
     Kind::MethodsReply,
+    Kind::JobsReply,
 ];
 
 /// Lengths and counts that stand at some edge.
@@ -129,6 +131,7 @@ pub fn request(random: &mut Random, kind: Kind, call: u64, stream: Option<&Strea
             }
             frame(random, kind, 0, seq, of_stream)
         }
+        Kind::Jobs if !random.one_in(32) => carrying(kind, call, &jobs_request(random).encode()),
         Kind::Abort if !random.one_in(32) => carrying(kind, call, &abort_request(random).encode()),
         // Random bytes are seldom a request.
         Kind::Log if !random.one_in(32) => carrying(kind, call, &log_request(random).encode()),
@@ -138,10 +141,11 @@ pub fn request(random: &mut Random, kind: Kind, call: u64, stream: Option<&Strea
 }
 
 /// Answers to an Ack call, a First call, an All call, a ping, a status request, a log request, a debug
-/// request, a stream, an abort and a request for the methods, which have the ids in `asked`. Few of them break a rule.
+/// request, a stream, an abort, a request for the methods and one for the jobs, which have the ids in `asked`. Few of them break
+/// a rule.
 pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
-    let &[ack, first, all, ping, status, log, debug, stream, abort, methods] = asked else {
-        panic!("ten things are asked")
+    let &[ack, first, all, ping, status, log, debug, stream, abort, methods, jobs] = asked else {
+        panic!("eleven things are asked")
     };
     let marked = 2 * random.below(2) as u8;
     let mut parts = vec![
@@ -166,6 +170,8 @@ pub fn answers(random: &mut Random, asked: &[u64]) -> Vec<u8> {
     parts.push(carrying(Kind::AbortReply, abort, &abort_reply(random).encode()));
     let reply = methods_reply(random).encode_within(u64::MAX);
     parts.push(carrying(Kind::MethodsReply, methods, &reply));
+    let reply = jobs_reply(random).encode_within(u64::MAX);
+    parts.push(carrying(Kind::JobsReply, jobs, &reply));
     // Calls that nobody waits for any more.
     if random.one_in(4) {
         let seq = random.below(3) as u32;
@@ -241,6 +247,8 @@ pub fn messages() -> Vec<Vec<u8>> {
     for _ in 0..4 {
         messages.push(head(random).encode().expect("it is short")[2..].to_vec());
         messages.push(progress(random).encode());
+        messages.push(jobs_request(random).encode());
+        messages.push(jobs_reply(random).encode_within(u64::MAX));
         messages.push(abort_request(random).encode());
         messages.push(abort_reply(random).encode());
         messages.push(methods_reply(random).encode_within(u64::MAX));

@@ -4,8 +4,8 @@ use bgpy_proto::limits::LOG_CURSOR_BYTES_MAX;
 use bgpy_proto::methods::{Method, MethodKind, Parameter, ParameterKind, Runs};
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, CallHead, Chain, DebugReply, DebugRequest, Failure,
-    FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, MethodTable, MethodsReply,
-    Progress, State, Status,
+    FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply,
+    LogRequest, MethodTable, MethodsReply, Progress, State, Status,
 };
 
 use crate::random::Random;
@@ -107,7 +107,37 @@ pub fn head(random: &mut Random) -> CallHead {
         window: random.one_in(2).then(|| random.magnitude(10) as u64),
         progress: random.one_in(2),
         attached: random.one_in(2),
+        job: random.one_in(6).then(|| "order-17".into()),
+        digest: random.one_in(6).then(|| vec![7; 32]),
+        keep_ms: random.one_in(6).then(|| random.word()),
     }
+}
+
+pub fn jobs_request(random: &mut Random) -> JobsRequest {
+    JobsRequest { job: random.one_in(2).then(|| "order-17".into()) }
+}
+
+pub fn jobs_reply(random: &mut Random) -> JobsReply {
+    const STATES: [JobState; 5] = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Done,
+        JobState::Failed,
+        JobState::Cancelled,
+    ];
+    let info = JobInfo {
+        job: "order-17".into(),
+        task: "exec_task".into(),
+        state: STATES[random.below(STATES.len())],
+        submitted_ms: 1_700_000_000_000,
+        began_ms: random.one_in(2).then_some(-1),
+        ended_ms: random.one_in(2).then_some(1),
+        call: random.one_in(2).then(|| random.word()),
+        progress: random.one_in(2).then(|| Progress::new(Some(1.0), None, None)),
+        error: random.one_in(2).then(|| "no".into()),
+        bytes: random.one_in(2).then(|| random.word()),
+    };
+    JobsReply { jobs: vec![info; random.below(3)], left_out: random.below(3) as u64 }
 }
 
 pub fn progress(random: &mut Random) -> Progress {
@@ -139,7 +169,8 @@ pub fn methods_reply(random: &mut Random) -> MethodsReply {
 }
 
 pub fn abort_request(random: &mut Random) -> AbortRequest {
-    AbortRequest { call: random.one_in(2).then(|| random.word()) }
+    let job = random.one_in(4).then(|| "order-17".into());
+    AbortRequest { call: random.one_in(2).then(|| random.word()), job }
 }
 
 pub fn abort_reply(random: &mut Random) -> AbortReply {

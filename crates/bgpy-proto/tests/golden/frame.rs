@@ -10,13 +10,14 @@ use bgpy_proto::framing::Framing;
 use bgpy_proto::limits::MESSAGE_BYTES_MAX;
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, ClientSession, Failure,
-    FailureCode, Frame, Kind, LogRequest, Memory, Payload, Request, ServerSession, State, Supply,
-    Want,
+    FailureCode, Frame, JobsRequest, Kind, LogRequest, Memory, Payload, Request, ServerSession,
+    State, Supply, Want,
 };
 
 use crate::link::{connect, drain};
 use crate::message::{
-    deadline, debug_reply, debug_request, head, log_piece, method, methods, progress, status,
+    awaited, deadline, debug_reply, debug_request, head, job, jobs, log_piece, method, methods,
+    progress, status,
 };
 use crate::vectors::{assert_all, vectors};
 
@@ -121,13 +122,18 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     talk.call_headed("exec head", Want::All, &head(), "data");
     talk.call_headed("exec head alone", Want::First, &deadline(), "");
     for (name, id, call) in [("abort", 20, Some(7)), ("abort running", 21, None)] {
-        let request = AbortRequest { call };
+        let request = AbortRequest { call, job: None };
         assert_eq!(talk.client.abort(&request), id);
         talk.asked(name, frame(Kind::Abort, id, 0, 0, request.encode().into()));
     }
     assert_eq!(talk.client.methods(), 22);
     talk.asked("methods", Frame::bare(Kind::Methods, 22));
     talk.call_headed("exec method", Want::All, &method(), "data");
+    talk.call_headed("exec job", Want::Ack, &job(), "data");
+    talk.call_headed("exec awaited job", Want::First, &awaited(), "\u{0}");
+    let request = JobsRequest { job: Some("order-17".into()) };
+    assert_eq!(talk.client.jobs(&request), 26);
+    talk.asked("jobs", frame(Kind::Jobs, 26, 0, 0, request.encode().into()));
 
     talk.server.ack(1);
     talk.answered("ack", Frame::bare(Kind::Ack, 1));
@@ -169,8 +175,16 @@ fn conversation() -> Vec<(&'static str, Vec<u8>, Frame)> {
     talk.answered("methods reply", frame(Kind::MethodsReply, 22, 0, 0, data));
     assert_eq!(talk.server.respond_last(23, payload("all", &[])), Ok(true));
     talk.answered("response result", frame(Kind::Response, 23, last, 0, payload("all", &[])));
+    talk.server.ack(24);
+    talk.answered("ack job", Frame::bare(Kind::Ack, 24));
+    let failure = Failure::new(FailureCode::NoJob, "there is none");
+    assert!(talk.server.fail(25, &failure));
+    talk.answered("error no job", frame(Kind::Error, 25, 0, 0, failure.encode().into()));
+    talk.server.jobs(26, jobs());
+    let data = jobs().encode_within(u64::MAX).into();
+    talk.answered("jobs reply", frame(Kind::JobsReply, 26, 0, 0, data));
     talk.server.say_goodbye();
-    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 23));
+    talk.answered("goodbye", Frame::bare(Kind::Goodbye, 26));
     talk.spoken
 }
 

@@ -20,6 +20,8 @@ from maps import (
     DEBUG_REPLIES,
     DEBUG_REQUESTS,
     HEADS,
+    JOBS,
+    JOBS_REQUESTS,
     LOG_REPLIES,
     LOG_REQUESTS,
     METHODS,
@@ -237,6 +239,9 @@ def frames():
     yield "abort running", frame(0x0C, 21, data=pack(ABORTS["running"]))
     yield "methods", frame(0x0D, 22)
     yield "exec method", frame(0x02, 23, 0x0A, data=headed("method", b"data"))
+    yield "exec job", frame(0x02, 24, 0x08, data=headed("job", b"data"))
+    yield "exec awaited job", frame(0x02, 25, 0x09, data=headed("awaited job", b"\0"))
+    yield "jobs", frame(0x0E, 26, data=pack(JOBS_REQUESTS["one"]))
     yield "ack", frame(0x41, 1)
     yield "response", frame(0x42, 3, 0, 0, b"one")
     yield "response error", frame(0x42, 3, 2, 1, b"two", [b"buffer"])
@@ -266,7 +271,10 @@ def frames():
     yield "abort reply unknown", frame(0x4D, 21, data=pack(ABORT_REPLIES["unknown"]))
     yield "methods reply", frame(0x4E, 22, data=pack(METHODS["table"]))
     yield "response result", frame(0x42, 23, 1, 0, b"all")
-    yield "goodbye", frame(0x49, 23)
+    yield "ack job", frame(0x41, 24)
+    yield "error no job", frame(0x43, 25, data=failure("no-job", "there is none"))
+    yield "jobs reply", frame(0x4F, 26, data=pack(JOBS["some"]))
+    yield "goodbye", frame(0x49, 26)
 
 
 def headed(name, message):
@@ -302,6 +310,10 @@ def messages():
         yield f"abort reply {name}", pack(reply)
     for name, reply in METHODS.items():
         yield f"methods {name}", pack(reply)
+    for name, request in JOBS_REQUESTS.items():
+        yield f"jobs request {name}", pack(request)
+    for name, reply in JOBS.items():
+        yield f"jobs {name}", pack(reply)
     yield "client hello", CLIENT_HELLO
     yield "server hello", SERVER_HELLO
 

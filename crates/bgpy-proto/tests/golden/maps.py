@@ -12,6 +12,9 @@ CODES = [
     "cancelled",
     "expired",
     "deadlock",
+    "no-job",
+    "lost-job",
+    "job-taken",
 ]
 STATES = ["STARTING", "UNINITIALIZED", "READY", "BUSY", "STOPPING"]
 
@@ -55,6 +58,8 @@ def status(state, busy_s):
 HEADS = {
     "deadline": {"left_ms": 0},
     "method": {"method": "increase", "attached": True},
+    "job": {"method": "train", "job": "order-17", "digest": bytes([7] * 32), "keep_ms": 60_000},
+    "awaited job": {"progress": True, "job": "order-17"},
     "full": {
         "method": "words",
         "left_ms": 1500,
@@ -69,7 +74,37 @@ PROGRESS = {
     "full": {"done": 3.0, "total": 10.0, "text": "training"},
     "none": {"done": None, "total": None, "text": None},
 }
-ABORTS = {"one": {"call": 7}, "running": {"call": None}}
+ABORTS = {
+    "one": {"call": 7},
+    "running": {"call": None},
+    "job": {"call": None, "job": "order-17"},
+}
+JOBS_REQUESTS = {"all": {"job": None}, "one": {"job": "order-17"}}
+FAILED_JOB = {
+    "job": "order-17",
+    "task": "exec_task",
+    "state": "failed",
+    "submitted_ms": 1_767_225_600_000,
+    "began_ms": 1_767_225_600_001,
+    "ended_ms": 1_767_225_600_500,
+    "call": 7,
+    "progress": None,
+    "error": "ValueError: no",
+    "bytes": None,
+}
+RUNNING_JOB = FAILED_JOB | {
+    "job": "0909-3-5ad2c2a4b911",
+    "task": "train",
+    "state": "running",
+    "ended_ms": None,
+    "call": 8,
+    "progress": PROGRESS["full"],
+    "error": None,
+}
+JOBS = {
+    "some": {"jobs": [RUNNING_JOB, FAILED_JOB], "left_out": 2},
+    "none": {"jobs": [], "left_out": 0},
+}
 ABORT_REPLIES = {
     "removed": {"outcome": "removed", "call": 7, "task": "exec_task"},
     "interrupted": {"outcome": "interrupted", "call": 2**63, "task": "init_task"},
@@ -168,5 +203,6 @@ SERVER_HELLO = pack(
         "debug": True,
         "calls": True,
         "services": True,
+        "jobs": True,
     }
 )

@@ -5,8 +5,8 @@ use bgpy_proto::methods::{
 };
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, CallHead, Chain, ClientHello, DebugReply, DebugRequest,
-    Failure, FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, Progress, ServerHello,
-    State, Status,
+    Failure, FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece,
+    LogReply, LogRequest, Progress, ServerHello, State, Status,
 };
 
 use crate::vectors::{assert_all, vectors};
@@ -28,6 +28,9 @@ fn messages() {
         FailureCode::Cancelled,
         FailureCode::Expired,
         FailureCode::Deadlock,
+        FailureCode::NoJob,
+        FailureCode::LostJob,
+        FailureCode::JobTaken,
     ];
     let mut made = Vec::new();
     let mut failures = codes.map(|code| (code.as_str(), Failure::new(code, "no"))).to_vec();
@@ -88,7 +91,13 @@ fn messages() {
         assert_eq!(DebugReply::decode(&vectors[&name]).as_ref(), Some(&reply));
         made.push((name, reply.encode_within(u64::MAX)));
     }
-    for (name, head) in [("deadline", deadline()), ("method", method()), ("full", head())] {
+    for (name, head) in [
+        ("deadline", deadline()),
+        ("method", method()),
+        ("job", job()),
+        ("awaited job", awaited()),
+        ("full", head()),
+    ] {
         let name = format!("head {name}");
         let mut data = vectors[&name].clone();
         assert_eq!(CallHead::split_from(&mut data).as_ref(), Ok(&head));
@@ -100,8 +109,11 @@ fn messages() {
         assert_eq!(Progress::decode(&vectors[&name]).as_ref(), Some(&progress));
         made.push((name, progress.encode()));
     }
-    for (name, call) in [("one", Some(7)), ("running", None)] {
-        let (name, request) = (format!("abort {name}"), AbortRequest { call });
+    for (name, call, job) in
+        [("one", Some(7), None), ("running", None, None), ("job", None, Some("order-17"))]
+    {
+        let job = job.map(str::to_owned);
+        let (name, request) = (format!("abort {name}"), AbortRequest { call, job });
         assert_eq!(AbortRequest::decode(&vectors[&name]).as_ref(), Some(&request));
         made.push((name, request.encode()));
     }
@@ -122,7 +134,61 @@ fn messages() {
         assert_eq!(MethodsReply::decode(&vectors[&name]).as_ref(), Some(&reply));
         made.push((name, reply.encode_within(u64::MAX)));
     }
+    for (name, job) in [("all", None), ("one", Some("order-17"))] {
+        let request = JobsRequest { job: job.map(str::to_owned) };
+        let name = format!("jobs request {name}");
+        assert_eq!(JobsRequest::decode(&vectors[&name]).as_ref(), Some(&request));
+        made.push((name, request.encode()));
+    }
+    for (name, reply) in [("some", jobs()), ("none", JobsReply::default())] {
+        let name = format!("jobs {name}");
+        assert_eq!(JobsReply::decode(&vectors[&name]).as_ref(), Some(&reply));
+        made.push((name, reply.encode_within(u64::MAX)));
+    }
     assert_all(made, vectors);
+}
+
+/// The jobs of the vectors: one that has failed, and one that runs.
+pub fn jobs() -> JobsReply {
+    let failed = JobInfo {
+        job: "order-17".into(),
+        task: "exec_task".into(),
+        state: JobState::Failed,
+        submitted_ms: 1_767_225_600_000,
+        began_ms: Some(1_767_225_600_001),
+        ended_ms: Some(1_767_225_600_500),
+        call: Some(7),
+        progress: None,
+        error: Some("ValueError: no".into()),
+        bytes: None,
+    };
+    let running = JobInfo {
+        job: "0909-3-5ad2c2a4b911".into(),
+        task: "train".into(),
+        state: JobState::Running,
+        ended_ms: None,
+        call: Some(8),
+        progress: Some(progress()),
+        error: None,
+        ..failed.clone()
+    };
+    JobsReply { jobs: vec![running, failed], left_out: 2 }
+}
+
+/// The head of a job that is submitted.
+pub fn job() -> CallHead {
+    CallHead {
+        method: Some("train".into()),
+        job: Some("order-17".into()),
+        digest: Some(vec![7; 32]),
+        keep_ms: Some(60_000),
+        ..CallHead::default()
+    }
+}
+
+/// The head of whoever waits for it.
+pub fn awaited() -> CallHead {
+    CallHead { progress: true, job: Some("order-17".into()), ..CallHead::default() }
 }
 
 /// The fullest head of the vectors.
@@ -138,6 +204,7 @@ pub fn head() -> CallHead {
         window: Some(48),
         progress: true,
         attached: true,
+        ..CallHead::default()
     }
 }
 

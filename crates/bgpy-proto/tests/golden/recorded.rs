@@ -73,6 +73,7 @@ fn hellos_of_1_0_are_understood() {
             debug: false,
             calls: false,
             services: false,
+            jobs: false,
             ..ServerHello::default()
         };
         assert_eq!(*with_server(name, suite).server(), hello);

@@ -6,8 +6,8 @@ use bgpy_proto::limits::{DEBUG_TEXT_BYTES_MAX, LOG_BYTES_MAX, LOG_CURSOR_BYTES_M
 use bgpy_proto::methods::{Method, MethodKind, Runs};
 use bgpy_proto::{
     AbortReply, AbortRequest, Aborted, Buffer, CallHead, Chain, DebugReply, DebugRequest, Failure,
-    FailureCode, Id, LogCursor, LogPiece, LogReply, LogRequest, MethodTable, MethodsReply, Payload,
-    Progress, State, Status,
+    FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply,
+    LogRequest, MethodTable, MethodsReply, Payload, Progress, State, Status,
 };
 
 use crate::link::Lent;
@@ -43,6 +43,7 @@ pub fn head(random: &mut Random) -> CallHead {
         window: (!random.one_in(3)).then(|| random.magnitude(13) as u64),
         progress: random.one_in(2),
         attached: random.one_in(2),
+        ..CallHead::default()
     }
 }
 
@@ -53,7 +54,7 @@ pub fn progress(random: &mut Random) -> Progress {
 }
 
 pub fn failure(random: &mut Random) -> Failure {
-    const CODES: [FailureCode; 9] = [
+    const CODES: [FailureCode; 12] = [
         FailureCode::Task,
         FailureCode::NotInitialized,
         FailureCode::Stopping,
@@ -63,6 +64,9 @@ pub fn failure(random: &mut Random) -> Failure {
         FailureCode::Cancelled,
         FailureCode::Expired,
         FailureCode::Deadlock,
+        FailureCode::NoJob,
+        FailureCode::LostJob,
+        FailureCode::JobTaken,
     ];
     let text = |random: &mut Random| format!("{:x}", random.word());
     Failure {
@@ -75,7 +79,8 @@ pub fn failure(random: &mut Random) -> Failure {
 }
 
 pub fn abort_request(random: &mut Random) -> AbortRequest {
-    AbortRequest { call: random.one_in(2).then(|| random.word()) }
+    let job = random.one_in(4).then(|| format!("job-{}", random.below(9)));
+    AbortRequest { call: random.one_in(2).then(|| random.word()), job }
 }
 
 pub fn abort_reply(random: &mut Random) -> AbortReply {
@@ -86,6 +91,40 @@ pub fn abort_reply(random: &mut Random) -> AbortReply {
         call: random.one_in(2).then(|| random.word()),
         task: random.one_in(2).then(|| "exec_task".into()),
     }
+}
+
+/// What a head says of a job.
+pub fn of_job(head: CallHead, random: &mut Random) -> CallHead {
+    let digest = random.one_in(2).then(|| random.bytes(32));
+    let keep_ms = random.one_in(2).then(|| random.word());
+    CallHead { job: Some(format!("job-{}", random.below(9))), digest, keep_ms, ..head }
+}
+
+pub fn jobs_request(random: &mut Random) -> JobsRequest {
+    JobsRequest { job: random.one_in(2).then(|| format!("job-{}", random.below(9))) }
+}
+
+pub fn jobs_reply(random: &mut Random) -> JobsReply {
+    const STATES: [JobState; 5] = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Done,
+        JobState::Failed,
+        JobState::Cancelled,
+    ];
+    let info = |number: usize| JobInfo {
+        job: format!("job-{number}"),
+        task: "exec_task".into(),
+        state: STATES[number % STATES.len()],
+        submitted_ms: 1_700_000_000_000,
+        began_ms: number.is_multiple_of(2).then_some(1_700_000_000_001),
+        ended_ms: number.is_multiple_of(3).then_some(1_700_000_000_002),
+        call: Some(number as u64),
+        progress: (number % 2 == 1).then(|| progress(random)),
+        error: (number % 5 == 3).then(|| "no".into()),
+        bytes: (number % 5 == 2).then_some(9),
+    };
+    JobsReply { jobs: (0..9).map(info).collect(), left_out: 3 }
 }
 
 pub fn methods(random: &mut Random) -> MethodsReply {

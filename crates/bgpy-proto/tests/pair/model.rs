@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bgpy_proto::client::Event;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, DebugReply, DebugRequest, Delivered, Failure,
-    FailureCode, LogReply, LogRequest, MethodsReply, Payload, Progress, Request, Status, Want,
+    FailureCode, JobsReply, JobsRequest, LogReply, LogRequest, MethodsReply, Payload, Progress,
+    Request, Status, Want,
 };
 
 use crate::stream::{Call, Closing};
@@ -31,6 +32,7 @@ enum Asked {
     Debug { id: u64, request: DebugRequest },
     Abort { id: u64, request: AbortRequest },
     Methods { id: u64 },
+    Jobs { id: u64, request: JobsRequest },
 }
 
 /// An event that the client has to hear.
@@ -46,6 +48,7 @@ pub enum Due {
     Debug(DebugReply),
     Abort(AbortReply),
     Methods(MethodsReply),
+    Jobs(JobsReply),
 }
 
 impl Model {
@@ -96,6 +99,12 @@ impl Model {
     pub fn methods(&mut self, id: u64) {
         self.add(id, None);
         self.asked.push_back(Asked::Methods { id });
+    }
+
+    /// The client asks for the jobs.
+    pub fn jobs(&mut self, id: u64, request: JobsRequest) {
+        self.add(id, None);
+        self.asked.push_back(Asked::Jobs { id, request });
     }
 
     /// The client cancels, and perhaps as it does with calls that run. That says nothing of a call that it
@@ -191,6 +200,9 @@ impl Model {
                 assert_eq!((*id, request), (id_due, &due));
             }
             (Request::Methods { id }, Some(Asked::Methods { id: due })) => assert_eq!(*id, due),
+            (Request::Jobs { id, request }, Some(Asked::Jobs { id: id_due, request: due })) => {
+                assert_eq!((*id, request), (id_due, &due));
+            }
             (request, _) => panic!("nobody asked for {request:?}"),
         }
     }
@@ -332,6 +344,7 @@ impl Model {
             (Event::Debug(reply), Some(Due::Debug(due))) => assert_eq!(*reply, due),
             (Event::Abort(reply), Some(Due::Abort(due))) => assert_eq!(*reply, due),
             (Event::Methods(reply), Some(Due::Methods(due))) => assert_eq!(*reply, due),
+            (Event::Jobs(reply), Some(Due::Jobs(due))) => assert_eq!(*reply, due),
             (event, _) => panic!("call {id} was not to hear {event:?}"),
         }
     }

@@ -262,7 +262,7 @@ fn aborts_and_their_replies_are_read_or_end_the_connection() {
     assert_eq!(rule(outcome), "a call id that does not grow");
     for data in [&b""[..], b"\x80", b"\x81\xa7outcome\xa5later", b"\x81\xa7outcome\xc0"] {
         let (mut client, _) = connect(Suite::Clear);
-        let abort = client.abort(&AbortRequest { call: Some(1) });
+        let abort = client.abort(&AbortRequest { call: Some(1), job: None });
         let outcome = client.feed(&with_data(Kind::AbortReply, abort, data));
         assert_eq!(rule(outcome), "a reply to an abort that says nothing");
     }

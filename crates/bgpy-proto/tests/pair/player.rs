@@ -4,8 +4,8 @@ use bgpy_proto::client::Event;
 use bgpy_proto::{CallKind, Request, Room, Want};
 
 use crate::contents::{
-    abort_reply, abort_request, debug_reply, debug_request, failure, head, log_reply, log_request,
-    methods, payload, progress, status,
+    abort_reply, abort_request, debug_reply, debug_request, failure, head, jobs_reply,
+    jobs_request, log_reply, log_request, methods, of_job, payload, progress, status,
 };
 use crate::model::Due;
 use crate::world::World;
@@ -56,6 +56,13 @@ impl World {
                     session.methods(id, &reply);
                     self.model.tell(id, Due::Methods(reply));
                 }
+                Request::Jobs { id, .. } => {
+                    self.asked = id;
+                    self.seen.jobs += 1;
+                    let reply = jobs_reply(&mut self.random);
+                    session.jobs(id, reply.clone());
+                    self.model.tell(id, Due::Jobs(reply));
+                }
                 Request::Abort { id, .. } => {
                     self.asked = id;
                     self.seen.aborts += 1;
@@ -80,7 +87,7 @@ impl World {
     pub fn client_asks(&mut self) {
         let Some(session) = &mut self.client.session else { return };
         let random = &mut self.random;
-        let id = match random.below(15) {
+        let id = match random.below(16) {
             0 => {
                 let id = session.ping();
                 self.model.ping(id);
@@ -114,11 +121,21 @@ impl World {
                 self.model.methods(id);
                 id
             }
+            9 if self.server_hello.jobs => {
+                let request = jobs_request(random);
+                let id = session.jobs(&request);
+                self.model.jobs(id, request);
+                id
+            }
             5..=7 if !self.made.is_empty() => return self.client_gives_up(),
             _ => {
                 let kind = [CallKind::Init, CallKind::Exec, CallKind::Exit][random.below(3)];
                 let want = [Want::Ack, Want::First, Want::All, Want::All][random.below(4)];
-                let (head, payload) = (head(random), payload(random));
+                let (mut head, payload) = (head(random), payload(random));
+                let may_be_job = kind == CallKind::Exec && want != Want::All;
+                if may_be_job && self.server_hello.jobs && random.one_in(3) {
+                    head = of_job(head, random);
+                }
                 let id = session.call_headed(kind, want, &head, payload.clone());
                 let id = id.expect("the head is short and the buffers are few");
                 self.model.call(id, kind, want, head, payload);

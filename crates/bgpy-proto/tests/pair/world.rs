@@ -46,6 +46,7 @@ pub struct Seen {
     pub interrupts: usize,
     pub aborts: usize,
     pub methods: usize,
+    pub jobs: usize,
     pub heads: usize,
 }
 
@@ -61,6 +62,7 @@ impl std::ops::AddAssign for Seen {
             interrupts: self.interrupts + other.interrupts,
             aborts: self.aborts + other.aborts,
             methods: self.methods + other.methods,
+            jobs: self.jobs + other.jobs,
             heads: self.heads + other.heads,
         };
     }
@@ -81,7 +83,7 @@ fn every_call_hears_what_it_wants_and_no_more() {
     let seeds = SEEDS as usize;
     assert!(seen.requests > 10 * seeds && seen.events > 10 * seeds, "{seen:?}");
     let rare = [seen.credits, seen.full, seen.progress, seen.returned, seen.interrupts];
-    let rare = rare.into_iter().chain([seen.aborts, seen.methods, seen.heads]);
+    let rare = rare.into_iter().chain([seen.aborts, seen.methods, seen.jobs, seen.heads]);
     assert!(rare.min() > Some(seeds / 8), "{seen:?}");
 }
 
@@ -124,7 +126,8 @@ impl World {
         let client_hello = ClientHello { calls: knows(&mut random), ..link::client_hello() };
         let calls = knows(&mut random);
         let services = calls && knows(&mut random);
-        let server_hello = ServerHello { calls, services, ..link::server_hello() };
+        let jobs = services && knows(&mut random);
+        let server_hello = ServerHello { calls, services, jobs, ..link::server_hello() };
         let mut out = Outbox::default();
         let client = ClientHandshake::start(suite, &psk, &client_hello, &mut out);
         let server = ServerHandshake::new(psk, server_hello.clone(), true);

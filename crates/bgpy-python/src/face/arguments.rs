@@ -57,6 +57,7 @@ texts! { host log_level restart }
 arguments! {
     timeout: Option<f64>, "a number of seconds";
     idle_timeout: Option<f64>, "a number of seconds";
+    threads: Option<i64>, "a whole number or None";
     port: Option<i64>, "a whole number";
     token: Option<String>, "a str or None";
     log_file: Option<PathBuf>, "a path or None";
@@ -95,6 +96,20 @@ pub fn unused(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<f64>> {
             ),
         )),
     }
+}
+
+/// Most threads for methods that only read.
+const THREADS_MAX: u32 = 1024;
+
+/// The argument `threads`: how many methods that only read run beside each other.
+pub fn number_of_threads(py: Python<'_>, threads: i64) -> PyResult<u32> {
+    let number = u32::try_from(threads).ok().filter(|threads| (1..=THREADS_MAX).contains(threads));
+    number.ok_or_else(|| {
+        config_error(
+            py,
+            format!("threads={threads} is out of range: it must be from 1 to {THREADS_MAX}"),
+        )
+    })
 }
 
 /// The shortest decimal text of a number.

@@ -31,7 +31,7 @@ const READS: usize = 16;
 #[pyclass(module = "bgpy._bgpy", frozen)]
 pub struct AsyncLink {
     client: Py<Client>,
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     calls: Mutex<HashMap<u64, Entry>>,
 }
 
@@ -44,7 +44,7 @@ impl AsyncLink {
         call_error(py, error, self.client.get().policy)
     }
 
-    fn add(
+    pub(super) fn add(
         &self,
         py: Python<'_>,
         call: Result<Call, CallError>,

@@ -12,6 +12,7 @@ use super::callback::Callbacks;
 use super::client::Client;
 use super::pending::Pending;
 use super::stream::Stream;
+use crate::lazy::Lazy;
 
 #[pymethods]
 impl Client {
@@ -50,6 +51,47 @@ impl Client {
     ) -> PyResult<Call> {
         let options = CallOptions { on_progress, ..CallOptions::default() };
         begin(slf, py, Called::Task, args, options).map(Call::new)
+    }
+
+    /// Submit a job: a call of `exec_task` that lives on without its caller.
+    ///
+    /// The server runs it in its turn, like any call, and keeps the first response, so that whoever knows the name of
+    /// the job can wait for it, from any process and as often as needed.
+    ///
+    /// Parameters
+    /// ----------
+    /// args : object
+    ///     Argument of `exec_task`: any picklable object, usually a dict.
+    /// key : str, optional
+    ///     The name of the job. Submitted again with the same argument, it is the same job, which runs once.
+    /// keep : float, optional
+    ///     How long the server keeps the result, in seconds; a day by default.
+    /// timeout : float, optional
+    ///     Maximum time to wait for the server to accept the job, in seconds.
+    ///
+    /// Returns
+    /// -------
+    /// Job
+    ///     The job.
+    ///
+    /// Raises
+    /// ------
+    /// JobTaken
+    ///     If a job of the same key has another argument.
+    /// BgpyError
+    ///     If the job cannot be submitted; see `call`.
+    #[pyo3(signature = (args, *, key=None, keep=None, timeout=None))]
+    fn submit<'py>(
+        slf: &Bound<'py, Self>,
+        py: Python<'py>,
+        args: &Bound<'py, PyAny>,
+        key: Option<&str>,
+        keep: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static JOB: Lazy = Lazy::new("bgpy._jobs", "Job");
+        let job = slf.get()._submit(py, None, args, key, keep, timeout)?;
+        JOB.get(py)?.call1((slf, job, "exec_task"))
     }
 
     /// Call `exec_task` and return an iterator over all of its responses.

@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// The connection to a server that has its tasks, if it was restarted.
-    fn started(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
+    pub(super) fn started(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Arc<Link>> {
         let mut link = self.link(py, limit)?;
         if link.has_started() {
             return Ok(link);

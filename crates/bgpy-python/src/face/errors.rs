@@ -90,11 +90,13 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
     let raised = match source {
         CallError::Connect(source) => return connect_error(py, &source),
         CallError::Interrupted => return interrupted(py),
-        CallError::Timeout { .. } => error(py, Class::CallTimeout, text),
-        CallError::NoResponse { server } => no_response(py, &server),
-        CallError::CannotCancel { .. } | CallError::TooOldForMethods { .. } => {
-            error(py, Class::ProtocolMismatch, text)
+        CallError::Timeout { .. } | CallError::JobTimeout { .. } => {
+            error(py, Class::CallTimeout, text)
         }
+        CallError::NoResponse { server } => no_response(py, &server),
+        CallError::CannotCancel { .. }
+        | CallError::TooOldForMethods { .. }
+        | CallError::TooOldForJobs { .. } => error(py, Class::ProtocolMismatch, text),
         CallError::NoMethods { .. } => error(py, Class::NoMethods, text),
         CallError::Memory { .. } => PyMemoryError::new_err(text),
         CallError::Message(ProtocolError::Unwelcome { .. }) => {
@@ -149,6 +151,9 @@ fn failed(
         FailureCode::Cancelled => Class::CallCancelled,
         FailureCode::Expired => Class::CallTimeout,
         FailureCode::Deadlock => Class::WouldDeadlock,
+        FailureCode::NoJob => Class::JobNotFound,
+        FailureCode::LostJob => Class::JobLost,
+        FailureCode::JobTaken => Class::JobTaken,
     };
     let advice = match failure.code {
         FailureCode::NotInitialized => ": call initialize(init_task, exec_task, exit_task) first",

@@ -2,11 +2,13 @@
 
 pub mod arguments;
 mod async_calls;
+mod async_jobs;
 pub mod async_link;
 pub mod call;
 pub mod callback;
 pub mod client;
 mod client_calls;
+mod client_jobs;
 mod client_services;
 pub mod command;
 mod connection;

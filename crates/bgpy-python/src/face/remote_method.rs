@@ -29,6 +29,9 @@ pub struct RemoteMethod {
     timeout: Option<f64>,
     on_progress: Option<Py<PyAny>>,
     window: u64,
+    /// The name of a job that calls it, and how long its result is kept, in seconds.
+    key: Option<String>,
+    keep: Option<f64>,
 }
 
 /// Which arguments a method takes.
@@ -117,6 +120,15 @@ impl RemoteMethod {
         CallOptions { on_progress, timeout: self.timeout, window }
     }
 
+    /// Checks that no option is of a job, for a call that is none.
+    fn check_no_job(&self) -> PyResult<()> {
+        if self.key.is_none() && self.keep.is_none() {
+            return Ok(());
+        }
+        let text = "key and keep are options of jobs: pass the method to bgpy.submit";
+        Err(PyTypeError::new_err(text))
+    }
+
     fn called(&self) -> Called<'_> {
         Called::Method(&self.name)
     }
@@ -137,6 +149,8 @@ impl RemoteMethod {
             timeout: None,
             on_progress: None,
             window: WINDOW,
+            key: None,
+            keep: None,
         })
     }
 
@@ -147,6 +161,7 @@ impl RemoteMethod {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        self.check_no_job()?;
         let message = self.message(arguments, keywords)?;
         let client = self.client.bind(py);
         let options = self.options(py);
@@ -171,6 +186,7 @@ impl RemoteMethod {
             let text = format!("{} yields values: iterate over what it returns", self.name);
             return Err(PyTypeError::new_err(text));
         }
+        self.check_no_job()?;
         let message = self.message(arguments, keywords)?;
         let options = CallOptions { timeout: None, ..self.options(py) };
         begin(self.client.bind(py), py, self.called(), &message, options).map(Call::new)
@@ -185,19 +201,45 @@ impl RemoteMethod {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Prepared<'py>> {
+        self.check_no_job()?;
         let message = self.message(arguments, keywords)?;
         let CallOptions { on_progress, timeout, window } = self.options(py);
         Ok((message, timeout, on_progress, window))
     }
 
+    /// Submit a job that calls it, and return the client, the job's name and that of the method.
+    #[pyo3(signature = (*arguments, **keywords))]
+    fn _submit<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &Bound<'py, PyTuple>,
+        keywords: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<(Py<Client>, String, &str)> {
+        if self.kind == MethodKind::Stream {
+            let text = format!("{} yields values, and a job has one result", self.name);
+            return Err(PyTypeError::new_err(text));
+        }
+        if self.on_progress.is_some() {
+            let text = "on_progress is of a call that somebody waits for: pass it to the result() of the job";
+            return Err(PyTypeError::new_err(text));
+        }
+        let message = self.message(arguments, keywords)?;
+        let (key, keep) = (self.key.as_deref(), self.keep);
+        let job =
+            self.client.get()._submit(py, Some(&self.name), &message, key, keep, self.timeout)?;
+        Ok((self.client.clone_ref(py), job, &self.name))
+    }
+
     /// The same method, called with other options.
-    #[pyo3(signature = (timeout=None, on_progress=None, window=None))]
+    #[pyo3(signature = (timeout=None, on_progress=None, window=None, key=None, keep=None))]
     fn _with(
         &self,
         py: Python<'_>,
         timeout: Option<f64>,
         on_progress: Option<Py<PyAny>>,
         window: Option<u64>,
+        key: Option<String>,
+        keep: Option<f64>,
     ) -> PyResult<Self> {
         let same =
             Self::new(self.client.clone_ref(py), self.about.bind(py), self.owner.clone_ref(py))?;
@@ -208,6 +250,8 @@ impl RemoteMethod {
             timeout: timeout.or(self.timeout),
             on_progress: on_progress.or_else(known),
             window: window.unwrap_or(self.window),
+            key: key.or_else(|| self.key.clone()),
+            keep: keep.or(self.keep),
             ..same
         })
     }

@@ -14,7 +14,8 @@ use pyo3::prelude::*;
 use super::arguments::{
     allow_pickle, allow_weak_token, auth, cwd, env, exist_ok, follow, host, idle_timeout,
     init_file, init_module, init_object, limit, lines, log_file, log_level, max_message_bytes,
-    name, python, replace, restart, restart_policy, server_port, timeout, token, unused, waiting,
+    name, number_of_threads, python, replace, restart, restart_policy, server_port, threads,
+    timeout, token, unused, waiting,
 };
 use super::errors::late;
 use super::log_reader::{self, LogReader};
@@ -56,6 +57,9 @@ use crate::serve::interpreter::python_exit_code;
 ///     (see `bgpy.connect`). Without it, the file or module defines tasks.
 /// idle_timeout : float, optional
 ///     Seconds without a call after which the server runs ``exit_task`` and stops.
+/// threads : int, optional
+///     How many methods with ``read=True`` run beside each other, from 1 to 1024; the number of CPUs and
+///     4 more by default, at most 32.
 /// restart : str, default "never"
 ///     "on-failure" restarts a background server that crashes, with growing pauses. It gives up after
 ///     more than 5 failures ("on-failure:N": N), if at least five minutes have passed without the server
@@ -90,7 +94,7 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, init_object=None, idle_timeout=None, restart="never", auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
+    #[pyo3(signature = (host="127.0.0.1", port=0, token=None, log_level="INFO", log_file=None, init_file=None, *, name=None, init_module=None, init_object=None, idle_timeout=None, threads=None, restart="never", auth=true, allow_weak_token=false, allow_pickle=true, max_message_bytes=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of the Python constructor"
@@ -107,6 +111,7 @@ impl Server {
         #[pyo3(from_py_with = init_module)] init_module: Option<String>,
         #[pyo3(from_py_with = init_object)] init_object: Option<String>,
         #[pyo3(from_py_with = idle_timeout)] idle_timeout: Option<f64>,
+        #[pyo3(from_py_with = threads)] threads: Option<i64>,
         #[pyo3(from_py_with = restart)] restart: &str,
         #[pyo3(from_py_with = auth)] auth: bool,
         #[pyo3(from_py_with = allow_weak_token)] allow_weak_token: bool,
@@ -145,6 +150,7 @@ impl Server {
             init_object,
             restart: restart_policy(py, restart)?,
             idle_timeout_s: unused(py, idle_timeout)?,
+            threads: threads.map(|threads| number_of_threads(py, threads)).transpose()?,
             auth,
             allow_weak_token,
             allow_pickle,

@@ -188,7 +188,7 @@ impl Executor for PythonExecutor {
         });
     }
 
-    fn reader(&mut self) -> Option<(Arc<dyn Reader>, usize)> {
+    fn reader(&mut self) -> Option<Arc<dyn Reader>> {
         self.program.as_ref()?.reader(self.policy)
     }
 

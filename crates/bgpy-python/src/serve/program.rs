@@ -58,8 +58,8 @@ pub trait Program: Send {
         Ok(())
     }
 
-    /// What runs methods that only read, on how many threads at most, if it has some.
-    fn reader(&self, policy: Policy) -> Option<(Arc<dyn Reader>, usize)> {
+    /// What runs methods that only read, if it has some.
+    fn reader(&self, policy: Policy) -> Option<Arc<dyn Reader>> {
         let _ = policy;
         None
     }

@@ -63,6 +63,7 @@ pub fn serve(
         instance,
         name: config.name.clone(),
         idle_timeout: config.idle_timeout(),
+        threads: config.threads(),
         owns_process,
         config: Some(kept),
         log: log.clone(),

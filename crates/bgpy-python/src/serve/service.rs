@@ -24,9 +24,6 @@ use crate::lazy::{Lazy, import};
 
 static COROUTINE: Lazy = Lazy::new("types", "CoroutineType");
 
-/// Calls that only read run on so many threads at most.
-const READERS_MAX: usize = 32;
-
 /// The object, once it was made.
 pub struct ServiceProgram {
     service: Arc<Service>,
@@ -151,12 +148,9 @@ impl Program for ServiceProgram {
         MethodsReply::Table(self.table.clone())
     }
 
-    fn reader(&self, policy: Policy) -> Option<(Arc<dyn Reader>, usize)> {
+    fn reader(&self, policy: Policy) -> Option<Arc<dyn Reader>> {
         self.table.methods.iter().find(|method| method.runs == Runs::Read)?;
-        let reader = ServiceReader { service: self.service.clone(), policy };
-        // As many as a pool of the standard library has.
-        let threads = std::thread::available_parallelism().map_or(1, usize::from) + 4;
-        Some((Arc::new(reader), threads.min(READERS_MAX)))
+        Some(Arc::new(ServiceReader { service: self.service.clone(), policy }))
     }
 }
 

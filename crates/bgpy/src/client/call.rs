@@ -33,6 +33,8 @@ pub struct Call {
     pub(super) is_stream: bool,
     /// Whether a method is called.
     pub(super) is_of_method: bool,
+    /// Whether it waits for a job, which goes on without it.
+    pub(super) awaits_job: bool,
     /// Whether the caller was interrupted while it waited.
     pub(super) was_interrupted: bool,
 }
@@ -107,6 +109,7 @@ impl Call {
             ends_with_ack: false,
             is_stream: false,
             is_of_method: false,
+            awaits_job: false,
             was_interrupted: false,
         }
     }
@@ -275,6 +278,7 @@ impl Call {
 
     pub(super) fn wait_ended(&mut self, end: WaitEnd, wait: Option<&Wait<'_>>) -> CallError {
         match (end, wait) {
+            (WaitEnd::Timeout, Some(wait)) if self.awaits_job => self.link.job_timed_out(wait),
             (WaitEnd::Timeout, Some(wait)) => {
                 // Nobody else will have the result.
                 self.was_interrupted |= self.is_of_method;

@@ -226,6 +226,12 @@ impl Link {
         let expired = self.hello.calls && wait.until_deadline().is_some_and(|left| left.is_zero());
         CallError::Timeout { server: self.server.clone(), after, accepted, expired }
     }
+
+    pub(super) fn job_timed_out(&self, wait: &Wait<'_>) -> CallError {
+        self.probe.give_up();
+        let after = wait.limit().unwrap_or_default();
+        CallError::JobTimeout { server: self.server.clone(), after }
+    }
 }
 
 /// Maps an error of a call that was made after the server had accepted an EXIT.

@@ -324,6 +324,7 @@ impl Link {
         })?;
         call.is_stream = head.window.is_some();
         call.is_of_method = head.method.is_some();
+        call.awaits_job = head.job.is_some() && want == Want::First;
         call.ends_with_ack = want == Want::Ack;
         call.ends = kind == CallKind::Exit;
         if let Some(loans) = loans {
@@ -332,7 +333,7 @@ impl Link {
         Ok(call)
     }
 
-    fn submit(
+    pub(super) fn submit(
         self: &Arc<Self>,
         wait: &Wait<'_>,
         request: impl FnOnce(&mut ClientSession) -> Result<u64, CallError>,

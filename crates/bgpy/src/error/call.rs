@@ -52,6 +52,14 @@ pub enum CallError {
         /// Whether it was the caller's deadline, which the server knows.
         expired: bool,
     },
+    /// A job did not end while its caller waited.
+    #[error("the job on {server} is not over after {}: it goes on", shown(*after))]
+    JobTimeout {
+        /// The target, as the user named it.
+        server: String,
+        /// The limit.
+        after: Duration,
+    },
     /// The task ended without a response.
     #[error("the task on {server} ended without a response")]
     NoResponse {
@@ -101,6 +109,14 @@ pub enum CallError {
     /// The server is of a version that knows no methods; nothing was sent.
     #[error("bgpy {bgpy} on {server} has no methods: start it again with a newer version of bgpy")]
     TooOldForMethods {
+        /// The target, as the user named it.
+        server: String,
+        /// The server's version of bgpy.
+        bgpy: String,
+    },
+    /// The server is of a version that knows no jobs; nothing was sent.
+    #[error("bgpy {bgpy} on {server} takes no jobs: start it again with a newer version of bgpy")]
+    TooOldForJobs {
         /// The target, as the user named it.
         server: String,
         /// The server's version of bgpy.

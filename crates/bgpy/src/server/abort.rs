@@ -11,7 +11,13 @@ use super::under_way::Requested;
 impl Core {
     /// Cancels a call, and answers the request to do so.
     pub(super) fn abort(&mut self, connection: usize, request: u64, about: &AbortRequest) {
-        let (outcome, call) = self.cancel_any(about.call);
+        let (outcome, call) = match &about.job {
+            Some(job) => match self.jobs.find(job).and_then(|job| self.jobs.call_of(job)) {
+                Some(call) => self.cancel_any(Some(call)),
+                None => (Aborted::Unknown, None),
+            },
+            None => self.cancel_any(about.call),
+        };
         let number = call.as_ref().map(|call| call.number);
         let task = call.map(|call| call.task().to_owned());
         let reply = AbortReply { outcome, call: number, task };

@@ -111,14 +111,15 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Queues a call.
-    pub(super) fn push(&mut self, mut call: Waiting) {
+    /// Queues a call, and returns its number.
+    pub(super) fn push(&mut self, mut call: Waiting) -> u64 {
         self.last += 1;
         call.number = self.last;
         self.inits += u64::from(call.kind == CallKind::Init);
         self.queue_bytes += call.message.bytes();
         self.queue.push_back(call);
         self.has_waiting.store(true, Ordering::Relaxed);
+        self.last
     }
 
     /// Whether there is room for a call, if need be after dropping cancelled ones.

@@ -23,6 +23,7 @@ use super::connections::ready_queue::{ByToken, ReadyQueue};
 use super::connections::reserve::Reserve;
 use super::control::CallControl;
 use super::idle::IdleTimeout;
+use super::jobs::Jobs;
 use super::lifecycle::{Due, Lifecycle};
 use super::methods::Methods;
 use super::reactor::signal::Waker;
@@ -55,6 +56,7 @@ pub(super) struct Core {
     /// Connections that may accept more of their queued output.
     pub(super) unwritten: ReadyQueue,
     pub(super) calls: Calls,
+    pub(super) jobs: Jobs,
     pub(super) control: CallControl,
     pub(super) lifecycle: Lifecycle,
     pub(super) methods: Methods,
@@ -91,6 +93,8 @@ pub(super) struct CoreParts {
     pub(super) registration: Registration,
     /// The idle timeout of the server.
     pub(super) idle_timeout: Option<Duration>,
+    /// How many methods that only read run beside each other.
+    pub(super) threads: usize,
 }
 
 impl Core {
@@ -104,6 +108,7 @@ impl Core {
             log,
             registration,
             idle_timeout,
+            threads,
         } = parts;
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll_registry.register(listener.source(), PollToken(index), Interest::READABLE)?;
@@ -125,8 +130,9 @@ impl Core {
             reporter: StatusReporter::new(registration.name().cloned(), log.clone()),
             control: CallControl::of(&calls),
             calls,
+            jobs: Jobs::default(),
             lifecycle: Lifecycle::new(),
-            methods: Methods::default(),
+            methods: Methods::new(threads),
             idle: IdleTimeout::new(idle_timeout),
             acks_at_once: false,
             psk,
@@ -232,6 +238,7 @@ impl Core {
         drop(connection);
         self.note_gone(token);
         self.control.gone(token, &mut self.calls);
+        self.jobs.gone(token);
         let what = format_args!("connection from {peer} ended: {why}");
         if is_session {
             self.reporter.clients -= 1;

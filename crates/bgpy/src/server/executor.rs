@@ -40,9 +40,9 @@ pub trait Executor {
     /// A [`Failure`] for the caller; the server continues with its state as it is.
     fn exec(&mut self, message: Delivered, reply: &Reply) -> Result<Pace, Failure>;
 
-    /// Called once after the program has started: what runs the methods that [only read](bgpy_proto::methods::Runs::Read), and on
-    /// how many threads at most. Without one they run like all others.
-    fn reader(&mut self) -> Option<(Arc<dyn Reader>, usize)> {
+    /// Called once after the program has started: what runs the methods that [only read](bgpy_proto::methods::Runs::Read).
+    /// Without one they run like all others.
+    fn reader(&mut self) -> Option<Arc<dyn Reader>> {
         None
     }
 

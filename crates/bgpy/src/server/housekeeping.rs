@@ -18,6 +18,7 @@ impl Shared {
         log.rotate_if_large();
         log.tell_losses();
         self.drop_dead_peers();
+        self.core.lock().jobs.forget_expired();
         // Checked outside any lock, because a file system may be slow.
         if self.files.misses_files() {
             let files = self.core.lock().restore_files();

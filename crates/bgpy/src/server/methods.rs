@@ -13,7 +13,7 @@ use super::under_way::UnderWay;
 type Asked = VecDeque<(usize, u64)>;
 
 /// The answer to requests for the methods, and those who wait for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Methods {
     /// None before the server has its program.
     reply: Option<Arc<MethodsReply>>,
@@ -28,6 +28,17 @@ pub(super) struct Methods {
 }
 
 impl Methods {
+    /// Of a server without a program, with so many readers at most.
+    pub(super) fn new(readers_max: usize) -> Self {
+        Self {
+            reply: None,
+            asked: Asked::new(),
+            runs: HashMap::new(),
+            uncancellable: HashSet::new(),
+            readers_max,
+        }
+    }
+
     /// Notes a request.
     pub(super) fn ask(&mut self, connection: usize, id: u64) {
         self.asked.push_back((connection, id));

@@ -12,6 +12,8 @@ mod end;
 mod executor;
 mod housekeeping;
 mod idle;
+mod job;
+mod jobs;
 mod lifecycle;
 mod methods;
 mod options;

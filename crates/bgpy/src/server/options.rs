@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bgpy_proto::{Id, Token, limits};
 
-use crate::config::Config;
+use crate::config::{Config, usual_threads};
 use crate::log::Log;
 use crate::name::Name;
 use crate::registry::Registry;
@@ -33,6 +33,8 @@ pub struct ServerOptions {
     pub name: Option<Name>,
     /// The server ends after this time without a call.
     pub idle_timeout: Option<Duration>,
+    /// How many methods that [only read](crate::methods::Runs::Read) run beside each other, each on a thread.
+    pub threads: usize,
     /// Whether this process exists for the server alone and ends with it.
     pub owns_process: bool,
     /// Its configuration at the start, kept for a restart.
@@ -54,6 +56,7 @@ impl Default for ServerOptions {
             instance: Id::random(),
             name: None,
             idle_timeout: None,
+            threads: usual_threads(),
             owns_process: false,
             config: None,
             log: Log::silent(),

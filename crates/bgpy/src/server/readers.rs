@@ -29,7 +29,7 @@ struct Job {
 
 impl Readers {
     /// At most so many.
-    pub(super) fn new((reader, threads_max): (Arc<dyn Reader>, usize)) -> Self {
+    pub(super) fn new(reader: Arc<dyn Reader>, threads_max: usize) -> Self {
         let (jobs, received) = channel();
         let received = Arc::new(Mutex::new(received));
         Self { reader, jobs, received, threads: 0, threads_max }
@@ -55,10 +55,6 @@ impl Readers {
             return Err(call);
         }
         self.jobs.send(Job { call, cancellation }).map_err(|unsent| unsent.0.call)
-    }
-
-    pub(super) fn threads_max(&self) -> usize {
-        self.threads_max
     }
 
     fn start_thread(&self, shared: &Arc<Shared>) -> bool {

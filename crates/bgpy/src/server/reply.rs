@@ -16,8 +16,8 @@ pub trait Answers: Send + Sync {
     /// Whether the caller still waits for a response.
     fn wants_response(&self, connection: usize, id: u64) -> bool;
 
-    /// Whether the client of a connection accepts pickles.
-    fn takes_pickles(&self, connection: usize) -> bool;
+    /// Whether the caller accepts pickles.
+    fn takes_pickles(&self, connection: usize, id: u64) -> bool;
 
     /// Whether the task may respond now; see [`Reply::await_room`].
     fn room(&self, connection: usize, id: u64) -> Room;
@@ -263,7 +263,7 @@ impl Reply {
     /// Whether the caller accepts pickles; `true` if there is no caller any more.
     pub fn takes_pickles(&self) -> bool {
         let call = self.here().zip(self.call);
-        call.is_none_or(|(answers, (connection, _))| answers.takes_pickles(connection))
+        call.is_none_or(|(answers, (connection, id))| answers.takes_pickles(connection, id))
     }
 
     /// Sends a response; `false` if the caller does not wait for one (any more), which is no error.

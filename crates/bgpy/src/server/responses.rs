@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bgpy_proto::{Failure, Payload, ProtocolError, Room, ServerSession};
 
+use super::connections::job_answers::owned;
+use super::jobs::OF_JOBS;
 use super::reply::Answers;
 use super::shared::Shared;
 use crate::platform;
@@ -17,13 +19,16 @@ impl Answers for Shared {
         self.core.lock().wants_response(connection, id)
     }
 
-    fn takes_pickles(&self, connection: usize) -> bool {
-        self.core.lock().takes_pickles(connection)
+    fn takes_pickles(&self, connection: usize, id: u64) -> bool {
+        self.core.lock().takes_pickles(connection, id)
     }
 
     fn room(&self, connection: usize, id: u64) -> Room {
-        let room = self.core.lock().with_session(connection, |session| session.room(id));
-        room.unwrap_or(Room::Gone)
+        let mut core = self.core.lock();
+        if connection == OF_JOBS {
+            return if core.jobs.wants_response(id) { Room::Open } else { Room::Gone };
+        }
+        core.with_session(connection, |session| session.room(id)).unwrap_or(Room::Gone)
     }
 
     fn over(&self, number: u64, outcome: Result<(), Failure>) {
@@ -56,6 +61,9 @@ impl Answers for Shared {
         payload: Payload,
         error: bool,
     ) -> Result<bool, ProtocolError> {
+        if connection == OF_JOBS {
+            return Ok(self.keep(id, payload, error));
+        }
         self.send(connection, id, payload, |session, payload| session.respond(id, payload, error))
     }
 
@@ -65,11 +73,30 @@ impl Answers for Shared {
         id: u64,
         payload: Payload,
     ) -> Result<bool, ProtocolError> {
+        if connection == OF_JOBS {
+            return Ok(self.keep(id, payload, false));
+        }
         self.send(connection, id, payload, |session, payload| session.respond_last(id, payload))
     }
 }
 
 impl Shared {
+    /// Keeps the response of a job, if it is its first one.
+    fn keep(&self, job: u64, payload: Payload, error: bool) -> bool {
+        if !self.core.lock().jobs.wants_response(job) {
+            return false;
+        }
+        // Outside any lock: copying a large response takes a while, and dropping what it was made of may need the GIL.
+        match owned(payload) {
+            Ok(payload) => self.core.lock().job_responded(job, payload, error),
+            Err(bytes) => {
+                let what = format!("the result of a job, {bytes} bytes");
+                self.core.lock().job_failed(job, Failure::memory("the server", what));
+                true
+            }
+        }
+    }
+
     /// Sends a response, if its caller still waits for it.
     fn send(
         &self,

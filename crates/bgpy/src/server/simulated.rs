@@ -96,6 +96,7 @@ impl Process {
             log: Log::silent(),
             registration,
             idle_timeout: None,
+            threads: 1,
         };
         let core = Core::new(parts, idle.waker.clone()).expect("nothing is registered");
         let scratch = vec![0; read];

@@ -79,6 +79,7 @@ impl StatusReporter {
             | Request::Credit { .. }
             | Request::CallbackReply { .. }
             | Request::Methods { .. }
+            | Request::Jobs { .. }
             | Request::Abort { .. } => {}
         }
     }

@@ -192,6 +192,12 @@ impl UnderWay {
         self.executing.is_none() && self.beside.is_empty()
     }
 
+    /// How long a call has run, as far as is known; `None` if it is not under way.
+    pub(super) fn time_of(&self, number: u64) -> Option<Duration> {
+        let begun = self.all().find(|begun| begun.is(number))?;
+        Some(begun.since.map_or(Duration::ZERO, clock::since))
+    }
+
     /// Whether the executing thread runs a call.
     pub(super) fn is_executing(&self) -> bool {
         self.executing.is_some()

@@ -32,6 +32,7 @@ pub fn differences(running: &Entry, wanted: &Config) -> Vec<String> {
         |config: &Config| config.idle_timeout().map_or_else(|| "none".to_owned(), duration::shown);
     found.note("log level", &known.log_level, &wanted.log_level);
     found.note("idle timeout", timeout(known), timeout(wanted));
+    found.note("number of threads", known.threads(), wanted.threads());
     found.note("restart policy", known.restart, wanted.restart);
     if wanted.watch {
         found.note("watching for changes", on(known.watch), on(true));

@@ -124,6 +124,7 @@ pub fn id_of(request: &Request) -> u64 {
         | Request::Credit { id }
         | Request::CallbackReply { id, .. }
         | Request::Abort { id, .. }
+        | Request::Jobs { id, .. }
         | Request::Status { id }
         | Request::Methods { id }
         | Request::Log { id, .. }

@@ -112,6 +112,7 @@ impl<'a> Plan<'a> {
         }
         let place = Address::new(config.host.as_str(), config.wanted_port()).to_string();
         let limit = config.idle_timeout_s.map(|limit| limit.to_string());
+        let threads = config.threads.map(|threads| threads.to_string());
         let most = (config.message_bytes_max != limits::MESSAGE_BYTES_MAX)
             .then(|| config.message_bytes_max.to_string());
         // systemd restarts a server that watches its files, which does not do both.
@@ -124,6 +125,7 @@ impl<'a> Plan<'a> {
             ("--bind", Some(OsStr::new(&place))),
             ("--python", python.map(|python| python.as_os_str())),
             ("--idle-timeout", limit.as_deref().map(OsStr::new)),
+            ("--threads", threads.as_deref().map(OsStr::new)),
             ("--restart", restart.as_deref().map(OsStr::new)),
             ("--max-message-bytes", most.as_deref().map(OsStr::new)),
             ("--log-level", level.map(OsStr::new)),
@@ -238,6 +240,7 @@ mod tests {
         let config = Config {
             init_file: Some("/my place/tasks.py".into()),
             idle_timeout_s: Some(60.0),
+            threads: Some(3),
             allow_pickle: false,
             message_bytes_max: 65536,
             log_level: "DEBUG".into(),
@@ -247,7 +250,7 @@ mod tests {
         };
         let text = unit(&launch, &config, "/venv/bin/bgpy").unwrap();
         let start = "ExecStart=/venv/bin/bgpy run \"/my place/tasks.py\" --name trainer \
-                     --bind 127.0.0.1:0 --python /venv/bin/python --idle-timeout 60 \
+                     --bind 127.0.0.1:0 --python /venv/bin/python --idle-timeout 60 --threads 3 \
                      --restart on-failure:3 --max-message-bytes 65536 --log-level DEBUG \
                      --search-path /more --search-path \"\" --no-pickle\n";
         for part in [start, "WorkingDirectory=/my place\n", "Environment=\"LIGHT=very dim\"\n"] {

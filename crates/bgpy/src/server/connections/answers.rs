@@ -13,15 +13,22 @@ use crate::memory::segments::Segments;
 use crate::platform::Private;
 use crate::server::calls::Called;
 use crate::server::core::Core;
+use crate::server::jobs::OF_JOBS;
 
 impl Core {
     pub(crate) fn wants_response(&mut self, connection: usize, id: u64) -> bool {
+        if connection == OF_JOBS {
+            return self.jobs.wants_response(id);
+        }
         let session = self.connections.get_mut(&connection).and_then(Connection::session);
         session.is_some_and(|session| session.wants_response(id))
     }
 
     /// Whether the client accepts pickles; `true` if the client is gone.
-    pub(crate) fn takes_pickles(&mut self, connection: usize) -> bool {
+    pub(crate) fn takes_pickles(&mut self, connection: usize, id: u64) -> bool {
+        if connection == OF_JOBS {
+            return self.jobs.takes_pickles(id);
+        }
         let session = self.connections.get_mut(&connection).and_then(Connection::session);
         session.is_none_or(|session| session.client().allow_pickle)
     }
@@ -98,6 +105,9 @@ impl Core {
     /// Records the outcome of a call that has run, and tells its caller.
     pub(crate) fn over(&mut self, call: &Called, outcome: &Result<bool, Failure>) {
         let Called { connection, id, kind, .. } = *call;
+        if connection == OF_JOBS {
+            self.jobs.has_run(id, self.calls.under_way.time_of(call.number));
+        }
         let was_initialized = self.lifecycle.is_initialized();
         self.calls.finish(call);
         self.control.forget(call.number);
@@ -116,7 +126,11 @@ impl Core {
                 self.log.info(format_args!("{} ended early: {failure}", call.task()));
                 return;
             }
-            let to = if told { "reported to the caller" } else { "its caller no longer waits" };
+            let to = match told {
+                _ if connection == OF_JOBS => "kept for whoever waits for the job",
+                true => "reported to the caller",
+                false => "its caller no longer waits",
+            };
             let task = call.task();
             let traceback = failure.traceback.as_deref().unwrap_or_default();
             self.log.error(format_args!("{task} failed ({to}): {failure}\n{traceback}"));
@@ -153,6 +167,10 @@ impl Core {
         id: u64,
         outcome: &Result<bool, Failure>,
     ) -> bool {
+        if connection == OF_JOBS {
+            self.job_ended(id, outcome);
+            return true;
+        }
         let told = self.with_session(connection, |session| match outcome {
             Ok(already) => {
                 session.end(id, *already);
@@ -184,7 +202,7 @@ impl Core {
     }
 
     /// A connection whose peer reads its answers; another one is closed.
-    fn readable(&mut self, connection: usize) -> Option<&mut Connection> {
+    pub(super) fn readable(&mut self, connection: usize) -> Option<&mut Connection> {
         if self.connections.get(&connection)?.is_stuck() {
             self.close(connection, "it does not read its answers");
         }

@@ -149,6 +149,12 @@ impl Connection {
         self.is_awaited = self.session().is_some_and(|session| session.outbox.is_shared());
     }
 
+    /// Like [`expect_message`](Self::expect_message), for one whose memory nobody changes, so that it is written like
+    /// any other.
+    pub(crate) fn expect_constant(&mut self, bytes: u64) {
+        self.largest = self.largest.max(bytes);
+    }
+
     /// Whether more is queued than a peer that reads its answers leaves unread. A single message
     /// may be of any size.
     pub(crate) fn is_stuck(&self) -> bool {

@@ -4,6 +4,7 @@ pub(super) mod accept;
 mod answers;
 pub(super) mod connection;
 pub(super) mod dead_peers;
+pub(super) mod job_answers;
 pub(super) mod lingering;
 pub(super) mod log_limiter;
 pub(super) mod overflow;

@@ -35,14 +35,16 @@ impl Core {
             }
             let was_ending = self.lifecycle.is_ending();
             let overload = connection.overloaded.clone();
-            let mut aborts = Vec::new();
+            let mut others = Vec::new();
             if let Some(session) = connection.session() {
                 while let Some(request) = session.poll() {
                     let mut admission = Admission {
                         calls: &mut self.calls,
+                        jobs: &mut self.jobs,
                         lifecycle: &mut self.lifecycle,
                         overload: overload.as_deref(),
                         own: self.hello.instance,
+                        generation: self.hello.generation,
                         acks_at_once: self.acks_at_once,
                     };
                     let Some(other) = admission.admit(session, token, request) else { continue };
@@ -53,8 +55,8 @@ impl Core {
                         self.methods.ask(token, id);
                         continue;
                     }
-                    if let Request::Abort { id, request } = other {
-                        aborts.push((id, request));
+                    if let Request::Abort { .. } | Request::Jobs { .. } = other {
+                        others.push(other);
                         continue;
                     }
                     let first = self.calls.under_way.first().map(|call| call.number);
@@ -63,9 +65,14 @@ impl Core {
                     self.reporter.answer(session, token, &other, calls, lifecycle, &progress);
                 }
             }
-            for (id, request) in aborts {
-                self.abort(token, id, &request);
+            for other in others {
+                match other {
+                    Request::Abort { id, request } => self.abort(token, id, &request),
+                    Request::Jobs { id, request } => self.tell_jobs(token, id, &request),
+                    _ => {}
+                }
             }
+            self.tell_due_jobs();
             let Some(connection) = self.connections.get_mut(&token) else { return };
             // Retire before the ack of an EXIT is sent: its caller may start a successor at once.
             if self.lifecycle.has_exit() {

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::duration::shown;
 use crate::server::cancellation::Why;
 use crate::server::core::Core;
+use crate::server::jobs::OF_JOBS;
 
 /// The longest wait of the poller, whose timeout is limited to a few weeks.
 const POLL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -140,6 +141,9 @@ impl Core {
             Some((call.connection, call.id, progress))
         });
         for (connection, id, progress) in due.collect::<Vec<_>>() {
+            if connection == OF_JOBS {
+                self.tell_job_progress(id, &progress);
+            }
             self.with_session(connection, |session| session.progress(id, &progress));
         }
     }

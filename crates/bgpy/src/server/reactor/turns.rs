@@ -118,12 +118,12 @@ impl<'a> Turns<'a> {
     /// Notes that the program has started.
     fn has_program(&mut self) {
         let methods = self.executor.methods();
-        self.readers = self.executor.reader().map(Readers::new);
+        let threads = self.shared.core.lock().methods.readers_max;
+        self.readers = self.executor.reader().map(|reader| Readers::new(reader, threads));
         if let Some(bell) = self.executor.bell() {
             self.shared.bell.get_or_init(|| bell);
         }
         let mut core = self.shared.core.lock();
-        core.methods.readers_max = self.readers.as_ref().map_or(0, Readers::threads_max);
         core.has_methods(methods);
     }
 

@@ -94,6 +94,7 @@ impl Server {
             hello: hello(&options, supervised.generation),
             log: options.log,
             idle_timeout: options.idle_timeout,
+            threads: options.threads,
             registration: Registration::new(
                 options.registry,
                 entry,
@@ -220,6 +221,7 @@ fn hello(options: &ServerOptions, generation: u32) -> ServerHello {
         debug: true,
         calls: true,
         services: true,
+        jobs: true,
         overloaded: None,
     }
 }
