@@ -82,7 +82,7 @@ class NoMethods(BgpyError):
 
 
 class JobNotFound(BgpyError, LookupError):
-    """The server knows no such job: it was never submitted there, or was kept for its time."""
+    """The server knows no such job: it was never submitted there, or is not kept any more."""
 
 
 class JobLost(JobNotFound):

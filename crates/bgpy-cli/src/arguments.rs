@@ -14,18 +14,21 @@ use crate::commands::cancel::Cancel;
 use crate::commands::completions::Completions;
 use crate::commands::doctor::Doctor;
 use crate::commands::dump::Dump;
+use crate::commands::jobs::Jobs;
 use crate::commands::kill::Kill;
 use crate::commands::logs::Logs;
 use crate::commands::methods::Methods;
 use crate::commands::ping::Ping;
 use crate::commands::ps::Ps;
 use crate::commands::restart::Restart;
+use crate::commands::result::JobResult;
 use crate::commands::run::Run;
 use crate::commands::server::Server;
 use crate::commands::start::Start;
 use crate::commands::status::ShowStatus;
 use crate::commands::stop::Stop;
 use crate::commands::stubs::Stubs;
+use crate::commands::submit::Submit;
 use crate::commands::systemd::Systemd;
 use crate::commands::terminate::Terminate;
 use crate::commands::token::Tokens;
@@ -77,6 +80,9 @@ pub(crate) enum Command {
     Status(ShowStatus),
     Call(Call),
     Methods(Methods),
+    Submit(Submit),
+    Jobs(Jobs),
+    Result(JobResult),
     Cancel(Cancel),
     Ping(Ping),
     Logs(Logs),

@@ -52,7 +52,7 @@ impl From<&CallError> for Exit {
     fn from(error: &CallError) -> Self {
         match error {
             CallError::Connect(error) => error.into(),
-            CallError::Timeout { .. } => Self::TimedOut,
+            CallError::Timeout { .. } | CallError::JobTimeout { .. } => Self::TimedOut,
             CallError::Failed { failure, .. } if failure.code == FailureCode::Stopping => {
                 Self::NotRunning
             }

@@ -37,7 +37,7 @@ pub(crate) fn unknown(name: &str, instance: Id, generation: u64) -> Failure {
         return Failure::new(FailureCode::LostJob, text);
     }
     let mut text = format!(
-        "there is no job {name}: none of that name was submitted to this server, or its result was kept for its time"
+        "there is no job {name}: none of that name was submitted to this server, or its result is not kept any more"
     );
     if generation > 0 {
         let lost = format!(

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(1);
 /// How often it is asked at the least.
 const LOOK_LEAST: Duration = Duration::from_millis(50);
 
-/// Cancel the call that a server runs, or one that waits
+/// Cancel the call that a server runs, one that waits, or a job
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A call that waits will not run. In one that runs, `bgpy.Cancelled` is raised; the command waits until the call \
@@ -36,15 +36,20 @@ Exit codes: 0 cancelled, 1 not cancelled: there is no such call, it still runs, 
 Examples:
   bgpy cancel trainer
   bgpy cancel trainer 17            only call 17, whether it runs or waits
+  bgpy cancel trainer order-17      the job of that name
   bgpy cancel trainer --timeout 1m  give its task a minute to clean up")]
 pub(crate) struct Cancel {
     /// The server: its name, HOST:PORT or socket path
     #[arg(value_name = "TARGET", add = completion::targets())]
     pub(crate) target: Target,
 
-    /// The number of the call [default: the one that runs]
-    #[arg(value_name = "CALL")]
-    pub(crate) call: Option<u64>,
+    /// The number of the call, or the name of a job [default: the call that runs]
+    #[arg(value_name = "CALL|JOB", add = completion::of_jobs())]
+    pub(crate) which: Option<String>,
+
+    /// A job whose name is a number
+    #[arg(long, value_name = "JOB", conflicts_with = "which", add = completion::of_jobs())]
+    pub(crate) job: Option<String>,
 
     /// Give up after this time, e.g. 10s or 2m
     #[arg(long, value_name = "DURATION", default_value = "5s", allow_negative_numbers = true,
@@ -89,8 +94,12 @@ impl Cancel {
         let link = client.link(&wait).map_err(advice::failed)?;
         let asked = Instant::now();
         let before = link.status(&wait).map_err(advice::failed)?;
-        let request = AbortRequest { call: self.call, job: None };
+        let request = AbortRequest { call: self.call(), job: self.job().map(str::to_owned) };
         let reply = link.abort(&request, &wait).map_err(advice::failed)?;
+        if let Some(job) = self.job().filter(|_| reply.outcome == Aborted::Unknown) {
+            // Fails if the server does not know the job.
+            link.jobs(Some(job), &wait).map_err(advice::failed)?;
+        }
         let outcome = match reply.outcome {
             Aborted::Interrupted => {
                 let ran = Ran::told_by(&before, asked).filter(|_| before.call == reply.call);
@@ -101,6 +110,16 @@ impl Cancel {
             Aborted::Unknown => Outcome::Unknown,
         };
         self.report(&reply, &outcome, before.state)
+    }
+
+    /// The number of the call.
+    fn call(&self) -> Option<u64> {
+        self.which.as_ref()?.parse().ok()
+    }
+
+    /// The name of the job.
+    fn job(&self) -> Option<&str> {
+        self.job.as_deref().or(self.which.as_deref().filter(|which| which.parse::<u64>().is_err()))
     }
 
     /// Waits until a call that was interrupted has ended.
@@ -150,9 +169,10 @@ impl Cancel {
 
     fn report(&self, reply: &AbortReply, outcome: &Outcome, state: State) -> Result<(), Exit> {
         let target = &self.target;
-        let call = match reply.call.or(self.call) {
-            Some(number) => format!("call {number} of {target}"),
-            None => format!("the call of {target}"),
+        let call = match (self.job(), reply.call.or(self.call())) {
+            (Some(job), _) => format!("job {job} of {target}"),
+            (None, Some(number)) => format!("call {number} of {target}"),
+            (None, None) => format!("the call of {target}"),
         };
         let task = reply.task.as_deref().unwrap_or("its task");
         let done = |text: String| {
@@ -163,7 +183,8 @@ impl Cancel {
         if self.form.is_json() {
             output::json(&json!({
                 "target": target.to_string(),
-                "call": reply.call.or(self.call),
+                "call": reply.call.or(self.call()),
+                "job": self.job(),
                 "task": reply.task,
                 "result": outcome.name(),
                 "ran_s": outcome.ran().map(|ran| ran.as_secs_f64()),
@@ -189,7 +210,8 @@ impl Cancel {
                 "{call} cannot be cancelled while it runs: the tasks of {target} do not run on the main thread of a \
                  Python process"
             ),
-            Outcome::Unknown => match self.call {
+            Outcome::Unknown => match self.call() {
+                _ if self.job().is_some() => format!("{call} is over"),
                 Some(number) => format!("no call {number} runs or waits on {target}"),
                 None if state == State::Starting => format!(
                     "{target} is starting, and runs no call that can be cancelled; `bgpy kill {target}` ends its \

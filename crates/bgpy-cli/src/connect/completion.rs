@@ -8,7 +8,7 @@ use std::time::Duration;
 use bgpy::methods::{Method, MethodKind, MethodTable, ParameterKind};
 use bgpy::registry::Registry;
 use bgpy::{Client, ClientOptions, Target, Wait};
-use clap::CommandFactory;
+use clap::{ArgMatches, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
 use crate::arguments::Arguments;
@@ -96,23 +96,59 @@ fn of_parameters(method: &Method, given: &[String]) -> Vec<CompletionCandidate> 
 
 /// Asks a server that can be asked quickly.
 fn table_of(target: Target) -> Option<MethodTable> {
+    methods(&quick_client(target)?, &Wait::at_most(LIMIT)).ok()
+}
+
+/// Completes the jobs of a server.
+pub(crate) fn of_jobs() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| candidates_of_jobs(current).unwrap_or_default())
+}
+
+fn candidates_of_jobs(current: &OsStr) -> Option<Vec<CompletionCandidate>> {
+    let current = current.to_str()?;
+    let target = target_before(ARGUMENTS.get()?)?;
+    let wait = Wait::at_most(LIMIT);
+    let client = quick_client(target)?;
+    let reply = client.link(&wait).ok()?.jobs(None, &wait).ok()?;
+    let found = reply.jobs.into_iter().filter(|info| info.job.starts_with(current));
+    let candidate = |info: bgpy::jobs::JobInfo| {
+        let help = format!("{}, {}", info.task, info.state.name());
+        CompletionCandidate::new(info.job).help(Some(help.into()))
+    };
+    Some(found.map(candidate).collect())
+}
+
+/// A client of a server that can be asked quickly.
+fn quick_client(target: Target) -> Option<Client> {
     if let Target::Address(address) = &target {
         // Looking a name up may take long.
         address.host.parse::<IpAddr>().ok()?;
     }
-    methods(&Client::new(target, ClientOptions::default()), &Wait::at_most(LIMIT)).ok()
+    Some(Client::new(target, ClientOptions::default()))
 }
 
-/// The target of `bgpy call` and the arguments behind it, as far as they stand before the word that is completed.
-fn call_before(arguments: &[OsString]) -> Option<(Target, Vec<String>)> {
+/// The target of a command, if it stands before the word that is completed.
+fn target_before(arguments: &[OsString]) -> Option<Target> {
+    let matches = matches_before(arguments)?;
+    let (_, matches) = matches.subcommand()?;
+    matches.try_get_one::<Target>("target").ok()?.cloned()
+}
+
+/// What is given before the word that is completed.
+fn matches_before(arguments: &[OsString]) -> Option<ArgMatches> {
     let start = arguments.iter().position(|argument| argument == "--")?;
     let words = &arguments[start + 1..];
     let index = std::env::var(INDEX).ok().and_then(|index| index.parse().ok());
     let index: usize = index.unwrap_or(words.len().saturating_sub(1));
     let words = joined(words.get(..index)?)?;
-    let matches = Arguments::command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    Arguments::command().ignore_errors(true).try_get_matches_from(words).ok()
+}
+
+/// The target of a call or a job and the arguments behind it, as far as they stand before the word that is completed.
+fn call_before(arguments: &[OsString]) -> Option<(Target, Vec<String>)> {
+    let matches = matches_before(arguments)?;
     let (name, matches) = matches.subcommand()?;
-    if name != "call" {
+    if !["call", "submit"].contains(&name) {
         return None;
     }
     let target = matches.try_get_one::<Target>("target").ok()??.clone();

@@ -1,20 +1,22 @@
 //! `bgpy call`: calls a method of a server's object, or a server of tasks with JSON.
 
+mod answer;
 mod json_argument;
 mod request;
 mod underway;
 
-use bgpy::{CallError, Client, ClientOptions, Delivered, Response, Wait};
+use bgpy::methods::MethodKind;
+use bgpy::{Client, ClientOptions, Wait};
 use clap::Args;
 
+pub(super) use self::answer::AnswerArgs;
+use self::request::Request;
+pub(super) use self::request::Words;
 use self::underway::{Ended, Underway, Watch};
-
-use crate::Notation;
-use crate::connect::{ServerArgs, Trust, advice, completion};
+use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output::json::to_json;
-use crate::output::{self, Colors};
+use crate::output;
 use crate::platform::Interrupts;
 
 /// Call a method of a server's class, or exec_task with JSON, and print the answer as JSON
@@ -50,45 +52,47 @@ pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 
-    /// A method or property; or JSON for exec_task, @FILE to read that from a file, - for standard input
-    #[arg(value_name = "METHOD|JSON", allow_hyphen_values = true, add = completion::of_call())]
-    pub(crate) argument: String,
+    #[command(flatten)]
+    pub(crate) words: Words,
 
-    /// Arguments of the method, NAME=VALUE or by position
-    #[arg(value_name = "ARG", allow_negative_numbers = true, add = completion::of_call())]
-    pub(crate) more: Vec<String>,
-
-    /// Send the argument to exec_task as text, not as JSON
-    #[arg(long)]
-    pub(crate) text: bool,
-
-    /// Print the answer as Python's repr, not as JSON
-    #[arg(long, conflicts_with = "no_wait")]
-    pub(crate) repr: bool,
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
 
     /// Print every response of exec_task, each on a line as it comes; a reader that leaves cancels the call
-    #[arg(long, conflicts_with = "no_wait")]
+    #[arg(long)]
     pub(crate) stream: bool,
 
     /// Return as soon as the server has accepted the call
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["repr", "stream"])]
     pub(crate) no_wait: bool,
-
-    /// Unpickle nothing from the server: the answer must be plain data
-    #[arg(long)]
-    pub(crate) no_pickle: bool,
 
     #[command(flatten)]
     pub(crate) trust: Trust,
-
-    #[command(flatten)]
-    pub(crate) colors: Colors,
 }
 
 impl Call {
+    /// What is called.
+    fn request(&self, client: &Client, wait: &Wait<'_>) -> Result<Request, Exit> {
+        self.words.request(client, wait, |method| {
+            let name = &method.name;
+            if self.stream {
+                return Err(format!(
+                    "--stream is for exec_task; the values of a method such as {name} need no option"
+                ));
+            }
+            if self.no_wait && method.kind != MethodKind::Call {
+                return Err(format!(
+                    "--no-wait is for methods that return a value, and {name} is a {}",
+                    if method.kind == MethodKind::Stream { "stream" } else { "property" }
+                ));
+            }
+            Ok(())
+        })
+    }
+
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let options = self.server.access.options(&self.trust)?;
-        let options = ClientOptions { allow_pickle: !self.no_pickle, ..options };
+        let options = ClientOptions { allow_pickle: !self.answer.no_pickle, ..options };
         let client = Client::new(self.server.target.clone(), options);
         if self.no_wait {
             let wait = self.server.access.wait(context);
@@ -120,48 +124,5 @@ impl Call {
             Err(Exit::Interrupted) => Ended::Interrupted,
             Err(exit) => Ended::Failed(exit),
         }
-    }
-
-    /// Prints an answer; `false` if nobody reads it.
-    fn print(&self, response: Response, context: &Context<'_>) -> Result<bool, Exit> {
-        let text = self.text_of(response, context)?;
-        Ok(output::json_text(&text, self.colors.are_wanted() && !self.repr))
-    }
-
-    /// An answer as text.
-    fn text_of(&self, response: Response, context: &Context<'_>) -> Result<String, Exit> {
-        let plain = if self.repr { None } else { response.message.value().ok() };
-        match plain.as_ref().and_then(to_json) {
-            Some(json) => Ok(json.to_string()),
-            None => self.shown(response.message, context),
-        }
-    }
-
-    /// An answer as text that only Python can make of it.
-    fn shown(&self, message: Delivered, context: &Context<'_>) -> Result<String, Exit> {
-        let notation = if self.repr { Notation::Repr } else { Notation::Json };
-        context.show(message, notation, !self.no_pickle).map_err(|error| {
-            let hint = match error.contains(" has no form in JSON: ") {
-                true => "; --repr prints the answer as Python shows it",
-                false => "",
-            };
-            self.error(format!("{error}{hint}"), Exit::Failed)
-        })
-    }
-
-    fn failed(&self, error: &CallError) -> Exit {
-        if let CallError::Failed { failure, .. } = error
-            && let Some(traceback) = &failure.traceback
-        {
-            output::traceback(traceback, self.colors.are_wanted_for_messages());
-        }
-        self.error(advice::call_error(error), Exit::from(error))
-    }
-
-    /// Prints an error, in which the argument of Python is replaced with the option of this command.
-    fn error(&self, text: String, exit: Exit) -> Exit {
-        let text =
-            if self.no_pickle { text.replace("allow_pickle=False", "--no-pickle") } else { text };
-        output::error(text, exit)
     }
 }

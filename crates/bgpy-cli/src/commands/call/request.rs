@@ -6,20 +6,37 @@
 use bgpy::methods::{Method, MethodKind, MethodTable};
 use bgpy::server::NO_METHODS;
 use bgpy::{CallError, CallHead, CallKind, Client, Payload, Value, Wait, Want};
+use clap::Args;
 
-use super::{Call, json_argument};
-use crate::connect::advice;
+use super::json_argument;
+use crate::connect::{advice, completion};
 use crate::exit::Exit;
 use crate::output;
 use crate::service::arguments::message;
 use crate::service::literal::is_name;
 use crate::service::methods;
 
+/// The words that say what is called, and with what.
+#[derive(Debug, Args)]
+pub(crate) struct Words {
+    /// A method or property; or JSON for exec_task, @FILE to read that from a file, - for standard input
+    #[arg(value_name = "METHOD|JSON", allow_hyphen_values = true, add = completion::of_call())]
+    pub(crate) argument: String,
+
+    /// Arguments of the method, NAME=VALUE or by position
+    #[arg(value_name = "ARG", allow_negative_numbers = true, add = completion::of_call())]
+    pub(crate) more: Vec<String>,
+
+    /// Send the argument to exec_task as text, not as JSON
+    #[arg(long)]
+    pub(crate) text: bool,
+}
+
 /// A call to make.
-pub(super) struct Request {
+pub(crate) struct Request {
     /// The method; without one, `exec_task` is called.
-    pub(super) method: Option<Method>,
-    pub(super) payload: Payload,
+    pub(crate) method: Option<Method>,
+    pub(crate) payload: Payload,
 }
 
 impl Request {
@@ -53,9 +70,14 @@ impl Request {
     }
 }
 
-impl Call {
-    /// What the words of the command line stand for.
-    pub(super) fn request(&self, client: &Client, wait: &Wait<'_>) -> Result<Request, Exit> {
+impl Words {
+    /// What they stand for. `suits` says why a method cannot be called by the command, if it cannot.
+    pub(crate) fn request(
+        &self,
+        client: &Client,
+        wait: &Wait<'_>,
+        suits: impl FnOnce(&Method) -> Result<(), String>,
+    ) -> Result<Request, Exit> {
         let word = self.argument.as_str();
         let refused = |text: &str| Err(output::error(text, Exit::Usage));
         let is_name = is_name(word);
@@ -86,7 +108,7 @@ impl Call {
             }
             Err(error) => return Err(advice::failed(error)),
         };
-        self.of_method(&table)
+        self.of_method(&table, client, suits)
     }
 
     fn of_task(&self) -> Result<Request, Exit> {
@@ -95,9 +117,14 @@ impl Call {
         Request::new(None, value)
     }
 
-    fn of_method(&self, table: &MethodTable) -> Result<Request, Exit> {
+    fn of_method(
+        &self,
+        table: &MethodTable,
+        client: &Client,
+        suits: impl FnOnce(&Method) -> Result<(), String>,
+    ) -> Result<Request, Exit> {
         let refused = |text: String| Err(output::error(text, Exit::Usage));
-        let (name, target) = (self.argument.as_str(), &self.server.target);
+        let (name, target) = (self.argument.as_str(), client.target());
         let Some(method) = table.get(name) else {
             let hint = match nearest(table, name) {
                 Some(other) => format!("did you mean {other}?"),
@@ -105,16 +132,8 @@ impl Call {
             };
             return refused(format!("{} on {target} has no method {name}; {hint}", table.class));
         };
-        if self.stream {
-            return refused(format!(
-                "--stream is for exec_task; the values of a method such as {name} need no option"
-            ));
-        }
-        if self.no_wait && method.kind != MethodKind::Call {
-            return refused(format!(
-                "--no-wait is for methods that return a value, and {name} is a {}",
-                if method.kind == MethodKind::Stream { "stream" } else { "property" }
-            ));
+        if let Err(text) = suits(method) {
+            return refused(text);
         }
         match message(method, &self.more) {
             Ok(value) => Request::new(Some(method.clone()), value),

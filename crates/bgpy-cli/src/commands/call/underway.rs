@@ -108,7 +108,7 @@ impl<'a> Underway<'a> {
                     format_args!("{what} of {target} did not end within {limit}: it is cancelled");
                 Ended::Failed(output::error(text, Exit::TimedOut))
             }
-            Err(error) => Ended::Failed(self.call.failed(&error.with_ending())),
+            Err(error) => Ended::Failed(self.call.answer.failed(&error.with_ending())),
         }
     }
 
@@ -170,8 +170,8 @@ impl<'a> Underway<'a> {
     /// Tells what a generator has returned, which is none of its values.
     fn tell_result(&mut self, response: Response) -> Result<(), Exit> {
         self.bar.erase();
-        let text = self.call.text_of(response, self.context)?;
-        output::note(format_args!("{} returned {text}", self.call.argument));
+        let text = self.call.answer.text_of(response, self.context)?;
+        output::note(format_args!("{} returned {text}", self.call.words.argument));
         Ok(())
     }
 
@@ -188,7 +188,7 @@ impl<'a> Underway<'a> {
         }
         self.has_answered = true;
         self.with_error |= response.error;
-        self.call.print(response, self.context)
+        self.call.answer.print(response, self.context)
     }
 
     fn answered(&self) -> Ended {
@@ -228,7 +228,7 @@ impl<'a> Underway<'a> {
                 call.detach();
             }
             Err(error) => {
-                self.call.failed(&error.with_ending());
+                self.call.answer.failed(&error.with_ending());
             }
         }
         Ended::Interrupted
