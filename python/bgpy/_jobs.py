@@ -137,9 +137,12 @@ class Job(Generic[R]):
         try:
             self.result(timeout)
         except CallTimeout as late:
-            if until is not None and time.monotonic() >= until and not self.done():
+            if until is None or time.monotonic() < until:
+                # The job itself has raised it.
+                return late
+            if not self.done():
                 raise
-            return late
+            return self.exception()
         except Exception as raised:
             return raised
         return None

@@ -68,12 +68,25 @@ def python(*arguments: str) -> str:
 def test_every_example_is_run_here():
     found = {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"}
     assert found == {
+        "job_queue.py",
         "quick_start.py",
         "seed_example.py",
         "sqlite_server.py",
         "two_scripts",
         "warm_model",
     }
+
+
+def test_job_queue():
+    assert run("job_queue.py").splitlines() == [
+        "frame-2 ...**...",
+        "frame-4 ..****..",
+        "frame-2 ...**...",
+        "frame-6 .******.",
+        "3 frames were rendered",
+        "ValueError('there is no frame -1'); the server goes on",
+        "['frame--1: failed', 'frame-2: done', 'frame-4: done', 'frame-6: done']",
+    ]
 
 
 def test_quick_start():

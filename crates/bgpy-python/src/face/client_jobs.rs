@@ -16,7 +16,7 @@ use super::client::Client;
 use super::client_calls::Called;
 use super::errors::{call_error, no_response};
 use super::progress::ProgressReport;
-use crate::exceptions::{Class, config_error, is};
+use crate::exceptions::{Class, config_error, is, is_no_exception};
 
 /// The name of a job, and the process of the server that it was made for.
 #[derive(Clone)]
@@ -77,7 +77,11 @@ impl Client {
             });
             match submitted {
                 Err(error) if is(&error, py, Class::ConnectionLost) => {
-                    let link = self.started(py, left.map(Duration::from_secs_f64))?;
+                    let link = match self.started(py, left.map(Duration::from_secs_f64)) {
+                        Err(raised) if is_no_exception(&raised, py) => return Err(raised),
+                        Err(_) => return Err(error),
+                        Ok(link) => link,
+                    };
                     if known().as_ref().is_none_or(|named| named.server != process_of(&link)) {
                         return Err(error);
                     }
@@ -100,7 +104,7 @@ impl Client {
         let (limit, since) = (limit(py, timeout)?, Instant::now());
         let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));
         let wants_progress = on_progress.is_some();
-        let mut call = None;
+        let (mut call, mut cut) = (None, None::<Instant>);
         loop {
             let link = self.started(py, left())?;
             let awaited = &mut call;
@@ -125,8 +129,12 @@ impl Client {
                 }
                 // A job has no caller whom its task could call.
                 Ok(Step::Callback { .. }) => {}
-                // Whoever waits twice does no harm.
-                Err(error) if is_cut(&error) => call = None,
+                // Whoever waits twice does no harm. A connection that is lost again at once is no accident.
+                Err(error)
+                    if is_cut(&error) && cut.is_none_or(|last| last.elapsed() > AGAIN_AFTER) =>
+                {
+                    (call, cut) = (None, Some(Instant::now()));
+                }
                 Err(error) => return Err(call_error(py, error, self.policy)),
             }
         }
@@ -170,6 +178,9 @@ impl Client {
         })
     }
 }
+
+/// How long a wait for a job lasts at least until it is begun again on another connection.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether a connection was lost without anybody breaking the protocol.
 fn is_cut(error: &CallError) -> bool {
