@@ -134,7 +134,7 @@ impl Admission<'_> {
         let Some(number) = self.jobs.find(name) else {
             return Err(jobs::unknown(name, self.own, self.generation));
         };
-        if !self.jobs.has_outcome(number) {
+        if !self.jobs.is_over(number) {
             self.check_chain(head)?;
         }
         self.jobs.wait(number, caller);

@@ -114,9 +114,9 @@ impl Jobs {
         self.jobs.get(&number).filter(|job| job.ended_ms.is_none()).map(|job| job.call)
     }
 
-    /// Whether a job has an outcome.
-    pub(super) fn has_outcome(&self, number: u64) -> bool {
-        self.jobs.get(&number).is_some_and(|job| job.outcome.is_some())
+    /// Whether a job has ended.
+    pub(super) fn is_over(&self, number: u64) -> bool {
+        self.jobs.get(&number).is_some_and(|job| job.ended_ms.is_some())
     }
 
     /// Notes that somebody waits for a job.
@@ -158,9 +158,9 @@ impl Jobs {
         std::mem::take(&mut self.due)
     }
 
-    /// Takes those who wait for a job that has its outcome, and that outcome.
+    /// Takes those who wait for a job that has ended, and its outcome.
     pub(super) fn take_waiting(&mut self, number: u64) -> Option<(Vec<(usize, u64)>, Outcome)> {
-        let job = self.jobs.get_mut(&number)?;
+        let job = self.jobs.get_mut(&number).filter(|job| job.ended_ms.is_some())?;
         let outcome = job.outcome.clone()?;
         let waiting = std::mem::take(&mut job.waiting);
         for caller in &waiting {
@@ -298,10 +298,12 @@ mod tests {
         assert!(jobs.leave((20, 2)) && !jobs.leave((20, 2)));
         assert!(jobs.take_due() == [job; 3] && jobs.take_waiting(job).is_none());
         assert!(jobs.keep(job, response(9)) && !jobs.keep(job, Outcome::Ended));
+        // It goes on, and may use what it has responded with.
+        assert!(jobs.take_waiting(job).is_none());
+        jobs.end(job);
         let (waiting, outcome) = jobs.take_waiting(job).unwrap();
         assert_eq!(waiting, [(20, 1), (21, 1)]);
         assert_eq!(outcome.bytes(), 9);
-        jobs.end(job);
         jobs.wait(job, (22, 5));
         assert_eq!(jobs.take_due(), [job]);
         jobs.gone(22);

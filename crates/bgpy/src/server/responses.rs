@@ -5,6 +5,7 @@ use std::time::Duration;
 use bgpy_proto::{Failure, Payload, ProtocolError, Room, ServerSession};
 
 use super::connections::job_answers::owned;
+use super::job::Outcome;
 use super::jobs::OF_JOBS;
 use super::reply::Answers;
 use super::shared::Shared;
@@ -88,11 +89,11 @@ impl Shared {
         }
         // Outside any lock: copying a large response takes a while, and dropping what it was made of may need the GIL.
         match owned(payload) {
-            Ok(payload) => self.core.lock().job_responded(job, payload, error),
+            Ok(payload) => self.core.lock().jobs.keep(job, Outcome::Response { payload, error }),
             Err(bytes) => {
                 let what = format!("the result of a job, {bytes} bytes");
-                self.core.lock().job_failed(job, Failure::memory("the server", what));
-                true
+                let failure = Failure::memory("the server", what);
+                self.core.lock().jobs.keep(job, Outcome::Failed(failure))
             }
         }
     }

@@ -9,32 +9,17 @@ use crate::server::core::Core;
 use crate::server::job::Outcome;
 
 impl Core {
-    /// Keeps the response of a job, and tells it those who wait; `false` if the job has an outcome.
-    pub(crate) fn job_responded(&mut self, job: u64, payload: Payload, error: bool) -> bool {
-        let is_first = self.jobs.keep(job, Outcome::Response { payload, error });
-        if is_first {
-            self.tell_outcome(job);
-        }
-        is_first
-    }
-
-    /// Notes that a job has failed, although its task goes on.
-    pub(crate) fn job_failed(&mut self, job: u64, failure: Failure) {
-        if self.jobs.keep(job, Outcome::Failed(failure)) {
-            self.tell_outcome(job);
-        }
-    }
-
-    /// Notes that a job is over, and tells those who wait how, if it has not responded.
+    /// Notes that a job is over, and tells those who wait its outcome: what it has responded, or how it has ended.
     pub(crate) fn job_ended(&mut self, job: u64, outcome: &Result<bool, Failure>) {
-        let outcome = match outcome {
-            Ok(_) => Outcome::Ended,
-            Err(failure) => Outcome::Failed(failure.clone()),
-        };
-        if self.jobs.keep(job, outcome) {
-            self.tell_outcome(job);
-        }
+        self.jobs.keep(
+            job,
+            match outcome {
+                Ok(_) => Outcome::Ended,
+                Err(failure) => Outcome::Failed(failure.clone()),
+            },
+        );
         self.jobs.end(job);
+        self.tell_outcome(job);
     }
 
     /// Tells those who have begun to wait for a job its outcome, or how far it has come.
