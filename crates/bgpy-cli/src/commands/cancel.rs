@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use bgpy::duration;
 use bgpy::{
-    AbortReply, AbortRequest, Aborted, CallError, Client, Link, State, Status, Target, Wait,
+    AbortReply, AbortRequest, Aborted, CallError, Client, FailureCode, Link, State, Status, Target,
+    Wait,
 };
 use clap::Args;
 use serde_json::json;
 
+use super::jobs;
 use crate::connect::{TokenFile, Trust, advice, completion};
 use crate::exit::Exit;
 use crate::interpreter::Context;
@@ -98,13 +100,19 @@ impl Cancel {
         let reply = link.abort(&request, &wait).map_err(advice::failed)?;
         if let Some(job) = self.job().filter(|_| reply.outcome == Aborted::Unknown) {
             // Fails if the server does not know the job.
-            link.jobs(Some(job), &wait).map_err(advice::failed)?;
+            if let Err(error) = link.jobs(Some(job), &wait) {
+                self.tell(&reply, &Outcome::Unknown);
+                return Err(advice::failed(error));
+            }
         }
         let outcome = match reply.outcome {
-            Aborted::Interrupted => {
-                let ran = Ran::told_by(&before, asked).filter(|_| before.call == reply.call);
-                self.see_out(&link, reply.call, ran, &wait)?
-            }
+            Aborted::Interrupted => match self.job() {
+                Some(job) => self.see_out(&wait, || job_ended(&link, job, &wait))?,
+                None => {
+                    let ran = Ran::told_by(&before, asked).filter(|_| before.call == reply.call);
+                    self.see_out(&wait, call_ended(&link, reply.call, ran, &wait))?
+                }
+            },
             Aborted::Removed => Outcome::Removed,
             Aborted::Refused => Outcome::Refused,
             Aborted::Unknown => Outcome::Unknown,
@@ -122,27 +130,21 @@ impl Cancel {
         self.job.as_deref().or(self.which.as_deref().filter(|which| which.parse::<u64>().is_err()))
     }
 
-    /// Waits until a call that was interrupted has ended.
+    /// Waits until a call that was interrupted has ended. `look` asks the server for that.
     fn see_out(
         &self,
-        link: &Arc<Link>,
-        call: Option<u64>,
-        mut ran: Option<Ran>,
         wait: &Wait<'_>,
+        mut look: impl FnMut() -> Result<Option<Outcome>, CallError>,
     ) -> Result<Outcome, Exit> {
         let mut pause = LOOK;
         loop {
-            let asked = Instant::now();
-            let status = match link.status(wait) {
-                Ok(status) => status,
+            match look() {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => {}
                 Err(CallError::Timeout { .. }) => return Ok(Outcome::Running),
                 Err(error @ CallError::Lost { .. }) => return Err(self.ended(error)),
                 Err(error) => return Err(advice::failed(error)),
-            };
-            if status.call != call {
-                return Ok(Outcome::Cancelled(ran.map(|ran| ran.until_now())));
             }
-            ran = Ran::told_by(&status, asked).or(ran);
             let Some(slice) = wait.slice() else { return Ok(Outcome::Running) };
             thread::sleep(pause.min(slice));
             pause = (pause * 2).min(LOOK_LEAST);
@@ -167,6 +169,21 @@ impl Cancel {
         }
     }
 
+    /// Prints what became of the call for scripts, if they are to read it.
+    fn tell(&self, reply: &AbortReply, outcome: &Outcome) {
+        if !self.form.is_json() {
+            return;
+        }
+        output::json(&json!({
+            "target": self.target.to_string(),
+            "call": reply.call.or(self.call()),
+            "job": self.job(),
+            "task": reply.task,
+            "result": outcome.name(),
+            "ran_s": outcome.ran().map(|ran| ran.as_secs_f64()),
+        }));
+    }
+
     fn report(&self, reply: &AbortReply, outcome: &Outcome, state: State) -> Result<(), Exit> {
         let target = &self.target;
         let call = match (self.job(), reply.call.or(self.call())) {
@@ -180,16 +197,7 @@ impl Cancel {
             output::note(text);
             Ok(())
         };
-        if self.form.is_json() {
-            output::json(&json!({
-                "target": target.to_string(),
-                "call": reply.call.or(self.call()),
-                "job": self.job(),
-                "task": reply.task,
-                "result": outcome.name(),
-                "ran_s": outcome.ran().map(|ran| ran.as_secs_f64()),
-            }));
-        }
+        self.tell(reply, outcome);
         let why = match outcome {
             Outcome::Cancelled(ran) => {
                 let after = ran.map(|ran| format!(", after {}", span(ran.as_secs_f64())));
@@ -221,6 +229,39 @@ impl Cancel {
             },
         };
         Err(output::error(why, Exit::Failed))
+    }
+}
+
+/// Looks whether a call has ended: the server then runs none or another one.
+fn call_ended(
+    link: &Arc<Link>,
+    call: Option<u64>,
+    mut ran: Option<Ran>,
+    wait: &Wait<'_>,
+) -> impl FnMut() -> Result<Option<Outcome>, CallError> {
+    move || {
+        let asked = Instant::now();
+        let status = link.status(wait)?;
+        if status.call != call {
+            return Ok(Some(Outcome::Cancelled(ran.map(|ran| ran.until_now()))));
+        }
+        ran = Ran::told_by(&status, asked).or(ran);
+        Ok(None)
+    }
+}
+
+/// Looks whether a job has ended. The status may tell of another one that runs at the same time.
+fn job_ended(link: &Arc<Link>, job: &str, wait: &Wait<'_>) -> Result<Option<Outcome>, CallError> {
+    match link.jobs(Some(job), wait) {
+        Ok(reply) => {
+            let over = reply.jobs.first().filter(|info| info.state.is_over());
+            Ok(over.map(|info| Outcome::Cancelled(jobs::took(info))))
+        }
+        // It was not to be kept.
+        Err(CallError::Failed { failure, .. }) if failure.code == FailureCode::NoJob => {
+            Ok(Some(Outcome::Cancelled(None)))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `bgpy jobs`: lists the jobs that a server knows.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
 use bgpy::jobs::{JobInfo, JobState};
@@ -78,14 +78,14 @@ fn table(jobs: &[JobInfo]) -> Table {
     for info in jobs {
         let took = took(info).map(|took| span(took.as_secs_f64())).unwrap_or_default();
         let told = match (&info.progress, &info.error) {
-            (None, Some(error)) => error.lines().next().unwrap_or_default().into(),
+            (None, Some(error)) => Cell::cut(error.lines().next().unwrap_or_default()),
             (progress, _) => Cell::progress(progress.as_ref(), ""),
         };
         table.row(vec![
             info.job.as_str().into(),
             Cell::styled(info.state.name(), style(info.state)),
             info.task.as_str().into(),
-            time(info.submitted_ms).into(),
+            format!("{} ago", span(since(info.submitted_ms).as_secs_f64())).into(),
             took.into(),
             told,
         ]);
@@ -118,7 +118,13 @@ fn in_json(info: &JobInfo) -> Value {
     })
 }
 
-/// How long a job has run.
-fn took(info: &JobInfo) -> Option<Duration> {
+/// How long ago a moment of the server's clock was. That may be another clock than ours.
+fn since(ms: i64) -> Duration {
+    let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or_default());
+    at.elapsed().unwrap_or_default()
+}
+
+/// How long a job has run, once it has ended.
+pub(super) fn took(info: &JobInfo) -> Option<Duration> {
     u64::try_from(info.ended_ms? - info.began_ms?).ok().map(Duration::from_millis)
 }

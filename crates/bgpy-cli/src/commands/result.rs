@@ -1,14 +1,18 @@
 //! `bgpy result`: waits for a job and prints its result.
 
-use bgpy::{CallError, Client, ClientOptions, Response, Step, Value, Wait};
+use bgpy::{Call, CallError, Client, ClientOptions, Response, Step, Value, Wait};
 use clap::Args;
 
 use super::call::AnswerArgs;
-use crate::connect::{ServerArgs, Trust, advice, completion};
+use crate::connect::{ServerArgs, Trust, completion};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output;
 use crate::output::live_bar::LiveBar;
+use crate::platform::Interrupts;
+
+/// The task of jobs that call no method.
+const EXEC_TASK: &str = "exec_task";
 
 /// Wait for a job, and print its result as JSON
 #[derive(Debug, Args)]
@@ -37,40 +41,59 @@ pub(crate) struct JobResult {
     pub(crate) trust: Trust,
 }
 
+/// The wait for a job.
+struct Waiting {
+    call: Call,
+    /// Whether the job calls a method.
+    is_of_method: bool,
+    bar: LiveBar,
+}
+
 impl JobResult {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let options = self.server.access.options(&self.trust)?;
         let options = ClientOptions { allow_pickle: !self.answer.no_pickle, ..options };
         let client = Client::new(self.server.target.clone(), options);
-        let wait = self.server.access.wait(context);
-        let response = self.response(&client, &wait).map_err(|error| match error {
-            CallError::Interrupted => {
-                let exit = advice::failed(CallError::Interrupted);
+        // Without it, Ctrl-C would leave the progress on the terminal.
+        let interrupts = Interrupts::watch_impatiently();
+        let is_interrupted = || interrupts.have_come_or((context.interrupted)());
+        let wait = Wait::new(self.server.access.limit.timeout, &is_interrupted);
+        let outcome = self.begin(&client, &wait).and_then(|mut waiting| {
+            let is_of_method = waiting.is_of_method;
+            let outcome = self.response(&mut waiting, &wait);
+            drop(waiting);
+            if matches!(outcome, Err(CallError::Interrupted)) {
                 output::note(format_args!("The job {} goes on.", self.job));
-                exit
             }
-            error => self.answer.failed(&error.with_ending()),
-        })?;
-        let with_error = response.error;
-        // As at the prompt of Python.
-        if !matches!(response.message.value(), Ok(Value::Nil)) {
-            self.answer.print(response, context)?;
-        }
-        match with_error {
-            true => Err(output::error("the task responded with an error", Exit::Failed)),
-            false => Ok(()),
+            outcome.map(|response| (response, is_of_method))
+        });
+        match outcome {
+            Ok((response, is_of_method)) => self.print(response, is_of_method, context),
+            Err(CallError::Interrupted) => {
+                output::finish(Exit::Interrupted);
+                interrupts.pass_on();
+                Err(Exit::Interrupted)
+            }
+            Err(error) => Err(self.answer.failed(&error.with_ending())),
         }
     }
 
-    /// Waits for the result.
-    fn response(&self, client: &Client, wait: &Wait<'_>) -> Result<Response, CallError> {
+    /// Begins to wait for the job.
+    fn begin(&self, client: &Client, wait: &Wait<'_>) -> Result<Waiting, CallError> {
         let link = client.link(wait)?;
-        let mut bar = LiveBar::new();
-        let mut call = link.await_job(&self.job, false, bar.is_wanted(), wait)?;
+        let about = link.jobs(Some(&self.job), wait)?;
+        let is_of_method = about.jobs.first().is_some_and(|info| info.task != EXEC_TASK);
+        let bar = LiveBar::new();
+        let call = link.await_job(&self.job, is_of_method, bar.is_wanted(), wait)?;
+        Ok(Waiting { call, is_of_method, bar })
+    }
+
+    /// Waits for the result.
+    fn response(&self, waiting: &mut Waiting, wait: &Wait<'_>) -> Result<Response, CallError> {
         loop {
-            match call.step(wait)? {
+            match waiting.call.step(wait)? {
                 Step::Response(response) => return Ok(response),
-                Step::Progress(told) => bar.draw(&told),
+                Step::Progress(told) => waiting.bar.draw(&told),
                 // A job has no caller whom its task could call.
                 Step::Callback { .. } => {}
                 Step::Ended => {
@@ -78,6 +101,23 @@ impl JobResult {
                     return Err(CallError::NoResponse { server });
                 }
             }
+        }
+    }
+
+    fn print(
+        &self,
+        response: Response,
+        is_of_method: bool,
+        context: &Context<'_>,
+    ) -> Result<(), Exit> {
+        let with_error = response.error;
+        // As at the prompt of Python.
+        if !(is_of_method && matches!(response.message.value(), Ok(Value::Nil))) {
+            self.answer.print(response, context)?;
+        }
+        match with_error {
+            true => Err(output::error("the task responded with an error", Exit::Failed)),
+            false => Ok(()),
         }
     }
 }

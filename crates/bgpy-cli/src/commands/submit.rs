@@ -1,5 +1,6 @@
 //! `bgpy submit`: submits a job, a call that lives on without its caller.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bgpy::methods::MethodKind;
@@ -10,7 +11,7 @@ use super::call::Words;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::output;
+use crate::{output, platform};
 
 /// Submit a job, a call that lives on without its caller, and print its name
 #[derive(Debug, Args)]
@@ -69,9 +70,19 @@ impl Submit {
         output::data(output::shown(&name));
         let target = &self.server.target;
         output::note(format_args!(
-            "Submitted to {target}; `bgpy result {target} {name}` waits for it."
+            "Submitted to {target}; `bgpy result {target} {}` waits for it.",
+            word(&name)
         ));
         Ok(())
+    }
+}
+
+/// A name as a word of a command line.
+fn word(name: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
+    match name.bytes().all(is_plain) {
+        true => name.into(),
+        false => platform::shell_quoted(name).into(),
     }
 }
 

@@ -8,8 +8,8 @@ use bgpy::{Progress, escape};
 use super::fit;
 use super::progress;
 
-/// How narrow progress may become before other columns are left out for it.
-const PROGRESS_LEAST: usize = 16;
+/// How narrow progress, or a text that may be cut, may become before other columns are left out for it.
+const LEAST: usize = 16;
 
 /// Blanks between two columns.
 pub(crate) const GAP: usize = 2;
@@ -45,6 +45,8 @@ pub(crate) struct Cell {
     style: Style,
     /// What the text tells, if it can be told in other widths, too.
     progress: Option<Progress>,
+    /// Whether the text may be cut so that other columns have room.
+    may_be_cut: bool,
 }
 
 impl Table {
@@ -162,13 +164,22 @@ impl Table {
 impl Cell {
     pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
         // A row is one line, also outside a terminal.
-        Self { text: escape::line(&text.into()).into_owned(), style, progress: None }
+        let text = escape::line(&text.into()).into_owned();
+        Self { text, style, progress: None, may_be_cut: false }
+    }
+
+    /// A text that is cut where other columns need the room.
+    pub(crate) fn cut(text: impl Into<String>) -> Self {
+        Self { may_be_cut: true, ..text.into().into() }
     }
 
     /// How far a call has come, with a bar where there is room; `none` if nothing is known of it.
     pub(crate) fn progress(progress: Option<&Progress>, none: &str) -> Self {
         match progress.and_then(|told| Some((told, progress::words(told)?))) {
-            Some((told, text)) => Self { text, style: Style::new(), progress: Some(told.clone()) },
+            Some((told, text)) => {
+                let progress = Some(told.clone());
+                Self { text, style: Style::new(), progress, may_be_cut: true }
+            }
             None => none.into(),
         }
     }
@@ -186,7 +197,7 @@ impl Cell {
     }
 
     fn width_least(&self) -> usize {
-        let least = self.progress.as_ref().map_or(usize::MAX, |_| PROGRESS_LEAST);
+        let least = if self.may_be_cut { LEAST } else { usize::MAX };
         self.width().min(least)
     }
 
@@ -258,6 +269,18 @@ mod tests {
         assert_eq!(lines(Some(36))[1], "a     training 30%                 7");
         assert_eq!(lines(Some(28))[1..3], ["a     training 30%", "b     reading 50%"]);
         assert!(lines(Some(200))[1].contains(&"░".repeat(28)));
+    }
+
+    #[test]
+    fn texts_that_may_be_cut_take_what_is_left() {
+        let mut table = Table::new().texts("NAME", 9).texts("WHY", 8).numbers("CALLS", 1);
+        table.row(vec!["a".into(), Cell::cut("nobody knows why it failed"), "7".into()]);
+        let lines = |width| table.aligned(width).lines().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(lines(None)[1], "a     nobody knows why it failed      7");
+        assert_eq!(lines(Some(39)), lines(None));
+        assert_eq!(lines(Some(38))[1], "a     nobody knows why it fail\u{2026}      7");
+        assert_eq!(lines(Some(29))[1], "a     nobody knows wh\u{2026}      7");
+        assert_eq!(lines(Some(28))[1], "a     nobody knows why it f\u{2026}");
     }
 
     #[test]
