@@ -193,7 +193,8 @@ def join(key: Key, obj: Any) -> None:
         origin = origins[place : place + _ORIGIN_BYTES]
         process = origin[:_PROCESS_BYTES]
         before = known.get(process)
-        if before != origin or next(reversed(list(known))) != process:
+        # Another thread may be between the two steps below, so that nothing is there.
+        if before != origin or next(reversed(list(known)), None) != process:
             known.pop(process, None)
             known[process] = origin
         if before != origin:
