@@ -115,6 +115,25 @@ def test_a_key_is_one_job(trainer):
             bgpy.submit(other, *arguments)
 
 
+def test_a_key_is_one_job_in_each_run_of_a_script(trainer):
+    script = f"""
+import bgpy
+
+class Own:
+    pass
+
+trainer = bgpy.connect({bgpy.client(trainer)._target!r}).service()
+for key, value in [("set", {{"a", "b", "c", "d"}}), ("own", Own()), ("dict", {{"x": 1, "y": 2}})]:
+    bgpy.submit(bgpy.options(trainer.train, key=key), value)
+"""
+    for seed in "123":
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    equal = bgpy.options(trainer.train, key="dict")
+    assert bgpy.submit(equal, {"y": 2, "x": 1}).id == "dict"
+    assert len(bgpy.jobs(trainer)) == 3
+
+
 def test_options_of_jobs_are_of_jobs(trainer):
     keyed = bgpy.options(trainer.train, key="a")
     with pytest.raises(TypeError, match=r"bgpy\.submit"):

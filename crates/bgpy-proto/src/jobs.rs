@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use ring::digest;
 
-use crate::codec;
+use crate::codec::{self, Reader, Token, Value, ext};
 use crate::failure::shortened;
 use crate::frame::Payload;
 use crate::limits::JOB_ERROR_BYTES_MAX;
@@ -97,17 +97,57 @@ impl JobsRequest {
     }
 }
 
-/// A digest (SHA-256) of what a job is submitted with: its method, and its message.
-pub fn digest(method: Option<&str>, message: &Payload) -> Vec<u8> {
+/// A digest (SHA-256) of what a job is submitted with: its method, and its message. It is the same for what Python holds
+/// to be equal, whatever the order of sets and dicts, and `None` for a message that holds code: the same code has other
+/// bytes in each run of a script.
+pub fn digest(method: Option<&str>, message: &Payload) -> Option<Vec<u8>> {
+    let kind = match Reader::new(&message.data).token() {
+        Ok(Token::Ext(kind, _)) => Some(kind),
+        _ => None,
+    };
+    let plain = match kind {
+        Some(ext::CODE) => return None,
+        Some(ext::PICKLE) => None,
+        _ => Value::decode_with(&message.data, &message.buffers).ok(),
+    };
     let mut context = digest::Context::new(&digest::SHA256);
-    let method = method.map_or(&[][..], str::as_bytes);
-    let parts = [method, &message.data].into_iter();
-    for part in parts.chain(message.buffers.iter().map(|buffer| &**buffer)) {
+    let mut add = |part: &[u8]| {
         // With its length, so that no part passes for two.
         context.update(&(part.len() as u64).to_le_bytes());
         context.update(part);
+    };
+    add(method.map_or(&[][..], str::as_bytes));
+    match plain {
+        Some(value) => add(&ordered(value).encode().ok()?),
+        None => {
+            add(&message.data);
+            message.buffers.iter().for_each(|buffer| add(buffer));
+        }
     }
-    context.finish().as_ref().to_vec()
+    Some(context.finish().as_ref().to_vec())
+}
+
+/// The same value with the items of sets and dicts in one order.
+fn ordered(value: Value) -> Value {
+    let all = |values: Vec<Value>| values.into_iter().map(ordered).collect::<Vec<_>>();
+    let sorted = |values: Vec<Value>| {
+        let mut values = all(values);
+        values.sort_by_cached_key(|value| value.encode().unwrap_or_default());
+        values
+    };
+    match value {
+        Value::List(values) => Value::List(all(values)),
+        Value::Tuple(values) => Value::Tuple(all(values)),
+        Value::Set(values) => Value::Set(sorted(values)),
+        Value::FrozenSet(values) => Value::FrozenSet(sorted(values)),
+        Value::Map(pairs) => {
+            let mut pairs: Vec<_> =
+                pairs.into_iter().map(|(key, value)| (ordered(key), ordered(value))).collect();
+            pairs.sort_by_cached_key(|(key, _)| key.encode().unwrap_or_default());
+            Value::Map(pairs)
+        }
+        other => other,
+    }
 }
 
 impl JobsReply {
@@ -174,22 +214,48 @@ mod tests {
         assert_eq!(JobsRequest::decode(&request.encode()), Some(request));
     }
 
+    fn message(value: &Value) -> Payload {
+        value.encode().unwrap().into()
+    }
+
     #[test]
     fn digests_tell_submissions_apart() {
-        let message = |data: &[u8], buffers: &[&[u8]]| Payload {
-            data: data.to_vec(),
+        let pickle = |data: &[u8], buffers: &[&[u8]]| Payload {
+            data: Value::Pickle(data.to_vec()).encode().unwrap(),
             buffers: buffers.iter().map(|bytes| bytes.to_vec().into()).collect(),
         };
+        let list = |values: &[u64]| Value::List(values.iter().map(|it| (*it).into()).collect());
         let digests = [
-            digest(None, &message(b"ab", &[])),
-            digest(Some("ab"), &message(b"", &[])),
-            digest(Some("a"), &message(b"b", &[])),
-            digest(Some("a"), &message(b"", &[b"b"])),
-            digest(Some("a"), &message(b"", &[b"", b"b"])),
+            digest(None, &message(&list(&[1, 2]))),
+            digest(None, &message(&list(&[2, 1]))),
+            digest(Some("a"), &message(&list(&[1, 2]))),
+            digest(None, &pickle(b"ab", &[])),
+            digest(None, &pickle(b"a", &[b"b"])),
+            digest(None, &pickle(b"a", &[b"", b"b"])),
         ];
-        let different: std::collections::HashSet<_> = digests.iter().collect();
+        let different: std::collections::HashSet<_> = digests.iter().flatten().collect();
         assert_eq!(different.len(), digests.len());
-        assert_eq!(digests[0], digest(None, &message(b"ab", &[])));
+        assert_eq!(digests[0], digest(None, &message(&list(&[1, 2]))));
+    }
+
+    #[test]
+    fn equal_arguments_have_one_digest() {
+        let texts = |order: [&str; 3]| order.map(Value::from).to_vec();
+        let pairs = |order: [&str; 2]| {
+            Value::Map(order.map(|key| (key.into(), Value::Set(texts(["a", "b", "c"])))).to_vec())
+        };
+        for (one, other) in [
+            (Value::Set(texts(["a", "b", "c"])), Value::Set(texts(["c", "a", "b"]))),
+            (pairs(["x", "y"]), pairs(["y", "x"])),
+            (
+                Value::Tuple(vec![Value::FrozenSet(texts(["a", "b", "c"]))]),
+                Value::Tuple(vec![Value::FrozenSet(texts(["b", "c", "a"]))]),
+            ),
+        ] {
+            assert_eq!(digest(None, &message(&one)), digest(None, &message(&other)));
+        }
+        // The bytes of code differ from run to run.
+        assert_eq!(digest(None, &message(&Value::Code(b"\x03\x0bcode".to_vec()))), None);
     }
 
     #[test]

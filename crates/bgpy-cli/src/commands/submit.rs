@@ -62,7 +62,8 @@ impl Submit {
         let method = request.method.map(|method| method.name);
         let submitted = client.calling(request.payload, &wait, |link, payload| {
             let name = self.key.clone().unwrap_or_else(|| link.new_job_name());
-            let job = JobSubmission { name, method: method.clone(), keep: self.keep };
+            let (method, is_key) = (method.clone(), self.key.is_some());
+            let job = JobSubmission { name, is_key, method, keep: self.keep };
             link.submit_job(&job, payload, &wait)?;
             Ok(job.name)
         });

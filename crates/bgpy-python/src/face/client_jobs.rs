@@ -72,7 +72,8 @@ impl Client {
                 let named = again.unwrap_or_else(|| Named::of(link, key));
                 *known() = Some(named.clone());
                 let (name, method) = (named.name.clone(), method.map(str::to_owned));
-                link.submit_job(&JobSubmission { name, method, keep }, payload, wait)?;
+                let job = JobSubmission { name, is_key: key.is_some(), method, keep };
+                link.submit_job(&job, payload, wait)?;
                 Ok(named.name)
             });
             match submitted {

@@ -21,6 +21,8 @@ const NOTHING: u8 = 0xc0;
 pub struct JobSubmission {
     /// Its name: a [new one](Link::new_job_name), or a key of the user's.
     pub name: String,
+    /// Whether it is a key: another job of that name is refused.
+    pub is_key: bool,
     /// The method that it calls; `None` for `exec_task`.
     pub method: Option<String>,
     /// How long the server is to keep what has become of it; `None` for a day.
@@ -46,7 +48,7 @@ impl Link {
         self.check_jobs()?;
         let keep_ms = job.keep.map(|keep| u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
         let head = CallHead {
-            digest: Some(jobs::digest(job.method.as_deref(), &payload)),
+            digest: job.is_key.then(|| jobs::digest(job.method.as_deref(), &payload)).flatten(),
             job: Some(job.name.clone()),
             method: job.method.clone(),
             keep_ms,
@@ -122,14 +124,6 @@ impl Link {
     pub fn unknown_job(&self, job: &str) -> CallError {
         let failure = unknown(job, self.hello.instance, self.hello.generation);
         CallError::refused(&self.server, Box::new(failure))
-    }
-
-    fn check_jobs(&self) -> Result<(), CallError> {
-        if self.hello.jobs {
-            return Ok(());
-        }
-        let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
-        Err(CallError::TooOldForJobs { server, bgpy })
     }
 }
 

@@ -179,6 +179,15 @@ impl Link {
         Err(CallError::TooOldForMethods { server, bgpy })
     }
 
+    /// Checks that the server understands jobs.
+    pub(super) fn check_jobs(&self) -> Result<(), CallError> {
+        if self.hello.jobs {
+            return Ok(());
+        }
+        let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
+        Err(CallError::TooOldForJobs { server, bgpy })
+    }
+
     /// Asks a debug question.
     ///
     /// # Errors
@@ -214,6 +223,9 @@ impl Link {
         if !self.hello.calls {
             let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
             return Err(CallError::CannotCancel { server, bgpy });
+        }
+        if request.job.is_some() {
+            self.check_jobs()?;
         }
         let mut call = self.submit(wait, |session| Ok(session.abort(request)))?;
         match call.event(wait)? {
