@@ -58,7 +58,7 @@ class JobInfo:
         self.size: int | None = about["size"]
 
     def __repr__(self) -> str:
-        return f"<JobInfo {self.id}: {self.task}, {self.state}>"
+        return f"<JobInfo {_shown(self.id)}: {_shown(self.task)}, {self.state}>"
 
 
 class Job(Generic[R]):
@@ -229,7 +229,7 @@ class Job(Generic[R]):
         return _unpickled, (self._client._target, self.id, self._task)
 
     def __repr__(self) -> str:
-        return f"<Job {self.id}: {self._task} on {self._client._target}>"
+        return f"<Job {_shown(self.id)}: {_shown(self._task)} on {self._client._target}>"
 
 
 class JobList(list[JobInfo]):
@@ -239,7 +239,7 @@ class JobList(list[JobInfo]):
         rows = [("JOB", "STATE", "TASK", "SUBMITTED")]
         for info in self:
             at = info.submitted.astimezone().isoformat(" ", "seconds")
-            rows.append((info.id, info.state, info.task, at))
+            rows.append((_shown(info.id), info.state, _shown(info.task), at))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
         return "\n".join(lines)
@@ -327,6 +327,11 @@ def _client(target: Any, token: str | None, auth: bool) -> Client:
     if isinstance(target, Proxy):
         target = target.__bgpy_client__
     return client_of(target, token=token, auth=auth)
+
+
+def _shown(text: str) -> str:
+    """Escape what would control a terminal, or break a line: any client may name jobs."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _moment(ms: int) -> datetime:

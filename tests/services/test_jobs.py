@@ -368,3 +368,15 @@ def test_jobs_in_an_event_loop(trainer, tmp_path):
                 await client.job("nobody")
 
     asyncio.run(main())
+
+
+def test_names_do_not_reach_a_terminal_raw(trainer):
+    key = "a\nb\x1b[31m é"
+    job = bgpy.submit(bgpy.options(trainer.count, key=key))
+    job.result(20)
+    listed = bgpy.jobs(trainer)
+    assert listed[0].id == key
+    for text in (repr(listed), repr(listed[0]), repr(job)):
+        assert r"a\nb\x1b[31m é" in text
+        assert "\x1b" not in text
+    assert len(repr(listed).splitlines()) == 2
