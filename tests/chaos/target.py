@@ -88,9 +88,10 @@ class Target:
         return sum(int(number) < below for number in numbers)
 
     def resident_bytes(self) -> int:
-        """Return the memory that the server uses."""
-        pages = int(Path(f"/proc/{self.server.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        """Return the memory that the server uses, apart from pages of files."""
+        lines = Path(f"/proc/{self.server.pid}/status").read_text().splitlines()
+        fields = (line.split() for line in lines)
+        return sum(int(it[1]) << 10 for it in fields if it[0] in ("RssAnon:", "RssShmem:"))
 
     def settle_clients(self, clients: int, limit_s: float = LIMIT_S) -> None:
         """Wait until so many clients are connected."""
