@@ -308,6 +308,8 @@ def test_a_task_that_takes_longer_than_the_grace(camera, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     connect("camera").execute({"open": str(pipe)})
+    while connect("camera").status()["state"] != "BUSY":
+        time.sleep(0.01)
     code, _, words = camera.run("restart", "camera", "--grace", "2")
     assert code == 4
     waiting, failed = words.splitlines()
