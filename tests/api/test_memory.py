@@ -80,7 +80,7 @@ from short import BIG, Bag, limit, unlimited
 port, token, kind, role, allow_pickle = sys.argv[1:]
 client = bgpy.Client("127.0.0.1", int(port), token=token, allow_pickle=allow_pickle == "True")
 client.call("small", timeout=60)
-if allow_pickle == "True":
+if kind == "pickle":
     # What pickling imports is there: an import without memory may end in any error.
     client.call(Bag([]), timeout=60)
 argument = BIG[kind]() if role == "argument" else {role: int(kind) if role == "raise" else kind}
