@@ -16,7 +16,7 @@ _TEXT = ("str", "str | None", "Optional[str]", "None | str")
 # As Python writes what is true, false and null in JSON.
 _WORDS = {"True": True, "False": False, "None": None}
 _JSON = json.JSONDecoder()
-# Annotations that a value is checked against, as `bgpy call` does, and the types of values that fit.
+# Annotations that a value is checked against, as by `bgpy call`, and the types that fit.
 _CHECKED = {"int": (int,), "float": (int, float), "bool": (bool,)}
 
 
