@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from contextvars import ContextVar
 
 from .._bgpy import Client, RemoteMethod
 from .table import SPECIAL, table
@@ -23,13 +23,10 @@ class _Docstring:
         return self._of_class if instance is None else instance._doc
 
 
-class _Raised(threading.local):
-    """What a property has raised on this thread, just before Python asks `__getattr__`."""
-
-    found: tuple[Proxy, str, AttributeError] | None = None
-
-
-_raised = _Raised()
+# What a property has raised, just before Python asks `__getattr__`.
+_raised: ContextVar[tuple[Proxy, str, AttributeError] | None] = ContextVar(
+    "bgpy_raised", default=None
+)
 
 # The class of an extension module cannot do that by itself.
 RemoteMethod.__doc__ = _Docstring(RemoteMethod.__doc__)  # type: ignore[assignment]
@@ -53,10 +50,12 @@ class Proxy:
         self.__setattr__(name, None)
 
     def __getattr__(self, name: str) -> Any:
-        found, _raised.found = _raised.found, None
-        # A getter that was called by itself has left its error, too.
-        if found is not None and found[0] is self and found[1] == name:
-            raise found[2]
+        found = _raised.get()
+        if found is not None:
+            _raised.set(None)
+            # A getter that was called by itself has left its error, too.
+            if found[0] is self and found[1] == name:
+                raise found[2]
         if name.startswith("__"):
             # Others ask for them without need, also before there is a client.
             raise AttributeError(name, name=name, obj=self)
@@ -161,7 +160,7 @@ def _property(about: dict[str, Any], owner: str) -> property:
             return RemoteMethod(self.__bgpy_client__, about, owner)()
         except AttributeError as error:
             # Otherwise Python would take the property for one that does not exist.
-            _raised.found = (self, about["name"], error)
+            _raised.set((self, about["name"], error))
             raise
 
     get.__name__ = about["name"]
