@@ -390,6 +390,12 @@ def _origin(tasks: str | PathLike[str], name: str | None) -> tuple[dict[str, Any
 
 def _place(tasks: str | PathLike[str]) -> tuple[str, str | None]:
     """Split off the class or function of ``"counter.py:Counter"``, if there is one."""
+    if not isinstance(tasks, str | PathLike):
+        what = "None" if tasks is None else f"an object of {type(tasks).__name__}"
+        raise TypeError(
+            "pass a class, a function that returns an object, a tuple of tasks, or text such as "
+            f"'counter.py:Counter', not {what}: the object is made in the server"
+        )
     place = fspath(tasks)
     if isinstance(tasks, str):
         before, _, name = place.rpartition(":")

@@ -66,6 +66,8 @@ class Cancelled(BaseException):
 class WouldDeadlock(BgpyError, RuntimeError):
     """A task calls its own server, which cannot respond before the task has ended.
 
+    So does a callback that calls the server of the task that waits for the callback.
+
     It is also raised in a thread that calls the server of a task which waits for that thread by
     `threading.Thread.join` or `concurrent.futures.Future.result`, without a timeout. A task that
     waits for the thread in another way, such as an event or a queue, is not noticed: give such

@@ -78,6 +78,56 @@ def test_bash_completes_methods_and_parameters(shop):
     assert options.isdisjoint(completed[1])
 
 
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Return the name of a file with classes in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shapes.py").write_text(
+        "raise SystemExit('never run')\n\nclass Circle:\n    class Inner: ...\n\n"
+        "class Cube(Circle):\n    pass\n\nclass Square: ...\n\nclass _Hidden: ...\n"
+    )
+    return "shapes.py"
+
+
+@needs_bash
+def test_bash_completes_classes(module):
+    completed = in_bash(
+        ["bgpy", "start", module, ":"],
+        ["bgpy", "start", module, ":", "C"],
+        ["bgpy", "run", "--name", "x", module, ":", "Sq"],
+        ["bgpy", "server", "127.0.0.1", "0", "-i", module, ":", "Sq"],
+        ["bgpy", "start", "none.py", ":", "C"],
+        ["bgpy", "start", "sha"],
+        ["bgpy", "start", module],
+    )
+    whole = [f"{module}:{name}" for name in ("Circle", "Cube", "Square")]
+    assert completed == [
+        ["Circle", "Cube", "Square"],
+        ["Circle", "Cube"],
+        ["Square"],
+        ["Square"],
+        [],
+        [module],
+        [module, *whole],
+    ]
+
+
+@needs_bash
+def test_the_script_for_bash_keeps_a_colon_as_the_last_word(commands):
+    script = commands.run("completions", "bash")[1]
+    assert '[[ "${words[COMP_CWORD]}" == ":" ]] || words[COMP_CWORD]="$2"' in script
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_complete_classes(module, shell):
+    (program,) = CONSOLE
+    told = {**os.environ, "BGPY_COMPLETE": shell, "_CLAP_COMPLETE_INDEX": "2"}
+    command = [program, "--", "bgpy", "start", f"{module}:C"]
+    done = subprocess.run(command, capture_output=True, text=True, env=told, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [name in done.stdout for name in ("Circle", "Cube", "Square")] == [True, True, False]
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_also_get_signatures(shop, shell):
     (program,) = CONSOLE

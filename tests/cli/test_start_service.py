@@ -104,6 +104,11 @@ def test_wrong_arguments_of_the_command(commands, file, command, words, text):
             ("counter.py:Counter", "--with", "begin=5"),
             ["Counter has no parameter 'begin'; it has: start, place, name"],
         ),
+        (
+            ("counter.py:Counter", "--with", "start=abc"),
+            ["Counter in '", "start must be of type int, not 'abc'"],
+        ),
+        (("counter.py:Countr",), ["defines no Countr; its classes are Counter, Picky"]),
     ],
 )
 def test_what_makes_no_object(commands, file, words, texts):
@@ -111,6 +116,27 @@ def test_what_makes_no_object(commands, file, words, texts):
     assert code == 1
     assert [text for text in texts if text not in told] == [], told
     assert "the tasks" not in told
+
+
+def test_a_class_that_is_not_named(commands, file):
+    code, _, told = commands.run("start", "counter.py", cwd=file.parent)
+    text = "defines no init_task; to serve one of its classes, add the name, as in ':Counter'"
+    assert (code, text in told) == (1, True), told
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [("1", 1), (".5", 0.5), ("inf", float("inf")), ("1e3", 1000.0)],
+)
+def test_numbers(commands, tmp_path, given, made):
+    (tmp_path / "rate.py").write_text(
+        "class Rate:\n"
+        "    def __init__(self, rate: 'float'): self.rate = rate\n"
+        "    def about(self): return self.rate\n"
+    )
+    place = f"{tmp_path / 'rate.py'}:Rate"
+    assert commands.run("start", place, "--with", f"rate={given}")[0] == 0
+    assert about("rate") == made
 
 
 def test_in_the_foreground(commands, file):

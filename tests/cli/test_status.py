@@ -10,6 +10,7 @@ import signal
 import pytest
 from support.processes import KILL
 
+import bgpy
 from bgpy import connect
 
 from .commands import HOST
@@ -115,3 +116,23 @@ def test_what_a_person_sees_of_one_that_has_failed(camera, screen):
     assert shown.line_with("state") == "state     FAILED"
     assert shown.line_with("reason").startswith("reason    signal 11 (SIGSEGV): ")
     assert "Fatal Python error: Segmentation fault" in shown.text
+
+
+class Lamp:
+    def light(self):
+        return 1
+
+
+def test_the_class_of_an_object_that_a_script_has_sent(each_form, commands):
+    with bgpy.start(Lamp, name="lamp") as server:
+        code, data, words = each_form.run("status", "lamp")
+        assert (code, words) == (0, "")
+        assert "serves    Lamp of the client that started it\n" in data
+        as_json = json.loads(commands.run("status", "lamp", "-o", "json")[1])
+        assert as_json["class"] == "Lamp"
+        by_address = commands.run("status", f"{HOST}:{server.port}")[1]
+        assert "Lamp" in by_address
+
+
+def test_tasks_that_a_script_has_sent_have_no_class(camera):
+    assert "serves" not in camera.run("status", "camera")[1]

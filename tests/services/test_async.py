@@ -229,3 +229,17 @@ def test_a_proxy_to_await(hub):
         await client.close()
 
     asyncio.run(use())
+
+
+class Opener:
+    def __enter__(self):
+        return Hub()
+
+    def __exit__(self, *exception):
+        pass
+
+
+def test_what_enter_returns_may_have_async_methods(served):
+    hub = served(lambda: Opener())
+    assert hub.thread() is True
+    assert list(hub.count(2)) == [0, 1]

@@ -111,6 +111,24 @@ def test_properties_are_read(counter):
         counter.double = 3
 
 
+class Broken:
+    @property
+    def state(self):
+        return self.missing
+
+
+def test_a_property_that_raises_an_attribute_error_of_its_own(served):
+    broken = served(Broken)
+    for _ in range(2):
+        with pytest.raises(AttributeError, match="'Broken' object has no attribute 'missing'"):
+            _ = broken.state
+    assert not hasattr(broken, "state")
+    with pytest.raises(AttributeError, match="missing"):
+        type(broken).state.fget(broken)
+    with pytest.raises(AttributeError, match="has no method or property 'other'"):
+        _ = broken.other
+
+
 def test_static_and_class_methods(counter):
     assert counter.add(1, b=2) == 3
     assert counter.name() == "Counter"

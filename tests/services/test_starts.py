@@ -161,3 +161,23 @@ def test_a_class_that_does_not_fit_is_told(host):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bgpy.connect(server, Old)
+
+
+class Plain:
+    pass
+
+
+@pytest.mark.parametrize("begin", [bgpy.start, bgpy.serve])
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (Plain(), "not an object of Plain"),
+        (3, "not an object of int"),
+        (None, "not None"),
+        ([print, print], "not an object of list"),
+    ],
+)
+def test_what_is_no_class(runtime, begin, given, text):
+    with pytest.raises(TypeError, match=text):
+        begin(given)
+    assert bgpy.servers() == []

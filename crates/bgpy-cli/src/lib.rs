@@ -68,6 +68,9 @@ fn dispatch(
 ) -> u8 {
     bgpy::supervisor::keep_children();
     completion::note(arguments);
+    if completions::complete_class_in_bash(arguments) {
+        return Exit::Done.code();
+    }
     let completed = CompleteEnv::with_factory(Arguments::command)
         .var(completions::VARIABLE)
         .try_complete(arguments.iter().cloned(), None);

@@ -12,7 +12,7 @@ use bgpy::{Level, Name, Restart, limits};
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
 
-use crate::connect::TokenFile;
+use crate::connect::{TokenFile, class_completion};
 use crate::exit::Exit;
 use crate::origin::{Origin, Place, With, absolute};
 use crate::output;
@@ -27,7 +27,7 @@ const TOKEN_FILE: &str = "Read the token from this file [default: BGPY_TOKEN, el
 pub(crate) struct ServerSettings {
     /// Python file or module with a class, as in counter.py:Counter, or with the tasks init_task, exec_task and, if
     /// needed, exit_task
-    #[arg(value_name = "FILE[:CLASS]|MODULE[:CLASS]", value_hint = clap::ValueHint::FilePath)]
+    #[arg(value_name = "FILE[:CLASS]|MODULE[:CLASS]", add = class_completion::of_origin())]
     pub(crate) origin: OsString,
 
     #[command(flatten)]

@@ -16,7 +16,7 @@ thread_local! {
     /// The server whose calls this thread runs.
     static SERVED: Cell<Option<Id>> = const { Cell::new(None) };
 
-    /// The servers that wait for the call that this thread runs, its own included.
+    /// The servers that wait for what this thread runs: a call, with its own server included, or a callback.
     static CHAIN: RefCell<Chain> = RefCell::default();
 
     /// The server of this process that this thread waits for, although it runs no calls itself.
@@ -50,12 +50,18 @@ pub(crate) fn within<T>(chain: Option<&Chain>, run: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs a callback, for whose end a task of this server waits.
+pub fn called_back<T>(server: Id, run: impl FnOnce() -> T) -> T {
+    let chain = chain().with(server).unwrap_or_default();
+    let outer = CHAIN.replace(chain);
+    let result = run();
+    CHAIN.replace(outer);
+    result
+}
+
 /// The servers that wait for what this thread does: a call that it waits for must not come back to them.
 pub(crate) fn chain() -> Chain {
-    match SERVED.get() {
-        None => Chain::default(),
-        Some(_) => CHAIN.with_borrow(Chain::clone),
-    }
+    CHAIN.with_borrow(Chain::clone)
 }
 
 /// The servers of this process that this thread waits for, although it runs no calls: one, and those

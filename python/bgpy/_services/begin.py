@@ -29,11 +29,28 @@ def find(module: Any, path: str, place: str) -> Any:
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise ValueError(f"{place} defines no {path}") from None
+            raise ValueError(f"{place} defines no {path}{_instead(module)}") from None
     if not callable(found):
         kind = type(found).__name__
         raise TypeError(f"{path} in {place} must be a class or a function, not {kind}")
     return found
+
+
+def _instead(module: Any) -> str:
+    """Return what a module has for a user who asked for something else."""
+    names = classes(module)
+    return f"; its classes are {', '.join(names)}" if names else ""
+
+
+def classes(module: Any) -> list[str]:
+    """Return the names of the classes that a module itself defines."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    ]
 
 
 def begin(
@@ -79,7 +96,13 @@ def begin(
         if hasattr(kind, "__exit__"):
             leave = partial(kind.__exit__, made)
     served = made if entered is None else entered
-    return served, leave, table(type(served)), loop
+    offered = table(type(served))
+    if loop is None and _has_async(offered):
+        # What `__enter__` has returned is of another class.
+        from .loop import Loop
+
+        loop = Loop()
+    return served, leave, offered, loop
 
 
 def _left(loop: Loop, leave: Any, made: Any, *exception: object) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from .._bgpy import Client, RemoteMethod
 from .table import SPECIAL, table
 
@@ -20,6 +22,11 @@ class _Docstring:
     def __get__(self, instance: RemoteMethod | None, owner: type) -> str | None:
         return self._of_class if instance is None else instance._doc
 
+
+# What a property has raised, just before Python asks `__getattr__`.
+_raised: ContextVar[tuple[Proxy, str, AttributeError] | None] = ContextVar(
+    "bgpy_raised", default=None
+)
 
 # The class of an extension module cannot do that by itself.
 RemoteMethod.__doc__ = _Docstring(RemoteMethod.__doc__)  # type: ignore[assignment]
@@ -43,6 +50,12 @@ class Proxy:
         self.__setattr__(name, None)
 
     def __getattr__(self, name: str) -> Any:
+        found = _raised.get()
+        if found is not None:
+            _raised.set(None)
+            # A getter that was called by itself has left its error, too.
+            if found[0] is self and found[1] == name:
+                raise found[2]
         if name.startswith("__"):
             # Others ask for them without need, also before there is a client.
             raise AttributeError(name, name=name, obj=self)
@@ -143,7 +156,12 @@ class Function:
 
 def _property(about: dict[str, Any], owner: str) -> property:
     def get(self: Any) -> Any:
-        return RemoteMethod(self.__bgpy_client__, about, owner)()
+        try:
+            return RemoteMethod(self.__bgpy_client__, about, owner)()
+        except AttributeError as error:
+            # Otherwise Python would take the property for one that does not exist.
+            _raised.set((self, about["name"], error))
+            raise
 
     get.__name__ = about["name"]
     return property(get, doc=about["doc"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .table import table
@@ -15,6 +16,8 @@ _TEXT = ("str", "str | None", "Optional[str]", "None | str")
 # As Python writes what is true, false and null in JSON.
 _WORDS = {"True": True, "False": False, "None": None}
 _JSON = json.JSONDecoder()
+# Annotations that a value is checked against, as by `bgpy call`, and the types that fit.
+_CHECKED = {"int": (int,), "float": (int, float), "bool": (bool,)}
 
 
 def values(factory: Callable[..., Any], texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -27,7 +30,8 @@ def values(factory: Callable[..., Any], texts: Iterable[tuple[str, str]]) -> dic
     Raises
     ------
     TypeError
-        If there is no such parameter.
+        If there is no such parameter, or if the value of one that is annotated as `int`, `float` or
+        `bool` is of another type.
     """
     hints = _hints(factory)
     found = {}
@@ -36,24 +40,40 @@ def values(factory: Callable[..., Any], texts: Iterable[tuple[str, str]]) -> dic
             known = ", ".join(str(name) for name in hints) or "none"
             made = getattr(factory, "__name__", repr(factory))
             raise TypeError(f"{made} has no parameter {name!r}; it has: {known}")
-        found[name] = value(text, (hints or {}).get(name))
+        found[name] = value(name, text, (hints or {}).get(name))
     return found
 
 
-def value(text: str, annotation: str | None) -> Any:
+def value(name: str, text: str, annotation: str | None) -> Any:
     """Return what a text stands for, given the annotation of its parameter."""
-    if annotation in _TEXT:
+    hint = (annotation or "").strip("'\"").removeprefix("typing.")
+    if hint in _TEXT:
         return text
-    if annotation is not None and annotation.rpartition(".")[2] == "Path":
+    if hint.rpartition(".")[2] == "Path":
         from pathlib import Path
 
         return Path(text)
+    found = _read(text, is_float=hint == "float")
+    fitting = _CHECKED.get(hint)
+    if fitting is not None and (
+        not isinstance(found, fitting) or (isinstance(found, bool) and bool not in fitting)
+    ):
+        raise TypeError(f"{name} must be of type {hint}, not {text!r}")
+    return found
+
+
+def _read(text: str, is_float: bool) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     try:
         return _JSON.decode(text)
     except ValueError:
-        return text
+        pass
+    if is_float:
+        with suppress(ValueError):
+            # What JSON does not have, such as `.5` and `inf`.
+            return float(text)
+    return text
 
 
 def _hints(factory: Any) -> dict[str | None, str | None] | None:

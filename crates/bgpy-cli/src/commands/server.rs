@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::arguments::file;
-use crate::connect::token;
+use crate::connect::{class_completion, token};
 use crate::exit::Exit;
 use crate::origin::{self, With};
 use crate::{Interpreter, output};
@@ -43,7 +43,7 @@ pub(crate) struct Server {
     pub(crate) log_file: Option<PathBuf>,
 
     /// Load the tasks, or with FILE:CLASS the class, from this Python file at the start
-    #[arg(short, long, value_name = "FILE[:CLASS]")]
+    #[arg(short, long, value_name = "FILE[:CLASS]", add = class_completion::of_origin())]
     pub(crate) init_file: Option<PathBuf>,
 
     #[command(flatten)]

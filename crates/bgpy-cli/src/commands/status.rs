@@ -1,8 +1,10 @@
 //! `bgpy status`: shows everything about one server.
 
+use std::time::Duration;
+
 use anstyle::Style;
 use bgpy::survey::ServerState;
-use bgpy::{Link, Restart, ServerInfo, Status};
+use bgpy::{Link, Restart, ServerInfo, Status, Wait};
 use clap::Args;
 use serde_json::json;
 
@@ -53,12 +55,25 @@ impl ShowStatus {
         }
         let link = self.server.client(&self.trust)?.link(&wait).map_err(advice::failed)?;
         let status = link.status(&wait).map_err(advice::failed)?.of_others();
-        self.show_answer(&link, &status);
+        let class = link.methods(&wait).ok().map(|table| table.class);
+        self.show_answer(&link, &status, class);
         Ok(())
     }
 
+    /// The class of an object that a client has sent; only the server knows it.
+    fn class_from_client(&self, info: &ServerInfo) -> Option<String> {
+        let is_alive = matches!(info.state, ServerState::Alive(_));
+        let has_origin = info.entry.config.as_ref().is_some_and(|config| config.origin().is_some());
+        if !is_alive || has_origin {
+            return None;
+        }
+        let wait = Wait::at_most(CLASS_LIMIT);
+        let link = self.server.client(&self.trust).ok()?.link(&wait).ok()?;
+        Some(link.methods(&wait).ok()?.class)
+    }
+
     /// Shows a server that is not in the registry.
-    fn show_answer(&self, link: &Link, status: &Status) {
+    fn show_answer(&self, link: &Link, status: &Status, class: Option<String>) {
         let hello = link.hello();
         if self.output.is_json() {
             return output::json(&json!({
@@ -68,19 +83,28 @@ impl ShowStatus {
                 "generation": hello.generation,
                 "bgpy": hello.bgpy,
                 "python": hello.python,
+                "class": class,
                 "status": status_json(status),
             }));
         }
         let mut lines = Lines::new(self.output.is_colored());
         lines.add("server", &self.server.target.to_string());
         lines.status(status);
+        if let Some(class) = class {
+            lines.add("serves", &class);
+        }
         lines.versions(&hello.bgpy, hello.python.as_deref());
         output::styled(lines.text.trim_end());
     }
 
     fn show_known(&self, info: &ServerInfo) {
+        let class = self.class_from_client(info);
         if self.output.is_json() {
-            return output::json(&server_json(info));
+            let mut shown = server_json(info);
+            if let Some(class) = class {
+                shown["class"] = class.into();
+            }
+            return output::json(&shown);
         }
         let entry = &info.entry;
         let mut lines = Lines::new(self.output.is_colored());
@@ -95,6 +119,8 @@ impl ShowStatus {
         let config = entry.config.as_ref().filter(|config| config.init_object.is_some());
         if let Some(origin) = config.and_then(|config| config.origin()) {
             lines.add("serves", &origin);
+        } else if let Some(class) = &class {
+            lines.add("serves", &format!("{class} of the client that started it"));
         }
         lines.add("process", &entry.pid().to_string());
         lines.add("address", &entry.address.to_string());
@@ -129,6 +155,9 @@ impl ShowStatus {
         }
     }
 }
+
+/// How long a server may take to name its class: everything else about it is known already.
+const CLASS_LIMIT: Duration = Duration::from_secs(1);
 
 /// Lines with a title and a value.
 struct Lines {

@@ -134,13 +134,19 @@ fn target_before(arguments: &[OsString]) -> Option<Target> {
     matches.try_get_one::<Target>("target").ok()?.cloned()
 }
 
-/// What is given before the word that is completed.
-fn matches_before(arguments: &[OsString]) -> Option<ArgMatches> {
+/// The words before the one that is completed, and that one if there is one.
+pub(super) fn words_before(arguments: &[OsString]) -> Option<(&[OsString], Option<&OsString>)> {
     let start = arguments.iter().position(|argument| argument == "--")?;
     let words = &arguments[start + 1..];
     let index = std::env::var(INDEX).ok().and_then(|index| index.parse().ok());
     let index: usize = index.unwrap_or(words.len().saturating_sub(1));
-    let words = joined(words.get(..index)?)?;
+    Some((words.get(..index)?, words.get(index)))
+}
+
+/// What is given before the word that is completed.
+fn matches_before(arguments: &[OsString]) -> Option<ArgMatches> {
+    let (words, _) = words_before(arguments)?;
+    let words = joined(words)?;
     Arguments::command().ignore_errors(true).try_get_matches_from(words).ok()
 }
 

@@ -1,6 +1,7 @@
 //! Finding and reaching a server: the arguments that name it, and what all commands do with them.
 
 pub(crate) mod advice;
+pub(crate) mod class_completion;
 pub(crate) mod completion;
 pub(crate) mod restart;
 pub(crate) mod shutdown;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bgpy::deadlock::called_back;
 use bgpy::{
     Call, CallError, CallHandle, Failure, FailureCode, Link, Payload, Progress, Response, Step,
     Wait,
@@ -176,7 +177,8 @@ impl Pending {
                 }
             }
             Step::Callback { number, message } => {
-                let returned = self.callbacks.run(py, self.client.bind(py), message)?;
+                let run = || self.callbacks.run(py, self.client.bind(py), message);
+                let returned = called_back(self.link.hello().instance, run)?;
                 let send = |returned: Result<Payload, &Failure>| {
                     waiting(py, None, |wait| {
                         self.handle.return_from_callback(number, returned, wait)

@@ -12,6 +12,7 @@ use super::program::Program;
 use super::reply::ClientSocket;
 use super::shown::Shown;
 use crate::codec::path::TASK_NAMES;
+use crate::lazy::import;
 
 /// `exec_task`, `exit_task` and the state, after `init_task` has run.
 pub struct TaskProgram {
@@ -29,8 +30,10 @@ impl TaskProgram {
         shown: &Shown,
     ) -> PyResult<Self> {
         let task = |name: &str| {
-            let missing = |_| PyValueError::new_err(format!("{place} defines no {name}"));
-            module.getattr(name).map_err(missing)
+            module.getattr(name).map_err(|_| {
+                let advice = class_to_name(module).unwrap_or_default();
+                PyValueError::new_err(format!("{place} defines no {name}{advice}"))
+            })
         };
         let [init, exec, exit] = TASK_NAMES;
         let exit = module.getattr_opt(exit)?.map_or_else(|| no_exit_task(module.py()), Ok)?;
@@ -98,6 +101,14 @@ impl Program for TaskProgram {
         let arguments = arguments.unwrap_or_else(|| PyDict::new(py).into_any());
         self.exit.bind(py).call1((socket(py, reply)?, &self.state, arguments)).map(drop)
     }
+}
+
+/// Advice for a user who has named a module with classes, and none of them.
+fn class_to_name(module: &Bound<'_, PyAny>) -> PyResult<String> {
+    let begin = import(module.py(), "bgpy._services.begin")?;
+    let classes: Vec<String> = begin.call_method1("classes", (module,))?.extract()?;
+    let advice = |class| format!("; to serve one of its classes, add the name, as in ':{class}'");
+    Ok(classes.first().map(advice).unwrap_or_default())
 }
 
 /// Checks that a task is a function that the server can run; the inner error is a sentence that says why not.
