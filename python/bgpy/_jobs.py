@@ -171,7 +171,10 @@ class Job(Generic[R]):
 
     @property
     def state(self) -> State:
-        """How far the job is: queued, running, done, failed, cancelled or lost."""
+        """How far the job is: queued, running, done, failed, cancelled or lost.
+
+        It raises `JobNotFound` once the server keeps the job no more.
+        """
         try:
             return self.info().state
         except JobLost:
@@ -183,7 +186,10 @@ class Job(Generic[R]):
         return self.info().progress
 
     def done(self) -> bool:
-        """Whether the job is over, however it has ended."""
+        """Whether the job is over, however it has ended.
+
+        It raises `JobNotFound` once the server keeps the job no more.
+        """
         return self.state not in ("queued", "running")
 
     def cancel(self, timeout: float | None = 5.0) -> Literal["cancelled", "finished", "running"]:

@@ -1,8 +1,7 @@
 //! The jobs of a server, as clients ask for them.
 
-use serde::{Deserialize, Serialize};
-
 use ring::digest;
+use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Reader, Token, Value, ext};
 use crate::failure::shortened;

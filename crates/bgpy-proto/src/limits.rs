@@ -83,7 +83,7 @@ pub const LOG_REQUEST_BYTES_MAX: usize = 1024;
 /// threads, and several fit an outbox.
 pub const DEBUG_TEXT_BYTES_MAX: usize = 256 << 10;
 
-/// Longest head of a call, in bytes. The longest that is sent has about 2,500; the rest is room for later
+/// Longest head of a call, in bytes. The longest that is sent has about 2,900; the rest is room for later
 /// keys.
 pub const HEAD_BYTES_MAX: usize = 4096;
 

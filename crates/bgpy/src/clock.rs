@@ -18,6 +18,11 @@ pub(crate) fn now() -> Instant {
     simulated::now().unwrap_or_else(Instant::now)
 }
 
+/// The time of the day, in milliseconds since 1970 UTC, for people: rules about time do not use it.
+pub(crate) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 /// The time since `moment`.
 #[inline]
 pub(crate) fn since(moment: Instant) -> Duration {

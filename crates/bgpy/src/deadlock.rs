@@ -43,16 +43,15 @@ pub(crate) fn serving<T>(server: Id, run: impl FnOnce() -> T) -> T {
 pub(crate) fn within<T>(chain: Option<&Chain>, run: impl FnOnce() -> T) -> T {
     let Some(own) = SERVED.get() else { return run() };
     // Too long a chain ends: a deadlock that long is left to the callers' timeouts.
-    let chain = chain.cloned().unwrap_or_default().with(own).unwrap_or_default();
-    let outer = CHAIN.replace(chain);
-    let result = run();
-    CHAIN.replace(outer);
-    result
+    waited_for(chain.cloned().unwrap_or_default().with(own).unwrap_or_default(), run)
 }
 
 /// Runs a callback, for whose end a task of this server waits.
 pub fn called_back<T>(server: Id, run: impl FnOnce() -> T) -> T {
-    let chain = chain().with(server).unwrap_or_default();
+    waited_for(chain().with(server).unwrap_or_default(), run)
+}
+
+fn waited_for<T>(chain: Chain, run: impl FnOnce() -> T) -> T {
     let outer = CHAIN.replace(chain);
     let result = run();
     CHAIN.replace(outer);

@@ -1,11 +1,11 @@
 //! Jobs of a client, from which `bgpy._jobs` makes `Job`.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bgpy::error::Lost;
 use bgpy::jobs::JobInfo;
-use bgpy::{AbortRequest, Aborted, CallError, Id, JobSubmission, Link, Response, Step};
+use bgpy::{AbortRequest, Aborted, CallError, Id, JobSubmission, Link, Step};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -64,7 +64,7 @@ impl Client {
         };
         let (limit, since) = (limit(py, timeout)?, Instant::now());
         let named: Mutex<Option<Named>> = Mutex::new(None);
-        let known = || named.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = || named.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let left = limit.map(|limit| limit.saturating_sub(since.elapsed()).as_secs_f64());
             let submitted = self.calling(py, left, None, encoded, |link, payload, wait| {
@@ -117,9 +117,7 @@ impl Client {
                 awaited.as_mut().map_or(Ok(Step::Ended), |call| call.step(wait))
             })?;
             match step {
-                Ok(Step::Response(Response { message, error })) => {
-                    return self.response(py, Response { message, error });
-                }
+                Ok(Step::Response(response)) => return self.response(py, response),
                 Ok(Step::Ended) => {
                     return Err(no_response(py, &self.client.target().to_string()));
                 }

@@ -7,9 +7,10 @@ use std::process::ExitStatus;
 
 use bgpy_proto::Id;
 
-use super::entry::{Ending, Entry, now_ms};
+use super::entry::{Ending, Entry};
 use super::files::{Found, examine, file_name, files, read, read_one, short, socket_name, vacate};
 use super::write::{check_room, stamp, write};
+use crate::clock::now_ms;
 use crate::config::{Config, Launch};
 use crate::name::Name;
 use crate::platform::{self, unix_socket};

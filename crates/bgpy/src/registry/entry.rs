@@ -10,6 +10,7 @@ use bgpy_proto::{Id, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::name::Name;
 use crate::platform::{Presence, ProcessId};
@@ -339,9 +340,4 @@ impl fmt::Display for Ending {
             (None, None) => f.write_str(&self.reason),
         }
     }
-}
-
-/// The current time, in milliseconds since 1970 UTC.
-pub(super) fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

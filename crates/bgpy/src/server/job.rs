@@ -6,6 +6,7 @@ use bgpy_proto::jobs::{JobInfo, JobState};
 use bgpy_proto::{Failure, FailureCode, Payload};
 
 use super::under_way::UnderWay;
+use crate::clock::now_ms;
 
 /// What has become of a job.
 #[derive(Debug, Clone)]
@@ -100,9 +101,4 @@ impl Job {
             bytes: result,
         }
     }
-}
-
-/// The current time, in milliseconds since 1970 UTC.
-pub(super) fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

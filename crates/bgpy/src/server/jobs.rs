@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bgpy_proto::jobs::JobInfo;
 use bgpy_proto::{CallHead, limits};
 
-use super::job::{Job, Outcome, now_ms};
+use super::job::{Job, Outcome};
 use super::under_way::UnderWay;
-use crate::clock;
+use crate::clock::{self, now_ms};
 
 /// What the calls of jobs have in the place of a connection. Their ids are the numbers of the jobs.
 pub(super) const OF_JOBS: usize = usize::MAX;
@@ -73,7 +73,7 @@ impl Jobs {
             let is_same = known.digest == head.digest;
             return if is_same { Submitted::Known } else { Submitted::Other };
         }
-        if self.jobs.len() >= limits::JOBS_MAX && !self.forget_oldest() {
+        if self.jobs.len() >= limits::JOBS_MAX && (self.has_due() || !self.forget_oldest()) {
             return Submitted::Full;
         }
         self.last += 1;
@@ -222,9 +222,16 @@ impl Jobs {
         self.jobs.values().rev().map(|job| job.info(under_way)).collect()
     }
 
+    /// Whether somebody is still to be told of a job, which may have ended: none is forgotten before.
+    fn has_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
     /// Forgets what was kept for its time.
     pub(super) fn forget_expired(&mut self) {
-        while let Some((expiry, number)) = self.expiries.first().copied() {
+        while !self.has_due()
+            && let Some((expiry, number)) = self.expiries.first().copied()
+        {
             if expiry > clock::now() {
                 return;
             }
@@ -354,5 +361,24 @@ mod tests {
         jobs.end(job);
         assert_eq!(jobs.find("a"), None);
         assert_eq!(jobs.bytes, 0);
+    }
+
+    #[test]
+    fn none_is_forgotten_before_those_who_wait_are_told() {
+        let mut jobs = Jobs::default();
+        let job = new(&mut jobs, "a", &head(None));
+        jobs.keep(job, response(3));
+        jobs.end(job);
+        jobs.wait(job, (20, 1));
+        jobs.expiries.clear();
+        jobs.expiries.insert((clock::now(), job));
+        for number in 1..limits::JOBS_MAX {
+            new(&mut jobs, &number.to_string(), &head(None));
+        }
+        assert_eq!(jobs.submit("more", &head(None), true), Submitted::Full);
+        assert_eq!(jobs.find("a"), Some(job));
+        assert_eq!(jobs.take_due(), [job]);
+        assert_eq!(jobs.take_waiting(job).unwrap().0, [(20, 1)]);
+        assert_eq!(jobs.find("a"), None);
     }
 }

@@ -55,7 +55,7 @@ impl Core {
     fn tell_response(&mut self, connection: usize, id: u64, payload: &Payload, error: bool) {
         let Some(found) = self.readable(connection) else { return };
         let Some(session) = found.session() else { return };
-        let outcome = match !session.client().allow_pickle && is_pickle(payload) {
+        let outcome = match !session.client().allow_pickle && is_pickle(&payload.data) {
             true => Err("it needs a pickle, which the client does not accept".to_owned()),
             false => session.respond(id, payload.clone(), error).map_err(|error| error.to_string()),
         };
@@ -109,17 +109,13 @@ pub(crate) fn owned(payload: Payload) -> Result<Payload, u64> {
     Ok(payload)
 }
 
-fn is_pickle(payload: &Payload) -> bool {
-    matches!(Reader::new(&payload.data).token(), Ok(Token::Ext(ext::PICKLE | ext::CODE, _)))
+fn is_pickle(message: &[u8]) -> bool {
+    matches!(Reader::new(message).token(), Ok(Token::Ext(ext::PICKLE | ext::CODE, _)))
 }
 
 /// A failure without an exception that the client does not accept.
 fn for_client(session: &ServerSession, failure: &Failure) -> Failure {
     let mut failure = failure.clone();
-    failure.object.take_if(|object| {
-        let is_pickle =
-            matches!(Reader::new(object).token(), Ok(Token::Ext(ext::PICKLE | ext::CODE, _)));
-        is_pickle && !session.client().allow_pickle
-    });
+    failure.object.take_if(|object| !session.client().allow_pickle && is_pickle(object));
     failure
 }
