@@ -11,7 +11,7 @@ use bgpy_proto::{
     Status, Want,
 };
 
-use super::session::{check_message, connect, drain, weight};
+use super::session::{check_failure, check_message, connect, drain, weight};
 
 /// Window of a stream: several small responses, or a large one.
 const WINDOW: u64 = 400;
@@ -173,9 +173,8 @@ fn check_event(event: Event, frame: &Frame) -> bool {
             assert_eq!(u8::from(already), frame.flags);
             (Kind::End, true)
         }
-        Event::Failed { mut failure, object } => {
-            failure.object = object.map(|object| object.data().to_vec());
-            assert_eq!(Failure::decode(data), Some(*failure));
+        Event::Failed { failure, exceptions } => {
+            check_failure(&failure, &exceptions, data);
             (Kind::Error, true)
         }
         Event::Pong => (Kind::Pong, true),
@@ -212,7 +211,8 @@ fn check_event(event: Event, frame: &Frame) -> bool {
 
 /// Checks the last event of a request that the server did not read before its goodbye.
 fn check_refusal(event: &Event) -> bool {
-    let Event::Failed { failure, object: None } = event else { panic!("not refused: {event:?}") };
+    let Event::Failed { failure, exceptions } = event else { panic!("not refused: {event:?}") };
     assert_eq!(**failure, Failure::stopping());
+    assert!(exceptions.raised.is_none());
     true
 }

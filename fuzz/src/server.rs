@@ -13,7 +13,7 @@ use bgpy_proto::{
 };
 
 use super::frame::encode;
-use super::session::{check_message, connect, drain, weight};
+use super::session::{check_failure, check_message, connect, drain, weight};
 
 /// What a call says that it wants.
 const WANT: u8 = 3;
@@ -215,11 +215,7 @@ impl Server {
                 assert_eq!((*number, u8::from(outcome.is_err())), (frame.seq, frame.flags));
                 match outcome {
                     Ok(message) => check_message(message, &frame.payload),
-                    Err(failed) => {
-                        let object = failed.1.as_ref().map(|object| object.data().to_vec());
-                        let failure = Failure { object, ..failed.0.clone() };
-                        assert_eq!(Failure::decode(data), Some(failure));
-                    }
+                    Err(failed) => check_failure(&failed.0, &failed.1, data),
                 }
                 (Kind::CallbackReply, *id)
             }

@@ -6,8 +6,8 @@
 use bgpy_proto::handshake::{ClientHandshake, ServerHandshake, Step, Suite};
 use bgpy_proto::limits::CALLS_PER_CONNECTION_MAX;
 use bgpy_proto::{
-    ClientHello, ClientSession, Delivered, Outbox, Payload, Psk, Replays, ServerHello,
-    ServerSession,
+    ClientHello, ClientSession, Delivered, Exceptions, Failure, Outbox, Payload, Psk, Replays,
+    ServerHello, ServerSession,
 };
 
 use super::client::Client;
@@ -38,6 +38,18 @@ pub fn session(input: &[u8]) -> bool {
         }
         [] => false,
     }
+}
+
+/// Checks that a failure and its exceptions are what the bytes say.
+pub(super) fn check_failure(failure: &Failure, exceptions: &Exceptions, data: &[u8]) {
+    let bytes = |object: &Option<Delivered>| object.as_ref().map(|object| object.data().to_vec());
+    let mut told = failure.clone();
+    told.object = bytes(&exceptions.raised);
+    assert_eq!(told.causes.len(), exceptions.causes.len());
+    for (cause, object) in told.causes.iter_mut().zip(&exceptions.causes) {
+        cause.object = bytes(object);
+    }
+    assert_eq!(Failure::decode(data), Some(told));
 }
 
 pub(crate) fn check_message(message: &Delivered, payload: &Payload) {

@@ -131,7 +131,8 @@ class RemoteError(BgpyError):
     Attributes
     ----------
     exception : BaseException or None
-        The exception of the task, if it can be rebuilt here; also the ``__cause__``.
+        The exception of the task, with what led to it, if it can be rebuilt here; also the
+        ``__cause__``, unless a method has raised it.
     exception_type : str or None
         Name of the exception's type on the server.
     remote_traceback : str or None

@@ -1,6 +1,7 @@
 //! A client's session: numbers the calls and assigns the answers to them.
 
 use crate::abort::{AbortReply, AbortRequest};
+use crate::cause::Exceptions;
 use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
@@ -65,8 +66,8 @@ pub enum Event {
     Failed {
         /// The failure.
         failure: Box<Failure>,
-        /// The exception itself, if the server could send it.
-        object: Option<Box<Delivered>>,
+        /// The exception itself, and those that led to it, as far as the server could send them.
+        exceptions: Box<Exceptions>,
     },
     /// The answer to a ping.
     Pong,

@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::{self, Cause, Exceptions};
 use crate::codec::{self, CodecError, Value, bytes, write};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
-use crate::limits::FAILURE_TEXT_BYTES_MAX;
+use crate::limits::{CAUSES_MAX, FAILURE_TEXT_BYTES_MAX};
 
 /// Largest head of a byte string, in bytes.
 const HEAD_BYTES: usize = 5;
@@ -61,8 +62,12 @@ pub struct Failure {
     pub exception: Option<String>,
     /// The remote traceback as text.
     pub traceback: Option<String>,
+    /// The exceptions that led to this one, the nearest first, at most
+    /// [`CAUSES_MAX`](crate::limits::CAUSES_MAX).
+    #[serde(default)]
+    pub causes: Box<[Cause]>,
     /// The exception itself as a message of the payload codec, if it could be encoded. On the
-    /// client it arrives separately, as the [`Delivered`] of
+    /// client it arrives separately, in the [`Exceptions`] of
     /// [`Event::Failed`](crate::client::Event::Failed).
     #[serde(default, deserialize_with = "bytes::optional")]
     pub object: Option<Vec<u8>>,
@@ -75,6 +80,8 @@ struct Shortened<'a> {
     message: Cow<'a, str>,
     exception: Option<Cow<'a, str>>,
     traceback: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<cause::Shortened<'a>>,
     object: (),
 }
 
@@ -101,7 +108,14 @@ impl FailureCode {
 impl Failure {
     /// A failure without an exception.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), exception: None, traceback: None, object: None }
+        Self {
+            code,
+            message: message.into(),
+            exception: None,
+            traceback: None,
+            causes: Box::default(),
+            object: None,
+        }
     }
 
     /// The server is about to end; the call has not run.
@@ -134,31 +148,61 @@ impl Failure {
     /// Encodes the failure. Overlong texts lose their middle, and an exception is left out if it is
     /// too long for the codec or for the available memory.
     pub fn encode(&self) -> Vec<u8> {
-        self.encode_with(self.object.as_ref(), FAILURE_TEXT_BYTES_MAX)
+        self.encode_with(&self.causes, self.object.as_ref(), FAILURE_TEXT_BYTES_MAX)
     }
 
-    /// Encodes the failure for a peer with a limit on messages: without the exception if necessary,
-    /// and with shorter texts.
+    /// Encodes the failure for a peer with a limit on messages: if necessary without the causes,
+    /// then without the exception, and with shorter texts.
     pub(crate) fn encode_within(&self, bytes_max: u64) -> Vec<u8> {
         let mut encoded = self.encode();
         let mut text_bytes_max = FAILURE_TEXT_BYTES_MAX;
+        if encoded.len() as u64 > bytes_max && !self.causes.is_empty() {
+            encoded = self.encode_with(&[], self.object.as_ref(), text_bytes_max);
+        }
         while encoded.len() as u64 > bytes_max && text_bytes_max > TEXT_BYTES_LEAST {
-            encoded = self.encode_with(None, text_bytes_max);
+            encoded = self.encode_with(&[], None, text_bytes_max);
             text_bytes_max /= 4;
         }
         encoded
     }
 
-    fn encode_with(&self, object: Option<&Vec<u8>>, text_bytes_max: usize) -> Vec<u8> {
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.exception, &self.traceback].into_iter().flatten().map(String::len);
+        let causes = self.causes.iter().map(|cause| {
+            let object = cause.object.as_ref().map_or(0, Vec::len);
+            cause.exception.len() + cause.message.len() + object
+        });
+        let object = self.object.as_ref().map_or(0, Vec::len);
+        self.message.len() + texts.chain(causes).sum::<usize>() + object
+    }
+
+    /// Keeps the exceptions that a receiver accepts, and drops the others.
+    #[must_use]
+    pub fn with_objects(mut self, accepts: impl Fn(&[u8]) -> bool) -> Self {
+        let objects = self.causes.iter_mut().map(|cause| &mut cause.object);
+        for object in objects.chain([&mut self.object]) {
+            object.take_if(|object| !accepts(object));
+        }
+        self
+    }
+
+    fn encode_with(
+        &self,
+        causes: &[Cause],
+        object: Option<&Vec<u8>>,
+        text_bytes_max: usize,
+    ) -> Vec<u8> {
         let text = |text| shortened(text, text_bytes_max);
         let mut encoded = codec::to_vec(&Shortened {
             code: self.code,
             message: text(&self.message),
             exception: self.exception.as_deref().map(text),
             traceback: self.traceback.as_deref().map(text),
+            causes: causes.iter().take(CAUSES_MAX).map(Cause::shortened).collect(),
             object: (),
         })
-        .expect("a failure is flat and its texts are short");
+        .expect("a failure is not deep and its texts are short");
         if let Some(object) = object
             && encoded.try_reserve_exact(object.len() + HEAD_BYTES).is_ok()
         {
@@ -171,9 +215,9 @@ impl Failure {
         encoded
     }
 
-    /// Decodes a failure that a peer sent, and takes its exception out of it. Without memory for it, that is
+    /// Decodes a failure that a peer sent, and takes its exceptions out of it. Without memory for it, that is
     /// the error.
-    pub(crate) fn received(data: &[u8]) -> Result<(Self, Option<Delivered>), ProtocolError> {
+    pub(crate) fn received(data: &[u8]) -> Result<(Self, Exceptions), ProtocolError> {
         let mut failure: Self = match Value::decode(data) {
             Err(CodecError::Memory) => {
                 return Err(ProtocolError::Memory { bytes: data.len() as u64 });
@@ -182,8 +226,11 @@ impl Failure {
             _ => None,
         }
         .ok_or(ProtocolError::Malformed("a failure that says nothing"))?;
-        let object = failure.object.take().map(|object| Delivered::new(object.into()));
-        Ok((failure, object))
+        let delivered = |object: Vec<u8>| Delivered::new(object.into());
+        let raised = failure.object.take().map(delivered);
+        let causes = failure.causes.iter_mut().map(|cause| cause.object.take().map(delivered));
+        let exceptions = Exceptions { raised, causes: causes.collect() };
+        Ok((failure, exceptions))
     }
 
     /// Decodes a failure; `None` if the bytes are not one.
@@ -219,7 +266,7 @@ pub(crate) fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::MESSAGE_BYTES_LEAST;
+    use crate::limits::{CAUSE_BYTES_MAX, CAUSE_TEXT_BYTES_MAX, MESSAGE_BYTES_LEAST};
 
     #[test]
     fn survives_the_wire() {
@@ -235,10 +282,53 @@ mod tests {
                 message: "no".into(),
                 exception: Some("ValueError".into()),
                 traceback: None,
+                causes: [cause(Some(vec![3])), cause(None)].into(),
                 object: Some(vec![1, 2]),
             };
             assert_eq!(Failure::decode(&failure.encode()), Some(failure));
         }
+    }
+
+    fn cause(object: Option<Vec<u8>>) -> Cause {
+        let named = object.is_some();
+        Cause { named, exception: "KeyError".into(), message: "'a'".into(), object }
+    }
+
+    #[test]
+    fn what_is_too_much_of_the_causes_is_left_out() {
+        let long = cause(Some(vec![1; CAUSE_BYTES_MAX + 1]));
+        let wordy = Cause { message: "word ".repeat(CAUSE_TEXT_BYTES_MAX), ..cause(None) };
+        let mut failure = Failure::new(FailureCode::Task, "no");
+        failure.causes = [vec![long, wordy], vec![cause(None); CAUSES_MAX]].concat().into();
+        let (sent, exceptions) = Failure::received(&failure.encode()).unwrap();
+        assert_eq!((sent.causes.len(), exceptions.causes.len()), (CAUSES_MAX, CAUSES_MAX));
+        assert!(exceptions.causes.iter().all(Option::is_none));
+        assert!(sent.causes[1].message.len() < CAUSE_TEXT_BYTES_MAX + 100);
+    }
+
+    #[test]
+    fn the_causes_are_the_first_to_go() {
+        let failure = Failure {
+            causes: vec![cause(Some(vec![1; 1 << 16])); 4].into(),
+            object: Some(vec![2; 1 << 10]),
+            ..Failure::new(FailureCode::Task, "no")
+        };
+        let (sent, exceptions) =
+            Failure::received(&failure.encode_within(MESSAGE_BYTES_LEAST)).unwrap();
+        assert!(sent.causes.is_empty());
+        assert_eq!(exceptions.raised.unwrap().data(), [2; 1 << 10]);
+    }
+
+    #[test]
+    fn a_receiver_gets_the_exceptions_that_it_accepts() {
+        let failure = Failure {
+            causes: [cause(Some(vec![1])), cause(Some(vec![2]))].into(),
+            object: Some(vec![1]),
+            ..Failure::new(FailureCode::Task, "no")
+        };
+        let kept = failure.with_objects(|object| object == [2]);
+        let objects: Vec<_> = kept.causes.iter().map(|cause| cause.object.clone()).collect();
+        assert_eq!((objects, kept.object), (vec![None, Some(vec![2])], None));
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod token;
 
 mod callbacks;
 mod caller;
+mod cause;
 mod delivered;
 mod error;
 mod flow;
@@ -47,6 +48,7 @@ mod seal;
 pub use abort::{AbortReply, AbortRequest, Aborted};
 pub use buffer::{Buffer, Memory};
 pub use caller::Room;
+pub use cause::{Cause, Exceptions};
 pub use client::ClientSession;
 pub use debug::{DebugReply, DebugRequest};
 pub use delivered::Delivered;

@@ -65,6 +65,15 @@ pub const SILENCE_MS: u64 = 30_000;
 /// Longest text of an error (message or traceback) that is sent, in bytes.
 pub const FAILURE_TEXT_BYTES_MAX: usize = 256 << 10;
 
+/// Exceptions that led to another one, as they are sent with it: the nearest ones.
+pub const CAUSES_MAX: usize = 32;
+
+/// Longest encoded exception that is sent as a cause, in bytes.
+pub const CAUSE_BYTES_MAX: usize = 1 << 20;
+
+/// Longest text of a cause that is sent, in bytes.
+pub const CAUSE_TEXT_BYTES_MAX: usize = 16 << 10;
+
 /// Longest piece of a log in a reply, in bytes: several of them fit an outbox and delay no other
 /// connection.
 pub const LOG_BYTES_MAX: usize = 64 << 10;

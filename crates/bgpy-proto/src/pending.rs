@@ -110,7 +110,8 @@ impl Pending {
         }
         self.ended = true;
         if !self.is_forgotten() {
-            self.push(Event::Failed { failure: Box::new(Failure::stopping()), object: None });
+            let failure = Box::new(Failure::stopping());
+            self.push(Event::Failed { failure, exceptions: Box::default() });
         }
     }
 
@@ -249,8 +250,11 @@ impl Pending {
                 None => match Failure::received(data) {
                     Err(ProtocolError::Memory { bytes }) => Event::NoMemory { bytes, last: true },
                     received => {
-                        let (failure, object) = received?;
-                        Event::Failed { failure: Box::new(failure), object: object.map(Box::new) }
+                        let (failure, exceptions) = received?;
+                        Event::Failed {
+                            failure: Box::new(failure),
+                            exceptions: Box::new(exceptions),
+                        }
                     }
                 },
             },

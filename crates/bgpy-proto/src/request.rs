@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::abort::AbortRequest;
+use crate::cause::Exceptions;
 use crate::debug::DebugRequest;
 use crate::delivered::Delivered;
 use crate::failure::Failure;
@@ -67,7 +68,7 @@ pub enum Request {
         /// The number of the callback.
         number: u32,
         /// Its outcome.
-        outcome: Result<Delivered, Box<(Failure, Option<Delivered>)>>,
+        outcome: Result<Delivered, Box<(Failure, Exceptions)>>,
     },
     /// Cancel a call of any client.
     Abort {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::abort::{AbortReply, AbortRequest};
 use crate::caller::{More, Open, Room};
+use crate::cause::Exceptions;
 use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
@@ -430,7 +431,7 @@ impl ServerSession {
     ) -> Result<(), ProtocolError> {
         let outcome = if let Some(Missing { bytes, .. }) = missing {
             let what = format!("the result of a callback, {bytes} bytes");
-            Err(Box::new((Failure::memory("the server", what), None)))
+            Err(Box::new((Failure::memory("the server", what), Exceptions::default())))
         } else if flags & flag::FAILED != 0 {
             Err(Box::new(Failure::received(&payload.data)?))
         } else {

@@ -105,9 +105,10 @@ pub mod methods {
 pub mod jobs;
 
 pub use bgpy_proto::{
-    AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Chain, DebugReply, DebugRequest,
-    Delivered, Failure, FailureCode, Id, JobsReply, LogCursor, LogPiece, LogReply, LogRequest,
-    Memory, MethodTable, MethodsReply, Payload, Progress, Room, State, Status, Token, Want, limits,
+    AbortReply, AbortRequest, Aborted, Buffer, CallHead, CallKind, Cause, Chain, DebugReply,
+    DebugRequest, Delivered, Exceptions, Failure, FailureCode, Id, JobsReply, LogCursor, LogPiece,
+    LogReply, LogRequest, Memory, MethodTable, MethodsReply, Payload, Progress, Room, State,
+    Status, Token, Want, limits,
 };
 pub use client::{
     Answer, Call, CallHandle, Client, ClientOptions, JobSubmission, Link, Question, Response, Step,

@@ -3,7 +3,7 @@
 use bgpy_proto::limits::LOG_CURSOR_BYTES_MAX;
 use bgpy_proto::methods::{Method, MethodKind, Parameter, ParameterKind, Runs};
 use bgpy_proto::{
-    AbortReply, AbortRequest, Aborted, CallHead, Chain, DebugReply, DebugRequest, Failure,
+    AbortReply, AbortRequest, Aborted, CallHead, Cause, Chain, DebugReply, DebugRequest, Failure,
     FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply,
     LogRequest, MethodTable, MethodsReply, Progress, State, Status,
 };
@@ -14,6 +14,13 @@ pub fn failure() -> Failure {
     Failure {
         exception: Some("ValueError".into()),
         traceback: Some("Traceback".into()),
+        causes: [Cause {
+            named: true,
+            exception: "KeyError".into(),
+            message: "'a'".into(),
+            object: Some(vec![1, 2, 3]),
+        }]
+        .into(),
         object: Some(vec![1, 2, 3]),
         ..Failure::new(FailureCode::Task, "no")
     }

@@ -289,7 +289,10 @@ def called(function, arguments, keywords):
 def messages():
     for code in CODES:
         yield f"failure {code}", failure(code, "no")
-    yield "failure full", failure("task", "bad value", "ValueError", "Traceback ...", b"\xc0")
+    full = ("task", "bad value", "ValueError", "Traceback ...", b"\xc0")
+    causes = [(True, "KeyError", "'a'", b"\xc0"), (False, "KeyError", "'a'", None)]
+    yield "failure full", failure(*full)
+    yield "failure caused", failure(*full, causes)
     for state in STATES:
         yield f"status {state}", status(state, 0.25 if state == "BUSY" else None)
     for name, request in LOG_REQUESTS.items():

@@ -23,16 +23,21 @@ def pack(value):
     return msgpack.packb(value, use_bin_type=True)
 
 
-def failure(code, message, exception=None, traceback=None, pickled=None):
+def failure(code, message, exception=None, traceback=None, pickled=None, causes=()):
     return pack(
         {
             "code": code,
             "message": message,
             "exception": exception,
             "traceback": traceback,
+            **({"causes": [cause(*one) for one in causes]} if causes else {}),
             "object": pickled,
         }
     )
+
+
+def cause(named, exception, message, pickled):
+    return {"named": named, "exception": exception, "message": message, "object": pickled}
 
 
 def status(state, busy_s):

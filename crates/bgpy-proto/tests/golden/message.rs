@@ -4,9 +4,9 @@ use bgpy_proto::methods::{
     Method, MethodKind, MethodTable, MethodsReply, Parameter, ParameterKind, Runs,
 };
 use bgpy_proto::{
-    AbortReply, AbortRequest, Aborted, CallHead, Chain, ClientHello, DebugReply, DebugRequest,
-    Failure, FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece,
-    LogReply, LogRequest, Progress, ServerHello, State, Status,
+    AbortReply, AbortRequest, Aborted, CallHead, Cause, Chain, ClientHello, DebugReply,
+    DebugRequest, Failure, FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor,
+    LogPiece, LogReply, LogRequest, Progress, ServerHello, State, Status,
 };
 
 use crate::vectors::{assert_all, vectors};
@@ -39,9 +39,18 @@ fn messages() {
         message: "bad value".into(),
         exception: Some("ValueError".into()),
         traceback: Some("Traceback ...".into()),
+        causes: Box::default(),
         object: Some(vec![0xc0]),
     };
-    failures.push(("full", full));
+    let cause = Cause {
+        named: true,
+        exception: "KeyError".into(),
+        message: "'a'".into(),
+        object: Some(vec![0xc0]),
+    };
+    let context = Cause { named: false, object: None, ..cause.clone() };
+    let caused = Failure { causes: [cause, context].into(), ..full.clone() };
+    failures.extend([("full", full), ("caused", caused)]);
     for (name, failure) in failures {
         let name = format!("failure {name}");
         assert_eq!(Failure::decode(&vectors[&name]).as_ref(), Some(&failure));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bgpy_proto::limits::{DEBUG_TEXT_BYTES_MAX, LOG_BYTES_MAX, LOG_CURSOR_BYTES_MAX};
 use bgpy_proto::methods::{Method, MethodKind, Runs};
 use bgpy_proto::{
-    AbortReply, AbortRequest, Aborted, Buffer, CallHead, Chain, DebugReply, DebugRequest, Failure,
-    FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest, LogCursor, LogPiece, LogReply,
-    LogRequest, MethodTable, MethodsReply, Payload, Progress, State, Status,
+    AbortReply, AbortRequest, Aborted, Buffer, CallHead, Cause, Chain, DebugReply, DebugRequest,
+    Delivered, Exceptions, Failure, FailureCode, Id, JobInfo, JobState, JobsReply, JobsRequest,
+    LogCursor, LogPiece, LogReply, LogRequest, MethodTable, MethodsReply, Payload, Progress, State,
+    Status,
 };
 
 use crate::link::Lent;
@@ -74,8 +75,27 @@ pub fn failure(random: &mut Random) -> Failure {
         message: text(random),
         exception: random.one_in(2).then(|| text(random)),
         traceback: random.one_in(2).then(|| text(random)),
+        causes: (0..random.below(3)).map(|_| cause(random)).collect(),
         object: random.one_in(2).then(|| random.bytes(20)),
     }
+}
+
+fn cause(random: &mut Random) -> Cause {
+    Cause {
+        named: random.one_in(2),
+        exception: "ValueError".into(),
+        message: format!("{:x}", random.word()),
+        object: random.one_in(2).then(|| random.bytes(20)),
+    }
+}
+
+/// What has arrived of a failure's exceptions, which are taken out of what was due.
+pub fn assert_exceptions(exceptions: &Exceptions, due: &mut Failure) {
+    let data = |object: &Option<Delivered>| object.as_ref().map(|object| object.data().to_vec());
+    assert_eq!(data(&exceptions.raised), due.object.take());
+    let causes: Vec<_> = exceptions.causes.iter().map(data).collect();
+    let causes_due: Vec<_> = due.causes.iter_mut().map(|cause| cause.object.take()).collect();
+    assert_eq!(causes, causes_due);
 }
 
 pub fn abort_request(random: &mut Random) -> AbortRequest {

@@ -10,6 +10,7 @@ use bgpy_proto::{
     Request, Status, Want,
 };
 
+use crate::contents::assert_exceptions;
 use crate::stream::{Call, Closing};
 
 /// Everything that was asked, and everything that is due as an answer.
@@ -334,10 +335,9 @@ impl Model {
             (Event::Ended { already }, Some(Due::Ended { already: due })) => {
                 assert_eq!(already, due);
             }
-            (Event::Failed { failure, object }, Some(Due::Failed(mut due))) => {
-                let object_due = due.object.take();
+            (Event::Failed { failure, exceptions }, Some(Due::Failed(mut due))) => {
+                assert_exceptions(&exceptions, &mut due);
                 assert_eq!(*failure, due);
-                assert_eq!(object.as_deref().map(Delivered::data), object_due.as_deref());
             }
             (Event::Status(status), Some(Due::Status(due))) => assert_eq!(*status, due),
             (Event::Log(reply), Some(Due::Log(due))) => assert_eq!(*reply, due),

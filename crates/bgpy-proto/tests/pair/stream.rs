@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bgpy_proto::{CallHead, Delivered, Failure, FailureCode, Payload, Progress, Want};
+use bgpy_proto::{CallHead, Delivered, Exceptions, Failure, FailureCode, Payload, Progress, Want};
 
+use crate::contents::assert_exceptions;
 use crate::model::{Due, assert_same};
 
 /// A call, or a question.
@@ -139,15 +140,14 @@ impl Call {
     pub fn check_return(
         &mut self,
         number: u32,
-        outcome: &Result<Delivered, Box<(Failure, Option<Delivered>)>>,
+        outcome: &Result<Delivered, Box<(Failure, Exceptions)>>,
     ) {
         assert!(self.open && self.callbacks.remove(&number), "callback {number} is not open");
         match (outcome, self.returned.remove(&number)) {
             (Ok(message), Some(Ok(due))) => assert_same(message, &due),
             (Err(failed), Some(Err(mut due))) => {
-                let object_due = due.object.take();
+                assert_exceptions(&failed.1, &mut due);
                 assert_eq!(failed.0, due);
-                assert_eq!(failed.1.as_ref().map(Delivered::data), object_due.as_deref());
             }
             // The session refuses it for a caller that has gone away.
             (Err(failed), None) => {

@@ -4,6 +4,7 @@
 //! everything else is pickled ([`pickle`]). Nothing here sends, receives or runs anything.
 
 mod builtins;
+pub mod causes;
 pub mod decode;
 mod decode_stdlib;
 pub mod encode;

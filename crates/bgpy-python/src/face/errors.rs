@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use bgpy::duration::shown;
 use bgpy::error::FailureKind;
-use bgpy::{CallError, ConnectError, Ended, Failure, FailureCode, ServeError, StartError};
+use bgpy::{
+    CallError, ConnectError, Ended, Exceptions, Failure, FailureCode, ServeError, StartError,
+};
 use bgpy_proto::ProtocolError;
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::codec::decode::{Policy, decode};
+use crate::codec::causes::{precede, rebuild};
+use crate::codec::decode::Policy;
 use crate::codec::text::shortened;
-use crate::exceptions::{Class, error, is_no_exception, serialization_error};
+use crate::exceptions::{Class, error, serialization_error};
 
 /// A server has not ended in time; `hindrance` says what its process waits for, if that is known.
 pub fn late(
@@ -107,18 +110,12 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
             let advice = "execute(...) without await_response queues a call";
             error(py, Class::WouldDeadlock, format!("{text}; {advice}"))
         }
-        CallError::Failed { failure, object, is_of_method, .. } => {
-            // If the exception cannot be rebuilt here, its text and traceback have to do.
-            let decoded = object.map(|object| decode(py, "exception", *object, policy)).transpose();
-            let exception = match decoded {
-                Err(error) if is_no_exception(&error, py) => return error,
-                decoded => decoded.ok().flatten(),
-            };
-            let raised = failed(py, &text, &failure, exception);
-            if is_of_method && failure.code == FailureCode::Task {
-                return as_itself(py, raised);
+        CallError::Failed { failure, exceptions, is_of_method, .. } => {
+            let is_of_method = is_of_method && failure.code == FailureCode::Task;
+            match failed(py, &text, &failure, *exceptions, policy) {
+                Ok(raised) if is_of_method => as_itself(py, raised),
+                Ok(raised) | Err(raised) => raised,
             }
-            raised
         }
         _ => error(py, Class::ConnectionLost, text),
     };
@@ -137,8 +134,9 @@ fn failed(
     py: Python<'_>,
     text: &str,
     failure: &Failure,
-    exception: Option<Bound<'_, PyAny>>,
-) -> PyErr {
+    exceptions: Exceptions,
+    policy: Policy,
+) -> PyResult<PyErr> {
     let name = match failure.code {
         FailureCode::Task if failure.exception.as_deref().is_some_and(is_serialization) => {
             Class::RemoteSerializationError
@@ -161,40 +159,36 @@ fn failed(
     };
     let raised = error(py, name, format!("{text}{advice}"));
     let about = raised.value(py);
-    let described = || -> PyResult<()> {
-        if let Some(traceback) = &failure.traceback {
-            about.call_method1("add_note", (format!("\nOn the server:\n\n{traceback}"),))?;
-        }
-        if matches!(
-            failure.code,
-            FailureCode::Task | FailureCode::Serialization | FailureCode::Refused
-        ) {
-            about.setattr("exception_type", failure.exception.as_deref())?;
-            about.setattr("remote_traceback", failure.traceback.as_deref())?;
-        }
-        if failure.code == FailureCode::Task {
-            about.setattr("exception", exception.as_ref())?;
-        }
-        Ok(())
-    };
-    if let Err(error) = described() {
-        return error;
+    if let Some(traceback) = &failure.traceback {
+        about.call_method1("add_note", (format!("\nOn the server:\n\n{traceback}"),))?;
     }
-    let is_exception =
-        |object: &Bound<'_, PyAny>| object.is_instance_of::<pyo3::exceptions::PyBaseException>();
-    raised.set_cause(py, exception.filter(is_exception).map(PyErr::from_value));
-    raised
+    if matches!(failure.code, FailureCode::Task | FailureCode::Serialization | FailureCode::Refused)
+    {
+        about.setattr("exception_type", failure.exception.as_deref())?;
+        about.setattr("remote_traceback", failure.traceback.as_deref())?;
+    }
+    let exception = rebuild(py, &raised, failure, exceptions, policy)?;
+    if failure.code == FailureCode::Task {
+        about.setattr("exception", exception.as_ref())?;
+    }
+    if let Some(exception) = exception {
+        raised.set_cause(py, Some(PyErr::from_value(exception.into_any())));
+    }
+    Ok(raised)
 }
 
-/// The exception that a method has raised, with the `RemoteError` that tells of it as its cause. What is no `Exception`,
-/// such as `SystemExit`, is not raised here.
+/// The exception that a method has raised, with the `RemoteError` that tells of it as its cause, which leads on to what
+/// led to the exception there. What is no `Exception`, such as `SystemExit`, is not raised here.
 fn as_itself(py: Python<'_>, told: PyErr) -> PyErr {
-    let is_exception = |raised: &PyErr| !is_no_exception(raised, py);
-    let Some(raised) = told.cause(py).filter(is_exception) else { return told };
-    // What it was raised from there is told by the remote traceback, and stays within reach here.
-    told.set_cause(py, raised.cause(py));
-    raised.set_cause(py, Some(told));
-    raised
+    let exception = told.value(py).getattr("exception").ok();
+    let exception = exception.and_then(|exception| exception.cast_into::<PyException>().ok());
+    let Some(exception) = exception.map(|exception| PyErr::from_value(exception.into_any())) else {
+        return told;
+    };
+    match precede(py, &told, &exception) {
+        Ok(()) => exception,
+        Err(error) => error,
+    }
 }
 
 /// Whether the exception of a task is a `SerializationError`.

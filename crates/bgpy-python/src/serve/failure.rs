@@ -6,6 +6,7 @@ use bgpy::{Failure, FailureCode, Reply};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTraceback};
 
+use crate::codec::causes::{causes, type_name};
 use crate::codec::encode::{Receiver, encode_exception};
 use crate::codec::text::{shortened, text};
 use crate::exceptions::{Class, is};
@@ -13,21 +14,15 @@ use crate::exceptions::{Class, is};
 /// The failure that tells a client what a task raised.
 pub fn task_failure(py: Python<'_>, error: &PyErr, reply: Option<&Reply>) -> Failure {
     let value = error.value(py);
-    let about =
-        |what: &str| value.get_type().getattr(what).and_then(|name| name.extract::<String>());
-    let name = about("__qualname__").unwrap_or_else(|_| "Exception".to_owned());
-    let exception = match about("__module__") {
-        Ok(module) if module != "builtins" => format!("{module}.{name}"),
-        _ => name,
-    };
     // If the exception cannot be pickled, the client gets only its text and traceback.
     let takes_pickles = || Ok(reply.is_none_or(|reply| py.detach(|| reply.takes_pickles())));
     let client = Receiver { name: "the client", takes_pickles: &takes_pickles };
     Failure {
         code: FailureCode::Task,
         message: text(value),
-        exception: Some(exception),
+        exception: Some(type_name(value)),
         traceback: traceback(py, error).ok(),
+        causes: causes(value, &client),
         object: encode_exception(py, value.as_any(), &client),
     }
 }
@@ -42,7 +37,7 @@ pub fn call_failure(py: Python<'_>, error: &PyErr, reply: &Reply) -> Failure {
         Some(Why::Asked) => (FailureCode::Cancelled, "the call was cancelled"),
         Some(Why::Gone) => (FailureCode::Cancelled, "its caller is gone"),
     };
-    Failure { code, message: message.to_owned(), exception: None, object: None, ..failure }
+    Failure { traceback: failure.traceback, ..Failure::new(code, message) }
 }
 
 /// An exception with its traceback, as Python prints it.

@@ -1,12 +1,13 @@
 //! A function of the caller's, as a task sees it.
 
 use bgpy::server::CallbackState;
-use bgpy::{Failure, Reply};
+use bgpy::{Exceptions, Failure, Reply};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::current::reply_of_this_call;
 use super::reply::LOOK;
+use crate::codec::causes::rebuild;
 use crate::codec::decode::{Policy, decode};
 use crate::codec::encode::{Receiver, encode};
 use crate::exceptions::{Class, error, serialization_error};
@@ -61,9 +62,8 @@ impl RemoteCallback {
                     return decode(py, "the result of the callback", message, Policy::new(true));
                 }
                 CallbackState::Returned(Err(failed)) => {
-                    let (failure, object) = *failed;
-                    let object = object.map(|it| decode(py, "exception", it, Policy::new(true)));
-                    return Err(raised(py, &failure, object.and_then(Result::ok)));
+                    let (failure, exceptions) = *failed;
+                    return Err(raised(py, &failure, exceptions).unwrap_or_else(|error| error));
                 }
                 CallbackState::Gone => return Err(gone()),
                 CallbackState::Waiting => {
@@ -82,19 +82,15 @@ impl RemoteCallback {
 }
 
 /// The exception for a callback that has raised.
-fn raised(py: Python<'_>, failure: &Failure, exception: Option<Bound<'_, PyAny>>) -> PyErr {
+fn raised(py: Python<'_>, failure: &Failure, exceptions: Exceptions) -> PyResult<PyErr> {
     let raised = error(py, Class::RemoteError, format!("the callback raised {failure}"));
     let value = raised.value(py);
-    let described = || -> PyResult<()> {
-        value.setattr("exception", exception.as_ref())?;
-        value.setattr("exception_type", failure.exception.as_deref())?;
-        value.setattr("remote_traceback", failure.traceback.as_deref())
-    };
-    if let Err(error) = described() {
-        return error;
+    value.setattr("exception_type", failure.exception.as_deref())?;
+    value.setattr("remote_traceback", failure.traceback.as_deref())?;
+    let exception = rebuild(py, &raised, failure, exceptions, Policy::new(true))?;
+    value.setattr("exception", exception.as_ref())?;
+    if let Some(exception) = exception {
+        raised.set_cause(py, Some(PyErr::from_value(exception.into_any())));
     }
-    let is_exception =
-        |object: &Bound<'_, PyAny>| object.is_instance_of::<pyo3::exceptions::PyBaseException>();
-    raised.set_cause(py, exception.filter(is_exception).map(PyErr::from_value));
-    raised
+    Ok(raised)
 }

@@ -303,9 +303,9 @@ impl Call {
     pub(super) fn failed(&mut self, event: Event) -> CallError {
         self.over = true;
         match event {
-            Event::Failed { failure, object } => {
+            Event::Failed { failure, exceptions } => {
                 let (server, is_of_method) = (self.link.server.clone(), self.is_of_method);
-                CallError::Failed { server, failure, object, is_of_method }
+                CallError::Failed { server, failure, exceptions, is_of_method }
             }
             Event::NoMemory { bytes, last } => {
                 self.over = last;

@@ -257,11 +257,11 @@ impl Link {
                 }
                 Course::Ended if call.want == Want::First => return Some(Ended::NoResponse),
                 Course::Ended => return Some(Ended::Well(std::mem::take(&mut call.responses))),
-                Course::Failed(Event::Failed { failure, object }) => {
+                Course::Failed(Event::Failed { failure, exceptions }) => {
                     let failed = CallError::Failed {
                         server: server(),
                         failure,
-                        object,
+                        exceptions,
                         is_of_method: false,
                     };
                     return Some(Ended::Badly(failed));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use bgpy_proto::{Delivered, Failure, FailureCode, Id, ProtocolError};
+use bgpy_proto::{Exceptions, Failure, FailureCode, Id, ProtocolError};
 use thiserror::Error;
 
 use super::ConnectError;
@@ -73,8 +73,8 @@ pub enum CallError {
         server: String,
         /// The failure.
         failure: Box<Failure>,
-        /// The exception itself, if the server could send it.
-        object: Option<Box<Delivered>>,
+        /// The exception itself, and those that led to it, as far as the server could send them.
+        exceptions: Box<Exceptions>,
         /// Whether it was the call of a method.
         is_of_method: bool,
     },
@@ -151,7 +151,8 @@ impl CallError {
     /// A failure that no task has raised.
     #[doc(hidden)]
     pub fn refused(server: &str, failure: Box<Failure>) -> Self {
-        Self::Failed { server: server.to_owned(), failure, object: None, is_of_method: false }
+        let exceptions = Box::default();
+        Self::Failed { server: server.to_owned(), failure, exceptions, is_of_method: false }
     }
 
     /// A timeout after which the call is cancelled, if it `is` one.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use bgpy_proto::{Delivered, Failure, Progress, Request};
+use bgpy_proto::{Delivered, Exceptions, Failure, Progress, Request};
 
 use super::calls::Calls;
 use super::cancellation::{Cancellation, Interrupter, Why};
@@ -18,7 +18,7 @@ use crate::sync::lock;
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// What a callback has returned, or why it has not, with the exception if the client could send it.
-pub type Returned = Result<Delivered, Box<(Failure, Option<Delivered>)>>;
+pub type Returned = Result<Delivered, Box<(Failure, Exceptions)>>;
 
 /// A callback: the connection and id of its call, and its number.
 pub(super) type CallbackKey = (usize, u64, u32);

@@ -45,11 +45,7 @@ impl Outcome {
         match self {
             Self::Response { payload, .. } => payload.bytes(),
             Self::Ended => 0,
-            Self::Failed(failure) => {
-                let texts = [&failure.traceback, &failure.exception].into_iter().flatten();
-                let texts = texts.map(String::len).sum::<usize>() + failure.message.len();
-                (texts + failure.object.as_ref().map_or(0, Vec::len)) as u64
-            }
+            Self::Failed(failure) => failure.bytes() as u64,
         }
     }
 

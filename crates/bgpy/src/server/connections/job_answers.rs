@@ -113,9 +113,8 @@ fn is_pickle(message: &[u8]) -> bool {
     matches!(Reader::new(message).token(), Ok(Token::Ext(ext::PICKLE | ext::CODE, _)))
 }
 
-/// A failure without an exception that the client does not accept.
+/// A failure without the exceptions that the client does not accept.
 fn for_client(session: &ServerSession, failure: &Failure) -> Failure {
-    let mut failure = failure.clone();
-    failure.object.take_if(|object| !session.client().allow_pickle && is_pickle(object));
-    failure
+    let takes_pickles = session.client().allow_pickle;
+    failure.clone().with_objects(|object| takes_pickles || !is_pickle(object))
 }
