@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::abort::{AbortReply, AbortRequest};
 use crate::caller::{More, Open, Room};
-use crate::cause::Exceptions;
 use crate::debug::{DebugReply, DebugRequest};
 use crate::delivered::Delivered;
 use crate::error::ProtocolError;
@@ -431,7 +430,7 @@ impl ServerSession {
     ) -> Result<(), ProtocolError> {
         let outcome = if let Some(Missing { bytes, .. }) = missing {
             let what = format!("the result of a callback, {bytes} bytes");
-            Err(Box::new((Failure::memory("the server", what), Exceptions::default())))
+            Err(Box::new((Failure::memory("the server", what), Default::default())))
         } else if flags & flag::FAILED != 0 {
             Err(Box::new(Failure::received(&payload.data)?))
         } else {

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
+from _ast import AST, Compare, Match, PyCF_ONLY_AST
 
 from . import table
 from .local import MAIN, PACKAGE, Importing, placed, unwanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -52,30 +53,40 @@ def _is_guarded(file: str) -> bool:
         return False
     if MAIN not in text:
         return False
-    # As almost all scripts have it: importing ast takes a while.
-    usual = f'\nif __name__ == "{MAIN}":\n'
-    if usual in text and text.count('"""') == text.count("'''") == 0:
-        return True
-    import ast
-
-    def compares(node: ast.AST) -> bool:
-        parts: list[ast.AST] = []
-        if isinstance(node, ast.Compare):
-            parts += node.left, *node.comparators
-        elif isinstance(node, ast.Match):
-            parts.append(node.subject)
-            for case in node.cases:
-                parts += ast.walk(case.pattern)
-        found = [getattr(it, "id", None) for it in parts]
-        # The name may be compared with a constant of the script.
-        others = any(it not in (None, "__name__") for it in found)
-        constants = [getattr(it, "value", None) for it in parts]
-        return "__name__" in found and (others or MAIN in constants)
-
     try:
-        return any(map(compares, ast.walk(ast.parse(text))))
+        # Not by `ast.parse`: importing ast takes much longer than the rest.
+        tree = compile(text, file, "exec", PyCF_ONLY_AST, dont_inherit=True)
     except (SyntaxError, ValueError):
         return False
+    return any(map(_compares, _nodes(tree)))
+
+
+def _compares(node: AST) -> bool:
+    """Return whether a node compares the name of the module with that of the main module."""
+    parts: list[AST] = []
+    if isinstance(node, Compare):
+        parts += node.left, *node.comparators
+    elif isinstance(node, Match):
+        parts.append(node.subject)
+        for case in node.cases:
+            parts += _nodes(case.pattern)
+    found = [getattr(it, "id", None) for it in parts]
+    # The name may be compared with a constant of the script.
+    others = any(it not in (None, "__name__") for it in found)
+    constants = [getattr(it, "value", None) for it in parts]
+    return "__name__" in found and (others or MAIN in constants)
+
+
+def _nodes(tree: AST) -> Iterator[AST]:
+    """Yield the nodes of a tree, the outermost first."""
+    nodes = [tree]
+    # It grows meanwhile.
+    for node in nodes:
+        yield node
+        for name in node._fields:
+            field = getattr(node, name, None)
+            parts = field if isinstance(field, list) else (field,)
+            nodes += (part for part in parts if isinstance(part, AST))
 
 
 def place(name: str, module: ModuleType) -> None:
