@@ -28,6 +28,7 @@ __all__ = [
     "Server",
     "ServerInfo",
     "Stream",
+    "WaitingServers",
     "__version__",
     "callback",
     "check_cancelled",
@@ -43,6 +44,7 @@ __all__ = [
     "token_create",
     "use_deadlines",
     "use_loops",
+    "use_waiting_servers",
 ]
 
 __version__: Final[str]
@@ -69,6 +71,19 @@ class AsyncCall:
         """Whether the call is to be cancelled; once for each request."""
     def time_left(self) -> float | None:
         """Seconds until the deadline of the caller, if it has one."""
+
+@final
+class WaitingServers:
+    """The servers whose tasks wait for a callback."""
+    def set_served(self) -> None:
+        """Note that the callback has ended."""
+    def call(
+        self,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
+        keywords: dict[str, object],
+    ) -> object:
+        """Call a function for which they wait."""
 
 @final
 class LoopBell:
@@ -417,6 +432,9 @@ def check_cancelled() -> None:
 
 def use_loops(running_call: Callable[[], AsyncCall | None]) -> None:
     """Have `progress` and the like ask for the call that an event loop runs."""
+
+def use_waiting_servers(get: Callable[[], WaitingServers | None]) -> None:
+    """Have all calls ask which servers wait for what the task of a loop does."""
 
 def use_deadlines(time_left: Callable[[], float | None]) -> None:
     """Have all calls ask for the time that is left until the deadline."""

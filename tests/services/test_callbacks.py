@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import bgpy
@@ -69,3 +71,70 @@ def test_what_a_callback_may_ask_for(served):
         noted, state, job = asker.ask(bgpy.callback(call_back))
         assert (noted, state) == (["elsewhere"], "BUSY")
         assert bgpy.job(job, bgpy.client(asker)).result() == ["later"]
+
+
+async def call_back_from_a_loop(served, innermost):
+    """Have a callback of one server asked for by another one's; return what the first one says."""
+    first, second = served(Asker), served(Asker)
+    async with client_of(first) as here, client_of(second) as there:
+        near, far = await bgpy.aio.connect(here, Asker), await bgpy.aio.connect(there, Asker)
+
+        async def outer():
+            return await far.ask(bgpy.callback(lambda: innermost(near, first)))
+
+        async with asyncio.timeout(LIMIT_S):
+            told = await near.ask(bgpy.callback(outer))
+            return told, await near.note("afterwards")
+
+
+def client_of(proxy):
+    return bgpy.aio.Client(bgpy.client(proxy)._target)
+
+
+async def awaits(near, first):
+    with pytest.raises(bgpy.WouldDeadlock, match="waits for"):
+        await near.note("from the callback")
+    return "told"
+
+
+async def gathers(near, first):
+    results = await asyncio.gather(near.note("one"), near.note("two"), return_exceptions=True)
+    assert {type(result) for result in results} == {bgpy.WouldDeadlock}
+    return "told"
+
+
+def blocks(near, first):
+    with pytest.raises(bgpy.WouldDeadlock, match="waits for"):
+        first.note("from the callback")
+    return "told"
+
+
+@pytest.mark.parametrize("innermost", [awaits, gathers, blocks])
+def test_a_callback_in_a_loop_that_calls_the_server_that_waits_for_it(served, innermost):
+    told, notes = asyncio.run(call_back_from_a_loop(served, innermost))
+    assert (told, notes) == ("told", ["afterwards"])
+
+
+def test_what_a_callback_in_a_loop_leaves_behind_may_call_its_server(served):
+    left = []
+
+    async def leaves(near, first):
+        async def later():
+            await is_over.wait()
+            return await near.note("left behind")
+
+        left.append(asyncio.create_task(later()))
+        return "told"
+
+    async def run():
+        nonlocal is_over
+        is_over = asyncio.Event()
+        asker = served(Asker)
+        async with client_of(asker) as client, asyncio.timeout(LIMIT_S):
+            near = await bgpy.aio.connect(client, Asker)
+            assert await near.ask(bgpy.callback(lambda: leaves(near, asker))) == "told"
+            is_over.set()
+            return await left[0]
+
+    is_over = None
+    assert asyncio.run(run()) == ["left behind"]

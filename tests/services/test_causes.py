@@ -1,4 +1,4 @@
-"""What led to an exception arrives with it: causes, contexts, and what a method or a callback raises."""
+"""What led to an exception arrives with it, from tasks, methods, callbacks and jobs."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def in_a_group():
 
 
 def causes(error):
-    """The exceptions that lead to one, as Python follows them."""
+    """Return the exceptions that lead to one, as Python follows them."""
     found = []
     while error is not None:
         before = error.__cause__

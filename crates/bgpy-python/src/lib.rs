@@ -51,6 +51,8 @@ mod _bgpy {
     #[pymodule_export]
     use super::face::token::token_create;
     #[pymodule_export]
+    use super::face::waiting_servers::{WaitingServers, use_waiting_servers};
+    #[pymodule_export]
     use super::lazy::import;
     #[pymodule_export]
     use super::serve::async_call::{AsyncCall, LoopBell};

@@ -51,7 +51,8 @@ pub fn called_back<T>(server: Id, run: impl FnOnce() -> T) -> T {
     waited_for(chain().with(server).unwrap_or_default(), run)
 }
 
-fn waited_for<T>(chain: Chain, run: impl FnOnce() -> T) -> T {
+/// Runs something for whose end these servers wait.
+pub fn waited_for<T>(chain: Chain, run: impl FnOnce() -> T) -> T {
     let outer = CHAIN.replace(chain);
     let result = run();
     CHAIN.replace(outer);
@@ -59,7 +60,7 @@ fn waited_for<T>(chain: Chain, run: impl FnOnce() -> T) -> T {
 }
 
 /// The servers that wait for what this thread does: a call that it waits for must not come back to them.
-pub(crate) fn chain() -> Chain {
+pub fn chain() -> Chain {
     CHAIN.with_borrow(Chain::clone)
 }
 

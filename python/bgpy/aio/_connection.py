@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .. import _bgpy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .._jobs import Job
+
+# The servers that wait for what a task does, if it runs a callback.
+_waiting: ContextVar[_bgpy.WaitingServers | None] = ContextVar("bgpy_waiting", default=None)
 
 
 class Call(asyncio.Future[Any]):
@@ -132,31 +136,38 @@ class Connection:
 
     def report(self, report: Callable[[_bgpy.Progress], object], progress: _bgpy.Progress) -> None:
         """Tell a caller how far its call has come."""
-        self._run(report, (progress,), {})
+
+        async def run() -> object:
+            return await _awaited(report(progress))
+
+        self._keep(run())
 
     def run_callback(
         self,
         call: int,
         number: int,
+        waiting: _bgpy.WaitingServers,
         function: Callable[..., object],
         arguments: tuple[object, ...],
         keywords: dict[str, object],
     ) -> None:
         """Run a function that a task calls, and send its result."""
-        running = self._run(function, arguments, keywords)
+        _bgpy.use_waiting_servers(_waiting.get)
+
+        async def run() -> object:
+            # In the context of this task only.
+            _waiting.set(waiting)
+            try:
+                return await _awaited(waiting.call(function, arguments, keywords))
+            finally:
+                waiting.set_served()
+
+        running = self._keep(run())
         running.add_done_callback(lambda ran: self._return(call, number, ran))
 
-    def _run(
-        self,
-        function: Callable[..., object],
-        arguments: tuple[object, ...],
-        keywords: dict[str, object],
-    ) -> asyncio.Future[Any]:
-        async def run() -> object:
-            result = function(*arguments, **keywords)
-            return await result if asyncio.iscoroutine(result) else result
-
-        running = self.loop.create_task(run())
+    def _keep(self, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        """Run a coroutine as a task. The event loop does not keep it from being collected."""
+        running = self.loop.create_task(coroutine)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         return running
@@ -204,3 +215,7 @@ class Connection:
             self.close()
             return
         self._watch = self.loop.call_later(again, self._look)
+
+
+async def _awaited(result: object) -> object:
+    return await result if asyncio.iscoroutine(result) else result

@@ -4,11 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::once::interned;
-use bgpy::{
-    Answer, Call, CallError, CallHead, CallKind, Delivered, Failure, Link, Payload, Question, Step,
-    Wait, Want,
-};
+use bgpy::{Answer, Call, CallError, CallHead, CallKind, Link, Payload, Question, Step, Want};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -21,8 +17,8 @@ use super::client_calls::Called;
 use super::errors::{call_error, connect_error, no_response};
 use super::messages::confirmation;
 use super::status::status_dict;
+use super::waiting_servers::chain;
 use crate::codec::encode::encode_tasks;
-use crate::serve::failure::task_failure;
 
 /// Most reads before others in the loop get their turn.
 const READS: usize = 16;
@@ -30,17 +26,17 @@ const READS: usize = 16;
 /// A connection that an event loop drives. `handler` is what `bgpy.aio` has around it.
 #[pyclass(module = "bgpy._bgpy", frozen)]
 pub struct AsyncLink {
-    client: Py<Client>,
+    pub(super) client: Py<Client>,
     pub(super) link: Arc<Link>,
     calls: Mutex<HashMap<u64, Entry>>,
 }
 
 impl AsyncLink {
-    fn calls(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+    pub(super) fn calls(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn error(&self, py: Python<'_>, error: CallError) -> PyErr {
+    pub(super) fn error(&self, py: Python<'_>, error: CallError) -> PyErr {
         call_error(py, error, self.client.get().policy)
     }
 
@@ -122,49 +118,9 @@ impl AsyncLink {
         }
     }
 
-    /// Has the handler run a callback, which sends its result later.
-    fn run_callback(
-        &self,
-        handler: &Bound<'_, PyAny>,
-        id: u64,
-        number: u32,
-        message: Delivered,
-    ) -> PyResult<()> {
-        let py = handler.py();
-        let unpacked = {
-            let calls = self.calls();
-            let Some(entry) = calls.get(&id) else { return Ok(()) };
-            entry.callbacks.unpack(py, self.client.bind(py), message)
-        };
-        match unpacked {
-            Ok((function, arguments, keywords)) => {
-                let arguments = (id, number, function, arguments, keywords);
-                handler.call_method1(interned!(py, "run_callback"), arguments).map(drop)
-            }
-            Err(error) => self.fail_callback(py, id, number, &error),
-        }
-    }
-
-    fn fail_callback(&self, py: Python<'_>, id: u64, number: u32, raised: &PyErr) -> PyResult<()> {
-        let failure = task_failure(py, raised, None);
-        self.answer_callback(py, id, number, Err(&failure))
-    }
-
-    fn answer_callback(
-        &self,
-        py: Python<'_>,
-        id: u64,
-        number: u32,
-        outcome: Result<Payload, &Failure>,
-    ) -> PyResult<()> {
-        let handle = self.calls().get(&id).map(|entry| entry.call.handle());
-        let sent = handle.map_or(Ok(()), |handle| handle.queue_return(number, outcome));
-        sent.map_err(|error| self.error(py, error))
-    }
-
     /// The head of a call that somebody waits for.
     fn head(&self, py: Python<'_>) -> PyResult<CallHead> {
-        Ok(CallHead { left_ms: deadline_head(py)?, ..self.link.head(&Wait::forever()) })
+        Ok(CallHead { left_ms: deadline_head(py)?, chain: chain(py)?, ..CallHead::default() })
     }
 
     fn encode(
@@ -174,7 +130,12 @@ impl AsyncLink {
         object: &Bound<'_, PyAny>,
     ) -> PyResult<(Payload, Callbacks)> {
         let takes_pickles = self.link.hello().allow_pickle;
-        Callbacks::of(|| self.client.get().encode_for(py, root, object, takes_pickles))
+        let (payload, mut callbacks) =
+            Callbacks::of(|| self.client.get().encode_for(py, root, object, takes_pickles))?;
+        if !callbacks.is_empty() {
+            callbacks.waiting = chain(py)?;
+        }
+        Ok((payload, callbacks))
     }
 }
 

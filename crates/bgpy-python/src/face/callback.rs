@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use bgpy::{Delivered, Failure, Payload};
+use bgpy::{Chain, Delivered, Failure, Payload};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -71,13 +71,18 @@ impl Callback {
     }
 }
 
-/// The callbacks of a call, by number.
+/// The callbacks of a call.
 #[derive(Default)]
-pub struct Callbacks(Vec<Py<PyAny>>);
+pub struct Callbacks {
+    /// By number.
+    functions: Vec<Py<PyAny>>,
+    /// The servers that wait for what has made the call, if it waits in an event loop.
+    pub waiting: Chain,
+}
 
 impl Callbacks {
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.functions.is_empty()
     }
 
     /// Encodes the arguments of a call, and keeps the callbacks in them.
@@ -85,7 +90,7 @@ impl Callbacks {
         let outer = COLLECTED.replace(Some(Vec::new()));
         let encoded = encode();
         let collected = COLLECTED.replace(outer).unwrap_or_default();
-        Ok((encoded?, Self(collected)))
+        Ok((encoded?, Self { functions: collected, waiting: Chain::default() }))
     }
 
     /// The function that a task calls, and its arguments.
@@ -101,7 +106,7 @@ impl Callbacks {
         let message = decode(py, "arguments", message, client.get().policy)?;
         let (number, arguments, keywords): (usize, Bound<'py, PyTuple>, Bound<'py, PyDict>) =
             message.extract()?;
-        let function = self.0.get(number).ok_or_else(|| {
+        let function = self.functions.get(number).ok_or_else(|| {
             error(py, Class::CallbackGone, "the call has no callback of that number")
         })?;
         Ok((function.bind(py).clone(), arguments, keywords))

@@ -1,6 +1,7 @@
 //! The classes and functions that Python code sees.
 
 pub mod arguments;
+mod async_callbacks;
 mod async_calls;
 mod async_jobs;
 pub mod async_link;
@@ -29,3 +30,4 @@ mod started;
 mod status;
 pub mod stream;
 pub mod token;
+pub mod waiting_servers;
