@@ -17,16 +17,13 @@ from ._bgpy import (
     __version__,
     callback,
     check_cancelled,
+    import_module,
     progress,
     respond,
     shield,
     token_create,
 )
-from ._deadline import deadline
 from ._servers import connect, serve, servers, start
-from ._services.calls import begin, options, submit
-from ._services.method import method
-from ._services.proxy import client
 from .errors import (
     AddressInUse,
     AuthError,
@@ -55,14 +52,18 @@ from .errors import (
     StartError,
     WouldDeadlock,
 )
-from .interface import execute, initialize, terminate
 
 # Not imported from typing: that import takes longer than the rest of a server's start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio
     from ._calls import as_completed, wait
+    from ._deadline import deadline
     from ._jobs import Job, JobInfo, job, jobs
+    from ._services.calls import begin, options, submit
+    from ._services.method import method
+    from ._services.proxy import client
+    from .interface import execute, initialize, terminate
 
 __all__ = [
     "AddressInUse",
@@ -128,19 +129,41 @@ __all__ = [
 ]
 
 
+# What is imported when it is used: a server's process needs none of it to start.
+_LATER = {
+    "begin": "_services.calls",
+    "client": "_services.proxy",
+    "deadline": "_deadline",
+    "execute": "interface",
+    "initialize": "interface",
+    "job": "_jobs",
+    "Job": "_jobs",
+    "JobInfo": "_jobs",
+    "jobs": "_jobs",
+    "method": "_services.method",
+    "options": "_services.calls",
+    "submit": "_services.calls",
+    "terminate": "interface",
+}
+
+
 def __getattr__(name: str) -> object:
-    # They import `concurrent.futures`, which few scripts need.
-    if name in ("as_completed", "wait"):
+    if name in _LATER:
+        found: object = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    elif name in ("as_completed", "wait"):
+        # Not by `import_module`: it imports `threading`.
         from . import _calls
 
-        return getattr(_calls, name)
-    if name in ("Job", "JobInfo", "job", "jobs"):
-        from . import _jobs
+        found = getattr(_calls, name)
+    elif name in ("aio", "interface"):
+        # Likewise.
+        found = __import__(f"{__name__}.{name}", fromlist=[name])
+    else:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    globals()[name] = found
+    return found
 
-        return getattr(_jobs, name)
-    if name == "aio":
-        from importlib import import_module
 
-        return import_module(".aio", __name__)
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -55,11 +55,13 @@ def dumps(
     """
     try:
         return *_by_reference(obj, _Buffers(buffers_max)), False
+    except _NeedsCode:
+        pass
     except Exception as error:
         if has_raised(error):
             raise
         # Pickled by value, it may succeed; otherwise that error is as good as this one.
-        return *_by_value(obj, buffers_max, is_tasks), True
+    return *_by_value(obj, buffers_max, is_tasks), True
 
 
 def enumeration(cls: type) -> tuple[str, str] | None:
@@ -104,6 +106,10 @@ class _Buffers:
         return False
 
 
+class _NeedsCode(PicklingError):
+    """Functions or classes must be pickled by value."""
+
+
 class _ByReference(Pickler):
     """A pickler for objects that need no code by value."""
 
@@ -111,7 +117,7 @@ class _ByReference(Pickler):
         """Refuse functions and classes that the receiver may lack, and their instances."""
         module = getattr(obj, "__module__", None)
         if type(module) is str and (is_local(module) or module in modules):
-            raise PicklingError("the code must be pickled by value")
+            raise _NeedsCode
         return _special(obj)
 
 

@@ -160,3 +160,16 @@ import datetime, decimal, enum, pathlib, uuid, zoneinfo
 sys.exit("threading" in sys.modules)
 """
     assert scripts.run(text) == ""
+
+
+def test_what_is_imported_later_is_there_from_the_start(scripts):
+    scripts.run(
+        """
+        import bgpy
+        assert set(bgpy.__all__) <= set(dir(bgpy))
+        assert all(getattr(bgpy, name) is getattr(bgpy, name) for name in bgpy.__all__)
+        assert bgpy.interface.initialize is bgpy.initialize
+        from bgpy import *
+        assert begin is bgpy.begin and callable(client)
+        """
+    )

@@ -63,7 +63,7 @@ pub struct Failure {
     /// The remote traceback as text.
     pub traceback: Option<String>,
     /// The exceptions that led to this one, the nearest first, at most
-    /// [`CAUSES_MAX`](crate::limits::CAUSES_MAX).
+    /// [`CAUSES_MAX`].
     #[serde(default)]
     pub causes: Box<[Cause]>,
     /// The exception itself as a message of the payload codec, if it could be encoded. On the

@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import sys
 from _weakref import ref
-from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 
 from . import foreign_modules, received, shared, table, unfinished
@@ -244,11 +243,16 @@ def _has_others(cls: type, key: Key, meta: Any, bases: tuple[type, ...]) -> bool
 def _remake(cls: type, meta: Any, bases: tuple[type, ...]) -> None:
     # If the new ones have another object layout, the class keeps the old ones.
     if type(cls) is not meta:
-        with suppress(TypeError):
-            type.__setattr__(cls, "__class__", meta)
+        _try_to_set(cls, "__class__", meta)
     if cls.__bases__ != bases:
-        with suppress(TypeError):
-            type.__setattr__(cls, "__bases__", bases)
+        _try_to_set(cls, "__bases__", bases)
+
+
+def _try_to_set(cls: type, name: str, value: Any) -> None:
+    try:  # noqa: SIM105 (importing contextlib takes a while)
+        type.__setattr__(cls, name, value)
+    except TypeError:
+        pass
 
 
 def struct(key: Key, meta: Any, name: str, bases: tuple[type, ...], parts: dict[str, Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from _weakref import ref
-from contextlib import suppress
 from types import FunctionType
 
 from .assigned import functions_of
@@ -82,10 +81,12 @@ def _cells(function: FunctionType, assigned: Collection[int]) -> list[Any]:
     """
     found = []
     for cell in function.__closure__ or ():
-        with suppress(ValueError):
+        try:
             value = cell.cell_contents
-            if id(cell) not in assigned and (is_method(value) or not is_definition(value)):
-                found.append(value)
+        except ValueError:
+            continue
+        if id(cell) not in assigned and (is_method(value) or not is_definition(value)):
+            found.append(value)
     return found
 
 

@@ -6,7 +6,6 @@ A digest tells of what was there when it was made, and the contents are pickled 
 from __future__ import annotations
 
 from _thread import _count
-from contextlib import suppress
 from operator import is_
 from types import FunctionType
 
@@ -50,8 +49,10 @@ def _outline(obj: Any) -> list[Any]:
     if type(obj) is FunctionType:
         found = [obj.__code__, obj.__defaults__, obj.__kwdefaults__]
         for cell in obj.__closure__ or ():
-            with suppress(ValueError):
+            try:  # noqa: SIM105 (importing contextlib takes a while)
                 found.append(cell.cell_contents)
+            except ValueError:
+                pass
         return found
     if isinstance(obj, type):
         held = [value for name, value in list(vars(obj).items()) if is_told(name)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from _thread import get_ident
-from contextlib import suppress
 
 from . import methods, table
 from .assigned import assigned_cells, functions_of
@@ -110,8 +109,10 @@ def end(cls: type) -> None:
         if name not in arrived:
             known.marks.pop(name, None)
             # Another thread may have deleted it.
-            with suppress(AttributeError):
+            try:  # noqa: SIM105 (importing contextlib takes a while)
                 type.__delattr__(cls, name)
+            except AttributeError:
+                pass
 
 
 def skip(cls: type) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from _ast import AST, Compare, Match, PyCF_ONLY_AST
 
 from . import table
 from .local import MAIN, PACKAGE, Importing, placed, unwanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _ast import AST
     from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
@@ -27,7 +27,8 @@ _has_main = False
 
 def main_for(about: dict[str, Any]) -> ModuleType | None:
     """Return the main module, if the script of the tasks may replace it; None otherwise."""
-    from importlib.machinery import ModuleSpec
+    # As everywhere here, from where importlib.machinery has it, which takes a while to import.
+    from _frozen_importlib import ModuleSpec
 
     global _has_main
     if not _is_free():
@@ -53,8 +54,10 @@ def _is_guarded(file: str) -> bool:
         return False
     if MAIN not in text:
         return False
+    # Importing ast takes much longer than the rest.
+    from _ast import PyCF_ONLY_AST
+
     try:
-        # Not by `ast.parse`: importing ast takes much longer than the rest.
         tree = compile(text, file, "exec", PyCF_ONLY_AST, dont_inherit=True)
     except (SyntaxError, ValueError):
         return False
@@ -63,6 +66,8 @@ def _is_guarded(file: str) -> bool:
 
 def _compares(node: AST) -> bool:
     """Return whether a node compares the name of the module with that of the main module."""
+    from _ast import Compare, Match
+
     parts: list[AST] = []
     if isinstance(node, Compare):
         parts += node.left, *node.comparators
@@ -79,6 +84,8 @@ def _compares(node: AST) -> bool:
 
 def _nodes(tree: AST) -> Iterator[AST]:
     """Yield the nodes of a tree, the outermost first."""
+    from _ast import AST
+
     nodes = [tree]
     # It grows meanwhile.
     for node in nodes:
@@ -124,7 +131,7 @@ def _what_is_missing(name: str, imported: list[ModuleType]) -> Callable[[str], A
 
 
 def _find(name: str, path: Sequence[str] | None = None) -> ModuleSpec | None:
-    from importlib.machinery import PathFinder
+    from _frozen_importlib_external import PathFinder
 
     return PathFinder.find_spec(name, path)
 

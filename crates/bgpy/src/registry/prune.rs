@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::directory::{ENDED, Registry};
 use super::files::{Found, examine, files};
@@ -16,18 +15,25 @@ impl Registry {
     /// Removes the oldest logs of ended servers, with their rotated files, and the oldest records.
     /// Files of processes that may still exist are kept.
     pub(crate) fn prune(&self) {
-        for files in excess(self.logs().into_values()) {
-            files.iter().for_each(|path| drop(fs::remove_file(path)));
-        }
         let ended = self.directory.join(ENDED);
-        let remembered = files(&ended, "json").map(|path| vec![path]);
-        for path in excess(remembered).into_iter().flatten().filter(|path| is_over(path)) {
-            drop(fs::remove_file(path));
+        // Entries are read for what is too much only: every start waits for this.
+        for (instance, files) in excess(self.logs()) {
+            let entry = ended.join(format!("{instance}.json"));
+            if !entry.exists() || is_over(&entry) {
+                files.iter().for_each(|path| drop(fs::remove_file(path)));
+            }
+        }
+        let remembered = files(&ended, "json").map(|path| ((), vec![path]));
+        for (_, entries) in excess(remembered) {
+            entries
+                .iter()
+                .filter(|path| is_over(path))
+                .for_each(|path| drop(fs::remove_file(path)));
         }
     }
 
-    /// The logs of ended servers with their rotated files, by instance. Logs that users have put
-    /// here are not among them.
+    /// The logs of servers that accept no more calls, with their rotated files, by instance. Logs that users have
+    /// put here are not among them.
     fn logs(&self) -> BTreeMap<String, Vec<PathBuf>> {
         let mut logs: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
         let all = fs::read_dir(&self.directory).into_iter().flatten().flatten();
@@ -36,12 +42,7 @@ impl Registry {
                 logs.entry(instance.to_owned()).or_default().push(path);
             }
         }
-        let is_needed = |instance: &str| {
-            let entry = format!("{instance}.json");
-            let ended = self.directory.join(ENDED).join(&entry);
-            self.directory.join(entry).exists() || (ended.exists() && !is_over(&ended))
-        };
-        logs.retain(|instance, _| !is_needed(instance));
+        logs.retain(|instance, _| !self.directory.join(format!("{instance}.json")).exists());
         logs
     }
 }
@@ -58,14 +59,13 @@ fn instance_of(name: &str) -> Option<&str> {
 }
 
 /// The oldest groups of files beyond the limit. A group is as old as its youngest file.
-fn excess(groups: impl Iterator<Item = Vec<PathBuf>>) -> Vec<Vec<PathBuf>> {
+fn excess<T>(groups: impl IntoIterator<Item = (T, Vec<PathBuf>)>) -> Vec<(T, Vec<PathBuf>)> {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    let Some(excess @ 1..) = groups.len().checked_sub(KEPT) else { return Vec::new() };
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).ok();
-    let age = |files: &Vec<PathBuf>| files.iter().filter_map(changed).max();
-    let mut groups: Vec<(Option<SystemTime>, Vec<PathBuf>)> =
-        groups.map(|files| (age(&files), files)).collect();
-    groups.sort();
-    groups.truncate(groups.len().saturating_sub(KEPT));
-    groups.into_iter().map(|(_, files)| files).collect()
+    groups.sort_by_cached_key(|(_, files)| files.iter().filter_map(changed).max());
+    groups.truncate(excess);
+    groups
 }
 
 /// Whether a server that accepts no more calls is gone, as far as its entry can be read.

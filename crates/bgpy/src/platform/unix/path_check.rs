@@ -76,6 +76,9 @@ fn open_own(path: &Path, options: &OpenOptions) -> io::Result<File> {
 
 fn read_up_to(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // A byte more shows at once that it ends there.
+    let length = file.metadata()?.len().min(bytes_max) + 1;
+    bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
         return Err(io::Error::other(format!("it is longer than {bytes_max} bytes")));
