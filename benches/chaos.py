@@ -42,7 +42,8 @@ METHOD = """\
 - For each client, one handshake is cut, or two in a row.
 - Decoders are fuzzed with libFuzzer, for as long as you like (`make fuzz`). Inputs that reach new
   code are kept in `fuzz/corpora`, and each test run replays them.
-- A flood comes from one process, which opens connections as fast as it can, 64 at a time.
+- A flood comes from one process, which opens connections as fast as it can, 64 at a time unless the
+  line says otherwise. What one that goes to another server costs is the machine's share.
 
 ## How to reproduce
 

@@ -14,6 +14,7 @@ from trials.strangers import record_first_message
 from workspace import BENCHES, Placement, Workspace
 
 CONCURRENT = 64
+HELD = 2000
 GARBAGE = b"GET / HTTP/1.1\r\n\r\n"
 
 
@@ -30,25 +31,32 @@ def run(scale: Scale) -> list[Row]:
                 "a replayed first message": record_first_message(workspace, server.token),
             }
             clients = {"Unix": unix, "TCP": tcp}
+            replayed = kinds["a replayed first message"]
+            other = bgpy_server.start(workspace)
+            floods = {kind: (server, message, CONCURRENT) for kind, message in kinds.items()}
+            floods[f"connections that are held, {HELD:,} at once"] = (server, replayed, HELD)
+            floods["the same, to another server"] = (other, replayed, HELD)
             quiet: dict[str, list[int]] = {}
             rows = []
-            for kind, message in kinds.items():
+            for kind, (flooded, message, concurrent) in floods.items():
                 for what, times in measured(clients, workspace, server, seconds).items():
                     quiet[what] = sorted(quiet.get(what, []) + times)
-                with Flooder(workspace, server.port, message) as flooder:
+                with Flooder(workspace, flooded.port, message, concurrent) as flooder:
                     seen = measured(clients, workspace, server, seconds)
                 rate = flooder.made / flooder.seconds
                 done = f"a flood of {kind}, {rate:,.0f} connections a second from one process"
                 rows.append(Row(done, told(seen)))
             assert unix.status()["clients"] == 2
-    return [Row(f"no flood, {len(kinds) * seconds:.0f} s each", told(quiet)), *rows]
+            bgpy_server.stop(other)
+    return [Row(f"no flood, {len(floods) * seconds:.0f} s each", told(quiet)), *rows]
 
 
 class Flooder:
     """A process that floods as long as this is entered."""
 
-    def __init__(self, workspace: Workspace, port: int, message: bytes) -> None:
-        words = [str(port), str(CONCURRENT), "1"]
+    def __init__(self, workspace: Workspace, port: int, message: bytes, concurrent: int) -> None:
+        ends = "1" if concurrent == CONCURRENT else "0"
+        words = [str(port), str(concurrent), "1", ends]
         self.process = workspace.run([sys.executable, BENCHES / "flooder.py", *words])
         self.message, self.made, self.seconds = message, 0, 0.0
 

@@ -3,15 +3,21 @@
 
 use std::time::{Duration, Instant};
 
-/// How long unauthenticated connections are held back after one that ended without a proof, which
-/// takes about 50 µs. A flood then waits for the server and no longer takes the CPU from its
-/// callers. Each turn of strangers delays a call or two, and wakes a flood that delays others: there
-/// are so few of them that fewer than a hundredth of the calls meet one.
-const REST: Duration = Duration::from_micros(3000);
-
 /// For each so many connections that wait, one more is served between two pauses: the
 /// last in the queue then waits for about 32 pauses, whatever its length.
 const QUEUE_SHARE: usize = 32;
+
+/// How long the last in the queue waits, about. Most of it are pauses, about 3 ms each unless the queue
+/// is long, after connections that ended without a proof. A flood then waits for the server and no
+/// longer takes the CPU from its callers. Each turn of strangers delays a call or two, and wakes a
+/// flood that delays others: there are so few of them that fewer than a hundredth of the calls meet one.
+const PATIENCE: Duration = Duration::from_millis(90);
+
+/// What one that ends without a proof takes, about.
+const COST: Duration = Duration::from_micros(30);
+
+/// The shortest pause.
+const REST_LEAST: Duration = Duration::from_micros(300);
 
 /// How long unauthenticated connections wait at most for calls that arrived before them.
 const DEFERENCE: Duration = Duration::from_millis(1);
@@ -80,9 +86,15 @@ impl Throttle {
         let waiting = waiting();
         if self.in_vain > waiting / QUEUE_SHARE {
             self.in_vain = 0;
-            self.until = Some(now + REST);
+            self.until = Some(now + rest(waiting));
         }
     }
+}
+
+/// How long the pause is if so many connections wait.
+fn rest(waiting: usize) -> Duration {
+    let work = COST.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
+    (PATIENCE.saturating_sub(work) / QUEUE_SHARE as u32).max(REST_LEAST)
 }
 
 #[cfg(test)]
@@ -91,35 +103,43 @@ mod tests {
 
     #[test]
     fn strangers_hold_back_for_a_call_but_not_for_ever() {
-        let (mut rest, now) = (Throttle::default(), Instant::now());
-        assert!(!rest.holds_back(false, now));
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        assert!(!throttle.holds_back(false, now));
         for moment in [now, now + DEFERENCE / 2] {
-            assert!(rest.holds_back(true, moment));
+            assert!(throttle.holds_back(true, moment));
         }
-        assert!(!rest.holds_back(true, now + DEFERENCE));
+        assert!(!throttle.holds_back(true, now + DEFERENCE));
         // They have had their turn.
-        assert!(rest.holds_back(true, now + DEFERENCE));
-        assert!(!rest.holds_back(false, now + DEFERENCE));
+        assert!(throttle.holds_back(true, now + DEFERENCE));
+        assert!(!throttle.holds_back(false, now + DEFERENCE));
+    }
+
+    #[test]
+    fn the_longer_the_queue_the_shorter_the_pauses() {
+        assert_eq!(rest(0), PATIENCE / QUEUE_SHARE as u32);
+        assert!((1..4000).all(|waiting| rest(waiting) <= rest(waiting - 1)));
+        assert_eq!(rest(4000), REST_LEAST);
+        assert_eq!(rest(usize::MAX), REST_LEAST);
     }
 
     #[test]
     fn strangers_rest_when_some_came_for_nothing_and_somebody_calls() {
-        let (mut rest, now) = (Throttle::default(), Instant::now());
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
         let mut come = |count, calls, now, waiting| {
-            (0..count).for_each(|_| rest.in_vain());
-            rest.begin_if_due(calls, now, || waiting);
-            let left = rest.left(now);
-            assert_eq!(rest.holds_back(false, now), !left.is_zero());
-            assert!(!rest.holds_back(false, now + left));
+            (0..count).for_each(|_| throttle.in_vain());
+            throttle.begin_if_due(calls, now, || waiting);
+            let left = throttle.left(now);
+            assert_eq!(throttle.holds_back(false, now), !left.is_zero());
+            assert!(!throttle.holds_back(false, now + left));
             left
         };
         assert_eq!(come(1, 0, now, 0), Duration::ZERO, "no calls");
         assert_eq!(come(0, 1, now, 0), Duration::ZERO, "they may be clients");
-        assert_eq!(come(1, 1, now, 0), REST);
-        assert_eq!(come(1, 1, now + LATELY / 2, QUEUE_SHARE - 1), REST);
+        assert_eq!(come(1, 1, now, 0), rest(0));
+        assert_eq!(come(1, 1, now + LATELY / 2, QUEUE_SHARE - 1), rest(QUEUE_SHARE - 1));
         assert_eq!(come(1, 1, now + LATELY, 0), Duration::ZERO, "no more calls");
-        assert_eq!(come(1, 2, now + LATELY, QUEUE_SHARE - 1), REST);
+        assert_eq!(come(1, 2, now + LATELY, QUEUE_SHARE - 1), rest(QUEUE_SHARE - 1));
         assert_eq!(come(3, 3, now, 3 * QUEUE_SHARE), Duration::ZERO, "newcomers would wait");
-        assert_eq!(come(1, 4, now, 3 * QUEUE_SHARE), REST);
+        assert_eq!(come(1, 4, now, 3 * QUEUE_SHARE), rest(3 * QUEUE_SHARE));
     }
 }
