@@ -112,9 +112,9 @@ def reset(stream: socket.socket, _over: threading.Event) -> None:
 @pytest.mark.parametrize("token", [token_create(), None])
 @pytest.mark.parametrize("treat", [close, close_after_reading, reset])
 def test_a_server_that_closes_at_once(treat: Callable[..., None], token: str | None) -> None:
-    with fake(treat) as port:
-        with pytest.raises((ConnectionLost, ProtocolMismatch), match="another program"):
-            Client(HOST, port, token=token).ping(timeout=LIMIT_S)
+    told = pytest.raises((ConnectionLost, ProtocolMismatch), match="another program")
+    with fake(treat) as port, told:
+        Client(HOST, port, token=token).ping(timeout=LIMIT_S)
 
 
 @pytest.mark.parametrize(

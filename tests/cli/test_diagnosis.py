@@ -62,7 +62,7 @@ class Silent(socketserver.BaseRequestHandler):
 
 
 class Closing(socketserver.BaseRequestHandler):
-    """A server that closes the connection if it does not understand what it reads, as a database."""
+    """A server that closes what it does not understand, as a database does."""
 
     def handle(self):
         """Read once."""

@@ -58,9 +58,8 @@ class Prompt(Session):
         service = self._debugger.server.service()
         if service is not None:
             kind = type(service)
-            return (
-                f"`service` is the {kind.__name__}, and the names of module {kind.__module__} are there"
-            )
+            names = f"the names of module {kind.__module__} are there"
+            return f"`service` is the {kind.__name__}, and {names}"
         state, task = self._debugger.server.tasks()
         if task is None:
             return "the server has no tasks yet"
@@ -116,7 +115,7 @@ class Prompt(Session):
 
 
 def _names_of_class(kind: type) -> dict[str, Any]:
-    """Return the variables of the module that defines a class, which may have come from a client."""
+    """Return the variables of the module of a class, which may have come from a client."""
     for value in vars(kind).values():
         if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
             return dict(value.__globals__)
