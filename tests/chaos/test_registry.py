@@ -176,3 +176,40 @@ def test_two_users_of_one_machine(runtime, elsewhere):
         start((dict, exec_task, lambda *_: None), "lens")
     os.environ["BGPY_RUNTIME_DIR"] = str(runtime)
     server.stop(20)
+
+
+# Runs in a container that has a host name of its own, and this user's home.
+IN_A_CONTAINER = ["unshare", "--uts", "--pid", "--fork", "--mount-proc", sys.executable, "-c"]
+UNDER_ANOTHER_NAME = """
+import json, socket
+socket.sethostname("container")
+from bgpy import NameTaken, connect, respond, servers, start
+
+def exec_task(client_socket, state, args):
+    respond(client_socket, args)
+
+tasks = (dict, exec_task)
+told = {"listed": [(info.name, info.state) for info in servers()]}
+told["call"] = connect("camera").call(1)
+try:
+    start(tasks, "camera")
+except NameTaken as error:
+    told["start"] = str(error)
+told["found"] = start(tasks, "camera", exist_ok=True).is_started_here
+print(json.dumps(told))
+"""
+
+
+def test_a_container_that_shares_the_home_has_the_same_servers(runtime):
+    def exec_task(client_socket, state, args):
+        respond(client_socket, args)
+
+    if subprocess.run([*IN_A_CONTAINER, ""], capture_output=True, check=False).returncode != 0:
+        pytest.skip("there can be no containers here")
+    server = start((dict, exec_task), "camera")
+    told = run([*IN_A_CONTAINER, UNDER_ANOTHER_NAME])
+    assert told["listed"] == [["camera", "READY"]]
+    assert told["call"] == 1
+    assert "already running" in told["start"]
+    assert told["found"] is False
+    server.stop(20)

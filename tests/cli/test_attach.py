@@ -324,6 +324,20 @@ def test_two_threads_at_breakpoints(commands, tmp_path):
     assert outcome == [{0: 10, 1: 11}]
 
 
+@pytest.mark.parametrize("is_callable", [False, True])
+def test_the_object_of_a_service(commands, tmp_path, is_callable):
+    call = "    def __call__(self):\n        pass\n" if is_callable else ""
+    (tmp_path / "shop.py").write_text(
+        "UNIT = 'mm'\n\nclass Shop:\n    def __init__(self):\n        self.films = 3\n"
+        "    def sell(self):\n        self.films -= 1\n" + call
+    )
+    assert commands.run("start", f"{tmp_path / 'shop.py'}:Shop")[0] == 0
+    code, data, _ = commands.run("attach", "shop", given="service.films\nUNIT\nservice.sell()\n")
+    assert (code, data) == (0, "3\n'mm'\n")
+    assert connect("shop").status()["state"] == "READY"
+    assert commands.run("attach", "shop", given="service.films\n")[1] == "2\n"
+
+
 def test_a_server_that_takes_no_pickles(commands, tmp_path):
     path = tmp_path / "cellar.py"
     path.write_text(TASKS)

@@ -69,6 +69,7 @@ def test_what_only_python_can_read(commands, shop):
         ),
         (["increase", "ten"], 'by must be of type int, not "ten": increase('),
         (["increase", "2", "by=1"], "by is given by position and by name: increase("),
+        (["say", "txet=x"], "there is no parameter txet; did you mean text?: say("),
         (["say"], "missing text: say(text: str) -> str"),
         (["value", "1"], "a property takes no arguments: value: int"),
         (["incraese"], "Counter on counter has no method incraese; did you mean increase?"),

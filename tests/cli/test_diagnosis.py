@@ -61,6 +61,14 @@ class Silent(socketserver.BaseRequestHandler):
             pass
 
 
+class Closing(socketserver.BaseRequestHandler):
+    """A server that closes what it does not understand, as a database does."""
+
+    def handle(self):
+        """Read once."""
+        self.request.recv(1 << 16)
+
+
 @contextmanager
 def serving(handler):
     class Server(socketserver.ThreadingTCPServer):
@@ -74,7 +82,7 @@ def serving(handler):
         thread.join()
 
 
-@pytest.mark.parametrize("handler", [Quiet, Lines])
+@pytest.mark.parametrize("handler", [Quiet, Lines, Closing])
 def test_a_program_that_waits_for_a_line_is_told_apart_each_time(each_form, handler):
     with serving(handler) as target:
         for environment in ({}, {"BGPY_TOKEN": token_create()}):
@@ -144,6 +152,14 @@ def test_a_name_with_a_slip_gets_a_suggestion(camera):
         code, _, words = camera.run("call", slip, "1")
         assert (code, "did you mean 'camera'?" in words) == (3, True), words
     assert "did you mean" not in camera.run("call", "printer", "1")[2]
+
+
+@pytest.mark.parametrize("command", ["logs", "kill", "restart", "systemd"])
+def test_so_does_one_of_a_server_that_may_have_ended(camera, command):
+    assert camera.run("stop", "camera")[0] == 0
+    code, _, words = camera.run(command, "camra")
+    assert (code, "did you mean 'camera'?" in words) == (3, True), words
+    assert "`bgpy ps -a` lists" in camera.run(command, "printer")[2]
 
 
 def test_nobody_runs(each_form):

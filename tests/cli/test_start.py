@@ -265,6 +265,19 @@ def test_replace_ends_the_server_of_that_name(camera, tasks):
     assert client.status()["pid"] != before
 
 
+def test_replace_says_what_it_waits_for(camera, tasks, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    connect("camera").execute({"open": str(pipe)})
+    while connect("camera").status()["state"] != "BUSY":
+        pass
+    replacing = camera.spawn("start", tasks, "--replace")
+    assert replacing.stderr.readline() == "Waiting for the running task of camera.\n"
+    with pipe.open("w"):
+        pass
+    assert replacing.wait(30) == 0
+
+
 def test_replace_needs_tasks_that_can_start(camera, tasks):
     before = connect("camera").status()["pid"]
     tasks.write_text("import no_such_module\n" + tasks.read_text())

@@ -94,6 +94,7 @@ def test_one_that_is_stopping_says_so(stopping, socket):
             assert f"{target} is stopping" in words
         with pytest.raises(ServerStopping, match="is stopping"):
             connect(target)
+    assert f"`py-spy dump --pid {info.pid}`" in stopping.run("dump", "camera")[2]
     why = "its last task or exit_task is still running"
     assert why in stopping.run("status", "camera")[1]
     assert why in stopping.run("doctor")[1]

@@ -20,6 +20,15 @@ def test_ready_also_for_one_that_is_still_to_come(commands, tasks):
     assert waiting.wait(30) == 0
 
 
+def test_one_that_does_not_come_is_named(camera):
+    waiting = camera.spawn("wait", "camra", "--for", "ready", "--timeout", "1.5")
+    assert waiting.communicate(timeout=30)[1].splitlines() == [
+        "Waiting: no server named 'camra' runs here: did you mean 'camera'?",
+        "error: camra was not ready within 1.5s",
+    ]
+    assert waiting.returncode == 4
+
+
 def test_idle(camera, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -44,7 +44,7 @@ use crate::output;
     version = bgpy::VERSION,
     disable_help_flag = true,
     max_term_width = 100,
-    about = "Keep a Python or Rust process alive in the background, and call it from anywhere",
+    about = "Keep a Python process alive in the background, and call it from anywhere",
     after_help = "\
 Examples:
   bgpy start counter.py:Counter                 start a server with an object of this class

@@ -41,7 +41,7 @@ impl From<&ConnectError> for Exit {
             ConnectError::Timeout { .. } | ConnectError::Restarting { .. } => Self::TimedOut,
             ConnectError::Auth { .. } | ConnectError::NoToken { .. } => Self::NotAuthenticated,
             ConnectError::Unprotected { .. } => Self::Usage,
-            ConnectError::Protocol { .. } => Self::ProtocolMismatch,
+            ConnectError::Protocol { .. } | ConnectError::Silent { .. } => Self::ProtocolMismatch,
             ConnectError::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }
@@ -109,6 +109,7 @@ mod tests {
             (ConnectError::Timeout { server: server(), after, process: None, connected: false }, 4),
             (ConnectError::Restarting { server: server(), after, failing: None }, 4),
             (ConnectError::Cut { server: server() }, 1),
+            (ConnectError::Silent { server: server() }, 6),
             (ConnectError::Auth { server: server(), token: true }, 5),
             (ConnectError::NoToken { server: server(), replaced: false }, 5),
             (ConnectError::Unprotected { server: server() }, 2),

@@ -21,6 +21,13 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The one among other names for which this may be a misspelling.
+    pub fn nearest(&self, others: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let distance = |other: &Self| strsim::osa_distance(other.as_str(), self.as_str());
+        let nearest = others.into_iter().min_by_key(distance);
+        nearest.filter(|other| distance(other) <= 1 + self.as_str().len() / 4)
+    }
 }
 
 impl FromStr for Name {

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
         def tasks(self) -> tuple[dict[Any, Any] | None, Callable[..., object] | None]:
             """Return the state and exec_task, as far as there are any."""
 
+        def service(self) -> object:
+            """Return the object of a service, or None."""
+
 
 # Prompts that may be open at once.
 PROMPTS = 8

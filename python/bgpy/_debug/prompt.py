@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import code
 import functools
+import sys
 import threading
 import types
 
@@ -54,6 +55,11 @@ class Prompt(Session):
         )
 
     def _describe(self) -> str:
+        service = self._debugger.server.service()
+        if service is not None:
+            kind = type(service)
+            names = f"the names of module {kind.__module__} are there"
+            return f"`service` is the {kind.__name__}, and {names}"
         state, task = self._debugger.server.tasks()
         if task is None:
             return "the server has no tasks yet"
@@ -91,8 +97,13 @@ class Prompt(Session):
 
     def _renew(self) -> None:
         """Show the present state and names, but for those that the user has given a meaning."""
+        service = self._debugger.server.service()
         state, task = self._debugger.server.tasks()
-        names: dict[str, Any] = {} if task is None else dict(_module(task)[1])
+        names: dict[str, Any] = {}
+        if service is not None:
+            names = _names_of_class(type(service)) | {"service": service}
+        elif task is not None:
+            names = dict(_module(task)[1])
         if state is not None:
             names["state"] = state
         for name, value in names.items():
@@ -101,6 +112,15 @@ class Prompt(Session):
             now = self.namespace.get(name, _MISSING)
             if now is _MISSING or now is self._shown.get(name, _MISSING):
                 self.namespace[name] = self._shown[name] = value
+
+
+def _names_of_class(kind: type) -> dict[str, Any]:
+    """Return the variables of the module of a class, which may have come from a client."""
+    for value in vars(kind).values():
+        if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
+            return dict(value.__globals__)
+    module = sys.modules.get(kind.__module__)
+    return {} if module is None else dict(vars(module))
 
 
 def _module(task: Any) -> tuple[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 //! `bgpy dump`: shows what every thread of a server does.
 
-use bgpy::{DebugReply, DebugRequest};
+use bgpy::{CallError, ConnectError, DebugReply, DebugRequest};
 use clap::Args;
 
 use crate::connect::{ServerArgs, Trust, advice};
@@ -27,12 +27,27 @@ pub(crate) struct Dump {
 impl Dump {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let (client, wait) = (self.server.client(&self.trust)?, self.server.access.wait(context));
-        match client.debug(&DebugRequest::Stacks, &wait).map_err(advice::failed)? {
+        match client.debug(&DebugRequest::Stacks, &wait).map_err(failed)? {
             DebugReply::Stacks { stacks } => output::data(stacks.trim_end()),
             reply => return Err(unexpected(&reply)),
         }
         Ok(())
     }
+}
+
+/// Prints why there is no answer. A server that is stopping has closed its sockets, though its task may hang.
+fn failed(error: CallError) -> Exit {
+    let pid = match &error {
+        CallError::Connect(ConnectError::Stopping { hindrance, .. }) => {
+            hindrance.as_ref().map(|it| it.pid)
+        }
+        _ => None,
+    };
+    let exit = advice::failed(error);
+    if let Some(pid) = pid {
+        output::note(format_args!("`py-spy dump --pid {pid}` shows where it is."));
+    }
+    exit
 }
 
 /// Prints that a server has answered another question.

@@ -18,6 +18,9 @@ use crate::output::{self, Form};
 /// How often the server is asked for its state.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Who waits longer for a server that is not there is told so: its name may be misspelt.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Wait until a server is ready, idle or has ended
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -114,6 +117,7 @@ impl WaitFor {
     }
 
     fn until(&self, client: &Client, wait: &Wait<'_>) -> Result<(), CallError> {
+        let mut is_told = false;
         loop {
             match client.link(wait) {
                 Ok(link) => {
@@ -134,6 +138,10 @@ impl WaitFor {
                             accepted: false,
                             expired: false,
                         });
+                    }
+                    if !is_told && wait.since().elapsed() >= SOON {
+                        output::note(format_args!("Waiting: {error}"));
+                        is_told = true;
                     }
                 }
                 Err(ConnectError::Restarting { .. }) if wait.slice().is_some() => {}

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bgpy::duration;
 use bgpy::registry::Registry;
 use bgpy::survey::look_up;
-use bgpy::{Client, ClientOptions, ServerInfo, Target, Token, Wait};
+use bgpy::{Client, ClientOptions, Name, ServerInfo, Target, Token, Wait};
 use clap::Args;
 use serde_json::json;
 
@@ -155,8 +155,8 @@ impl ServerArgs {
     }
 
     /// Prints that there is no such server.
-    pub(crate) fn unknown(&self) -> Exit {
-        unknown(&self.target)
+    pub(crate) fn unknown(&self, registry: &Registry) -> Exit {
+        unknown(&self.target, registry)
     }
 }
 
@@ -164,18 +164,31 @@ impl ServerArgs {
 pub(crate) fn known(target: &Target, wait: &Wait<'_>) -> Result<(Registry, ServerInfo), Exit> {
     let registry = registry()?;
     let known = look_up(&registry, target, wait).map_err(unread)?;
-    known.map(|info| (registry, info)).ok_or_else(|| unknown(target))
+    match known {
+        Some(info) => Ok((registry, info)),
+        None => Err(unknown(target, &registry)),
+    }
 }
 
-fn unknown(target: &Target) -> Exit {
-    let what = match target {
-        Target::Name(name) => format!("named '{name}'"),
-        Target::Address(_) | Target::Socket(_) => format!("at {target}"),
+fn unknown(target: &Target, registry: &Registry) -> Exit {
+    let (what, similar) = match target {
+        Target::Name(name) => (format!("named '{name}'"), name.nearest(names(registry))),
+        Target::Address(_) | Target::Socket(_) => (format!("at {target}"), None),
     };
-    let text = format_args!(
-        "no server {what} is known on this machine: `bgpy ps -a` lists the ones that you have started"
-    );
-    output::error(text, Exit::NotRunning)
+    let hint = match similar {
+        Some(similar) => format!("did you mean '{similar}'?"),
+        None => "`bgpy ps -a` lists the ones that you have started".to_owned(),
+    };
+    output::error(
+        format_args!("no server {what} is known on this machine: {hint}"),
+        Exit::NotRunning,
+    )
+}
+
+/// The names of all servers that run or have ended.
+fn names(registry: &Registry) -> impl Iterator<Item = Name> {
+    let entries = registry.entries().into_iter().chain(registry.ended());
+    entries.flatten().filter_map(|entry| entry.name)
 }
 
 /// A server that was just started, as JSON: all that is known, or the least if it is not found any more.

@@ -69,6 +69,9 @@ impl Arguments {
             self.by_name.push((name.to_owned(), value(name, text, annotation(found))?));
             return Ok(());
         }
+        if let Some((name, meant)) = misspelt(parameters, word) {
+            return Err(format!("there is no parameter {name}; did you mean {meant}?"));
+        }
         let at = self.by_position.len();
         let found = by_position(parameters).nth(at);
         let found = found.or_else(|| of_kind(parameters, ParameterKind::Rest));
@@ -113,6 +116,17 @@ impl Arguments {
         let by_name = self.by_name.into_iter().map(|(name, value)| (Value::Str(name), value));
         Value::List(vec![by_position, Value::Map(by_name.collect())])
     }
+}
+
+/// The name in a word `NAME=VALUE` that is none of a parameter, but much like one, and that parameter.
+fn misspelt<'a>(parameters: &'a [Parameter], word: &'a str) -> Option<(&'a str, &'a str)> {
+    let (name, _) = word.split_once('=').filter(|(name, _)| is_identifier(name))?;
+    let kinds = [ParameterKind::Any, ParameterKind::Keyword];
+    let names = parameters.iter().filter(|it| kinds.contains(&it.kind)).map(|it| it.name.as_str());
+    let distance = |other: &&str| strsim::osa_distance(other, name);
+    let meant = names.min_by_key(distance)?;
+    // Of short names, most differ by as little.
+    (distance(&meant) <= name.len() / 3).then_some((name, meant))
 }
 
 fn by_position(parameters: &[Parameter]) -> impl Iterator<Item = &Parameter> {
@@ -233,6 +247,8 @@ mod tests {
             (&["/a"], &[], "missing a"),
             (&["a"], &["1", "2"], "it takes one argument by position at most"),
             (&[], &["b=1"], "there is no parameter b"),
+            (&["epochs:int"], &["epoch=3"], "there is no parameter epoch; did you mean epochs?"),
+            (&["text:str"], &["txet=3"], "there is no parameter txet; did you mean text?"),
             (&["a"], &["1", "a=2"], "a is given by position and by name"),
             (&["a"], &["a=1", "a=2"], "a is given twice"),
             (&["a:int"], &["ten"], "a must be of type int, not \"ten\""),

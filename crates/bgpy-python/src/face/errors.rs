@@ -66,7 +66,7 @@ pub fn connect_error(py: Python<'_>, source: &ConnectError) -> PyErr {
         ConnectError::Cut { .. } => Class::ConnectionLost,
         ConnectError::Auth { .. } | ConnectError::NoToken { .. } => Class::AuthError,
         ConnectError::Unprotected { .. } => Class::ConfigError,
-        ConnectError::Protocol { .. } => Class::ProtocolMismatch,
+        ConnectError::Protocol { .. } | ConnectError::Silent { .. } => Class::ProtocolMismatch,
         ConnectError::Interrupted => return interrupted(py),
         _ => Class::ConnectError,
     };

@@ -291,4 +291,9 @@ impl Server {
     fn tasks(&self, py: Python<'_>) -> (Option<Py<PyDict>>, Option<Py<PyAny>>) {
         self.shown.get(py)
     }
+
+    /// The object of a service; None as long as there is none, and with tasks.
+    fn service(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.shown.object(py)
+    }
 }

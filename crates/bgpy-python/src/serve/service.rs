@@ -78,7 +78,7 @@ impl ServiceProgram {
             let member = Member { name: PyString::intern(py, name).unbind(), kind: *kind };
             (name.clone(), member)
         });
-        shown.begin(&object);
+        shown.serve(&object);
         let service = Service {
             object: object.unbind(),
             class: table.class.clone(),

@@ -1,4 +1,4 @@
-//! What a prompt shows of a program: its state, and the function that answers calls.
+//! What a prompt shows of a program: its state and the function that answers calls, or its object.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,12 +15,18 @@ pub struct Shown(Arc<Mutex<Parts>>);
 struct Parts {
     state: Option<Py<PyDict>>,
     exec: Option<Py<PyAny>>,
+    object: Option<Py<PyAny>>,
 }
 
 impl Shown {
     /// Shows a program that is about to start, and has no state yet.
     pub fn begin(&self, exec: &Bound<'_, PyAny>) {
-        self.replace(Parts { state: None, exec: Some(exec.clone().unbind()) });
+        self.replace(Parts { exec: Some(exec.clone().unbind()), ..Parts::default() });
+    }
+
+    /// Shows the object of a service.
+    pub fn serve(&self, object: &Bound<'_, PyAny>) {
+        self.replace(Parts { object: Some(object.clone().unbind()), ..Parts::default() });
     }
 
     /// Shows another state.
@@ -39,6 +45,12 @@ impl Shown {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let state = parts.state.as_ref().map(|state| state.clone_ref(py));
         (state, parts.exec.as_ref().map(|exec| exec.clone_ref(py)))
+    }
+
+    /// The object of a service, once it was made.
+    pub fn object(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.object.as_ref().map(|object| object.clone_ref(py))
     }
 
     fn replace(&self, parts: Parts) {

@@ -69,7 +69,5 @@ pub(super) fn hint(registry: &Registry, name: &Name) -> Option<AbsenceHint> {
     }
     let running = registry.entries().unwrap_or_default();
     let names = running.into_iter().filter_map(|entry| entry.name);
-    let distance = |other: &Name| strsim::osa_distance(other.as_str(), name.as_str());
-    let nearest = names.min_by_key(distance);
-    nearest.filter(|other| distance(other) <= 1 + name.as_str().len() / 4).map(AbsenceHint::Similar)
+    name.nearest(names).map(AbsenceHint::Similar)
 }

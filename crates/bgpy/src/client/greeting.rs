@@ -14,7 +14,7 @@ use bgpy_proto::handshake::{
 };
 use bgpy_proto::{ClientHello, ClientSession, Outbox, ProtocolError, Psk};
 
-use super::handshake_retry::{HandshakeRetries, Next, Refused, Verdict};
+use super::handshake_retry::{Answer, HandshakeRetries, Next, Refused, Verdict};
 use super::proof::Proof;
 use crate::clock;
 use crate::error::ConnectError;
@@ -168,7 +168,7 @@ impl Greeting {
                 ask_who_is_there(&mut self.out);
                 Stage::Asking { answer: Vec::new(), until: now + ANSWER, handshake: None }
             }
-            Stage::Wondering => return self.asked(false),
+            Stage::Wondering => return self.asked(Answer::Nothing),
             _ if is_there => {
                 let handshake =
                     ClientHandshake::start(self.suite, &self.key.psk, &self.hello, &mut self.out);
@@ -204,7 +204,9 @@ impl Greeting {
             Stage::Asking { mut answer, until, handshake } => {
                 answer.extend_from_slice(bytes);
                 match is_answered(&answer, bytes.is_empty()) {
-                    Some(is_bgpy) => self.answered(is_bgpy, !answer.is_empty(), handshake),
+                    Some(true) => self.answered(Answer::Bgpy, handshake),
+                    Some(false) if answer.is_empty() => self.answered(Answer::Closed, handshake),
+                    Some(false) => Err(self.violated(ProtocolError::NotBgpy)),
                     None => {
                         self.stage = Stage::Asking { answer, until, handshake };
                         Ok(())
@@ -222,7 +224,7 @@ impl Greeting {
     pub(super) fn late(&mut self) -> Result<(), ConnectError> {
         match std::mem::replace(&mut self.stage, Stage::Apart) {
             Stage::Shaking { handshake, .. } => self.stage = Stage::Doubting(handshake),
-            Stage::Asking { handshake, .. } => return self.answered(false, false, handshake),
+            Stage::Asking { handshake, .. } => return self.answered(Answer::Nothing, handshake),
             stage => self.stage = stage,
         }
         Ok(())
@@ -232,7 +234,7 @@ impl Greeting {
     pub(super) fn cut(&mut self) -> Result<(), ConnectError> {
         self.out = Outbox::default();
         match std::mem::replace(&mut self.stage, Stage::Apart) {
-            Stage::Asking { handshake, .. } => self.answered(false, false, handshake),
+            Stage::Asking { handshake, .. } => self.answered(Answer::Nothing, handshake),
             _ => self.refused(Refused::Cut),
         }
     }
@@ -257,13 +259,11 @@ impl Greeting {
     /// does not tell.
     fn answered(
         &mut self,
-        is_bgpy: bool,
-        has_answer: bool,
+        answer: Answer,
         handshake: Option<Box<ClientHandshake>>,
     ) -> Result<(), ConnectError> {
         match handshake {
-            None => self.asked(is_bgpy),
-            Some(_) if has_answer && !is_bgpy => Err(self.violated(ProtocolError::NotBgpy)),
+            None => self.asked(answer),
             Some(handshake) => {
                 self.stage = undoubted(handshake);
                 Ok(())
@@ -277,8 +277,8 @@ impl Greeting {
         self.go_on(next)
     }
 
-    fn asked(&mut self, is_there: bool) -> Result<(), ConnectError> {
-        let next = self.retries.asked(is_there);
+    fn asked(&mut self, answer: Answer) -> Result<(), ConnectError> {
+        let next = self.retries.asked(answer);
         self.go_on(next)
     }
 
@@ -298,6 +298,7 @@ impl Greeting {
             Verdict::NoToken => ConnectError::NoToken { server, replaced: self.key.was_proven },
             Verdict::Auth => ConnectError::Auth { server, token: self.key.has_token },
             Verdict::Cut => ConnectError::Cut { server },
+            Verdict::Silent => ConnectError::Silent { server },
         }
     }
 
@@ -386,6 +387,20 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_missed_only_by_a_server_that_is_there() {
+        for (answer, is_bgpy) in [(&b"bgpy"[..], true), (b"", false), (b"-ERR", false)] {
+            let (mut greeting, _) = greeting(Suite::AesGcm);
+            greeting.retries = HandshakeRetries::new(false, false, false);
+            dial(&mut greeting);
+            greeting.received(b"").unwrap();
+            dial(&mut greeting);
+            let error = greeting.received(answer).unwrap_err();
+            assert_eq!(matches!(error, ConnectError::NoToken { .. }), is_bgpy, "{error}");
+            assert!(is_bgpy || error.to_string().contains("another program listens there"));
+        }
+    }
+
+    #[test]
     fn a_token_is_refused_by_a_server_that_is_there() {
         for is_there in [true, false] {
             let (mut greeting, _) = greeting(Suite::Clear);
@@ -404,7 +419,7 @@ mod tests {
                 let refused = greeting.received(b"").unwrap_err();
                 assert!(matches!(refused, ConnectError::Auth { token: true, .. }));
             } else {
-                assert!(matches!(asked, Err(ConnectError::Cut { .. })));
+                assert!(matches!(asked, Err(ConnectError::Silent { .. })));
             }
         }
     }

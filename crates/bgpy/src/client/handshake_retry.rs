@@ -21,6 +21,17 @@ pub(super) enum Refused {
     Otherwise,
 }
 
+/// What came of the question whether a bgpy server is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// One is there.
+    Bgpy,
+    /// The connection was closed without an answer.
+    Closed,
+    /// Nothing listens, nothing came in time, or the connection broke.
+    Nothing,
+}
+
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -44,6 +55,8 @@ pub(super) enum Verdict {
     Auth,
     /// The connection broke at every attempt.
     Cut,
+    /// It was closed at every attempt, and the question was not answered.
+    Silent,
 }
 
 /// The failed handshakes with one server.
@@ -80,9 +93,9 @@ impl HandshakeRetries {
                 }
             }
             Refused::Otherwise => self.refused(),
-            // Expected without a token.
-            Refused::Silently if self.lacks_token() => Next::Tell(Verdict::NoToken),
             Refused::Silently if self.is_there => self.refused(),
+            // Expected of a bgpy server, but not of one alone.
+            Refused::Silently if self.lacks_token() => Next::Ask,
             Refused::Silently => {
                 self.silent += 1;
                 if self.silent == 1 { self.again() } else { Next::Ask }
@@ -92,16 +105,23 @@ impl HandshakeRetries {
 
     /// Decides after the question whether a server is there: one that answers it but also closes
     /// the next connection has refused the token. Without an answer nothing can be concluded.
-    pub(super) fn asked(&mut self, is_there: bool) -> Next {
-        self.is_there = is_there;
-        if is_there { Next::Again(PAUSE) } else { Next::Tell(Verdict::Cut) }
+    pub(super) fn asked(&mut self, answer: Answer) -> Next {
+        self.is_there = answer == Answer::Bgpy;
+        match answer {
+            Answer::Bgpy if self.lacks_token() => self.refused(),
+            Answer::Bgpy => Next::Again(PAUSE),
+            Answer::Closed => Next::Tell(Verdict::Silent),
+            Answer::Nothing => Next::Tell(Verdict::Cut),
+        }
     }
 
     fn again(&self) -> Next {
         if self.tries < TRIES {
             Next::Again(PAUSE * self.tries)
+        } else if self.lacks_token() {
+            Next::Ask
         } else {
-            Next::Tell(if self.lacks_token() { Verdict::NoToken } else { Verdict::Cut })
+            Next::Tell(Verdict::Cut)
         }
     }
 

@@ -93,10 +93,20 @@ pub enum ConnectError {
     },
     /// The connection ended during each attempt at the handshake.
     #[error(
-        "the connection to {server} was closed during the handshake, each time: the server may be about to \
-         end or have too many connections, or a proxy or firewall in between closes connections"
+        "the connection to {server} was closed during the handshake, each time: another program may listen \
+         there, the server may be about to end or have too many connections, or a proxy or firewall in \
+         between closes connections"
     )]
     Cut {
+        /// As the user named it.
+        server: String,
+    },
+    /// Every connection was closed without an answer, also to the question who is there.
+    #[error(
+        "{server} closes every connection without an answer: another program listens there, such as a \
+         database, or a bgpy server that is about to end or has too many connections; check host and port"
+    )]
+    Silent {
         /// As the user named it.
         server: String,
     },

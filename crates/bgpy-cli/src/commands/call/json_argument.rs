@@ -49,6 +49,12 @@ fn json_error(error: &serde_json::Error, argument: &str) -> String {
     if let Some(json) = as_json(argument) {
         return format!("not valid JSON: {error}; write it as {}", platform::shell_quoted(&json));
     }
+    if argument.starts_with(['{', '[']) && error.is_syntax() {
+        let example = platform::shell_quoted(r#"{"name": "text"}"#);
+        return format!(
+            "not valid JSON: {error}; keys and texts need double quotes, as in {example}"
+        );
+    }
     if argument.starts_with(['{', '[', '"']) {
         return format!("not valid JSON: {error}");
     }

@@ -76,7 +76,7 @@ impl Logs {
         let (registry, target) = (registry()?, &self.server.target);
         let Some(info) = self.server.look_up(&registry, &self.server.access.wait(context))? else {
             return match target {
-                Target::Name(_) => Err(self.server.unknown()),
+                Target::Name(_) => Err(self.server.unknown(&registry)),
                 Target::Address(_) | Target::Socket(_) => self.ask(context),
             };
         };
