@@ -102,8 +102,7 @@ docs: $(VENV)/.installed .site/.ready  ## Build the documentation site into .sit
 
 pin:  ## Renew the exact versions of the requirements files (needs uv)
 	for file in requirements-dev docs/site/requirements; do \
-		uv pip compile -q --universal --upgrade --python-version 3.11 \
-			--custom-compile-command "make pin" $$file.in -o $$file.txt || exit 1; \
+		uv pip compile -q --universal --upgrade --python-version 3.11 $$file.in -o $$file.txt || exit 1; \
 	done
 
 clean:  ## Remove what was built and installed
