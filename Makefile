@@ -65,8 +65,8 @@ lint-python: install  ## ruff, mypy --strict and stubtest
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest bgpy._bgpy bgpy.interface
 
-pages: install  ## Write the options of the commands into docs/commands, and docstrings into the stubs
-	BGPY_WRITE_PAGES=1 cargo test -q -p bgpy-cli --lib --locked pages::
+pages: develop  ## Write the options of the commands into docs/commands, and docstrings into the stubs
+	BGPY_WRITE_PAGES=1 cargo test --profile dev -q -p bgpy-cli --lib --locked pages::
 	BGPY_WRITE_STUBS=1 $(BIN)/python -m pytest -q tests/package/test_stubs.py
 
 format:  ## Format the sources of both languages
