@@ -1,3 +1,5 @@
+//! Messages that a session has delivered: the only ones that may be unpickled.
+
 use crate::buffer::Buffer;
 use crate::codec::{CodecError, Value};
 use crate::frame::Payload;
