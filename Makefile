@@ -65,8 +65,8 @@ lint-python: install  ## ruff, mypy --strict and stubtest
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest bgpy._bgpy bgpy.interface
 
-pages: install  ## Write the options of the commands into docs/commands, and docstrings into the stubs
-	BGPY_WRITE_PAGES=1 cargo test -q -p bgpy-cli --lib --locked pages::
+pages: develop  ## Write the options of the commands into docs/commands, and docstrings into the stubs
+	BGPY_WRITE_PAGES=1 cargo test --profile dev -q -p bgpy-cli --lib --locked pages::
 	BGPY_WRITE_STUBS=1 $(BIN)/python -m pytest -q tests/package/test_stubs.py
 
 format:  ## Format the sources of both languages
@@ -102,8 +102,7 @@ docs: $(VENV)/.installed .site/.ready  ## Build the documentation site into .sit
 
 pin:  ## Renew the exact versions of the requirements files (needs uv)
 	for file in requirements-dev docs/site/requirements; do \
-		uv pip compile -q --universal --upgrade --python-version 3.11 \
-			--custom-compile-command "make pin" $$file.in -o $$file.txt || exit 1; \
+		uv pip compile -q --universal --upgrade --python-version 3.11 $$file.in -o $$file.txt || exit 1; \
 	done
 
 clean:  ## Remove what was built and installed

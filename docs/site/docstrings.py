@@ -2,13 +2,15 @@
 
 Stubs have types and no docstrings; the module itself has docstrings and no types. This extension of
 griffe, which reads both for the reference, brings the docstrings to the stubs, and shows the
-parameters of a class, which those of the extension module take in `__new__`.
+parameters of a class, which those of the extension module take in `__new__`, and methods of which
+there are overloads only.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import griffe
@@ -18,6 +20,12 @@ import bgpy
 
 class Docstrings(griffe.Extension):
     """Fills in what the public names of the package lack."""
+
+    def on_class_members(self, *, cls: griffe.Class, **_: Any) -> None:
+        """Add the methods of which a stub has overloads only: griffe would drop them."""
+        for name, overloads in cls.overloads.items():
+            if overloads and name not in cls.members:
+                cls.members[name] = overloaded(cls, name, overloads)
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Complete the package once it was read."""
@@ -54,6 +62,26 @@ def linked(text: str) -> str:
     return re.sub(r"(?<!`)`([\w.]+)`(?!`)", link, text)
 
 
+def overloaded(cls: griffe.Class, name: str, overloads: list[griffe.Function]) -> griffe.Function:
+    """Return a method that has these overloads; it is described like the first."""
+    first = overloads[0]
+    method = griffe.Function(
+        name,
+        parameters=first.parameters,
+        returns=first.returns,
+        docstring=first.docstring,
+        parent=cls,
+    )
+    method.overloads = overloads
+    return method
+
+
+def public(cls: type) -> list[str]:
+    """Return the public names of a class of the extension, except those that each mapping has."""
+    known = dir(Mapping) if issubclass(cls, Mapping) else ()
+    return [name for name in vars(cls) if not name.startswith("_") and name not in known]
+
+
 def complete(member: griffe.Object, real: object) -> None:
     """Complete an object and, when it is a class, what is in it."""
     text = inspect.getdoc(real) if callable(real) or inspect.isdatadescriptor(real) else None
@@ -62,6 +90,9 @@ def complete(member: griffe.Object, real: object) -> None:
     if member.docstring is not None:
         member.docstring.value = linked(one_by_one(member.docstring.value))
     if isinstance(member, griffe.Class):
+        lacking = set(public(real)) - member.members.keys()
+        if lacking and real.__module__ == "bgpy":
+            raise ValueError(f"the stub of {member.name} lacks {', '.join(sorted(lacking))}")
         for inner in member.members.values():
             complete(inner, getattr(real, inner.name, None))
         new = member.members.get("__new__")

@@ -85,9 +85,9 @@ fn head(input: &[u8]) {
 /// Reads heads only, as the Python side does: each takes at least a byte.
 fn walk(input: &[u8]) {
     let mut reader = Reader::new(input);
-    let mut tokens = 0;
-    while !reader.is_at_end() && reader.token().is_ok() {
-        tokens += 1;
-        assert!(tokens <= input.len());
+    let mut items = 0;
+    while !reader.is_at_end() && reader.item().is_ok() {
+        items += 1;
+        assert!(items <= input.len());
     }
 }

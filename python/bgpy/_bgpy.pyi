@@ -98,25 +98,7 @@ class AsyncLink:
     """A connection that an event loop drives. `handler` is what `bgpy.aio` has around it."""
     @staticmethod
     def open(client: Client, timeout: float | None = None) -> AsyncLink:
-        """staticmethod(function) -> method
-
-        Convert a function to be a static method.
-
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
-
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
-        """
+        """Open a connection to a server that has its tasks. It blocks: call it on a thread of its own."""
     def fileno(self) -> int:
         """Number of the socket's descriptor."""
     def call(
@@ -332,7 +314,7 @@ class RemoteMethod:
 
 @final
 class Progress:
-    """How far a call has come, as its task has told with `bgpy.progress`."""
+    """How far a call has come, as its task has reported with `bgpy.progress`."""
     @property
     def done(self) -> float | None:
         """What is done, in a unit of the task's own, or None."""

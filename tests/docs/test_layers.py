@@ -48,6 +48,11 @@ def test_no_more_than_two_files_use_each_other(graph):
     assert [sorted(map(shown, circle)) for circle in circles(graph) if len(circle) > 2] == []
 
 
+def test_no_circle_spans_folders(graph):
+    spanning = [circle for circle in circles(graph) if len({module[:-1] for module in circle}) > 1]
+    assert [sorted(map(shown, circle)) for circle in spanning] == []
+
+
 @pytest.mark.parametrize(
     ("code", "used"),
     [

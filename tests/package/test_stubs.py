@@ -31,6 +31,9 @@ def documented(tree: ast.Module):
 
 
 def docstring_of(found: object) -> str | None:
+    if isinstance(found, (staticmethod, classmethod)):
+        # One without a docstring has that of its class, `staticmethod`.
+        found = found.__func__
     text = getattr(found, "__doc__", None)
     is_own = text and not (getattr(found, "__name__", "") or "").startswith("__")
     return inspect.cleandoc(text) if is_own else None
@@ -79,3 +82,8 @@ def test_everything_public_has_a_docstring():
         is_public = isinstance(node, ast.FunctionDef) or node.name in bgpy.__all__
         if is_public and not node.name.startswith("_"):
             assert ast.get_docstring(node), node.name
+
+
+def test_no_docstring_is_that_of_a_decorator():
+    assert docstring_of(staticmethod(len)) == docstring_of(len)
+    assert docstring_of(classmethod(lambda cls: None)) is None

@@ -13,8 +13,8 @@ use crate::output;
 /// Keyword arguments of a class.
 #[derive(Debug, Default, Args)]
 pub(crate) struct With {
-    /// Keyword argument of the class: text where its parameter is annotated as str, else JSON if it is some; can be
-    /// repeated
+    /// Keyword argument of the class: text where its parameter is annotated as str, else JSON if it is valid JSON, else
+    /// text; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
     pub(crate) with: Vec<(String, String)>,
 }
@@ -22,14 +22,14 @@ pub(crate) struct With {
 /// What `bgpy start` and the like are told to serve.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    pub(crate) place: Place,
-    /// A class or function in it, by its qualified name; without one, the place has three tasks.
+    pub(crate) location: Location,
+    /// A class or function in it, by its qualified name; without one, the location has three tasks.
     pub(crate) object: Option<String>,
 }
 
 /// A file or module.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     File(PathBuf),
     Module(String),
 }
@@ -58,21 +58,21 @@ impl With {
 impl Origin {
     /// Reads what a user has written: FILE, MODULE, FILE:CLASS or MODULE:CLASS.
     pub(crate) fn read(text: &OsStr) -> Result<Self, Exit> {
-        let (place, object) = split(text);
-        let path = Path::new(&place);
+        let (location, object) = split(text);
+        let path = Path::new(&location);
         let is_file = path.extension().is_some_and(|extension| extension == "py")
             || path.components().count() > 1;
-        let place = if is_file { file(path)? } else { module(path)? };
-        Ok(Self { place, object })
+        let location = if is_file { file(path)? } else { module(path)? };
+        Ok(Self { location, object })
     }
 
     /// The name that its server has by default, which may be no valid one.
     pub(crate) fn default_name(&self) -> String {
-        match &self.place {
-            Place::File(path) => {
+        match &self.location {
+            Location::File(path) => {
                 path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
             }
-            Place::Module(name) => name.rsplit('.').next().unwrap_or_default().to_owned(),
+            Location::Module(name) => name.rsplit('.').next().unwrap_or_default().to_owned(),
         }
     }
 }
@@ -87,8 +87,8 @@ pub(crate) fn split(text: &OsStr) -> (OsString, Option<String>) {
     match object {
         Some(name) if colon > 0 && !name.ends_with(".py") => {
             // SAFETY: what stands before a character of ASCII in an `OsStr` is one, too.
-            let place = unsafe { OsStr::from_encoded_bytes_unchecked(&bytes[..colon]) };
-            (place.to_owned(), Some(name.to_owned()))
+            let location = unsafe { OsStr::from_encoded_bytes_unchecked(&bytes[..colon]) };
+            (location.to_owned(), Some(name.to_owned()))
         }
         _ => whole(),
     }
@@ -105,10 +105,10 @@ pub(crate) fn is_identifier(text: &str) -> bool {
         && letters.all(is_xid_continue)
 }
 
-fn file(path: &Path) -> Result<Place, Exit> {
+fn file(path: &Path) -> Result<Location, Exit> {
     let absolute = absolute(path)?;
     if absolute.is_file() {
-        return Ok(Place::File(absolute));
+        return Ok(Location::File(absolute));
     }
     let shown = path.display();
     let text = if absolute.is_dir() {
@@ -119,7 +119,7 @@ fn file(path: &Path) -> Result<Place, Exit> {
     Err(output::error(text, Exit::Usage))
 }
 
-fn module(path: &Path) -> Result<Place, Exit> {
+fn module(path: &Path) -> Result<Location, Exit> {
     let module = path.to_string_lossy().into_owned();
     if path.extension().is_some() && path.is_file() {
         let text = format_args!(
@@ -128,7 +128,7 @@ fn module(path: &Path) -> Result<Place, Exit> {
         );
         return Err(output::error(text, Exit::Usage));
     }
-    Ok(Place::Module(module))
+    Ok(Location::Module(module))
 }
 
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Exit> {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_class_stands_behind_the_last_colon() {
-        for (text, place, object) in [
+        for (text, location, object) in [
             ("counter.py:Counter", "counter.py", Some("Counter")),
             ("./my counter.py:Outer.Inner", "./my counter.py", Some("Outer.Inner")),
             ("package.module:make", "package.module", Some("make")),
@@ -168,7 +168,7 @@ mod tests {
         ] {
             assert_eq!(
                 split(OsStr::new(text)),
-                (place.into(), object.map(str::to_owned)),
+                (location.into(), object.map(str::to_owned)),
                 "{text}"
             );
         }

@@ -14,7 +14,7 @@ use clap::{Args, value_parser};
 
 use crate::connect::{TokenFile, class_completion};
 use crate::exit::Exit;
-use crate::origin::{Origin, Place, With, absolute};
+use crate::origin::{Location, Origin, With, absolute};
 use crate::output;
 
 /// The help of `--token-file` for a server.
@@ -121,9 +121,9 @@ impl ServerSettings {
         if self.no_auth {
             output::no_authentication(&self.bind);
         }
-        let (init_file, init_module) = match origin.place {
-            Place::File(path) => (Some(path), None),
-            Place::Module(name) => (None, Some(name)),
+        let (init_file, init_module) = match origin.location {
+            Location::File(path) => (Some(path), None),
+            Location::Module(name) => (None, Some(name)),
         };
         Ok(Config {
             host: self.bind.host.clone(),

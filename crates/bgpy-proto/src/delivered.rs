@@ -1,10 +1,12 @@
+//! Messages that a session has delivered: the only ones that may be unpickled.
+
 use crate::buffer::Buffer;
 use crate::codec::{CodecError, Value};
 use crate::frame::Payload;
 
 /// A payload received in a session, hence from a peer that proved the token.
 ///
-/// Only sessions create it, and [`handed_over`](Self::handed_over) passes it between processes.
+/// Only sessions create it, and `handed_over` passes it between processes.
 /// Unpickling accepts only a `Delivered`, so that no bytes from before the handshake can reach the
 /// unpickler.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ impl Delivered {
     }
 
     /// A payload that another process of this user received in a session and passed on.
+    #[doc(hidden)]
     pub fn handed_over(data: Vec<u8>, buffers: Vec<Vec<u8>>) -> Self {
         let buffers = buffers.into_iter().map(Buffer::Owned).collect();
         Self::new(Payload { data, buffers })

@@ -1,3 +1,5 @@
+//! How a peer may violate the protocol.
+
 /// A violation by the peer that ends its connection, or the reason why a handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -166,7 +166,7 @@ impl Want {
 /// An entry of the buffer table: the length of a buffer, and its segment unless it follows the
 /// data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct BufferEntry {
     pub(crate) bytes: u64,
     pub(crate) segment: Option<u16>,
 }
@@ -177,7 +177,7 @@ const LENT: u64 = 1 << 63;
 /// Low bits of such an entry that hold the length; the segment's number is above them.
 const LENT_BITS: u32 = 48;
 
-impl Place {
+impl BufferEntry {
     pub(crate) fn encode(self) -> [u8; 8] {
         let lent = self.segment.map_or(0, |segment| LENT | u64::from(segment) << LENT_BITS);
         (lent | self.bytes).to_le_bytes()

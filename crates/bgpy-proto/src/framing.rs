@@ -4,7 +4,7 @@ use std::collections::{TryReserveError, VecDeque};
 
 use crate::buffer::Buffer;
 use crate::error::ProtocolError;
-use crate::frame::{Frame, HEADER_BYTES, Header, Missing, Payload, Place};
+use crate::frame::{BufferEntry, Frame, HEADER_BYTES, Header, Missing, Payload};
 use crate::limits::RESERVE_BYTES_MAX;
 use crate::supply::{Plain, Supply};
 
@@ -140,12 +140,12 @@ impl Framing {
                         return Ok(());
                     }
                     let (entries, _) = bytes.as_chunks::<8>();
-                    let places = entries.iter().map(|entry| Place::decode(*entry));
+                    let entries = entries.iter().map(|entry| BufferEntry::decode(*entry));
                     let mut body = Body::new(*header);
-                    let mut lengths = places.clone().map(|place| place.bytes);
+                    let mut lengths = entries.clone().map(|entry| entry.bytes);
                     let total = lengths.try_fold(header.data_bytes, u64::checked_add);
                     check(total.unwrap_or(u64::MAX), self.message_bytes_max)?;
-                    body.expect(places, &mut *self.supply)?;
+                    body.expect(entries, &mut *self.supply)?;
                     self.stage = Stage::body(body);
                 }
                 Stage::Body(body) => {
@@ -217,13 +217,13 @@ impl Body {
     /// Records where the buffers are or will be.
     fn expect(
         &mut self,
-        places: impl ExactSizeIterator<Item = Place>,
+        entries: impl ExactSizeIterator<Item = BufferEntry>,
         supply: &mut dyn Supply,
     ) -> Result<(), ProtocolError> {
-        let count = places.len();
+        let count = entries.len();
         self.lengths.try_reserve_exact(count).map_err(short(count))?;
         self.parts.try_reserve_exact(count).map_err(short(count))?;
-        for (index, Place { bytes, segment }) in places.enumerate() {
+        for (index, BufferEntry { bytes, segment }) in entries.enumerate() {
             let Some(segment) = segment else {
                 self.lengths.push(bytes);
                 continue;

@@ -1,6 +1,6 @@
 //! What a caller says about its call beside the message. The reactor reads it without the interpreter.
 
-use crate::codec::{CodecError, Reader, Token, write};
+use crate::codec::{CodecError, Item, Reader, write};
 use crate::error::ProtocolError;
 use crate::hello::Id;
 use crate::limits::{
@@ -123,15 +123,15 @@ impl CallHead {
 
     fn read(map: &[u8]) -> Option<Self> {
         let (mut reader, mut head) = (Reader::new(map), Self::default());
-        let Token::Map(pairs) = reader.token().ok()? else { return None };
+        let Item::Map(pairs) = reader.item().ok()? else { return None };
         for _ in 0..pairs {
-            let Token::Str(key) = reader.token().ok()? else { return None };
-            let value = reader.token().ok()?;
+            let Item::Str(key) = reader.item().ok()? else { return None };
+            let value = reader.item().ok()?;
             match key {
                 "method" => head.method = text(value)?,
                 "left_ms" => head.left_ms = unsigned(value)?,
                 "chain" => {
-                    let Token::Bin(ids) = value else { return None };
+                    let Item::Bin(ids) = value else { return None };
                     head.chain = ids.to_vec().try_into().ok()?;
                 }
                 "trace" => head.trace = text(value)?,
@@ -141,8 +141,8 @@ impl CallHead {
                 "job" => head.job = text(value)?,
                 "digest" => {
                     head.digest = match value {
-                        Token::Bin(digest) => Some(digest.to_vec()),
-                        Token::Nil => None,
+                        Item::Bin(digest) => Some(digest.to_vec()),
+                        Item::Nil => None,
                         _ => return None,
                     };
                 }
@@ -222,41 +222,41 @@ impl TryFrom<Vec<u8>> for Chain {
     }
 }
 
-fn text(value: Token<'_>) -> Option<Option<String>> {
+fn text(value: Item<'_>) -> Option<Option<String>> {
     match value {
-        Token::Str(text) => Some(Some(text.to_owned())),
-        Token::Nil => Some(None),
+        Item::Str(text) => Some(Some(text.to_owned())),
+        Item::Nil => Some(None),
         _ => None,
     }
 }
 
-fn unsigned(value: Token<'_>) -> Option<Option<u64>> {
+fn unsigned(value: Item<'_>) -> Option<Option<u64>> {
     match value {
-        Token::Int(value) => u64::try_from(value).ok().map(Some),
-        Token::UInt(value) => Some(Some(value)),
-        Token::Nil => Some(None),
+        Item::Int(value) => u64::try_from(value).ok().map(Some),
+        Item::UInt(value) => Some(Some(value)),
+        Item::Nil => Some(None),
         _ => None,
     }
 }
 
-fn boolean(value: Token<'_>) -> Option<bool> {
-    if let Token::Bool(value) = value { Some(value) } else { None }
+fn boolean(value: Item<'_>) -> Option<bool> {
+    if let Item::Bool(value) = value { Some(value) } else { None }
 }
 
 /// Passes over what a value holds.
-fn skip(reader: &mut Reader<'_>, value: Token<'_>) -> Option<()> {
+fn skip(reader: &mut Reader<'_>, value: Item<'_>) -> Option<()> {
     let (mut next, mut left) = (value, 0);
     loop {
         left += match next {
-            Token::Array(items) => items,
-            Token::Map(pairs) => 2 * pairs,
+            Item::Array(items) => items,
+            Item::Map(pairs) => 2 * pairs,
             _ => 0,
         };
         if left == 0 {
             return Some(());
         }
         left -= 1;
-        next = reader.token().ok()?;
+        next = reader.item().ok()?;
     }
 }
 

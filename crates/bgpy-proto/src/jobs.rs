@@ -3,7 +3,7 @@
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, Reader, Token, Value, ext};
+use crate::codec::{self, Item, Reader, Value, ext};
 use crate::failure::shortened;
 use crate::frame::Payload;
 use crate::limits::JOB_ERROR_BYTES_MAX;
@@ -100,8 +100,8 @@ impl JobsRequest {
 /// to be equal, whatever the order of sets and dicts, and `None` for a message that holds code: the same code has other
 /// bytes in each run of a script.
 pub fn digest(method: Option<&str>, message: &Payload) -> Option<Vec<u8>> {
-    let kind = match Reader::new(&message.data).token() {
-        Ok(Token::Ext(kind, _)) => Some(kind),
+    let kind = match Reader::new(&message.data).item() {
+        Ok(Item::Ext(kind, _)) => Some(kind),
         _ => None,
     };
     let plain = match kind {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::buffer::{Buffer, Memory};
 use crate::error::ProtocolError;
-use crate::frame::{Frame, HEADER_BYTES, Header, Kind, Place};
+use crate::frame::{BufferEntry, Frame, HEADER_BYTES, Header, Kind};
 use crate::limits::BUFFERS_MAX;
 use crate::seal::{Cipher, Sealer};
 
@@ -107,9 +107,9 @@ impl Outbox {
                     Buffer::Lent { segment, .. } => Some(*segment),
                     _ => None,
                 };
-                Place { bytes: buffer.len() as u64, segment }
+                BufferEntry { bytes: buffer.len() as u64, segment }
             });
-            self.push(Buffer::Owned(table.flat_map(Place::encode).collect()));
+            self.push(Buffer::Owned(table.flat_map(BufferEntry::encode).collect()));
         }
         self.extend(head);
         self.push(Buffer::Owned(payload.data));

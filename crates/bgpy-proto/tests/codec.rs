@@ -2,8 +2,8 @@
 
 use bgpy_proto::Buffer;
 use bgpy_proto::codec::{
-    CodecError, Date, DateTime, Member, Path, PathKind, Reader, Span, Time, Token, Value, Zone,
-    ext, write,
+    CodecError, Date, DateTime, Item, Member, Path, PathKind, Reader, Span, Time, Value, Zone, ext,
+    write,
 };
 use bgpy_proto::limits::DEPTH_MAX;
 use proptest::prelude::*;
@@ -282,11 +282,11 @@ fn huge_announced_lengths_take_no_memory() {
 #[test]
 fn a_count_that_cannot_be_true_is_refused_at_the_head() {
     // Whoever reads heads, as Python does, may reserve memory for the items of one.
-    let head = |bytes| Reader::new(bytes).token();
-    assert_eq!(head(b"\x92\xc0\xc0"), Ok(Token::Array(2)));
+    let head = |bytes| Reader::new(bytes).item();
+    assert_eq!(head(b"\x92\xc0\xc0"), Ok(Item::Array(2)));
     assert_eq!(head(b"\x92\xc0"), Err(CodecError::Truncated));
     assert_eq!(head(b"\xdd\0\0\0\x02\xc0"), Err(CodecError::Truncated));
-    assert_eq!(head(b"\x82\xc0\xc0\xc0\xc0"), Ok(Token::Map(2)));
+    assert_eq!(head(b"\x82\xc0\xc0\xc0\xc0"), Ok(Item::Map(2)));
     assert_eq!(head(b"\x82\xc0\xc0\xc0"), Err(CodecError::Truncated));
     assert_eq!(head(b"\xdf\xff\xff\xff\xff\xc0"), Err(CodecError::Truncated));
 }
@@ -299,8 +299,8 @@ fn long_texts_may_be_taken_unseen() {
     assert_eq!(text(b"\xdb\xff\xff\xff\xffa"), Err(CodecError::Truncated));
     assert_eq!(text(b"\xda\0"), Err(CodecError::Truncated));
     let mut others = Reader::new(b"\xd9\x01a\xa1a\xc0");
-    for token in [Token::Str("a"), Token::Str("a"), Token::Nil] {
-        assert_eq!((others.long_text(), others.token()), (Ok(None), Ok(token)));
+    for item in [Item::Str("a"), Item::Str("a"), Item::Nil] {
+        assert_eq!((others.long_text(), others.item()), (Ok(None), Ok(item)));
     }
     assert_eq!(others.long_text(), Ok(None));
 }

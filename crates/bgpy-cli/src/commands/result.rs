@@ -17,8 +17,8 @@ const EXEC_TASK: &str = "exec_task";
 /// Wait for a job, and print its result as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The result can be printed again and again, as long as the server keeps it. On a terminal, the progress that is told \
-is shown meanwhile. Ctrl-C and --timeout end the wait; the job goes on.
+The result can be printed again and again, as long as the server keeps it. On a terminal, the progress that the \
+job reports is shown meanwhile. Ctrl-C and --timeout end the wait; the job goes on.
 
 Exit codes: 0 printed, 1 it raised or did not answer, there is no such job, or the result has no form in JSON, \
 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another version, 130 interrupted.

@@ -1,4 +1,4 @@
-//! The tokens of simple expressions of Python: names, numbers, strings and signs.
+//! The lexemes of simple expressions of Python: names, numbers, strings and signs.
 
 use crate::origin::is_identifier;
 
@@ -13,9 +13,9 @@ const KEYWORDS: [&str; 35] = [
     "with", "yield",
 ];
 
-/// A token.
+/// A lexeme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Token<'a> {
+pub(crate) enum Lexeme<'a> {
     /// A name, or None, True or False.
     Name(&'a str),
     /// A number of digits.
@@ -33,43 +33,43 @@ pub(crate) fn is_name(text: &str) -> bool {
     is_identifier(text) && !KEYWORDS.contains(&text)
 }
 
-/// The tokens of a text; `None` if it has others.
-pub(crate) fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
+/// The lexemes of a text; `None` if it has others.
+pub(crate) fn lexemes(text: &str) -> Option<Vec<Lexeme<'_>>> {
     if text.len() > BYTES_MAX {
         return None;
     }
     let mut rest = text.trim_start();
     let mut found = Vec::new();
     while let Some(first) = rest.chars().next() {
-        let (token, length) = match first {
+        let (lexeme, length) = match first {
             '\'' | '"' => {
                 let inner = rest[1..].split(first).next()?;
                 let is_plain = |c: char| c != '\\' && !c.is_control();
                 let is_whole = rest[1..].len() > inner.len() && inner.chars().all(is_plain);
-                (Token::String(is_whole.then_some(inner)?), inner.len() + 2)
+                (Lexeme::String(is_whole.then_some(inner)?), inner.len() + 2)
             }
-            '.' if rest.starts_with("...") => (Token::Ellipsis, 3),
-            '.' | ',' | '[' | ']' | '(' | ')' | '|' | '-' => (Token::Sign(first), 1),
+            '.' if rest.starts_with("...") => (Lexeme::Ellipsis, 3),
+            '.' | ',' | '[' | ']' | '(' | ')' | '|' | '-' => (Lexeme::Sign(first), 1),
             '0'..='9' => {
                 let digits =
                     &rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())];
                 let has_no_zero = digits == "0" || !digits.starts_with('0');
-                (Token::Number(has_no_zero.then_some(digits)?), digits.len())
+                (Lexeme::Number(has_no_zero.then_some(digits)?), digits.len())
             }
             _ => {
                 let is_end = |c: char| !c.is_alphanumeric() && c != '_';
                 let word = &rest[..rest.find(is_end).unwrap_or(rest.len())];
                 let is_value = ["None", "True", "False"].contains(&word);
-                (Token::Name((is_value || is_name(word)).then_some(word)?), word.len())
+                (Lexeme::Name((is_value || is_name(word)).then_some(word)?), word.len())
             }
         };
-        found.push(token);
+        found.push(lexeme);
         let behind = &rest[length..];
         rest = behind.trim_start_matches(' ');
         // Such as in 1if, 'a''b' or b'a'.
-        let is_word = |token: &Token<'_>| !matches!(token, Token::Sign(_) | Token::Ellipsis);
+        let is_word = |lexeme: &Lexeme<'_>| !matches!(lexeme, Lexeme::Sign(_) | Lexeme::Ellipsis);
         let next = behind.chars().next();
-        if is_word(&token) && next.is_some_and(|c| c.is_alphanumeric() || "_'\"".contains(c)) {
+        if is_word(&lexeme) && next.is_some_and(|c| c.is_alphanumeric() || "_'\"".contains(c)) {
             return None;
         }
     }
@@ -78,17 +78,17 @@ pub(crate) fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
 
 /// Whether a text is a value that means the same everywhere: a number, a string, None, True or False.
 pub(crate) fn is_literal(text: &str) -> bool {
-    let Some(tokens) = tokens(text) else { return false };
-    let number: &[_] = match tokens.as_slice() {
-        [Token::Sign('-'), rest @ ..] => rest,
-        [Token::String(_)] => return true,
-        [Token::Name(word)] => return !is_name(word),
+    let Some(lexemes) = lexemes(text) else { return false };
+    let number: &[_] = match lexemes.as_slice() {
+        [Lexeme::Sign('-'), rest @ ..] => rest,
+        [Lexeme::String(_)] => return true,
+        [Lexeme::Name(word)] => return !is_name(word),
         all => all,
     };
     match number {
-        [Token::Number(_)] => true,
+        [Lexeme::Number(_)] => true,
         // Fractions are not split by blanks.
-        [Token::Number(_), Token::Sign('.'), Token::Number(_)] => !text.contains(' '),
+        [Lexeme::Number(_), Lexeme::Sign('.'), Lexeme::Number(_)] => !text.contains(' '),
         _ => false,
     }
 }
@@ -113,21 +113,21 @@ mod tests {
     #[test]
     fn what_is_no_simple_token_is_refused() {
         for text in ["a b\n", "a\u{0}", "a:=1", "x if y else z", "f'{a}'", "a'b'", "²", "'\t'"] {
-            assert!(tokens(text).is_none(), "{text}");
+            assert!(lexemes(text).is_none(), "{text}");
         }
         assert_eq!(
-            tokens("dict[str, 'ü'] | None"),
+            lexemes("dict[str, 'ü'] | None"),
             Some(vec![
-                Token::Name("dict"),
-                Token::Sign('['),
-                Token::Name("str"),
-                Token::Sign(','),
-                Token::String("ü"),
-                Token::Sign(']'),
-                Token::Sign('|'),
-                Token::Name("None"),
+                Lexeme::Name("dict"),
+                Lexeme::Sign('['),
+                Lexeme::Name("str"),
+                Lexeme::Sign(','),
+                Lexeme::String("ü"),
+                Lexeme::Sign(']'),
+                Lexeme::Sign('|'),
+                Lexeme::Name("None"),
             ])
         );
-        assert!(tokens(&"a|".repeat(BYTES_MAX)).is_none());
+        assert!(lexemes(&"a|".repeat(BYTES_MAX)).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Expressions that name types, such as `dict[str, int] | None`. They are data here: nothing is looked up.
 
-use super::literal::{Token, is_name, tokens};
+use super::literal::{Lexeme, is_name, lexemes};
 
 /// How deep annotations may nest.
 const DEPTH_MAX: usize = 50;
@@ -27,21 +27,21 @@ impl TypeExpression {
 }
 
 struct Reader<'a, 'b> {
-    tokens: &'b [Token<'a>],
+    lexemes: &'b [Lexeme<'a>],
     depth: usize,
 }
 
 impl Reader<'_, '_> {
     fn read(text: &str, depth: usize) -> Option<TypeExpression> {
-        let tokens = tokens(text)?;
-        let mut reader = Reader { tokens: &tokens, depth };
+        let lexemes = lexemes(text)?;
+        let mut reader = Reader { lexemes: &lexemes, depth };
         let read = reader.union(false)?;
-        reader.tokens.is_empty().then_some(read)
+        reader.lexemes.is_empty().then_some(read)
     }
 
     fn take(&mut self, sign: char) -> bool {
-        let is_next = self.tokens.first() == Some(&Token::Sign(sign));
-        self.tokens = &self.tokens[usize::from(is_next)..];
+        let is_next = self.lexemes.first() == Some(&Lexeme::Sign(sign));
+        self.lexemes = &self.lexemes[usize::from(is_next)..];
         is_next
     }
 
@@ -60,24 +60,24 @@ impl Reader<'_, '_> {
     }
 
     fn one(&mut self, in_literal: bool) -> Option<TypeExpression> {
-        let (first, rest) = self.tokens.split_first()?;
-        self.tokens = rest;
+        let (first, rest) = self.lexemes.split_first()?;
+        self.lexemes = rest;
         match first {
-            Token::String(text) if in_literal => {
+            Lexeme::String(text) if in_literal => {
                 let quote = if text.contains('\'') { '"' } else { '\'' };
                 Some(TypeExpression::Literal(format!("{quote}{text}{quote}")))
             }
-            Token::String(text) => Reader::read(text, self.depth),
-            Token::Number(digits) if in_literal => {
+            Lexeme::String(text) => Reader::read(text, self.depth),
+            Lexeme::Number(digits) if in_literal => {
                 Some(TypeExpression::Literal((*digits).to_owned()))
             }
-            Token::Sign('-') if in_literal => match self.one(true)? {
+            Lexeme::Sign('-') if in_literal => match self.one(true)? {
                 TypeExpression::Literal(text) if text.starts_with(|c: char| c.is_ascii_digit()) => {
                     Some(TypeExpression::Literal(format!("-{text}")))
                 }
                 _ => None,
             },
-            Token::Name(name) => self.name(name),
+            Lexeme::Name(name) => self.name(name),
             _ => None,
         }
     }
@@ -85,8 +85,8 @@ impl Reader<'_, '_> {
     fn name(&mut self, first: &str) -> Option<TypeExpression> {
         let mut path = vec![first.to_owned()];
         while self.take('.') {
-            let Some((Token::Name(name), rest)) = self.tokens.split_first() else { return None };
-            self.tokens = rest;
+            let Some((Lexeme::Name(name), rest)) = self.lexemes.split_first() else { return None };
+            self.lexemes = rest;
             path.push((*name).to_owned());
         }
         if path.len() > 1 && !path.iter().all(|part| is_name(part)) {
@@ -109,25 +109,25 @@ impl Reader<'_, '_> {
     fn items(&mut self, in_literal: bool) -> Option<Vec<TypeExpression>> {
         let mut items = Vec::new();
         loop {
-            items.push(match self.tokens.split_first()? {
-                (Token::Ellipsis, rest) => {
-                    self.tokens = rest;
+            items.push(match self.lexemes.split_first()? {
+                (Lexeme::Ellipsis, rest) => {
+                    self.lexemes = rest;
                     TypeExpression::Literal("...".to_owned())
                 }
-                (Token::Sign('('), [Token::Sign(')'), rest @ ..]) => {
-                    self.tokens = rest;
+                (Lexeme::Sign('('), [Lexeme::Sign(')'), rest @ ..]) => {
+                    self.lexemes = rest;
                     TypeExpression::Literal("()".to_owned())
                 }
-                (Token::Sign('['), [Token::Sign(']'), rest @ ..]) => {
-                    self.tokens = rest;
+                (Lexeme::Sign('['), [Lexeme::Sign(']'), rest @ ..]) => {
+                    self.lexemes = rest;
                     TypeExpression::List(Vec::new())
                 }
-                (Token::Sign('['), rest) => {
+                (Lexeme::Sign('['), rest) => {
                     self.depth += 1;
                     if self.depth > DEPTH_MAX {
                         return None;
                     }
-                    self.tokens = rest;
+                    self.lexemes = rest;
                     TypeExpression::List(self.items(in_literal)?)
                 }
                 _ => self.union(in_literal)?,

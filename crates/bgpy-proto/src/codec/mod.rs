@@ -16,7 +16,7 @@ mod tree;
 
 pub use named::{Member, Path, PathKind};
 pub use outside::Outside;
-pub use read::{Reader, Token};
+pub use read::{Item, Reader};
 pub use temporal::{Date, DateTime, Span, Time, Zone};
 pub use tree::complex;
 pub use typed::{TypedError, from_slice, from_value, to_value, to_vec};

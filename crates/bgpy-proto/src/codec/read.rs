@@ -10,7 +10,7 @@ pub struct Reader<'a> {
 
 /// One value, or the head of a container whose items follow.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Token<'a> {
+pub enum Item<'a> {
     /// Nothing.
     Nil,
     /// A boolean.
@@ -57,38 +57,38 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`CodecError`]; the reader is unusable then.
     #[inline]
-    pub fn token(&mut self) -> Result<Token<'a>, CodecError> {
+    pub fn item(&mut self) -> Result<Item<'a>, CodecError> {
         let marker = self.fixed::<1>()?[0];
         Ok(match marker {
-            0x00..=0x7f => Token::Int(i64::from(marker)),
+            0x00..=0x7f => Item::Int(i64::from(marker)),
             0x80..=0x8f => self.map(usize::from(marker & 0x0f))?,
             0x90..=0x9f => self.array(usize::from(marker & 0x0f))?,
             0xa0..=0xbf => self.str(usize::from(marker & 0x1f))?,
-            0xc0 => Token::Nil,
+            0xc0 => Item::Nil,
             0xc1 => return Err(CodecError::Marker),
-            0xc2 => Token::Bool(false),
-            0xc3 => Token::Bool(true),
+            0xc2 => Item::Bool(false),
+            0xc3 => Item::Bool(true),
             0xc4..=0xc6 => {
                 let length = self.length(marker - 0xc4)?;
-                Token::Bin(self.bytes(length)?)
+                Item::Bin(self.bytes(length)?)
             }
             0xc7..=0xc9 => {
                 let length = self.length(marker - 0xc7)?;
                 self.ext(length)?
             }
-            0xca => Token::F64(f64::from(f32::from_be_bytes(self.fixed()?))),
-            0xcb => Token::F64(f64::from_bits(u64::from_be_bytes(self.fixed()?))),
-            0xcc => Token::Int(i64::from(self.fixed::<1>()?[0])),
-            0xcd => Token::Int(i64::from(u16::from_be_bytes(self.fixed()?))),
-            0xce => Token::Int(i64::from(u32::from_be_bytes(self.fixed()?))),
+            0xca => Item::F64(f64::from(f32::from_be_bytes(self.fixed()?))),
+            0xcb => Item::F64(f64::from_bits(u64::from_be_bytes(self.fixed()?))),
+            0xcc => Item::Int(i64::from(self.fixed::<1>()?[0])),
+            0xcd => Item::Int(i64::from(u16::from_be_bytes(self.fixed()?))),
+            0xce => Item::Int(i64::from(u32::from_be_bytes(self.fixed()?))),
             0xcf => {
                 let value = u64::from_be_bytes(self.fixed()?);
-                i64::try_from(value).map_or(Token::UInt(value), Token::Int)
+                i64::try_from(value).map_or(Item::UInt(value), Item::Int)
             }
-            0xd0 => Token::Int(i64::from(i8::from_be_bytes(self.fixed()?))),
-            0xd1 => Token::Int(i64::from(i16::from_be_bytes(self.fixed()?))),
-            0xd2 => Token::Int(i64::from(i32::from_be_bytes(self.fixed()?))),
-            0xd3 => Token::Int(i64::from_be_bytes(self.fixed()?)),
+            0xd0 => Item::Int(i64::from(i8::from_be_bytes(self.fixed()?))),
+            0xd1 => Item::Int(i64::from(i16::from_be_bytes(self.fixed()?))),
+            0xd2 => Item::Int(i64::from(i32::from_be_bytes(self.fixed()?))),
+            0xd3 => Item::Int(i64::from_be_bytes(self.fixed()?)),
             0xd4..=0xd8 => self.ext(1 << (marker - 0xd4))?,
             0xd9..=0xdb => {
                 let length = self.length(marker - 0xd9)?;
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
                 let length = self.length(marker - 0xde + 1)?;
                 self.map(length)?
             }
-            0xe0..=0xff => Token::Int(i64::from(marker as i8)),
+            0xe0..=0xff => Item::Int(i64::from(marker as i8)),
         })
     }
 
@@ -128,22 +128,22 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn array(&self, items: usize) -> Result<Token<'a>, CodecError> {
-        if items > self.rest.len() { Err(CodecError::Truncated) } else { Ok(Token::Array(items)) }
+    fn array(&self, items: usize) -> Result<Item<'a>, CodecError> {
+        if items > self.rest.len() { Err(CodecError::Truncated) } else { Ok(Item::Array(items)) }
     }
 
-    fn map(&self, pairs: usize) -> Result<Token<'a>, CodecError> {
+    fn map(&self, pairs: usize) -> Result<Item<'a>, CodecError> {
         // A key and a value take at least one byte each.
-        if pairs > self.rest.len() / 2 { Err(CodecError::Truncated) } else { Ok(Token::Map(pairs)) }
+        if pairs > self.rest.len() / 2 { Err(CodecError::Truncated) } else { Ok(Item::Map(pairs)) }
     }
 
-    fn str(&mut self, length: usize) -> Result<Token<'a>, CodecError> {
-        std::str::from_utf8(self.bytes(length)?).map(Token::Str).map_err(|_| CodecError::Text)
+    fn str(&mut self, length: usize) -> Result<Item<'a>, CodecError> {
+        std::str::from_utf8(self.bytes(length)?).map(Item::Str).map_err(|_| CodecError::Text)
     }
 
-    fn ext(&mut self, length: usize) -> Result<Token<'a>, CodecError> {
+    fn ext(&mut self, length: usize) -> Result<Item<'a>, CodecError> {
         let kind = i8::from_be_bytes(self.fixed()?);
-        Ok(Token::Ext(kind, self.bytes(length)?))
+        Ok(Item::Ext(kind, self.bytes(length)?))
     }
 
     fn bytes(&mut self, length: usize) -> Result<&'a [u8], CodecError> {

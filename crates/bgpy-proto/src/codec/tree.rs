@@ -2,7 +2,7 @@
 
 use super::text::{has_surrogates, is_decimal};
 use super::{
-    CodecError, Date, DateTime, Member, Outside, Path, PathKind, Reader, Span, Time, Token, Value,
+    CodecError, Date, DateTime, Item, Member, Outside, Path, PathKind, Reader, Span, Time, Value,
     Zone, ext, write,
 };
 use crate::buffer::Buffer;
@@ -167,7 +167,7 @@ impl Value {
     }
 }
 
-/// Builds trees from tokens.
+/// Builds trees from items.
 struct Decoder<'m> {
     /// Buffers that the message has not referred to yet.
     buffers: std::slice::Iter<'m, Buffer>,
@@ -176,35 +176,35 @@ struct Decoder<'m> {
 impl Decoder<'_> {
     fn value(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<Value, CodecError> {
         let depth = depth.checked_sub(1).ok_or(CodecError::Depth)?;
-        Ok(match reader.token()? {
-            Token::Nil => Value::Nil,
-            Token::Bool(value) => Value::Bool(value),
-            Token::Int(value) => Value::Int(value),
-            Token::UInt(value) => Value::UInt(value),
-            Token::F64(value) => Value::Float(value),
-            Token::Str(text) => Value::Str(copied_text(text)?),
-            Token::Bin(bytes) => Value::Bytes(copied(bytes)?),
-            Token::Array(items) => {
+        Ok(match reader.item()? {
+            Item::Nil => Value::Nil,
+            Item::Bool(value) => Value::Bool(value),
+            Item::Int(value) => Value::Int(value),
+            Item::UInt(value) => Value::UInt(value),
+            Item::F64(value) => Value::Float(value),
+            Item::Str(text) => Value::Str(copied_text(text)?),
+            Item::Bin(bytes) => Value::Bytes(copied(bytes)?),
+            Item::Array(items) => {
                 let mut list = Vec::new();
                 for _ in 0..items {
                     add(&mut list, self.value(reader, depth)?)?;
                 }
                 Value::List(list)
             }
-            Token::Map(pairs) => {
+            Item::Map(pairs) => {
                 let mut map = Vec::new();
                 for _ in 0..pairs {
                     add(&mut map, (self.value(reader, depth)?, self.value(reader, depth)?))?;
                 }
                 Value::Map(map)
             }
-            Token::Ext(ext::TUPLE, items) => Value::Tuple(self.all(items, depth)?),
-            Token::Ext(ext::SET, items) => Value::Set(self.all(items, depth)?),
-            Token::Ext(ext::FROZENSET, items) => Value::FrozenSet(self.all(items, depth)?),
-            Token::Ext(ext::PATH, contents) => Self::path(contents, depth)?,
-            Token::Ext(ext::MEMBER, contents) => self.member(contents, depth)?,
-            Token::Ext(ext::OUTSIDE, contents) => self.outside(contents)?,
-            Token::Ext(kind, contents) => Value::atom(kind, contents)?,
+            Item::Ext(ext::TUPLE, items) => Value::Tuple(self.all(items, depth)?),
+            Item::Ext(ext::SET, items) => Value::Set(self.all(items, depth)?),
+            Item::Ext(ext::FROZENSET, items) => Value::FrozenSet(self.all(items, depth)?),
+            Item::Ext(ext::PATH, contents) => Self::path(contents, depth)?,
+            Item::Ext(ext::MEMBER, contents) => self.member(contents, depth)?,
+            Item::Ext(ext::OUTSIDE, contents) => self.outside(contents)?,
+            Item::Ext(kind, contents) => Value::atom(kind, contents)?,
         })
     }
 
@@ -231,7 +231,7 @@ impl Decoder<'_> {
 
     fn member(&mut self, contents: &[u8], depth: usize) -> Result<Value, CodecError> {
         let mut inner = Reader::new(contents);
-        let (Token::Str(module), Token::Str(class)) = (inner.token()?, inner.token()?) else {
+        let (Item::Str(module), Item::Str(class)) = (inner.item()?, inner.item()?) else {
             return Err(CodecError::Extension(ext::MEMBER));
         };
         let (module, class) = (copied_text(module)?, copied_text(class)?);

@@ -3,7 +3,7 @@
 use bgpy::config::Config;
 use bgpy::limits::DEPTH_MAX;
 use bgpy::{Buffer, Delivered};
-use bgpy_proto::codec::{CodecError, Outside, Reader, Token, ext};
+use bgpy_proto::codec::{CodecError, Item, Outside, Reader, ext};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PySet, PyTuple};
@@ -47,7 +47,7 @@ pub fn decode<'py>(
     policy: Policy,
 ) -> PyResult<Bound<'py, PyAny>> {
     // The buffers of a message that is one pickle belong to that pickle.
-    if let Ok(Token::Ext(ext::PICKLE | ext::CODE, _)) = Reader::new(message.data()).token() {
+    if let Ok(Item::Ext(ext::PICKLE | ext::CODE, _)) = Reader::new(message.data()).item() {
         return pickle::loads(py, root, message, policy)
             .map_err(|error| with_memory_text(py, root, error));
     }
@@ -72,7 +72,7 @@ fn with_memory_text(py: Python<'_>, root: &str, error: PyErr) -> PyErr {
     if is_memory_error(&error, py) && says_nothing() { memory_error(root) } else { error }
 }
 
-/// Makes objects from tokens.
+/// Makes objects from items.
 pub struct Decoder<'py> {
     pub py: Python<'py>,
     pub policy: Policy,
@@ -97,48 +97,48 @@ impl<'py> Decoder<'py> {
             self.inside(depth)?;
             return self.text(text);
         }
-        let token = self.next(reader)?;
-        self.object(token, reader, depth)
+        let item = self.next(reader)?;
+        self.object(item, reader, depth)
     }
 
-    pub fn next<'m>(&self, reader: &mut Reader<'m>) -> PyResult<Token<'m>> {
-        reader.token().map_err(|error| malformed(self.py, error))
+    pub fn next<'m>(&self, reader: &mut Reader<'m>) -> PyResult<Item<'m>> {
+        reader.item().map_err(|error| malformed(self.py, error))
     }
 
-    /// The object of a token, with its items if it is the head of a container.
+    /// The object of an item, with its own items if it is the head of a container.
     fn object(
         &mut self,
-        token: Token<'_>,
+        item: Item<'_>,
         reader: &mut Reader<'_>,
         depth: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         let depth = self.inside(depth)?;
-        Ok(match token {
-            Token::Nil => py.None().into_bound(py),
-            Token::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
-            Token::Int(value) => builtins::int(py, value)?,
-            Token::UInt(value) => builtins::uint(py, value)?,
-            Token::F64(value) => builtins::float(py, value)?,
-            Token::Str(text) => builtins::text(py, text)?.into_any(),
-            Token::Bin(bytes) => builtins::bytes(py, bytes)?.into_any(),
-            Token::Array(items) => self.list(items, reader, depth)?,
-            Token::Map(pairs) => self.dict(pairs, reader, depth)?,
-            Token::Ext(ext::TUPLE, items) => self.tuple(items, depth)?.into_any(),
-            Token::Ext(ext::SET, items) => {
+        Ok(match item {
+            Item::Nil => py.None().into_bound(py),
+            Item::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
+            Item::Int(value) => builtins::int(py, value)?,
+            Item::UInt(value) => builtins::uint(py, value)?,
+            Item::F64(value) => builtins::float(py, value)?,
+            Item::Str(text) => builtins::text(py, text)?.into_any(),
+            Item::Bin(bytes) => builtins::bytes(py, bytes)?.into_any(),
+            Item::Array(items) => self.list(items, reader, depth)?,
+            Item::Map(pairs) => self.dict(pairs, reader, depth)?,
+            Item::Ext(ext::TUPLE, items) => self.tuple(items, depth)?.into_any(),
+            Item::Ext(ext::SET, items) => {
                 let start = self.push_items(items, depth)?;
                 let set = PySet::empty(py)?;
                 self.items.drain(start..).try_for_each(|item| set.add(item))?;
                 set.into_any()
             }
-            Token::Ext(ext::FROZENSET, items) => {
+            Item::Ext(ext::FROZENSET, items) => {
                 let start = self.push_items(items, depth)?;
                 PyFrozenSet::new(py, self.items.drain(start..))?.into_any()
             }
-            Token::Ext(ext::PATH, contents) => decode_stdlib::path(self, contents, depth)?,
-            Token::Ext(ext::MEMBER, contents) => decode_stdlib::member(self, contents, depth)?,
-            Token::Ext(ext::OUTSIDE, contents) => self.outside(contents)?,
-            Token::Ext(kind, contents) => decode_stdlib::atom(py, kind, contents)?,
+            Item::Ext(ext::PATH, contents) => decode_stdlib::path(self, contents, depth)?,
+            Item::Ext(ext::MEMBER, contents) => decode_stdlib::member(self, contents, depth)?,
+            Item::Ext(ext::OUTSIDE, contents) => self.outside(contents)?,
+            Item::Ext(kind, contents) => decode_stdlib::atom(py, kind, contents)?,
         })
     }
 
@@ -211,7 +211,7 @@ impl<'py> Decoder<'py> {
         let dict = builtins::dict(self.py)?;
         for _ in 0..pairs {
             let key = match self.next(reader)? {
-                Token::Str(text) if pairs <= key_cache::PAIRS_MAX => {
+                Item::Str(text) if pairs <= key_cache::PAIRS_MAX => {
                     key_cache::key(self.py, text)?.into_any()
                 }
                 other => self.object(other, reader, depth)?,

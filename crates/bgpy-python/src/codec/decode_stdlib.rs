@@ -1,7 +1,7 @@
 //! Decodes objects of the standard library from the contents of their extensions.
 
 use bgpy_proto::codec::text::{has_surrogates, is_decimal};
-use bgpy_proto::codec::{Date, DateTime, PathKind, Reader, Span, Time, Token, Zone, complex, ext};
+use bgpy_proto::codec::{Date, DateTime, Item, PathKind, Reader, Span, Time, Zone, complex, ext};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString, PyType};
@@ -145,7 +145,7 @@ pub fn member<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = decoder.py;
     let mut inner = Reader::new(contents);
-    let (Token::Str(module), Token::Str(name)) =
+    let (Item::Str(module), Item::Str(name)) =
         (decoder.next(&mut inner)?, decoder.next(&mut inner)?)
     else {
         return Err(malformed(py, bgpy_proto::codec::CodecError::Extension(ext::MEMBER)));

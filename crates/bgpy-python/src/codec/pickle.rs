@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bgpy::limits::BUFFERS_MAX;
 use bgpy::{Buffer, Delivered, Payload};
-use bgpy_proto::codec::{Reader, Token, ext, write};
+use bgpy_proto::codec::{Item, Reader, ext, write};
 use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -82,11 +82,11 @@ pub fn loads<'py>(
         return Err(serialization_error(py, text, None));
     }
     let (data, buffers) = message.into_parts();
-    let pickle = match Reader::new(&data).token() {
-        Ok(Token::Ext(ext::PICKLE, pickle)) => pickle,
+    let pickle = match Reader::new(&data).item() {
+        Ok(Item::Ext(ext::PICKLE, pickle)) => pickle,
         // Bytecode of another version of Python would crash this interpreter. `bgpy._code.build` never makes
         // a code object of it, and raises where one is needed.
-        Ok(Token::Ext(ext::CODE, [_, _, pickle @ ..])) => pickle,
+        Ok(Item::Ext(ext::CODE, [_, _, pickle @ ..])) => pickle,
         _ => return Err(serialization_error(py, "the message is not a pickle", None)),
     };
     let pickle = builtins::bytes(py, pickle)?;

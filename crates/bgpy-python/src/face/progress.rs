@@ -3,7 +3,7 @@
 use bgpy::Progress;
 use pyo3::prelude::*;
 
-/// How far a call has come, as its task has told with `bgpy.progress`.
+/// How far a call has come, as its task has reported with `bgpy.progress`.
 #[pyclass(module = "bgpy", name = "Progress", frozen)]
 #[derive(Debug, Clone)]
 pub struct ProgressReport {

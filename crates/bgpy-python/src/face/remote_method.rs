@@ -220,7 +220,7 @@ impl RemoteMethod {
             return Err(PyTypeError::new_err(text));
         }
         if self.on_progress.is_some() {
-            let text = "on_progress is of a call that somebody waits for: pass it to the result() of the job";
+            let text = "on_progress needs a caller that waits: pass it to the result() of the job";
             return Err(PyTypeError::new_err(text));
         }
         let message = self.message(arguments, keywords)?;

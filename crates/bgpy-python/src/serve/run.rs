@@ -45,33 +45,13 @@ pub fn serve(
     mut supervised: Supervised,
     hosting: Hosting,
 ) -> PyResult<Result<Ended, ServeError>> {
-    let Hosting { owns_process, plan, factory } = hosting;
     extend_search_path(py, config)?;
-    let mut kept = config.clone();
-    if plan.is_some() {
-        // It was not started in the background.
-        kept.launch = None;
-    }
-    let instance = config.id();
-    let options = ServerOptions {
-        token: config.token.as_deref().map(Token::new),
-        auth: config.auth,
-        allow_weak_token: config.allow_weak_token,
-        python: Some(python_version(py)),
-        message_bytes_max: config.message_bytes_max,
-        allow_pickle: config.allow_pickle,
-        instance,
-        name: config.name.clone(),
-        idle_timeout: config.idle_timeout(),
-        threads: config.threads(),
-        owns_process,
-        config: Some(kept),
-        log: log.clone(),
-        ..ServerOptions::default()
-    };
-    let place = address(py, &config.host, i64::from(config.port), true)?;
+    let options = options(py, config, &log, &hosting);
+    let Hosting { owns_process, plan, factory } = hosting;
+    let instance = options.instance;
+    let listens_at = address(py, &config.host, i64::from(config.port), true)?;
     let tasks = supervised.tasks.take();
-    let bound = py.detach(|| bgpy::Server::bind_supervised(&place, options, supervised));
+    let bound = py.detach(|| bgpy::Server::bind_supervised(&listens_at, options, supervised));
     let server = match bound {
         Ok(server) => server,
         Err(error) => {
@@ -114,11 +94,7 @@ pub fn serve(
         claim: config.name.as_ref().filter(|_| config.watch).and_then(again::handed_on),
     };
     if config.watch {
-        // Not for the processes that tasks start.
-        let environ = py.import("os")?.getattr("environ")?;
-        for name in again::VARIABLES {
-            environ.call_method1("pop", (name, py.None()))?;
-        }
+        remove_own_variables(py)?;
     }
     let handlers =
         Handlers::install(py, server.stopper(), server.signals(), server.cancellation())?;
@@ -138,4 +114,39 @@ pub fn serve(
         reporter.report(&Report::Failed { kind, message });
     }
     executor.exit.map_or(Ok(Ok(ended)), Err)
+}
+
+/// The options of a server with this configuration.
+fn options(py: Python<'_>, config: &Config, log: &Log, hosting: &Hosting) -> ServerOptions {
+    let mut kept = config.clone();
+    if hosting.plan.is_some() {
+        // It was not started in the background.
+        kept.launch = None;
+    }
+    ServerOptions {
+        token: config.token.as_deref().map(Token::new),
+        auth: config.auth,
+        allow_weak_token: config.allow_weak_token,
+        python: Some(python_version(py)),
+        message_bytes_max: config.message_bytes_max,
+        allow_pickle: config.allow_pickle,
+        instance: config.id(),
+        name: config.name.clone(),
+        idle_timeout: config.idle_timeout(),
+        threads: config.threads(),
+        owns_process: hosting.owns_process,
+        config: Some(kept),
+        log: log.clone(),
+        ..ServerOptions::default()
+    }
+}
+
+/// Removes the environment variables by which a server that watches its files is started again: they are not for
+/// the processes that tasks start.
+fn remove_own_variables(py: Python<'_>) -> PyResult<()> {
+    let environ = py.import("os")?.getattr("environ")?;
+    for name in again::VARIABLES {
+        environ.call_method1("pop", (name, py.None()))?;
+    }
+    Ok(())
 }

@@ -11,14 +11,14 @@ use pyo3::prelude::*;
 /// What a server imports its program from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    pub place: Place,
+    pub location: Location,
     /// What makes its object; None if it has three tasks.
     pub object: Option<Object>,
 }
 
 /// The file or module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// A Python file.
     File(PathBuf),
     /// A module that can be imported.
@@ -46,7 +46,7 @@ pub enum Origin {
 
 /// What this process is importing for its server. It is locked only with the GIL held, as `os.fork` holds it,
 /// so a forked child never inherits it locked.
-static BEING_IMPORTED: Mutex<Option<Place>> = Mutex::new(None);
+static BEING_IMPORTED: Mutex<Option<Location>> = Mutex::new(None);
 
 impl Origin {
     /// What is started, in words.
@@ -62,25 +62,25 @@ impl Origin {
 impl Source {
     /// The file or module that a configuration names.
     pub fn of(config: &Config) -> Option<Self> {
-        let file = config.init_file.clone().map(Place::File);
-        let place = file.or_else(|| config.init_module.clone().map(Place::Module))?;
+        let file = config.init_file.clone().map(Location::File);
+        let location = file.or_else(|| config.init_module.clone().map(Location::Module))?;
         let arguments = config.init_arguments.clone();
         let object = config.init_object.clone().map(|factory| Object { factory, arguments });
-        Some(Self { place, object })
+        Some(Self { location, object })
     }
 
     /// Imports the file or module.
     pub fn import<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match &self.place {
-            Place::File(path) => {
+        match &self.location {
+            Location::File(path) => {
                 let path = std::path::absolute(path)?;
-                importing(Place::File(path.clone()), || {
+                importing(Location::File(path.clone()), || {
                     py.import("bgpy._tasks_file")?.call_method1("imported", (path.as_os_str(),))
                 })
             }
-            Place::Module(name) => {
+            Location::Module(name) => {
                 look_in_working_directory(py)?;
-                importing(self.place.clone(), || {
+                importing(self.location.clone(), || {
                     py.import("importlib")?.call_method1("import_module", (name,))
                 })
             }
@@ -90,9 +90,9 @@ impl Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::File(path) => write!(f, "'{}'", path.display()),
-            Place::Module(name) => write!(f, "module '{name}'"),
+        match &self.location {
+            Location::File(path) => write!(f, "'{}'", path.display()),
+            Location::Module(name) => write!(f, "module '{name}'"),
         }
     }
 }
@@ -111,13 +111,13 @@ impl fmt::Display for Origin {
 /// so on.
 pub fn is_being_imported(config: &Config) -> bool {
     let imported = BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
-    imported.is_some() && *imported == Source::of(config).map(|source| source.place)
+    imported.is_some() && *imported == Source::of(config).map(|source| source.location)
 }
 
-/// Runs `import`, with `place` noted in the meantime.
-fn importing<T>(place: Place, import: impl FnOnce() -> T) -> T {
-    let set = |place| *BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner) = place;
-    set(Some(place));
+/// Runs `import`, with `location` noted in the meantime.
+fn importing<T>(location: Location, import: impl FnOnce() -> T) -> T {
+    let set = |location| *BEING_IMPORTED.lock().unwrap_or_else(PoisonError::into_inner) = location;
+    set(Some(location));
     let imported = import();
     set(None);
     imported

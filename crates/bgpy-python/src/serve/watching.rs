@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 
 use super::interpreter::this_interpreter;
 use super::signals::GRACE;
-use super::source::{Place, Source};
+use super::source::{Location, Source};
 
 /// The time that a server has for ending before its successor starts, in seconds: a year.
 const GRACE_S: &str = "31536000";
@@ -209,9 +209,9 @@ fn changes(source: Option<Source>, since: SystemTime) -> io::Result<Receiver<()>
 /// The file of the tasks, and those of the user's modules that this process has imported.
 fn files(source: Option<&Source>) -> Vec<PathBuf> {
     let listed = |py: Python<'_>| -> PyResult<Vec<PathBuf>> {
-        let (file, module) = match source.map(|source| &source.place) {
-            Some(Place::File(path)) => (Some(path.as_os_str()), None),
-            Some(Place::Module(name)) => (None, Some(name)),
+        let (file, module) = match source.map(|source| &source.location) {
+            Some(Location::File(path)) => (Some(path.as_os_str()), None),
+            Some(Location::Module(name)) => (None, Some(name)),
             None => (None, None),
         };
         let listed = py.import("bgpy._tasks_file")?.call_method1("local_files", (file, module))?;

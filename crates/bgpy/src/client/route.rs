@@ -1,6 +1,7 @@
 //! The routes to a server, in the order to try them: the Unix socket of its entry, else TCP.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,6 +121,10 @@ impl Routes {
         match (failure, &route.way) {
             (None, _) | (Some(ConnectError::NotRunning { .. }), Way::File(_)) => {}
             (Some(ConnectError::NotRunning { .. }), _) if self.name.is_some() => {}
+            // The file of a server of this user's has lost its permissions: the server restores them, and can
+            // be reached over TCP meanwhile.
+            (Some(ConnectError::Io { source, .. }), Way::File(_))
+                if route.entry.is_some() && source.kind() == ErrorKind::PermissionDenied => {}
             // The server may listen at another address of the host.
             (
                 Some(error @ (ConnectError::NotRunning { .. } | ConnectError::Io { .. })),
@@ -139,5 +144,38 @@ impl Routes {
         }
         let server = server.to_owned();
         self.failure.take().unwrap_or(ConnectError::NotRunning { server })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use bgpy_proto::Id;
+
+    use super::*;
+
+    fn denied() -> Option<ConnectError> {
+        let source = io::Error::from(ErrorKind::PermissionDenied);
+        Some(ConnectError::Io { server: "trainer".to_owned(), source })
+    }
+
+    #[test]
+    fn a_socket_without_permissions_does_not_hide_the_other_routes_of_its_server() {
+        let entry = Arc::new(Entry::new(Id::random(), "127.0.0.1", ([127, 0, 0, 1], 1).into()));
+        let mut routes = Routes::default();
+        routes.add_file(Path::new("/run/trainer.sock"), Some(&entry));
+        routes.add_tcp(entry.address, Some(&entry));
+        let file = routes.next().unwrap();
+        assert!(routes.failed(&file, denied()).is_ok());
+        assert!(matches!(routes.next().unwrap().way, Way::Tcp(_)));
+    }
+
+    #[test]
+    fn a_socket_that_a_user_names_may_be_denied() {
+        let mut routes = Routes::default();
+        routes.add_file(Path::new("/run/trainer.sock"), None);
+        let file = routes.next().unwrap();
+        assert!(routes.failed(&file, denied()).is_err());
     }
 }

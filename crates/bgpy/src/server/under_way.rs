@@ -21,7 +21,7 @@ struct Begun {
 
 /// Where a call is that the executing thread does not run now.
 #[derive(Debug)]
-enum Place {
+enum Aside {
     /// It waits until the executing thread goes on with it. Why it was cancelled meanwhile, if it was.
     Suspended(Option<Why>),
     /// A reader runs it.
@@ -47,7 +47,7 @@ pub(super) enum Requested {
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
     executing: Option<Begun>,
-    beside: Vec<(Begun, Place)>,
+    beside: Vec<(Begun, Aside)>,
     /// Whether something has happened for which a suspended call may have waited.
     is_stirred: bool,
     /// Whether the executor has something to do between calls, other than calls.
@@ -84,32 +84,32 @@ impl UnderWay {
     pub(super) fn begin_reading(&mut self, call: &Waiting, can_cancel: bool) -> Arc<Cancellation> {
         let cancellation = Arc::new(Cancellation::of(call.number));
         let begun = Begun::of(call, can_cancel, true);
-        self.beside.push((begun, Place::Reader(cancellation.clone())));
+        self.beside.push((begun, Aside::Reader(cancellation.clone())));
         cancellation
     }
 
     /// Notes that the call which the executing thread has run is suspended, and why it was cancelled, if it has not
     /// heard of that.
     pub(super) fn suspend(&mut self, asked: Option<Why>) {
-        self.set_aside(Place::Suspended(asked));
+        self.set_aside(Aside::Suspended(asked));
     }
 
     /// Notes that the executor runs the call on which the executing thread was, beside others.
     pub(super) fn leave_to_executor(&mut self, cancellation: Arc<Cancellation>) {
-        self.set_aside(Place::Executor(cancellation));
+        self.set_aside(Aside::Executor(cancellation));
     }
 
-    fn set_aside(&mut self, place: Place) {
+    fn set_aside(&mut self, aside: Aside) {
         if let Some(mut begun) = self.executing.take() {
             begun.since = begun.since.or_else(|| Some(clock::now()));
-            self.beside.push((begun, place));
+            self.beside.push((begun, aside));
         }
     }
 
     /// Whether a suspended call was cancelled.
     pub(super) fn is_cancelled(&self, number: u64) -> bool {
-        let is = |(begun, place): &(Begun, Place)| {
-            begun.is(number) && matches!(place, Place::Suspended(Some(_)))
+        let is = |(begun, aside): &(Begun, Aside)| {
+            begun.is(number) && matches!(aside, Aside::Suspended(Some(_)))
         };
         self.beside.iter().any(is)
     }
@@ -118,9 +118,9 @@ impl UnderWay {
     /// was: nobody tells it again.
     pub(super) fn resume(&mut self, number: u64) -> Option<Why> {
         let index = self.beside.iter().position(|(begun, _)| begun.is(number))?;
-        let (begun, place) = self.beside.remove(index);
+        let (begun, aside) = self.beside.remove(index);
         self.executing = Some(begun);
-        if let Place::Suspended(asked) = place { asked } else { None }
+        if let Aside::Suspended(asked) = aside { asked } else { None }
     }
 
     /// Notes the end of a call.
@@ -139,10 +139,10 @@ impl UnderWay {
             return Requested::OfExecuting;
         }
         let found = self.beside.iter_mut().find(|(begun, _)| begun.is(number));
-        let Some((_, place)) = found else { return Requested::Unknown };
-        match place {
-            Place::Suspended(asked) => *asked = Some(why),
-            Place::Reader(cancellation) | Place::Executor(cancellation) => {
+        let Some((_, aside)) = found else { return Requested::Unknown };
+        match aside {
+            Aside::Suspended(asked) => *asked = Some(why),
+            Aside::Reader(cancellation) | Aside::Executor(cancellation) => {
                 cancellation.request(number, why);
             }
         }
@@ -152,14 +152,14 @@ impl UnderWay {
 
     /// The numbers of the calls beside the executing thread's that were not asked to end.
     pub(super) fn uncancelled(&self) -> Vec<u64> {
-        let is_asked = |place: &Place| match place {
-            Place::Suspended(asked) => asked.is_some(),
-            Place::Reader(cancellation) | Place::Executor(cancellation) => {
+        let is_asked = |aside: &Aside| match aside {
+            Aside::Suspended(asked) => asked.is_some(),
+            Aside::Reader(cancellation) | Aside::Executor(cancellation) => {
                 cancellation.is_requested()
             }
         };
         let others =
-            self.beside.iter().filter(|(begun, place)| begun.can_cancel && !is_asked(place));
+            self.beside.iter().filter(|(begun, aside)| begun.can_cancel && !is_asked(aside));
         others.map(|(begun, _)| begun.called.number).collect()
     }
 
@@ -170,7 +170,7 @@ impl UnderWay {
 
     /// Whether something has its turns on the executing thread between calls.
     fn has_turns(&self) -> bool {
-        let has_turns = |(_, place): &(Begun, Place)| !matches!(place, Place::Reader(_));
+        let has_turns = |(_, aside): &(Begun, Aside)| !matches!(aside, Aside::Reader(_));
         self.executor_has_more || self.beside.iter().any(has_turns)
     }
 
@@ -215,13 +215,13 @@ impl UnderWay {
 
     /// Whether the executor has something to do between calls.
     pub(super) fn executor_is_busy(&self) -> bool {
-        let is_own = |(_, place): &(Begun, Place)| matches!(place, Place::Executor(_));
+        let is_own = |(_, aside): &(Begun, Aside)| matches!(aside, Aside::Executor(_));
         self.executor_has_more || self.beside.iter().any(is_own)
     }
 
     /// How many calls readers run.
     pub(super) fn readers(&self) -> usize {
-        self.beside.iter().filter(|(_, place)| matches!(place, Place::Reader(_))).count()
+        self.beside.iter().filter(|(_, aside)| matches!(aside, Aside::Reader(_))).count()
     }
 
     /// The number of a call that is under way.

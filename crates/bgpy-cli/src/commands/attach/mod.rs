@@ -32,7 +32,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bgpy attach trainer                     a prompt, beside the tasks; `state` is the state
+  bgpy attach trainer                       a prompt, beside the tasks; `state` is the state
   echo 'len(state)' | bgpy attach trainer   run lines from standard input
 
 A task that has called breakpoint() waits until somebody attaches: `c` lets it go on, `q` ends it. Ctrl-C \

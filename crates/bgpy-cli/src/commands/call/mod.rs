@@ -24,14 +24,14 @@ use crate::platform::Interrupts;
 #[command(after_help = "\
 A first argument that is a name, such as increase, is a method; anything else, such as {}, 1 or null, is JSON \
 for exec_task. Arguments of a method are NAME=VALUE for a parameter of that name, and by position otherwise. A \
-value is text if its parameter is annotated as str, else JSON if it is some, else text. Write -- before values \
-that begin with a dash. None is not printed; a stream is printed line by line.
+value is text if its parameter is annotated as str, else JSON if it is valid JSON, else text. Write -- before \
+values that begin with a dash. None is not printed; a stream is printed line by line.
 
 Dates, decimals, arrays, dataclasses and the like are printed in their usual form in JSON, which the page of \
 this command lists. For an answer without one, use --repr.
 
-On a terminal, the progress that is told is shown while the call runs. Ctrl-C cancels the call; a second one \
-leaves at once.
+On a terminal, the progress that the method or task reports is shown while the call runs. Ctrl-C cancels the \
+call; a second one leaves at once.
 
 Exit codes: 0 answered, 1 it raised or did not answer, or the answer has no form in JSON, 2 invalid JSON, \
 no such method or wrong arguments, 3 not running, 4 timed out, 5 wrong token, 6 not a bgpy server or another \
@@ -41,10 +41,10 @@ Examples:
   bgpy call counter increase                      call a method; `bgpy methods counter` lists them
   bgpy call counter increase by=10
   bgpy call counter value                         print a property
-  bgpy call trainer '{\"name\": \"context\"}'       call exec_task
+  bgpy call trainer '{\"epochs\": 3}'             call exec_task
   bgpy call trainer @request.json --timeout 1m
   echo '[1, 2, 3]' | bgpy call trainer -
-  bgpy call greeter --text context                send text, without the quotes of JSON
+  bgpy call greeter --text Ann                    send text, without the quotes of JSON
   bgpy call trainer '{\"epochs\": 10}' --no-wait  return as soon as the call is accepted
   bgpy call --stream writer --text Once           print each response of the task as it comes
   bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]

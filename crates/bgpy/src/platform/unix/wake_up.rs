@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mio::{Registry, Token};
+use mio::{Registry as PollRegistry, Token as PollToken};
 
 use super::fork::Private;
 use super::socket::send_now;
@@ -48,7 +48,7 @@ fn moved_up(stream: UnixStream) -> UnixStream {
 }
 
 impl Receiver {
-    pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<(Arc<Waker>, Self)> {
+    pub(crate) fn new(registry: &PollRegistry, token: PollToken) -> io::Result<(Arc<Waker>, Self)> {
         let (write, read) = UnixStream::pair()?;
         write.set_nonblocking(true)?;
         read.set_nonblocking(true)?;
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_wake_up_during_a_read_keeps_no_later_one_out() {
         let poll = mio::Poll::new().unwrap();
-        let (waker, mut receiver) = Receiver::new(poll.registry(), Token(0)).unwrap();
+        let (waker, mut receiver) = Receiver::new(poll.registry(), PollToken(0)).unwrap();
         let [started, done] = [(); 2].map(|()| AtomicU32::new(0));
         let reach = |count: &AtomicU32, number| {
             while count.load(Ordering::SeqCst) < number {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 use socket2::Socket;
 
 use super::descriptor::AsRawFd;
@@ -72,29 +72,29 @@ impl AsRawFd for PolledStream {}
 impl AsRawFd for PolledListener {}
 
 impl Source for PolledStream {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn register(&mut self, _: &PollRegistry, _: PollToken, _: Interest) -> io::Result<()> {
         match *self {}
     }
 
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn reregister(&mut self, _: &PollRegistry, _: PollToken, _: Interest) -> io::Result<()> {
         match *self {}
     }
 
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+    fn deregister(&mut self, _: &PollRegistry) -> io::Result<()> {
         match *self {}
     }
 }
 
 impl Source for PolledListener {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn register(&mut self, _: &PollRegistry, _: PollToken, _: Interest) -> io::Result<()> {
         match *self {}
     }
 
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn reregister(&mut self, _: &PollRegistry, _: PollToken, _: Interest) -> io::Result<()> {
         match *self {}
     }
 
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+    fn deregister(&mut self, _: &PollRegistry) -> io::Result<()> {
         match *self {}
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::windows::io::AsRawSocket;
 use std::sync::Arc;
 
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry as PollRegistry, Token as PollToken};
 
 use super::descriptor::number_of;
 
@@ -26,7 +26,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<(Arc<Waker>, Self)> {
+    pub(crate) fn new(registry: &PollRegistry, token: PollToken) -> io::Result<(Arc<Waker>, Self)> {
         let (read, write) = pair()?;
         let mut signals = mio::net::TcpStream::from_std(read);
         registry.register(&mut signals, token, Interest::READABLE)?;

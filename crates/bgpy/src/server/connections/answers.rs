@@ -8,6 +8,8 @@ use bgpy_proto::{
 use socket2::Socket;
 
 use super::connection::Connection;
+use super::lingering::Lingers;
+use crate::clock;
 use crate::log::READY;
 use crate::memory::segments::Segments;
 use crate::platform::Private;
@@ -59,6 +61,25 @@ impl Core {
             self.flush(connection);
         }
         Ok(taken)
+    }
+
+    /// Whether what is queued on a connection lingers. The leader writes it soon.
+    fn linger(&mut self, token: usize) -> bool {
+        let Some(connection) = self.connections.get_mut(&token) else { return false };
+        match self.lingering.add(token, connection, clock::now()) {
+            Lingers::No => return false,
+            Lingers::WithOthers => {}
+            // The leader may be asleep without a timeout.
+            Lingers::First => self.wake_leader(),
+        }
+        true
+    }
+
+    /// Writes what has lingered long enough.
+    pub(crate) fn end_lingering(&mut self) {
+        for token in self.lingering.take_due(clock::now) {
+            self.flush(token);
+        }
     }
 
     /// The socket that memory of the task is still to be written to, and the number of bytes queued

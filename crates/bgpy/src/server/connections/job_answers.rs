@@ -1,6 +1,6 @@
 //! The outcomes of jobs, on their way to those who wait for them, and what is told of jobs.
 
-use bgpy_proto::codec::{Reader, Token, ext};
+use bgpy_proto::codec::{Item, Reader, ext};
 use bgpy_proto::{
     Buffer, Failure, FailureCode, JobsReply, JobsRequest, Payload, Progress, ServerSession,
 };
@@ -110,7 +110,7 @@ pub(crate) fn owned(payload: Payload) -> Result<Payload, u64> {
 }
 
 fn is_pickle(message: &[u8]) -> bool {
-    matches!(Reader::new(message).token(), Ok(Token::Ext(ext::PICKLE | ext::CODE, _)))
+    matches!(Reader::new(message).item(), Ok(Item::Ext(ext::PICKLE | ext::CODE, _)))
 }
 
 /// A failure without the exceptions that the client does not accept.

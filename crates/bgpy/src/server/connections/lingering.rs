@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clock;
-use crate::server::core::Core;
+use super::connection::Connection;
 
 /// How long a response may wait for others after the last write.
 const LINGER: Duration = Duration::from_micros(200);
@@ -19,41 +18,50 @@ pub(crate) struct Lingering {
     due: Option<Instant>,
 }
 
+/// What becomes of the responses that are queued on a connection.
+pub(crate) enum Lingers {
+    /// They are to be written now.
+    No,
+    /// They are written together with others that linger already.
+    WithOthers,
+    /// They are the first to linger: whoever writes them has to learn when.
+    First,
+}
+
 impl Lingering {
+    /// Decides whether what is queued on a connection lingers.
+    pub(crate) fn add(
+        &mut self,
+        token: usize,
+        connection: &mut Connection,
+        now: Instant,
+    ) -> Lingers {
+        let is_soon = now.saturating_duration_since(connection.written) < LINGER;
+        if !is_soon || connection.backlog() >= LINGER_BYTES {
+            connection.written = now;
+            return Lingers::No;
+        }
+        if !self.connections.contains(&token) {
+            self.connections.push(token);
+        }
+        if self.due.is_some() {
+            return Lingers::WithOthers;
+        }
+        self.due = Some(now + LINGER);
+        Lingers::First
+    }
+
     /// When something is to be written, if anything lingers.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due
     }
-}
 
-impl Core {
-    /// Whether what is queued on a connection lingers. The leader writes it soon.
-    pub(crate) fn linger(&mut self, token: usize) -> bool {
-        let Some(connection) = self.connections.get_mut(&token) else { return false };
-        let now = clock::now();
-        let is_soon = now.saturating_duration_since(connection.written) < LINGER;
-        if !is_soon || connection.backlog() >= LINGER_BYTES {
-            connection.written = now;
-            return false;
+    /// The connections whose responses have lingered long enough.
+    pub(crate) fn take_due(&mut self, now: impl FnOnce() -> Instant) -> Vec<usize> {
+        if self.due.is_none_or(|due| due > now()) {
+            return Vec::new();
         }
-        if !self.lingering.connections.contains(&token) {
-            self.lingering.connections.push(token);
-        }
-        if self.lingering.due.is_none() {
-            self.lingering.due = Some(now + LINGER);
-            // It may be asleep without a timeout.
-            self.wake_leader();
-        }
-        true
-    }
-
-    /// Writes what has lingered long enough.
-    pub(crate) fn end_lingering(&mut self) {
-        if self.lingering.due.is_some_and(|due| due <= clock::now()) {
-            self.lingering.due = None;
-            for token in std::mem::take(&mut self.lingering.connections) {
-                self.flush(token);
-            }
-        }
+        self.due = None;
+        std::mem::take(&mut self.connections)
     }
 }
