@@ -78,11 +78,17 @@ def enumeration(cls: type) -> tuple[str, str] | None:
         Module and qualified name, if pickle would reduce members to them and a value; None if the
         class must be pickled by value, or customises how its members are pickled.
     """
-    from enum import Enum
+    import enum
 
     module, name = cls.__module__, cls.__qualname__
     own: Any = cls.__reduce_ex__
-    if own is not Enum.__reduce_ex__ or cls in copyreg.dispatch_table:
+    # Until Python 3.11.3, flags and what is global have others, which lead to the same members.
+    usual = (
+        enum.Enum.__reduce_ex__,
+        enum.Flag.__reduce_ex__,
+        getattr(enum, "_reduce_ex_by_global_name", None),
+    )
+    if own not in usual or cls in copyreg.dispatch_table:
         return None
     if not (type(module) is type(name) is str) or is_local(module) or keys.get(cls) is not None:
         return None
