@@ -80,7 +80,9 @@ def test_what_the_blocking_client_has(server):
         assert await client.execute(("echo", 1)) == {"message": "Received 'EXEC'"}
         assert await client.execute(("echo", 1), await_response=True) == 1
         await client.ping()
-        status = await client.status()
+        # The task may still be on its way to its end.
+        while (status := await client.status())["state"] == "BUSY":
+            await asyncio.sleep(0)
         assert status["state"] == "READY"
         message = await client.initialize(dict, tasks)
         assert message == {"message": "Already initialized."}

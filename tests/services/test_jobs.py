@@ -154,6 +154,13 @@ def test_options_of_jobs_are_of_jobs(trainer):
         bgpy.submit(bgpy.options(trainer.train, key="k" * 300))
     with pytest.raises(bgpy.ConfigError, match="keep"):
         bgpy.submit(bgpy.options(trainer.train, keep=-1))
+    with pytest.raises(bgpy.ConfigError, match="keep=1e300 is"):
+        bgpy.submit(bgpy.options(trainer.train, keep=1e300))
+    with pytest.raises(bgpy.ConfigError, match="key contains"):
+        bgpy.options(trainer.train, key="\ud800")
+    for option in ("key", "keep", "timeout", "window"):
+        with pytest.raises(TypeError, match=f"{option} must be a"):
+            bgpy.options(trainer.train, **{option: b"3"})
     assert bgpy.jobs(trainer) == []
 
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::once::Once;
 use bgpy::{Restart, Target, Wait, Withdrawal, limits};
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 
 use crate::exceptions::config_error;
@@ -56,6 +56,8 @@ texts! { host log_level restart }
 
 arguments! {
     timeout: Option<f64>, "a number of seconds";
+    keep: Option<f64>, "a number of seconds";
+    window: Option<u64>, "a number of bytes";
     idle_timeout: Option<f64>, "a number of seconds";
     threads: Option<i64>, "a whole number or None";
     port: Option<i64>, "a whole number";
@@ -75,6 +77,15 @@ arguments! {
     env: Option<HashMap<OsString, OsString>>, "a dict of str to str, or None";
     cwd: Option<PathBuf>, "a path or None";
     python: Option<PathBuf>, "a path or None";
+}
+
+/// The argument `key` of a job.
+pub fn key(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let found = typed(value, "key", "a str or None", value.extract());
+    found.map_err(|error| match error.is_instance_of::<PyUnicodeEncodeError>(value.py()) {
+        true => config_error(value.py(), "key contains what is no valid Unicode text"),
+        false => error,
+    })
 }
 
 /// The argument `port` of a server, which unlike that of a client is not optional.
@@ -113,7 +124,7 @@ pub fn number_of_threads(py: Python<'_>, threads: i64) -> PyResult<u32> {
 }
 
 /// The shortest decimal text of a number.
-fn shortest(number: f64) -> String {
+pub(super) fn shortest(number: f64) -> String {
     let [plain, scientific] = [number.to_string(), format!("{number:e}")];
     if scientific.len() < plain.len() { scientific } else { plain }
 }

@@ -6,7 +6,7 @@ use bgpy::{CallHead, CallKind, Response, Want};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::arguments::{limit, timeout};
+use super::arguments::{keep, key, limit, timeout};
 use super::call::Call;
 use super::callback::Callbacks;
 use super::client::Client;
@@ -85,12 +85,12 @@ impl Client {
         slf: &Bound<'py, Self>,
         py: Python<'py>,
         args: &Bound<'py, PyAny>,
-        key: Option<&str>,
-        keep: Option<f64>,
+        #[pyo3(from_py_with = key)] key: Option<String>,
+        #[pyo3(from_py_with = keep)] keep: Option<f64>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static JOB: Lazy = Lazy::new("bgpy._jobs", "Job");
-        let job = slf.get()._submit(py, None, args, key, keep, timeout)?;
+        let job = slf.get()._submit(py, None, args, key.as_deref(), keep, timeout)?;
         JOB.get(py)?.call1((slf, job, "exec_task"))
     }
 

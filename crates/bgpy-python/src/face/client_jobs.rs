@@ -10,7 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use super::arguments::{limit, timeout, waiting};
+use super::arguments::{limit, shortest, timeout, waiting};
 use super::callback::Callbacks;
 use super::client::Client;
 use super::client_calls::Called;
@@ -190,7 +190,10 @@ fn kept(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds).map_err(|_| {
         config_error(
             py,
-            format!("keep={seconds} is not a valid time: pass a number of seconds from 0 on"),
+            format!(
+                "keep={} is not a valid time: pass a number of seconds from 0 to 1.8e19",
+                shortest(seconds)
+            ),
         )
     })
 }

@@ -5,7 +5,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use super::arguments::limit;
+use super::arguments::{keep, key, limit, timeout, window};
 use super::call::Call;
 use super::client::Client;
 use super::client_calls::{CallOptions, Called, begin, first};
@@ -235,11 +235,11 @@ impl RemoteMethod {
     fn _with(
         &self,
         py: Python<'_>,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
         on_progress: Option<Py<PyAny>>,
-        window: Option<u64>,
-        key: Option<String>,
-        keep: Option<f64>,
+        #[pyo3(from_py_with = window)] window: Option<u64>,
+        #[pyo3(from_py_with = key)] key: Option<String>,
+        #[pyo3(from_py_with = keep)] keep: Option<f64>,
     ) -> PyResult<Self> {
         let same =
             Self::new(self.client.clone_ref(py), self.about.bind(py), self.owner.clone_ref(py))?;
