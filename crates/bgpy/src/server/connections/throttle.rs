@@ -11,10 +11,10 @@ const QUEUE_SHARE: usize = 32;
 /// is long, after connections that ended without a proof. A flood then waits for the server and no
 /// longer takes the CPU from its callers. Each turn of strangers delays a call or two, and wakes a
 /// flood that delays others: there are so few of them that fewer than a hundredth of the calls meet one.
-const PATIENCE: Duration = Duration::from_millis(90);
+const PATIENCE: Duration = Duration::from_millis(105);
 
 /// What one that ends without a proof takes, about.
-const COST: Duration = Duration::from_micros(30);
+const COST: Duration = Duration::from_micros(35);
 
 /// The shortest pause.
 const REST_LEAST: Duration = Duration::from_micros(300);
