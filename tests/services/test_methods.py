@@ -238,6 +238,25 @@ def test_a_proxy_pickles_as_its_target(host):
     assert repr(again) == "<Counter on counted>"
 
 
+def test_a_proxy_is_pickled_without_the_class_of_its_script(host, scripts):
+    scripts.run(
+        """
+        import pickle
+        import bgpy
+
+        class Counter:
+            def increase(self) -> int:
+                return 1
+
+        bgpy.start(Counter, name="counted")
+        with open("proxy", "wb") as file:
+            pickle.dump(bgpy.connect("counted", Counter), file)
+        """
+    )
+    load = "import pickle; proxy = pickle.load(open('proxy', 'rb')); print(proxy, proxy.increase())"
+    assert scripts.run(load) == "<Counter on counted> 1\n"
+
+
 def test_several_proxies_on_one_connection(host):
     client = bgpy.connect(host(Counter))
     one, two = client.service(Counter), client.service()
