@@ -57,6 +57,7 @@ impl From<&CallError> for Exit {
                 Self::NotRunning
             }
             CallError::Lost { reason: Lost::Protocol(_), .. } => Self::ProtocolMismatch,
+            CallError::JobUnsure { source, .. } => Self::from(&**source),
             CallError::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }

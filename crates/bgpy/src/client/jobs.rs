@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgpy_proto::client::Event;
-use bgpy_proto::{CallHead, CallKind, JobsReply, JobsRequest, Payload, Want, jobs};
+use bgpy_proto::{
+    CallHead, CallKind, Failure, FailureCode, JobsReply, JobsRequest, Payload, Want, jobs, limits,
+};
 
 use super::call::Call;
 use super::link::Link;
@@ -54,8 +56,16 @@ impl Link {
             keep_ms,
             ..CallHead::default()
         };
-        let mut call = self.begin(CallKind::Exec, Want::Ack, &head, payload, wait)?;
-        match call.event(wait)? {
+        let unsure = |source: CallError| match source {
+            CallError::Lost { .. } | CallError::Timeout { .. } => {
+                let (job, is_key) = (job.name.clone(), job.is_key);
+                CallError::JobUnsure { job, is_key, source: Box::new(source) }
+            }
+            error => error,
+        };
+        let mut call =
+            self.begin(CallKind::Exec, Want::Ack, &head, payload, wait).map_err(unsure)?;
+        match call.event(wait).map_err(unsure)? {
             Event::Accepted => call.done(()),
             event => Err(call.failed(event)),
         }
@@ -73,7 +83,7 @@ impl Link {
         progress: bool,
         wait: &Wait<'_>,
     ) -> Result<Call, CallError> {
-        self.check_jobs()?;
+        self.check_job(job)?;
         let head = wait_head(job, progress);
         let mut call =
             self.begin(CallKind::Exec, Want::First, &head, vec![NOTHING].into(), wait)?;
@@ -91,7 +101,7 @@ impl Link {
         is_of_method: bool,
         progress: bool,
     ) -> Result<Call, CallError> {
-        self.check_jobs()?;
+        self.check_job(job)?;
         let head = wait_head(job, progress);
         let mut call = self.queue(CallKind::Exec, Want::First, &head, vec![NOTHING].into())?;
         call.is_of_method = is_of_method;
@@ -107,7 +117,7 @@ impl Link {
         job: Option<&str>,
         wait: &Wait<'_>,
     ) -> Result<JobsReply, CallError> {
-        self.check_jobs()?;
+        job.map_or_else(|| self.check_jobs(), |job| self.check_job(job))?;
         let request = JobsRequest { job: job.map(str::to_owned) };
         let mut call = self.submit(wait, |session| Ok(session.jobs(&request)))?;
         let reply = match call.event(wait)? {
@@ -118,6 +128,19 @@ impl Link {
             Some(job) => Err(self.unknown_job(job)),
             None => Ok(reply),
         }
+    }
+
+    /// Checks that the server understands jobs, and that one can have this name.
+    pub(super) fn check_job(&self, job: &str) -> Result<(), CallError> {
+        self.check_jobs()?;
+        let (bytes, bytes_max) = (job.len(), limits::JOB_BYTES_MAX);
+        if (1..=bytes_max).contains(&bytes) {
+            return Ok(());
+        }
+        let text =
+            format!("there is no job whose name has {bytes} bytes: it has from 1 to {bytes_max}");
+        let failure = Box::new(Failure::new(FailureCode::NoJob, text));
+        Err(CallError::refused(&self.server, failure))
     }
 
     /// The error of whoever asks for a job that the server does not know.
