@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgpy_proto::client::Event;
-use bgpy_proto::{
-    CallHead, CallKind, Failure, FailureCode, JobsReply, JobsRequest, Payload, Want, jobs, limits,
-};
+use bgpy_proto::{CallHead, CallKind, JobsReply, JobsRequest, Payload, Want, jobs};
 
 use super::call::Call;
 use super::link::Link;
@@ -128,19 +126,6 @@ impl Link {
             Some(job) => Err(self.unknown_job(job)),
             None => Ok(reply),
         }
-    }
-
-    /// Checks that the server understands jobs, and that one can have this name.
-    pub(super) fn check_job(&self, job: &str) -> Result<(), CallError> {
-        self.check_jobs()?;
-        let (bytes, bytes_max) = (job.len(), limits::JOB_BYTES_MAX);
-        if (1..=bytes_max).contains(&bytes) {
-            return Ok(());
-        }
-        let text =
-            format!("there is no job whose name has {bytes} bytes: it has from 1 to {bytes_max}");
-        let failure = Box::new(Failure::new(FailureCode::NoJob, text));
-        Err(CallError::refused(&self.server, failure))
     }
 
     /// The error of whoever asks for a job that the server does not know.

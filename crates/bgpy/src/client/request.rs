@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bgpy_proto::client::Event;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
-    FailureCode, LogReply, LogRequest, MethodTable, MethodsReply, Payload, Status, Want,
+    FailureCode, LogReply, LogRequest, MethodTable, MethodsReply, Payload, Status, Want, limits,
 };
 
 use super::call::{Call, Response};
@@ -196,6 +196,19 @@ impl Link {
         }
         let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
         Err(CallError::TooOldForJobs { server, bgpy })
+    }
+
+    /// Checks that the server understands jobs, and that one can have this name.
+    pub(super) fn check_job(&self, job: &str) -> Result<(), CallError> {
+        self.check_jobs()?;
+        let (bytes, bytes_max) = (job.len(), limits::JOB_BYTES_MAX);
+        if (1..=bytes_max).contains(&bytes) {
+            return Ok(());
+        }
+        let text =
+            format!("there is no job whose name has {bytes} bytes: it has from 1 to {bytes_max}");
+        let failure = Box::new(Failure::new(FailureCode::NoJob, text));
+        Err(CallError::refused(&self.server, failure))
     }
 
     /// Asks a debug question.
