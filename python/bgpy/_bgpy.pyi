@@ -915,6 +915,8 @@ class Client:
         """What the server tells of a job, or of all."""
     def _cancel_job(self, job: str, timeout: float | None = None) -> bool | None:
         """Ask the server to cancel a job; False if it cannot be cancelled while it runs, None if it is over."""
+    def _methods_hint(self) -> str:
+        """What to do about a method that is missing or does not fit, if the server may have others by now."""
     def _methods(self, timeout: float | None = None) -> dict[str, Any]:
         """What the server tells of the methods of its object."""
     @property
