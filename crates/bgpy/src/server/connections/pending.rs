@@ -157,13 +157,13 @@ impl Pending {
             || self.has_unauthenticated()
     }
 
-    /// How long to sleep until that turn, if something waits for it.
+    /// How long until that turn, if something waits for it.
     pub(crate) fn wait(&self) -> Option<Duration> {
-        let sleep = || match self.own_ready_listeners.is_empty() {
-            true => self.throttle.sleep(clock::now()),
+        let left = || match self.own_ready_listeners.is_empty() {
+            true => self.throttle.left(clock::now()),
             false => Duration::ZERO,
         };
-        self.are_ready().then(sleep)
+        self.are_ready().then(left)
     }
 
     pub(crate) fn has_unauthenticated(&self) -> bool {
