@@ -149,7 +149,8 @@ def test_one_that_is_stopping_says_so(stopping, socket):
             assert f"{target} is stopping" in words
         with pytest.raises(ServerStopping, match="is stopping"):
             connect(target)
-        assert "in exec_task\n    respond(client_socket, pipe.read())" in stopping.run("dump", target)[1]
+        stacks = stopping.run("dump", target)[1]
+        assert "in exec_task\n    respond(client_socket, pipe.read())" in stacks
     why = "its last task or exit_task is still running"
     assert why in stopping.run("status", "camera")[1]
     assert why in stopping.run("doctor")[1]
@@ -157,14 +158,14 @@ def test_one_that_is_stopping_says_so(stopping, socket):
 
 
 def test_one_that_is_stopping_can_be_looked_into(stopping, socket, runtime):
-    (info,) = servers()
     code, data, words = stopping.run("attach", "camera", given="state\n")
     assert (code, data, words) == (0, "{'calls': 1}\n", "")
     # Nothing of that is left, and the token is kept no longer than it is needed.
     assert stopping.run("kill", "camera")[0] == 0
     left = {path.suffix for path in runtime.iterdir() if path.stem == Path(socket).stem}
     assert left == {".log"}
-    assert '"token": null' in (runtime / "ended" / Path(socket).name).with_suffix(".json").read_text()
+    record = (runtime / "ended" / Path(socket).name).with_suffix(".json")
+    assert '"token": null' in record.read_text()
     assert stopping.run("dump", "camera")[0] == 3
 
 

@@ -132,9 +132,9 @@ fn a_handshake_that_is_cut_is_tried_again() {
     }
     let error = reached(&[reset, reset, reset, answer, reset]).unwrap_err();
     assert!(matches!(error, ConnectError::Cut { .. }), "{error}");
-    for ways in
-        [&[close, close, close][..], &[reset, reset, reset, reset], &[close, reset, close, reset]]
-    {
+    let silent: [&[Way]; 3] =
+        [&[close, close, close], &[reset, reset, reset, reset], &[close, reset, close, reset]];
+    for ways in silent {
         let error = reached(ways).unwrap_err();
         assert!(matches!(error, ConnectError::Silent { .. }), "{error}");
     }

@@ -93,9 +93,10 @@ impl AnswerArgs {
     }
 }
 
-/// Whether the server had an answer and could not send it.
+/// Whether the server had an answer and could not send it: it says so itself, or by the exception of the task.
 fn is_unsendable(error: &CallError) -> bool {
-    matches!(error, CallError::Failed { failure, .. }
-        if failure.code == FailureCode::Serialization
-            && failure.message.contains(" cannot be pickled: "))
+    let CallError::Failed { failure, .. } = error else { return false };
+    let is_of_task = failure.exception.as_deref() == Some("bgpy.errors.SerializationError");
+    (is_of_task || failure.code == FailureCode::Serialization)
+        && failure.message.contains(" cannot be pickled: ")
 }
