@@ -157,13 +157,13 @@ impl Pending {
             || self.has_unauthenticated()
     }
 
-    /// How long until that turn, if something waits for it.
+    /// How long to sleep until that turn, if something waits for it.
     pub(crate) fn wait(&self) -> Option<Duration> {
-        let left = || match self.own_ready_listeners.is_empty() {
-            true => self.throttle.left(clock::now()),
+        let sleep = || match self.own_ready_listeners.is_empty() {
+            true => self.throttle.sleep(clock::now()),
             false => Duration::ZERO,
         };
-        self.are_ready().then(left)
+        self.are_ready().then(sleep)
     }
 
     pub(crate) fn has_unauthenticated(&self) -> bool {

@@ -3,21 +3,23 @@
 
 use std::time::{Duration, Instant};
 
-/// For each so many connections that wait, one more is served between two pauses: the
-/// last in the queue then waits for about 32 pauses, whatever its length.
-const QUEUE_SHARE: usize = 32;
+/// How long the last in the queue waits, about. Most of it are pauses after connections that ended
+/// without a proof. A flood then waits for the server and no longer takes the CPU from its callers.
+const PATIENCE: Duration = Duration::from_millis(85);
 
-/// How long the last in the queue waits, about. Most of it are pauses, about 3 ms each unless the queue
-/// is long, after connections that ended without a proof. A flood then waits for the server and no
-/// longer takes the CPU from its callers. Each turn of strangers delays a call or two, and wakes a
-/// flood that delays others: there are so few of them that fewer than a hundredth of the calls meet one.
-const PATIENCE: Duration = Duration::from_millis(105);
+/// The longest queue that is served in a few turns, with pauses between them: a turn delays calls,
+/// and so few that fewer than a hundredth of them meet one. A longer queue takes most of the time, so
+/// its connections come one by one and each delays a call by little.
+const SHORT: usize = 64;
+
+/// How many turns a short queue takes.
+const TURNS: usize = 10;
 
 /// What one that ends without a proof takes, about.
-const COST: Duration = Duration::from_micros(35);
+const COST: Duration = Duration::from_micros(42);
 
-/// The shortest pause.
-const REST_LEAST: Duration = Duration::from_micros(300);
+/// A shorter pause is not slept through, because the poller would round it up to a millisecond.
+const SLEEP_LEAST: Duration = Duration::from_micros(500);
 
 /// How long unauthenticated connections wait at most for calls that arrived before them.
 const DEFERENCE: Duration = Duration::from_millis(1);
@@ -43,9 +45,10 @@ impl Throttle {
         self.in_vain += 1;
     }
 
-    /// How long unauthenticated connections are still held back.
-    pub(crate) fn left(&self, now: Instant) -> Duration {
-        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    /// How long to sleep until unauthenticated connections have their turn.
+    pub(crate) fn sleep(&self, now: Instant) -> Duration {
+        let left = self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        if left < SLEEP_LEAST { Duration::ZERO } else { left }
     }
 
     /// Whether unauthenticated connections have no turn, because of a pause or because a call can
@@ -83,18 +86,22 @@ impl Throttle {
             self.in_vain = 0;
             return;
         }
-        let waiting = waiting();
-        if self.in_vain > waiting / QUEUE_SHARE {
+        let (turn, pause) = pace(waiting());
+        if self.in_vain >= turn {
             self.in_vain = 0;
-            self.until = Some(now + rest(waiting));
+            self.until = Some(now + pause);
         }
     }
 }
 
-/// How long the pause is if so many connections wait.
-fn rest(waiting: usize) -> Duration {
-    let work = COST.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
-    (PATIENCE.saturating_sub(work) / QUEUE_SHARE as u32).max(REST_LEAST)
+/// How many connections end without a proof between two pauses, and how long a pause is, if so many
+/// wait.
+fn pace(waiting: usize) -> (usize, Duration) {
+    if waiting <= SHORT {
+        return (waiting / TURNS + 1, PATIENCE / TURNS as u32);
+    }
+    let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+    (1, PATIENCE.saturating_sub(COST.saturating_mul(waiting)) / waiting)
 }
 
 #[cfg(test)]
@@ -116,10 +123,17 @@ mod tests {
 
     #[test]
     fn the_longer_the_queue_the_shorter_the_pauses() {
-        assert_eq!(rest(0), PATIENCE / QUEUE_SHARE as u32);
-        assert!((1..4000).all(|waiting| rest(waiting) <= rest(waiting - 1)));
-        assert_eq!(rest(4000), REST_LEAST);
-        assert_eq!(rest(usize::MAX), REST_LEAST);
+        assert!((1..5000).all(|waiting| pace(waiting).1 <= pace(waiting - 1).1));
+        assert_eq!(pace(usize::MAX), (1, Duration::ZERO));
+    }
+
+    #[test]
+    fn the_last_in_the_queue_does_not_lose_its_patience() {
+        for waiting in 0..PATIENCE.div_duration_f64(COST) as usize {
+            let (turn, pause) = pace(waiting);
+            let pauses = u32::try_from(waiting / turn).unwrap();
+            assert!(pause * pauses <= PATIENCE, "{waiting}");
+        }
     }
 
     #[test]
@@ -128,18 +142,23 @@ mod tests {
         let mut come = |count, calls, now, waiting| {
             (0..count).for_each(|_| throttle.in_vain());
             throttle.begin_if_due(calls, now, || waiting);
-            let left = throttle.left(now);
+            let left = throttle.until.map_or(Duration::ZERO, |until| until - now);
             assert_eq!(throttle.holds_back(false, now), !left.is_zero());
+            assert_eq!(throttle.sleep(now), if left < SLEEP_LEAST { Duration::ZERO } else { left });
             assert!(!throttle.holds_back(false, now + left));
             left
         };
+        let pause = pace(0).1;
         assert_eq!(come(1, 0, now, 0), Duration::ZERO, "no calls");
         assert_eq!(come(0, 1, now, 0), Duration::ZERO, "they may be clients");
-        assert_eq!(come(1, 1, now, 0), rest(0));
-        assert_eq!(come(1, 1, now + LATELY / 2, QUEUE_SHARE - 1), rest(QUEUE_SHARE - 1));
+        assert_eq!(come(1, 1, now, 0), pause);
+        assert_eq!(come(1, 1, now + LATELY / 2, TURNS - 1), pause);
         assert_eq!(come(1, 1, now + LATELY, 0), Duration::ZERO, "no more calls");
-        assert_eq!(come(1, 2, now + LATELY, QUEUE_SHARE - 1), rest(QUEUE_SHARE - 1));
-        assert_eq!(come(3, 3, now, 3 * QUEUE_SHARE), Duration::ZERO, "newcomers would wait");
-        assert_eq!(come(1, 4, now, 3 * QUEUE_SHARE), rest(3 * QUEUE_SHARE));
+        assert_eq!(come(1, 2, now + LATELY, TURNS - 1), pause);
+        assert_eq!(come(3, 3, now, 3 * TURNS), Duration::ZERO, "newcomers would wait");
+        assert_eq!(come(1, 4, now, 3 * TURNS), pause);
+        for waiting in [SHORT + 1, 500] {
+            assert_eq!(come(1, 5, now, waiting), pace(waiting).1, "one by one");
+        }
     }
 }
