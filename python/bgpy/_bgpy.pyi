@@ -915,6 +915,8 @@ class Client:
         """What the server tells of a job, or of all."""
     def _cancel_job(self, job: str, timeout: float | None = None) -> bool | None:
         """Ask the server to cancel a job; False if it cannot be cancelled while it runs, None if it is over."""
+    def _methods_hint(self) -> str:
+        """What to do about a method that is missing or does not fit, if the server may have others by now."""
     def _methods(self, timeout: float | None = None) -> dict[str, Any]:
         """What the server tells of the methods of its object."""
     @property
@@ -1070,7 +1072,8 @@ class Server:
             Whether to end the server of this name, if there is one, after the calls that it has accepted,
             and to start this one in its place, at the same address and with the same token unless others
             are given; needs `name`. Clients that call in the meantime wait. The old server keeps running if the
-            new one is known not to start.
+            new one is known not to start. If the old one takes longer than a second to end, standard error says
+            what is waited for.
         env : dict of str to str, optional
             Environment variables to set for the server, in addition to those of this process.
         cwd : path, optional

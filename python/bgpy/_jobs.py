@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ._bgpy import Client
-from .errors import CallTimeout, JobLost
+from .errors import CallTimeout, ConfigError, JobLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -283,6 +283,8 @@ def job(
         If the server has failed, and was started again, since the job was submitted.
     JobNotFound
         If the server knows no such job, or no longer.
+    ConfigError
+        If the name is no valid Unicode text.
     BgpyError
         As for `connect`.
 
@@ -290,6 +292,12 @@ def job(
     --------
     >>> bgpy.job("order-17", "counter").result()
     """
+    if not isinstance(job_id, str):
+        raise TypeError(f"job_id must be a str, not {type(job_id).__name__}")
+    try:
+        job_id.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("job_id contains what is no valid Unicode text") from None
     client = _client(target, token, auth)
     (about,) = client._jobs(job_id, timeout)
     return Job(client, job_id, about["task"])

@@ -1,4 +1,4 @@
-"""Warnings, at the line of the user's code that they are about."""
+"""Warnings, at the line of the user's code that they are about, and notices."""
 
 from __future__ import annotations
 
@@ -15,3 +15,10 @@ def warn(text: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, RuntimeWarning, stacklevel=level)
+
+
+def tell(text: str) -> None:
+    """Say on standard error what a call waits for, which is no fault and so no warning."""
+    # A program without a console has no such stream.
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)

@@ -128,5 +128,5 @@ def test_an_interrupted_cell_cancels_the_call_and_says_so(notebook, gate):
     note = "the server was told to cancel the call: bgpy.connect('lab').status() shows whether"
     assert note in "\n".join(error["traceback"])
     until_free = "while client.status()['state'] != 'READY': pass\n"
-    assert notebook.run(until_free + "client.status()['calls']") == "2"
+    assert notebook.run(until_free + "client.status()['calls']") == "1"
     notebook.run("server.stop()")

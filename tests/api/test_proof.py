@@ -122,6 +122,26 @@ def test_kill_refuses_what_it_cannot_identify(start):
 
 
 @needs_unshare
+def test_a_server_in_the_foreground_of_another_pid_namespace_ends(runtime):
+    tasks = runtime.parent / "inner.py"
+    tasks.write_text("def init_task(): return {}\ndef exec_task(*a): pass\n")
+    words = ["unshare", "-p", "-f", "--kill-child", "--mount-proc", BGPY, "run", str(tasks)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as place:
+        try:
+            while "ready at" not in (line := place.stderr.readline()):
+                assert line
+            done = subprocess.run([BGPY, "stop", "inner"], capture_output=True, text=True)
+            assert (done.returncode, done.stderr) == (0, "Stopped inner.\n")
+            place.stderr.read()
+            assert place.wait(30) == 0
+        finally:
+            place.kill()
+    # Only the server itself can say so here, where its process is not known.
+    (info,) = servers(ended=True)
+    assert info.state == "EXITED"
+
+
+@needs_unshare
 def test_a_pid_that_is_another_process_there_is_not_killed(start, runtime):
     """In its own namespace a server has a small id, which is somebody else's here."""
     script = (

@@ -146,6 +146,24 @@ def test_what_was_accepted_runs_on_the_old_server(tasks, gate):
     assert client.call("here")[0] == 1
 
 
+def test_a_long_wait_for_the_old_server_is_told(tasks, gate, capsys):
+    def exec_task(client_socket, state, args):
+        gate.enter()
+
+    start((dict, exec_task), "greeter")
+    connect("greeter").execute(None)
+    gate.wait_entered()
+    replacing = threading.Thread(target=tasks.start)
+    replacing.start()
+    told = ""
+    while not told.endswith("\n"):
+        told += capsys.readouterr().err
+    gate.open()
+    replacing.join()
+    why = "its last task or exit_task is still running"
+    assert told == f"Waiting up to {LIMIT_S}s for greeter to end: {why}.\n"
+
+
 def test_a_call_that_is_refused_is_sent_again_with_its_arrays(tasks, gate):
     numpy = pytest.importorskip("numpy")
 

@@ -60,6 +60,29 @@ def test_what_only_python_can_read(commands, shop):
     assert commands.run("call", "counter", "point", "--no-pickle")[0] == 1
 
 
+LEDGER = """\
+import sqlite3
+
+
+class Ledger:
+    def row(self):
+        connection = sqlite3.connect(":memory:")
+        connection.row_factory = sqlite3.Row
+        return connection.execute("select 1 as one").fetchone()
+"""
+
+
+def test_what_cannot_be_sent(commands, tmp_path):
+    path = tmp_path / "ledger.py"
+    path.write_text(LEDGER)
+    assert commands.run("start", f"{path}:Ledger")[0] == 0
+    for more in ([], ["--repr"]):
+        code, data, words = commands.run("call", "ledger", "row", *more)
+        assert (code, data) == (1, "")
+        assert "the result (a sqlite3.Row) cannot be pickled" in words
+        assert "--repr cannot print it, either: have the server return plain data" in words
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [

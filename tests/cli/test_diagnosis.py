@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import socketserver
+import struct
 import sys
 import threading
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from http.server import SimpleHTTPRequestHandler
 
 import pytest
 
-from bgpy import ConnectionLost, NotRunning, connect, token_create
+from bgpy import ConnectionLost, NotRunning, ProtocolMismatch, connect, token_create
 
 from .commands import HOST
 
@@ -69,6 +71,16 @@ class Closing(socketserver.BaseRequestHandler):
         self.request.recv(1 << 16)
 
 
+class Resetting(socketserver.BaseRequestHandler):
+    """A server that resets every connection, as a proxy without anything behind it does."""
+
+    def handle(self):
+        """Read nothing."""
+        linger = struct.pack("ii", 1, 0)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.request.close()
+
+
 @contextmanager
 def serving(handler):
     class Server(socketserver.ThreadingTCPServer):
@@ -82,7 +94,7 @@ def serving(handler):
         thread.join()
 
 
-@pytest.mark.parametrize("handler", [Quiet, Lines, Closing])
+@pytest.mark.parametrize("handler", [Quiet, Lines, Closing, Resetting])
 def test_a_program_that_waits_for_a_line_is_told_apart_each_time(each_form, handler):
     with serving(handler) as target:
         for environment in ({}, {"BGPY_TOKEN": token_create()}):
@@ -102,6 +114,17 @@ def test_a_program_that_says_nothing_is_no_firewall(commands):
     assert "firewall" not in words
 
 
+@pytest.mark.slow
+def test_nor_is_it_taken_for_a_server_for_long(each_form):
+    with serving(Silent) as target:
+        code, _, words = each_form.run("ping", target)
+        with pytest.raises(ProtocolMismatch, match="another program listens there"):
+            connect(target)
+    waiting, _, error = words.partition("\n")
+    assert waiting == f"Waiting for an answer from {target}."
+    assert (code, "another program listens there" in error) == (6, True), words
+
+
 def test_a_server_that_is_late_is_no_other_program(start, commands, tmp_path, monkeypatch):
     server = start(token=token_create())
     monkeypatch.setenv("BGPY_TOKEN", server.token)
@@ -117,7 +140,7 @@ def test_a_server_that_is_late_is_no_other_program(start, commands, tmp_path, mo
     finally:
         os.kill(server.pid, signal.SIGCONT)
     assert (code, "another program listens" in words) == (4, False), words
-    assert late.communicate(timeout=30)[1] == ""
+    assert late.communicate(timeout=30)[1] in ("", f"Waiting for an answer from {target}.\n")
     assert late.returncode == 0
 
 

@@ -8,15 +8,15 @@ import re
 
 import pytest
 
-# Commands with options and arguments that an example shows.
 COMMANDS = [
-    *("start", "run", "ps", "top", "status", "call", "ping", "logs", "wait", "stop", "kill"),
-    *("cancel", "restart", "doctor", "systemd", "completions", "server", "terminate"),
+    *("start", "run", "ps", "top", "status", "call", "methods", "submit", "jobs", "result"),
+    *("cancel", "ping", "logs", "dump", "attach", "wait", "stop", "kill", "restart", "doctor"),
+    *("systemd", "stubs", "token", "completions", "server", "terminate", "version"),
 ]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize("name", ["", *COMMANDS, "token", "version"])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_it_fits_the_terminal(commands, name, width):
     environment = os.environ | {"COLUMNS": str(width)}
     code, text, words = commands.run(*name.split(), "--help", env=environment)
@@ -31,11 +31,17 @@ def test_it_fits_the_terminal(commands, name, width):
             assert len(line) + 1 + len(after.split()[0]) > min(width, 100)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def test_none_is_left_out(commands):
+    _, text, _ = commands.run("--help")
+    listed = text.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^  (\w+)", listed, re.MULTILINE) == [*COMMANDS, "help"]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "token create"])
 def test_it_has_examples(commands, name):
-    _, text, _ = commands.run(name, "--help")
+    _, text, _ = commands.run(*name.split(), "--help")
     assert "\nExamples:\n  " in text
-    assert commands.run(name, "-h")[1] == text
+    assert commands.run(*name.split(), "-h")[1] == text
 
 
 def test_its_columns_are_aligned(commands):

@@ -9,6 +9,10 @@ import pytest
 import bgpy
 from bgpy import connect, servers
 
+from .serving import shop
+
+__all__ = ["shop"]
+
 
 def printed(commands, *arguments, code=0):
     """Run a command with `-o json`, and return its data and its words."""
@@ -99,6 +103,34 @@ def test_followed_logs_come_line_by_line(camera):
     rest, words = follower.communicate(timeout=30)
     assert json.loads(rest.splitlines()[-1])["text"] == "ended"
     assert (follower.returncode, words) == (0, "")
+
+
+def test_dump(camera):
+    data, words = printed(camera, "dump", "camera")
+    pid = connect("camera").status()["pid"]
+    assert data["target"] == "camera"
+    assert data["about"].startswith(f"process {pid}, Python 3.")
+    expected = {"about": "Thread 'MainThread' runs the server", "lines": ["  waits for calls"]}
+    assert expected in data["stacks"]
+    assert words == ""
+
+
+def test_submit_and_result(shop):
+    data, words = printed(shop.commands, "submit", "counter", "increase", "--key", "a key")
+    assert data == {"target": "counter", "job": "a key"}
+    assert "`bgpy result counter 'a key'` waits for it" in words
+    assert printed(shop.commands, "result", "counter", "a key") == (1, "")
+    assert shop.commands.run("submit", "counter", "reset", "--key", "none")[0] == 0
+    assert shop.commands.run("result", "counter", "none") == (0, "", "")
+    assert printed(shop.commands, "result", "counter", "none") == (None, "")
+
+
+def test_call(shop):
+    assert shop.commands.run("call", "counter", "reset") == (0, "", "")
+    assert printed(shop.commands, "call", "counter", "reset") == (None, "")
+    assert printed(shop.commands, "call", "counter", "value") == (0, "")
+    for other in ("--repr", "--no-wait"):
+        assert shop.commands.run("call", "counter", "reset", other, "-o", "json")[:2] == (2, "")
 
 
 def test_token_and_version(commands):

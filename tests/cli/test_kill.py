@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 
@@ -120,6 +121,30 @@ def test_a_successor_is_not_refused_by_its_predecessor(commands, tasks, policy):
             kill(pid)
             pids.add(connect("camera").status()["pid"])
     assert len(pids) == (7 if policy == "never" else 10)
+
+
+@pytest.mark.parametrize("port", ["another", "same"])
+def test_one_of_the_name_of_another_one(commands, tasks, tmp_path, port):
+    """One whose task runs has given up its name; what is said of each kills that one."""
+    assert commands.run("start", tasks)[0] == 0
+    (former,) = servers()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    connect("camera").execute({"open": str(pipe)})
+    assert commands.run("stop", "camera", "--grace", "0.2")[0] == 4
+    place = former.address if port == "same" else "127.0.0.1:0"
+    assert commands.run("start", tasks, "--bind", place)[0] == 0
+    pid = connect("camera").status()["pid"]
+    code, _, words = commands.run("kill", "camera")
+    assert code == 1
+    assert f"process {former.pid} (STOPPING)" in words
+    assert f"process {pid} (READY)" in words
+    ways = {"STOPPING" in part: part.split("`")[1].split() for part in words.split("; ")}
+    assert {way[:2] for way in map(tuple, ways.values())} == {("bgpy", "kill")}
+    assert commands.run(*ways[True][1:])[0] == 0
+    assert [info.pid for info in servers()] == [pid]
+    assert commands.run(*ways[False][1:])[0] == 0
+    assert not servers()
 
 
 @pytest.mark.parametrize("port", ["another", "same"])

@@ -272,7 +272,8 @@ def test_replace_says_what_it_waits_for(camera, tasks, tmp_path):
     while connect("camera").status()["state"] != "BUSY":
         pass
     replacing = camera.spawn("start", tasks, "--replace")
-    assert replacing.stderr.readline() == "Waiting for the running task of camera.\n"
+    why = "its last task or exit_task is still running"
+    assert replacing.stderr.readline() == f"Waiting for camera to end: {why}.\n"
     with pipe.open("w"):
         pass
     assert replacing.wait(30) == 0

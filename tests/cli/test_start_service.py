@@ -85,7 +85,8 @@ def test_arguments_are_read_by_annotation(commands, file):
             ("counter.py:Counter", "--with", "start=1", "--with", "start=2"),
             "--with start=... is given twice",
         ),
-        (("other.py:Counter",), "no such file: 'other.py'"),
+        (("other.py:Counter",), "no such file: 'other.py'\n"),
+        (("conuter.py",), "no such file: 'conuter.py'; did you mean 'counter.py'?"),
     ],
 )
 @pytest.mark.parametrize("command", ["start", "run"])

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from bgpy import ServerStopping, connect, servers
+
+from .commands import LIMIT_S, MODULE, Commands
 
 
 def test_it_ends_and_is_remembered(each_form, camera):
@@ -28,6 +33,53 @@ def test_all(commands, tasks, start):
 
 
 @pytest.fixture
+def stuck(commands, tasks, tmp_path):
+    """Have two servers run a task that ends when the stack is closed."""
+    with ExitStack() as ends:
+        for name in ("one", "two"):
+            assert commands.run("start", tasks, "--name", name)[0] == 0
+            pipe = tmp_path / name
+            os.mkfifo(pipe)
+            connect(name).execute({"open": str(pipe)})
+            ends.enter_context(pipe.open("w"))
+        yield ends
+
+
+def told(stop):
+    """Return what `bgpy stop --all` says that it waits for, without an order."""
+    return {stop.stderr.readline() for _ in range(2)}
+
+
+WAITING = {
+    f"Waiting up to 1m for {name} to end: its last task or exit_task is still running.\n"
+    for name in ("one", "two")
+}
+
+
+def test_all_are_stopped_at_once(each_form, stuck):
+    stop = each_form.spawn("stop", "--all", "--grace", "1m")
+    assert told(stop) == WAITING
+    stuck.close()
+    _, words = stop.communicate(timeout=LIMIT_S)
+    assert (stop.returncode, set(words.splitlines())) == (0, {"Stopped one.", "Stopped two."})
+
+
+def test_an_interruption_names_what_has_not_ended(stuck):
+    commands = Commands(MODULE)
+    try:
+        stop = commands.spawn("stop", "--all", "--grace", "1m")
+        assert told(stop) == WAITING
+        stop.send_signal(signal.SIGINT)
+        _, words = stop.communicate(timeout=LIMIT_S)
+    finally:
+        commands.close()
+    assert stop.returncode in (130, -signal.SIGINT)
+    (line,) = words.splitlines()
+    before, _, names = line.partition(": not ended yet: ")
+    assert (before, set(names.split(", "))) == ("error: interrupted", {"one", "two"})
+
+
+@pytest.fixture
 def busy(camera, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -40,13 +92,16 @@ def test_a_task_that_takes_longer_than_the_grace(busy):
     code, data, words = busy.run("stop", "camera", "--grace", "2")
     assert (code, data) == (4, "")
     assert "a task still runs" in words
-    assert "--force" in words
+    assert "`bgpy dump camera` shows where it is, and --force kills it" in words
 
 
 def test_force(busy):
     pid = connect("camera").status()["pid"]
     code, data, words = busy.run("stop", "camera", "--grace", "2", "--force")
-    assert (code, data, words) == (0, "", f"Killed camera (process {pid}).\n")
+    assert (code, data) == (0, "")
+    waiting, killed = words.splitlines()
+    assert waiting.startswith("Waiting up to 2s for camera to end: its last task ")
+    assert killed == f"Killed camera (process {pid})."
     data = busy.run("status", "camera")[1]
     assert "FAILED" in data
     assert "signal 9 (SIGKILL): killed by `bgpy stop --force`" in data
@@ -94,11 +149,24 @@ def test_one_that_is_stopping_says_so(stopping, socket):
             assert f"{target} is stopping" in words
         with pytest.raises(ServerStopping, match="is stopping"):
             connect(target)
-    assert f"`py-spy dump --pid {info.pid}`" in stopping.run("dump", "camera")[2]
+        stacks = stopping.run("dump", target)[1]
+        assert "in exec_task\n    respond(client_socket, pipe.read())" in stacks
     why = "its last task or exit_task is still running"
     assert why in stopping.run("status", "camera")[1]
     assert why in stopping.run("doctor")[1]
     assert "stop requested by a client on this machine" in stopping.run("logs", "camera")[1]
+
+
+def test_one_that_is_stopping_can_be_looked_into(stopping, socket, runtime):
+    code, data, words = stopping.run("attach", "camera", given="state\n")
+    assert (code, data, words) == (0, "{'calls': 1}\n", "")
+    # Nothing of that is left, and the token is kept no longer than it is needed.
+    assert stopping.run("kill", "camera")[0] == 0
+    left = {path.suffix for path in runtime.iterdir() if path.stem == Path(socket).stem}
+    assert left == {".log"}
+    record = (runtime / "ended" / Path(socket).name).with_suffix(".json")
+    assert '"token": null' in record.read_text()
+    assert stopping.run("dump", "camera")[0] == 3
 
 
 def test_one_that_is_stopping_can_have_a_successor(stopping, tasks):

@@ -174,6 +174,22 @@ def test_an_unknown_job_is_an_error_at_once(trainer):
             ask()
 
 
+def test_what_can_be_no_name_of_a_job(trainer):
+    for name in ("", "k" * 257, "k" * 10_000):
+        for ask in (
+            lambda name=name: bgpy.job(name, trainer),
+            lambda name=name: bgpy.Job(bgpy.client(trainer), name, "train").result(),
+            lambda name=name: bgpy.Job(bgpy.client(trainer), name, "train").cancel(),
+        ):
+            with pytest.raises(bgpy.JobNotFound, match=f"no job whose name has {len(name)} bytes"):
+                ask()
+    for name in (1, b"order-17", None):
+        with pytest.raises(TypeError, match="job_id must be a str, not "):
+            bgpy.job(name, trainer)
+    with pytest.raises(bgpy.ConfigError, match="no valid Unicode"):
+        bgpy.job("\ud800", trainer)
+
+
 def test_a_wait_ends_alone(trainer, tmp_path):
     gate = tmp_path / "gate"
     job = bgpy.submit(trainer.wait, str(gate))
@@ -298,6 +314,43 @@ def test_a_job_of_a_server_that_has_failed_is_lost(served):
     assert bgpy.submit(bgpy.options(trainer.train, key="mine")).result() == "1 epochs, run 1"
 
 
+def test_who_does_not_know_whether_a_job_was_submitted_learns_its_name(trainer):
+    pid = bgpy.client(trainer).status()["pid"]
+
+    def late(method, *arguments):
+        trainer.count()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(bgpy.CallTimeout) as raised:
+                bgpy.submit(bgpy.options(method, timeout=0.2), *arguments)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        return str(raised.value)
+
+    before, _, name = late(trainer.train, 3).rpartition(" ")
+    assert before.endswith("; if it was submitted, it is the job")
+    assert bgpy.job(name, trainer).result(20) == "3 epochs, run 1"
+    keyed = bgpy.options(trainer.train, key="order-17")
+    told = late(keyed, 4)
+    assert told.endswith("; submitted again with the key order-17, it is the same job")
+    assert bgpy.submit(keyed, 4).result(20) == "4 epochs, run 2"
+    os.kill(pid, signal.SIGSTOP)
+    outcomes: list[BaseException] = []
+
+    def submit():
+        try:
+            bgpy.submit(trainer.train, 5)
+        except bgpy.ConnectionLost as error:
+            outcomes.append(error)
+
+    submitting = threading.Thread(target=submit)
+    submitting.start()
+    submitting.join(0.1)
+    os.kill(pid, signal.SIGKILL)
+    submitting.join(20)
+    assert "if it was submitted, it is the job " in str(outcomes[0])
+
+
 def test_a_job_of_a_server_that_ends_without_it(served, tmp_path):
     server = bgpy.start(Trainer, name="ending")
     trainer = bgpy.connect(server).service(Trainer)
@@ -373,6 +426,40 @@ def test_jobs_in_an_event_loop(trainer, tmp_path):
                 await failing
             with pytest.raises(bgpy.JobNotFound):
                 await client.job("nobody")
+
+    asyncio.run(main())
+
+
+def test_a_job_that_is_lost_is_told_in_an_event_loop(served):
+    trainer = served(Trainer, restart="on-failure")
+    target = bgpy.client(trainer)._target
+
+    async def main():
+        async with bgpy.aio.Client(target) as client:
+            remote = await client.service()
+            dying = await bgpy.submit(remote.die)
+            with pytest.raises(bgpy.JobLost):
+                await dying
+            assert await (await bgpy.submit(remote.train)) == "1 epochs, run 1"
+
+    asyncio.run(main())
+
+
+def test_who_awaits_a_job_and_closes_the_client_does_not_open_it_again(trainer, tmp_path):
+    target = bgpy.client(trainer)._target
+
+    async def main():
+        client = bgpy.aio.Client(target)
+        remote = await client.service()
+        job = await bgpy.submit(remote.wait, str(tmp_path / "never"))
+        await client.ping()
+        awaiting = asyncio.ensure_future(job.result())
+        while await job.state() != "running":
+            pass
+        await client.close()
+        with pytest.raises(bgpy.ConnectionLost, match="closed by this client"):
+            await awaiting
+        assert await job.cancel() == "cancelled"
 
     asyncio.run(main())
 

@@ -238,6 +238,37 @@ def test_a_proxy_pickles_as_its_target(host):
     assert repr(again) == "<Counter on counted>"
 
 
+def test_a_proxy_is_pickled_without_the_class_of_its_script(scripts):
+    scripts.run(
+        """
+        import pickle
+        import sys
+        import bgpy
+
+        class Counter:
+            def increase(self) -> int:
+                return 1
+
+        bgpy.start(Counter, name="counted")
+        with open(sys.argv[1], "wb") as file:
+            pickle.dump(bgpy.connect("counted", Counter), file)
+        """,
+        scripts.directory / "proxy",
+    )
+    printed = scripts.run(
+        """
+        import pickle
+        import sys
+
+        with open(sys.argv[1], "rb") as file:
+            proxy = pickle.load(file)
+        print(proxy, proxy.increase())
+        """,
+        scripts.directory / "proxy",
+    )
+    assert printed == "<Counter on counted> 1\n"
+
+
 def test_several_proxies_on_one_connection(host):
     client = bgpy.connect(host(Counter))
     one, two = client.service(Counter), client.service()

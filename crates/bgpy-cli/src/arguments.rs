@@ -244,6 +244,23 @@ mod tests {
         }
     }
 
+    /// The commands without `-o json`; ARCHITECTURE.md says why.
+    const WITHOUT_JSON: [&str; 8] =
+        ["attach", "completions", "run", "server", "stubs", "systemd", "terminate", "top"];
+
+    #[test]
+    fn what_a_program_would_read_is_also_json() {
+        let mut without = Vec::new();
+        for command in Arguments::command().get_subcommands() {
+            let mut all = std::iter::once(command).chain(command.get_subcommands());
+            if !all.any(|it| it.get_arguments().any(|argument| argument.get_id() == "output")) {
+                without.push(command.get_name().to_owned());
+            }
+        }
+        without.sort();
+        assert_eq!(without, WITHOUT_JSON);
+    }
+
     #[test]
     fn a_token_as_an_argument_is_recognised() {
         assert!(gives_token(&read("bgpy server h 1 --token=secret").unwrap_err()));

@@ -57,6 +57,7 @@ impl From<&CallError> for Exit {
                 Self::NotRunning
             }
             CallError::Lost { reason: Lost::Protocol(_), .. } => Self::ProtocolMismatch,
+            CallError::JobUnsure { source, .. } => Self::from(&**source),
             CallError::Interrupted => Self::Interrupted,
             _ => Self::Failed,
         }
@@ -109,7 +110,8 @@ mod tests {
             (ConnectError::Timeout { server: server(), after, process: None, connected: false }, 4),
             (ConnectError::Restarting { server: server(), after, failing: None }, 4),
             (ConnectError::Cut { server: server() }, 1),
-            (ConnectError::Silent { server: server() }, 6),
+            (ConnectError::Silent { server: server(), after: None }, 6),
+            (ConnectError::Silent { server: server(), after: Some(after) }, 6),
             (ConnectError::Auth { server: server(), token: true }, 5),
             (ConnectError::NoToken { server: server(), replaced: false }, 5),
             (ConnectError::Unprotected { server: server() }, 2),
@@ -127,6 +129,10 @@ mod tests {
             let instance = bgpy::Id::default();
             CallError::Lost { server: server(), reason, instance, ended: None }
         };
+        let unsure = |source| {
+            let (job, source) = ("order-17".to_owned(), Box::new(source));
+            CallError::JobUnsure { job, is_key: true, source }
+        };
         let failed = |code| {
             let failure = Box::new(Failure::new(code, "no"));
             CallError::refused(&server(), failure)
@@ -134,6 +140,16 @@ mod tests {
         for (error, code) in [
             (CallError::Timeout { server: server(), after, accepted: true, expired: false }, 4),
             (lost(Lost::Closed), 1),
+            (unsure(lost(Lost::Closed)), 1),
+            (
+                unsure(CallError::Timeout {
+                    server: server(),
+                    after,
+                    accepted: false,
+                    expired: false,
+                }),
+                4,
+            ),
             (CallError::NoResponse { server: server() }, 1),
             (failed(FailureCode::Stopping), 3),
             (failed(FailureCode::Overloaded), 1),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bgpy::Delivered;
 use bgpy::config::Config;
+use bgpy::notices::Notices;
 
 #[cfg(doc)]
 use crate::Exit;
@@ -53,6 +54,8 @@ pub(crate) struct Context<'a> {
     pub(crate) interrupted: &'a dyn Fn() -> bool,
     pub(crate) program: &'a dyn Fn() -> Result<PathBuf, String>,
     pub(crate) show: &'a dyn Fn(Delivered, Notation, bool) -> Result<String, String>,
+    /// Where a command tells what it waits for.
+    pub(crate) notices: &'a Notices<'a>,
 }
 
 impl Context<'_> {

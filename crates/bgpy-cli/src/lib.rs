@@ -22,6 +22,7 @@ mod service;
 
 use std::ffi::OsString;
 
+use bgpy::notices::Notices;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 
@@ -54,6 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, interpreter: &dyn Inte
         interrupted: &|| interpreter.interrupted(),
         program: &|| interpreter.program(),
         show: &|message, notation, allow_pickle| interpreter.show(message, notation, allow_pickle),
+        notices: &Notices::new(&|text| output::note(text)),
     };
     dispatch(&arguments, &context, |foreground| match foreground {
         Foreground::Server(server) => server.run(interpreter),

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use bgpy::misspelling::nearest_file;
 use clap::Args;
 use unicode_ident::{is_xid_continue, is_xid_start};
 
@@ -114,7 +115,9 @@ fn file(path: &Path) -> Result<Location, Exit> {
     let text = if absolute.is_dir() {
         format!("'{shown}' is a directory: pass a Python file or the name of a module")
     } else {
-        format!("no such file: '{shown}'")
+        let hint = nearest_file(path);
+        let hint = hint.map(|file| format!("; did you mean '{}'?", file.display()));
+        format!("no such file: '{shown}'{}", hint.unwrap_or_default())
     };
     Err(output::error(text, Exit::Usage))
 }

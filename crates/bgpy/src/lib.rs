@@ -66,6 +66,10 @@ pub mod escape;
 #[doc(hidden)]
 pub mod fork;
 #[doc(hidden)]
+pub mod misspelling;
+#[doc(hidden)]
+pub mod notices;
+#[doc(hidden)]
 pub mod shutdown;
 #[doc(hidden)]
 pub mod supervisor;

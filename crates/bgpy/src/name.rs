@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::misspelling::nearest;
+
 /// Longest name, in characters: it is part of file names.
 const LENGTH_MAX: usize = 64;
 
@@ -24,9 +26,13 @@ impl Name {
 
     /// The one among other names for which this may be a misspelling.
     pub fn nearest(&self, others: impl IntoIterator<Item = Self>) -> Option<Self> {
-        let distance = |other: &Self| strsim::osa_distance(other.as_str(), self.as_str());
-        let nearest = others.into_iter().min_by_key(distance);
-        nearest.filter(|other| distance(other) <= 1 + self.as_str().len() / 4)
+        nearest(self.as_str(), others)
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 

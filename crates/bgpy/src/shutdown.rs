@@ -3,7 +3,7 @@
 use crate::registry::{Ending, Registry};
 use crate::survey::look_up;
 use crate::target::Target;
-use crate::termination::{outcome, until_ended};
+use crate::termination::{end_phase, outcome, until_ended};
 use crate::wait::Wait;
 
 /// Ends a server with `end`, and waits until its process is gone if that is known, which it is for
@@ -19,6 +19,9 @@ pub fn see_out<E>(
     let registry = Registry::of_user().ok();
     // Looked up first, because afterwards the target may mean its successor.
     let known = registry.as_ref().map_or(Ok(None), |all| look_up(all, target, wait));
+    let found = known.as_ref().ok().and_then(Option::as_ref).filter(|info| !info.has_ended());
+    let found = found.map(|info| &info.entry);
+    let _phase = end_phase(target, registry.as_ref().zip(found), wait);
     end(wait)?;
     let known = match known {
         Ok(known) => registry.zip(known.filter(|info| !info.has_ended())),

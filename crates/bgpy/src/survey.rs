@@ -156,6 +156,9 @@ impl CallError {
                 let ended = ending_of(instance).map(|ending| ending.to_string());
                 Self::Lost { server, reason, instance, ended }
             }
+            Self::JobUnsure { job, is_key, source } => {
+                Self::JobUnsure { job, is_key, source: Box::new(source.with_ending()) }
+            }
             error => error,
         }
     }

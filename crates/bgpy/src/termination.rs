@@ -4,8 +4,10 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use crate::duration::shown;
 use crate::error::ServeError;
 use crate::name::Name;
+use crate::notices::PhaseGuard;
 use crate::platform::{self, Process};
 use crate::registry::{Ending, Entry, Meant, Registry};
 use crate::target::Target;
@@ -75,6 +77,27 @@ pub fn end_paused(target: &Target, wait: &Wait<'_>) -> bool {
     false
 }
 
+/// The part of a wait that is for the end of a server, of which the user is told why it takes long.
+/// `known` is its entry, if it has one.
+pub fn end_phase<'a>(
+    target: &Target,
+    known: Option<(&Registry, &Entry)>,
+    wait: &Wait<'a>,
+) -> PhaseGuard<'a> {
+    wait.phase(|| {
+        let known = known.map(|(registry, entry)| (registry.clone(), entry.instance.clone()));
+        let limit = wait.limit().map(|limit| format!(" up to {}", shown(limit)));
+        let waiting = format!("Waiting{} for {target} to end", limit.unwrap_or_default());
+        move || {
+            let entry = known.as_ref().and_then(|(registry, instance)| registry.entry(instance));
+            match entry.filter(|entry| entry.retired_ms.is_some()) {
+                Some(entry) => format!("{waiting}: {}.", entry.hindrance()),
+                None => format!("{waiting}."),
+            }
+        }
+    })
+}
+
 /// How a server ended whose process is gone, as far as is known; waits for its supervisor to record
 /// it.
 pub fn outcome(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<Ending> {
@@ -93,6 +116,7 @@ pub fn outcome(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Option<En
 /// # Errors
 /// What it still waits for, as text, when the time is over or the caller wants to stop.
 pub fn until_ended(registry: &Registry, entry: &Entry, wait: &Wait<'_>) -> Result<(), String> {
+    let _phase = end_phase(&entry.target(), Some((registry, entry)), wait);
     loop {
         let known = registry.entry(&entry.instance);
         // If the server has no record, its process decides.

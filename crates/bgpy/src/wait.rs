@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::notices::{Notices, PhaseGuard};
 
 /// A time limit and a check for interruption.
 pub struct Wait<'a> {
@@ -12,6 +13,7 @@ pub struct Wait<'a> {
     deadline: Option<Instant>,
     interrupted: &'a dyn Fn() -> bool,
     withdrawal: Option<&'a Withdrawal>,
+    notices: Option<&'a Notices<'a>>,
 }
 
 /// Whether a call whose caller is interrupted must not run, because the caller is told so.
@@ -47,7 +49,8 @@ impl<'a> Wait<'a> {
     /// Waits up to `limit` from now. `interrupted` is called after a signal and several times a
     /// second; `true` ends the wait.
     pub fn new(limit: Option<Duration>, interrupted: &'a dyn Fn() -> bool) -> Self {
-        Self { limit, since: clock::now(), deadline: None, interrupted, withdrawal: None }
+        let since = clock::now();
+        Self { limit, since, deadline: None, interrupted, withdrawal: None, notices: None }
     }
 
     /// Calls tell the server that their caller has no time beyond this.
@@ -60,6 +63,24 @@ impl<'a> Wait<'a> {
     #[must_use]
     pub fn with_withdrawal(self, withdrawal: &'a Withdrawal) -> Self {
         Self { withdrawal: Some(withdrawal), ..self }
+    }
+
+    /// If it takes long, the user is told what is waited for.
+    #[must_use]
+    pub fn with_notices(self, notices: &'a Notices<'a>) -> Self {
+        Self { notices: Some(notices), ..self }
+    }
+
+    /// The same wait, of which the user is told.
+    #[must_use]
+    pub fn telling<'b>(&'b self, notices: &'b Notices<'b>) -> Wait<'b> {
+        Wait { notices: Some(notices), ..*self }
+    }
+
+    /// Begins a part of the wait. If it takes long, the user is told what it is for, in the words of the
+    /// function that `what` returns.
+    pub fn phase<F: Fn() -> String + 'static>(&self, what: impl FnOnce() -> F) -> PhaseGuard<'a> {
+        self.notices.map_or_else(PhaseGuard::untold, |notices| notices.begin(Box::new(what())))
     }
 
     /// The withdrawal, if it was asked for.
@@ -82,8 +103,11 @@ impl<'a> Wait<'a> {
         self.since
     }
 
-    /// Whether the caller wants to stop.
+    /// Whether the caller wants to stop. Tells the user what is waited for, if it is time.
     pub fn is_interrupted(&self) -> bool {
+        if let Some(notices) = self.notices {
+            notices.poll();
+        }
         (self.interrupted)()
     }
 

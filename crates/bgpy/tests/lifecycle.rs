@@ -79,13 +79,21 @@ fn a_stop_answers_the_queue_and_runs_exit() {
     assert_eq!(code(call(&looker, 1_u64)), FailureCode::Stopping);
     let refused = server.client().ping(&limit()).unwrap_err();
     assert!(matches!(refused, CallError::Connect(ConnectError::NotRunning { .. })), "{refused}");
-    assert_eq!(left_behind(&server.registry), [""; 0]);
+    assert!(can_only_be_looked_into(&server.registry));
+    let registry = server.registry.clone();
     drop(TcpListener::bind(("127.0.0.1", server.address.port)).unwrap());
     assert!(exited.try_recv().is_err(), "a task runs still");
     server.release();
     assert_eq!(running.join().unwrap().unwrap(), "held".into());
     assert!(matches!(server.join(), Ended::Orderly));
     assert_eq!(exited.iter().collect::<Vec<_>>(), [None]);
+    assert_eq!(left_behind(&registry), [""; 0]);
+}
+
+/// Whether a server has left nothing but the socket for those who want to see why it does not end.
+fn can_only_be_looked_into(registry: &Registry) -> bool {
+    let left = left_behind(registry);
+    left.len() == usize::from(cfg!(unix)) && left.iter().all(|name| name.ends_with(".stop"))
 }
 
 #[test]
@@ -252,9 +260,10 @@ fn a_successor_takes_the_port_also_from_a_server_that_is_busy() {
     closer.expect(bgpy_proto::Kind::Ack, 1);
     let successor = Server::bind(&loopback(port), options(None));
     assert!(successor.is_ok(), "{successor:?}");
-    assert_eq!(left_behind(&registry), [""; 0]);
+    assert!(can_only_be_looked_into(&registry));
     drop((closer, crowd));
     assert!(matches!(thread.join().unwrap(), Ended::Orderly));
+    assert_eq!(left_behind(&registry), [""; 0]);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn initialises_calls_and_ends() {
     assert!(failed.to_string().contains("on purpose"), "{failed}");
     client.execute(payload(1_u64), &wait).unwrap();
     assert_eq!(call(&client, 0_u64).unwrap(), Value::Int(43));
-    assert_eq!(client.status(&wait).unwrap().calls, 7);
+    assert_eq!(client.status(&wait).unwrap().calls, 5);
     assert!(matches!(end(server), Ended::Orderly));
 }
 

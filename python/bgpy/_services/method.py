@@ -31,7 +31,8 @@ def method(  # noqa: F811
     ----------
     read : bool, default False
         Whether the method only reads. It runs on a thread, and perhaps beside other such calls, but
-        never beside one that may write.
+        never beside one that may write. It is cancelled only where it calls `progress` or
+        `check_cancelled`.
     cancel : bool, default True
         Whether a call of the method can be cancelled while it runs.
 

@@ -61,8 +61,10 @@ class Proxy:
             raise AttributeError(name, name=name, obj=self)
         kind, target = type(self).__name__, self.__bgpy_client__._target
         text = f"{kind} on {target} has no method or property {name!r}"
-        cls = self.__bgpy_class__
-        if cls is not None and any(it["name"] == name for it in table(cls)["methods"]):
+        cls, hint = self.__bgpy_class__, self.__bgpy_client__._methods_hint()
+        if hint:
+            text = f"{text}{hint}"
+        elif cls is not None and any(it["name"] == name for it in table(cls)["methods"]):
             text = f"{text} as yours has: start the server again with that class"
         elif not name.startswith("_"):
             text = f"{text}; its other attributes stay there"
@@ -75,7 +77,8 @@ class Proxy:
         self.__bgpy_client__.close()
 
     def __reduce__(self) -> Any:
-        return _unpickled, (self.__bgpy_client__._target, self.__bgpy_class__)
+        # Without the class: a proxy needs none, and it may be of a script that does not run there.
+        return _unpickled, (self.__bgpy_client__._target,)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on {self.__bgpy_client__._target}>"
@@ -176,10 +179,10 @@ def _special(about: dict[str, Any], owner: str) -> Callable[..., Any]:
     return special
 
 
-def _unpickled(target: str, cls: type | None) -> Any:
+def _unpickled(target: str) -> Any:
     """Connect again where a proxy arrives; the token is found there, or not at all."""
     client = Client(target)
-    return proxy(client, client._methods(None), cls)
+    return proxy(client, client._methods(None))
 
 
 def client(proxy: object) -> Client:

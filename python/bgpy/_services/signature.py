@@ -70,17 +70,19 @@ def _or_empty(text: str | None, kind: Any) -> Any:
     return inspect.Parameter.empty if text is None else kind(text)
 
 
-def check(about: dict[str, Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+def check(
+    about: dict[str, Any], arguments: tuple[Any, ...], keywords: dict[str, Any], hint: str
+) -> None:
     """Check that a method takes these arguments.
 
     Raises
     ------
     TypeError
-        If it does not, with the name of the method and of the argument.
+        If it does not, with the name of the method and of the argument, and the hint.
     """
     try:
         signature(about).bind(*arguments, **keywords)
     except ValueError:
         return
     except TypeError as error:
-        raise TypeError(f"{about['name']}{signature(about)}: {error}") from None
+        raise TypeError(f"{about['name']}{signature(about)}: {error}{hint}") from None

@@ -308,11 +308,15 @@ class Client:
 
     async def _connected(self) -> Connection:
         """Return the connection of this event loop, opened if there is none."""
+        return await self._opening().get()
+
+    def _opening(self) -> Opening:
+        """Return the place of the connection of this event loop, another one after `close`."""
         loop = asyncio.get_running_loop()
         opening = self._connections.get(loop)
         if opening is None:
             opening = self._connections[loop] = Opening(self._client, loop)
-        return await opening.get()
+        return opening
 
     async def _succeeded(self, refused: Connection) -> bool:
         """Wait for the server that takes the place of one that ends; False if none does."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _jobs
-from ..errors import CallTimeout
+from ..errors import BgpyError, CallTimeout, ConnectionLost, ServerStopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from .. import Progress
     from . import Client
+
+# How many seconds a wait for a job lasts at least until it is begun again on another connection.
+_AGAIN_AFTER = 1.0
 
 
 class Job:
@@ -40,13 +44,36 @@ class Job:
         """Wait for the end of the job, and return its result; see `bgpy.Job.result`."""
         try:
             async with asyncio.timeout(timeout):
-                connection = await self._client._connected()
-                return await connection.await_job(self._job, on_progress)
+                return await self._awaited(on_progress)
         except TimeoutError as late:
             if isinstance(late, CallTimeout):
                 raise
             message = f"{self._job} is not over after {timeout} s: it goes on"
             raise CallTimeout(message) from None
+
+    async def _awaited(self, on_progress: Callable[[Progress], object] | None) -> Any:
+        opening = self._client._opening()
+        cut: BgpyError | None = None
+        cut_at = 0.0
+        while True:
+            try:
+                connection = await opening.get()
+            except ServerStopping:
+                if cut is None:
+                    raise
+                # The job was there, so its server has not refused it.
+                raise cut from None
+            try:
+                return await connection.await_job(self._job, on_progress)
+            except (ConnectionLost, ServerStopping) as error:
+                # Whoever waits twice does no harm. A connection that is lost again at once is no
+                # accident.
+                if self._client._opening() is not opening:
+                    # This side has closed it.
+                    raise
+                if cut is not None and time.monotonic() - cut_at < _AGAIN_AFTER:
+                    raise cut from None
+                cut, cut_at = error, time.monotonic()
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self.result().__await__()

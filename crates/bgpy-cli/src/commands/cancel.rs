@@ -92,7 +92,7 @@ enum Outcome {
 impl Cancel {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let client = Client::new(self.target.clone(), self.secret.options(&self.trust)?);
-        let wait = Wait::new(Some(self.timeout), context.interrupted);
+        let wait = Wait::new(Some(self.timeout), context.interrupted).with_notices(context.notices);
         let link = client.link(&wait).map_err(advice::failed)?;
         let asked = Instant::now();
         let before = link.status(&wait).map_err(advice::failed)?;

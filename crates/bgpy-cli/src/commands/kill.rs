@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use bgpy::registry::Registry;
 use bgpy::survey::look_up_all;
 use bgpy::termination::kill;
 use bgpy::{ServerInfo, Target};
@@ -12,6 +13,7 @@ use crate::connect::{Timeout, completion, known, unread};
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::{self, Form};
+use crate::platform;
 
 /// Kill one of your servers on this machine; its task does not finish, exit_task does not run
 #[derive(Debug, Args)]
@@ -48,8 +50,9 @@ impl Kill {
         }
         let meant = look_up_all(&registry, target, &wait).map_err(unread)?;
         if meant.len() > 1 {
-            let all: Vec<_> = meant.iter().map(|info| described(info, &meant)).collect();
-            let text = format_args!("{target} matches more than one server: {}", all.join("; "));
+            let all = meant.iter().map(|info| described(info, &meant, &registry));
+            let all = all.collect::<Vec<_>>().join("; ");
+            let text = format_args!("{target} matches more than one server: {all}");
             return Err(output::error(text, Exit::Failed));
         }
         let killed = kill(&registry, info.entry, "killed by `bgpy kill`");
@@ -67,21 +70,21 @@ impl Kill {
 }
 
 /// Describes a server among others with its name or address, with a command that kills it alone.
-fn described(info: &ServerInfo, all: &[ServerInfo]) -> String {
+fn described(info: &ServerInfo, all: &[ServerInfo], registry: &Registry) -> String {
     let ServerInfo { entry, state, .. } = info;
     let (pid, address) = (entry.pid(), entry.reachable());
     let is_alone = |is_like: &dyn Fn(&ServerInfo) -> bool| {
         all.iter().filter(|other| is_like(other)).count() == 1
     };
-    let command = match (&entry.name, &entry.socket) {
+    let command = match (&entry.name, registry.own_target(entry)) {
         (Some(name), _) if is_alone(&|other| other.entry.name.as_ref() == Some(name)) => {
             format!("bgpy kill {name}")
         }
         _ if is_alone(&|other| other.entry.reachable() == address) => {
             format!("bgpy kill {address}")
         }
-        (_, Some(socket)) => format!("bgpy kill {}", socket.display()),
-        // It takes no more calls, and has no address of its own.
+        // The path of a socket means it also once it has closed the socket.
+        (_, Some(own)) => format!("bgpy kill {}", platform::shell_word(&own.to_string())),
         (_, None) => format!("kill -9 {pid}"),
     };
     format!("process {pid} ({state}), killed by `{command}`")

@@ -1,9 +1,9 @@
 //! `bgpy result`: waits for a job and prints its result.
 
-use bgpy::{Call, CallError, Client, ClientOptions, Response, Step, Value, Wait};
+use bgpy::{Call, CallError, Client, ClientOptions, Response, Step, Wait};
 use clap::Args;
 
-use super::call::AnswerArgs;
+use super::call::{AnswerArgs, OUTPUT};
 use crate::connect::{ServerArgs, Trust, completion};
 use crate::exit::Exit;
 use crate::interpreter::Context;
@@ -26,6 +26,7 @@ Exit codes: 0 printed, 1 it raised or did not answer, there is no such job, or t
 Examples:
   bgpy result trainer order-17
   bgpy result trainer order-17 --timeout 0s  only if it is there")]
+#[command(mut_arg("output", |argument| argument.help(OUTPUT)))]
 pub(crate) struct JobResult {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -57,7 +58,8 @@ impl JobResult {
         // Without it, Ctrl-C would leave the progress on the terminal.
         let interrupts = Interrupts::watch_impatiently();
         let is_interrupted = || interrupts.have_come_or((context.interrupted)());
-        let wait = Wait::new(self.server.access.limit.timeout, &is_interrupted);
+        let wait = Wait::new(self.server.access.limit.timeout, &is_interrupted)
+            .with_notices(context.notices);
         let outcome = self.begin(&client, &wait).and_then(|mut waiting| {
             let is_of_method = waiting.is_of_method;
             let outcome = self.response(&mut waiting, &wait);
@@ -111,8 +113,7 @@ impl JobResult {
         context: &Context<'_>,
     ) -> Result<(), Exit> {
         let with_error = response.error;
-        // As at the prompt of Python.
-        if !(is_of_method && matches!(response.message.value(), Ok(Value::Nil))) {
+        if !is_of_method || self.answer.is_printed(&response) {
             self.answer.print(response, context)?;
         }
         match with_error {

@@ -2,9 +2,8 @@
 
 use bgpy::config::Config;
 use bgpy::error::StartError;
-use bgpy::registry::{Entry, Registry};
+use bgpy::registry::Entry;
 use bgpy::start::attach::{Started, start_or_attach};
-use bgpy::survey::{ServerState, look_up};
 use bgpy::{Name, State, Target, start};
 use clap::Args;
 use serde_json::json;
@@ -72,7 +71,6 @@ impl Start {
         } else if self.exist_ok {
             start_or_attach(&name, &config, &wait).map(Some)
         } else if self.replace {
-            tell_what_is_waited_for(&name, &wait);
             start::replace(&name, config, &wait).map(|server| Some(Started::Here(server)))
         } else {
             start::start(config, &wait).map(|server| Some(Started::Here(server)))
@@ -98,21 +96,6 @@ impl Start {
             }
         }
         Ok(())
-    }
-}
-
-/// Says that a server that is to be replaced is busy: it is ended after its running task.
-fn tell_what_is_waited_for(name: &Name, wait: &bgpy::Wait<'_>) {
-    let registry = Registry::of_user().ok();
-    let old = registry.and_then(|it| look_up(&it, &Target::Name(name.clone()), wait).ok()?);
-    match old.map(|old| old.state) {
-        Some(ServerState::Alive(State::Busy)) => {
-            output::note(format_args!("Waiting for the running task of {name}."));
-        }
-        Some(ServerState::Alive(State::Stopping)) => {
-            output::note(format_args!("Waiting for the end of {name}, which is stopping."));
-        }
-        _ => {}
     }
 }
 

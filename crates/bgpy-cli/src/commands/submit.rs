@@ -1,17 +1,18 @@
 //! `bgpy submit`: submits a job, a call that lives on without its caller.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bgpy::methods::MethodKind;
 use bgpy::{JobSubmission, duration};
 use clap::Args;
+use serde_json::json;
 
 use super::call::Words;
 use crate::connect::{ServerArgs, Trust, advice};
 use crate::exit::Exit;
 use crate::interpreter::Context;
-use crate::{output, platform};
+use crate::output::{self, Form};
+use crate::platform;
 
 /// Submit a job, a call that lives on without its caller, and print its name
 #[derive(Debug, Args)]
@@ -44,6 +45,9 @@ pub(crate) struct Submit {
 
     #[command(flatten)]
     pub(crate) trust: Trust,
+
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 impl Submit {
@@ -68,22 +72,17 @@ impl Submit {
             Ok(job.name)
         });
         let name = submitted.map_err(advice::failed)?;
-        output::data(output::shown(&name));
         let target = &self.server.target;
+        if self.form.is_json() {
+            output::json(&json!({ "target": target.to_string(), "job": name }));
+        } else {
+            output::data(output::shown(&name));
+        }
         output::note(format_args!(
             "Submitted to {target}; `bgpy result {target} {}` waits for it.",
-            word(&name)
+            platform::shell_word(&name)
         ));
         Ok(())
-    }
-}
-
-/// A name as a word of a command line.
-fn word(name: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
-    match name.bytes().all(is_plain) {
-        true => name.into(),
-        false => platform::shell_quoted(name).into(),
     }
 }
 

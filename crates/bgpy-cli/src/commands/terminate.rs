@@ -82,7 +82,7 @@ impl Terminate {
         };
         let client = Client::new(server.clone(), options);
         // The time limit starts here: typing the token does not count.
-        let wait = Wait::new(self.timeout, context.interrupted);
+        let wait = Wait::new(self.timeout, context.interrupted).with_notices(context.notices);
         match terminate(&client, &wait) {
             Ok(()) => {
                 let text = format!("Terminated {server}.");

@@ -10,8 +10,15 @@ use crate::output::{self, Form};
 /// Bytes of a token by default.
 const BYTES: usize = 64;
 
+const EXAMPLES: &str = "\
+Examples:
+  (umask 077; bgpy token create > token)
+  bgpy start tasks.py --bind 0.0.0.0:54321 --token-file token
+  bgpy call gpu7:54321 '{\"x\": 1}' --token-file token    on the other machine";
+
 /// Create a token, the shared secret of a server and its clients on other machines
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Tokens {
     #[command(subcommand)]
     action: Action,
@@ -20,11 +27,7 @@ pub(crate) struct Tokens {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Print a new token
-    #[command(after_help = "\
-Examples:
-  (umask 077; bgpy token create > token)
-  bgpy start tasks.py --bind 0.0.0.0:54321 --token-file token
-  bgpy call gpu7:54321 '{\"x\": 1}' --token-file token    on the other machine")]
+    #[command(after_help = EXAMPLES)]
     Create {
         /// Number of random bytes
         #[arg(long, value_name = "BYTES", default_value_t = BYTES as u16,

@@ -8,6 +8,10 @@ use crate::output::{self, Form};
 
 /// Print the version
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bgpy version
+  bgpy version -o json")]
 pub(crate) struct Version {
     #[command(flatten)]
     pub(crate) form: Form,

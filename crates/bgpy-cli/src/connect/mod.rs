@@ -87,9 +87,9 @@ pub(crate) struct Grace {
 }
 
 impl Timeout {
-    /// The time limit, which starts now.
+    /// The time limit, which starts now. What is waited for for long is told.
     pub(crate) fn wait<'a>(&self, context: &'a Context<'_>) -> Wait<'a> {
-        Wait::new(self.timeout, context.interrupted)
+        Wait::new(self.timeout, context.interrupted).with_notices(context.notices)
     }
 }
 

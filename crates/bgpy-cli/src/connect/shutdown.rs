@@ -6,7 +6,7 @@ use std::time::Duration;
 use bgpy::duration::shown;
 use bgpy::error::Lost;
 use bgpy::registry::{Ending, Entry, Registry};
-use bgpy::termination::{end_paused, outcome, until_ended};
+use bgpy::termination::{end_paused, end_phase, outcome, until_ended};
 use bgpy::{CallError, CallKind, Client, Failure, FailureCode, Link, Target, Value, Wait, Want};
 
 use super::advice;
@@ -35,6 +35,8 @@ pub(crate) fn stop_for_good(
     entry: Option<&Entry>,
     wait: &Wait<'_>,
 ) -> Result<(), StopError> {
+    let target = entry.map_or_else(|| client.target().clone(), Entry::target);
+    let _phase = end_phase(&target, entry.map(|entry| (registry, entry)), wait);
     let stopped = stop(client, entry, wait);
     let Some(entry) = entry else { return stopped };
     // A server whose exit_task failed ends nevertheless.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bgpy::Delivered;
+use bgpy::notices::Notices;
 
 use self::search::{Environment, NotFound, find};
 use crate::exit::Exit;
@@ -24,6 +25,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         interrupted: &|| false,
         program: &|| interpreter().map_err(|error| error.to_string()),
         show: &show,
+        notices: &Notices::new(&|text| output::note(text)),
     };
     dispatch(&arguments, &context, |foreground| {
         let wanted = match foreground {

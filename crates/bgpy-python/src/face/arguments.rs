@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::once::Once;
+use bgpy::notices::Notices;
 use bgpy::{Restart, Target, Wait, Withdrawal, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
@@ -207,6 +208,24 @@ pub fn waiting<T: Send>(
     act: impl FnOnce(&Wait<'_>) -> T + Send,
 ) -> PyResult<T> {
     waiting_with(py, limit, None, act)
+}
+
+/// Like [`waiting`], and tells the user on standard error what is waited for, if it takes long.
+pub fn waiting_told<T: Send>(
+    py: Python<'_>,
+    limit: Option<Duration>,
+    act: impl FnOnce(&Wait<'_>) -> T + Send,
+) -> PyResult<T> {
+    waiting(py, limit, |wait| {
+        let tell = |text: &str| {
+            // Whatever is wrong with the stream, the wait goes on.
+            let tell = |py: Python<'_>| -> PyResult<()> {
+                py.import("bgpy._warnings")?.call_method1("tell", (text,)).map(drop)
+            };
+            drop(Python::try_attach(tell));
+        };
+        act(&wait.telling(&Notices::new(&tell)))
+    })
 }
 
 /// How often a function is called that [`waiting_with`] is given. It is asked for after each part of a long

@@ -1,9 +1,10 @@
 //! The blocking client.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use bgpy::client::ClientOptions;
-use bgpy::{CallKind, Link, Log, Token, limits};
+use bgpy::{CallKind, Id, Link, Log, Token, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -81,6 +82,8 @@ pub struct Client {
     #[pyo3(get)]
     log_file: Option<PathBuf>,
     pub(super) policy: Policy,
+    /// The process of the server that was last asked for its methods.
+    pub(super) methods_of: Mutex<Option<(Id, u64)>>,
 }
 
 #[pymethods]
@@ -122,7 +125,8 @@ impl Client {
         let client = bgpy::Client::new(target, options);
         let policy = Policy::new(allow_pickle);
         let (host, log_level) = (host.to_owned(), log_level.to_owned());
-        Ok(Self { client, host, port, token, log_level, log_file, policy })
+        let methods_of = Mutex::new(None);
+        Ok(Self { client, host, port, token, log_level, log_file, policy, methods_of })
     }
 
     /// Send the tasks to the server and wait until ``init_task`` has run.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bgpy::error::Lost;
 use bgpy::jobs::JobInfo;
-use bgpy::{AbortRequest, Aborted, CallError, Id, JobSubmission, Link, Step};
+use bgpy::{AbortRequest, Aborted, CallError, ConnectError, Id, JobSubmission, Link, Step};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -14,6 +14,7 @@ use super::arguments::{limit, shortest, timeout, waiting};
 use super::callback::Callbacks;
 use super::client::Client;
 use super::client_calls::Called;
+use super::connection::process_of;
 use super::errors::{call_error, no_response};
 use super::progress::ProgressReport;
 use crate::exceptions::{Class, config_error, is, is_no_exception};
@@ -30,10 +31,6 @@ impl Named {
         let name = key.map_or_else(|| link.new_job_name(), str::to_owned);
         Self { name, server: process_of(link) }
     }
-}
-
-fn process_of(link: &Link) -> (Id, u64) {
-    (link.hello().instance, link.hello().generation)
 }
 
 #[pymethods]
@@ -105,9 +102,18 @@ impl Client {
         let (limit, since) = (limit(py, timeout)?, Instant::now());
         let left = || limit.map(|limit| limit.saturating_sub(since.elapsed()));
         let wants_progress = on_progress.is_some();
-        let (mut call, mut cut) = (None, None::<Instant>);
+        let (mut call, mut cut) = (None, None::<Cut>);
         loop {
-            let link = self.started(py, left())?;
+            let link = match (self.started(py, left()), cut.take()) {
+                // The job was there, so its server has not refused it.
+                (Err(raised), Some(cut)) if is(&raised, py, Class::ServerStopping) => {
+                    return Err(call_error(py, cut.error, self.policy));
+                }
+                (started, before) => {
+                    cut = before;
+                    started?
+                }
+            };
             let awaited = &mut call;
             let step = waiting(py, left(), |wait| {
                 if awaited.is_none() {
@@ -129,10 +135,11 @@ impl Client {
                 // A job has no caller whom its task could call.
                 Ok(Step::Callback { .. }) => {}
                 // Whoever waits twice does no harm. A connection that is lost again at once is no accident.
-                Err(error)
-                    if is_cut(&error) && cut.is_none_or(|last| last.elapsed() > AGAIN_AFTER) =>
-                {
-                    (call, cut) = (None, Some(Instant::now()));
+                Err(error) if is_cut(&error) => {
+                    if let Some(cut) = cut.take().filter(|cut| cut.at.elapsed() < AGAIN_AFTER) {
+                        return Err(call_error(py, cut.error, self.policy));
+                    }
+                    (call, cut) = (None, Some(Cut { at: Instant::now(), error }));
                 }
                 Err(error) => return Err(call_error(py, error, self.policy)),
             }
@@ -181,9 +188,20 @@ impl Client {
 /// How long a wait for a job lasts at least until it is begun again on another connection.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Whether a connection was lost without anybody breaking the protocol.
+/// The end of a connection on which a job was awaited.
+struct Cut {
+    at: Instant,
+    error: CallError,
+}
+
+/// Whether a connection was lost without anybody breaking the protocol, or belongs to a server that ends.
 fn is_cut(error: &CallError) -> bool {
-    matches!(error, CallError::Lost { reason: Lost::Closed | Lost::Io(_) | Lost::Silent(_), .. })
+    let is_lost = matches!(
+        error,
+        CallError::Lost { reason: Lost::Closed | Lost::Io(_) | Lost::Silent(_), .. }
+            | CallError::Connect(ConnectError::Stopping { .. })
+    );
+    is_lost || error.is_stopping()
 }
 
 fn kept(py: Python<'_>, seconds: f64) -> PyResult<Duration> {

@@ -1,11 +1,15 @@
 //! Proxies of the object that a server has, and its start.
 
+use std::sync::PoisonError;
+use std::time::Instant;
+
 use bgpy::Link;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
 use super::arguments::timeout;
 use super::client::Client;
+use super::connection::process_of;
 use super::messages::confirmation;
 use crate::codec::encode::encode_tasks;
 use crate::codec::method_table;
@@ -65,11 +69,22 @@ impl Client {
         py: Python<'py>,
         #[pyo3(from_py_with = timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let table = self.on_link(py, timeout, |link, wait| {
+        let (table, process) = self.on_link(py, timeout, |link, wait| {
             link.await_start(wait)?;
-            link.methods(wait)
+            Ok((link.methods(wait)?, process_of(link)))
         })?;
+        *self.methods_of.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
         method_table::to_dict(py, &table)
+    }
+
+    /// What to do about a method that is missing or does not fit, if the server may have others by now.
+    pub(super) fn _methods_hint(&self) -> &'static str {
+        let now = self.client.current(Instant::now()).map(|link| process_of(&link));
+        let then = *self.methods_of.lock().unwrap_or_else(PoisonError::into_inner);
+        match then.is_some() && then == now {
+            true => "",
+            false => "; if the server was started again since you connected, connect again",
+        }
     }
 
     /// The server as this client names it.

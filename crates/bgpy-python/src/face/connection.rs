@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgpy::{CallError, CallKind, ConnectError, Link, Payload, Response, Wait};
+use bgpy::{CallError, CallKind, ConnectError, Id, Link, Payload, Response, Wait};
 use pyo3::prelude::*;
 
 use super::arguments::{limit, waiting, waiting_with};
@@ -106,6 +106,11 @@ impl Client {
         let opened: Result<Link, ConnectError> = waiting(py, limit, |wait| self.client.open(wait))?;
         opened.map(|link| self.client.adopt(link)).map_err(|error| connect_error(py, &error))
     }
+}
+
+/// The process of a server that a connection leads to.
+pub fn process_of(link: &Link) -> (Id, u64) {
+    (link.hello().instance, link.hello().generation)
 }
 
 /// Adds to what a signal handler has raised during a call, such as `KeyboardInterrupt`, what becomes of the call.

@@ -96,6 +96,10 @@ pub fn call_error(py: Python<'_>, source: CallError, policy: Policy) -> PyErr {
         CallError::Timeout { .. } | CallError::JobTimeout { .. } => {
             error(py, Class::CallTimeout, text)
         }
+        CallError::JobUnsure { source, .. } => match *source {
+            CallError::Timeout { .. } => error(py, Class::CallTimeout, text),
+            _ => error(py, Class::ConnectionLost, text),
+        },
         CallError::NoResponse { server } => no_response(py, &server),
         CallError::CannotCancel { .. }
         | CallError::TooOldForMethods { .. }

@@ -108,7 +108,8 @@ impl RemoteMethod {
         if self.shape.as_ref().is_none_or(|shape| !shape.takes(arguments.len(), keywords)) {
             static CHECK: Lazy = Lazy::new("bgpy._services.signature", "check");
             let named = keywords.map_or_else(|| PyDict::new(py), Clone::clone);
-            CHECK.get(py)?.call1((&self.about, arguments, named))?;
+            let hint = self.client.get()._methods_hint();
+            CHECK.get(py)?.call1((&self.about, arguments, named, hint))?;
         }
         let Some(keywords) = keywords else { return Ok(arguments.clone().into_any()) };
         Ok(PyList::new(py, [arguments.as_any(), keywords.as_any()])?.into_any())

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
 use bgpy::config::Config;
+use bgpy::misspelling::nearest_file;
 use bgpy::start::Background;
 use bgpy::start::attach::Started;
 use bgpy::{CallError, Name, limits};
@@ -128,10 +129,10 @@ impl Server {
             return Err(config_error(py, text));
         }
         if let Some(path) = init_file.as_ref().filter(|path| !path.is_file()) {
-            return Err(config_error(
-                py,
-                format!("no such file: '{}' (init_file)", path.display()),
-            ));
+            let hint = nearest_file(path);
+            let hint = hint.map(|file| format!("; did you mean '{}'?", file.display()));
+            let text = format!("no such file: '{}' (init_file)", path.display());
+            return Err(config_error(py, text + &hint.unwrap_or_default()));
         }
         if init_object.is_some() && init_file.is_none() && init_module.is_none() {
             let text = "init_object needs the init_file or init_module that defines it";
@@ -176,7 +177,8 @@ impl Server {
     ///     Whether to end the server of this name, if there is one, after the calls that it has accepted,
     ///     and to start this one in its place, at the same address and with the same token unless others
     ///     are given; needs `name`. Clients that call in the meantime wait. The old server keeps running if the
-    ///     new one is known not to start.
+    ///     new one is known not to start. If the old one takes longer than a second to end, standard error says
+    ///     what is waited for.
     /// env : dict of str to str, optional
     ///     Environment variables to set for the server, in addition to those of this process.
     /// cwd : path, optional

@@ -11,7 +11,7 @@ use bgpy::start::attach::{Started, start_or_attach};
 use bgpy::{Name, Wait, start};
 use pyo3::prelude::*;
 
-use super::arguments::{limit, waiting};
+use super::arguments::{limit, waiting_told};
 use super::errors::start_error;
 use super::server::Server;
 use super::started::lock;
@@ -65,7 +65,7 @@ impl Server {
             Some(name) if replace => start::replace(name, config.clone(), wait).map(Started::Here),
             _ => start::start(config.clone(), wait).map(Started::Here),
         };
-        let started = preparing(py, &config, || waiting(py, limit, start))?;
+        let started = preparing(py, &config, || waiting_told(py, limit, start))?;
         let started = started.map_err(|error| start_error(py, &error))?;
         if let Started::Attached(entry) = &started {
             warn_of_differences(py, entry, &config)?;
@@ -81,7 +81,7 @@ impl Server {
         let Some(entry) = entry.filter(|entry| entry.instance == instance) else {
             return Ok(false);
         };
-        let renewed = waiting(py, None, |wait| start::renew(&entry, wait))?;
+        let renewed = waiting_told(py, None, |wait| start::renew(&entry, wait))?;
         let renewed = renewed.map_err(|error| start_error(py, &error))?;
         *lock(&self.started) = Some(Started::Here(renewed));
         Ok(true)

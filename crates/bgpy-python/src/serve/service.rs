@@ -177,14 +177,21 @@ impl Service {
             let text = format!("'{}' object has no method '{name}'", self.class);
             return Err(PyAttributeError::new_err(text));
         };
-        let member = self.object.bind(py).getattr(member)?;
+        let (arguments, keywords) = arguments(message)?;
+        let is_stream = *kind == MethodKind::Stream;
+        if is_stream != reply.is_stream() {
+            return Err(self.changed(name, if is_stream { "yields values" } else { "yields none" }));
+        }
         if *kind == MethodKind::Property {
-            send(py, reply, "the value", &member)?;
+            if !arguments.is_empty() || keywords.is_some() {
+                return Err(self.changed(name, "is a property"));
+            }
+            send(py, reply, "the value", &self.object.bind(py).getattr(member)?)?;
             return Ok(Outcome::Sent);
         }
-        let (arguments, keywords) = arguments(message)?;
+        let member = self.object.bind(py).getattr(member)?;
         let result = member.call(arguments, keywords.as_ref())?;
-        if *kind == MethodKind::Stream {
+        if is_stream {
             if result.hasattr(interned!(py, "__anext__"))? {
                 return Ok(Outcome::Awaitable(result.unbind()));
             }
@@ -195,6 +202,16 @@ impl Service {
         }
         send(py, reply, "the result", &checked(result, name)?)?;
         Ok(Outcome::Sent)
+    }
+
+    /// What a caller is told who takes a method for one of another kind.
+    fn changed(&self, name: &str, what: &str) -> PyErr {
+        let text = format!(
+            "{name} of {} {what}, unlike when its caller has asked for the methods: connect again to use those that \
+             the server has now",
+            self.class
+        );
+        PyTypeError::new_err(text)
     }
 
     /// What a call without a method, as clients of tasks make it, is told.

@@ -12,13 +12,20 @@ use crate::target::Target;
 /// Why a server that is meant, and accepts no more calls, has not ended: its last task or `exit_task`
 /// still runs, or its process has not exited. `None` if there is none.
 pub(super) fn hindrance(meant: &Meant<'_>) -> io::Result<Option<Hindrance>> {
-    let is_stopping = |entry: &&Entry| match entry.ending {
+    let stopping = stopping(meant)?;
+    let stopping = stopping.first();
+    Ok(stopping.map(|entry| Hindrance { pid: entry.process.pid, what: entry.hindrance() }))
+}
+
+/// The records of the servers that are meant, accept no more calls, and have not ended; the youngest
+/// first.
+pub(super) fn stopping(meant: &Meant<'_>) -> io::Result<Vec<Entry>> {
+    let mut stopping = ended(meant)?;
+    stopping.retain(|entry| match entry.ending {
         None => entry.has_process(),
         Some(_) => entry.lingers(),
-    };
-    let ended = ended(meant)?;
-    let stopping = ended.iter().find(is_stopping);
-    Ok(stopping.map(|entry| Hindrance { pid: entry.process.pid, what: entry.hindrance() }))
+    });
+    Ok(stopping)
 }
 
 /// Whether a process is about to start a server that is meant, perhaps in place of another.

@@ -56,6 +56,7 @@ impl Attempt<'_> {
             is_registered,
             is_open,
             was_proven: self.proven != Proof::None,
+            is_known: entry.is_some(),
         };
         Ok(Greeting::new(server.to_owned(), suite, key, self.hello(), process))
     }

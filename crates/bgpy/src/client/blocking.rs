@@ -11,7 +11,7 @@ use bgpy_proto::{
 
 use super::absence::has_successor;
 use super::call::Response;
-use super::connect::connect;
+use super::connect::{connect, link_to_stopping};
 use super::link::Link;
 use super::options::ClientOptions;
 use super::proof::LastProof;
@@ -218,7 +218,20 @@ impl Client {
     /// # Errors
     /// [`CallError`]; [`CallError::Failed`] if the server refuses it.
     pub fn debug(&self, request: &DebugRequest, wait: &Wait<'_>) -> Result<DebugReply, CallError> {
-        self.link(wait)?.debug(request, wait)
+        self.debug_link(wait)?.debug(request, wait)
+    }
+
+    /// A connection for debug requests: that for calls, or one of its own to a server that is stopping.
+    ///
+    /// # Errors
+    /// [`ConnectError`]
+    pub fn debug_link(&self, wait: &Wait<'_>) -> Result<Arc<Link>, ConnectError> {
+        match self.link(wait) {
+            Err(error @ ConnectError::Stopping { .. }) => {
+                link_to_stopping(&self.target, &self.options, wait).unwrap_or(Err(error))
+            }
+            result => result,
+        }
     }
 
     /// Checks that the server responds.

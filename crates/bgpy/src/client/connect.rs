@@ -1,13 +1,16 @@
 //! Connecting to a server, on the thread that wants the connection: does what a [search](super::search)
 //! and a [greeting](super::greeting) decide.
 
+use std::cell::Cell;
 use std::io::{self, Read};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgpy_proto::Id;
 use socket2::Socket;
 
+use super::absence::stopping;
 use super::attempt::Attempt;
 use super::greeting::{self, Greeting};
 use super::link::Link;
@@ -20,7 +23,7 @@ use crate::clock;
 use crate::error::ConnectError;
 use crate::memory::segments::Segments;
 use crate::platform;
-use crate::registry::Entry;
+use crate::registry::{Entry, Meant, Registry};
 use crate::target::Target;
 use crate::transport::dial::Dialer;
 use crate::wait::{SLICE, Wait};
@@ -37,8 +40,12 @@ pub(super) fn connect(
     let lookup = RegistryLookup::new(target, options)?;
     let attempt = Attempt { options, id, proven };
     let mut search = Search::new(target.to_string());
+    let is_there = Rc::new(Cell::new(true));
+    let _phase = wait.phase(|| waits_for(target.to_string(), Rc::clone(&is_there)));
     loop {
-        match search.next(&lookup, wait)? {
+        let action = search.next(&lookup, wait)?;
+        is_there.set(matches!(action, search::Action::Greet(_)));
+        match action {
             search::Action::Pause(pause) => rest(pause, wait)?,
             search::Action::Greet(route) => {
                 let dialer = Dialer::new(search.server(), wait, search.since());
@@ -58,10 +65,32 @@ pub(crate) fn connect_to(
     options: &ClientOptions,
     wait: &Wait<'_>,
 ) -> Result<Arc<Link>, ConnectError> {
+    by_routes(entry, Routes::to_entry(&Arc::new(entry.clone()), options.unix_socket), options, wait)
+}
+
+/// Connects to a server that accepts no more calls, to look into it; `None` if there is none that offers
+/// that.
+pub(super) fn link_to_stopping(
+    target: &Target,
+    options: &ClientOptions,
+    wait: &Wait<'_>,
+) -> Option<Result<Arc<Link>, ConnectError>> {
+    let registry = Registry::of_user().ok()?;
+    let meant = Meant { registry: &registry, target, addresses: &target.addresses() };
+    let mut entries = stopping(&meant).ok()?.into_iter().map(Arc::new);
+    let (routes, entry) = entries.find_map(|entry| Some((Routes::to_stopping(&entry)?, entry)))?;
+    Some(by_routes(&entry, routes, options, wait))
+}
+
+fn by_routes(
+    entry: &Entry,
+    mut routes: Routes,
+    options: &ClientOptions,
+    wait: &Wait<'_>,
+) -> Result<Arc<Link>, ConnectError> {
     let server = entry.target().to_string();
     let dialer = Dialer::new(&server, wait, clock::now());
     let attempt = Attempt { options, id: Id::random(), proven: Proof::None };
-    let mut routes = Routes::to_entry(&Arc::new(entry.clone()), options.unix_socket);
     while let Some(route) = routes.next() {
         match greet(&dialer, &attempt, &route) {
             Ok(Some(link)) => return Ok(Arc::new(link)),
@@ -70,6 +99,14 @@ pub(crate) fn connect_to(
         }
     }
     Err(routes.exhausted(&server))
+}
+
+/// Says what connecting to a server waits for: its answer if it is there, else its start.
+fn waits_for(server: String, is_there: Rc<Cell<bool>>) -> impl Fn() -> String {
+    move || match is_there.get() {
+        true => format!("Waiting for an answer from {server}."),
+        false => format!("Waiting for {server} to start."),
+    }
 }
 
 fn rest(pause: Duration, wait: &Wait<'_>) -> Result<(), ConnectError> {
@@ -91,11 +128,18 @@ fn greet(
     loop {
         let action = greeting.next();
         let done = match action {
-            greeting::Action::Dial => dial(dialer, attempt, route).and_then(|socket| {
-                let is_there = socket.is_some();
-                sockets.extend(socket);
-                greeting.dialled(is_there)
-            }),
+            greeting::Action::Dial => match dial(dialer, attempt, route) {
+                Ok(socket) => {
+                    let is_there = socket.is_some();
+                    sockets.extend(socket);
+                    greeting.dialled(is_there)
+                }
+                // It was accepted, and reset before anything could be sent.
+                Err(ConnectError::Io { source, .. }) if was_cut(&source) => {
+                    greeting.dialled(true).and_then(|()| greeting.cut())
+                }
+                Err(error) => Err(error),
+            },
             greeting::Action::Send => send(dialer, last(&sockets), &mut greeting),
             greeting::Action::Receive { until } => {
                 receive(dialer, last(&sockets), until, &mut greeting)

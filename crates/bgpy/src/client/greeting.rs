@@ -23,7 +23,11 @@ use crate::error::ConnectError;
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// A server that answers later than this is checked for being another program.
-const SOON: Duration = Duration::from_millis(500);
+const DOUBTS: Duration = Duration::from_millis(500);
+
+/// What has sent nothing for so long is taken for another program, unless it is known to be a server: that
+/// one answers within milliseconds, on an overloaded machine within seconds.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// What to do next.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub(super) struct Key {
     pub(super) is_open: bool,
     /// Whether a server has proven a token to this client before.
     pub(super) was_proven: bool,
+    /// Whether it is known that a bgpy server is there: it is in the registry.
+    pub(super) is_known: bool,
 }
 
 /// A handshake, on one connection after another until one of them gives a session.
@@ -78,14 +84,16 @@ pub(super) struct Greeting {
 enum Stage {
     /// There is no connection for the handshake.
     Apart,
-    /// The server's part is awaited; if it has not begun at `doubts_at`, this may be another program.
+    /// The server's part is awaited.
     Shaking {
         handshake: Box<ClientHandshake>,
-        is_silent: bool,
-        doubts_at: Option<Instant>,
+        silence: Silence,
     },
     /// Wants to ask, on a second connection, whether this is another program.
-    Doubting(Box<ClientHandshake>),
+    Doubting {
+        handshake: Box<ClientHandshake>,
+        since: Instant,
+    },
     /// Wants to ask whether a bgpy server is there at all, whatever its token is.
     Wondering,
     /// Has asked one or the other. The handshake waits on its connection meanwhile, if it is still
@@ -93,11 +101,24 @@ enum Stage {
     Asking {
         answer: Vec<u8>,
         until: Instant,
-        handshake: Option<Box<ClientHandshake>>,
+        handshake: Option<(Box<ClientHandshake>, Instant)>,
     },
     Pausing(Duration),
     Done(Box<ClientSession>),
     Absent,
+}
+
+/// How a server's part of the handshake is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// It has begun.
+    Over,
+    /// It has not, which is waited out: a server is known to be there.
+    Borne,
+    /// It has not since then. This may be another program, which has not been asked yet.
+    Doubted(Instant),
+    /// It has not since then, and nothing else tells what is there.
+    Limited(Instant),
 }
 
 impl Greeting {
@@ -128,7 +149,7 @@ impl Greeting {
     pub(super) fn connections(&self) -> usize {
         match &self.stage {
             Stage::Apart | Stage::Wondering | Stage::Pausing(_) | Stage::Absent => 0,
-            Stage::Shaking { .. } | Stage::Doubting(_) | Stage::Done(_) => 1,
+            Stage::Shaking { .. } | Stage::Doubting { .. } | Stage::Done(_) => 1,
             Stage::Asking { handshake, .. } => 1 + usize::from(handshake.is_some()),
         }
     }
@@ -144,7 +165,7 @@ impl Greeting {
             stage => self.stage = stage,
         }
         match &self.stage {
-            Stage::Shaking { doubts_at, .. } => Action::Receive { until: *doubts_at },
+            Stage::Shaking { silence, .. } => Action::Receive { until: silence.until() },
             Stage::Asking { until, .. } => Action::Receive { until: Some(*until) },
             Stage::Absent => Action::Absent,
             _ => Action::Dial,
@@ -158,23 +179,24 @@ impl Greeting {
     pub(super) fn dialled(&mut self, is_there: bool) -> Result<(), ConnectError> {
         let now = clock::now();
         self.stage = match std::mem::replace(&mut self.stage, Stage::Apart) {
-            Stage::Doubting(handshake) if is_there => {
+            Stage::Doubting { handshake, since } if is_there => {
                 ask_other_program(&mut self.out);
-                let handshake = Some(handshake);
-                Stage::Asking { answer: Vec::new(), until: now + SOON, handshake }
+                let handshake = Some((handshake, since));
+                Stage::Asking { answer: Vec::new(), until: now + DOUBTS, handshake }
             }
-            Stage::Doubting(handshake) => undoubted(handshake),
+            Stage::Doubting { handshake, since } => self.undoubted(handshake, since),
             Stage::Wondering if is_there => {
                 ask_who_is_there(&mut self.out);
                 Stage::Asking { answer: Vec::new(), until: now + ANSWER, handshake: None }
             }
-            Stage::Wondering => return self.asked(Answer::Nothing),
+            Stage::Wondering => return self.asked(Answer::Absent),
             _ if is_there => {
                 let handshake =
                     ClientHandshake::start(self.suite, &self.key.psk, &self.hello, &mut self.out);
                 // A process that is known by its socket is the server.
-                let doubts_at = (self.suite != Suite::Clear).then(|| now + SOON);
-                Stage::Shaking { handshake: Box::new(handshake), is_silent: true, doubts_at }
+                let is_certain = self.suite == Suite::Clear;
+                let silence = if is_certain { Silence::Borne } else { Silence::Doubted(now) };
+                Stage::Shaking { handshake: Box::new(handshake), silence }
             }
             _ => Stage::Absent,
         };
@@ -184,14 +206,14 @@ impl Greeting {
     /// Processes bytes that have arrived, or their end if there are none.
     pub(super) fn received(&mut self, bytes: &[u8]) -> Result<(), ConnectError> {
         match std::mem::replace(&mut self.stage, Stage::Apart) {
-            Stage::Shaking { is_silent: true, .. } if bytes.is_empty() => {
-                self.refused(Refused::Silently)
+            Stage::Shaking { silence: Silence::Over, .. } if bytes.is_empty() => {
+                self.refused(Refused::Cut)
             }
-            Stage::Shaking { .. } if bytes.is_empty() => self.refused(Refused::Cut),
+            Stage::Shaking { .. } if bytes.is_empty() => self.refused(Refused::Silently),
             Stage::Shaking { handshake, .. } => match handshake.feed(bytes, &mut self.out) {
                 Ok(Step::More(handshake)) => {
                     let handshake = Box::new(handshake);
-                    self.stage = Stage::Shaking { handshake, is_silent: false, doubts_at: None };
+                    self.stage = Stage::Shaking { handshake, silence: Silence::Over };
                     Ok(())
                 }
                 Ok(Step::Done(session)) => {
@@ -205,7 +227,7 @@ impl Greeting {
                 answer.extend_from_slice(bytes);
                 match is_answered(&answer, bytes.is_empty()) {
                     Some(true) => self.answered(Answer::Bgpy, handshake),
-                    Some(false) if answer.is_empty() => self.answered(Answer::Closed, handshake),
+                    Some(false) if answer.is_empty() => self.answered(Answer::None, handshake),
                     Some(false) => Err(self.violated(ProtocolError::NotBgpy)),
                     None => {
                         self.stage = Stage::Asking { answer, until, handshake };
@@ -223,8 +245,14 @@ impl Greeting {
     /// Notes that nothing has arrived in time.
     pub(super) fn late(&mut self) -> Result<(), ConnectError> {
         match std::mem::replace(&mut self.stage, Stage::Apart) {
-            Stage::Shaking { handshake, .. } => self.stage = Stage::Doubting(handshake),
-            Stage::Asking { handshake, .. } => return self.answered(Answer::Nothing, handshake),
+            Stage::Shaking { handshake, silence: Silence::Doubted(since) } => {
+                self.stage = Stage::Doubting { handshake, since };
+            }
+            Stage::Shaking { silence: Silence::Limited(_), .. } => {
+                let (server, after) = (self.server.clone(), Some(SILENCE));
+                return Err(ConnectError::Silent { server, after });
+            }
+            Stage::Asking { handshake, .. } => return self.answered(Answer::None, handshake),
             stage => self.stage = stage,
         }
         Ok(())
@@ -233,9 +261,13 @@ impl Greeting {
     /// Notes that the connection that was opened last broke.
     pub(super) fn cut(&mut self) -> Result<(), ConnectError> {
         self.out = Outbox::default();
-        match std::mem::replace(&mut self.stage, Stage::Apart) {
-            Stage::Asking { handshake, .. } => self.answered(Answer::Nothing, handshake),
-            _ => self.refused(Refused::Cut),
+        match &self.stage {
+            // What was received before counts.
+            Stage::Asking { .. } => self.received(&[]),
+            _ => {
+                self.stage = Stage::Apart;
+                self.refused(Refused::Cut)
+            }
         }
     }
 
@@ -244,7 +276,7 @@ impl Greeting {
         match error {
             ConnectError::Timeout { server, after, .. } => {
                 let connected = match &self.stage {
-                    Stage::Shaking { .. } | Stage::Doubting(_) => true,
+                    Stage::Shaking { .. } | Stage::Doubting { .. } => true,
                     Stage::Asking { handshake, .. } => handshake.is_some(),
                     _ => false,
                 };
@@ -260,15 +292,22 @@ impl Greeting {
     fn answered(
         &mut self,
         answer: Answer,
-        handshake: Option<Box<ClientHandshake>>,
+        handshake: Option<(Box<ClientHandshake>, Instant)>,
     ) -> Result<(), ConnectError> {
         match handshake {
             None => self.asked(answer),
-            Some(handshake) => {
-                self.stage = undoubted(handshake);
+            Some((handshake, since)) => {
+                self.stage = self.undoubted(handshake, since);
                 Ok(())
             }
         }
+    }
+
+    /// Goes on with a handshake that nothing speaks against but the silence since then.
+    fn undoubted(&self, handshake: Box<ClientHandshake>, since: Instant) -> Stage {
+        let is_certain = self.key.is_known || self.key.was_proven;
+        let silence = if is_certain { Silence::Borne } else { Silence::Limited(since) };
+        Stage::Shaking { handshake, silence }
     }
 
     fn refused(&mut self, refused: Refused) -> Result<(), ConnectError> {
@@ -298,7 +337,7 @@ impl Greeting {
             Verdict::NoToken => ConnectError::NoToken { server, replaced: self.key.was_proven },
             Verdict::Auth => ConnectError::Auth { server, token: self.key.has_token },
             Verdict::Cut => ConnectError::Cut { server },
-            Verdict::Silent => ConnectError::Silent { server },
+            Verdict::Silent => ConnectError::Silent { server, after: None },
         }
     }
 
@@ -307,120 +346,16 @@ impl Greeting {
     }
 }
 
-/// Goes on with a handshake that nothing speaks against.
-fn undoubted(handshake: Box<ClientHandshake>) -> Stage {
-    Stage::Shaking { handshake, is_silent: true, doubts_at: None }
+impl Silence {
+    /// When something is to be done about it.
+    fn until(self) -> Option<Instant> {
+        match self {
+            Self::Over | Self::Borne => None,
+            Self::Doubted(since) => Some(since + DOUBTS),
+            Self::Limited(since) => Some(since + SILENCE),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use bgpy_proto::handshake::ServerHandshake;
-    use bgpy_proto::{Replays, ServerHello, Token};
-
-    use super::*;
-
-    fn greeting(suite: Suite) -> (Greeting, Token) {
-        let token = Token::generate(32);
-        let key = Key {
-            psk: token.psk(),
-            proof: Proof::None,
-            has_token: true,
-            is_registered: false,
-            is_open: false,
-            was_proven: false,
-        };
-        (Greeting::new("it".into(), suite, key, ClientHello::default(), None), token)
-    }
-
-    /// Takes what is to be sent.
-    fn sent(greeting: &mut Greeting) -> Vec<u8> {
-        assert!(matches!(greeting.next(), Action::Send));
-        let bytes = greeting.out.front().to_vec();
-        greeting.out.advance(bytes.len());
-        assert!(greeting.out.is_empty());
-        bytes
-    }
-
-    /// Dials and sends the first message.
-    fn dial(greeting: &mut Greeting) -> Vec<u8> {
-        assert!(matches!(greeting.next(), Action::Dial));
-        greeting.dialled(true).unwrap();
-        sent(greeting)
-    }
-
-    #[test]
-    fn a_handshake_is_bytes_in_and_bytes_out() {
-        let (mut greeting, token) = greeting(Suite::Clear);
-        let mut server = ServerHandshake::new(token.psk(), ServerHello::default(), true);
-        let (mut out, mut replays) = (Outbox::default(), Replays::default());
-        let first = dial(&mut greeting);
-        let Step::More(more) = server.feed(&first, &mut out, &mut replays).unwrap() else {
-            panic!("the client has proven nothing yet");
-        };
-        server = more;
-        assert!(matches!(greeting.next(), Action::Receive { until: None }));
-        greeting.received(out.front()).unwrap();
-        let proof = sent(&mut greeting);
-        assert!(matches!(server.feed(&proof, &mut out, &mut replays), Ok(Step::Done(_))));
-        assert_eq!(greeting.connections(), 1);
-        assert!(matches!(greeting.next(), Action::Done(_)));
-    }
-
-    #[test]
-    fn a_server_that_says_nothing_is_asked_whether_it_is_another_program() {
-        for (answer, is_other) in
-            [(&b"HTTP/1.0 200 OK\r\n"[..], true), (b"bgpy", false), (b"", false)]
-        {
-            let (mut greeting, _) = greeting(Suite::AesGcm);
-            dial(&mut greeting);
-            assert!(matches!(greeting.next(), Action::Receive { until: Some(_) }));
-            greeting.late().unwrap();
-            assert_eq!(dial(&mut greeting), b"HEAD / HTTP/1.0\r\n\r\n");
-            assert_eq!(greeting.connections(), 2);
-            let outcome = greeting.received(answer);
-            assert_eq!(outcome.is_err(), is_other);
-            if !is_other {
-                assert_eq!(greeting.connections(), 1);
-                assert!(matches!(greeting.next(), Action::Receive { until: None }));
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_is_missed_only_by_a_server_that_is_there() {
-        for (answer, is_bgpy) in [(&b"bgpy"[..], true), (b"", false), (b"-ERR", false)] {
-            let (mut greeting, _) = greeting(Suite::AesGcm);
-            greeting.retries = HandshakeRetries::new(false, false, false);
-            dial(&mut greeting);
-            greeting.received(b"").unwrap();
-            dial(&mut greeting);
-            let error = greeting.received(answer).unwrap_err();
-            assert_eq!(matches!(error, ConnectError::NoToken { .. }), is_bgpy, "{error}");
-            assert!(is_bgpy || error.to_string().contains("another program listens there"));
-        }
-    }
-
-    #[test]
-    fn a_token_is_refused_by_a_server_that_is_there() {
-        for is_there in [true, false] {
-            let (mut greeting, _) = greeting(Suite::Clear);
-            dial(&mut greeting);
-            greeting.received(b"").unwrap();
-            assert!(matches!(greeting.next(), Action::Pause(_)));
-            dial(&mut greeting);
-            greeting.received(b"").unwrap();
-            assert_eq!(greeting.connections(), 0);
-            dial(&mut greeting);
-            let asked = greeting.received(if is_there { b"bgpy" } else { b"" });
-            if is_there {
-                asked.unwrap();
-                assert!(matches!(greeting.next(), Action::Pause(_)));
-                dial(&mut greeting);
-                let refused = greeting.received(b"").unwrap_err();
-                assert!(matches!(refused, ConnectError::Auth { token: true, .. }));
-            } else {
-                assert!(matches!(asked, Err(ConnectError::Silent { .. })));
-            }
-        }
-    }
-}
+mod tests;

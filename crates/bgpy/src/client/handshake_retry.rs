@@ -26,10 +26,10 @@ pub(super) enum Refused {
 pub(super) enum Answer {
     /// One is there.
     Bgpy,
-    /// The connection was closed without an answer.
-    Closed,
-    /// Nothing listens, nothing came in time, or the connection broke.
-    Nothing,
+    /// The connection ended without an answer, or none came in time.
+    None,
+    /// Nothing listens.
+    Absent,
 }
 
 /// What to do next.
@@ -55,7 +55,7 @@ pub(super) enum Verdict {
     Auth,
     /// The connection broke at every attempt.
     Cut,
-    /// It was closed at every attempt, and the question was not answered.
+    /// It ended at every attempt, and the question was not answered.
     Silent,
 }
 
@@ -110,15 +110,16 @@ impl HandshakeRetries {
         match answer {
             Answer::Bgpy if self.lacks_token() => self.refused(),
             Answer::Bgpy => Next::Again(PAUSE),
-            Answer::Closed => Next::Tell(Verdict::Silent),
-            Answer::Nothing => Next::Tell(Verdict::Cut),
+            Answer::None => Next::Tell(Verdict::Silent),
+            Answer::Absent => Next::Tell(Verdict::Cut),
         }
     }
 
     fn again(&self) -> Next {
         if self.tries < TRIES {
             Next::Again(PAUSE * self.tries)
-        } else if self.lacks_token() {
+        } else if !self.is_registered && !self.is_there {
+            // Another program that closes without having read everything resets the connection.
             Next::Ask
         } else {
             Next::Tell(Verdict::Cut)

@@ -54,8 +54,16 @@ impl Link {
             keep_ms,
             ..CallHead::default()
         };
-        let mut call = self.begin(CallKind::Exec, Want::Ack, &head, payload, wait)?;
-        match call.event(wait)? {
+        let unsure = |source: CallError| match source {
+            CallError::Lost { .. } | CallError::Timeout { .. } => {
+                let (job, is_key) = (job.name.clone(), job.is_key);
+                CallError::JobUnsure { job, is_key, source: Box::new(source) }
+            }
+            error => error,
+        };
+        let mut call =
+            self.begin(CallKind::Exec, Want::Ack, &head, payload, wait).map_err(unsure)?;
+        match call.event(wait).map_err(unsure)? {
             Event::Accepted => call.done(()),
             event => Err(call.failed(event)),
         }
@@ -73,7 +81,7 @@ impl Link {
         progress: bool,
         wait: &Wait<'_>,
     ) -> Result<Call, CallError> {
-        self.check_jobs()?;
+        self.check_job(job)?;
         let head = wait_head(job, progress);
         let mut call =
             self.begin(CallKind::Exec, Want::First, &head, vec![NOTHING].into(), wait)?;
@@ -91,7 +99,7 @@ impl Link {
         is_of_method: bool,
         progress: bool,
     ) -> Result<Call, CallError> {
-        self.check_jobs()?;
+        self.check_job(job)?;
         let head = wait_head(job, progress);
         let mut call = self.queue(CallKind::Exec, Want::First, &head, vec![NOTHING].into())?;
         call.is_of_method = is_of_method;
@@ -107,7 +115,7 @@ impl Link {
         job: Option<&str>,
         wait: &Wait<'_>,
     ) -> Result<JobsReply, CallError> {
-        self.check_jobs()?;
+        job.map_or_else(|| self.check_jobs(), |job| self.check_job(job))?;
         let request = JobsRequest { job: job.map(str::to_owned) };
         let mut call = self.submit(wait, |session| Ok(session.jobs(&request)))?;
         let reply = match call.event(wait)? {

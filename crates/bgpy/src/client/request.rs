@@ -5,14 +5,20 @@ use std::sync::Arc;
 use bgpy_proto::client::Event;
 use bgpy_proto::{
     AbortReply, AbortRequest, CallHead, CallKind, ClientSession, DebugReply, DebugRequest, Failure,
-    FailureCode, LogReply, LogRequest, MethodTable, MethodsReply, Payload, Status, Want,
+    FailureCode, LogReply, LogRequest, MethodTable, MethodsReply, Payload, Status, Want, limits,
 };
 
 use super::call::{Call, Response};
 use super::link::{Link, too_late};
+use super::restart_wait::has_tasks;
 use crate::deadlock::{self, Waiting};
 use crate::error::{CallError, Lost};
 use crate::wait::Wait;
+
+/// Whether a server has its tasks, and none of its clients is just giving it some.
+fn has_begun_to_serve(status: &Status) -> bool {
+    has_tasks(status) && status.task.as_deref() != Some("init_task")
+}
 
 impl Link {
     /// Checks that the server accepts calls on this connection.
@@ -153,10 +159,14 @@ impl Link {
     /// Asks for the methods of the server's object. A server that is starting answers once it has started.
     ///
     /// # Errors
-    /// [`CallError`]; [`CallError::Failed`] if the server has none.
+    /// [`CallError`]; [`CallError::NoMethods`] if the server has none.
     pub fn methods(self: &Arc<Self>, wait: &Wait<'_>) -> Result<MethodTable, CallError> {
         self.check_services()?;
-        let _waiting = self.waiting()?;
+        let _waiting = match self.waiting() {
+            // A server that has started answers also while its task waits, such as one that was passed a proxy of it.
+            Err(_) if has_begun_to_serve(&self.status(wait)?) => None,
+            waiting => Some(waiting?),
+        };
         let mut call = self.submit(wait, |session| Ok(session.methods()))?;
         let reply = match call.event(wait)? {
             Event::Methods(reply) => call.done(*reply)?,
@@ -186,6 +196,19 @@ impl Link {
         }
         let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
         Err(CallError::TooOldForJobs { server, bgpy })
+    }
+
+    /// Checks that the server understands jobs, and that one can have this name.
+    pub(super) fn check_job(&self, job: &str) -> Result<(), CallError> {
+        self.check_jobs()?;
+        let (bytes, bytes_max) = (job.len(), limits::JOB_BYTES_MAX);
+        if (1..=bytes_max).contains(&bytes) {
+            return Ok(());
+        }
+        let text =
+            format!("there is no job whose name has {bytes} bytes: it has from 1 to {bytes_max}");
+        let failure = Box::new(Failure::new(FailureCode::NoJob, text));
+        Err(CallError::refused(&self.server, failure))
     }
 
     /// Asks a debug question.
@@ -224,9 +247,7 @@ impl Link {
             let (server, bgpy) = (self.server.clone(), self.hello.bgpy.clone());
             return Err(CallError::CannotCancel { server, bgpy });
         }
-        if request.job.is_some() {
-            self.check_jobs()?;
-        }
+        request.job.as_deref().map_or(Ok(()), |job| self.check_job(job))?;
         let mut call = self.submit(wait, |session| Ok(session.abort(request)))?;
         match call.event(wait)? {
             Event::Abort(reply) => call.done(*reply),

@@ -81,6 +81,13 @@ impl Routes {
         routes
     }
 
+    /// The route to a server that accepts no more calls, for those who look into it.
+    pub(super) fn to_stopping(entry: &Arc<Entry>) -> Option<Self> {
+        let mut routes = Self::default();
+        routes.add_file(entry.debug_socket.as_deref()?, Some(entry));
+        Some(routes)
+    }
+
     fn add(&mut self, entry: &Arc<Entry>, unix_socket: bool) {
         if unix_socket {
             self.add_own_file(entry);

@@ -39,6 +39,8 @@ impl Link {
                 self.has_started.store(true, Ordering::Relaxed);
                 break;
             }
+            // The start itself would wait for its end.
+            let _waiting = self.waiting()?;
             let slice = wait.slice().ok_or_else(|| self.timed_out(wait, false))?;
             if wait.is_interrupted() {
                 return Err(CallError::Interrupted);

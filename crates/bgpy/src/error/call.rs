@@ -60,6 +60,20 @@ pub enum CallError {
         /// The limit.
         after: Duration,
     },
+    /// Nobody knows whether a job was submitted: there was no answer.
+    #[error("{source}; {}", match is_key {
+        true => format!("submitted again with the key {job}, it is the same job"),
+        false => format!("if it was submitted, it is the job {job}"),
+    })]
+    JobUnsure {
+        /// The name of the job.
+        job: String,
+        /// Whether that is a key of the user's.
+        is_key: bool,
+        /// Why there was no answer.
+        #[source]
+        source: Box<CallError>,
+    },
     /// The task ended without a response.
     #[error("the task on {server} ended without a response")]
     NoResponse {

@@ -93,22 +93,20 @@ pub enum ConnectError {
     },
     /// The connection ended during each attempt at the handshake.
     #[error(
-        "the connection to {server} was closed during the handshake, each time: another program may listen \
-         there, the server may be about to end or have too many connections, or a proxy or firewall in \
-         between closes connections"
+        "the connection to {server} was closed during the handshake, each time: the server may be about to \
+         end or have too many connections, or a proxy or firewall in between closes connections"
     )]
     Cut {
         /// As the user named it.
         server: String,
     },
-    /// Every connection was closed without an answer, also to the question who is there.
-    #[error(
-        "{server} closes every connection without an answer: another program listens there, such as a \
-         database, or a bgpy server that is about to end or has too many connections; check host and port"
-    )]
+    /// What listens there accepts connections and answers nothing, not even the question who is there.
+    #[error("no bgpy server answers on {server}: {}; check host and port", Unheard(*after))]
     Silent {
         /// As the user named it.
         server: String,
+        /// How long it left a connection open; `None` if it closed every one.
+        after: Option<Duration>,
     },
     /// The two sides have different tokens.
     #[error("{server} {}",
@@ -237,6 +235,26 @@ impl fmt::Display for Unanswered {
             Self(None, false) => {
                 f.write_str("check the address, and whether a firewall is in between")
             }
+        }
+    }
+}
+
+/// What listens where connections are accepted and nothing is answered.
+struct Unheard(Option<Duration>);
+
+impl fmt::Display for Unheard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(after) => write!(
+                f,
+                "connections are accepted, but nothing was sent within {}; another program listens there, \
+                 or a server that is stopped or overloaded",
+                shown(after)
+            ),
+            None => f.write_str(
+                "every connection is closed at once; another program listens there, such as a database, or \
+                 a server that is about to end or has too many connections",
+            ),
         }
     }
 }

@@ -26,6 +26,9 @@ const SOCKET_PATH_BYTES_MAX: usize = 103;
 /// The directory with entries of servers that accept no more calls.
 pub(super) const ENDED: &str = "ended";
 
+/// The extension of the socket by which a server that accepts no more calls can be looked into.
+pub(super) const DEBUG_SOCKET: &str = "stop";
+
 /// The directory of the servers' entries, sockets and logs.
 #[derive(Debug, Clone)]
 pub struct Registry {
@@ -127,6 +130,12 @@ impl Registry {
         (path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX).then_some(path)
     }
 
+    /// The path of the socket by which a server can be looked into once it accepts no more calls: no
+    /// longer than that of its socket, so that there is room for it.
+    pub(crate) fn debug_socket_path(socket: &Path) -> PathBuf {
+        socket.with_extension(DEBUG_SOCKET)
+    }
+
     /// The path of a server's Unix socket, if it had one; its entry no longer says so after its
     /// end.
     pub(crate) fn socket_path_of(&self, entry: &Entry) -> PathBuf {
@@ -202,16 +211,21 @@ impl Registry {
     pub(crate) fn remove(&self, entry: &Entry) {
         // Files that cannot be removed do no harm: no other server has files of these names.
         drop(vacate(&self.entry_path(entry)));
-        if let Some(socket) = &entry.socket {
+        for socket in entry.socket.iter().chain(&entry.debug_socket) {
             drop(vacate(socket));
         }
     }
 
-    /// Removes the entry and the socket of a server that accepts no more calls, and keeps a record
-    /// among the ended servers.
-    pub(crate) fn retire(&self, entry: &mut Entry) {
+    /// Removes the entry and the sockets of a server that accepts no more calls, and keeps a record
+    /// among the ended servers. If it listens for those who want to look into it, on `debug_socket`,
+    /// they find its token there.
+    pub(crate) fn retire(&self, entry: &mut Entry, debug_socket: Option<PathBuf>) {
         let known = entry.clone();
-        (entry.socket, entry.token) = (None, None);
+        entry.socket = None;
+        entry.debug_socket = debug_socket;
+        if entry.debug_socket.is_none() {
+            entry.token = None;
+        }
         let launch = entry.config.as_mut().and_then(|config| config.launch.as_mut());
         launch.into_iter().for_each(Launch::forget_values);
         entry.retired_ms = entry.retired_ms.or_else(|| Some(now_ms()));
@@ -225,7 +239,7 @@ impl Registry {
     /// Records how a server ended.
     pub(crate) fn end(&self, entry: &mut Entry, ending: Ending) {
         entry.ending.get_or_insert(ending);
-        self.retire(entry);
+        self.retire(entry, None);
     }
 
     /// Records the end of a server whose process has disappeared without doing so; returns whether
@@ -254,7 +268,7 @@ impl Registry {
         let Some(mut entry) = self.entry(instance) else { return };
         let reason = reason.unwrap_or_else(|| platform::why_ended(status));
         entry.ending.get_or_insert_with(|| Ending::now(false, reason)).see(status);
-        self.retire(&mut entry);
+        self.retire(&mut entry, None);
     }
 
     /// The entries of servers on this machine that accept calls or died while they did, youngest

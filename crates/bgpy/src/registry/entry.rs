@@ -47,6 +47,9 @@ pub struct Entry {
     /// Its Unix socket.
     #[serde(with = "os_path")]
     pub socket: Option<PathBuf>,
+    /// The Unix socket by which it can be looked into once it accepts no more calls, until it has ended.
+    #[serde(default, with = "os_path")]
+    pub(crate) debug_socket: Option<PathBuf>,
     /// Its token, which a server without authentication has as well; `None` once it has ended.
     pub token: Option<String>,
     /// Its log file.
@@ -112,6 +115,7 @@ impl Entry {
             host: host.to_owned(),
             address,
             socket: None,
+            debug_socket: None,
             token: None,
             log_file: None,
             bgpy: crate::VERSION.to_owned(),
@@ -178,8 +182,17 @@ impl Entry {
     /// Whether the server and its process have ended.
     pub fn is_over(&self) -> bool {
         self.ending.as_ref().is_some_and(|ending| {
-            !self.owns_process || ending.was_seen() || self.process.presence() == Presence::Gone
+            !self.owns_process
+                || ending.was_seen()
+                || self.process.presence() == Presence::Gone
+                || self.has_the_last_word()
         })
+    }
+
+    /// Whether nobody can ever tell more of its end than it has told itself: its process has no supervisor, and
+    /// belongs to another container.
+    fn has_the_last_word(&self) -> bool {
+        self.supervisor.is_none() && !self.process.is_of_here()
     }
 
     /// Whether the server has ended, but its process provably exists.

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::directory::{ENDED, Registry};
+use super::directory::{DEBUG_SOCKET, ENDED, Registry};
 use super::entry::Entry;
 use super::files::{Found, examine, files, read};
 use super::machine::Machine;
@@ -67,7 +67,8 @@ impl Registry {
             found.extend(drafts.map(|path| Leftover { path, kind: Kind::Draft }));
         }
         let is_left = |path: &PathBuf| !path.with_extension("json").exists() && is_silent(path);
-        let sockets = files(&self.directory, "sock").filter(|path| is_old(path) && is_left(path));
+        let sockets = ["sock", DEBUG_SOCKET].into_iter().flat_map(|it| files(&self.directory, it));
+        let sockets = sockets.filter(|path| is_old(path) && is_left(path));
         found.extend(sockets.map(|path| Leftover { path, kind: Kind::Socket }));
         found.extend(self.free_locks());
         found.sort_by(|a, b| a.path.cmp(&b.path));

@@ -4,6 +4,7 @@ use bgpy_proto::Failure;
 
 use super::core::Core;
 use crate::registry::Ending;
+use crate::transport::listen;
 
 impl Core {
     /// Rejects new calls and answers the queued ones.
@@ -21,7 +22,8 @@ impl Core {
         }
     }
 
-    /// Closes the listeners and removes the registry entry, so that a successor can take over.
+    /// Closes the listeners and removes the registry entry, so that a successor can take over. Until the
+    /// server has ended, those who want to see why it does not still reach it, by another socket.
     pub(super) fn retire(&mut self) {
         if std::mem::replace(&mut self.is_retired, true) {
             return;
@@ -30,7 +32,11 @@ impl Core {
             drop(self.poll_registry.deregister(listener.source()));
         }
         self.listeners.clear();
-        self.registration.retire();
+        let (listeners, registry) = (&mut self.listeners, &self.poll_registry);
+        self.registration.retire(|path| {
+            listeners.push(listen::apart(path, listeners.len(), registry)?);
+            Ok(())
+        });
     }
 
     /// Leaves entry and listeners to the supervisor if that restarts the server after a failed

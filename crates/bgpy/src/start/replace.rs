@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{CallError, StartError};
 use crate::name::Name;
 use crate::registry::{Claim, Entry, Registry};
-use crate::termination::until_ended;
+use crate::termination::{end_phase, until_ended};
 use crate::wait::Wait;
 
 /// How often a claim that another process has is tried again.
@@ -96,6 +96,10 @@ fn succeed(
 /// Waits for the right to start a server with this name.
 fn claim(registry: &Registry, name: &Name, wait: &Wait<'_>) -> Result<Claim, StartError> {
     let what = "whether another process starts a server of this name is not known";
+    let _phase = wait.phase(|| {
+        let text = format!("Waiting for the process that is starting {name}.");
+        move || text.clone()
+    });
     loop {
         let claim = registry.claim_start(name);
         if let Some(claim) = claim.map_err(|source| StartError::System { what, source })? {
@@ -137,6 +141,7 @@ fn take_over(config: &mut Config, old: &Entry) {
 
 /// Ends the old server, after the calls that it has accepted.
 fn end(registry: &Registry, old: &Entry, wait: &Wait<'_>) -> Result<(), StartError> {
+    let _phase = end_phase(&old.target(), Some((registry, old)), wait);
     if old.retired_ms.is_none() {
         match Client::new(old.unique_target(), ClientOptions::default()).end(wait) {
             Ok(()) | Err(CallError::Timeout { accepted: true, .. }) => {}

@@ -87,6 +87,21 @@ pub(crate) fn again(
     laid.inspect_err(|_| drop(std::fs::remove_file(&beside)))
 }
 
+/// Listens on one more Unix socket, which the poller gets to know by its index.
+pub(crate) fn apart(
+    path: &Path,
+    index: usize,
+    registry: &mio::Registry,
+) -> io::Result<Private<Listener>> {
+    let (listener, _) = unix(path)?;
+    let polled = unix_socket::polled(listener).and_then(|listener| {
+        let mut listener = Private::new(Listener::Unix(listener));
+        registry.register(listener.source(), mio::Token(index), mio::Interest::READABLE)?;
+        Ok(listener)
+    });
+    polled.inspect_err(|_| drop(std::fs::remove_file(path)))
+}
+
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
         match self {

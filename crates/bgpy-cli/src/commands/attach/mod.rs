@@ -77,7 +77,7 @@ enum Course {
 impl Attach {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Exit> {
         let (client, wait) = (self.server.client(&self.trust)?, self.server.access.wait(context));
-        let link = client.link(&wait).map_err(advice::failed)?;
+        let link = client.debug_link(&wait).map_err(advice::failed)?;
         let open = DebugRequest::Open { prompt: self.prompt };
         let (number, after, place, about) =
             match link.debug(&open, &wait).map_err(advice::failed)? {

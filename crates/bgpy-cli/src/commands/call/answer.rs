@@ -1,6 +1,6 @@
 //! How the answer of a call is printed, and why there is none.
 
-use bgpy::{CallError, Delivered, Response};
+use bgpy::{CallError, Delivered, FailureCode, Response, Value};
 use clap::Args;
 
 use crate::Notation;
@@ -8,13 +8,17 @@ use crate::connect::advice;
 use crate::exit::Exit;
 use crate::interpreter::Context;
 use crate::output::json::to_json;
-use crate::output::{self, Colors};
+use crate::output::{self, Colors, Form};
+
+/// What helps if an answer cannot be sent.
+const UNSENDABLE: &str = "; it was not sent, so --repr cannot print it, either: have the server return plain \
+                          data, such as dict(row) for a row of a database, or repr(...) of it";
 
 /// How an answer is read and printed.
 #[derive(Debug, Args)]
 pub(crate) struct AnswerArgs {
     /// Print the answer as Python's repr, not as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "output")]
     pub(crate) repr: bool,
 
     /// Unpickle nothing from the server: the answer must be plain data
@@ -22,14 +26,26 @@ pub(crate) struct AnswerArgs {
     pub(crate) no_pickle: bool,
 
     #[command(flatten)]
+    pub(crate) form: Form,
+
+    #[command(flatten)]
     pub(crate) colors: Colors,
 }
+
+/// The help of `--output`.
+pub(crate) const OUTPUT: &str = "Output format; both are JSON, and text leaves out None";
 
 impl AnswerArgs {
     /// Prints an answer; `false` if nobody reads it.
     pub(crate) fn print(&self, response: Response, context: &Context<'_>) -> Result<bool, Exit> {
         let text = self.text_of(response, context)?;
         Ok(output::json_text(&text, self.colors.are_wanted() && !self.repr))
+    }
+
+    /// Whether an answer of a method is printed. As at the prompt of Python, None is not, unless a script
+    /// wants it.
+    pub(crate) fn is_printed(&self, response: &Response) -> bool {
+        self.form.is_json() || !matches!(response.message.value(), Ok(Value::Nil))
     }
 
     /// An answer as text.
@@ -64,7 +80,9 @@ impl AnswerArgs {
         {
             output::traceback(traceback, self.colors.are_wanted_for_messages());
         }
-        self.error(advice::call_error(error), Exit::from(error))
+        let text = advice::call_error(error);
+        let hint = if is_unsendable(error) { UNSENDABLE } else { "" };
+        self.error(text + hint, Exit::from(error))
     }
 
     /// Prints an error, in which the argument of Python is replaced with the option of this command.
@@ -73,4 +91,12 @@ impl AnswerArgs {
             if self.no_pickle { text.replace("allow_pickle=False", "--no-pickle") } else { text };
         output::error(text, exit)
     }
+}
+
+/// Whether the server had an answer and could not send it: it says so itself, or by the exception of the task.
+fn is_unsendable(error: &CallError) -> bool {
+    let CallError::Failed { failure, .. } = error else { return false };
+    let is_of_task = failure.exception.as_deref() == Some("bgpy.errors.SerializationError");
+    (is_of_task || failure.code == FailureCode::Serialization)
+        && failure.message.contains(" cannot be pickled: ")
 }

@@ -9,7 +9,7 @@ use bgpy::methods::MethodKind;
 use bgpy::{Client, ClientOptions, Wait};
 use clap::Args;
 
-pub(super) use self::answer::AnswerArgs;
+pub(super) use self::answer::{AnswerArgs, OUTPUT};
 use self::request::Request;
 pub(super) use self::request::Words;
 use self::underway::{Ended, Underway, Watch};
@@ -25,7 +25,7 @@ use crate::platform::Interrupts;
 A first argument that is a name, such as increase, is a method; anything else, such as {}, 1 or null, is JSON \
 for exec_task. Arguments of a method are NAME=VALUE for a parameter of that name, and by position otherwise. A \
 value is text if its parameter is annotated as str, else JSON if it is valid JSON, else text. Write -- before \
-values that begin with a dash. None is not printed; a stream is printed line by line.
+values that begin with a dash. None is printed only with -o json, as null; a stream is printed line by line.
 
 Dates, decimals, arrays, dataclasses and the like are printed in their usual form in JSON, which the page of \
 this command lists. For an answer without one, use --repr.
@@ -48,6 +48,7 @@ Examples:
   bgpy call trainer '{\"epochs\": 10}' --no-wait  return as soon as the call is accepted
   bgpy call --stream writer --text Once           print each response of the task as it comes
   bgpy call other:54321 1 --no-pickle             unpickle nothing from a server that you do not trust")]
+#[command(mut_arg("output", |argument| argument.help(OUTPUT)))]
 pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -63,7 +64,7 @@ pub(crate) struct Call {
     pub(crate) stream: bool,
 
     /// Return as soon as the server has accepted the call
-    #[arg(long, conflicts_with_all = ["repr", "stream"])]
+    #[arg(long, conflicts_with_all = ["repr", "output", "stream"])]
     pub(crate) no_wait: bool,
 
     #[command(flatten)]
@@ -118,7 +119,8 @@ impl Call {
     /// Makes the call, and prints what becomes of it.
     fn answered(&self, context: &Context<'_>, client: &Client, watch: &Watch<'_>) -> Ended {
         let ends_wait = || watch.has_ended_wait();
-        let wait = Wait::new(self.server.access.limit.timeout, &ends_wait);
+        let wait =
+            Wait::new(self.server.access.limit.timeout, &ends_wait).with_notices(context.notices);
         match self.request(client, &wait) {
             Ok(request) => Underway::new(self, &request, context, watch).run(client, &wait),
             Err(Exit::Interrupted) => Ended::Interrupted,

@@ -4,6 +4,7 @@
 //! with it; everything else is an argument of `exec_task`, which costs the server no question.
 
 use bgpy::methods::{Method, MethodKind, MethodTable};
+use bgpy::misspelling;
 use bgpy::server::NO_METHODS;
 use bgpy::{CallError, CallHead, CallKind, Client, Payload, Value, Wait, Want};
 use clap::Args;
@@ -144,7 +145,5 @@ impl Words {
 
 /// The method whose name is most like another one, if some is.
 fn nearest<'a>(table: &'a MethodTable, name: &str) -> Option<&'a str> {
-    let names = table.methods.iter().map(|method| method.name.as_str());
-    let distance = |other: &&str| strsim::osa_distance(other, name);
-    names.min_by_key(distance).filter(|other| distance(other) <= 1 + name.len() / 4)
+    misspelling::nearest(name, table.methods.iter().map(|method| method.name.as_str()))
 }

@@ -9,7 +9,7 @@ use bgpy::duration::shown;
 use bgpy::methods::MethodKind;
 use bgpy::{
     CallError, CallHead, CallKind, Client, ConnectError, FailureCode, Link, Payload, Response,
-    Step, Value, Wait, Want, limits,
+    Step, Wait, Want, limits,
 };
 
 use super::Call;
@@ -178,8 +178,7 @@ impl<'a> Underway<'a> {
     /// Prints a response; `false` if nobody reads it.
     fn print(&mut self, response: Response) -> Result<bool, Exit> {
         let is_one = self.request.method.is_some() && !self.streams;
-        if is_one && matches!(response.message.value(), Ok(Value::Nil)) {
-            // As at the prompt of Python.
+        if is_one && !self.call.answer.is_printed(&response) {
             self.has_answered = true;
             return Ok(true);
         }

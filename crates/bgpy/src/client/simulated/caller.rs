@@ -42,6 +42,7 @@ impl Client {
             is_registered: self.is_registered,
             is_open: false,
             was_proven: false,
+            is_known: self.is_registered,
         };
         let hello = ClientHello { client: Id([7; 16]), ..ClientHello::default() };
         Greeting::new(server(), self.suite, key, hello, None)

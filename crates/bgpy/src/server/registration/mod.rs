@@ -142,9 +142,13 @@ impl Registration {
     }
 
     /// Releases address and name, because no more calls are accepted: a successor can take over.
-    pub(crate) fn retire(&mut self) {
+    /// `listen` opens a socket at a path, for those who want to look into the server until it has
+    /// ended.
+    pub(crate) fn retire(&mut self, listen: impl FnOnce(&Path) -> io::Result<()>) {
         if let Some(registry) = &self.registry {
-            registry.retire(&mut self.entry);
+            let path = self.entry.socket.as_deref().map(Registry::debug_socket_path);
+            let socket = path.filter(|path| self.entry.ending.is_none() && listen(path).is_ok());
+            registry.retire(&mut self.entry, socket);
         }
         self.release();
     }
