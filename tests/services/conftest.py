@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import bgpy
+from services.trainer import Trainer
 
 
 @pytest.fixture
@@ -25,3 +26,9 @@ def served(host: Callable[..., bgpy.Server]) -> Callable[..., Any]:
         return bgpy.connect(host(factory, **options)).service(cls)
 
     return served
+
+
+@pytest.fixture
+def trainer(served: Callable[..., Any]) -> Any:
+    """Return a proxy of a `Trainer`."""
+    return served(Trainer)

@@ -2,65 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
 import bgpy
-
-
-class Trainer:
-    """Trains."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-
-    def train(self, epochs: int = 1) -> str:
-        self.runs += 1
-        return f"{epochs} epochs, run {self.runs}"
-
-    def count(self) -> int:
-        return self.runs
-
-    def wait(self, path: str) -> str:
-        """Run until the file is there."""
-        bgpy.progress(1, 2, "waiting")
-        while not os.path.exists(path):
-            bgpy.check_cancelled()
-            time.sleep(0.002)
-        return path
-
-    def fail(self, text: str) -> None:
-        raise KeyError(text)
-
-    def large(self, count: int) -> bytearray:
-        return bytearray(count)
-
-    def words(self):
-        yield "a"
-
-    def die(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def call_back(self, function) -> object:
-        return function(1)
-
-
-@pytest.fixture
-def trainer(served):
-    return served(Trainer)
-
-
-def until_running(job: bgpy.Job, state: str = "running") -> None:
-    while job.state != state:
-        time.sleep(0.002)
+from services.trainer import Trainer, until_running
 
 
 def test_a_result_is_read_again_and_again(trainer):
@@ -393,75 +345,6 @@ def test_a_thousand_jobs_run_in_their_order(trainer):
     jobs = [bgpy.submit(trainer.train, number) for number in range(1000)]
     assert [job.result() for job in jobs] == [f"{n} epochs, run {n + 1}" for n in range(1000)]
     assert len(bgpy.jobs(trainer)) == 1000
-
-
-def test_jobs_in_an_event_loop(trainer, tmp_path):
-    gate = tmp_path / "gate"
-    target = bgpy.client(trainer)._target
-
-    async def main():
-        async with bgpy.aio.Client(target) as client:
-            remote = await client.service()
-            job = await bgpy.submit(remote.train, 3)
-            assert await job == await job.result() == "3 epochs, run 1"
-            waiting = await bgpy.submit(bgpy.options(remote.wait, key="w"), str(gate))
-            with pytest.raises(bgpy.CallTimeout, match="it goes on"):
-                await waiting.result(timeout=0.05)
-            awaiting = asyncio.ensure_future(waiting.result())
-            await asyncio.sleep(0)
-            awaiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await awaiting
-            assert await waiting.state() == "running"
-            never = await bgpy.submit(remote.wait, str(tmp_path / "never"))
-            assert [info.id for info in await client.jobs()] == [never.id, "w", job.id]
-            second = await client.job("w")
-            gate.touch()
-            assert await asyncio.gather(waiting, second.result()) == [str(gate)] * 2
-            assert await never.cancel() == "cancelled"
-            with pytest.raises(bgpy.CallCancelled):
-                await never
-            failing = await bgpy.submit(remote.fail, "no")
-            with pytest.raises(KeyError):
-                await failing
-            with pytest.raises(bgpy.JobNotFound):
-                await client.job("nobody")
-
-    asyncio.run(main())
-
-
-def test_a_job_that_is_lost_is_told_in_an_event_loop(served):
-    trainer = served(Trainer, restart="on-failure")
-    target = bgpy.client(trainer)._target
-
-    async def main():
-        async with bgpy.aio.Client(target) as client:
-            remote = await client.service()
-            dying = await bgpy.submit(remote.die)
-            with pytest.raises(bgpy.JobLost):
-                await dying
-            assert await (await bgpy.submit(remote.train)) == "1 epochs, run 1"
-
-    asyncio.run(main())
-
-
-def test_who_awaits_a_job_and_closes_the_client_does_not_open_it_again(trainer, tmp_path):
-    target = bgpy.client(trainer)._target
-
-    async def main():
-        client = bgpy.aio.Client(target)
-        remote = await client.service()
-        job = await bgpy.submit(remote.wait, str(tmp_path / "never"))
-        await client.ping()
-        awaiting = asyncio.ensure_future(job.result())
-        while await job.state() != "running":
-            pass
-        await client.close()
-        with pytest.raises(bgpy.ConnectionLost, match="closed by this client"):
-            await awaiting
-        assert await job.cancel() == "cancelled"
-
-    asyncio.run(main())
 
 
 def test_names_do_not_reach_a_terminal_raw(trainer):

@@ -65,15 +65,12 @@ impl<'a> Wait<'a> {
         Self { withdrawal: Some(withdrawal), ..self }
     }
 
-    /// If it takes long, the user is told what is waited for.
+    /// The same wait; if it takes long, the user is told what it is for.
     #[must_use]
-    pub fn with_notices(self, notices: &'a Notices<'a>) -> Self {
-        Self { notices: Some(notices), ..self }
-    }
-
-    /// The same wait, of which the user is told.
-    #[must_use]
-    pub fn telling<'b>(&'b self, notices: &'b Notices<'b>) -> Wait<'b> {
+    pub fn with_notices<'b>(&self, notices: &'b Notices<'b>) -> Wait<'b>
+    where
+        'a: 'b,
+    {
         Wait { notices: Some(notices), ..*self }
     }
 

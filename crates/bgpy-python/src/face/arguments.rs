@@ -224,7 +224,7 @@ pub fn waiting_told<T: Send>(
             };
             drop(Python::try_attach(tell));
         };
-        act(&wait.telling(&Notices::new(&tell)))
+        act(&wait.with_notices(&Notices::new(&tell)))
     })
 }
 
